@@ -1,0 +1,76 @@
+"""A sprite sheet's atlas: where each frame lies on it, in the JSON that game engines load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import modelsheet
+from modelsheet.images import Size
+
+AtlasFormat = Literal["aseprite", "texturepacker"]
+ATLAS_FORMATS: tuple[AtlasFormat, ...] = get_args(AtlasFormat)
+
+
+def make_atlas(
+    names: Sequence[str],
+    frame: Size,
+    columns: int,
+    *,
+    image: str,
+    style: AtlasFormat,
+    frame_ms: int = 100,
+) -> dict[str, Any]:
+    """Describe frames of one size that lie row by row; `names` are unique. A dict for JSON.
+
+    Aseprite's form is its array with durations and one tag for each name's action; TexturePacker's
+    is its hash, with the pivot at the feet.
+    """
+    rows = -(-len(names) // columns)
+    size = _sized(frame[0] * columns, frame[1] * rows)
+    meta = {
+        "app": "modelsheet",
+        "version": modelsheet.__version__,
+        "image": image,
+        "format": "RGBA8888",
+        "size": size,
+        "scale": "1",
+    }
+    places = [_place(index, frame, columns) for index in range(len(names))]
+    if style == "texturepacker":
+        pivot = {"x": 0.5, "y": 1.0}
+        frames = {n: {**p, "pivot": pivot} for n, p in zip(names, places, strict=True)}
+        return {"frames": frames, "meta": meta}
+    timed = [
+        {"filename": name, **place, "duration": frame_ms}
+        for name, place in zip(names, places, strict=True)
+    ]
+    return {"frames": timed, "meta": {**meta, "frameTags": _tags(names)}}
+
+
+def _place(index: int, frame: Size, columns: int) -> dict[str, Any]:
+    row, column = divmod(index, columns)
+    whole = {"x": 0, "y": 0, **_sized(*frame)}
+    return {
+        "frame": {"x": column * frame[0], "y": row * frame[1], **_sized(*frame)},
+        "rotated": False,
+        "trimmed": False,
+        "spriteSourceSize": whole,
+        "sourceSize": _sized(*frame),
+    }
+
+
+def _sized(width: int, height: int) -> dict[str, int]:
+    return {"w": width, "h": height}
+
+
+def _tags(names: Sequence[str]) -> list[dict[str, Any]]:
+    """One tag for each run of frames of one action; a frame's name is its action and a number."""
+    tags: list[dict[str, Any]] = []
+    for index, name in enumerate(names):
+        action = name.rpartition(" ")[0]
+        if tags and tags[-1]["name"] == action:
+            tags[-1]["to"] = index
+        else:
+            tags.append({"name": action, "from": index, "to": index, "direction": "forward"})
+    return tags

@@ -1,0 +1,42 @@
+"""`modelsheet bench …`: claims about quality and speed as commands that anyone can run."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Mapping, Sequence
+
+# Each has add_arguments(parser), which sets `run`; imported when asked, for they need torch.
+_WHAT: Mapping[str, str] = {
+    "base": "modelsheet.sprite32.bench",
+    "likeness": "modelsheet.diffusion.bench",
+    "painting": "modelsheet.diffusion.painting_bench",
+    "resume": "modelsheet.diffusion.resume",
+    "sd15": "modelsheet.diffusion.true_size",
+    "speed": "modelsheet.diffusion.speed",
+}
+_QUIET = "modelsheet.diffusion.quiet"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Raises ModelsheetError."""
+    parser = argparse.ArgumentParser(prog="modelsheet bench", description=__doc__)
+    parser.add_argument(
+        "what",
+        choices=tuple(_WHAT),
+        help="base: the embedded base model's figures;"
+        " likeness: subjects whose right answer is known;"
+        " painting: two subjects in one picture, a grid's cost, the service's;"
+        " resume: learning that is killed and goes on;"
+        " sd15: what a step costs on a Stable Diffusion of its true size;"
+        " speed: beside diffusers' own script",
+    )
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help="its own options; see --help there")
+    chosen = parser.parse_args(arguments)
+    importlib.import_module(_QUIET).keep_libraries_quiet()
+    benchmark = importlib.import_module(_WHAT[chosen.what])
+    own = argparse.ArgumentParser(prog=f"modelsheet bench {chosen.what}")
+    benchmark.add_arguments(own)
+    options = own.parse_args(chosen.rest)
+    code: int = options.run(options)
+    return code

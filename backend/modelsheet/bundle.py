@@ -1,0 +1,165 @@
+"""The diagnostics bundle: what helps to find a fault, without secrets, prompts or pictures."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+import re
+import sqlite3
+import sys
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from importlib import metadata
+from pathlib import Path
+
+import modelsheet
+from modelsheet import doctor
+from modelsheet.errors import InvalidRequest, ModelsheetError
+from modelsheet.service.connection import read_connection
+from modelsheet.service.job import Value
+from modelsheet.service.records import Records
+from modelsheet.service.tokens import TokenStore
+from modelsheet.settings import Settings
+
+_LOGS = ("service.log", "worker.log", "audit.log", "start.log", "started-by-krita.log")
+_LOG_TAIL = 200_000  # bytes of each
+_SHORTEST_SECRET = 4  # characters; shorter ones would blacken everything
+_TYPED = ("name", "prompt", "negative_prompt", "class_noun", "identifier")
+_TYPED_LISTS = ("captions", "poses", "regions")
+_OUTLINE = ("id", "kind", "state", "attempt", "fence", "created", "started", "finished")
+# Whom the audit names, though the token be revoked and the jobs gone.
+_AUDITED = re.compile(
+    r"modelsheet\.audit: (?:(?!operator:)([a-z0-9._-]+):|operator: .* token (?:for|of) (\S+))"
+)
+# What looks like a token, an address with one in it, or the id of a machine.
+_TOKEN = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{40,}(?![0-9A-Za-z_-])|(?<=Bearer )\S+")
+
+
+def collect(settings: Settings, *, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of the bundle by name, already blackened."""
+    jobs = _jobs(settings)
+    report = doctor.examine(settings, environment=environment)
+    contents = {
+        "about.json": json.dumps(_about(settings), indent=1),
+        "doctor.txt": doctor.as_text(report),
+        "jobs.json": json.dumps([_outline(job) for job in jobs], indent=1),
+        "ledger.txt": _ledger(settings.data_dir),
+    }
+    contents |= {name: text for name in _LOGS if (text := _tail(settings.log_dir / name))}
+    secrets = [*_personal(settings, environment), *_words_of(jobs)]
+    artists = _artists(settings.data_dir, jobs, contents)
+    return {name: _blacken(text, secrets, artists) for name, text in contents.items()}
+
+
+def write(target: Path, contents: Mapping[str, str]) -> None:
+    """Raises InvalidRequest: the file cannot be written."""
+    try:
+        with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in contents.items():
+                archive.writestr(name, text)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written ({error.strerror}).") from None
+
+
+def _about(settings: Settings) -> dict[str, object]:
+    packages = sorted((d.name, d.version) for d in metadata.distributions())
+    return {
+        "modelsheet": modelsheet.__version__,
+        "python": sys.version,
+        "platform": platform.platform(),
+        "sqlite": sqlite3.sqlite_version,
+        "threads": settings.threads,
+        "device": settings.device or "chosen by the worker",
+        "packages": dict(packages),
+        "made": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def _jobs(settings: Settings) -> list[dict[str, Value]]:
+    """Read the jobs' records, which works without a service too."""
+    folder = settings.data_dir / "job-records"
+    return list(Records(folder).read_all()) if folder.is_dir() else []
+
+
+def _outline(job: Mapping[str, Value]) -> dict[str, object]:
+    """A job without what it is called, asked for or gave."""
+    outline: dict[str, object] = {name: job[name] for name in _OUTLINE}
+    return outline | {"error": json.loads(str(job["error"]))["code"] if job["error"] else None}
+
+
+def _ledger(data_dir: Path) -> str:
+    """Check a copy: the ledger itself is for the service alone."""
+    path = data_dir / "ledger.sqlite3"
+    lines = [f"{file.name}  {file.stat().st_size} bytes" for file in data_dir.glob("ledger*")]
+    try:
+        with (
+            closing(sqlite3.connect(":memory:")) as copy,
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as ledger,
+        ):
+            ledger.backup(copy)
+            lines += [str(row[0]) for row in copy.execute("PRAGMA quick_check(5)")]
+            version = copy.execute("PRAGMA user_version").fetchone()[0]
+            lines += [f"schema {version}"]
+    except sqlite3.Error as error:
+        lines.append(f"cannot be read: {type(error).__name__}")
+    return "\n".join(lines)
+
+
+def _tail(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _LOG_TAIL))
+        return stream.read().decode("utf-8", errors="replace")
+
+
+def _personal(settings: Settings, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Return what names this machine and its user, with what stands there instead."""
+    connection = read_connection(settings)
+    if connection is not None:
+        yield connection.token, "<token>"
+    for folder in (settings.data_dir, settings.log_dir, settings.runtime_dir):
+        yield str(folder), f"<{folder.name}>"
+    yield environment.get("HOME") or str(Path.home()), "<home>"
+    yield platform.node(), "<host>"
+    try:
+        yield getpass.getuser(), "<user>"
+    except (OSError, KeyError, ImportError):  # a user without a name
+        return
+
+
+def _words_of(jobs: Iterable[Mapping[str, Value]]) -> Iterator[tuple[str, str]]:
+    """Return what artists typed."""
+    for job in jobs:
+        for key, value in json.loads(str(job["request"])).items():
+            if key in (*_TYPED, *_TYPED_LISTS):
+                for text in value if isinstance(value, list) else [value]:
+                    typed = text["prompt"] if isinstance(text, dict) else text  # of a region
+                    yield str(typed or ""), f"<{key}>"
+
+
+def _artists(
+    data_dir: Path, jobs: Iterable[Mapping[str, Value]], contents: Mapping[str, str]
+) -> set[str]:
+    """Return who has a token, has jobs, or is named by the audit."""
+    names = {str(job["owner"]) for job in jobs}
+    with suppress(ModelsheetError, OSError):  # the file is damaged; the audit names them too
+        names |= {view.name for view in TokenStore(data_dir / "tokens.json").list()}
+    for text in contents.values():
+        names |= {name for found in _AUDITED.findall(text) for name in found}
+    return names - {""}
+
+
+def _blacken(text: str, secrets: Iterable[tuple[str, str]], artists: Iterable[str]) -> str:
+    # The longest first: the home folder's name holds the user's.
+    for secret, name in sorted(set(secrets), key=lambda pair: len(pair[0]), reverse=True):
+        if len(secret) >= _SHORTEST_SECRET and secret != "root":
+            text = text.replace(secret, name)
+    # Names may be short, so that only whole words are theirs.
+    either = "|".join(re.escape(name) for name in sorted(artists, key=len, reverse=True))
+    if either:
+        text = re.sub(rf"(?<!\w)(?:{either})(?!\w)", "<artist>", text)
+    return _TOKEN.sub("<token>", text)

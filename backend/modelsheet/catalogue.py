@@ -1,0 +1,144 @@
+"""Which base models there are and whether they are on this machine; reads folders and headers only
+and never torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import modelsheet
+from modelsheet import model_folder, single_file
+from modelsheet.contract import BaseModelView, Family
+from modelsheet.errors import ModelMissing, ModelsheetError, NotFound
+from modelsheet.model_folder import INDEX
+from modelsheet.model_registry import AddedModel, checkpoints_of, read_registry
+
+DEFAULT_BASE_MODEL = "sprite32"
+RESOLUTIONS: dict[Family, int] = {"sprite32": 32, "sd15": 512, "sdxl": 1024}
+_PACKAGE = Path(modelsheet.__file__).parent
+
+
+@dataclass(frozen=True)
+class BaseFiles:
+    """Where a base model lies: a folder in diffusers' layout, or a single file, whose config files
+    are in `configs`. An empty `prediction_type` is the one that the model itself names.
+    """
+
+    id: str
+    family: Family
+    path: Path
+    configs: Path
+    prediction_type: Literal["", "epsilon", "v_prediction"] = ""
+    has_zero_snr: bool = False
+
+    @property
+    def is_single_file(self) -> bool:
+        return self.path != self.configs
+
+
+def list_base_models(data_dir: Path) -> list[BaseModelView]:
+    """Return all base models, the embedded one first, then what the user named."""
+    standard = [_view(each, each, partial(_standard, each, data_dir)) for each in RESOLUTIONS]
+    named = _named(data_dir).items()
+    return standard + [_view(each, "sd15", partial(files_of, model)) for each, model in named]
+
+
+def known_ids(data_dir: Path) -> list[str]:
+    return [*RESOLUTIONS, *_named(data_dir)]
+
+
+def locate(model_id: str, data_dir: Path) -> BaseFiles:
+    """Return a base model's files, without looking into them.
+
+    Raises ModelMissing with what to do when they are not there, NotFound for an unknown name,
+    UnsafeModel for a file that is no base model.
+    """
+    for family in RESOLUTIONS:
+        if model_id == family:
+            return _standard(family, data_dir)
+    named = _named(data_dir).get(model_id)
+    if named is None:
+        known = ", ".join(known_ids(data_dir))
+        raise NotFound(f"There is no base model {model_id!r}. Choose one of: {known}.")
+    return files_of(named)
+
+
+def files_of(model: AddedModel) -> BaseFiles:
+    """Return the files of a model that the user named. Raises ModelMissing, UnsafeModel."""
+    path = Path(model.path)
+    if path.is_dir():
+        return BaseFiles(
+            model.id, model_folder.family_of_folder(path), path, path, model.prediction_type
+        )
+    if not path.is_file():
+        raise ModelMissing(
+            f"{path}, which {model.id} stands for, is no longer there. Put it back, or take it "
+            f"off the list with: modelsheet models remove {model.id}"
+        )
+    found = single_file.inspect(path)
+    return BaseFiles(
+        id=model.id,
+        family=found.family,
+        path=path,
+        configs=Path(model.config) if model.config else _PACKAGE / "configs" / found.family,
+        prediction_type=model.prediction_type or found.prediction_type,
+        has_zero_snr=found.has_zero_snr,
+    )
+
+
+def check(files: BaseFiles) -> None:
+    """Make sure that a base model is whole and safe. Raises ModelMissing, UnsafeModel."""
+    if not files.is_single_file:
+        model_folder.check_folder(files.path)
+
+
+def _standard(family: Family, data_dir: Path) -> BaseFiles:
+    """The base model that is called like its family: sprite32 in this package, others in
+    `data_dir`/models.
+    """
+    folder = data_dir / "models" / family
+    if family == DEFAULT_BASE_MODEL:
+        folder = _PACKAGE / "sprite32" / "weights"
+    if not (folder / INDEX).is_file():
+        raise ModelMissing(_missing(family, folder))
+    return BaseFiles(family, family, folder, folder)
+
+
+def _missing(family: Family, folder: Path) -> str:
+    if family == DEFAULT_BASE_MODEL:
+        return f"The weights of {family} are missing from {folder}; install Modelsheet again."
+    return (
+        f"{family} is not installed. Get it with: modelsheet models download {family}, or put it, "
+        f"in diffusers' folder layout, at {folder}, or add one you have with: modelsheet models add"
+    )
+
+
+def _named(data_dir: Path) -> dict[str, AddedModel]:
+    registry = read_registry(data_dir)
+    models = {model.id: model for model in registry.models}
+    for installation in registry.installations:
+        for model_id, path in checkpoints_of(installation).items():
+            models.setdefault(model_id, AddedModel(id=model_id, path=str(path)))
+    return models
+
+
+def _view(model_id: str, family: Family, find: Callable[[], BaseFiles]) -> BaseModelView:
+    """`family` is what to call one that cannot be read."""
+    note = ""
+    try:
+        files = find()
+        family = files.family
+        check(files)
+    except ModelsheetError as error:
+        note = str(error)
+    return BaseModelView(
+        id=model_id,
+        family=family,
+        resolution=RESOLUTIONS[family],
+        available=not note,
+        note=note,
+    )

@@ -1,0 +1,204 @@
+"""The command line: what can be typed. What each command does stands in `commands`."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias, get_args
+
+from pydantic import ValidationError
+
+import modelsheet
+from modelsheet import commands, exchange_commands, model_commands, oversight, painting_commands
+from modelsheet.contract import Preset, TrainingOverrides
+from modelsheet.errors import Cancelled, ModelsheetError
+from modelsheet.exchange import ExportFormat
+
+# Programs with a command line of their own, which gets what follows the name; imported when asked.
+DELEGATED: Mapping[str, str] = {
+    "bench": "modelsheet.bench:main",
+    "sprite32": "modelsheet.sprite32.build:main",
+}
+
+_INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
+_USAGE = 2  # what argparse exits with
+_Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command; returns the exit code. Errors are one sentence on stderr."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if given and given[0] in DELEGATED:
+            return _delegate(DELEGATED[given[0]], given[1:])
+        arguments = make_parser().parse_args(given)
+        code: int = arguments.run(arguments, functools.partial(print, flush=True))
+        return code
+    except ValidationError as error:
+        return _fail(_first_of(error), _USAGE)
+    except Cancelled as error:
+        return _fail(str(error), _INTERRUPTED)
+    except ModelsheetError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("Stopped.", _INTERRUPTED)
+
+
+def _delegate(target: str, arguments: list[str]) -> int:
+    module, _, function = target.partition(":")
+    code: int = getattr(importlib.import_module(module), function)(arguments)
+    return code
+
+
+def _first_of(error: ValidationError) -> str:
+    """Say what is wrong with the request's first wrong field."""
+    first = error.errors()[0]
+    field = " ".join(str(part).replace("_", " ") for part in first["loc"])
+    return f"{field or 'the request'}: {first['msg'].removeprefix('Value error, ')}."
+
+
+def _fail(sentence: str, code: int) -> int:
+    print(f"modelsheet: {sentence}", file=sys.stderr)
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the commands that are not delegated."""
+    parser = argparse.ArgumentParser(prog="modelsheet", description=modelsheet.__doc__)
+    parser.add_argument("--version", action="version", version=modelsheet.__version__)
+    choices = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_add_serve, _add_learn):
+        add(choices)
+    painting_commands.add_painting_commands(choices, _add_server)
+    for add in (_add_subjects, _add_models, _add_jobs, _add_token):
+        add(choices)
+    for add in (_add_doctor, _add_bundle, _add_demo, _add_krita):
+        add(choices)
+    for name in DELEGATED:
+        choices.add_parser(name, help=f"see: modelsheet {name} --help")
+    return parser
+
+
+def _add_serve(choices: _Choices) -> None:
+    parser = choices.add_parser("serve", help="run the service until Ctrl-C")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.set_defaults(run=commands.serve)
+
+
+def _add_learn(choices: _Choices) -> None:
+    parser = choices.add_parser("learn", help="learn a subject from layers or pictures")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="OpenRaster or picture")
+    parser.add_argument("--name", required=True, help="what you will call it: @name in prompts")
+    parser.add_argument("--class-noun", default="", help="what it is: cat, human woman; or guessed")
+    parser.add_argument("--identifier", default="", help="a rare token; chosen if left out")
+    parser.add_argument("--preset", choices=get_args(Preset), default="balanced")
+    parser.add_argument("--base", default="sprite32", help="base model (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another number than the preset's, as often as need be: "
+        + ", ".join(TrainingOverrides.model_fields),
+    )
+    _add_server(parser)
+    parser.set_defaults(run=commands.learn)
+
+
+def _add_subjects(choices: _Choices) -> None:
+    parser = choices.add_parser(
+        "subjects",
+        help="list, show or delete what was learnt; export it as a LoRA file, or import one",
+        description="export writes for ComfyUI, A1111, Forge and Krita AI Diffusion; import takes "
+        "LoRA files of theirs, and of diffusers and peft.",
+    )
+    actions = exchange_commands.ACTIONS
+    parser.add_argument("action", nargs="?", choices=actions, default="list")
+    parser.add_argument("name", nargs="?", default="", help="name, identifier or id; or the file")
+    parser.add_argument("--format", choices=get_args(ExportFormat), default="kohya")
+    parser.add_argument("--out", type=Path, help="where to export to")
+    parser.add_argument("--name", dest="called", default="", help="what to call what is imported")
+    parser.add_argument("--class-noun", default="", help="what it is: cat, human woman")
+    parser.add_argument("--identifier", default="", help="its trigger word; else the file's own")
+    parser.add_argument("--base", default="sprite32", help="the base model it was made for")
+    _add_server(parser)
+    parser.set_defaults(run=exchange_commands.subjects)
+
+
+def _add_models(choices: _Choices) -> None:
+    parser = choices.add_parser(
+        "models",
+        help="list base models, add those you have, or download some",
+        description="add takes a folder in diffusers' layout, a .safetensors checkpoint, or the "
+        "folder of ComfyUI or A1111; download takes sd15, sdxl or clip (for naming).",
+    )
+    actions = model_commands.ACTIONS
+    parser.add_argument("action", nargs="?", choices=actions, default="list")
+    parser.add_argument("target", nargs="?", default="", help="folder, file or name")
+    parser.add_argument("--name", dest="called", default="", help="what to call what is added")
+    parser.add_argument("--config", help="config files for a checkpoint of another build")
+    predictions = ("epsilon", "v_prediction")
+    parser.add_argument("--prediction-type", choices=predictions, default="")
+    _add_server(parser)
+    parser.set_defaults(run=model_commands.models)
+
+
+def _add_jobs(choices: _Choices) -> None:
+    parser = choices.add_parser(
+        "jobs",
+        help="list jobs; cancel, pause, resume, finish or move one; hold, open or end the queue",
+        description="finish: stop learning and keep the best so far. end: stop the service after "
+        "the job that runs.",
+    )
+    parser.add_argument("action", nargs="?", choices=oversight.JOB_ACTIONS, default="list")
+    parser.add_argument("id", nargs="?", default="")
+    parser.add_argument("--before", metavar="ID", help="the job to move it before; else it is last")
+    _add_server(parser)
+    parser.set_defaults(run=oversight.jobs)
+
+
+def _add_token(choices: _Choices) -> None:
+    parser = choices.add_parser("token", help="let other artists use this service, or no longer")
+    parser.add_argument("action", nargs="?", choices=oversight.TOKEN_ACTIONS, default="list")
+    parser.add_argument("name", nargs="?", default="", help="small letters, digits and . _ -")
+    _add_server(parser)
+    parser.set_defaults(run=oversight.token)
+
+
+def _add_bundle(choices: _Choices) -> None:
+    parser = choices.add_parser("bundle", help="pack what helps to find a fault, without secrets")
+    parser.add_argument("file", nargs="?", type=Path, default=Path("modelsheet-bundle.zip"))
+    parser.set_defaults(run=oversight.bundle)
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", metavar="URL", help="another computer's service")
+    parser.add_argument(
+        "--token", help="its token; else MODELSHEET_TOKEN, which `ps` does not show"
+    )
+
+
+def _add_doctor(choices: _Choices) -> None:
+    parser = choices.add_parser("doctor", help="say what this machine has and what is missing")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=commands.doctor)
+
+
+def _add_demo(choices: _Choices) -> None:
+    parser = choices.add_parser("demo", help="learn the sample's hero and paint it")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results")
+    parser.set_defaults(run=commands.demo)
+
+
+def _add_krita(choices: _Choices) -> None:
+    parser = choices.add_parser("krita", help="put the plugin into Krita, or take it out")
+    parser.add_argument("action", choices=("install", "uninstall", "zip"))
+    parser.add_argument("target", nargs="?", type=Path, default=Path("modelsheet_krita.zip"))
+    parser.add_argument("--krita-dir", type=Path, help="Krita's resource folder")
+    parser.set_defaults(run=commands.krita)

@@ -1,0 +1,266 @@
+"""The HTTP API as Python calls: what the command line, the demo and scripts use.
+
+Finding and starting a service is `launcher`'s affair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import uuid4
+
+import requests
+from PIL import Image
+from pydantic import BaseModel, ValidationError
+
+from modelsheet.contract import (
+    API_VERSION,
+    TERMINAL_STATES,
+    BlobView,
+    Capabilities,
+    EventPage,
+    GeneratedImage,
+    ImageRef,
+    JobList,
+    JobView,
+    MaskRef,
+    Ping,
+    Problem,
+    SubjectList,
+    SubjectView,
+)
+from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
+from modelsheet.execution import Request, Result
+from modelsheet.images import from_bgra, to_bgra
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+_LONGEST_POLL_S = 15.0  # contract: /v1/events admits no more
+_CONNECT_TIMEOUT_S = 5.0
+_PATIENCE_S = 30.0  # how long a service may be away (restarting) while somebody waits for a job
+_RETRY_S = 0.5
+
+
+class BackendClient:
+    """One service at `url`. Every method raises ModelsheetError with the sentence to show."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 60.0) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        if self.url.startswith(("http://127.0.0.1", "http://localhost")):
+            self._session.trust_env = False  # a proxy cannot reach this machine's loopback
+
+    def close(self) -> None:
+        self._session.close()
+
+    def __enter__(self) -> BackendClient:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def prove(self) -> None:
+        """Make sure that it is the real service, before it is shown the token.
+
+        Raises BackendUnreachable: somebody else listens there.
+        """
+        nonce, key = secrets.token_hex(16), hashlib.sha256(self._token.encode()).hexdigest()
+        # Not through the session, whose headers carry the token.
+        with requests.Session() as stranger:
+            stranger.trust_env = self._session.trust_env
+            answer = self._send(stranger, "GET", f"/v1/ping?nonce={nonce}&key={key[:16]}")
+        # Of an artist's token the service knows only the sum, and proves that.
+        proofs = [
+            hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
+            for secret in (self._token, key)
+        ]
+        if self._parse(answer, Ping).proof not in proofs:
+            raise BackendUnreachable(
+                f"What answers at {self.url} does not know the token. "
+                "Check the URL and copy the token again from that computer's connection file."
+            )
+
+    def capabilities(self) -> Capabilities:
+        """Raises BackendUnreachable: the service speaks another major version of the API."""
+        found = self._get("/v1/capabilities", Capabilities)
+        if found.api.partition(".")[0] != API_VERSION.partition(".")[0]:
+            raise BackendUnreachable(
+                f"The service at {self.url} is version {found.version} (API {found.api}), but this "
+                f"program needs API {API_VERSION}. Install the same version on both sides."
+            )
+        return found
+
+    def upload(self, image: Image.Image, name: str = "") -> ImageRef:
+        """Send a picture, unless the service has it already."""
+        blob = self.upload_bytes(to_bgra(image))
+        return ImageRef(blob=blob, width=image.width, height=image.height, name=name)
+
+    def upload_mask(self, mask: Image.Image) -> MaskRef:
+        """Send a selection, of mode L."""
+        blob = self.upload_bytes(mask.tobytes())
+        return MaskRef(blob=blob, width=mask.width, height=mask.height)
+
+    def upload_bytes(self, content: bytes) -> str:
+        """Send bytes, unless the service has them already, and return their sha256."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = f"/v1/blobs/{sha256}"
+        if self._send(self._session, "HEAD", path).status_code == 404:
+            headers = {"Content-Type": "application/octet-stream"}
+            answer = self._send(self._session, "PUT", path, data=content, headers=headers)
+            self._parse(answer, BlobView)
+        return sha256
+
+    def picture(self, reference: ImageRef | GeneratedImage) -> Image.Image:
+        """Fetch a picture that the service has."""
+        answer = self._checked(self._send(self._session, "GET", f"/v1/blobs/{reference.blob}"))
+        return from_bgra(answer.content, reference.width, reference.height)
+
+    def submit(self, request: Request, *, key: str = "") -> JobView:
+        """Queue a job; sent again under the same key if the connection breaks, so never twice.
+
+        Whoever gives a `key` of their own gets the same job for it again.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key or uuid4().hex}
+        content = request.model_dump_json().encode()
+
+        def send() -> requests.Response:
+            return self._send(self._session, "POST", "/v1/jobs", data=content, headers=headers)
+
+        try:
+            answer = send()
+        except BackendUnreachable:
+            answer = send()
+        return self._parse(answer, JobView)
+
+    def job(self, job_id: str) -> JobView:
+        return self._get(f"/v1/jobs/{job_id}", JobView)
+
+    def jobs(self) -> list[JobView]:
+        return self._get("/v1/jobs", JobList).jobs
+
+    def cancel(self, job_id: str) -> JobView:
+        return self._parse(self._send(self._session, "POST", f"/v1/jobs/{job_id}/cancel"), JobView)
+
+    def pause(self, job_id: str) -> JobView:
+        return self._parse(self._send(self._session, "POST", f"/v1/jobs/{job_id}/pause"), JobView)
+
+    def resume(self, job_id: str) -> JobView:
+        return self._parse(self._send(self._session, "POST", f"/v1/jobs/{job_id}/resume"), JobView)
+
+    def call(
+        self, method: str, path: str, kind: type[_Answer], body: BaseModel | None = None
+    ) -> _Answer:
+        """Use an operation of the API that has no method of its own here."""
+        content = body.model_dump_json().encode() if body is not None else None
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        answer = self._send(self._session, method, path, data=content, headers=headers)
+        return self._parse(answer, kind)
+
+    def subjects(self) -> list[SubjectView]:
+        return self._get("/v1/subjects", SubjectList).subjects
+
+    def subject(self, subject_id: str) -> SubjectView:
+        return self._get(f"/v1/subjects/{subject_id}", SubjectView)
+
+    def adapter(self, subject_id: str, file_format: str) -> bytes:
+        """Fetch a subject's LoRA file."""
+        path = f"/v1/subjects/{subject_id}/adapter?format={file_format}"
+        return self._checked(self._send(self._session, "GET", path)).content
+
+    def delete_subject(self, subject_id: str) -> None:
+        self._checked(self._send(self._session, "DELETE", f"/v1/subjects/{subject_id}"))
+
+    def events(self, after: str = "", *, wait_s: float = 0.0, job_id: str = "") -> EventPage:
+        query = f"after={after}&wait={min(wait_s, _LONGEST_POLL_S)}&job={job_id}"
+        return self._get(f"/v1/events?{query}", EventPage)
+
+    def wait(self, job_id: str, on_change: Callable[[JobView], None]) -> Result:
+        """Follow a job to its end, through restarts of the service, and give its result.
+
+        Raises the job's own error, Cancelled if somebody cancelled it.
+        """
+        cursor = ""
+        last_heard = time.monotonic()
+        while True:
+            try:
+                page = self.events(cursor, wait_s=_LONGEST_POLL_S, job_id=job_id)
+                views = [event.job for event in page.events if event.job is not None]
+                for view in [self.job(job_id)] if page.gap else views:
+                    on_change(view)
+                    if view.state in TERMINAL_STATES:
+                        return _result_of(view)
+            except BackendUnreachable:
+                if time.monotonic() - last_heard > _PATIENCE_S:
+                    raise
+                time.sleep(_RETRY_S)
+                continue
+            cursor, last_heard = page.cursor, time.monotonic()
+            time.sleep(page.retry_ms / 1000)
+
+    def _get(self, path: str, kind: type[_Answer]) -> _Answer:
+        return self._parse(self._send(self._session, "GET", path), kind)
+
+    def _send(
+        self,
+        session: requests.Session,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> requests.Response:
+        timeout = (_CONNECT_TIMEOUT_S, self._timeout_s)
+        url = f"{self.url}{path}"
+        try:
+            return session.request(
+                method, url, data=data, headers=headers, timeout=timeout, allow_redirects=False
+            )
+        except requests.Timeout:
+            raise BackendUnreachable(
+                f"The service at {self.url} does not answer in time. Try again in a minute."
+            ) from None
+        except requests.RequestException:
+            raise BackendUnreachable(
+                f"No service answers at {self.url}. Start one there with: modelsheet serve"
+            ) from None
+
+    def _checked(self, answer: requests.Response) -> requests.Response:
+        if answer.ok and not answer.is_redirect:
+            return answer
+        try:
+            problem = Problem.model_validate_json(answer.content)
+        except ValidationError:
+            raise BackendUnreachable(
+                f"What answers at {self.url} is no Modelsheet service (status "
+                f"{answer.status_code}). Check the URL."
+            ) from None
+        raise _error_of(problem)
+
+    def _parse(self, answer: requests.Response, kind: type[_Answer]) -> _Answer:
+        try:
+            return kind.model_validate_json(self._checked(answer).content)
+        except ValidationError:
+            raise BackendUnreachable(
+                f"The service at {self.url} answers in a way this program does not know. "
+                "Install the same version of Modelsheet on both sides."
+            ) from None
+
+
+def _error_of(problem: Problem) -> ModelsheetError:
+    error = error_for(problem.code, problem.detail or problem.title)
+    error.retryable = problem.retryable
+    return error
+
+
+def _result_of(view: JobView) -> Result:
+    if view.error is not None:
+        raise error_for(view.error.code, view.error.sentence)
+    if view.result is None:
+        raise error_for("cancelled", "The job was cancelled.")
+    return view.result

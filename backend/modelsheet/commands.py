@@ -1,0 +1,184 @@
+"""What each command of the command line does; `say` takes its lines, the return is the exit code.
+
+The service, the demo and such are imported by the command that needs them, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from modelsheet import errands, krita_install, launcher
+from modelsheet.client import BackendClient
+from modelsheet.contract import SubjectView, TrainingOverrides
+from modelsheet.errands import LearnWish, Picture
+from modelsheet.errors import InvalidClassNoun, InvalidRequest, NotFound
+from modelsheet.settings import Settings
+from modelsheet.subjects import handle_of
+from modelsheet.terminal import carry_out
+
+Say = Callable[[str], None]
+
+
+def serve(arguments: argparse.Namespace, say: Say) -> int:
+    from modelsheet.service import server
+
+    settings = Settings.from_environment(os.environ)
+    say(f"Serving on this machine until Ctrl-C; data in {settings.data_dir}.")
+    server.serve(settings, port=arguments.port)
+    return 0
+
+
+def learn(arguments: argparse.Namespace, say: Say) -> int:
+    pictures = errands.read_pictures(arguments.files)
+    with service_of(arguments) as client:
+        noun = arguments.class_noun or _guess(client, pictures, arguments.base, say)
+        wish = LearnWish(
+            name=arguments.name,
+            class_noun=noun,
+            identifier=arguments.identifier,
+            preset=arguments.preset,
+            base_model=arguments.base,
+            seed=arguments.seed,
+            overrides=_overrides(arguments.overrides),
+        )
+        subject = errands.learn(client, pictures, wish, carry_out)
+    handle = handle_of(subject.name)
+    say(f"Learnt @{handle}, “{subject.identifier} {subject.class_noun}”, from {len(pictures)}.")
+    for warning in [*subject.warnings, *_findings(subject)]:
+        say(f"Note: {warning}")
+    say(f'Paint it with: modelsheet generate "@{handle} …"')
+    return 0
+
+
+def _overrides(given: Sequence[str]) -> TrainingOverrides:
+    """Read NAME=VALUE of each. Raises InvalidRequest, ValidationError."""
+    values: dict[str, object] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise InvalidRequest(f"--set {each} has no value. Say it as NAME=VALUE.")
+        try:
+            values[name.strip().replace("-", "_")] = json.loads(value)
+        except ValueError:
+            values[name.strip().replace("-", "_")] = value.strip()
+    return TrainingOverrides.model_validate(values)
+
+
+def _findings(subject: SubjectView) -> Sequence[str]:
+    return subject.report.findings if subject.report else ()
+
+
+def _guess(client: BackendClient, pictures: Sequence[Picture], base_model: str, say: Say) -> str:
+    guesses = errands.guess_class_nouns(client, pictures, base_model, carry_out)
+    if not guesses:
+        raise InvalidClassNoun("Say what it is with --class-noun, for example: human woman.")
+    offered = ", ".join(f"{guess.noun} ({guess.probability:.0%})" for guess in guesses)
+    say(f"It looks like: {offered}. Taking the first; another with --class-noun.")
+    return guesses[0].noun
+
+
+def subjects(arguments: argparse.Namespace, say: Say) -> int:
+    with service_of(arguments) as client:
+        known = client.subjects()
+        if arguments.action == "list":
+            _list_subjects(known, say)
+        elif arguments.action == "show":
+            _show_subject(named(known, arguments.name), say)
+        else:
+            subject = named(known, arguments.name)
+            client.delete_subject(subject.id)
+            say(f"{subject.name} is in the trash of the service's data folder.")
+    return 0
+
+
+def _list_subjects(known: Sequence[SubjectView], say: Say) -> None:
+    for subject in known:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(subject.created))
+        phrase = f"{subject.identifier} {subject.class_noun}"
+        say(f"@{handle_of(subject.name):20} {phrase:28} {subject.base_model:10} {day}")
+    if not known:
+        say("Nothing has been learnt yet. Begin with: modelsheet learn --help")
+
+
+def _show_subject(subject: SubjectView, say: Say) -> None:
+    likeness = "not measured" if subject.likeness is None else f"{subject.likeness:.3f}"
+    references = ", ".join(reference.name or "without a name" for reference in subject.references)
+    say(f"@{handle_of(subject.name)}  {subject.name}")
+    say(f"id          {subject.id}")
+    say(f"prompt      {subject.identifier} {subject.class_noun}")
+    say(f"base model  {subject.base_model}")
+    say(f"learnt      {subject.training_steps} steps, likeness {likeness}")
+    say(f"from        {references}")
+    for warning in [*subject.warnings, *_findings(subject)]:
+        say(f"note        {warning}")
+
+
+def named(known: Sequence[SubjectView], name: str) -> SubjectView:
+    """Find the newest subject of this name, identifier or id. Raises InvalidRequest, NotFound."""
+    wanted = name.removeprefix("@")
+    names = ", ".join(f"@{handle_of(subject.name)}" for subject in known) or "none"
+    if not wanted:
+        raise InvalidRequest(f"Say which subject, by its name. Known: {names}.")
+    for subject in known:
+        if wanted in (subject.id, subject.identifier):
+            return subject
+        if handle_of(wanted) == handle_of(subject.name):
+            return subject
+    raise NotFound(f"There is no subject {name!r}. Known: {names}.")
+
+
+def doctor(arguments: argparse.Namespace, say: Say) -> int:
+    from modelsheet import doctor as checkup
+
+    report = checkup.examine(Settings.from_environment(os.environ), environment=os.environ)
+    say(report.model_dump_json(indent=2) if arguments.json else checkup.as_text(report))
+    return 0 if report.healthy else 1
+
+
+def demo(arguments: argparse.Namespace, say: Say) -> int:
+    from modelsheet.demo import run_demo
+
+    # The demo's service shall not outlive it, however it ends.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    run_demo(arguments.out, environment=os.environ, carry_out=carry_out, say=say)
+    return 0
+
+
+def krita(arguments: argparse.Namespace, say: Say) -> int:
+    if arguments.action == "zip":
+        krita_install.build_zip(arguments.target)
+        said = [f"{arguments.target} is ready for Krita's “Import Python Plugin from File”."]
+    elif arguments.action == "install":
+        home = os.environ.get("MODELSHEET_HOME", "").strip()
+        said = krita_install.install(
+            arguments.krita_dir,
+            [sys.executable, "-m", "modelsheet", "serve"],
+            environment=os.environ,
+            home=Path(home).absolute() if home else None,
+        )
+    else:
+        said = krita_install.uninstall(arguments.krita_dir, environment=os.environ)
+    for line in said:
+        say(line)
+    return 0
+
+
+def service_of(arguments: argparse.Namespace) -> BackendClient:
+    """Use the service that was named, or this machine's, which is started if need be."""
+    if not arguments.server:
+        environment = os.environ
+        return launcher.connect(Settings.from_environment(environment), environment=environment)
+    token = arguments.token or os.environ.get("MODELSHEET_TOKEN", "").strip()
+    if not token:
+        raise InvalidRequest("Give that service's token in MODELSHEET_TOKEN or with --token.")
+    client = BackendClient(arguments.server, token)
+    client.prove()
+    client.capabilities()
+    return client

@@ -1,0 +1,183 @@
+"""The subject's adapter: LoRA on the UNet and the text encoders, in fp32 whatever the base's
+precision.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
+from diffusers.training_utils import cast_training_params
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import safe_open
+from safetensors.torch import load, save_file
+
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.embedding import IdentifierRows
+
+LEARNING = "default"
+FILE_NAME = "adapter.safetensors"
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+_FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
+_CONVOLUTIONS = ("conv1", "conv2", "conv_shortcut")
+_TEXT_ENCODER = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+
+
+@dataclass(frozen=True)
+class AdapterShape:
+    """Which layers get a LoRA and how large; alpha equals rank, so that the scale is 1."""
+
+    rank: int
+    text_encoder_rank: int  # 0: the text encoder stays as it is
+    feed_forward: bool
+    convolutions: bool
+
+    def unet_config(self) -> LoraConfig:
+        targets = _ATTENTION + (_FEED_FORWARD if self.feed_forward else ())
+        targets += _CONVOLUTIONS if self.convolutions else ()
+        return _config(self.rank, targets)
+
+    def text_encoder_config(self) -> LoraConfig:
+        return _config(self.text_encoder_rank, _TEXT_ENCODER)
+
+
+class LearningAdapter:
+    """The adapter while it is learnt, on the base's own modules; `detach` leaves them as they
+    were. `rows`: the identifier's embedding, where that is learnt too.
+    """
+
+    def __init__(
+        self, base: BaseModel, shape: AdapterShape, seed: int, rows: IdentifierRows | None = None
+    ) -> None:
+        self.base, self.rows = base, rows
+        # Any: peft puts its methods on modules that torch declares without them.
+        self.modules: dict[str, Any] = {"unet": base.unet}
+        # Initial weights come from the global generator; fork it so that nobody else notices.
+        with torch.random.fork_rng(devices=_cuda_devices(base)):
+            torch.manual_seed(seed)
+            base.unet.add_adapter(shape.unet_config(), LEARNING)
+            if shape.text_encoder_rank:
+                for index, encoder in enumerate(base.text_encoders):
+                    encoder.add_adapter(shape.text_encoder_config(), LEARNING)
+                    self.modules[_text_encoder_name(index)] = encoder
+        # peft casts LoRA to the base's dtype; in bf16 most updates would round to nothing.
+        cast_training_params(list(self.modules.values()), torch.float32)
+
+    @property
+    def trains_text(self) -> bool:
+        return len(self.names) > 1
+
+    @property
+    def names(self) -> list[str]:
+        """What learns: the networks by name, and "embedding" for the identifier's rows."""
+        return [*self.modules, *(["embedding"] if self.rows else [])]
+
+    def parameters(self, name: str) -> list[torch.nn.Parameter]:
+        if name == "embedding":
+            return self.rows.rows if self.rows else []
+        return [p for p in self.modules[name].parameters() if p.requires_grad]
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """All LoRA weights by "module.key", and the identifier's rows."""
+        weights = {
+            f"{name}.{key}": value.detach().clone()
+            for name, module in self.modules.items()
+            for key, value in get_peft_model_state_dict(module, adapter_name=LEARNING).items()
+        }
+        return weights | (self.rows.state() if self.rows else {})
+
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        if self.rows:
+            self.rows.load_state(state)
+        for name, module in self.modules.items():
+            prefix = f"{name}."
+            own = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+            set_peft_model_state_dict(module, own, adapter_name=LEARNING)
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """The original model, for as long as the block runs."""
+        for module in self.modules.values():
+            module.disable_adapters()
+        if self.rows:
+            self.rows.scale = 0.0
+        try:
+            yield
+        finally:
+            for module in self.modules.values():
+                module.enable_adapters()
+            if self.rows:
+                self.rows.scale = 1.0
+
+    def save(self, folder: Path) -> Path:
+        """Write `folder`/adapter.safetensors in the format that diffusers loads, with its
+        metadata.
+        """
+        layers = {
+            f"{name}_lora_layers": get_peft_model_state_dict(module, adapter_name=LEARNING)
+            for name, module in self.modules.items()
+        }
+        metadata = {
+            f"{name}_lora_adapter_metadata": module.peft_config[LEARNING].to_dict()
+            for name, module in self.modules.items()
+        }
+        self.base.pipeline.save_lora_weights(
+            folder, weight_name=FILE_NAME, safe_serialization=True, **layers, **metadata
+        )
+        if self.rows:
+            _add_tensors(folder / FILE_NAME, self.rows.state())
+        _write_header_canonically(folder / FILE_NAME)
+        return folder / FILE_NAME
+
+    def detach(self) -> None:
+        """Take the adapter off; the base gives bit for bit what it gave before."""
+        self.base.pipeline.unload_lora_weights()
+        if self.rows:
+            self.rows.remove()
+
+
+def _add_tensors(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    with safe_open(file, "pt") as content:
+        metadata = content.metadata()
+    # Read, not mapped: the file is written anew while its tensors are still needed.
+    save_file(load(file.read_bytes()) | dict(tensors), file, metadata)
+
+
+def _write_header_canonically(file: Path) -> None:
+    """Give equal adapters equal bytes: the library orders a header's metadata at random, peft
+    its lists of layers by the process, and it notes where the base lay on this machine.
+    """
+    content = file.read_bytes()
+    (length,) = struct.unpack_from("<Q", content)
+    header = json.loads(content[8 : 8 + length])
+    lora = json.loads(header["__metadata__"][LORA_ADAPTER_METADATA_KEY])
+    kept = {
+        key: sorted(value) if isinstance(value, list) else value
+        for key, value in lora.items()
+        if not key.endswith(".base_model_name_or_path")
+    }
+    header["__metadata__"][LORA_ADAPTER_METADATA_KEY] = json.dumps(kept, sort_keys=True)
+    encoded = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    file.write_bytes(struct.pack("<Q", len(encoded)) + encoded + content[8 + length :])
+
+
+def _config(rank: int, targets: Sequence[str]) -> LoraConfig:
+    return LoraConfig(
+        r=rank, lora_alpha=rank, target_modules=list(targets), init_lora_weights="gaussian"
+    )
+
+
+def _text_encoder_name(index: int) -> str:
+    return "text_encoder" if index == 0 else f"text_encoder_{index + 1}"
+
+
+def _cuda_devices(base: BaseModel) -> list[torch.device]:
+    return [base.device] if base.device.type == "cuda" else []

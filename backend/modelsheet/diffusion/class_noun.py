@@ -1,0 +1,95 @@
+"""What the layers show, in one class noun: zero-shot with the family's CLIP over a list of
+nouns.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from modelsheet.contract import ClassNounGuess, Family
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.captions import background_words
+from modelsheet.diffusion.clip import Clip
+from modelsheet.diffusion.dataset import image_tensor
+from modelsheet.errors import InvalidClassNoun
+from modelsheet.images import composite
+
+TOP = 5
+_LISTS = Path(__file__).parent / "class_nouns.json"
+_BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128)}
+
+
+def known_class_nouns(family: Family, own: Sequence[str] = ()) -> list[str]:
+    """The curated list of a family, and the nouns that a user added."""
+    listed: list[str] = json.loads(_LISTS.read_text("utf-8"))[family]
+    return list(dict.fromkeys([*listed, *own]))
+
+
+def guess(
+    pictures: Sequence[Image.Image], family: Family, clip: Clip, own: Sequence[str] = ()
+) -> list[ClassNounGuess]:
+    """The five likeliest nouns for all prepared pictures together, with probabilities.
+
+    The logits of pictures and backgrounds are averaged before the softmax: they show one thing.
+    """
+    nouns = known_class_nouns(family, own)
+    logits = torch.stack(
+        [_logits(pictures, nouns, name, family, clip) for name in _BACKGROUNDS],
+    )
+    probabilities = logits.mean(0).softmax(-1)
+    values, order = probabilities.topk(min(TOP, len(nouns)))
+    return [
+        ClassNounGuess(noun=nouns[i], probability=min(1.0, float(value)))
+        for value, i in zip(values, order.tolist(), strict=True)
+    ]
+
+
+def check(
+    typed: str,
+    pictures: Sequence[Image.Image],
+    base: BaseModel,
+    clip: Clip | None,
+    own: Sequence[str] = (),
+) -> str:
+    """Accept a class noun that the family knows, or one that ends in such a noun ("old elf woman").
+
+    Raises InvalidClassNoun, with what the pictures look like, for an empty or unknown one.
+    """
+    noun = " ".join(typed.split()).lower()
+    known = known_class_nouns(base.family, own)
+    if any(noun == each or noun.endswith(f" {each}") for each in known):
+        return noun
+    like = ""
+    if clip is not None:
+        like = f"The layers look like {guess(pictures, base.family, clip, own)[0].noun!r}. "
+    if not noun:
+        raise InvalidClassNoun(f"{like}Say in a word or two what the layers show.")
+    raise InvalidClassNoun(
+        f"{typed.strip()!r} is no class noun that {base.id} knows. {like}Take a noun of the list, "
+        "or add yours to class_nouns.txt in the data folder."
+    )
+
+
+def _logits(
+    pictures: Sequence[Image.Image],
+    nouns: Sequence[str],
+    background: str,
+    family: Family,
+    clip: Clip,
+) -> torch.Tensor:
+    """Mean over pictures of scaled cosines to each noun, (nouns,)."""
+    images = [image_tensor(composite(picture, _BACKGROUNDS[background])) for picture in pictures]
+    words = background_words(background, family)
+    opening = "" if family == "sprite32" else "a photo of a "
+    texts = clip.embed_texts(
+        [f"{opening}{noun}{ending}" for noun in nouns for ending in ("", f", {words}")]
+    )
+    means = texts.view(len(nouns), 2, -1).mean(1)
+    cosines = clip.embed_images(images) @ torch.nn.functional.normalize(means, dim=-1).T
+    return cosines.mean(0) * math.exp(clip.logit_scale)

@@ -1,0 +1,119 @@
+"""The CLIP that looks at pictures of a family: sprite32 carries its own, beside Stable Diffusion
+stands OpenAI's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.errors import ModelMissing, UnsafeModel
+
+# openai/clip-vit-large-patch14, in the data folder's models.
+FOLDER = "clip-vit-large-patch14"
+# Radford et al. 2021: the mean and spread of their pictures in [0, 1].
+_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_SPREAD = (0.26862954, 0.26130258, 0.27577711)
+LOGIT_SCALE = math.log(100)  # where CLIP's own training ended, Radford et al. 2021
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Encoders of one space. The modules are of libraries without annotations."""
+
+    image_encoder: Any
+    text_encoder: Any
+    tokenizer: CLIPTokenizer
+    device: torch.device
+    is_own: bool  # the base's: pictures stay in [-1, 1], and the pooled text is the space itself
+
+    @torch.no_grad()
+    def embed_images(self, images: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
+        """Pictures (3, H, W) in [-1, 1] of any sizes to unit vectors (B, width)."""
+        side = int(self.image_encoder.config.image_size)
+        seen = torch.stack([_fitted(image.to(self.device).float(), side) for image in images])
+        if not self.is_own:
+            mean, spread = (seen.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _SPREAD))
+            seen = ((seen + 1) / 2 - mean) / spread
+        vectors: torch.Tensor = self.image_encoder(seen).image_embeds
+        return torch.nn.functional.normalize(vectors, dim=-1)
+
+    @torch.no_grad()
+    def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Unit vectors (B, width) in the space of `embed_images`."""
+        tokens = self.tokenizer(
+            list(prompts),
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        output = self.text_encoder(tokens.input_ids.to(self.device))
+        vectors: torch.Tensor = output.pooler_output if self.is_own else output.text_embeds
+        return torch.nn.functional.normalize(vectors.float(), dim=-1)
+
+    @property
+    def logit_scale(self) -> float:
+        """The logarithm of what cosines are multiplied by before a softmax."""
+        if not self.is_own:
+            return LOGIT_SCALE
+        return float(getattr(self.image_encoder.config, "logit_scale_init_value", LOGIT_SCALE))
+
+
+def clip_of(base: BaseModel, models: Path | None = None) -> Clip:
+    """The CLIP that goes with a base: its own, else the one in the folder `models`.
+
+    Raises ModelMissing with where to put it, UnsafeModel for a damaged one.
+    """
+    if base.image_encoder is not None:
+        own = base.text_encoders[0], base.tokenizers[0]
+        return Clip(base.image_encoder, *own, base.device, is_own=True)
+    folder = (models or Path()) / FOLDER
+    if not (folder / "config.json").is_file():
+        raise ModelMissing(
+            f"{base.id} has no eyes of its own: guessing what layers show and measuring "
+            f"likeness need openai/{FOLDER}. Get it with: modelsheet models download clip, "
+            f"or put it, in transformers' folder layout, at {folder}."
+        )
+    return _read(folder, base.device)
+
+
+def _read(folder: Path, device: torch.device) -> Clip:
+    options = {"local_files_only": True, "use_safetensors": True}
+    try:
+        image_encoder = CLIPVisionModelWithProjection.from_pretrained(folder, **options)
+        text_encoder = CLIPTextModelWithProjection.from_pretrained(folder, **options)
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UnsafeModel(f"{folder} cannot be read ({error}). Download it again.") from error
+    for module in (image_encoder, text_encoder):
+        module.requires_grad_(False).eval().float().to(device)
+    return Clip(image_encoder, text_encoder, tokenizer, device, is_own=False)
+
+
+def _fitted(image: torch.Tensor, side: int) -> torch.Tensor:
+    """Scale into a square of `side` px; what is not square gets bars of its border's mean colour.
+
+    Cropping, as CLIP was trained, would cut off a tall figure's head.
+    """
+    height, width = image.shape[-2:]
+    if (height, width) == (side, side):
+        return image
+    factor = side / max(height, width)
+    size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    scaled = torch.nn.functional.interpolate(
+        image[None], size, mode="bicubic", antialias=True, align_corners=False
+    )[0].clamp(-1, 1)
+    edge = torch.cat([scaled[:, :, 0], scaled[:, :, -1], scaled[:, 0], scaled[:, -1]], dim=1)
+    square = edge.mean(1).view(3, 1, 1).expand(3, side, side).clone()
+    top, left = (side - size[0]) // 2, (side - size[1]) // 2
+    square[:, top : top + size[0], left : left + size[1]] = scaled
+    return square

@@ -1,0 +1,44 @@
+"""What prompts say to the network while it learns, encoded no more often than need be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from modelsheet.diffusion.adapter import LearningAdapter
+from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+
+
+class Conditioning:
+    """Prompts as embeddings, of the base as it learns and as it was.
+
+    Where the text encoders stay as they are, `prompts` are encoded once, before the loop. What the
+    base made of them as it was never changes and is kept from the first time on.
+    """
+
+    def __init__(self, base: BaseModel, adapter: LearningAdapter, prompts: Sequence[str]) -> None:
+        self._base, self._adapter = base, adapter
+        self._kept: dict[str, PromptEmbeds] = {}
+        if not adapter.trains_text:
+            for prompt in dict.fromkeys(prompts):
+                self._original(prompt)
+
+    def tuned(self, prompts: Sequence[str]) -> PromptEmbeds:
+        """Gradients flow where the text encoders learn too."""
+        if self._adapter.trains_text:
+            return self._base.encode_prompts(prompts)
+        return self.original(prompts)
+
+    def original(self, prompts: Sequence[str]) -> PromptEmbeds:
+        each = [self._original(prompt) for prompt in prompts]
+        pooled = [embeds.pooled for embeds in each if embeds.pooled is not None]
+        hidden = torch.cat([embeds.hidden for embeds in each])
+        return PromptEmbeds(hidden, torch.cat(pooled) if pooled else None)
+
+    @torch.no_grad()
+    def _original(self, prompt: str) -> PromptEmbeds:
+        if prompt not in self._kept:
+            with self._adapter.off():
+                self._kept[prompt] = self._base.encode_prompts([prompt])
+        return self._kept[prompt]

@@ -1,0 +1,154 @@
+"""A generate job: from the request to its results, each with its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+import modelsheet
+from modelsheet.contract import (
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    Recipe,
+    SamplerName,
+)
+from modelsheet.cutout import key_out
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.canvas import Canvas, check_pixel_art, open_canvas, settle, untouched
+from modelsheet.diffusion.cast import Casting, Scene, set_scene
+from modelsheet.diffusion.painter import Painter, Studio
+from modelsheet.diffusion.pictures import write_picture
+from modelsheet.diffusion.samplers import check_steps, own_sampler, usual_guidance, usual_steps
+from modelsheet.errors import InvalidRequest
+from modelsheet.execution import JobContext
+from modelsheet.frames import align
+from modelsheet.images import enlarge_pixels
+from modelsheet.pixel_art import make_pixel_art
+from modelsheet.sheets import Cell, Section, draw_frames, draw_grid, draw_sheet
+from modelsheet.shots import axis_words, plan
+
+_KEPT = "The prompt asks for a background, so it was kept. Leave it out to get the figure alone."
+_MOST_COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request made explicit: sampler, steps, guidance and base are no longer left open."""
+
+    base: BaseModel
+    request: GenerateRequest
+    sampler: SamplerName
+    canvas: Canvas
+
+
+def generate(
+    studio: Studio, request: GenerateRequest, casting: Casting, context: JobContext
+) -> GenerateResult:
+    """Raises ModelsheetError, Cancelled, torch.OutOfMemoryError."""
+    job = _prepared(studio.base, request, context)
+    scenes = [set_scene(shot, casting, job.base.family) for shot in plan(job.request)]
+    _check_palette(request, scenes)
+    studio.ladder.said.clear()
+    if job.canvas.is_untouched:
+        pictures = [untouched(job.canvas, patch=request.patch) for _ in scenes]
+    else:
+        painter = Painter(studio, job.canvas, job.sampler, context)
+        painted = painter.paint(scenes, tiling=request.tiling)
+        pictures = [_finished(p, s, job) for p, s in zip(painted, scenes, strict=True)]
+    if request.poses and request.transparent:
+        pictures = align(pictures)
+    images = [
+        _written(picture, scene, job, context)
+        for picture, scene in zip(pictures, scenes, strict=True)
+    ]
+    kept = request.transparent and any(scene.backdrop is None for scene in scenes)
+    sheet, columns = _sheet(pictures, request, context)
+    return GenerateResult(
+        images=images,
+        sheet=sheet,
+        columns=columns,
+        warnings=[*([_KEPT] if kept else []), *studio.ladder.said],
+    )
+
+
+def _prepared(base: BaseModel, request: GenerateRequest, context: JobContext) -> Job:
+    sampler = request.sampler or own_sampler(base)
+    canvas = open_canvas(base, request, context)
+    check_pixel_art(base, request, canvas)
+    explicit = request.model_copy(
+        update={
+            "base_model": base.id,
+            "sampler": sampler,
+            "inference_steps": request.inference_steps or usual_steps(sampler),
+            "guidance_scale": request.guidance_scale or usual_guidance(base, sampler),
+            "strength": canvas.strength if request.init_image is not None else None,
+        }
+    )
+    for shot in plan(explicit):
+        check_steps(sampler, shot.request.inference_steps or 1)
+    return Job(base, explicit, sampler, canvas)
+
+
+def _check_palette(request: GenerateRequest, scenes: Sequence[Scene]) -> None:
+    art = request.pixel_art
+    if art is not None and art.palette == "subject" and not all(s.references for s in scenes):
+        raise InvalidRequest(
+            "The prompt names no subject whose palette could be used. Name one with @, or take "
+            "another palette."
+        )
+
+
+def _finished(picture: Image.Image, scene: Scene, job: Job) -> Image.Image:
+    """Cut out where asked, make it pixel art where asked, and bring it to its place and size."""
+    request, base = job.request, job.base
+    is_pixel_art = base.is_pixel_art or request.pixel_art is not None
+    if scene.backdrop is not None:
+        picture = key_out(picture, scene.backdrop.colour, hard_edge=is_pixel_art)
+    if request.pixel_art is not None:
+        known = 1 if base.is_pixel_art else 0
+        picture = make_pixel_art(picture, request.pixel_art, scene.references, known)
+    settled = settle(job.canvas, picture, patch=request.patch, pixel_art=is_pixel_art)
+    factor = request.pixel_art.enlarge if request.pixel_art is not None else 1
+    return enlarge_pixels(settled, factor)
+
+
+def _written(picture: Image.Image, scene: Scene, job: Job, context: JobContext) -> GeneratedImage:
+    shot = scene.shot
+    request = shot.request
+    recipe = Recipe(
+        version=modelsheet.__version__,
+        base_model=job.base.id,
+        text=scene.texts[0],
+        subjects=list(scene.subjects),
+        sampler=job.sampler,
+        inference_steps=request.inference_steps or 1,
+        guidance_scale=request.guidance_scale or 1.0,
+        width=job.canvas.size[0],
+        height=job.canvas.size[1],
+        request=request,
+    )
+    return write_picture(
+        picture, request.seed, request.prompt, context, label=shot.label, recipe=recipe
+    )
+
+
+def _sheet(
+    pictures: Sequence[Image.Image], request: GenerateRequest, context: JobContext
+) -> tuple[GeneratedImage | None, int]:
+    """The labelled picture of a grid, or the frames of the poses on one sheet."""
+    if request.explore is not None and request.explore.down is None:
+        cells = [Cell(p, shot.label) for p, shot in zip(pictures, plan(request), strict=True)]
+        columns = min(_MOST_COLUMNS, len(cells))
+        drawn = draw_sheet([Section(request.prompt, cells, columns)], cell_size=128)
+    elif request.explore is not None and request.explore.down is not None:
+        across, down = axis_words(request.explore.across), axis_words(request.explore.down)
+        drawn, columns = draw_grid(pictures, across, down), len(across[1])
+    elif request.poses:
+        columns = min(_MOST_COLUMNS, len(pictures))
+        drawn = draw_frames(pictures, columns)
+    else:
+        return None, 0
+    return write_picture(drawn, request.seed, request.prompt, context), columns

@@ -1,0 +1,155 @@
+"""A learn job: pictures in, a subject in the staging folder out, with progress, checkpoints and
+directives.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from contextlib import ExitStack
+
+from modelsheet.contract import GeneratedImage, LearnRequest, LearnResult, Progress
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.checkpoint import file_sha256, saving
+from modelsheet.diffusion.generation import Report
+from modelsheet.diffusion.learning import Learning, LearningEvent, Surroundings, opened
+from modelsheet.diffusion.pictures import read_picture, write_picture
+from modelsheet.errors import Cancelled
+from modelsheet.execution import Directive, JobContext, SteppedAside
+from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
+
+_CHECKPOINT_EVERY_S = 20.0
+
+
+def learn(
+    base: BaseModel, request: LearnRequest, context: JobContext, around: Surroundings
+) -> LearnResult:
+    """Raises ModelsheetError, Cancelled, SteppedAside."""
+    began = time.monotonic()
+    context.progress(Progress(phase="preparing the pictures"))
+    pictures = [read_picture(image, context) for image in request.images]
+
+    def make(undo: ExitStack) -> Learning:
+        folder = context.checkpoint_dir
+        return Learning(base, request, pictures, folder, around, undo, _painting_report(context))
+
+    with opened(make, base) as learning:
+        _run(learning, context)
+        context.progress(Progress(phase="saving", fraction=1.0, curve=learning.curve))
+        record = _store(request, learning, context)
+    return LearnResult(
+        subject_id=record.id,
+        training_steps=record.training_steps,
+        best_step=record.best_step,
+        seconds=time.monotonic() - began,
+        curve=record.curve,
+        warnings=record.warnings,
+        report=record.report,
+    )
+
+
+class StepClock:
+    """Estimates what is left from the last steps' times, probes included."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=50)
+        self._last = time.monotonic()
+
+    def eta_s(self, event: LearningEvent) -> float | None:
+        now = time.monotonic()
+        self._times.append(now - self._last)
+        self._last = now
+        if len(self._times) < 5:
+            return None
+        mean = sum(self._times) / len(self._times)
+        return mean * (event.report.total - event.report.step)
+
+
+def _run(learning: Learning, context: JobContext) -> None:
+    """Learn to the end, or to where somebody says FINISH. Raises Cancelled, or SteppedAside once
+    everything is saved.
+    """
+    clock, began = StepClock(), time.monotonic()
+    saved, longest = began, learning.recipe.longest_s or math.inf
+    previews: list[GeneratedImage] = []
+    for event in learning.events():
+        if event.pictures:
+            previews = _previews(event, learning, context)
+        context.progress(_progress(event, learning, previews, clock))
+        directive = context.directive()
+        if directive is Directive.CANCEL:
+            raise Cancelled("Learning was cancelled.")
+        if directive is Directive.FINISH or time.monotonic() - began > longest:
+            return learning.look_once_more()
+        if directive is not Directive.RUN or time.monotonic() - saved > _CHECKPOINT_EVERY_S:
+            learning.save_checkpoint()
+            saved = time.monotonic()
+        if directive is not Directive.RUN:
+            raise SteppedAside
+    return None
+
+
+def _painting_report(context: JobContext) -> Report:
+    """Tell how far the class pictures are, and stop painting them on CANCEL."""
+
+    def report(step: int, total: int) -> None:
+        context.progress(Progress(phase="painting class pictures", step=step, total=total))
+        if context.directive() is Directive.CANCEL:
+            raise Cancelled("Learning was cancelled.")
+
+    return report
+
+
+def _progress(
+    event: LearningEvent, learning: Learning, previews: list[GeneratedImage], clock: StepClock
+) -> Progress:
+    report = event.report
+    return Progress(
+        phase="learning",
+        step=report.step,
+        total=report.total,
+        fraction=report.step / report.total,
+        eta_s=clock.eta_s(event),
+        loss=report.loss,
+        curve=learning.curve,
+        previews=previews,
+    )
+
+
+def _previews(
+    event: LearningEvent, learning: Learning, context: JobContext
+) -> list[GeneratedImage]:
+    pairs = zip(event.pictures, learning.prober.prompts, strict=True)
+    return [write_picture(picture, 0, prompt, context) for picture, prompt in pairs]
+
+
+def _store(request: LearnRequest, learning: Learning, context: JobContext) -> SubjectRecord:
+    """Leave the subject in the staging folder; its id is the job's, so that it exists once."""
+    learnt = learning.finish(context.staging_dir)
+    with saving("The subject's pictures"):
+        folder = context.staging_dir / "references"
+        folder.mkdir()
+        for number, picture in enumerate(learning.pictures):
+            picture.save(folder / f"{number:02d}.png")
+    record = SubjectRecord(
+        id=context.job_id,
+        name=request.name.strip(),
+        class_noun=learnt.naming.class_noun,
+        identifier=learnt.naming.identifier,
+        base_model=request.base_model,
+        created=time.time(),
+        references=request.images,
+        captions=learnt.captions,
+        preset=request.preset,
+        seed=request.seed,
+        training_steps=learnt.training_steps,
+        best_step=learnt.report.kept_step,
+        adapter_sha256=file_sha256(context.staging_dir / ADAPTER),
+        curve=learnt.curve,
+        warnings=learnt.warnings,
+        report=learnt.report,
+    )
+    with saving("The subject"):
+        write_record(context.staging_dir, record)
+    return record

@@ -1,0 +1,246 @@
+"""Learning one subject from start to end: naming, pictures, prior, loop, probes, the best
+adapter.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from modelsheet.contract import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
+from modelsheet.diffusion import class_noun, diagnosis, identifier
+from modelsheet.diffusion.adapter import LearningAdapter
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.batch import PriorExamples
+from modelsheet.diffusion.captions import Naming, caption_of, class_prompts
+from modelsheet.diffusion.checkpoint import newest_checkpoint, saving, write_checkpoint
+from modelsheet.diffusion.clip import Clip
+from modelsheet.diffusion.dataset import encode_instances, prepare_pictures, warnings_for
+from modelsheet.diffusion.embedding import IdentifierRows
+from modelsheet.diffusion.generation import Report
+from modelsheet.diffusion.presets import Recipe, recipe_for
+from modelsheet.diffusion.prior import class_latents
+from modelsheet.diffusion.probes import Prober, probe_interval
+from modelsheet.diffusion.training import StepReport, Training
+from modelsheet.errors import InvalidRequest
+
+_logger = logging.getLogger(__name__)
+_UNMEASURED = (
+    "Likeness was not measured, for no CLIP stands beside this base model. Get it with: "
+    "modelsheet models download clip."
+)
+
+
+@dataclass(frozen=True)
+class LearningEvent:
+    """What happened in the loop: a step, and at some of them a probe with its pictures."""
+
+    report: StepReport
+    probe: LikenessPoint | None = None
+    pictures: Sequence[Image.Image] = ()
+
+
+@dataclass(frozen=True)
+class Learnt:
+    naming: Naming
+    captions: list[str]
+    warnings: list[str]
+    curve: list[LikenessPoint]
+    training_steps: int
+    report: LearnReport
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What learning must know of the installation: identifiers in use, the artist's own nouns, a
+    folder for class pictures, and the CLIP of the base, None where there is none.
+    """
+
+    taken: Collection[str]
+    own_nouns: Sequence[str]
+    cache: Path
+    clip: Clip | None
+
+
+class Learning:
+    """One subject while it is learnt. Open it by `opened`, which leaves the base as it was: what
+    must be undone for that goes to `undo`.
+
+    `report` hears of every step while class pictures are painted, and may raise.
+    """
+
+    def __init__(
+        self,
+        base: BaseModel,
+        request: LearnRequest,
+        pictures: Sequence[Image.Image],
+        folder: Path,
+        around: Surroundings,
+        undo: ExitStack,
+        report: Report | None = None,
+    ) -> None:
+        self.base, self.folder = base, folder
+        self.recipe = recipe_for(base.family, request.preset, request.overrides)
+        self.captions = _captions(request)
+        self.pictures = prepare_pictures(pictures, base)
+        self.naming = self._name(request, around)
+        self.warnings = warnings_for(self.pictures) + ([] if around.clip else [_UNMEASURED])
+        self.curve: list[LikenessPoint] = []
+        self.best_step = 0
+        self.best_state: dict[str, torch.Tensor] = {}
+        prior = _prior_examples(base, self.naming, self.recipe, around.cache, report)
+        instances = encode_instances(
+            self.pictures,
+            self.captions,
+            self.naming,
+            base,
+            flip=self.recipe.flip,
+            seed=request.seed,
+        )
+        self.adapter = LearningAdapter(base, self.recipe.shape, request.seed, self._rows(undo))
+        self.training = Training(base, self.adapter, instances, prior, self.recipe, request.seed)
+        undo.callback(self.training.release)
+        self.prober = Prober(base, self.adapter, self.naming, self.pictures, around.clip)
+        self._resume()
+
+    def events(self) -> Iterator[LearningEvent]:
+        """Learn step by step, probing now and then, until the end or until likeness stops
+        rising.
+        """
+        if self._has_settled():
+            return
+        every = probe_interval(self.recipe, self.base.family)
+        for report in self.training.steps():
+            is_due = report.step % every == 0 or report.step == report.total
+            yield self._probed(report) if is_due else LearningEvent(report)
+            if is_due and self._has_settled():
+                return
+
+    def look_once_more(self) -> None:
+        """Measure the adapter as it is, unless that was done at this very step."""
+        if not self.curve or self.curve[-1].step != self.training.step:
+            self._probe()
+
+    def save_checkpoint(self) -> None:
+        """Raises DiskFull."""
+        tensors, position = self.training.snapshot()
+        tensors |= {f"best.{name}": value for name, value in self.best_state.items()}
+        position |= {"curve": [p.model_dump() for p in self.curve], "best_step": self.best_step}
+        write_checkpoint(self.folder, self.training.step, tensors, position)
+
+    def finish(self, staging: Path) -> Learnt:
+        """Write the best adapter into `staging` and say what was learnt; where the recipe wants to
+        learn to the end, the last one. Raises DiskFull.
+        """
+        steps = self.training.step
+        kept = steps
+        usual = recipe_for(self.base.family, "balanced", TrainingOverrides())
+        facts = self.recipe, usual, self.naming, self.curve
+        if self.best_state and self.recipe.patience is not None:
+            kept = self.best_step
+        report = diagnosis.report(*facts, kept_step=kept, steps=steps, adapter=self.adapter)
+        if kept != steps:
+            self.adapter.load_state(self.best_state)
+        with saving("The adapter"):
+            self.adapter.save(staging)
+        return Learnt(self.naming, self.captions, self.warnings, self.curve, steps, report)
+
+    def _name(self, request: LearnRequest, around: Surroundings) -> Naming:
+        """Name the subject once; a resumed job keeps the name it began with."""
+        file = self.folder / "naming.json"
+        if file.is_file():
+            return Naming(**json.loads(file.read_text("utf-8")))
+        own = around.clip, around.own_nouns
+        noun = class_noun.check(request.class_noun, self.pictures, self.base, *own)
+        if self.recipe.fixed_identifier:
+            word = self.recipe.fixed_identifier
+        elif request.identifier.strip():
+            word = identifier.check(request.identifier, self.base, around.taken)
+        else:
+            word = identifier.choose(self.base, noun, around.taken)[0]
+        naming = Naming(word, noun, self.base.family)
+        with saving("The subject's naming"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(asdict(naming)), "utf-8")
+        return naming
+
+    def _rows(self, undo: ExitStack) -> IdentifierRows | None:
+        if not self.recipe.pivotal:
+            return None
+        naming = self.naming
+        rows = IdentifierRows.beginning(self.base, naming.identifier, naming.class_noun)
+        undo.callback(rows.remove)
+        return rows
+
+    def _probed(self, report: StepReport) -> LearningEvent:
+        pictures = self._probe()
+        return LearningEvent(report, self.curve[-1] if self.curve else None, pictures)
+
+    def _probe(self) -> Sequence[Image.Image]:
+        step = self.training.step
+        with self.training.everything_present():
+            probe = self.prober.look(step)
+        if probe.point is None:
+            return probe.pictures
+        if not self.curve or probe.point.score > max(point.score for point in self.curve):
+            self.best_step, self.best_state = step, self.adapter.state()
+        self.curve.append(probe.point)
+        return probe.pictures
+
+    def _has_settled(self) -> bool:
+        if self.recipe.patience is None:
+            return False
+        later = [point for point in self.curve if point.step > self.best_step]
+        return len(later) >= self.recipe.patience
+
+    def _resume(self) -> None:
+        saved = newest_checkpoint(self.folder)
+        if saved is None:
+            return
+        self.training.restore(saved)
+        self.curve = [LikenessPoint(**point) for point in saved.position["curve"]]
+        self.best_step = int(saved.position["best_step"])
+        prefix = "best."
+        self.best_state = {
+            name[len(prefix) :]: value
+            for name, value in saved.tensors.items()
+            if name.startswith(prefix)
+        }
+        _logger.info("learning goes on from step %d", saved.step)
+
+
+@contextmanager
+def opened(make: Callable[[ExitStack], Learning], base: BaseModel) -> Iterator[Learning]:
+    """Learn, and on every way out take the adapter off the base."""
+    with ExitStack() as undo:
+        undo.callback(base.pipeline.unload_lora_weights)
+        yield make(undo)
+
+
+def _captions(request: LearnRequest) -> list[str]:
+    """The artist's captions, else what the layers' names say. Raises InvalidRequest."""
+    if request.captions is None:
+        return [caption_of(image.name) for image in request.images]
+    if len(request.captions) != len(request.images):
+        raise InvalidRequest(
+            f"There are {len(request.captions)} captions for {len(request.images)} pictures. "
+            "Give one for each, an empty one where there is nothing to say, or none at all."
+        )
+    return [caption.strip() for caption in request.captions]
+
+
+def _prior_examples(
+    base: BaseModel, naming: Naming, recipe: Recipe, cache: Path, report: Report | None
+) -> PriorExamples:
+    prompts = list(class_prompts(naming))
+    if recipe.prior != "class-images":
+        return PriorExamples(prompts)
+    latents, prompts = class_latents(base, prompts, cache, report)
+    return PriorExamples(prompts, latents)

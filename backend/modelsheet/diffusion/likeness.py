@@ -1,0 +1,37 @@
+"""How well a subject was learnt: subject fidelity, prompt fidelity with the identifier taken out,
+prior drift, and the score that picks the best step. The vectors are a Clip's.
+"""
+
+from __future__ import annotations
+
+import torch
+
+# What one unit of each is worth in the score that picks the best step: a subject that is not itself
+# is useless, so likeness counts most; drift is a squared distance of pictures in [0, 1].
+PROMPT_WEIGHT, DRIFT_WEIGHT = 0.5, 2.0
+
+
+def score(subject_fidelity: float, prompt_fidelity: float, prior_drift: float) -> float:
+    """The number by which the best step is kept."""
+    return subject_fidelity + PROMPT_WEIGHT * prompt_fidelity - DRIFT_WEIGHT * prior_drift
+
+
+def subject_fidelity(pictures: torch.Tensor, references: torch.Tensor) -> float:
+    """Mean cosine of each picture's vector to each reference's; Ruiz et al. 2022, CLIP-I."""
+    return float((pictures @ references.T).mean())
+
+
+def prompt_fidelity(pictures: torch.Tensor, texts: torch.Tensor) -> float:
+    """Mean cosine of each picture's vector to its own prompt's; CLIP-T."""
+    return float((pictures * texts).sum(1).mean())
+
+
+def drift(before: torch.Tensor, after: torch.Tensor) -> float:
+    """Mean squared distance of class pictures in [0, 1] before and after learning."""
+    return float(((before - after) / 2).square().mean())
+
+
+def text_drift(before: torch.Tensor, after: torch.Tensor) -> float:
+    """How far the text encoder moved on prompts (B, tokens, width): mean of 1 - cosine by token."""
+    similar = torch.nn.functional.cosine_similarity(before.float(), after.float(), dim=-1)
+    return max(0.0, 1 - float(similar.mean()))

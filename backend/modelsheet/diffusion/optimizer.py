@@ -1,0 +1,105 @@
+"""The optimizers a subject is learnt with, their rates over the steps, and their state as tensors.
+
+A state that was restored goes on to the byte as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from prodigyopt import Prodigy
+
+from modelsheet.diffusion.adapter import LearningAdapter
+from modelsheet.diffusion.presets import Recipe
+
+_WEIGHT_DECAY = 1e-2  # diffusers' scripts; next to nothing at these rates
+
+
+def make_optimizer(adapter: LearningAdapter, recipe: Recipe) -> torch.optim.Optimizer:
+    """One group per network, each with its own `peak_lr`; call `set_rates` before each step."""
+    groups = [
+        {"params": adapter.parameters(name), "peak_lr": _peak_rate(name, recipe)}
+        for name in adapter.names
+    ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=0.0, weight_decay=_WEIGHT_DECAY, fused=True)
+    # Flags: Mishchenko & Defazio's advice for diffusion. It prints where there is weight decay.
+    prodigy: torch.optim.Optimizer = Prodigy(
+        groups, lr=1.0, use_bias_correction=True, safeguard_warmup=True
+    )
+    return prodigy
+
+
+def set_rates(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * rate_factor(step, recipe)
+
+
+def rate_factor(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then a cosine down to the recipe's share of the peak."""
+    if step < recipe.warm_up_steps:
+        return (step + 1) / recipe.warm_up_steps
+    length = max(1, recipe.training_steps - recipe.warm_up_steps)
+    progress = (step - recipe.warm_up_steps) / length
+    least = recipe.final_rate
+    return least + (1 - least) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, torch.Tensor]:
+    """Flatten an optimizer's state into named tensors; numbers become 0-d tensors."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{prefix}{index}.{name}": torch.as_tensor(value).detach().clone().contiguous()
+        for index, values in state.items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def optimizer_numbers(optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
+    """What each group found out by itself, as plain numbers: Prodigy's distances and count."""
+    return [
+        {name: value for name, value in group.items() if name in _FOUND_OUT}
+        for group in optimizer.param_groups
+    ]
+
+
+_FOUND_OUT = ("d", "d_max", "d_numerator", "d_denom", "d_hat", "k")
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    tensors: Mapping[str, torch.Tensor],
+    prefix: str,
+    numbers: list[dict[str, Any]] | None = None,
+) -> None:
+    """Put back what `optimizer_tensors` and `optimizer_numbers` took."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith(prefix):
+            index, name = key[len(prefix) :].split(".", 1)
+            state.setdefault(int(index), {})[name] = _laid_out(value, parameters[int(index)])
+    groups = optimizer.state_dict()["param_groups"]
+    for group, found in zip(groups, numbers or [{}] * len(groups), strict=True):
+        group |= found
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _peak_rate(name: str, recipe: Recipe) -> float:
+    """Prodigy estimates one distance for all, so that all groups share a rate."""
+    if name == "unet" or recipe.optimizer == "prodigy":
+        return recipe.unet_learning_rate
+    if name == "embedding":
+        return recipe.embedding_learning_rate
+    return recipe.text_encoder_learning_rate
+
+
+def _laid_out(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Fused optimizers walk raw memory: a state must lie in memory as its parameter does."""
+    if value.shape != like.shape:
+        return value
+    return torch.empty_like(like, dtype=value.dtype).copy_(value)

@@ -1,0 +1,116 @@
+"""Pipelines of diffusers out of files on this machine: folders, and single-file checkpoints with
+config files of ours. Nothing is fetched, and only safetensors are read.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
+from transformers import CLIPTokenizer
+
+from modelsheet.catalogue import BaseFiles
+from modelsheet.clip_vocabulary import find_vocabulary
+from modelsheet.contract import Family
+from modelsheet.errors import UnsafeModel
+from modelsheet.lora.layouts import layout_of
+from modelsheet.lora.names import UNET
+from modelsheet.model_folder import variant_of
+from modelsheet.single_file import UNET_PREFIX
+from modelsheet.weights_file import read_header
+
+# StableDiffusionPipeline or its XL sibling; diffusers has no annotations to hold on to.
+Pipeline = Any
+# What a folder may list and we have no use for: it is neither fetched nor loaded.
+_SAFETY = {"safety_checker": None, "requires_safety_checker": False}
+_UNUSED: dict[Family, dict[str, Any]] = {
+    "sprite32": {"feature_extractor": None, **_SAFETY},
+    "sd15": {"feature_extractor": None, **_SAFETY},
+    "sdxl": {"feature_extractor": None},
+}
+
+
+def read_folder(files: BaseFiles, dtype: torch.dtype) -> Pipeline:
+    """Read a folder in diffusers' layout; its autoencoder in fp32, whatever `dtype`."""
+    pipeline = _pipeline_class(files).from_pretrained(
+        files.path,
+        dtype={"default": dtype, "vae": torch.float32},
+        variant=variant_of(files.path),
+        local_files_only=True,
+        use_safetensors=True,
+        **_UNUSED[files.family],
+    )
+    return _with_prediction_type(pipeline, files)
+
+
+def read_single_file(files: BaseFiles, data_dir: Path, dtype: torch.dtype) -> Pipeline:
+    """Read a checkpoint of A1111 or ComfyUI; its autoencoder in fp32, whatever `dtype`.
+
+    Raises UnsafeModel: a part is missing. ModelMissing: CLIP's vocabulary is not here.
+    """
+    _check_unet(files)
+    configs = str(files.configs)
+    pipeline = _pipeline_class(files).from_single_file(
+        str(files.path),
+        config=configs,
+        local_files_only=True,
+        dtype=dtype,
+        vae=AutoencoderKL.from_single_file(
+            str(files.path), config=configs, subfolder="vae", local_files_only=True
+        ),
+        **_tokenizers(files, data_dir),
+    )
+    return _with_prediction_type(pipeline, files)
+
+
+def _check_unet(files: BaseFiles) -> None:
+    """Compare the file's UNet with what its config files describe, layer by layer."""
+    layout, header = layout_of(files), read_header(files.path)
+    for site, weight in layout.sites.items():
+        if site.component == UNET:
+            entry = header.entries.get(f"{UNET_PREFIX}{layout.original[site]}.weight")
+            if entry is None:
+                raise UnsafeModel(
+                    f"{files.path.name} is not whole: its UNet lacks the layer {site.path}. "
+                    "Get the whole file again."
+                )
+            if entry.shape[:2] != (weight.rows, weight.columns):
+                raise UnsafeModel(
+                    f"{files.path.name} is not built like other models of {files.family} (see "
+                    f"{site.path}). Add it again with --config and a folder of its config files."
+                )
+
+
+def _pipeline_class(files: BaseFiles) -> Any:
+    return StableDiffusionXLPipeline if files.family == "sdxl" else StableDiffusionPipeline
+
+
+def _tokenizers(files: BaseFiles, data_dir: Path) -> dict[str, CLIPTokenizer]:
+    config = json.loads((files.configs / "text_encoder" / "config.json").read_text("utf-8"))
+    folder = find_vocabulary(files, config["vocab_size"], data_dir)
+    window = config["max_position_embeddings"]
+    first = CLIPTokenizer.from_pretrained(folder, model_max_length=window, local_files_only=True)
+    if files.family != "sdxl":
+        return {"tokenizer": first}
+    # SDXL's second text encoder was trained on prompts filled up with "!".
+    second = CLIPTokenizer.from_pretrained(
+        folder, model_max_length=window, pad_token="!", local_files_only=True
+    )
+    return {"tokenizer": first, "tokenizer_2": second}
+
+
+def _with_prediction_type(pipeline: Pipeline, files: BaseFiles) -> Pipeline:
+    """Set what the model predicts where the file, or who added it, says so."""
+    wanted: dict[str, Any] = {}
+    if files.prediction_type:
+        wanted["prediction_type"] = files.prediction_type
+    if files.has_zero_snr:
+        # Lin et al. 2023: such a model must begin at the last timestep.
+        wanted |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    if wanted:
+        scheduler = pipeline.scheduler
+        pipeline.scheduler = type(scheduler).from_config(scheduler.config, **wanted)
+    return pipeline

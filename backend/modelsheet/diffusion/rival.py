@@ -1,0 +1,136 @@
+"""diffusers' own DreamBooth LoRA script, run as it is in a process of its own, to compare with.
+
+Whoever compares fetches `examples/dreambooth/train_dreambooth_lora.py` of diffusers and gives its
+path. Of the copy that runs two lines are changed: torchvision's import names `pillow_transforms`,
+and the check for an unreleased diffusers is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from modelsheet.diffusion import pillow_transforms
+from modelsheet.errors import InvalidRequest, ModelsheetError
+
+_TORCHVISION = "from torchvision import transforms"
+_STAND_IN = "import pillow_transforms as transforms"
+_WEIGHTS = "pytorch_lora_weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took: wall time, and its greatest resident memory in bytes."""
+
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class RivalSetting:
+    """The script's options by our names; `class_images` 0 means no prior preservation."""
+
+    base: Path
+    prompt: str
+    class_prompt: str
+    resolution: int
+    steps: int
+    learning_rate: float = 1e-4  # its README's
+    batch: int = 1
+    rank: int = 4
+    text_encoder: bool = True
+    class_images: int = 0
+    seed: int = 0
+
+
+def learn(
+    script: Path, pictures: Sequence[Image.Image], setting: RivalSetting, out: Path
+) -> tuple[Path, Cost]:
+    """Run the script on the pictures; give its adapter's file and what the whole job cost.
+
+    Raises InvalidRequest when it is another script, ModelsheetError when it fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        instances = Path(folder) / "instances"
+        instances.mkdir()
+        for index, picture in enumerate(pictures):
+            picture.convert("RGB").save(instances / f"{index:02}.png")
+        copy = _copy_of(script, Path(folder))
+        classes = Path(folder) / "classes"
+        cost = timed([sys.executable, str(copy), *_options(setting, instances, classes, out)])
+    weights = out / _WEIGHTS
+    if not weights.is_file():
+        raise ModelsheetError(f"{script.name} ended without writing {_WEIGHTS}.")
+    return weights, cost
+
+
+def timed(line: Sequence[str]) -> Cost:
+    """Run a command to its end. Raises ModelsheetError with the end of its output if it fails."""
+    with tempfile.TemporaryFile() as output:
+        began = time.monotonic()
+        process = subprocess.Popen(line, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - began
+        if process.returncode:
+            output.seek(0)
+            said = output.read().decode(errors="replace")[-1500:]
+            raise ModelsheetError(f"{' '.join(line[:2])} failed; its output ends:\n{said}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Cost(seconds, usage.ru_maxrss * unit)
+
+
+def _copy_of(script: Path, folder: Path) -> Path:
+    try:
+        text = script.read_text("utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"{script} cannot be read ({error.strerror}).") from None
+    if _TORCHVISION not in text:
+        raise InvalidRequest(
+            f"{script} is not diffusers' examples/dreambooth/train_dreambooth_lora.py: "
+            f"it has no line “{_TORCHVISION}”."
+        )
+    lines = [line for line in text.splitlines() if not line.startswith("check_min_version(")]
+    copy = folder / script.name
+    copy.write_text("\n".join(lines).replace(_TORCHVISION, _STAND_IN), "utf-8")
+    shutil.copy(pillow_transforms.__file__, folder / "pillow_transforms.py")
+    return copy
+
+
+def _options(setting: RivalSetting, instances: Path, classes: Path, out: Path) -> list[str]:
+    values: dict[str, object] = {
+        "pretrained_model_name_or_path": setting.base,
+        "instance_data_dir": instances,
+        "instance_prompt": setting.prompt,
+        "output_dir": out,
+        "resolution": setting.resolution,
+        "train_batch_size": setting.batch,
+        "gradient_accumulation_steps": 1,
+        "learning_rate": setting.learning_rate,
+        "lr_scheduler": "constant",
+        "lr_warmup_steps": 0,
+        "max_train_steps": setting.steps,
+        "checkpointing_steps": setting.steps + 1,
+        "rank": setting.rank,
+        "seed": setting.seed,
+        "report_to": "tensorboard",
+    }
+    flags = ["--train_text_encoder"] if setting.text_encoder else []
+    if setting.class_images:
+        flags.append("--with_prior_preservation")
+        values |= {
+            "class_data_dir": classes,
+            "class_prompt": setting.class_prompt,
+            "num_class_images": setting.class_images,
+            "prior_loss_weight": 1.0,
+        }
+    return [*flags, *(f"--{name}={value}" for name, value in values.items())]

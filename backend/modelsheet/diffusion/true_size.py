@@ -1,0 +1,140 @@
+"""`modelsheet bench sd15`: a few steps of learning on a Stable Diffusion of its true size, with
+random weights, for what a step costs in seconds and memory. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from PIL import Image, ImageDraw
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+import modelsheet
+from modelsheet.contract import PriorKind, TrainingOverrides
+from modelsheet.diffusion.adapter import LearningAdapter
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.batch import PriorExamples
+from modelsheet.diffusion.captions import Naming, class_prompts
+from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
+from modelsheet.diffusion.presets import recipe_for
+from modelsheet.diffusion.training import Training
+
+_HERE = Path(modelsheet.__file__).parent
+_WINDOW = 77  # tokens
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of learning on the preset's recipe; memory is the process's largest, in GiB."""
+
+    dtype: str
+    batch: int
+    prior_batch: int
+    adapter_parameters: int
+    seconds_to_encode: float
+    seconds_per_step: float
+    peak_memory_gib: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--steps", type=int, default=3, help="(%(default)s)")
+    parser.add_argument("--batch", type=int, help="instead of the preset's")
+    parser.add_argument("--prior", choices=("no-images", "none"), help="instead of the preset's")
+    parser.add_argument("--dtype", choices=tuple(_DTYPES), default="float32")
+    parser.add_argument("--device", default="cpu", help="(%(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    device, dtype = torch.device(arguments.device), _DTYPES[arguments.dtype]
+    cost = measure(random_sd15(device, dtype), arguments.steps, arguments.batch, arguments.prior)
+    print(json.dumps(asdict(cost), indent=2))  # noqa: T201 -- a program, asked for its figures
+    return 0
+
+
+def random_sd15(device: torch.device, dtype: torch.dtype) -> BaseModel:
+    """Stable Diffusion 1.5 as its config files say, its weights drawn at random."""
+    folder = _HERE / "configs" / "sd15"
+    text_config = json.loads((folder / "text_encoder" / "config.json").read_text("utf-8"))
+    torch.manual_seed(0)
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderKL.from_config(AutoencoderKL.load_config(folder / "vae")),
+        text_encoder=CLIPTextModel(CLIPTextConfig(**text_config)).to(dtype),
+        # Its token numbers are within the true vocabulary's, and what they mean is no matter here.
+        tokenizer=CLIPTokenizer.from_pretrained(
+            _HERE / "sprite32" / "weights" / "tokenizer", model_max_length=_WINDOW
+        ),
+        unet=UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(folder / "unet")).to(
+            dtype
+        ),
+        scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    base = BaseModel("sd15", "sd15", pipeline, device, dtype)
+    for module in base.modules():
+        module.requires_grad_(False).eval().to(device)
+    return base
+
+
+def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> Cost:
+    """Learn `steps` steps; the first, which warms up, counts only where it is the only one."""
+    overrides = TrainingOverrides(training_steps=steps, batch=batch, prior=prior)
+    recipe = recipe_for(base.family, "balanced", overrides)
+    naming = Naming("qzw", "cat", base.family)
+    began = time.monotonic()
+    prepared = prepare_pictures([_picture()], base)
+    instances = encode_instances(prepared, [""], naming, base)
+    encoded = time.monotonic() - began
+    adapter = LearningAdapter(base, recipe.shape, seed=0)
+    examples = PriorExamples(list(class_prompts(naming)))
+    times = []
+    for _ in Training(base, adapter, instances, examples, recipe, seed=0).steps():
+        times.append(time.monotonic())
+    spans = [
+        later - earlier for earlier, later in zip([began + encoded, *times], times, strict=False)
+    ]
+    counted = spans[1:] or spans
+    return Cost(
+        dtype=str(base.dtype).removeprefix("torch."),
+        batch=recipe.batch,
+        prior_batch=recipe.prior_batch,
+        adapter_parameters=sum(p.numel() for n in adapter.names for p in adapter.parameters(n)),
+        seconds_to_encode=encoded,
+        seconds_per_step=sum(counted) / len(counted),
+        peak_memory_gib=_peak_bytes(base.device) / 2**30,
+    )
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    memory = psutil.Process().memory_info()
+    return int(getattr(memory, "peak_wset", 0)) or _peak_resident()
+
+
+def _peak_resident() -> int:
+    import resource  # Unix alone has it
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if psutil.MACOS else peak * 1024
+
+
+def _picture() -> Image.Image:
+    picture = Image.new("RGB", (640, 640), (200, 190, 170)).convert("RGBA")
+    ImageDraw.Draw(picture).ellipse((120, 100, 500, 560), fill=(180, 60, 30, 255))
+    return picture

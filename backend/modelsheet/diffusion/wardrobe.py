@@ -1,0 +1,120 @@
+"""The subjects' adapters, kept on the base between jobs and put on and off as pictures need them;
+prompts once encoded are remembered too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffusers.loaders.lora_base import set_adapters_for_text_encoder
+
+from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.embedding import rows_applied
+from modelsheet.diffusion.prompt_embeds import embed_prompt
+
+_MOST_ADAPTERS = 8  # each is a few MB; beyond them all are taken off and begun anew
+_MOST_PROMPTS = 256
+
+
+@dataclass(frozen=True)
+class Garment:
+    """A subject's adapter: its checked file, and the sha256 by which it is known again."""
+
+    sha256: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """What the base wears for a picture. Without garments it is the base as it is."""
+
+    garments: tuple[Garment, ...] = ()
+    unet_scale: float = 1.0
+    text_encoder_scale: float = 1.0
+
+
+class Wardrobe:
+    """Everything that generating leaves on one base; `empty` before anything else uses it."""
+
+    def __init__(self, base: BaseModel) -> None:
+        self.base = base
+        self._names: dict[str, str] = {}
+        self._number = 0
+        self._worn: tuple[tuple[str, ...], float] | None = None
+        self._prompts: OrderedDict[tuple[object, ...], PromptEmbeds] = OrderedDict()
+
+    def put_on(self, outfit: Outfit) -> None:
+        """Let the UNet paint with this outfit; nothing is done when it wears it already."""
+        wanted = (tuple(each.sha256 for each in outfit.garments), outfit.unet_scale)
+        if wanted != self._worn:
+            names = self._hung_up(outfit.garments)
+            _wear(self.base.unet, names, outfit.unet_scale)
+            self._worn = wanted
+
+    def embed(self, text: str, outfit: Outfit) -> PromptEmbeds:
+        """Encode a prompt (1, tokens, width) as the text encoders read it in this outfit."""
+        worn = tuple(each.sha256 for each in outfit.garments)
+        key = (text, worn, outfit.text_encoder_scale if worn else None)
+        if key not in self._prompts:
+            self._prompts[key] = self._encode(text, outfit)
+        self._prompts.move_to_end(key)
+        while len(self._prompts) > _MOST_PROMPTS:
+            self._prompts.popitem(last=False)
+        return self._prompts[key]
+
+    def empty(self) -> None:
+        """Take all adapters off; the base gives bit for bit what it gave before."""
+        if self._names:
+            self.base.pipeline.unload_lora_weights()
+        self._names.clear()
+        self._worn = None
+
+    def _encode(self, text: str, outfit: Outfit) -> PromptEmbeds:
+        names = self._hung_up(outfit.garments)
+        for encoder in self.base.text_encoders:
+            own = [name for name in names if name in getattr(encoder, "peft_config", {})]
+            _wear(encoder, own, outfit.text_encoder_scale)
+        files = [garment.file for garment in outfit.garments]
+        with rows_applied(self.base, files, outfit.text_encoder_scale):
+            return embed_prompt(self.base, text)
+
+    def _hung_up(self, garments: Sequence[Garment]) -> list[str]:
+        """Load what is not loaded yet, and give the names the base knows the garments by."""
+        missing = [each for each in garments if each.sha256 not in self._names]
+        if len(self._names) + len(missing) > _MOST_ADAPTERS:
+            self.empty()
+            missing = list(garments)
+        for garment in missing:
+            self._number += 1
+            name = f"subject_{self._number}"
+            self._load(garment.file, name)
+            self._names[garment.sha256] = name
+            self._worn = None  # loading puts the new one on
+        return [self._names[each.sha256] for each in garments]
+
+    def _load(self, file: Path, name: str) -> None:
+        with warnings.catch_warnings():
+            # Several adapters on one model are what we mean.
+            warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+            self.base.pipeline.load_lora_weights(
+                file.parent, weight_name=file.name, adapter_name=name, local_files_only=True
+            )
+
+
+def _wear(module: Any, names: Sequence[str], scale: float) -> None:
+    """Exactly these adapters, or none. Any: peft puts its methods on modules declared without."""
+    if not getattr(module, "peft_config", None):
+        return
+    if not names:
+        module.disable_adapters()
+        return
+    module.enable_adapters()
+    if hasattr(module, "set_adapters"):  # the UNet; text encoders have no scales of their own
+        module.set_adapters(list(names), [scale] * len(names))
+    else:
+        set_adapters_for_text_encoder(list(names), module, [scale] * len(names))

@@ -1,0 +1,250 @@
+"""OpenRaster documents: layers in and out. Format: https://www.openraster.org/baseline/
+
+Our own reader, because the libraries on PyPI rest: pyora since 2021, and layeredimage since 2024,
+which stands on pyora and needs a Pillow older than ours.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from PIL import Image
+
+from modelsheet.errors import InvalidImages
+from modelsheet.images import LARGEST_FILE, Size, check_size, decode_picture
+
+_MIMETYPE = b"image/openraster"
+_LARGEST_STACK = 4 * 1024**2
+_LARGEST_TOTAL = 2 * 1024**3
+_MOST_ENTRIES = 4096
+_DEEPEST_GROUP = 32
+_THUMBNAIL = (256, 256)  # the baseline's largest
+_BEGINNING_OF_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same layers make the same file
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One RGBA picture with its upper left corner at (x, y) of the canvas."""
+
+    name: str
+    image: Image.Image
+    x: int = 0
+    y: int = 0
+    visible: bool = True
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Layers and groups under one name, bottom first."""
+
+    name: str
+    nodes: tuple[Layer | Group, ...]
+    visible: bool = True
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True)
+class Document:
+    """A canvas with its layers and groups, bottom first."""
+
+    size: Size
+    nodes: tuple[Layer | Group, ...]
+
+
+def read_layers(path: Path) -> list[Layer]:
+    """Give the document's topmost level, bottom first; a group becomes one flattened layer.
+
+    A document whose only node is a group is read as that group's content.
+    Raises InvalidImages with a sentence when the file is not a sound OpenRaster document.
+    """
+    document = read_document(path)
+    nodes = document.nodes
+    while len(nodes) == 1 and isinstance(nodes[0], Group):
+        nodes = nodes[0].nodes
+    return [node if isinstance(node, Layer) else _flattened(node, document.size) for node in nodes]
+
+
+def read_document(path: Path) -> Document:
+    """Read an OpenRaster file whole. Raises InvalidImages as `read_layers` does."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_archive(archive, path)
+            return _parse_stack(archive, path)
+    except FileNotFoundError:
+        raise InvalidImages(f"There is no file {path}. Check the name.") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _unsound(f"{path} is no whole OpenRaster file ({error}).") from None
+    except OSError as error:
+        raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _check_archive(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse other kinds of zip files, and those that would unpack to far more than a picture."""
+    entries = archive.infolist()
+    if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _LARGEST_TOTAL:
+        raise InvalidImages(
+            f"{path} would unpack to more than {_LARGEST_TOTAL >> 30} GiB "
+            f"or {_MOST_ENTRIES} files; that is refused. Scale it down or merge layers first."
+        )
+    kind = _entry(archive, "mimetype", path, limit=256).strip()
+    if kind == b"application/x-krita":
+        raise InvalidImages(f"{path} is a Krita document. Export it from Krita as .ora first.")
+    if kind != _MIMETYPE:
+        raise _unsound(f"{path} is a zip file, but not an OpenRaster document.")
+
+
+def _unsound(fault: str) -> InvalidImages:
+    return InvalidImages(f"{fault} Save it again from Krita with File > Export, as .ora.")
+
+
+def _entry(archive: zipfile.ZipFile, name: str, path: Path, *, limit: int) -> bytes:
+    """Unpack one entry in memory; nothing is ever unpacked onto the disk."""
+    try:
+        entry = archive.getinfo(name)
+    except KeyError:
+        raise _unsound(f"{path} is no whole OpenRaster file: it lacks {name!r}.") from None
+    if entry.file_size > limit:
+        raise _unsound(f"{path}: {name!r} unpacks to more than {limit} bytes; that is refused.")
+    return archive.read(entry)
+
+
+def _parse_stack(archive: zipfile.ZipFile, path: Path) -> Document:
+    content = _entry(archive, "stack.xml", path, limit=_LARGEST_STACK)
+    try:
+        text = content.decode("utf-8-sig")
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            raise _unsound(f"{path}: stack.xml declares a document type; that is refused.")
+        root = ElementTree.fromstring(text)
+        size = (int(root.get("w", "")), int(root.get("h", "")))
+        stack = root.find("stack")
+        if root.tag != "image" or stack is None:
+            raise ValueError("no <image> with a <stack>")
+        check_size(size, str(path))
+        return Document(size, tuple(_nodes(stack, archive, path, depth=0)))
+    except (ElementTree.ParseError, ValueError) as error:
+        raise _unsound(f"{path}: stack.xml cannot be understood ({error}).") from None
+
+
+def _nodes(
+    stack: ElementTree.Element, archive: zipfile.ZipFile, path: Path, *, depth: int
+) -> Iterator[Layer | Group]:
+    """Walk a stack from its bottom, which stands last in the file."""
+    if depth > _DEEPEST_GROUP:
+        raise InvalidImages(
+            f"{path}: groups are nested deeper than {_DEEPEST_GROUP} levels. Merge some first."
+        )
+    for element in reversed(stack):
+        name = element.get("name", "")
+        visible = element.get("visibility", "visible") != "hidden"
+        opacity = min(1.0, max(0.0, float(element.get("opacity", "1"))))
+        if element.tag == "stack":
+            nodes = tuple(_nodes(element, archive, path, depth=depth + 1))
+            yield Group(name, nodes, visible, opacity)
+        elif element.tag == "layer":
+            image = _layer_image(archive, element.get("src", ""), path)
+            x, y = (int(element.get(axis, "0")) for axis in "xy")
+            yield Layer(name, image, x, y, visible, opacity)
+
+
+def _layer_image(archive: zipfile.ZipFile, source: str, path: Path) -> Image.Image:
+    if source.startswith("/") or "\\" in source or ".." in source.split("/"):
+        raise _unsound(f"{path}: a layer points outside, to {source!r}; that is refused.")
+    content = _entry(archive, source, path, limit=LARGEST_FILE)
+    return decode_picture(content, f"{path}: {source!r}")
+
+
+def on_canvas(layer: Layer, size: Size) -> Image.Image:
+    """Show a layer alone on its canvas, with its opacity."""
+    return flatten([replace(layer, visible=True)], size)
+
+
+def flatten(nodes: Sequence[Layer | Group], size: Size) -> Image.Image:
+    """Compose what is visible, bottom first, in the normal blending mode."""
+    canvas = Image.new("RGBA", size)
+    for node in nodes:
+        if node.visible:
+            above = flatten(node.nodes, size) if isinstance(node, Group) else _placed(node, size)
+            canvas.alpha_composite(_faded(above, node.opacity))
+    return canvas
+
+
+def _placed(layer: Layer, size: Size) -> Image.Image:
+    box = (-layer.x, -layer.y, size[0] - layer.x, size[1] - layer.y)
+    return layer.image.crop(box)
+
+
+def _faded(image: Image.Image, opacity: float) -> Image.Image:
+    if opacity >= 1.0:
+        return image
+    faded = image.copy()
+    faded.putalpha(image.getchannel("A").point(lambda alpha: round(alpha * opacity)))
+    return faded
+
+
+def _flattened(group: Group, size: Size) -> Layer:
+    image = flatten(group.nodes, size)
+    return Layer(group.name, image, visible=group.visible, opacity=group.opacity)
+
+
+def write_document(path: Path, nodes: Sequence[Layer | Group], size: Size) -> None:
+    """Write an OpenRaster file, bottom first, in one step: a reader never sees half of it."""
+    pictures: dict[str, Image.Image] = {}
+    root = ElementTree.Element("image", version="0.0.3", w=str(size[0]), h=str(size[1]))
+    stack = ElementTree.SubElement(root, "stack")
+    _describe(nodes, stack, pictures)
+    merged = flatten(nodes, size)
+    thumbnail = merged.copy()
+    thumbnail.thumbnail(_THUMBNAIL)
+    pictures |= {"mergedimage.png": merged, "Thumbnails/thumbnail.png": thumbnail}
+    entries = {"mimetype": _MIMETYPE}
+    entries["stack.xml"] = ElementTree.tostring(root, "utf-8", xml_declaration=True)
+    entries |= {name: _png(image) for name, image in pictures.items()}
+    _write_archive(path, entries)
+
+
+def _describe(
+    nodes: Sequence[Layer | Group], stack: ElementTree.Element, pictures: dict[str, Image.Image]
+) -> None:
+    """Add the nodes to the stack, topmost first, and their pictures to `pictures`."""
+    for node in reversed(nodes):
+        attributes = {
+            "name": _printable(node.name),
+            "visibility": "visible" if node.visible else "hidden",
+            "opacity": f"{node.opacity:g}",
+            "composite-op": "svg:src-over",
+        }
+        if isinstance(node, Group):
+            _describe(node.nodes, ElementTree.SubElement(stack, "stack", attributes), pictures)
+        else:
+            source = f"data/layer{len(pictures):03d}.png"
+            pictures[source] = node.image
+            place = {"src": source, "x": str(node.x), "y": str(node.y)}
+            ElementTree.SubElement(stack, "layer", attributes | place)
+
+
+def _printable(text: str) -> str:
+    """Leave out control characters, which XML cannot say."""
+    return "".join(character for character in text if character.isprintable())
+
+
+def _png(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
+
+
+def _write_archive(path: Path, entries: dict[str, bytes]) -> None:
+    """Write the entries in their order and stored, so that the type can be read at byte 38."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with zipfile.ZipFile(part, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name, _BEGINNING_OF_ZIP_TIME), content)
+    part.replace(path)

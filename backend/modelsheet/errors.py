@@ -1,0 +1,115 @@
+"""The error tree. Every error carries one sentence that says what to do; the artist reads it.
+
+ModelsheetError (code)
+├── InvalidRequest           invalid-request         the request cannot be carried out as asked
+│   ├── InvalidImages        invalid-images          the pictures sent cannot be learnt from
+│   ├── InvalidIdentifier    invalid-identifier      the identifier is no rare single token
+│   └── InvalidClassNoun     invalid-class-noun      the class noun is empty or unknown
+├── NotFound                 not-found               no such job, subject, blob or base model
+│   └── ModelMissing         model-missing           a base model that is not on this machine
+├── Conflict                 conflict-state          the thing is not in a state that allows this
+│   └── IdempotencyConflict  idempotency-conflict    the key was used for another request
+├── Busy                     busy                    too much waits already; later it may work
+├── UnsafeModel              unsafe-model            a weights file we refuse to open
+├── LearningDiverged         learning-diverged       the loss is no longer a number
+├── OutOfMemory              oom                     the device has not enough memory
+├── DiskFull                 disk-full               the data folder's disk is full
+├── DownloadFailed           download-failed         a model could not be fetched from its hub
+├── WorkerCrashed            worker-crashed          the worker died too often on this job
+├── BackendUnreachable       backend-unreachable     no answer from the service
+└── Cancelled                cancelled               somebody asked for it: no failure
+"""
+
+from __future__ import annotations
+
+
+class ModelsheetError(Exception):
+    """Base of all errors with a sentence for the artist; `code` is stable and part of the API."""
+
+    code = "internal"
+    retryable = False
+
+
+class InvalidRequest(ModelsheetError):
+    code = "invalid-request"
+
+
+class InvalidImages(InvalidRequest):
+    code = "invalid-images"
+
+
+class InvalidIdentifier(InvalidRequest):
+    code = "invalid-identifier"
+
+
+class InvalidClassNoun(InvalidRequest):
+    code = "invalid-class-noun"
+
+
+class NotFound(ModelsheetError):
+    code = "not-found"
+
+
+class ModelMissing(NotFound):
+    code = "model-missing"
+
+
+class Conflict(ModelsheetError):
+    code = "conflict-state"
+
+
+class IdempotencyConflict(Conflict):
+    code = "idempotency-conflict"
+
+
+class Busy(ModelsheetError):
+    code = "busy"
+    retryable = True
+
+
+class UnsafeModel(ModelsheetError):
+    code = "unsafe-model"
+
+
+class LearningDiverged(ModelsheetError):
+    code = "learning-diverged"
+
+
+class OutOfMemory(ModelsheetError):
+    code = "oom"
+
+
+class DiskFull(ModelsheetError):
+    code = "disk-full"
+    retryable = True
+
+
+class DownloadFailed(ModelsheetError):
+    code = "download-failed"
+    retryable = True
+
+
+class WorkerCrashed(ModelsheetError):
+    code = "worker-crashed"
+    retryable = True
+
+
+class BackendUnreachable(ModelsheetError):
+    code = "backend-unreachable"
+    retryable = True
+
+
+class Cancelled(ModelsheetError):
+    code = "cancelled"
+
+
+def error_for(code: str, sentence: str) -> ModelsheetError:
+    """Rebuild the error that `code` names, as it came out of a worker process."""
+    for kind in _tree(ModelsheetError):
+        if kind.code == code:
+            return kind(sentence)
+    return ModelsheetError(sentence)
+
+
+def _tree(root: type[ModelsheetError]) -> list[type[ModelsheetError]]:
+    return [root, *(kind for child in root.__subclasses__() for kind in _tree(child))]

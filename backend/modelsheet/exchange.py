@@ -1,0 +1,157 @@
+"""Subjects as LoRA files of other programs: exported from the store, imported into it. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from modelsheet.catalogue import RESOLUTIONS, locate
+from modelsheet.errors import InvalidClassNoun, InvalidIdentifier, InvalidRequest
+from modelsheet.lora.diffusers import write_diffusers
+from modelsheet.lora.embedding import write_embedding
+from modelsheet.lora.kohya import About, write_kohya
+from modelsheet.lora.layouts import layout_of
+from modelsheet.lora.names import UNET
+from modelsheet.lora.reading import LoraFile, read_lora
+from modelsheet.subjects import (
+    ADAPTER,
+    SubjectRecord,
+    SubjectStore,
+    handle_of,
+    write_record,
+)
+
+ExportFormat = Literal["kohya", "diffusers", "embedding"]
+IMPORTED = "imported"  # stands where a learnt subject has its preset
+
+
+@dataclass(frozen=True)
+class ImportWish:
+    """What the artist says of a foreign file. An empty identifier is taken from its metadata."""
+
+    name: str
+    class_noun: str
+    identifier: str
+    base_model: str
+    file_name: str
+    owner: str = ""
+
+
+def export_subject(
+    store: SubjectStore, subject_id: str, data_dir: Path, file_format: ExportFormat
+) -> bytes:
+    """Return the bytes of a subject's LoRA file.
+
+    Raises NotFound, ModelMissing: no such subject, or its base model is not known here.
+    UnsafeModel: its adapter is damaged or empty.
+    """
+    record = store.get(subject_id)
+    content = store.adapter_path(subject_id).read_bytes()
+    if file_format == "diffusers":
+        return content
+    files = locate(record.base_model, data_dir)
+    layout = layout_of(files)
+    learnt = read_lora(content, layout, ADAPTER)
+    if file_format == "embedding":
+        return write_embedding(learnt.rows, files.family, record.name)
+    about = About(
+        title=record.name,
+        identifier=record.identifier,
+        class_noun=record.class_noun,
+        base_model=record.base_model,
+        resolution=RESOLUTIONS[files.family],
+        training_steps=record.best_step,
+        pictures=len(record.references),
+        seed=record.seed,
+        created=record.created,
+        has_embedding=bool(learnt.rows),
+    )
+    return write_kohya(learnt.factors, layout, about)
+
+
+def file_name_of(record: SubjectRecord) -> str:
+    """Name an exported file so that one sees by which word the subject is called."""
+    words = re.sub(r"[^a-z0-9]+", "-", f"{record.handle}-{record.identifier}".casefold())
+    return f"{words.strip('-') or 'subject'}.safetensors"
+
+
+def import_subject(
+    store: SubjectStore, content: bytes, wish: ImportWish, data_dir: Path
+) -> SubjectRecord:
+    """Make a subject of a LoRA file: whole and published, or an error and nothing.
+
+    Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier: what is wrong with the words.
+    NotFound, ModelMissing: no such base model. UnsafeModel: what is wrong with the file.
+    """
+    _check_words(wish)
+    layout = layout_of(locate(wish.base_model, data_dir))
+    lora = read_lora(content, layout, wish.file_name or "the file")
+    adapter = write_diffusers(lora.factors, layout, lora.rows)
+    record = _record(wish, lora, adapter)
+    staging = store.stage(record.id)
+    try:
+        (staging / ADAPTER).write_bytes(adapter)
+        write_record(staging, record)
+        return store.publish(staging, record.id, wish.owner)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)  # published, it has another name
+
+
+def _check_words(wish: ImportWish) -> None:
+    if not handle_of(wish.name):
+        raise InvalidRequest(
+            "The name needs at least one letter or digit: prompts call the subject by @name."
+        )
+    if not wish.class_noun.strip():
+        raise InvalidClassNoun("Say in a word or two what it shows, for example: human woman.")
+
+
+def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
+    steps = _whole(lora.metadata.get("ss_steps", ""))
+    warnings = list(lora.warnings)
+    if not any(site.component == UNET for site in lora.factors):
+        warnings.append("The file changes the text encoder alone, not the UNet.")
+    return SubjectRecord(
+        id=str(uuid4()),
+        name=wish.name.strip(),
+        class_noun=" ".join(wish.class_noun.split()),
+        identifier=_identifier(wish, lora.metadata),
+        base_model=wish.base_model,
+        created=time.time(),
+        references=[],
+        captions=[],
+        preset=IMPORTED,
+        seed=_whole(lora.metadata.get("ss_seed", "")),
+        training_steps=steps,
+        best_step=steps,
+        adapter_sha256=hashlib.sha256(adapter).hexdigest(),
+        curve=[],
+        warnings=warnings,
+        owner=wish.owner,
+    )
+
+
+def _identifier(wish: ImportWish, metadata: Mapping[str, str]) -> str:
+    """What was typed, or the file's own trigger phrase without the class noun."""
+    typed = " ".join(wish.identifier.split())
+    if typed:
+        return typed
+    said = " ".join(metadata.get("modelspec.trigger_phrase", "").split())
+    said = said.removesuffix(wish.class_noun.strip()).strip(" ,")
+    if said and len(said) <= 32 and said.isprintable():
+        return said
+    raise InvalidIdentifier(
+        "The file does not say by which word its subject is called. Give the word that it was "
+        "trained with as the identifier."
+    )
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0

@@ -1,0 +1,93 @@
+"""The commands that take subjects out as LoRA files and in from them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from modelsheet import commands
+from modelsheet.client import BackendClient
+from modelsheet.commands import Say, service_of
+from modelsheet.contract import ImportRequest, SubjectView
+from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
+from modelsheet.subjects import handle_of
+from modelsheet.weights_file import parse_header
+
+ACTIONS = ("list", "show", "delete", "export", "import")
+_PART_BYTES = 32 << 20  # below what a service takes at once
+
+
+def subjects(arguments: argparse.Namespace, say: Say) -> int:
+    if arguments.action == "export":
+        return _export(arguments, say)
+    if arguments.action == "import":
+        return _import(arguments, say)
+    return commands.subjects(arguments, say)
+
+
+def _export(arguments: argparse.Namespace, say: Say) -> int:
+    with service_of(arguments) as client:
+        subject = commands.named(client.subjects(), arguments.name)
+        content = client.adapter(subject.id, arguments.format)
+    path = arguments.out or Path(f"{handle_of(subject.name)}.safetensors")
+    if path.is_dir():
+        path = path / f"{handle_of(subject.name)}.safetensors"
+    _write(path, content)
+    say(f"{path} holds @{handle_of(subject.name)} for {subject.base_model}.")
+    hint = parse_header(content, path.name).metadata.get("modelspec.usage_hint", "")
+    say(hint or f"Its prompt: {subject.identifier} {subject.class_noun}")
+    return 0
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file that is there already is kept: another LoRA may have that name."""
+    try:
+        with path.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        raise InvalidRequest(f"{path} is there already. Name another file with --out.") from None
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise InvalidRequest(
+            f"{path} cannot be written ({error.strerror}). Name another file with --out."
+        ) from None
+
+
+def _import(arguments: argparse.Namespace, say: Say) -> int:
+    file = Path(arguments.name)
+    if not arguments.name:
+        raise InvalidRequest("Say which file: modelsheet subjects import FILE --class-noun NOUN")
+    if not arguments.class_noun:
+        raise InvalidClassNoun("Say what it shows with --class-noun, for example: human woman.")
+    content = _read(file)
+    with service_of(arguments) as client:
+        subject = _sent(client, content, file, arguments)
+    say(f"Imported @{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”.")
+    for warning in subject.warnings:
+        say(f"Note: {warning}")
+    say(f'Paint it with: modelsheet generate "@{handle_of(subject.name)} …"')
+    return 0
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelsheetError(
+            f"{file} cannot be read ({error.strerror}). Name a LoRA file (.safetensors)."
+        ) from None
+
+
+def _sent(
+    client: BackendClient, content: bytes, file: Path, arguments: argparse.Namespace
+) -> SubjectView:
+    starts = range(0, max(1, len(content)), _PART_BYTES)
+    request = ImportRequest(
+        name=arguments.called or file.stem,
+        class_noun=arguments.class_noun,
+        identifier=arguments.identifier,
+        base_model=arguments.base,
+        parts=[client.upload_bytes(content[start : start + _PART_BYTES]) for start in starts],
+        file_name=file.name,
+    )
+    return client.call("POST", "/v1/subjects", SubjectView, request)

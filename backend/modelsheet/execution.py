@@ -1,0 +1,83 @@
+"""The port between the service and what runs a job: what is told and what is said. No torch."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from modelsheet.contract import (
+    DescribeRequest,
+    DescribeResult,
+    DownloadRequest,
+    DownloadResult,
+    GenerateRequest,
+    GenerateResult,
+    LearnRequest,
+    LearnResult,
+    Progress,
+)
+
+Request = LearnRequest | GenerateRequest | DescribeRequest | DownloadRequest
+Result = LearnResult | GenerateResult | DescribeResult | DownloadResult
+
+
+class Directive(str, Enum):
+    """What the runner shall do next; asked for once a step."""
+
+    RUN = "run"
+    YIELD = "yield"  # save a checkpoint and step aside for a more urgent job
+    PAUSE = "pause"  # the same, until somebody resumes
+    FINISH = "finish"  # learning only: stop here, keep the best so far, and return it as the result
+    CANCEL = "cancel"
+
+
+class SteppedAside(Exception):
+    """The runner saved a checkpoint and left (YIELD, PAUSE); running again goes on from there."""
+
+
+class JobContext(Protocol):
+    """What a runner may use for one job; it knows nothing of pipes, HTTP or databases."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def owner(self) -> str:
+        """The artist whose subjects the job may use; empty for the one who runs the service."""
+        ...
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """A folder of this job alone; what an earlier attempt left in it is still there."""
+        ...
+
+    @property
+    def staging_dir(self) -> Path:
+        """An empty folder for what a learn job leaves; the service publishes it by one rename."""
+        ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def directive(self) -> Directive: ...
+
+    def read_blob(self, sha256: str) -> bytes: ...
+
+    def write_blob(self, content: bytes) -> str:
+        """Store a result and return its sha256."""
+        ...
+
+
+class Runner(Protocol):
+    """Carries out jobs one at a time and keeps models warm between them.
+
+    Raises ModelsheetError for the artist, Cancelled on CANCEL, SteppedAside on YIELD and PAUSE.
+    """
+
+    def run(self, request: Request, context: JobContext) -> Result: ...
+
+
+class RunnerFactory(Protocol):
+    """Makes the runner in its own process; named "package.module:attribute" to cross a spawn."""
+
+    def __call__(self, data_dir: Path) -> Runner: ...

@@ -1,0 +1,133 @@
+"""Fetches files from a hub, in a process of its own: the worker itself stays offline, and whoever
+wants the download to end ends this process. Lines of JSON on standard output say how it goes.
+
+The hub's own library finds the files. It no longer goes on with one that was cut off, so they are
+fetched here.
+
+`python -m modelsheet.hub_fetch REPO REVISION FOLDER PATTERN...`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from http import HTTPStatus
+from pathlib import Path
+from typing import cast
+
+import requests
+from huggingface_hub import HfApi, get_token, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.hf_api import RepoSibling
+
+from modelsheet.manifest import sha256_of
+
+# The errors of whatever the hub's library speaks HTTP with are the base of its own.
+_HTTP_ERROR = cast("type[Exception]", HfHubHTTPError.__mro__[1])
+_FAILURES = (OSError, ValueError, _HTTP_ERROR)
+_CHUNK = 1 << 20  # bytes
+_TIMEOUT_S = (10.0, 30.0)  # to connect, and without a byte
+_ATTEMPTS = 5
+
+
+def main(arguments: Sequence[str]) -> int:
+    repo, revision, folder, *patterns = arguments
+    try:
+        _fetch(repo, revision, Path(folder), patterns)
+    except _FAILURES as error:
+        _say(error=_sentence(error, repo))
+        return 1
+    _say(done=True)
+    return 0
+
+
+def _fetch(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -> None:
+    found = HfApi().model_info(repo, revision=revision, files_metadata=True)
+    files = [
+        each
+        for each in found.siblings or []
+        if any(fnmatch(each.rfilename, pattern) for pattern in patterns)
+    ]
+    if not files:
+        raise ValueError(f"{repo} has none of the files that are needed")
+    _say(total=sum(each.size or 0 for each in files))
+    for each in files:
+        path = folder / each.rfilename
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _fetch_file(hf_hub_url(repo, each.rfilename, revision=revision), path, each)
+
+
+def _fetch_file(url: str, path: Path, file: RepoSibling) -> None:
+    """Fetch a file by way of one beside it, which a later attempt goes on with.
+
+    Raises ValueError: what arrived is not what the hub has; it is removed.
+    """
+    part = path.with_name(path.name + ".part")
+    for _ in range(_ATTEMPTS):
+        before = _size(part)
+        try:
+            _append(url, part)
+            break
+        except (requests.ConnectionError, requests.Timeout):
+            if _size(part) == before:
+                raise
+    if not _is_right(part, file):
+        part.unlink()
+        raise ValueError(f"{file.rfilename} arrived damaged")
+    os.replace(part, path)
+
+
+def _append(url: str, part: Path) -> None:
+    token = get_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    start = _size(part)
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
+        if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # all of it is there already
+        answer.raise_for_status()
+        goes_on = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        with part.open("ab" if goes_on else "wb") as stream:
+            for block in answer.iter_content(_CHUNK):
+                stream.write(block)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _is_right(part: Path, file: RepoSibling) -> bool:
+    if file.lfs is None:
+        return file.size is None or _size(part) == file.size
+    return sha256_of(part) == file.lfs.sha256
+
+
+def _sentence(error: Exception, repo: str) -> str:
+    answer = getattr(error, "response", None)
+    status = getattr(answer, "status_code", None)
+    if status in (401, 403):
+        return f"The hub does not give {repo} to everybody: accept its licence there first."
+    if status == 404:
+        return f"The hub has no {repo} of the version wanted; update Modelsheet."
+    if status is not None:
+        return f"The hub answers with an error ({status}). Try again later."
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return f"{error}. Try again."
+    return (
+        "The hub cannot be reached. Check the network and start the download again; it goes on "
+        "where it stopped. Or copy the model from another computer."
+    )
+
+
+def _say(**fields: object) -> None:
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,206 @@
+"""Pixels in and out: straight-alpha RGBA pictures, their bytes on the wire, and resampling.
+
+Straight alpha: a colour is not multiplied by its alpha, and under alpha 0 it is arbitrary.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from modelsheet.errors import InvalidImages
+
+Colour = tuple[int, int, int]
+Size = tuple[int, int]
+_Coordinates = npt.NDArray[np.int32]
+
+LARGEST_SIDE = 8192  # contract.Pixels
+LARGEST_FILE = 384 * 1024**2  # bytes; a noisy 8192 × 8192 RGBA picture as PNG
+
+_OPAQUE = 255
+_FAR = np.iinfo(np.int32).max
+_SMALLEST_ALPHA = 0.5 / _OPAQUE  # what rounds to alpha 0 has no colour left to recover
+
+
+def from_bgra(content: bytes, width: int, height: int) -> Image.Image:
+    """Read a picture from raw straight-alpha BGRA8 bytes.
+
+    Raises InvalidImages when there are more or fewer bytes than width * height * 4.
+    """
+    expected = width * height * 4
+    if width < 1 or height < 1 or len(content) != expected:
+        raise InvalidImages(
+            f"A picture of {width} × {height} pixels has {expected} bytes as BGRA8, but "
+            f"{len(content)} came. Send the layer again."
+        )
+    return Image.frombytes("RGBA", (width, height), content, "raw", "BGRA")
+
+
+def to_bgra(image: Image.Image) -> bytes:
+    """Write a picture as raw straight-alpha BGRA8 bytes; colour under alpha 0 is kept."""
+    return image.convert("RGBA").tobytes("raw", "BGRA")
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Open a PNG, WebP or JPEG as RGBA, turned upright. Raises InvalidImages with a sentence."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InvalidImages(
+                f"{path} is larger than {LARGEST_FILE >> 20} MiB. Scale the picture down first."
+            )
+        return decode_picture(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        raise InvalidImages(f"There is no file {path}. Check the name.") from None
+    except OSError as error:
+        raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def decode_picture(content: bytes, name: str) -> Image.Image:
+    """Decode one picture to 8-bit RGBA; `name` says in a sentence which one it is."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            check_size(image.size, name)
+            return _rgba8(ImageOps.exif_transpose(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InvalidImages(f"{name} is not a picture that can be read ({error}).") from None
+
+
+def _rgba8(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip instead of scaling
+        image = image.point(lambda value: value / 257).convert("L")
+    return image.convert("RGBA")
+
+
+def check_size(size: Size, name: str) -> None:
+    """Raise InvalidImages unless both sides are within what the API admits."""
+    if not all(1 <= side <= LARGEST_SIDE for side in size):
+        raise InvalidImages(
+            f"{name} is {size[0]} × {size[1]} pixels; each side must be 1 to {LARGEST_SIDE}. "
+            "Scale it down or crop it first."
+        )
+
+
+def is_empty(image: Image.Image) -> bool:
+    """Tell whether no pixel of the RGBA picture can be seen."""
+    return image.getchannel("A").getbbox() is None
+
+
+def bleed_colours(image: Image.Image) -> Image.Image:
+    """Give each pixel of alpha 0 the colour of the nearest visible pixel; alpha stays as it is.
+
+    A fully transparent picture has no colour to give and comes back unchanged.
+    """
+    rgba = np.array(image.convert("RGBA"))
+    visible = rgba[..., 3] > 0
+    if visible.all() or not visible.any():
+        return Image.fromarray(rgba)
+    row, column = nearest_pixels(visible)
+    rgba[..., :3] = rgba[row, column, :3]
+    return Image.fromarray(rgba)
+
+
+def nearest_pixels(
+    sources: npt.NDArray[np.bool_],
+) -> tuple[_Coordinates, _Coordinates]:
+    """Give each pixel the row and column of its nearest source, as two (height, width) arrays.
+
+    Jump flooding, Rong and Tan 2006, with their extra rounds; at rare pixels the source found is
+    a pixel or so farther than the nearest, which no colour shows. At least one source is needed.
+    """
+    places = np.indices(sources.shape).astype(np.int32)
+    row: _Coordinates = places[0]
+    column: _Coordinates = places[1]
+    nearest = (row.copy(), column.copy())
+    distance = np.where(sources, 0, _FAR).astype(np.int32)
+    rounds = (max(sources.shape) - 1).bit_length()
+    halving = [1 << power for power in reversed(range(rounds))]
+    for step in [1, *halving, 2, 1]:
+        _adopt_nearer(nearest, distance, row, column, step)
+    return nearest
+
+
+def _adopt_nearer(
+    nearest: tuple[_Coordinates, _Coordinates],
+    distance: _Coordinates,
+    row: _Coordinates,
+    column: _Coordinates,
+    step: int,
+) -> None:
+    """Let pixels take over, in place, the source of a pixel `step` away where that is nearer."""
+    known = distance < _FAR
+    there = (nearest[0].copy(), nearest[1].copy())
+    for down, right in _EIGHT_DIRECTIONS:
+        to, from_ = _shifted(down * step, right * step, distance.shape)
+        found_row, found_column = there[0][from_], there[1][from_]
+        offered = (found_row - row[to]) ** 2 + (found_column - column[to]) ** 2
+        nearer = known[from_] & (offered < distance[to])
+        nearest[0][to][nearer] = found_row[nearer]
+        nearest[1][to][nearer] = found_column[nearer]
+        distance[to][nearer] = offered[nearer]
+
+
+_EIGHT_DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+_Window = tuple[slice, slice]
+
+
+def _shifted(down: int, right: int, shape: tuple[int, ...]) -> tuple[_Window, _Window]:
+    """Give the window of pixels with a neighbour at this offset, and that of the neighbours."""
+    height, width = shape
+    to = (
+        slice(max(0, -down), max(0, min(height, height - down))),
+        slice(max(0, -right), max(0, min(width, width - right))),
+    )
+    from_ = (
+        slice(max(0, down), max(0, min(height, height + down))),
+        slice(max(0, right), max(0, min(width, width + right))),
+    )
+    return to, from_
+
+
+def crop_to_content(image: Image.Image, margin: int) -> Image.Image:
+    """Cut the picture down to what is visible plus `margin` pixels, transparent beyond the edge.
+
+    Raises InvalidImages when nothing in it can be seen.
+    """
+    box = image.getchannel("A").getbbox()
+    if box is None:
+        raise InvalidImages(
+            "The picture is empty: all of its pixels are transparent. "
+            "Draw something or leave it out."
+        )
+    left, top, right, bottom = box
+    return image.crop((left - margin, top - margin, right + margin, bottom + margin))
+
+
+def composite(image: Image.Image, colour: Colour) -> Image.Image:
+    """Lay the RGBA picture over a flat colour, mixed in sRGB as painting programs do; gives RGB."""
+    below = Image.new("RGBA", image.size, (*colour, _OPAQUE))
+    return Image.alpha_composite(below, image.convert("RGBA")).convert("RGB")
+
+
+def resize(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Resample with Lanczos on premultiplied colours, so that hidden colours cannot leak."""
+    size = (width, height)
+    rgba = np.asarray(image.convert("RGBA"), dtype=np.float32) / _OPAQUE
+    alpha = _resample(rgba[..., 3], size)
+    premultiplied = [_resample(rgba[..., c] * rgba[..., 3], size) for c in range(3)]
+    visible = alpha > _SMALLEST_ALPHA
+    divisor = np.where(visible, alpha, 1.0)
+    channels = [np.where(visible, colour / divisor, 0.0) for colour in premultiplied]
+    straight = np.stack([*channels, alpha], axis=-1)
+    return Image.fromarray((straight.clip(0.0, 1.0) * _OPAQUE).round().astype(np.uint8))
+
+
+def _resample(channel: npt.NDArray[np.floating], size: Size) -> npt.NDArray[np.float32]:
+    resampled = Image.fromarray(channel.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(resampled, dtype=np.float32)
+
+
+def enlarge_pixels(image: Image.Image, factor: int) -> Image.Image:
+    """Make each pixel a square of factor * factor, for pixel art."""
+    size = (image.width * factor, image.height * factor)
+    return image.resize(size, Image.Resampling.NEAREST)

@@ -1,0 +1,122 @@
+"""Finds the service that runs on this machine, or starts one and waits until it answers."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from modelsheet.client import BackendClient
+from modelsheet.errors import BackendUnreachable
+from modelsheet.service.connection import connection_path, read_connection
+from modelsheet.settings import Settings
+
+SERVE = (sys.executable, "-m", "modelsheet", "serve")
+_START_TIMEOUT_S = 90.0
+_LOOK_EVERY_S = 0.05
+_END_TIMEOUT_S = 30.0
+_LAST_WORDS = 600  # characters of a failed service's output worth showing
+
+
+def find(settings: Settings) -> BackendClient | None:
+    """Return a client of the running service; None when none runs or it does not answer."""
+    connection = read_connection(settings)
+    if connection is None:
+        return None
+    client = BackendClient(connection.url, connection.token)
+    try:
+        client.prove()
+        client.capabilities()
+    except BackendUnreachable:
+        client.close()
+        return None
+    return client
+
+
+def connect(
+    settings: Settings,
+    *,
+    environment: Mapping[str, str],
+    start: bool = True,
+    command: Sequence[str] = SERVE,
+) -> BackendClient:
+    """Return a client of the running service; a started one goes on when this program ends.
+
+    `environment` is the new process's. Raises BackendUnreachable with the reason.
+    """
+    found = find(settings)
+    if found is not None:
+        return found
+    if not start:
+        raise BackendUnreachable("No service is running. Start one with: modelsheet serve")
+    process = _spawn(settings, environment, command)
+    try:
+        return _wait_until_ready(settings, process)
+    finally:
+        if process.poll() is None:
+            process.returncode = 0  # it outlives us: Popen need not warn that nobody waits for it
+
+
+@contextlib.contextmanager
+def running_service(
+    settings: Settings, *, environment: Mapping[str, str], command: Sequence[str] = SERVE
+) -> Iterator[BackendClient]:
+    """Use a service that ends with the block, or one that was running before and goes on."""
+    found = find(settings)
+    if found is not None:
+        with found:
+            yield found
+        return
+    process = _spawn(settings, environment, command)
+    try:
+        with _wait_until_ready(settings, process) as client:
+            yield client
+    finally:
+        process.terminate()
+        try:
+            process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _spawn(
+    settings: Settings, environment: Mapping[str, str], command: Sequence[str]
+) -> subprocess.Popen[bytes]:
+    """Start the service in a session of its own, so that Ctrl-C here does not end it."""
+    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.log_dir / "start.log").open("wb") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+
+
+def _wait_until_ready(settings: Settings, process: subprocess.Popen[bytes]) -> BackendClient:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        # Asked before looking: a second service ends at once because the first one is there.
+        has_ended = process.poll() is not None
+        found = find(settings)
+        if found is not None:
+            return found
+        if has_ended:
+            raise BackendUnreachable(_why_it_ended(settings))
+        time.sleep(_LOOK_EVERY_S)
+    raise BackendUnreachable(
+        f"The service did not answer within {_START_TIMEOUT_S:.0f} s; {connection_path(settings)} "
+        f"is not there or not right. Look into {settings.log_dir}."
+    )
+
+
+def _why_it_ended(settings: Settings) -> str:
+    log = settings.log_dir / "start.log"
+    last_words = log.read_text(encoding="utf-8", errors="replace").strip()[-_LAST_WORDS:]
+    said = f" Its last words: {last_words}" if last_words else ""
+    return f"The service ended right after its start. Look into {settings.log_dir}.{said}"

@@ -1,0 +1,28 @@
+"""Writing a LoRA as adapter.safetensors, in the names that diffusers loads. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from modelsheet.lora.architecture import Site
+from modelsheet.lora.factors import Factors
+from modelsheet.lora.names import Layout, diffusers_name
+from modelsheet.weights_file import Array, encode
+
+
+def write_diffusers(
+    factors: Mapping[Site, Factors], layout: Layout, rows: Mapping[str, Array]
+) -> bytes:
+    """Return the file's bytes, fp32. Each component has one rank, so that no version of diffusers
+    need guess an alpha: without one it is the rank. `rows` go in as they came.
+    """
+    ranks: dict[str, int] = {}
+    for site, each in factors.items():
+        ranks[site.component] = max(ranks.get(site.component, 0), each.rank)
+    tensors = dict(rows)
+    for site, each in factors.items():
+        padded, weight = each.padded(ranks[site.component]), layout.sites[site]
+        name = diffusers_name(site)
+        tensors[f"{name}.lora_A.weight"] = padded.down_of(weight.kernel, weight.columns)
+        tensors[f"{name}.lora_B.weight"] = padded.up_of(weight.kernel)
+    return encode(tensors, {"format": "pt"})

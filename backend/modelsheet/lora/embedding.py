@@ -1,0 +1,27 @@
+"""Writing the identifier's learnt embedding as ComfyUI, A1111 and Forge load one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from modelsheet.contract import Family
+from modelsheet.errors import InvalidRequest
+from modelsheet.weights_file import Array, encode
+
+_KEYS: dict[Family, tuple[str, ...]] = {
+    "sprite32": ("emb_params",),
+    "sd15": ("emb_params",),
+    "sdxl": ("clip_l", "clip_g"),
+}
+
+
+def write_embedding(rows: Mapping[str, Array], family: Family, subject: str) -> bytes:
+    """Return the file's bytes. Raises InvalidRequest: the identifier was not learnt."""
+    keys, vectors = _KEYS[family], [rows[key] for key in sorted(rows)]
+    if len(vectors) != len(keys):
+        raise InvalidRequest(
+            f"The identifier of {subject!r} was not learnt, so there is no embedding to export. "
+            "Its LoRA is all there is."
+        )
+    named = zip(keys, vectors, strict=True)
+    return encode({key: vector.reshape(1, -1) for key, vector in named}, {"name": subject})

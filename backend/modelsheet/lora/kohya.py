@@ -1,0 +1,161 @@
+"""Writing a LoRA in kohya's format, which ComfyUI, A1111, Forge and Krita AI Diffusion load; read
+back and compared before anybody gets it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import numpy as np
+import numpy.typing as npt
+
+import modelsheet
+from modelsheet.contract import Family
+from modelsheet.errors import ModelsheetError, UnsafeModel
+from modelsheet.lora.architecture import Site
+from modelsheet.lora.factors import Factors, distance, norm
+from modelsheet.lora.names import UNET, Layout
+from modelsheet.lora.reading import read_lora
+from modelsheet.weights_file import encode
+
+_NAME = "exported.safetensors"
+# Rounding both factors to fp16 moves a change by about 2^-11 of itself; three times that is none
+# of rounding's doing.
+_TOLERANCE = 1.5e-3
+_VERSIONS: dict[Family, str] = {  # what A1111 and kohya tell a model's kind by
+    "sd15": "sd_v1",
+    "sdxl": "sdxl_base_v1-0",
+    "sprite32": "sprite32",
+}
+_ARCHITECTURES: dict[Family, str] = {
+    "sd15": "stable-diffusion-v1/lora",
+    "sdxl": "stable-diffusion-xl-v1-base/lora",
+    "sprite32": "sprite32/lora",
+}
+
+
+@dataclass(frozen=True)
+class About:
+    """What the metadata says of a subject; `resolution` in px, `created` in Unix seconds."""
+
+    title: str
+    identifier: str
+    class_noun: str
+    base_model: str
+    resolution: int
+    training_steps: int
+    pictures: int
+    seed: int
+    created: float
+    has_embedding: bool = False
+
+    @property
+    def trigger(self) -> str:
+        return f"{self.identifier} {self.class_noun}".strip()
+
+    @property
+    def usage_hint(self) -> str:
+        if not self.has_embedding:
+            return f"Write “{self.trigger}” in the prompt; strength 1."
+        return (
+            f"{self.identifier!r} was learnt too: export it as an embedding, and write the "
+            f"embedding's name and “{self.class_noun}” in the prompt; strength 1."
+        )
+
+
+def write_kohya(factors: Mapping[Site, Factors], layout: Layout, about: About) -> bytes:
+    """Return the file's bytes: fp16, or fp32 where fp16 would lose what was learnt.
+
+    Raises UnsafeModel: the adapter changes nothing. ModelsheetError: the file read back differs.
+    """
+    worst = 0.0
+    for dtype in (np.float16, np.float32):
+        content = _encoded(factors, layout, about, dtype)
+        worst = _largest_error(factors, content, layout)
+        if worst <= _TOLERANCE:
+            return content
+    raise ModelsheetError(
+        f"The exported file read back differs from what was learnt, by {worst:.1%} of it. "
+        "Nothing was written; please report this."
+    )
+
+
+def _encoded(
+    factors: Mapping[Site, Factors],
+    layout: Layout,
+    about: About,
+    dtype: type[np.float16] | type[np.float32],
+) -> bytes:
+    tensors: dict[str, npt.NDArray[np.floating]] = {}
+    with np.errstate(over="ignore"):  # beyond fp16's range: infinite, which the comparison sees
+        for site, each in factors.items():
+            name, weight = layout.kohya_name(site), layout.sites[site]
+            down = each.down_of(weight.kernel, weight.columns)
+            tensors[f"{name}.lora_up.weight"] = each.up_of(weight.kernel).astype(dtype)
+            tensors[f"{name}.lora_down.weight"] = down.astype(dtype)
+            # The scale is in the weights: programs differ in how they read mixed alphas.
+            tensors[f"{name}.alpha"] = np.array(each.rank, dtype)
+    sums = _sums(encode(tensors, {}))
+    return encode(tensors, {**_metadata(factors, layout, about), **sums})
+
+
+def _largest_error(factors: Mapping[Site, Factors], content: bytes, layout: Layout) -> float:
+    """Compare the changes layer by layer, each with the norm of the largest of its component."""
+    try:
+        read = read_lora(content, layout, _NAME).factors
+    except UnsafeModel:
+        if any(each.up.any() and each.down.any() for each in factors.values()):
+            return float("inf")
+        raise UnsafeModel(
+            "This adapter changes nothing: all its weights are zero. Learn the subject again."
+        ) from None
+    if read.keys() != factors.keys():
+        return float("inf")
+    scale = max(norm(each) for each in factors.values())
+    return max(distance(factors[site], read[site]) for site in factors) / scale
+
+
+def _sums(content: bytes) -> dict[str, str]:
+    """Checksums of the weights alone, as A1111 and the model specification want them."""
+    (length,) = struct.unpack_from("<Q", content)
+    digest = hashlib.sha256(content[8 + length :]).hexdigest()
+    return {"sshs_model_hash": digest, "modelspec.hash_sha256": f"0x{digest}"}
+
+
+def _metadata(factors: Mapping[Site, Factors], layout: Layout, about: About) -> dict[str, str]:
+    in_unet = [each.rank for site, each in factors.items() if site.component == UNET]
+    rank = str(max(in_unet or [each.rank for each in factors.values()]))
+    side = str(about.resolution)
+    tags = json.dumps({"subject": {about.trigger: about.pictures}})
+    date = datetime.fromtimestamp(about.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    convolutions = [e.rank for s, e in factors.items() if layout.sites[s].kernel > 1]
+    extra = {"conv_dim": max(convolutions), "conv_alpha": max(convolutions)} if convolutions else {}
+    return {
+        "ss_v2": "False",
+        "ss_base_model_version": _VERSIONS[layout.family],
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": rank,
+        "ss_network_alpha": rank,
+        "ss_network_args": json.dumps({name: str(value) for name, value in extra.items()}),
+        "ss_output_name": about.title,
+        "ss_sd_model_name": about.base_model,
+        "ss_steps": str(about.training_steps),
+        "ss_num_train_images": str(about.pictures),
+        "ss_seed": str(about.seed),
+        "ss_resolution": f"({side}, {side})",
+        "ss_tag_frequency": tags,
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": _ARCHITECTURES[layout.family],
+        "modelspec.implementation": "diffusers",
+        "modelspec.title": about.title,
+        "modelspec.resolution": f"{side}x{side}",
+        "modelspec.description": f"Learnt by Modelsheet {modelsheet.__version__}.",
+        "modelspec.date": date,
+        "modelspec.trigger_phrase": about.trigger,
+        "modelspec.usage_hint": about.usage_hint,
+    }

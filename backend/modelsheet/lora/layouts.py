@@ -1,0 +1,39 @@
+"""The layout of a base model that is on this machine, by its config files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from modelsheet.catalogue import BaseFiles
+from modelsheet.errors import ModelMissing
+from modelsheet.lora.architecture import Config
+from modelsheet.lora.names import Layout, make_layout
+
+
+def layout_of(files: BaseFiles) -> Layout:
+    """Raises ModelMissing: the config files are not there, or not of this architecture."""
+    unet = _config(files.configs / "unet")
+    text_encoder = _config(files.configs / "text_encoder")
+    second = files.configs / "text_encoder_2"
+    try:
+        return make_layout(
+            files.family, unet, text_encoder, _config(second) if second.is_dir() else None
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise ModelMissing(
+            f"The base model {files.id} is not built like SD 1.5 or SDXL ({error}); adapters of "
+            "it cannot be exchanged."
+        ) from None
+
+
+def _config(folder: Path) -> Config:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        raise ModelMissing(
+            f"{folder / 'config.json'} is missing or damaged. Get the base model again."
+        ) from None
+    if not isinstance(config, dict):
+        raise ModelMissing(f"{folder / 'config.json'} is damaged. Get the base model again.")
+    return config

@@ -1,0 +1,68 @@
+"""A folder's manifest: sizes and sha256 of its files. Written last, so half a folder has none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from modelsheet.contract import Model
+
+MANIFEST = "MANIFEST.json"
+_CHUNK = 1 << 20  # bytes
+
+
+class FileEntry(Model):
+    """One file; `size` in bytes."""
+
+    size: int
+    sha256: str
+
+
+class Manifest(Model):
+    """All files of a folder but itself, by their path in it."""
+
+    schema_version: int = 1
+    files: dict[str, FileEntry]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+
+
+def write_manifest(staging: Path) -> None:
+    files = sorted(path for path in staging.rglob("*") if path.is_file())
+    entries = {
+        path.relative_to(staging).as_posix(): FileEntry(
+            size=path.stat().st_size, sha256=sha256_of(path)
+        )
+        for path in files
+        if path.name != MANIFEST
+    }
+    for path in files:
+        sync(path)
+    content = json.dumps(Manifest(files=entries).model_dump(), indent=1)
+    (staging / MANIFEST).write_text(content, encoding="utf-8")
+    sync(staging / MANIFEST)
+    sync(staging)
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on disk; Windows syncs no folders."""
+    if os.name == "nt" and path.is_dir():
+        return
+    # Windows syncs only what was opened for writing.
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

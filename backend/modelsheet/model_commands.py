@@ -1,0 +1,79 @@
+"""The commands that list, add, remove and download models."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from urllib.parse import quote
+
+from modelsheet.client import BackendClient
+from modelsheet.commands import Say, service_of
+from modelsheet.contract import (
+    AddModelRequest,
+    DownloadRequest,
+    DownloadResult,
+    Empty,
+    ModelList,
+    ModelView,
+)
+from modelsheet.downloads import DOWNLOADS
+from modelsheet.errors import InvalidRequest
+from modelsheet.terminal import carry_out
+
+ACTIONS = ("list", "add", "download", "remove")
+
+
+def models(arguments: argparse.Namespace, say: Say) -> int:
+    act = {"list": _list, "add": _add, "download": _download, "remove": _remove}
+    with service_of(arguments) as client:
+        act[arguments.action](client, arguments, say)
+    return 0
+
+
+def _list(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:
+    for model in client.call("GET", "/v1/models", ModelList).models:
+        _show(model, say)
+
+
+def _show(model: ModelView, say: Say) -> None:
+    size = f"{model.size_bytes / 1e9:.2f} GB"
+    family = model.family or "naming"
+    say(f"{model.id:24} {family:9} {model.state:8} {size:>9}  {model.licence}")
+    if model.note:
+        say(f"    {model.note}")
+
+
+def _add(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:
+    if not arguments.target:
+        raise InvalidRequest("Say what to add: a model's folder, a .safetensors file, or ComfyUI.")
+    request = AddModelRequest(
+        path=_whole(arguments.target, arguments),
+        name=arguments.called,
+        config=_whole(arguments.config, arguments) if arguments.config else "",
+        prediction_type=arguments.prediction_type,
+    )
+    for model in client.call("POST", "/v1/models", ModelList, request).models:
+        _show(model, say)
+
+
+def _whole(path: str, arguments: argparse.Namespace) -> str:
+    """Another computer's paths are not ours to complete."""
+    return path if arguments.server else str(Path(path).expanduser().absolute())
+
+
+def _download(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:
+    wanted = next((known for known in DOWNLOADS if known == arguments.target), None)
+    if wanted is None:
+        raise InvalidRequest(f"Say what to download: {', '.join(DOWNLOADS)}.")
+    source = DOWNLOADS[wanted]
+    say(f"{source.repo}: about {source.size_bytes / 1e9:.1f} GB. Licence: {source.licence}.")
+    result = carry_out(client, DownloadRequest(model=wanted), f"Downloading {wanted}")
+    assert isinstance(result, DownloadResult)
+    say(f"{wanted} is here: {result.size_bytes / 1e9:.2f} GB.")
+
+
+def _remove(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:
+    if not arguments.target:
+        raise InvalidRequest("Say which one: modelsheet models remove NAME")
+    client.call("DELETE", f"/v1/models?name={quote(arguments.target, safe='')}", Empty)
+    say(f"{arguments.target} is off the list; its files are where they were.")

@@ -1,0 +1,114 @@
+"""A base model as a folder in diffusers' layout: whether it is whole and safe to load. No torch."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from modelsheet.contract import Family
+from modelsheet.errors import ModelMissing, UnsafeModel
+from modelsheet.weights_file import read_header
+
+INDEX = "model_index.json"  # what every folder in Stable Diffusion's layout begins with
+_PARTS = {
+    "unet": "UNet",
+    "vae": "autoencoder (VAE)",
+    "text_encoder": "text encoder",
+    "text_encoder_2": "second text encoder",
+    "image_encoder": "image encoder",
+}
+_NEEDED = ("unet", "vae", "text_encoder")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_PLAIN = ("tokenizer", "scheduler")
+
+
+def check_folder(folder: Path) -> None:
+    """Look at each part's weights, without loading them.
+
+    Raises ModelMissing: no such folder or a part is not there. UnsafeModel: damaged, or a pickle.
+    """
+    index = _index(folder)
+    for part in _NEEDED + ("text_encoder_2",) * (family_of_folder(folder) == "sdxl"):
+        if not _is_given(index, part):
+            raise ModelMissing(
+                f"{folder} has no {_PARTS[part]}, and nothing can be learnt or painted without "
+                "one. Get the whole model."
+            )
+    for part in _PARTS:
+        if _is_given(index, part):
+            _check_part(folder / part, _PARTS[part])
+    for name in _PLAIN:
+        if not (folder / name).is_dir():
+            raise ModelMissing(f"{folder} has no folder {name}. Get the whole model.")
+
+
+def family_of_folder(folder: Path) -> Family:
+    """SDXL has two text encoders."""
+    index = _index(folder)
+    is_xl = "XL" in str(index.get("_class_name", "")) or _is_given(index, "text_encoder_2")
+    return "sdxl" if is_xl else "sd15"
+
+
+def variant_of(folder: Path) -> str | None:
+    """Return "fp16" where the UNet is there in half precision only."""
+    files = [path.name for path in weights_in(folder / "unet")]
+    return "fp16" if files and all(".fp16" in name for name in files) else None
+
+
+def weights_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.safetensors") if path.is_file())
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file or of all files in a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    try:
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelMissing(
+            f"{folder} is no model in diffusers' layout: it has no {INDEX}. Name the folder that "
+            "holds unet, vae, text_encoder and tokenizer."
+        ) from None
+    except (OSError, ValueError):
+        raise ModelMissing(f"{folder / INDEX} cannot be read. Get the model again.") from None
+    if not isinstance(index, dict):
+        raise ModelMissing(f"{folder / INDEX} is damaged. Get the model again.")
+    return index
+
+
+def _is_given(index: dict[str, Any], part: str) -> bool:
+    """An absent part stands in the index as [null, null]."""
+    return bool(index.get(part)) and index[part] != [None, None]
+
+
+def _check_part(folder: Path, what: str) -> None:
+    files = weights_in(folder)
+    if not files and any(path.suffix in _PICKLES for path in folder.glob("*")):
+        raise UnsafeModel(
+            f"{folder} has its weights only as a pickle, which can run programs when it is "
+            "opened. Get the model with .safetensors files."
+        )
+    if not files or not (folder / "config.json").is_file():
+        raise ModelMissing(f"{folder} is empty or lacks its config.json: there is no {what}.")
+    for file in files:
+        state = file.stat()
+        fault = _fault_of_file(file, state.st_mtime_ns, state.st_size)
+        if fault:
+            raise UnsafeModel(f"The {what} in {folder} cannot be used: {fault}")
+
+
+@functools.lru_cache(maxsize=256)
+def _fault_of_file(file: Path, changed_ns: int, size: int) -> str:
+    """Read a header once for each state of the file: models are listed often."""
+    try:
+        read_header(file)
+    except UnsafeModel as error:
+        return str(error)
+    return ""

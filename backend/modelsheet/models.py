@@ -1,0 +1,128 @@
+"""What can be said of models and done with them without loading one: list, add, take off the
+list.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelsheet import model_registry, single_file
+from modelsheet.catalogue import BaseFiles, check, files_of, known_ids, list_base_models, locate
+from modelsheet.contract import (
+    AddModelRequest,
+    BaseModelView,
+    Downloadable,
+    ModelList,
+    ModelView,
+)
+from modelsheet.downloads import DOWNLOADS
+from modelsheet.errors import InvalidRequest, ModelsheetError
+from modelsheet.model_folder import INDEX, size_of
+from modelsheet.model_registry import AddedModel, Installation, name_for
+
+_OWN_LICENCE = "Apache-2.0; trained on CC0 tiles"
+_UNKNOWN_LICENCE = "its maker's; look there"
+
+
+def list_models(data_dir: Path) -> ModelList:
+    """Return all base models and the CLIP for naming, with state, size and licence."""
+    views = [_view(base, data_dir) for base in list_base_models(data_dir)]
+    return ModelList(models=[*views, _naming(data_dir)])
+
+
+def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
+    """Put a model, or an installation with all its checkpoints, on the list.
+
+    Raises InvalidRequest, Conflict, ModelMissing, UnsafeModel: why not.
+    """
+    path = Path(request.path).expanduser()
+    if not path.is_absolute() or not path.exists():
+        raise InvalidRequest(
+            f"There is no {path} on the service's machine. Give the whole path of a folder or of a "
+            ".safetensors file."
+        )
+    if path.is_dir() and not (path / INDEX).is_file():
+        return _add_installation(path, request, data_dir)
+    model = AddedModel(
+        id=request.name or name_for(path),
+        path=str(path),
+        config=request.config,
+        prediction_type=request.prediction_type,
+    )
+    _check_config(request, path)
+    check(files_of(model))
+    model_registry.add_model(data_dir, model, known_ids(data_dir))
+    return _only({model.id}, data_dir)
+
+
+def forget_model(name: str, data_dir: Path) -> None:
+    """Raises NotFound: nothing of that name was added."""
+    model_registry.forget(data_dir, name)
+
+
+def _add_installation(path: Path, request: AddModelRequest, data_dir: Path) -> ModelList:
+    installation = Installation(name=request.name or name_for(path), path=str(path))
+    model_registry.add_installation(data_dir, installation)
+    return _only(set(model_registry.checkpoints_of(installation)), data_dir)
+
+
+def _only(ids: set[str], data_dir: Path) -> ModelList:
+    return ModelList(models=[each for each in list_models(data_dir).models if each.id in ids])
+
+
+def _check_config(request: AddModelRequest, path: Path) -> None:
+    if not request.config:
+        return
+    if path.is_dir() or not (Path(request.config) / "unet" / "config.json").is_file():
+        raise InvalidRequest(
+            "Config files are for a single checkpoint: give a folder in diffusers' layout with "
+            "unet/config.json and the like, or leave it out."
+        )
+
+
+def _view(base: BaseModelView, data_dir: Path) -> ModelView:
+    files = _files(base.id, data_dir)
+    source = next((DOWNLOADS[key] for key in DOWNLOADS if key == base.id), None)
+    is_missing = files is None and source is not None
+    size = source.size_bytes if source and files is None else 0
+    return ModelView(
+        id=base.id,
+        kind="base",
+        family=base.family,
+        state="ready" if base.available else "missing" if is_missing else "faulty",
+        path=str(files.path) if files else "",
+        size_bytes=size_of(files.path) if files else size,
+        licence=source.licence if source else _licence(files),
+        note=base.note,
+    )
+
+
+def _files(model_id: str, data_dir: Path) -> BaseFiles | None:
+    try:
+        return locate(model_id, data_dir)
+    except ModelsheetError:
+        return None
+
+
+def _licence(files: BaseFiles | None) -> str:
+    if files is not None and files.family == "sprite32":
+        return _OWN_LICENCE
+    if files is not None and files.is_single_file:
+        return single_file.inspect(files.path).licence or _UNKNOWN_LICENCE
+    return _UNKNOWN_LICENCE
+
+
+def _naming(data_dir: Path) -> ModelView:
+    name: Downloadable = "clip"
+    source = DOWNLOADS[name]
+    folder = source.target(data_dir)
+    is_there = (folder / source.mark).is_file()
+    return ModelView(
+        id=name,
+        kind="naming",
+        state="ready" if is_there else "missing",
+        path=str(folder) if is_there else "",
+        size_bytes=size_of(folder) if is_there else source.size_bytes,
+        licence=source.licence,
+        note="" if is_there else "SD 1.5 and SDXL need it to learn: it names and compares.",
+    )

@@ -1,0 +1,118 @@
+"""The commands of the one who runs a service: its jobs, its artists' tokens, its diagnostics."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from modelsheet.client import BackendClient
+from modelsheet.commands import service_of
+from modelsheet.contract import (
+    Empty,
+    JobView,
+    MoveRequest,
+    NewToken,
+    QueueRequest,
+    QueueState,
+    QueueView,
+    TokenList,
+    TokenRequest,
+)
+from modelsheet.errors import InvalidRequest, NotFound
+from modelsheet.settings import Settings
+
+Say = Callable[[str], None]
+JOB_ACTIONS = ("list", "cancel", "pause", "resume", "finish", "move", "hold", "open", "end")
+TOKEN_ACTIONS = ("list", "add", "revoke")
+_QUEUE_STATES: dict[str, QueueState] = {"hold": "held", "open": "open", "end": "ending"}
+_SAID: dict[QueueState, str] = {
+    "open": "Jobs are started as they come.",
+    "held": "No job is started until: modelsheet jobs open",
+    "ending": "The service ends after the job that runs.",
+}
+
+
+def jobs(arguments: argparse.Namespace, say: Say) -> int:
+    with service_of(arguments) as client:
+        if arguments.action == "list":
+            _list_jobs(client, say)
+        elif arguments.action in _QUEUE_STATES:
+            wish = QueueRequest(state=_QUEUE_STATES[arguments.action])
+            say(_SAID[client.call("PUT", "/v1/queue", QueueView, wish).state])
+        else:
+            view = _act(client, arguments)
+            say(f"{view.id}  {view.state}")
+    return 0
+
+
+def _act(client: BackendClient, arguments: argparse.Namespace) -> JobView:
+    job_id = _job_id(arguments.id)
+    path = f"/v1/jobs/{job_id}/{arguments.action}"
+    if arguments.action != "move":
+        return client.call("POST", path, JobView)
+    before = _job_id(arguments.before) if arguments.before else None
+    return client.call("POST", path, JobView, MoveRequest(before=before))
+
+
+def _list_jobs(client: BackendClient, say: Say) -> None:
+    queue = client.call("GET", "/v1/queue", QueueView)
+    for view in client.jobs():
+        state: str = "stalled" if view.stalled else view.state
+        if view.id in queue.waiting:
+            state = f"{queue.waiting.index(view.id) + 1}. in line"
+        owner = f"{view.owner}: " if view.owner else ""
+        say(f"{view.id}  {state:11} {view.progress.fraction:4.0%}  {owner}{view.title}")
+    if queue.state != "open":
+        say(_SAID[queue.state])
+
+
+def _job_id(given: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", given):
+        raise NotFound("Say which job by its id; list them with: modelsheet jobs")
+    return given
+
+
+def token(arguments: argparse.Namespace, say: Say) -> int:
+    with service_of(arguments) as client:
+        if arguments.action == "list":
+            _list_tokens(client, say)
+        elif not arguments.name:
+            raise InvalidRequest(f"Say whose: modelsheet token {arguments.action} NAME")
+        elif arguments.action == "add":
+            wish = TokenRequest(name=arguments.name)
+            made = client.call("POST", "/v1/tokens", NewToken, wish)
+            say(f"The token of {made.name}; it is not shown again:")
+            say(made.token)
+        else:
+            name = TokenRequest(name=arguments.name).name
+            client.call("DELETE", f"/v1/tokens/{name}", Empty)
+            say(f"{name} can no longer get in; their subjects and jobs stay.")
+    return 0
+
+
+def _list_tokens(client: BackendClient, say: Say) -> None:
+    tokens = client.call("GET", "/v1/tokens", TokenList).tokens
+    for one in tokens:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
+        say(f"{one.name:40} since {day}")
+    if not tokens:
+        say("Only you can get in. A token for somebody else: modelsheet token add NAME")
+
+
+def bundle(arguments: argparse.Namespace, say: Say) -> int:
+    from modelsheet import bundle as diagnostics
+
+    target: Path = arguments.file
+    if target.exists():
+        raise InvalidRequest(f"{target} is there already; name another file.")
+    contents = diagnostics.collect(Settings.from_environment(os.environ), environment=os.environ)
+    say(f"{target} will hold, and nobody is sent it:")
+    for name, text in contents.items():
+        say(f"  {name:22} {len(text.encode()):>8} bytes")
+    diagnostics.write(target, contents)
+    say("Without tokens, prompts, names or pictures. Look into it before you give it to somebody.")
+    return 0

@@ -1,0 +1,139 @@
+"""The options of the commands that paint, and the request they make."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from PIL import Image
+
+from modelsheet.client import BackendClient
+from modelsheet.contract import GenerateRequest, PixelArt, Region, SamplerName
+from modelsheet.errors import InvalidRequest
+from modelsheet.images import composite, read_picture
+from modelsheet.palettes import hex_of, read_palette
+from modelsheet.prompt_syntax import check_syntax
+
+_SAMPLERS: dict[str, SamplerName] = {name.casefold(): name for name in get_args(SamplerName)}
+
+
+def add_painting(parser: argparse.ArgumentParser) -> None:
+    """Everything that every painted picture may be asked for."""
+    default = GenerateRequest(prompt="default")
+    parser.add_argument("prompt", help='for example "@hero holding sword"')
+    parser.add_argument("--negative", default="", help="what the pictures shall not show")
+    parser.add_argument("--base", default=None, help="base model; the subject's if left out")
+    for name in ("seed", "width", "height"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(default, name))
+    parser.add_argument("--sampler", help=f"one of: {', '.join(_SAMPLERS.values())}")
+    parser.add_argument("--steps", type=int, help="the sampler's usual if left out")
+    parser.add_argument("--guidance", type=float, help="the base model's usual if left out")
+    parser.add_argument("--unet-scale", type=float, default=default.unet_scale)
+    parser.add_argument("--text-encoder-scale", type=float, default=default.text_encoder_scale)
+    parser.add_argument("--transparent", action="store_true", help="cut the figure out")
+    parser.add_argument("--tiling", action="store_true", help="edges that go on at the other side")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder for the PNGs")
+    _add_pixel_art(parser)
+
+
+def _add_pixel_art(parser: argparse.ArgumentParser) -> None:
+    default = PixelArt()
+    art = parser.add_argument_group("pixel art; any of these asks for it")
+    art.add_argument("--pixel-art", action="store_true", help="whole pixels, few colours, no halo")
+    art.add_argument("--colours", type=int, help=f"most colours (default: {default.colours})")
+    art.add_argument("--palette", help="subject, or a .gpl, .kpl or .hex file")
+    art.add_argument("--pixel-size", type=int, help="px of one painted pixel; found if left out")
+    art.add_argument("--enlarge", type=int, help="make each pixel a square of so many")
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Painting into a picture: what to begin with, and where."""
+    into = parser.add_argument_group("into a picture")
+    into.add_argument("--from", dest="init", type=Path, metavar="FILE", help="begin with it")
+    into.add_argument("--strength", type=float, help="how much of it may change, 0 to 1")
+    into.add_argument("--mask", type=Path, metavar="FILE", help="paint only where this is white")
+    into.add_argument("--patch", action="store_true", help="give only what is inside the mask")
+    into.add_argument(
+        "--region",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("PROMPT", "MASK"),
+        help="what stands where the mask is white; can be given again",
+    )
+    into.add_argument("--vary", type=float, default=0.0, help="variations of the seed, 0 to 1")
+    into.add_argument("--variation-seed", type=int, default=0)
+
+
+def painting_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a GenerateRequest that `add_painting` asked for. Raises InvalidRequest."""
+    for prompt in (arguments.prompt, arguments.negative):
+        check_syntax(prompt)
+    return {
+        "prompt": arguments.prompt,
+        "negative_prompt": arguments.negative,
+        "base_model": arguments.base,
+        "seed": arguments.seed,
+        "width": arguments.width,
+        "height": arguments.height,
+        "sampler": _sampler(arguments.sampler),
+        "inference_steps": arguments.steps,
+        "guidance_scale": arguments.guidance,
+        "unet_scale": arguments.unet_scale,
+        "text_encoder_scale": arguments.text_encoder_scale,
+        "transparent": arguments.transparent,
+        "tiling": arguments.tiling,
+        "pixel_art": _pixel_art(arguments),
+    }
+
+
+def place_fields(arguments: argparse.Namespace, client: BackendClient) -> dict[str, Any]:
+    """The fields that `add_places` asked for; sends the pictures. Raises InvalidImages."""
+    fields: dict[str, Any] = {
+        "strength": arguments.strength,
+        "patch": arguments.patch,
+        "variation_seed": arguments.variation_seed,
+        "variation_strength": arguments.vary,
+        "regions": [
+            Region(prompt=prompt, mask=client.upload_mask(_read_mask(Path(file))))
+            for prompt, file in arguments.region
+        ],
+    }
+    if arguments.init is not None:
+        fields["init_image"] = client.upload(read_picture(arguments.init))
+    if arguments.mask is not None:
+        fields["mask"] = client.upload_mask(_read_mask(arguments.mask))
+    return fields
+
+
+def _sampler(given: str | None) -> SamplerName | None:
+    if given is None:
+        return None
+    if given.casefold() not in _SAMPLERS:
+        raise InvalidRequest(
+            f"There is no sampler {given!r}. Choose one of: {', '.join(_SAMPLERS.values())}."
+        )
+    return _SAMPLERS[given.casefold()]
+
+
+def _pixel_art(arguments: argparse.Namespace) -> PixelArt | None:
+    asked = {
+        "colours": arguments.colours,
+        "palette": None if arguments.palette is None else _palette(arguments.palette),
+        "pixel_size": arguments.pixel_size,
+        "enlarge": arguments.enlarge,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    return PixelArt(**given) if given or arguments.pixel_art else None
+
+
+def _palette(given: str) -> str | list[str]:
+    if given == "subject":
+        return given
+    return [hex_of(colour) for colour in read_palette(Path(given))]
+
+
+def _read_mask(path: Path) -> Image.Image:
+    """White is selected, black and transparent are not."""
+    return composite(read_picture(path), (0, 0, 0)).convert("L")

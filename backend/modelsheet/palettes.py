@@ -1,0 +1,174 @@
+"""Palettes: which few colours a picture has, and those of GIMP's, Krita's and Lospec's files."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from modelsheet.errors import InvalidRequest
+from modelsheet.images import Colour
+
+MOST_COLOURS = 256  # contract.PixelArt
+_LARGEST_FILE = 1024**2
+_ROUNDS = 16
+_Colours = npt.NDArray[np.uint8]  # (N, 3), sRGB
+_Lab = npt.NDArray[np.float64]  # (N, 3), OKLab
+
+
+def read_palette(path: Path) -> list[Colour]:
+    """Read a .gpl, .kpl or .hex file. Raises InvalidRequest with a sentence."""
+    readers = {".gpl": _read_gpl, ".kpl": _read_kpl, ".hex": _read_hex}
+    if path.suffix.lower() not in readers:
+        raise InvalidRequest(f"{path} is no palette: give a file ending in .gpl, .kpl or .hex.")
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InvalidRequest(f"{path} is too large for a palette. Name a file below 1 MiB.")
+        colours = readers[path.suffix.lower()](path)
+    except FileNotFoundError:
+        raise InvalidRequest(f"There is no file {path}. Check the name.") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, ElementTree.ParseError) as error:
+        raise InvalidRequest(
+            f"{path} is no palette that can be read ({error}). Save it again, or name another."
+        ) from None
+    unique = list(dict.fromkeys(colours))
+    if not 1 <= len(unique) <= MOST_COLOURS:
+        raise InvalidRequest(f"{path} has {len(unique)} colours; 1 to {MOST_COLOURS} can be used.")
+    return unique
+
+
+def _read_gpl(path: Path) -> list[Colour]:
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    if not lines or lines[0].strip() != "GIMP Palette":
+        raise ValueError("it does not begin with “GIMP Palette”")
+    found = [re.match(r"\s*(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})\b", line) for line in lines[1:]]
+    return [_levels([int(level) for level in match.groups()]) for match in found if match]
+
+
+def _read_kpl(path: Path) -> list[Colour]:
+    """Krita's: a zip with colorset.xml; its RGB entries are shares of 1."""
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo("colorset.xml").file_size > 8 * _LARGEST_FILE:
+            raise ValueError("colorset.xml unpacks to too much")
+        text = archive.read("colorset.xml").decode("utf-8")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ValueError("colorset.xml declares a document type")
+    entries = ElementTree.fromstring(text).iter("RGB")
+    shares = [[float(entry.get(name, "nan")) for name in "rgb"] for entry in entries]
+    return [_levels([round(share * 255) for share in each]) for each in shares]
+
+
+def _read_hex(path: Path) -> list[Colour]:
+    return [colour_of(f"#{line.strip().lower()}") for line in path.read_text("ascii").split()]
+
+
+def _levels(levels: Sequence[int]) -> Colour:
+    if not all(0 <= level <= 255 for level in levels):
+        raise ValueError(f"{levels} is no colour")
+    red, green, blue = levels
+    return red, green, blue
+
+
+def colour_of(text: str) -> Colour:
+    """Read "#rrggbb". Raises ValueError."""
+    if not re.fullmatch(r"#[0-9a-f]{6}", text):
+        raise ValueError(f"{text!r} is no colour")
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def hex_of(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def palette_of(pictures: Sequence[Image.Image], count: int) -> list[Colour]:
+    """The at most `count` colours that stand best for the opaque pixels; those that are there, when
+    they are no more. Means in OKLab, from a median cut on.
+    """
+    pixels = np.concatenate([_opaque(picture) for picture in pictures] or [_none()])
+    if not len(pixels):
+        return [(0, 0, 0)]
+    colours, frequency = np.unique(pixels, axis=0, return_counts=True)
+    if len(colours) <= count:
+        return [_levels(colour.tolist()) for colour in colours]
+    strip = Image.fromarray(pixels[None])
+    cut = strip.quantize(count, method=Image.Quantize.MEDIANCUT).convert("RGB")
+    start = np.unique(np.asarray(cut)[0], axis=0)
+    return _refined(colours, frequency, start)
+
+
+def _refined(colours: _Colours, frequency: npt.NDArray[np.intp], start: _Colours) -> list[Colour]:
+    """Lloyd's rounds; each mean gives way to the picture's own colour nearest to it."""
+    points, means = to_oklab(colours), to_oklab(start)
+    for _ in range(_ROUNDS):
+        nearest = _nearest(points, means)
+        moved = np.stack(
+            [
+                np.average(points[nearest == k], axis=0, weights=frequency[nearest == k])
+                if (nearest == k).any()
+                else means[k]
+                for k in range(len(means))
+            ]
+        )
+        if np.allclose(moved, means):
+            break
+        means = moved
+    own = colours[_nearest(means, points)]
+    return [_levels(colour.tolist()) for colour in np.unique(own, axis=0)]
+
+
+def limit_to(picture: Image.Image, palette: Sequence[Colour]) -> Image.Image:
+    """Give each visible pixel the palette's nearest colour, as the eye sees it; alpha stays."""
+    rgba = np.array(picture.convert("RGBA"))
+    colours = np.array(palette, dtype=np.uint8)
+    own, where = np.unique(rgba[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = colours[_nearest(to_oklab(own), to_oklab(colours))]
+    rgba[..., :3] = nearest[where.reshape(-1)].reshape(rgba[..., :3].shape)
+    return Image.fromarray(rgba)
+
+
+def to_oklab(colours: _Colours) -> _Lab:
+    """sRGB to OKLab (Ottosson 2020), where distances are as large as they look."""
+    share = colours.astype(np.float64) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    lab: _Lab = np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
+    return lab
+
+
+def _nearest(points: _Lab, candidates: _Lab) -> npt.NDArray[np.intp]:
+    """The index of the nearest candidate for each point, a few thousand at a time."""
+    parts = [
+        np.square(points[start : start + 4096, None] - candidates[None]).sum(-1).argmin(1)
+        for start in range(0, len(points), 4096)
+    ]
+    return np.concatenate(parts)
+
+
+def _opaque(picture: Image.Image) -> _Colours:
+    rgba = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
+    return rgba[rgba[:, 3] > 127][:, :3]
+
+
+def _none() -> _Colours:
+    return np.zeros((0, 3), dtype=np.uint8)
+
+
+_TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)

@@ -1,0 +1,3 @@
+"""The API process: HTTP, the ledger of jobs, blobs, events and the dispatcher. Nothing here imports
+torch.
+"""

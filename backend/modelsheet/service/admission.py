@@ -1,0 +1,123 @@
+"""Whether a request can be carried out at all, said at once and in a sentence, before it waits in
+the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.contract import (
+    BaseModelView,
+    DescribeRequest,
+    DownloadRequest,
+    GenerateRequest,
+    ImageRef,
+    LearnRequest,
+)
+from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
+from modelsheet.execution import Request
+from modelsheet.inpainting import mask_of
+from modelsheet.prompt_syntax import check_syntax
+from modelsheet.prompts import expand
+from modelsheet.service.blobs import BlobStore
+from modelsheet.service.caller import Caller
+from modelsheet.subjects import SubjectStore, handle_of
+
+_BYTES_PER_PIXEL = 4
+
+
+class Admission:
+    """Knows what a request may refer to: blobs, subjects and base models."""
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        subjects: SubjectStore,
+        base_models: Callable[[], Sequence[BaseModelView]],
+    ) -> None:
+        self._blobs = blobs
+        self._subjects = subjects
+        self._base_models = base_models
+
+    def check(self, request: Request, caller: Caller) -> None:
+        """Raises InvalidRequest, InvalidImages, ModelMissing, NotFound: what is wrong and what to
+        do.
+        """
+        if isinstance(request, DownloadRequest):
+            _check_download(caller)
+            return
+        self._check_base_model(self._base_model_of(request, caller))
+        if isinstance(request, GenerateRequest):
+            self._check_painting(request)
+            return
+        for number, image in enumerate(request.images, start=1):
+            self._check_image(number, image)
+        if isinstance(request, LearnRequest):
+            _check_learn(request)
+
+    def _base_model_of(
+        self, request: LearnRequest | GenerateRequest | DescribeRequest, caller: Caller
+    ) -> str:
+        if not isinstance(request, GenerateRequest):
+            return request.base_model
+        prompts = " ".join([request.prompt, *(region.prompt for region in request.regions)])
+        learnt_on = expand(prompts, self._subjects.list(caller.scope)).base_model
+        wanted = request.base_model or learnt_on or DEFAULT_BASE_MODEL
+        if learnt_on is not None and wanted != learnt_on:
+            raise InvalidRequest(
+                f"The subject was learnt on {learnt_on}, and its adapter fits no other base model. "
+                f"Leave the base model open, or learn the subject on {wanted}."
+            )
+        return wanted
+
+    def _check_painting(self, request: GenerateRequest) -> None:
+        """What can be said of prompts and selections before anything is painted."""
+        places = [region.prompt for region in request.regions]
+        for prompt in (request.prompt, request.negative_prompt, *request.poses, *places):
+            check_syntax(prompt)
+        if request.init_image is not None:
+            self._check_image(1, request.init_image)
+        for mask in (request.mask, *(region.mask for region in request.regions)):
+            if mask is not None:
+                mask_of(self._blobs.read(mask.blob), mask.width, mask.height)
+
+    def _check_image(self, number: int, image: ImageRef) -> None:
+        size = self._blobs.size(image.blob)
+        expected = image.width * image.height * _BYTES_PER_PIXEL
+        if size is None:
+            raise InvalidImages(
+                f"Picture {number} is not on the service (blob {image.blob[:12]}…); send it first."
+            )
+        if size != expected:
+            raise InvalidImages(
+                f"Picture {number} should have {expected} bytes for {image.width} x {image.height} "
+                f"pixels of BGRA, but its blob has {size}; send the pixels again."
+            )
+
+    def _check_base_model(self, wanted: str) -> None:
+        models = {model.id: model for model in self._base_models()}
+        if wanted not in models:
+            known = ", ".join(models)
+            raise ModelMissing(f"There is no base model of that name; known are: {known}.")
+        if not models[wanted].available:
+            raise ModelMissing(f"The base model {wanted} cannot be used: {models[wanted].note}")
+
+
+def _check_download(caller: Caller) -> None:
+    if not caller.is_operator:
+        raise InvalidRequest(
+            "Only who runs the service can download models onto its machine; ask them to."
+        )
+
+
+def _check_learn(request: LearnRequest) -> None:
+    if not handle_of(request.name):
+        raise InvalidRequest(
+            "The name needs at least one letter or digit: prompts call the subject by @name."
+        )
+    if request.captions is not None and len(request.captions) != len(request.images):
+        raise InvalidRequest(
+            f"There are {len(request.captions)} captions for {len(request.images)} pictures; "
+            "send one for each, or none at all."
+        )

@@ -1,0 +1,57 @@
+"""The Flask application: access rules, operations and errors put together."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+
+from flask import Flask, Response, jsonify
+
+from modelsheet.service.access import install_access
+from modelsheet.service.database import is_damage
+from modelsheet.service.openapi import document
+from modelsheet.service.operations import install_operations
+from modelsheet.service.problems import install_problems, problem
+from modelsheet.service.routes import OPERATIONS
+from modelsheet.service.service import Service
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(service: Service) -> Flask:
+    """Build the WSGI application of a service."""
+    app = Flask("modelsheet", static_folder=None)
+    public = frozenset(operation.name for operation in OPERATIONS if operation.is_public)
+    install_access(app, service.access, public)
+    install_problems(app)
+    app.register_error_handler(sqlite3.DatabaseError, _ledger_refuses(service))
+    app.register_error_handler(OSError, _disk_refuses)
+    install_operations(app, service, OPERATIONS)
+    app.add_url_rule(
+        "/openapi.json",
+        endpoint="openapi",
+        view_func=lambda: jsonify(document()),
+        methods=["GET"],
+        provide_automatic_options=False,
+    )
+    return app
+
+
+def _ledger_refuses(service: Service) -> Callable[[sqlite3.DatabaseError], Response]:
+    """A full disk is said; a damaged ledger ends the service, whose next start makes it anew."""
+
+    def answer(error: sqlite3.DatabaseError) -> Response:
+        if not is_damage(error):
+            return _disk_refuses(error)
+        _log.critical("The ledger is damaged (%s); the service ends", error)
+        service.fail()
+        sentence = "The list of jobs is damaged; start the service again, which mends it."
+        return problem(503, "shutting-down", sentence, retryable=True)
+
+    return answer
+
+
+def _disk_refuses(error: OSError | sqlite3.DatabaseError) -> Response:
+    sentence = "The data folder's disk refuses to write; it is probably full. Free some space."
+    return problem(507, "disk-full", sentence, retryable=True)

@@ -1,0 +1,89 @@
+"""Bytes by their sha256: pictures on their way in and out. A blob is whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Container
+from pathlib import Path
+from uuid import uuid4
+
+from modelsheet.errors import Conflict, NotFound
+
+_NAME = re.compile(r"^[0-9a-f]{64}$")
+
+
+class BlobStore:
+    """A folder of files named by the sha256 of their content; safe to share between processes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root / "sha256"
+
+    def size(self, sha256: str) -> int | None:
+        """Return the blob's size in bytes, None when there is no such blob."""
+        try:
+            return self._path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def read(self, sha256: str) -> bytes:
+        """Raises NotFound: no such blob."""
+        try:
+            return self._path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"There is no blob {sha256} on the service; send it again.") from None
+
+    def put(self, sha256: str, content: bytes) -> None:
+        """Store content under the name its sender computed. Raises Conflict: the two disagree."""
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise Conflict(
+                "The bytes received do not have the sha256 in the address; send them again."
+            )
+        self._store(sha256, content)
+
+    def write(self, content: bytes) -> str:
+        """Store content and return its sha256."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._store(sha256, content)
+        return sha256
+
+    def sweep(self, keep: Container[str], older_than_s: float) -> int:
+        """Delete blobs that nobody refers to and that have lain for `older_than_s`; return how
+        many.
+        """
+        limit = time.time() - older_than_s
+        doomed = [
+            path
+            for path in self._root.glob("*/*")
+            if path.name not in keep and path.stat().st_mtime < limit
+        ]
+        for path in doomed:
+            path.unlink(missing_ok=True)
+        return len(doomed)
+
+    def total_size(self) -> int:
+        """Return the bytes of all blobs."""
+        return sum(path.stat().st_size for path in self._root.glob("*/*"))
+
+    def _path(self, sha256: str) -> Path:
+        if not _NAME.match(sha256):
+            raise NotFound("A blob is named by 64 hexadecimal digits.")
+        return self._root / sha256[:2] / sha256
+
+    def _store(self, sha256: str, content: bytes) -> None:
+        target = self._path(sha256)
+        if self.size(sha256) == len(content):
+            os.utime(target)  # a blob asked for again is young again: the sweep spares it
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f".tmp-{uuid4().hex}"
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)

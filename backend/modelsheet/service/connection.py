@@ -1,0 +1,74 @@
+"""The connection file: how programs of the same user find the running service and get in."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from modelsheet.settings import Settings
+
+_FILE = "server.json"
+
+
+class Connection(BaseModel):
+    """Where the service listens, and the token. Fields of later versions are ignored."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    url: str
+    token: str
+    pid: int
+    boot_id: str
+    api: str
+    version: str
+
+
+def connection_path(settings: Settings) -> Path:
+    return settings.runtime_dir / _FILE
+
+
+def write_connection(settings: Settings, connection: Connection) -> None:
+    """Write the file for the user's eyes alone, all at once."""
+    folder = settings.runtime_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    temporary = folder / f".{uuid4().hex}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as stream:
+        json.dump(connection.model_dump(), stream)
+    os.replace(temporary, connection_path(settings))
+
+
+def read_connection(settings: Settings) -> Connection | None:
+    """Return the connection to a running service; None when there is none, or the file is not ours
+    alone.
+    """
+    path = connection_path(settings)
+    try:
+        if not _is_private(path):
+            return None
+        connection = Connection.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return connection if psutil.pid_exists(connection.pid) else None
+
+
+def remove_connection(settings: Settings, boot_id: str) -> None:
+    """Remove the file if it is still that of this run of the service."""
+    connection = read_connection(settings)
+    if connection is not None and connection.boot_id == boot_id:
+        connection_path(settings).unlink(missing_ok=True)
+
+
+def _is_private(path: Path) -> bool:
+    status = path.lstat()
+    if os.name != "posix":  # there the folder of the user's own application data protects it
+        return stat.S_ISREG(status.st_mode)
+    is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return stat.S_ISREG(status.st_mode) and is_ours

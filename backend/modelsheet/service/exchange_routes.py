@@ -1,0 +1,55 @@
+"""The operations that take subjects out as LoRA files and in from them."""
+
+from __future__ import annotations
+
+from flask import Response
+from pydantic import TypeAdapter
+
+from modelsheet.contract import ImportRequest, Model, SubjectView
+from modelsheet.exchange import ExportFormat
+from modelsheet.service.caller import Caller
+from modelsheet.service.operations import BYTES, Operation
+from modelsheet.service.service import Service
+
+
+class ExportQuery(Model):
+    """`kohya` is what ComfyUI, A1111, Forge and Krita AI Diffusion load, `diffusers` as it was
+    learnt; `embedding` is the identifier's own, where that was learnt too.
+    """
+
+    format: ExportFormat = "kohya"
+
+
+def export_subject(
+    service: Service, caller: Caller, subject_id: str, query: ExportQuery
+) -> Response:
+    name, content = service.export_subject(subject_id, query.format, caller)
+    response = Response(content, content_type=BYTES)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def import_subject(service: Service, caller: Caller, body: ImportRequest) -> SubjectView:
+    return service.import_subject(body, caller)
+
+
+EXCHANGE: tuple[Operation, ...] = (
+    Operation(
+        "POST",
+        "/v1/subjects",
+        import_subject,
+        "Make a subject of another program's LoRA file",
+        SubjectView,
+        status=201,
+        body=TypeAdapter(ImportRequest),
+        errors=(404, 507),
+    ),
+    Operation(
+        "GET",
+        "/v1/subjects/<uuid:subject_id>/adapter",
+        export_subject,
+        "A subject's LoRA file",
+        None,
+        query=ExportQuery,
+    ),
+)

@@ -1,0 +1,134 @@
+"""One attempt at one job, as the runner sees it: the JobContext over a folder and a channel, and
+how an attempt ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from modelsheet.contract import JobError, Progress
+from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
+from modelsheet.execution import Directive, Runner, SteppedAside
+from modelsheet.service.blobs import BlobStore
+from modelsheet.service.executors.port import (
+    Advanced,
+    Assignment,
+    Failed,
+    Finished,
+    Report,
+    StoppedEarly,
+)
+
+_log = logging.getLogger(__name__)
+_REPORT_INTERVAL_S = 0.05
+
+
+class Attempt:
+    """The JobContext of one assignment. `send` takes reports; steps faster than 20 a second are
+    reported together.
+    """
+
+    def __init__(
+        self, assignment: Assignment, blobs: BlobStore, send: Callable[[Report], None]
+    ) -> None:
+        self.assignment = assignment
+        self._blobs = blobs
+        self._send = send
+        self._directive = Directive.RUN
+        self._lock = threading.Lock()
+        self._unsent: Progress | None = None
+        self._sent: Progress | None = None
+        self._sent_at = float("-inf")
+
+    @property
+    def job_id(self) -> str:
+        return self.assignment.job_id
+
+    @property
+    def fence(self) -> int:
+        return self.assignment.fence
+
+    @property
+    def owner(self) -> str:
+        return self.assignment.owner
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        return Path(self.assignment.checkpoint_dir)
+
+    @property
+    def staging_dir(self) -> Path:
+        return Path(self.assignment.staging_dir)
+
+    def progress(self, progress: Progress) -> None:
+        with self._lock:
+            self._unsent = progress
+            has_news = self._sent is None or (
+                (progress.phase, progress.curve, progress.previews)
+                != (self._sent.phase, self._sent.curve, self._sent.previews)
+            )
+            if has_news or time.monotonic() - self._sent_at >= _REPORT_INTERVAL_S:
+                self._flush()
+
+    def flush(self) -> None:
+        """Report the progress that was held back."""
+        with self._lock:
+            self._flush()
+
+    def directive(self) -> Directive:
+        return self._directive
+
+    def tell(self, directive: Directive) -> None:
+        self._directive = directive
+
+    def read_blob(self, sha256: str) -> bytes:
+        return self._blobs.read(sha256)
+
+    def write_blob(self, content: bytes) -> str:
+        return self._blobs.write(content)
+
+    def _flush(self) -> None:
+        if self._unsent is None:
+            return
+        self._send(Advanced(job_id=self.job_id, fence=self.fence, progress=self._unsent))
+        self._sent, self._unsent, self._sent_at = self._unsent, None, time.monotonic()
+
+
+def carry_out(attempt: Attempt, make_runner: Callable[[], Runner]) -> Report:
+    """Run the job to its end, whichever it is, and say which; never raises, save what stops the
+    process.
+    """
+    ids = {"job_id": attempt.job_id, "fence": attempt.fence}
+    try:
+        result = make_runner().run(attempt.assignment.request, attempt)
+        return Finished.model_validate({**ids, "result": result})
+    except SteppedAside:
+        return StoppedEarly.model_validate({**ids, "cancelled": False})
+    except Cancelled:
+        return StoppedEarly.model_validate({**ids, "cancelled": True})
+    except ModelsheetError as error:
+        return Failed.model_validate({**ids, "error": _spoken(error)})
+    except Exception as error:  # noqa: BLE001 - whatever a library raises ends this job alone
+        _log.exception("Job %s failed unexpectedly", attempt.job_id)
+        return Failed.model_validate({**ids, "error": _unexpected(error)})
+    finally:
+        attempt.flush()
+
+
+def _spoken(error: ModelsheetError) -> JobError:
+    return JobError(code=error.code, sentence=str(error), retryable=error.retryable)
+
+
+def _unexpected(error: Exception) -> JobError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _spoken(DiskFull("The disk of the data folder is full; free some space and resume."))
+    return JobError(
+        code="internal",
+        sentence=f"The worker met an error it did not expect ({type(error).__name__}). "
+        "Its log has the details; try again, and report it if it comes back.",
+    )

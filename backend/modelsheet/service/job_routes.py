@@ -1,0 +1,71 @@
+"""The operations on jobs, their queue, and the artists who may ask for them."""
+
+from __future__ import annotations
+
+from modelsheet.contract import (
+    Empty,
+    JobList,
+    JobView,
+    MoveRequest,
+    NewToken,
+    QueueRequest,
+    QueueView,
+    TokenList,
+    TokenRequest,
+)
+from modelsheet.execution import Request
+from modelsheet.service.caller import Caller
+from modelsheet.service.service import Service
+
+
+def submit_job(service: Service, caller: Caller, body: Request, key: str | None) -> JobView:
+    return service.desk(caller).submit(body, key)
+
+
+def list_jobs(service: Service, caller: Caller) -> JobList:
+    return JobList(jobs=service.desk(caller).jobs())
+
+
+def get_job(service: Service, caller: Caller, job_id: str) -> JobView:
+    return service.desk(caller).job(job_id)
+
+
+def cancel_job(service: Service, caller: Caller, job_id: str) -> JobView:
+    return service.desk(caller).cancel(job_id)
+
+
+def pause_job(service: Service, caller: Caller, job_id: str) -> JobView:
+    return service.desk(caller).pause(job_id)
+
+
+def resume_job(service: Service, caller: Caller, job_id: str) -> JobView:
+    return service.desk(caller).resume(job_id)
+
+
+def finish_job(service: Service, caller: Caller, job_id: str) -> JobView:
+    return service.desk(caller).finish(job_id)
+
+
+def move_job(service: Service, caller: Caller, job_id: str, body: MoveRequest) -> JobView:
+    return service.desk(caller).move(job_id, body.before)
+
+
+def read_queue(service: Service, caller: Caller) -> QueueView:
+    return service.desk(caller).queue()
+
+
+def set_queue(service: Service, body: QueueRequest) -> QueueView:
+    return service.set_queue(body.state)
+
+
+def list_tokens(service: Service) -> TokenList:
+    return TokenList(tokens=service.artists.list())
+
+
+def add_token(service: Service, body: TokenRequest) -> NewToken:
+    return service.artists.add(body.name)
+
+
+def revoke_token(service: Service, artist: str) -> Empty:
+    service.artists.revoke(artist)
+    return Empty()

@@ -1,0 +1,246 @@
+"""The rows of the ledger: reading, inserting, changing. It knows SQL and no rules; those are in
+`ledger`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelsheet.contract import TERMINAL_STATES, JobState, JobView, Progress
+from modelsheet.errors import NotFound
+from modelsheet.execution import Request
+from modelsheet.service.database import open_database
+from modelsheet.service.job import PRIORITIES, Job, Value, job_from_row, title_of
+from modelsheet.service.records import (
+    Records,
+    check_rows,
+    checksum_of,
+    durable,
+    insert_columns,
+)
+
+_log = logging.getLogger(__name__)
+_EVENTS_KEPT = 10_000
+
+
+class JobTable:
+    """One connection under one lock. `on_change` hears of each committed change, in order, still
+    under the lock.
+    """
+
+    def __init__(
+        self, path: Path, on_change: Callable[[JobView], None], save_interval_s: float
+    ) -> None:
+        self._records = Records(path.with_name("job-records"))
+        self._database = open_database(path, check=check_rows, restore=self._restore)
+        self._on_change = on_change
+        self._save_interval_s = save_interval_s
+        self._lock = threading.RLock()
+        self._progress: dict[str, Progress] = {}  # newer than the rows'
+        self._saved_at: dict[str, float] = {}
+        self._changed: dict[str, Progress | None] = {}
+        self._stalled: set[str] = set()
+        self._align_records()
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is changed inside, or nothing of it; listeners hear of it after the commit.
+        Does not nest.
+        """
+        with self._lock:
+            self._changed = {}
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                for job_id in self._changed:
+                    self._seal(job_id)
+                self._database.execute("COMMIT")
+            except BaseException:  # whatever it was goes on its way, but never half a change
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+            for job_id, progress in self._changed.items():
+                if progress is not None:
+                    self._progress[job_id] = progress
+                self._announce(job_id)
+
+    def get(self, job_id: str) -> Job:
+        """Raises NotFound: no such job."""
+        found = self._select("WHERE id = ?", job_id)
+        if not found:
+            raise NotFound(f"There is no job {job_id}; list the jobs to see those there are.")
+        return found[0]
+
+    def by_key(self, idempotency_key: str) -> Job | None:
+        found = self._select("WHERE idempotency_key = ?", idempotency_key)
+        return found[0] if found else None
+
+    def newest(self, count: int, owner: str | None) -> list[Job]:
+        """Return the newest jobs of an owner, or of all of them."""
+        if owner is None:
+            return self._select("ORDER BY position DESC LIMIT ?", count)
+        return self._select("WHERE owner = ? ORDER BY position DESC LIMIT ?", owner, count)
+
+    def in_state(self, state: JobState) -> list[Job]:
+        """Return the jobs in a state, those that should run first first."""
+        return self._select("WHERE state = ? ORDER BY priority DESC, place", state)
+
+    def ids(self, states: tuple[JobState, ...], owner: str | None = None) -> list[str]:
+        """Return the ids of the jobs in any of the states, without reading the rest of them."""
+        marks = ", ".join("?" * len(states))
+        query = f"SELECT id FROM jobs WHERE state IN ({marks}) AND coalesce(?, owner) = owner"
+        with self._lock:
+            return [row["id"] for row in self._database.execute(query, (*states, owner))]
+
+    def requests(self) -> list[str]:
+        """Return every job's request and result as JSON, to see which blobs are in use."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT request || coalesce(result, '') || coalesce(progress, '') FROM jobs"
+            )
+            return [row[0] for row in rows]
+
+    def insert(self, request: Request, idempotency_key: str | None, owner: str) -> Job:
+        """Add a queued job; inside a transaction."""
+        job_id = str(uuid.uuid4())
+        self._database.execute(
+            "INSERT INTO jobs (id, kind, title, priority, place, owner, state, request,"
+            " idempotency_key, created)"
+            " SELECT ?, ?, ?, ?, coalesce(max(place), 0) + 1, ?, 'queued', ?, ?, ? FROM jobs",
+            (
+                job_id,
+                request.kind,
+                title_of(request),
+                PRIORITIES[request.kind],
+                owner,
+                request.model_dump_json(),
+                idempotency_key,
+                time.time(),
+            ),
+        )
+        return self._note(job_id, None)
+
+    def update(
+        self, job: Job, state: JobState, progress: Progress | None = None, **columns: Value
+    ) -> Job:
+        """Change a job as it was read in this transaction, and write the event that tells of it."""
+        shown = progress or job.view.progress
+        values: dict[str, Value] = {**columns, "state": state, "progress": shown.model_dump_json()}
+        settings = ", ".join(f"{column} = ?" for column in values)
+        changed = self._database.execute(
+            f"UPDATE jobs SET {settings} WHERE id = ? AND state = ? AND fence = ?",
+            (*values.values(), job.id, job.view.state, job.fence),
+        )
+        assert changed.rowcount == 1, "the job was not read in this transaction"
+        return self._note(job.id, shown)
+
+    def forget(self, older_than_s: float, keep: int) -> int:
+        """Remove jobs that are over for so long, save the `keep` newest; return how many."""
+        over = tuple(sorted(TERMINAL_STATES))
+        with self.transaction():
+            removed = self._database.execute(
+                "DELETE FROM jobs WHERE state IN (?, ?, ?) AND finished < ? AND position NOT IN"
+                " (SELECT position FROM jobs ORDER BY position DESC LIMIT ?)",
+                (*over, time.time() - older_than_s, keep),
+            ).rowcount
+            newest = "SELECT coalesce(max(seq), 0) FROM events"
+            self._database.execute(f"DELETE FROM events WHERE seq <= ({newest}) - {_EVENTS_KEPT}")
+        self._align_records()
+        return removed
+
+    def note_progress(self, job: Job, progress: Progress) -> None:
+        """Keep progress in memory and announce it; write it down at most once in a while."""
+        with self._lock:
+            self._progress[job.id] = progress
+            self._stalled.discard(job.id)
+            if time.monotonic() - self._saved_at.get(job.id, 0.0) >= self._save_interval_s:
+                self._saved_at[job.id] = time.monotonic()
+                self._save_progress(job.id, progress)
+            self._announce(job.id)
+
+    def note_stall(self, job: Job, is_stalled: bool) -> None:
+        """Show, or show no more, that a job's worker gives no sign of life."""
+        with self._lock:
+            if is_stalled != (job.id in self._stalled):
+                (self._stalled.add if is_stalled else self._stalled.discard)(job.id)
+                self._announce(job.id)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the lock, so that what is read belongs together."""
+        with self._lock:
+            yield
+
+    def _select(self, clause: str, *values: Value) -> list[Job]:
+        with self._lock:
+            rows = self._database.execute(f"SELECT * FROM jobs {clause}", values).fetchall()
+            return [self._job(row) for row in rows]
+
+    def _job(self, row: sqlite3.Row) -> Job:
+        changed = self._changed.get(row["id"]) if self._database.in_transaction else None
+        progress = changed or self._progress.get(row["id"])
+        return job_from_row(row, progress, row["id"] in self._stalled)
+
+    def _save_progress(self, job_id: str, progress: Progress) -> None:
+        try:
+            self._database.execute(
+                "UPDATE jobs SET progress = ? WHERE id = ?", (progress.model_dump_json(), job_id)
+            )
+        except sqlite3.OperationalError as error:  # a full disk; it is shown all the same
+            _log.warning("The progress of job %s could not be written down: %s", job_id, error)
+
+    def _note(self, job_id: str, progress: Progress | None) -> Job:
+        self._changed[job_id] = progress
+        self._database.execute(
+            "INSERT INTO events (job_id, state, attempt, fence, at)"
+            " SELECT id, state, attempt, fence, ? FROM jobs WHERE id = ?",
+            (time.time(), job_id),
+        )
+        return self.get(job_id)
+
+    def _seal(self, job_id: str) -> None:
+        """Write the job's record, and the checksum that shows when a row was damaged."""
+        rows = self._database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,))
+        columns = durable(rows.fetchone())
+        self._records.write(job_id, columns)
+        self._database.execute(
+            "UPDATE jobs SET checksum = ? WHERE id = ?", (checksum_of(columns), job_id)
+        )
+
+    def _announce(self, job_id: str) -> None:
+        view = self.get(job_id).view
+        if view.state != "running":
+            self._stalled.discard(job_id)
+        if view.state in TERMINAL_STATES:
+            self._progress.pop(job_id, None)  # written down with the final state
+            self._saved_at.pop(job_id, None)
+        self._on_change(view)
+
+    def _restore(self, database: sqlite3.Connection) -> None:
+        """Fill a new ledger with what the records say."""
+        count = 0
+        for columns in self._records.read_all():
+            insert_columns(database, columns)
+            count += 1
+        if count:
+            _log.warning("The ledger was made anew from the records of %d jobs", count)
+
+    def _align_records(self) -> None:
+        """Write the records that are missing, remove those of jobs that are not in the ledger."""
+        with self._lock:
+            rows = self._database.execute("SELECT * FROM jobs").fetchall()
+            self._records.keep_only(row["id"] for row in rows)
+            for row in rows:
+                if not self._records.has(row["id"]):
+                    self._records.write(row["id"], durable(row))

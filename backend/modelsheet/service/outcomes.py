@@ -1,0 +1,74 @@
+"""What an attempt's report means for its job in the ledger."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+from modelsheet.contract import JobError, LearnResult
+from modelsheet.errors import DiskFull
+from modelsheet.service.executors.port import (
+    Advanced,
+    Failed,
+    Finished,
+    Lost,
+    Report,
+    Silent,
+    StoppedEarly,
+)
+from modelsheet.service.job import Job
+from modelsheet.service.ledger import Ledger
+from modelsheet.service.publication import Publisher
+
+_DISK_FULL = JobError(
+    code=DiskFull.code,
+    sentence="The disk of the data folder is full; free some space and resume the job.",
+    retryable=True,
+)
+
+
+class Outcomes:
+    """`on_published` hears of each new subject."""
+
+    def __init__(
+        self, ledger: Ledger, publisher: Publisher, on_published: Callable[[], None]
+    ) -> None:
+        self._ledger = ledger
+        self._publisher = publisher
+        self._on_published = on_published
+
+    def record(self, job: Job, staging: Path, report: Report) -> None:
+        """Raises StaleReport: the attempt is no longer the current one. OSError: try again."""
+        job_id, fence = report.job_id, report.fence
+        match report:
+            case Advanced():
+                self._ledger.advance(job_id, fence, report.progress)
+            case Silent():
+                self._ledger.note_stall(job_id, fence, report.is_silent)
+            case Finished():
+                self._finish(job, staging, report)
+            case Failed() if report.error.code == DiskFull.code:
+                self._ledger.hold(job_id, fence, report.error)
+            case Failed():
+                self._ledger.fail(job_id, fence, report.error)
+            case StoppedEarly() if report.cancelled:
+                self._ledger.cancelled(job_id, fence)
+            case StoppedEarly():
+                self._ledger.step_aside(job_id, fence)
+            case Lost():
+                self._ledger.lose(job_id, fence, report.reason)
+
+    def _finish(self, job: Job, staging: Path, report: Finished) -> None:
+        try:
+            self._publisher.finish(job, report.result, staging)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._ledger.hold(report.job_id, report.fence, _DISK_FULL)
+                return
+            sentence = f"The subject could not be written to the data folder ({error.strerror})."
+            failure = JobError(code="internal", sentence=sentence)
+            self._ledger.fail(report.job_id, report.fence, failure)
+        else:
+            if isinstance(report.result, LearnResult):
+                self._on_published()

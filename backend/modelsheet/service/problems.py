@@ -1,0 +1,161 @@
+"""Errors as RFC 9457 problem details: one shape for everything that goes wrong, without echoing
+what was sent.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Flask, Response, g
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from modelsheet.contract import FieldError, Problem
+from modelsheet.errors import ModelsheetError
+from modelsheet.service.job import PRIORITIES
+
+MEDIA_TYPE = "application/problem+json"
+_STATUS = {
+    "invalid-request": 422,
+    "invalid-images": 422,
+    "invalid-identifier": 422,
+    "invalid-class-noun": 422,
+    "unsafe-model": 422,
+    "learning-diverged": 422,
+    "not-found": 404,
+    "model-missing": 404,
+    "conflict-state": 409,
+    "idempotency-conflict": 409,
+    "cancelled": 409,
+    "busy": 429,
+    "oom": 507,
+    "disk-full": 507,
+    "download-failed": 503,
+    "worker-crashed": 503,
+    "backend-unreachable": 503,
+}
+_CODE_OF_STATUS = {
+    400: "bad-request",
+    401: "unauthorized",
+    403: "forbidden-origin",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media",
+    422: "validation",
+    503: "shutting-down",
+    507: "disk-full",
+}
+_SENTENCES = {
+    400: "The request is not addressed to this service by a name it knows, or is malformed.",
+    404: "There is nothing at this address.",
+    405: "This address does not know that method.",
+    413: "What was sent is larger than the service takes; see the limits in /v1/capabilities.",
+    500: "The service met an error it did not expect; its log has the details.",
+}
+
+
+class Refused(Exception):
+    """A request turned away before any handler saw it, with the status and the sentence that say
+    why.
+    """
+
+    def __init__(
+        self, status: int, sentence: str, headers: dict[str, str] | None = None, code: str = ""
+    ) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code or _CODE_OF_STATUS[status]
+        self.headers = headers or {}
+
+
+def problem(
+    status: int,
+    code: str,
+    sentence: str,
+    *,
+    retryable: bool = False,
+    errors: list[FieldError] | None = None,
+) -> Response:
+    """Build the response for a problem."""
+    body = Problem(
+        type=f"urn:modelsheet:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=sentence,
+        retryable=retryable,
+        errors=errors or [],
+        request_id=g.get("request_id", ""),
+    )
+    response = Response(body.model_dump_json(), status=status, content_type=MEDIA_TYPE)
+    if status == 429:
+        response.headers["Retry-After"] = "10"
+    return response
+
+
+def install_problems(app: Flask) -> None:
+    """Answer every error of the app with a problem."""
+    app.register_error_handler(ModelsheetError, _from_own)
+    app.register_error_handler(Refused, _from_refusal)
+    app.register_error_handler(ValidationError, _from_validation)
+    app.register_error_handler(HTTPException, _from_http)
+
+
+def _from_own(error: ModelsheetError) -> Response:
+    status = _STATUS.get(error.code, 500)
+    return problem(status, error.code, str(error), retryable=error.retryable)
+
+
+def _from_refusal(error: Refused) -> Response:
+    response = problem(error.status, error.code, str(error))
+    response.headers.extend(error.headers)
+    return response
+
+
+def _from_validation(error: ValidationError) -> Response:
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = [
+        FieldError(
+            pointer=_pointer(item["loc"]),
+            code=item["type"],
+            message=item["msg"],
+        )
+        for item in details
+    ]
+    first = errors[0]
+    sentence = (
+        f"The request is not as the service expects it: {first.pointer or 'it'}: {first.message}."
+    )
+    return problem(422, "validation", sentence, errors=errors)
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    """Return the place in the body; pydantic puts the kind of a request first, which is no part."""
+    parts = location[1:] if location[:1] and location[0] in PRIORITIES else location
+    return "".join(f"/{part}" for part in parts)
+
+
+def describe(status: int) -> Problem:
+    """Return the problem of a status that nobody said more about."""
+    code = _CODE_OF_STATUS.get(status, "internal" if status >= 500 else "bad-request")
+    title = HTTPStatus(status).phrase
+    return Problem(
+        type=f"urn:modelsheet:problem:{code}",
+        title=title,
+        status=status,
+        code=code,
+        detail=_SENTENCES.get(status, f"{title}."),
+    )
+
+
+def _from_http(error: HTTPException) -> Response:
+    """Flask's own errors, and what it makes of an exception that nobody caught: a 500, logged with
+    its trace.
+    """
+    told = describe(error.code or 500)
+    response = problem(told.status, told.code, told.detail)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response

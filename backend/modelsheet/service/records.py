@@ -1,0 +1,105 @@
+"""A small file for each job beside the ledger: from them a damaged ledger is made anew.
+
+The ledger is the truth as long as it can be read. A record is written right before the ledger
+commits the same change, so it is never behind by more than what a crash cut off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from modelsheet.service.job import DURABLE, Value, job_from_row
+
+_log = logging.getLogger(__name__)
+
+
+def checksum_of(columns: Mapping[str, Value]) -> str:
+    """Return the sha256 of a row's durable columns."""
+    return hashlib.sha256(_text(columns).encode()).hexdigest()
+
+
+class Records:
+    """The folder of records, `<id>.json` each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, job_id: str, columns: Mapping[str, Value]) -> None:
+        # Not synced: it is needed only if the ledger, which is, has been damaged.
+        temporary = self._folder / f".{job_id}"
+        content = {"checksum": checksum_of(columns), "columns": json.loads(_text(columns))}
+        try:
+            temporary.write_text(json.dumps(content), encoding="utf-8")
+            os.replace(temporary, self._path(job_id))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read_all(self) -> Iterator[dict[str, Value]]:
+        """Return the durable columns of every job whose record is whole, in order of their age."""
+        found = [columns for path in self._folder.glob("*.json") if (columns := _read(path))]
+        yield from sorted(found, key=lambda columns: float(columns["created"] or 0.0))
+
+    def keep_only(self, job_ids: Iterable[str]) -> None:
+        kept = {f"{job_id}.json" for job_id in job_ids}
+        for path in self._folder.iterdir():
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
+    def has(self, job_id: str) -> bool:
+        return self._path(job_id).exists()
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.json"
+
+
+def insert_columns(database: sqlite3.Connection, columns: dict[str, Value]) -> None:
+    """Add a row as a record has it."""
+    names = (*DURABLE, "checksum")
+    marks = ", ".join("?" * len(names))
+    database.execute(
+        f"INSERT INTO jobs ({', '.join(names)}) VALUES ({marks})",
+        (*(columns[name] for name in DURABLE), checksum_of(columns)),
+    )
+
+
+def durable(row: sqlite3.Row) -> dict[str, Value]:
+    """Return what of a row goes into its record."""
+    return {name: row[name] for name in DURABLE}
+
+
+def check_rows(database: sqlite3.Connection) -> None:
+    """Raises sqlite3.DatabaseError: a row is not what was written."""
+    for row in database.execute("SELECT * FROM jobs"):
+        try:
+            job_from_row(row, None)
+        except ValidationError:
+            raise sqlite3.DatabaseError("a job in it cannot be read") from None
+        # A row of schema 1 has no sum until it is changed.
+        if row["checksum"] and row["checksum"] != checksum_of(durable(row)):
+            raise sqlite3.DatabaseError("a job in it is not what was written")
+
+
+def _read(path: Path) -> dict[str, Value] | None:
+    try:
+        content = json.loads(path.read_bytes())
+        columns: dict[str, Value] = content["columns"]
+        if content["checksum"] == checksum_of(columns):
+            return columns
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.warning("The record %s cannot be read: %s", path.name, type(error).__name__)
+        return None
+    _log.warning("The record %s is damaged and left out", path.name)
+    return None
+
+
+def _text(columns: Mapping[str, Value]) -> str:
+    return json.dumps({name: columns[name] for name in DURABLE})

@@ -1,0 +1,98 @@
+"""The ledger's tables and how a file of an earlier version is brought up to date."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from modelsheet.errors import ModelsheetError
+
+_log = logging.getLogger(__name__)
+
+# Step n brings a file of schema n to n + 1. Steps that were released never change.
+_STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE jobs (
+            position INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            kind TEXT NOT NULL,
+            title TEXT NOT NULL,
+            priority INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            request TEXT NOT NULL,
+            idempotency_key TEXT UNIQUE,
+            attempt INTEGER NOT NULL DEFAULT 1,
+            fence INTEGER NOT NULL DEFAULT 1,
+            cancel_requested INTEGER NOT NULL DEFAULT 0,
+            pause_requested INTEGER NOT NULL DEFAULT 0,
+            progress TEXT,
+            result TEXT,
+            error TEXT,
+            created REAL NOT NULL,
+            started REAL,
+            finished REAL
+        )""",
+        "CREATE INDEX jobs_by_state ON jobs (state, priority DESC, position)",
+        """CREATE TABLE events (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL,
+            state TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            fence INTEGER NOT NULL,
+            at REAL NOT NULL
+        )""",
+    ),
+    (
+        "ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE jobs ADD COLUMN finish_requested INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE jobs ADD COLUMN checksum TEXT NOT NULL DEFAULT ''",
+        "UPDATE jobs SET place = position",
+        "DROP INDEX jobs_by_state",
+        "CREATE INDEX jobs_by_place ON jobs (state, priority DESC, place)",
+    ),
+)
+SCHEMA_VERSION = len(_STEPS)
+_ABSURD_VERSION = 1000  # not an upgrade but a flipped bit
+
+
+def bring_up_to_date(
+    connection: sqlite3.Connection, path: Path, restore: Callable[[sqlite3.Connection], None]
+) -> None:
+    """Make the tables, or migrate those of an earlier version after a copy of the file was made.
+
+    A new file is filled by `restore` in the same transaction. Raises ModelsheetError: the file
+    was written by a newer version, which we must not touch.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not 0 <= version < _ABSURD_VERSION:
+        raise sqlite3.DatabaseError(f"schema {version} cannot be")
+    if version > SCHEMA_VERSION:
+        raise ModelsheetError(
+            f"{path} was written by a newer Modelsheet (schema {version}, this one knows "
+            f"{SCHEMA_VERSION}). Update Modelsheet; nothing was changed."
+        )
+    if version == SCHEMA_VERSION:
+        return
+    if version > 0:
+        _back_up(connection, path.with_name(f"{path.name}.schema-{version}"))
+    connection.execute("BEGIN IMMEDIATE")
+    for step in _STEPS[version:]:
+        for statement in step:
+            connection.execute(statement)
+    if version == 0:
+        restore(connection)
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _back_up(connection: sqlite3.Connection, target: Path) -> None:
+    temporary = target.with_name(target.name + ".tmp")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as copy:
+        connection.backup(copy)
+    temporary.replace(target)
+    _log.info("The ledger before its migration is kept as %s", target.name)

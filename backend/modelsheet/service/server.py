@@ -1,0 +1,174 @@
+"""Running the service: folders, the lock on the data, waitress on loopback, the connection file,
+and an orderly end.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import logging.handlers
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+import modelsheet
+from modelsheet.catalogue import list_base_models
+from modelsheet.contract import API_VERSION, BaseModelView
+from modelsheet.errors import Conflict, ModelsheetError
+from modelsheet.service.app import create_app
+from modelsheet.service.connection import Connection, remove_connection, write_connection
+from modelsheet.service.dispatcher import Timings
+from modelsheet.service.executors.port import Sink
+from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors.vitals import Patience
+from modelsheet.service.listening import HOST, listen
+from modelsheet.service.service import Service
+from modelsheet.settings import Settings
+
+_log = logging.getLogger(__name__)
+DEFAULT_RUNNER = "modelsheet.worker:make_runner"
+
+
+def serve(
+    settings: Settings,
+    *,
+    port: int = 0,
+    runner: str = DEFAULT_RUNNER,
+    timings: Timings | None = None,
+    base_models: Callable[[Path], Sequence[BaseModelView]] = list_base_models,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Call it on the main thread.
+
+    Raises Conflict: another service has this data folder. ModelsheetError: it could not go on.
+    """
+    if os.name == "posix":
+        os.umask(0o077)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _only_service(settings.data_dir) as note_address:
+        _start_log(settings.log_dir)
+        known = functools.partial(base_models, settings.data_dir)
+        service = _service(settings, runner, timings or Timings(), known)
+        server = listen(create_app(service), port, settings.threads)
+        url = f"http://{HOST}:{server.effective_port}"
+        note_address(url)
+        with _ending_on_signal(service.events.close):
+            _run(service, server, settings, url)
+        if service.has_failed:
+            raise ModelsheetError(
+                f"The service could not go on; {settings.log_dir} says why. Start it again."
+            )
+
+
+def _service(
+    settings: Settings,
+    runner: str,
+    timings: Timings,
+    base_models: Callable[[], Sequence[BaseModelView]],
+) -> Service:
+    def make_executor(sink: Sink) -> ProcessExecutor:
+        log_file = settings.log_dir / "worker.log"
+        patience = Patience(timings.quiet_s, timings.stall_s, timings.hang_s)
+        return ProcessExecutor(settings.data_dir, runner, log_file, sink, patience)
+
+    return Service(
+        settings.data_dir,
+        make_executor,
+        base_models=base_models,
+        max_waiters=max(1, settings.threads // 2),
+        timings=timings,
+        on_end=lambda: os.kill(os.getpid(), signal.SIGTERM),
+    )
+
+
+def _run(service: Service, server: Any, settings: Settings, url: str) -> None:
+    """Serve until the process is told to end, then end in order: answers, checkpoint, ledger,
+    socket.
+    """
+    connection = Connection(
+        url=url,
+        token=service.token,
+        pid=os.getpid(),
+        boot_id=service.boot_id,
+        api=API_VERSION,
+        version=modelsheet.__version__,
+    )
+    try:
+        service.start()
+        write_connection(settings, connection)
+        _log.info("Modelsheet %s serves at %s", connection.version, url)
+        server.run()
+    finally:
+        remove_connection(settings, service.boot_id)
+        server.close()
+        service.stop()
+        _log.info("Modelsheet has ended")
+
+
+@contextmanager
+def _only_service(data_dir: Path) -> Iterator[Callable[[str], None]]:
+    """Hold the data folder; yields a function that notes our address for whoever comes second.
+
+    Raises Conflict, naming the one that has it.
+    """
+    lock = FileLock(data_dir / "service.lock")
+    owner = data_dir / "service.owner"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        known = owner.read_text(encoding="utf-8") if owner.is_file() else "just starting"
+        raise Conflict(
+            f"Another Modelsheet service ({known}) already uses the folder {data_dir}. "
+            "Use that one, or stop it first."
+        ) from None
+    try:
+        owner.unlink(missing_ok=True)
+        yield lambda url: _note_owner(owner, url)
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _note_owner(owner: Path, url: str) -> None:
+    owner.write_text(f"process {os.getpid()}, {url}", encoding="utf-8")
+
+
+@contextmanager
+def _ending_on_signal(answer_waiting: Callable[[], None]) -> Iterator[None]:
+    """Make SIGTERM and Ctrl-C end waitress' loop, which first waits for the threads that still
+    answer.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        answer_waiting()
+        raise SystemExit(0)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start_log(log_dir: Path) -> None:
+    """One file for the process, and one for what was asked by whom; neither grows without end."""
+    log_dir.mkdir(parents=True, exist_ok=True)
+    log_dir.chmod(0o700)  # whoever started us may have made it, with an umask of their own
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(_file(log_dir / "service.log"))
+    logging.getLogger("modelsheet.audit").addHandler(_file(log_dir / "audit.log"))
+
+
+def _file(path: Path) -> logging.Handler:
+    handler = logging.handlers.RotatingFileHandler(
+        path, maxBytes=2 << 20, backupCount=5, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return handler

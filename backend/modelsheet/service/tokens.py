@@ -1,0 +1,110 @@
+"""Tokens of artists who share this machine: kept as sha256, said once, and revoked at once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import threading
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import TypeAdapter, ValidationError
+
+from modelsheet.contract import Model, NewToken, TokenView
+from modelsheet.errors import Conflict, ModelsheetError, NotFound
+
+_audit = logging.getLogger("modelsheet.audit")
+
+
+class _Entry(Model):
+    name: str
+    sha256: str
+    created: float
+
+
+_ENTRIES: TypeAdapter[list[_Entry]] = TypeAdapter(list[_Entry])
+
+
+class TokenStore:
+    """The file of artists. Raises ModelsheetError when it cannot be read: then nobody may in."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._entries = {entry.name: entry for entry in _read(path)}
+
+    def add(self, name: str) -> NewToken:
+        """Make a token for an artist. Raises Conflict: they have one."""
+        token = secrets.token_hex(32)
+        entry = _Entry(name=name, sha256=key_of(token), created=time.time())
+        with self._lock:
+            if name in self._entries:
+                raise Conflict(f"{name} has a token already; revoke that one first.")
+            self._replace({**self._entries, name: entry})
+        _audit.info("operator: make a token for %s", name)
+        return NewToken(name=name, token=token)
+
+    def revoke(self, name: str) -> None:
+        """Raises NotFound: no artist of that name has a token."""
+        with self._lock:
+            if name not in self._entries:
+                known = ", ".join(self._entries) or "nobody"
+                raise NotFound(f"{name} has no token. These have one: {known}.")
+            self._replace({n: entry for n, entry in self._entries.items() if n != name})
+        _audit.info("operator: revoke the token of %s", name)
+
+    def list(self) -> list[TokenView]:
+        return [TokenView(name=e.name, created=e.created) for e in self._entries.values()]
+
+    def artist_of(self, token: str) -> str | None:
+        """Return whose token it is, None for nobody's."""
+        key = key_of(token)
+        found = [e.name for e in self._entries.values() if hmac.compare_digest(e.sha256, key)]
+        return found[0] if found else None
+
+    def prove(self, key_start: str, nonce: str) -> str:
+        """Return the proof that we know the token whose sha256 begins so, empty if we do not."""
+        for entry in self._entries.values():
+            if entry.sha256.startswith(key_start):
+                return proof_of(entry.sha256, nonce)
+        return ""
+
+    def _replace(self, entries: dict[str, _Entry]) -> None:
+        temporary = self._path.with_name(f".{self._path.name}-{uuid4().hex}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        content = json.dumps([entry.model_dump() for entry in entries.values()], indent=1)
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, self._path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._entries = entries
+
+
+def key_of(token: str) -> str:
+    """Return the sha256 by which a token is kept and by which it is proved to be known."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def proof_of(key: str, nonce: str) -> str:
+    """Return hex HMAC-SHA256 of the nonce's characters, keyed by those of `key`."""
+    return hmac.new(key.encode(), nonce.encode(), hashlib.sha256).hexdigest()
+
+
+def _read(path: Path) -> list[_Entry]:
+    try:
+        return _ENTRIES.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except ValidationError:
+        raise ModelsheetError(
+            f"The artists' tokens in {path} cannot be read. Remove the file and make new tokens."
+        ) from None

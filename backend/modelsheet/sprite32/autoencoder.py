@@ -1,0 +1,141 @@
+"""Training the autoencoder: sharp figures and flat backgrounds in 16 × 16 × 4 latents.
+
+The encoder is trained with a KL term that keeps latents smooth, at some cost in sharpness; once it
+is frozen and the UNet trained in its latents, the decoder alone is trained on without that noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from diffusers import AutoencoderKL
+
+from modelsheet.sprite32.device import Accelerator
+from modelsheet.sprite32.pool import PicturePool
+from modelsheet.sprite32.stage import Stage
+
+KL_WEIGHT = 2e-5
+DECODER_NOISE = 0.3  # of the latents' own spread, at most: what a denoiser leaves behind
+FIGURE_WEIGHT = 2.0  # a figure's pixels count three times a background's
+FLATNESS_WEIGHT = 5.0
+EDGE_WEIGHT = 5.0  # the outermost ring sees the padding of every convolution and errs most
+SATURATION = 1.06  # where decoded white, black and pure colours should lie: safely past the clamp
+_ALLOWED = 3 / 127.5  # how far a background that is no pure colour may be off
+_FRINGE = 3  # px side of the square around a figure's pixel that is no flat background
+
+# Decodes a batch of (B, 3, 32, 32) in [-1, 1]; beside it what else the loss should hold.
+Decode = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | float]]
+
+
+def train_autoencoder(
+    vae: AutoencoderKL, pool: PicturePool, stage: Stage, accelerator: Accelerator, batch: int
+) -> None:
+    """Train within the stage's budget, then set the scaling factor that gives latents unit
+    variance.
+    """
+
+    def decode(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float]:
+        posterior = vae.encode(images).latent_dist
+        divergence = posterior.kl().float().mean()
+        return vae.decode(posterior.sample()).sample, KL_WEIGHT * divergence
+
+    stage.run(_loss(decode, pool, accelerator, batch))
+    vae.register_to_config(scaling_factor=measured_scaling_factor(vae, pool, accelerator))
+
+
+def train_decoder(
+    vae: AutoencoderKL, pool: PicturePool, stage: Stage, accelerator: Accelerator, batch: int
+) -> None:
+    """Sharpen the decoder for the latents as they are; the encoder and so every latent stays."""
+
+    def decode(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float]:
+        with torch.no_grad():
+            latents = disturbed(vae.encode(images).latent_dist.mean)
+        return vae.decode(latents).sample, 0.0
+
+    stage.run(_loss(decode, pool, accelerator, batch))
+
+
+def _loss(
+    decode: Decode, pool: PicturePool, accelerator: Accelerator, batch: int
+) -> Callable[[int], torch.Tensor]:
+    def loss_at(step: int) -> torch.Tensor:
+        if step % 400 == 399:
+            pool.refresh(pool.size // 8)
+        places = pool.draw(batch)
+        images = accelerator.move(pool.images(places))
+        masks = accelerator.move(pool.masks(places))
+        with accelerator.autocast():
+            decoded, more = decode(images)
+        error = decoding_error(decoded.float(), images)
+        flat = accelerator.move(pool.flatness(places))
+        weights = 1 + FIGURE_WEIGHT * masks
+        loss = _mean(error + error.square(), weights)
+        return loss + FLATNESS_WEIGHT * unevenness(decoded.float(), images, masks, flat) + more
+
+    return loss_at
+
+
+def disturbed(latents: torch.Tensor) -> torch.Tensor:
+    """Add fine grain and soft blotches, each sample's by a strength of its own: a decoder that has
+    seen both paints flat what is nearly flat.
+    """
+    grain = torch.randn_like(latents)
+    coarse = torch.randn(*latents.shape[:2], 4, 4, device=latents.device, dtype=latents.dtype)
+    blotches = torch.nn.functional.interpolate(coarse, latents.shape[-2:], mode="bilinear")
+    shares = torch.rand(len(latents), 2, 1, 1, 1, device=latents.device, dtype=latents.dtype)
+    strength = DECODER_NOISE * latents.std()
+    return latents + strength * (shares[:, 0] * grain + shares[:, 1] * blotches)
+
+
+def decoding_error(decoded: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """How far each value is off once it is clamped to [-1, 1], as every pipeline does."""
+    past = _is_extreme(images) & (decoded * images.sign() > 1)
+    return (decoded - images).abs().masked_fill(past, 0.0)
+
+
+def unevenness(
+    decoded: torch.Tensor, images: torch.Tensor, masks: torch.Tensor, flat: torch.Tensor
+) -> torch.Tensor:
+    """What keeps flat backgrounds from being exactly flat.
+
+    `masks` (B, 1, 32, 32) is where figures are; `flat` (B,) is 1 where the background is one
+    colour. Extreme values should lie past the clamp, so that what noise remains is cut off there;
+    others should be within what the eye allows.
+    """
+    short = (SATURATION - decoded * images.sign()).clamp_min(0)
+    off = ((decoded - images).abs() - _ALLOWED).clamp_min(0)
+    miss = torch.where(_is_extreme(images), short, off)
+    away = 1 - torch.nn.functional.max_pool2d(masks, _FRINGE, 1, _FRINGE // 2)
+    weights = away * _ring(images) * flat.view(-1, 1, 1, 1)
+    return _mean(miss + 3 * miss.square(), weights)
+
+
+def _is_extreme(images: torch.Tensor) -> torch.Tensor:
+    return images.abs() > 0.999
+
+
+def _ring(images: torch.Tensor) -> torch.Tensor:
+    weights = torch.full(images.shape[-2:], 1 + EDGE_WEIGHT, device=images.device)
+    weights[1:-1, 1:-1] = 1
+    return weights
+
+
+def _mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (values * weights).mean() / weights.mean().clamp_min(1e-6)
+
+
+@torch.no_grad()
+def measured_scaling_factor(
+    vae: AutoencoderKL, pool: PicturePool, accelerator: Accelerator
+) -> float:
+    images = accelerator.move(pool.images(pool.draw(512)))
+    return 1.0 / float(vae.encode(images).latent_dist.mean.std())
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, images: torch.Tensor) -> torch.Tensor:
+    """(B, 3, 32, 32) in [-1, 1] to scaled latents, without sampling noise."""
+    latents: torch.Tensor = vae.encode(images).latent_dist.mean
+    return latents * float(vae.config.scaling_factor)

@@ -1,0 +1,108 @@
+"""`modelsheet bench base`: the embedded base model's figures beside what they must reach."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.diffusion.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.generation import Painting, paint
+from modelsheet.settings import Settings
+from modelsheet.sheets import Cell, Section, draw_sheet
+from modelsheet.sprite32.evaluate import Figures, evaluate
+from modelsheet.sprite32.tiles import SIZE, TileSet
+
+# Does not come with Modelsheet; whoever has no such file names another.
+TILES = Path("../shared/data/sprites.zip")
+# At least; for seconds, at most.
+GOALS = Figures(
+    psnr_db=28.0,
+    right_picture=0.25,
+    naming_top1=0.5,
+    naming_top5=0.8,
+    flat_background=0.9,
+    seconds_per_picture=3.0,
+)
+_SHOWN = (
+    "human woman, wearing red robe, holding dagger",
+    "elf man, wearing plate armour, holding bow",
+    "orc man, wearing leather armour, holding war axe, with round buckler",
+    "dwarf man, wearing black plate armour, holding hammer",
+    "green naga woman, wearing blue robe, holding staff",
+    "minotaur man, holding spear, with gold tower shield",
+    "human man, black cloak, wearing green gold robe, white hood",
+    "troll woman, wearing red vest, holding giant club",
+    "vampire man, red cloak, wearing black coat, holding rapier",
+    "human man, wearing blue robe, purple wizard hat, holding skull staff",
+    "kobold man, wearing yellow robe, with red book",
+    "elf woman, green cloak, holding great sword, on a magenta background",
+    "elf woman, wearing white robe, on grass floor",
+    "orc woman, wearing purple robe, holding scythe, on lava floor",
+    "fire dragon",
+    "black bear",
+)
+_LABELS = {
+    "psnr_db": "autoencoder, PSNR in dB",
+    "right_picture": "right picture of 100",
+    "naming_top1": "class noun, top 1",
+    "naming_top5": "class noun, top 5",
+    "flat_background": "flat backgrounds",
+    "seconds_per_picture": "seconds a picture",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tiles",
+        type=Path,
+        default=TILES,
+        help="the zip of PNG tiles with captions.csv that the model was trained on "
+        "(default: %(default)s, where that exists)",
+    )
+    parser.add_argument("--prompts", type=int, default=60, help="pictures painted per figure")
+    parser.add_argument("--grid", type=Path, metavar="FILE", help="draw a grid of pictures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Raises ModelsheetError."""
+    settings = Settings.from_environment(os.environ)
+    tiles = TileSet.load(arguments.tiles)
+    base = load_base_model(DEFAULT_BASE_MODEL, settings.data_dir, torch.device("cpu"))
+    figures = evaluate(base, tiles, prompts=arguments.prompts)
+    print(table(figures))  # noqa: T201 -- a program, asked for its figures
+    if arguments.grid:
+        draw_grid(base).save(arguments.grid)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(asdict(figures), indent=2) + "\n", "utf-8")
+    return 0
+
+
+def draw_grid(base: BaseModel) -> Image.Image:
+    """Paint what the card shows: each prompt twice, on white where it names no background."""
+    cells = []
+    for number, prompt in enumerate(_SHOWN):
+        words = prompt if " on " in prompt else f"{prompt}, on a white background"
+        seeds = [2 * number, 2 * number + 1]
+        painting = Painting(
+            [words] * 2, seeds, width=SIZE, height=SIZE, guidance_scale=base.guidance_scale
+        )
+        cells += [Cell(picture, prompt) for picture in paint(base, painting)]
+    return draw_sheet([Section("sprite32: two seeds of each prompt", cells, 8)])
+
+
+def table(figures: Figures) -> str:
+    goals = asdict(GOALS)
+    rows = [f"{'figure':<26}{'measured':>10}{'goal':>10}"]
+    for name, value in asdict(figures).items():
+        sign = "≤" if name == "seconds_per_picture" else "≥"
+        rows.append(f"{_LABELS[name]:<26}{value:>10.2f}{sign + f' {goals[name]:g}':>10}")
+    return "\n".join(rows)

@@ -1,0 +1,270 @@
+"""Training the embedded base model from an archive of tiles: `python -m modelsheet.sprite32.build
+--help`.
+
+Stages run in order, each within its share of the hours, each resumed from its last checkpoint:
+tokenizer, autoencoder, CLIP, UNet (with the text encoder), the image encoder once more, aligned to
+the text encoder as the UNet left it, and the decoder once more, sharpened for the latents as they
+are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from modelsheet.errors import Conflict, ModelsheetError
+from modelsheet.sprite32.architecture import SHIPPED, TOY, Architecture
+from modelsheet.sprite32.autoencoder import encode, train_autoencoder, train_decoder
+from modelsheet.sprite32.clip import Contrast, train_clip
+from modelsheet.sprite32.denoiser import train_denoiser
+from modelsheet.sprite32.device import Accelerator
+from modelsheet.sprite32.figures import Composer
+from modelsheet.sprite32.pool import PicturePool
+from modelsheet.sprite32.stage import Stage
+from modelsheet.sprite32.tiles import TileSet
+from modelsheet.sprite32.vocabulary import build_tokenizer
+
+_logger = logging.getLogger(__name__)
+
+# Measured on two CPU cores: the UNet is short of updates long after the others are good.
+SHARES = {"autoencoder": 0.1, "clip": 0.05, "unet": 0.66, "alignment": 0.045, "decoder": 0.145}
+LEARNING_RATES = {
+    "autoencoder": 1.5e-3,
+    "clip": 1e-3,
+    "unet": 6e-4,
+    "alignment": 5e-4,
+    "decoder": 5e-4,
+}
+TEXT_ENCODER_RATE = 1.5e-4  # a quarter of the UNet's: it starts from CLIP
+POOL_SIZE = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to build: where from, where to, for how long, how large."""
+
+    tiles: Path
+    out: Path
+    hours: float
+    seed: int = 0
+    toy: bool = False
+    whole_vocabulary: bool = False
+
+    @property
+    def work(self) -> Path:
+        """Where the checkpoints lie, beside the result."""
+        return self.out.with_name(self.out.name + ".work")
+
+    @property
+    def architecture(self) -> Architecture:
+        return TOY if self.toy else SHIPPED
+
+    @property
+    def pool_size(self) -> int:
+        return 200 if self.toy else POOL_SIZE
+
+    def batch(self, stage: str, accelerator: Accelerator) -> int:
+        if self.toy:
+            return 8
+        sizes = {"autoencoder": 32, "clip": 128, "unet": 24, "alignment": 128, "decoder": 32}
+        return min(sizes[stage] * accelerator.scale, 1024)
+
+
+class Builder:
+    """Holds the parts while they are trained, one stage after the other."""
+
+    def __init__(self, plan: Plan) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan = plan
+        self.accelerator = Accelerator.detect()
+        tiles = TileSet.load(plan.tiles)
+        self.tiles = tiles if plan.whole_vocabulary else tiles.core()
+        shape = plan.architecture
+        self.tokenizer: CLIPTokenizer = build_tokenizer(
+            tiles, shape.vocabulary, plan.work / "tokenizer"
+        )
+        prepare = self.accelerator.prepare
+        self.vae: AutoencoderKL = prepare(shape.autoencoder())
+        self.unet: UNet2DConditionModel = prepare(shape.unet())
+        self.text_encoder: CLIPTextModel = prepare(shape.text_encoder(self.tokenizer))
+        self.image_encoder: CLIPVisionModelWithProjection = prepare(shape.image_encoder())
+        self.contrast = Contrast().to(self.accelerator.device)
+        self.scheduler = shape.scheduler()
+        self.seen: dict[str, int] = {}
+
+    def run(self) -> None:
+        stages: Sequence[Callable[[], Stage]] = (
+            self.autoencoder,
+            self.clip,
+            self.denoiser,
+            self.alignment,
+            self.decoder,
+        )
+        for train in stages:
+            stage = train()
+            batch = self.plan.batch(stage.name, self.accelerator)
+            self.seen[stage.name] = stage.step * batch
+
+    def autoencoder(self) -> Stage:
+        stage = self._stage("autoencoder", [self.vae], ema_decay=0.998)
+        pool = self._pool(1)
+        train_autoencoder(self.vae, pool, stage, self.accelerator, self._batch(stage))
+        return stage
+
+    def clip(self) -> Stage:
+        modules = [self.text_encoder, self.image_encoder, self.contrast]
+        return self._contrastive(self._stage("clip", modules, ema_decay=0.99), seed=2)
+
+    def denoiser(self) -> Stage:
+        stage = self._stage("unet", [self.unet, self.text_encoder], ema_decay=0.999)
+        stage.learning_rates = [LEARNING_RATES["unet"], TEXT_ENCODER_RATE]
+        train_denoiser(
+            self.unet,
+            self.text_encoder,
+            self.tokenizer,
+            self.scheduler,
+            self._pool(3, latents=True),
+            stage,
+            self.accelerator,
+            self._batch(stage),
+        )
+        return stage
+
+    def alignment(self) -> Stage:
+        modules = [self.image_encoder, self.contrast]
+        return self._contrastive(self._stage("alignment", modules, ema_decay=0.99), seed=4)
+
+    def decoder(self) -> Stage:
+        modules = [self.vae.decoder, self.vae.post_quant_conv]
+        stage = self._stage("decoder", modules, ema_decay=0.998)
+        train_decoder(self.vae, self._pool(5), stage, self.accelerator, self._batch(stage))
+        return stage
+
+    def save(self, out: Path) -> None:
+        """Write the folder in Stable Diffusion's own layout, fp16."""
+        staging = out.with_name(f".{out.name}.tmp")
+        shutil.rmtree(staging, ignore_errors=True)
+        pipeline = StableDiffusionPipeline(
+            vae=self.vae.cpu().half(),
+            text_encoder=self.text_encoder.cpu().half(),
+            tokenizer=self.tokenizer,
+            unet=self.unet.cpu().half(),
+            scheduler=self.scheduler,
+            image_encoder=self.image_encoder.cpu().half(),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipeline.save_pretrained(staging, safe_serialization=True)
+        for part in ("text_encoder", "image_encoder"):
+            _load_as_float32(staging / part / "config.json")
+        (staging / "training.json").write_text(json.dumps(self._record(), indent=2) + "\n", "utf-8")
+        shutil.rmtree(out, ignore_errors=True)
+        staging.rename(out)
+
+    def _contrastive(self, stage: Stage, seed: int) -> Stage:
+        train_clip(
+            self.text_encoder,
+            self.image_encoder,
+            self.contrast,
+            self.tokenizer,
+            self._pool(seed, figures=0.6),  # each creature is one picture and must be met often
+            stage,
+            self.accelerator,
+            self._batch(stage),
+        )
+        return stage
+
+    def _stage(self, name: str, modules: Sequence[torch.nn.Module], *, ema_decay: float) -> Stage:
+        rates = [LEARNING_RATES[name]] * len(modules)
+        budget_s = self.plan.hours * 3600 * SHARES[name]
+        folder = self.plan.work / name
+        return Stage(name, folder, modules, rates, budget_s, ema_decay=ema_decay)
+
+    def _batch(self, stage: Stage) -> int:
+        return self.plan.batch(stage.name, self.accelerator)
+
+    def _pool(self, seed: int, *, latents: bool = False, figures: float = 0.8) -> PicturePool:
+        rng = np.random.default_rng([self.plan.seed, seed])
+        composer = Composer(self.tiles, rng, figures)
+        encoder = self._encode if latents else None
+        return PicturePool(composer, self.plan.pool_size, encoder)
+
+    def _encode(self, images: torch.Tensor) -> torch.Tensor:
+        return encode(self.vae, self.accelerator.move(images))
+
+    def _record(self) -> dict[str, object]:
+        cuda = self.accelerator.is_cuda
+        hardware = torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU cores"
+        return {
+            "hardware": hardware,
+            "machine": platform.machine(),
+            "hours": self.plan.hours,
+            "seed": self.plan.seed,
+            "tiles": len(self.tiles.tiles),
+            "pictures_seen": self.seen,
+            "torch": torch.__version__.split("+")[0],
+        }
+
+
+def _load_as_float32(config: Path) -> None:
+    """Transformers loads in the dtype that the config names, diffusers in float32; make them
+    agree.
+    """
+    values = json.loads(config.read_text("utf-8"))
+    values["dtype"] = "float32"
+    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def build(plan: Plan, *, resume: bool) -> None:
+    """Train and write the whole model.
+
+    Raises Conflict when there is earlier work and no `resume`.
+    """
+    if plan.work.exists() and not resume:
+        raise Conflict(
+            f"There is unfinished work in {plan.work}. Add --resume to go on with it, or remove it."
+        )
+    plan.work.mkdir(parents=True, exist_ok=True)
+    builder = Builder(plan)
+    builder.run()
+    builder.save(plan.out)
+    _logger.info("written to %s", plan.out)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="modelsheet sprite32", description=__doc__)
+    parser.add_argument("--tiles", type=Path, required=True, help="the archive: PNGs, captions.csv")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--hours", type=float, required=True, help="training time in all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoints")
+    parser.add_argument("--toy", action="store_true", help="tiny widths, to try the script")
+    parser.add_argument(
+        "--whole-vocabulary", action="store_true", help="all tiles instead of the core ones"
+    )
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    plan = Plan(
+        chosen.tiles, chosen.out, chosen.hours, chosen.seed, chosen.toy, chosen.whole_vocabulary
+    )
+    try:
+        build(plan, resume=chosen.resume)
+    except ModelsheetError as error:
+        parser.exit(2, f"{error}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

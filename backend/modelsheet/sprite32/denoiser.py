@@ -1,0 +1,49 @@
+"""Training the UNet, and the text encoder with it at a quarter of its rate, on cached latents."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from modelsheet.diffusion.loss import add_noise, stratified_timesteps, target_for, weighted_loss
+from modelsheet.sprite32.clip import tokenize
+from modelsheet.sprite32.device import Accelerator
+from modelsheet.sprite32.pool import PicturePool
+from modelsheet.sprite32.stage import Stage
+
+SNR_GAMMA = 5.0
+REFRESH_EVERY = 100  # steps
+
+
+def train_denoiser(
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    scheduler: DDIMScheduler,
+    pool: PicturePool,
+    stage: Stage,
+    accelerator: Accelerator,
+    batch: int,
+) -> None:
+    """Train within the stage's budget on the pool's latents."""
+
+    def loss_at(step: int) -> torch.Tensor:
+        assert pool.latents is not None
+        if step % REFRESH_EVERY == REFRESH_EVERY - 1:
+            pool.refresh(batch * REFRESH_EVERY // 4)  # each picture is seen about four times
+        places = pool.draw(batch)
+        latents = accelerator.move(pool.latents[places])
+        ids = accelerator.move(tokenize(tokenizer, pool.captions(places)))
+        noise = torch.randn_like(latents)
+        timesteps = stratified_timesteps(batch, scheduler).to(latents.device)
+        noisy = add_noise(scheduler, latents, noise, timesteps)
+        with accelerator.autocast():
+            embeds = text_encoder(ids).last_hidden_state
+            predicted = unet(noisy, timesteps, embeds).sample
+        target = target_for(scheduler, latents, noise, timesteps)
+        return weighted_loss(
+            scheduler, predicted.float(), target, timesteps, snr_gamma=SNR_GAMMA
+        ).mean()
+
+    stage.run(loss_at)

@@ -1,0 +1,158 @@
+"""Composing captioned pictures from tiles, so that no two figures repeat. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelsheet.sprite32.tiles import PAPER_DOLL, SIZE, Tile, TileSet
+
+# Named in captions as "on a white background"; white is what most prompts will ask for.
+BACKGROUNDS: Mapping[str, tuple[int, int, int]] = {
+    "white": (255, 255, 255),
+    "grey": (128, 128, 128),
+    "black": (0, 0, 0),
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "magenta": (255, 0, 255),
+    "cyan": (0, 255, 255),
+}
+# How often a figure wears each part; what an artist asks for most is seen most.
+PART_ODDS: Mapping[str, float] = {
+    "cloak": 0.45,
+    "legs": 0.15,
+    "body": 0.85,
+    "boots": 0.15,
+    "gloves": 0.1,
+    "hair": 0.3,
+    "beard": 0.06,
+    "head": 0.3,
+    "hand1": 0.7,
+    "hand2": 0.4,
+}
+FIGURE_SHARE = 0.8
+FLAT_SHARE = 0.78
+WHITE_SHARE = 0.4
+BARE_SPECIES = ("cat", "octopode", "shadow")  # they wear nothing that fits
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A composed picture before its background: RGBA pixels, the words that must stay first, the
+    others.
+    """
+
+    pixels: np.ndarray
+    subject: str
+    details: tuple[str, ...]
+    background: str
+    backdrop: np.ndarray  # (32, 32, 3) uint8
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """(32, 32, 3) uint8."""
+        return over(self.pixels, self.backdrop)
+
+
+def over(figure: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
+    """Composite a straight RGBA picture over an RGB one; both uint8."""
+    alpha = figure[..., 3:].astype(np.float32) / 255
+    mixed = figure[..., :3] * alpha + backdrop[..., :3] * (1 - alpha)
+    return (mixed + 0.5).astype(np.uint8)
+
+
+def stack(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Alpha-composite straight RGBA tiles, bottom first."""
+    result = parts[0].astype(np.float32) / 255
+    for part in parts[1:]:
+        above = part.astype(np.float32) / 255
+        alpha, below = above[..., 3:], result[..., 3:] * (1 - above[..., 3:])
+        total = alpha + below
+        colour = (above[..., :3] * alpha + result[..., :3] * below) / np.maximum(total, 1e-6)
+        result = np.concatenate([colour, total], axis=-1)
+    return (result * 255 + 0.5).astype(np.uint8)
+
+
+def flat(colour: tuple[int, int, int]) -> np.ndarray:
+    return np.broadcast_to(np.array(colour, np.uint8), (SIZE, SIZE, 3))
+
+
+def figure(parts: Mapping[str, Tile]) -> np.ndarray:
+    """Stack a paper doll; `parts` maps place to tile and must have a "base"."""
+    return stack([parts[place].pixels for place in PAPER_DOLL if place in parts])
+
+
+class Composer:
+    """Draws random pictures from a tile set: figures, and now and then a creature, an item or
+    terrain.
+    """
+
+    def __init__(
+        self, tiles: TileSet, rng: np.random.Generator, figure_share: float = FIGURE_SHARE
+    ) -> None:
+        self.tiles = tiles
+        self.rng = rng
+        self.figure_share = figure_share
+        self.floors = tiles.by_kind.get("terrain/floor", [])
+        self.whole = [t for t in tiles.tiles if not t.kind.startswith(("player/", "terrain/floor"))]
+
+    def picture(self) -> Picture:
+        if not self.whole or self.rng.random() < self.figure_share:
+            return self.random_figure()
+        tile = self._choose(self.whole)
+        return self.place(tile.pixels, tile.phrase, ())
+
+    def random_parts(self) -> dict[str, Tile]:
+        parts = {"base": self._choose(self.tiles.part("base"))}
+        if parts["base"].phrase in BARE_SPECIES:
+            return parts
+        for place, odds in PART_ODDS.items():
+            choices = self.tiles.part(place)
+            if choices and self.rng.random() < odds:
+                parts[place] = self._choose(choices)
+        return parts
+
+    def random_figure(self) -> Picture:
+        parts = self.random_parts()
+        details = [tile.phrase for place, tile in parts.items() if place != "base"]
+        self.rng.shuffle(details)
+        return self.place(figure(parts), parts["base"].phrase, tuple(details))
+
+    def place(self, pixels: np.ndarray, subject: str, details: tuple[str, ...]) -> Picture:
+        """Put a cut-out on a random flat colour or floor."""
+        if self.floors and self.rng.random() >= FLAT_SHARE:
+            floor = self._choose(self.floors)
+            return Picture(pixels, subject, details, floor.phrase, floor.pixels[..., :3])
+        name = self._colour_name()
+        words = f"on a {name} background"
+        return Picture(pixels, subject, details, words, flat(BACKGROUNDS[name]))
+
+    def _colour_name(self) -> str:
+        names = list(BACKGROUNDS)
+        return (
+            "white"
+            if self.rng.random() < WHITE_SHARE
+            else names[int(self.rng.integers(len(names)))]
+        )
+
+    def _choose(self, tiles: Sequence[Tile]) -> Tile:
+        return tiles[int(self.rng.integers(len(tiles)))]
+
+
+def caption(subject: str, details: Sequence[str], background: str, rng: np.random.Generator) -> str:
+    """Word a picture: details in any order, now and then some left out; one in ten is empty.
+
+    Guidance needs the empty ones; the shortened ones make short prompts work.
+    """
+    chance = rng.random()
+    if chance < 0.1:
+        return ""
+    kept = [details[i] for i in rng.permutation(len(details))]
+    if chance < 0.3:
+        kept = [words for words in kept if rng.random() < 0.5]
+    ending = [background] if rng.random() < 0.92 else []
+    return ", ".join([subject, *kept, *ending])

@@ -1,0 +1,219 @@
+"""Learnt subjects on disk: a folder each, visible only when whole. The manifest is written last,
+then one rename.
+
+<data>/subjects/<id>/         subject.json, adapter.safetensors, ..., MANIFEST.json
+<data>/subjects/.staging-*    being written; never read
+<data>/trash/<time>-<id>/     what was deleted
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from modelsheet.contract import ImageRef, LearnReport, LikenessPoint, Model, SubjectView
+from modelsheet.errors import ModelsheetError, NotFound, UnsafeModel
+from modelsheet.manifest import read_manifest, sha256_of, sync, write_manifest
+
+_log = logging.getLogger(__name__)
+
+RECORD = "subject.json"
+ADAPTER = "adapter.safetensors"
+_STAGING = ".staging-"
+
+
+class SubjectRecord(Model):
+    """What is known of a subject; `created` is in Unix seconds, `best_step` is the step whose
+    adapter was kept.
+    """
+
+    schema_version: int = 1
+    id: str
+    name: str
+    class_noun: str
+    identifier: str
+    base_model: str
+    created: float
+    references: list[ImageRef]
+    captions: list[str]
+    preset: str
+    seed: int
+    training_steps: int
+    best_step: int
+    adapter_sha256: str
+    curve: list[LikenessPoint]
+    warnings: list[str]
+    owner: str = ""
+    report: LearnReport | None = None
+
+    @property
+    def handle(self) -> str:
+        """What stands after the @ in a prompt."""
+        return handle_of(self.name)
+
+
+def handle_of(name: str) -> str:
+    """Return the name as it is typed in a prompt: casefolded, runs of anything but letters and
+    digits as one `_`.
+    """
+    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+
+
+def write_record(staging: Path, record: SubjectRecord) -> None:
+    """Leave the record in the staging folder, for the service to publish."""
+    (staging / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
+
+
+class SubjectStore:
+    """The folder of subjects. Folders without a valid manifest are not there."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir / "subjects"
+        self._trash = data_dir / "trash"
+
+    def list(self, owner: str | None = None) -> list[SubjectRecord]:
+        """Return the subjects of one artist, or all of them, newest first."""
+        if not self._root.is_dir():
+            return []
+        folders = (path for path in self._root.iterdir() if not path.name.startswith("."))
+        found = [record for folder in folders if (record := _read(folder)) is not None]
+        records = [record for record in found if owner in (None, record.owner)]
+        return sorted(records, key=lambda record: (record.created, record.id), reverse=True)
+
+    def get(self, subject_id: str) -> SubjectRecord:
+        """Raises NotFound: no such subject."""
+        record = _read(self._folder(subject_id))
+        if record is None:
+            raise NotFound(f"There is no subject {subject_id}; it may have been deleted.")
+        return record
+
+    def find(self, handle_or_identifier: str) -> SubjectRecord:
+        """Return the newest subject of that handle (with or without @) or identifier. Raises
+        NotFound.
+        """
+        wanted = handle_or_identifier.removeprefix("@")
+        for record in self.list():
+            if wanted == record.identifier or handle_of(wanted) == record.handle:
+                return record
+        raise NotFound(f"There is no subject called {wanted!r}; list the subjects to see them.")
+
+    def adapter_path(self, subject_id: str) -> Path:
+        """Return the adapter's file, checked against the manifest. Raises NotFound, UnsafeModel."""
+        self.get(subject_id)
+        path = self._folder(subject_id) / ADAPTER
+        entry = read_manifest(path.parent).files.get(ADAPTER)
+        if entry is None or not path.is_file():
+            raise NotFound(f"The subject {subject_id} has no adapter; learn it again.")
+        if sha256_of(path) != entry.sha256:
+            raise UnsafeModel(
+                f"{path} is not what was learnt: its checksum is wrong. Learn the subject again."
+            )
+        return path
+
+    def stage(self, job_id: str) -> Path:
+        """Make a fresh empty folder for a learn job to write into."""
+        staging = self._root / f"{_STAGING}{job_id}-{uuid4().hex[:8]}"
+        staging.mkdir(parents=True)
+        return staging
+
+    def publish(self, staging: Path, subject_id: str, owner: str = "") -> SubjectRecord:
+        """Make a staged subject its owner's and visible by one rename; one that is already there
+        stays as it is.
+
+        Raises ModelsheetError: what was staged is no subject of that id.
+        """
+        target = self._folder(subject_id)
+        published = _read(target)
+        if published is None:
+            record = _check_staged(staging, subject_id)
+            write_record(staging, record.model_copy(update={"owner": owner}))
+            write_manifest(staging)
+            if target.exists():  # damaged: it has no valid manifest
+                self._move_to_trash(target)
+            os.rename(staging, target)
+            sync(self._root)
+            return self.get(subject_id)
+        shutil.rmtree(staging, ignore_errors=True)
+        return published
+
+    def trash(self, subject_id: str) -> None:
+        """Move a subject to the trash folder. Raises NotFound."""
+        self.get(subject_id)
+        self._move_to_trash(self._folder(subject_id))
+
+    def discard_staged(self) -> None:
+        """Remove what unfinished jobs left behind; only while no job runs."""
+        for staging in self._root.glob(f"{_STAGING}*"):
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def view(self, record: SubjectRecord) -> SubjectView:
+        """Return what the API shows; likeness is that of the step whose adapter was kept."""
+        best = [point for point in record.curve if point.step == record.best_step]
+        return SubjectView(
+            id=record.id,
+            name=record.name,
+            class_noun=record.class_noun,
+            identifier=record.identifier,
+            base_model=record.base_model,
+            created=record.created,
+            owner=record.owner,
+            references=record.references,
+            training_steps=record.training_steps,
+            likeness=best[-1].subject_fidelity if best else None,
+            warnings=record.warnings,
+            report=record.report,
+        )
+
+    def folder(self, subject_id: str) -> Path:
+        """Return the folder of a published subject. Raises NotFound."""
+        self.get(subject_id)
+        return self._folder(subject_id)
+
+    def _folder(self, subject_id: str) -> Path:
+        if not re.fullmatch(r"[0-9a-f-]{1,64}", subject_id):
+            raise NotFound("A subject's id has only the characters 0-9, a-f and -.")
+        return self._root / subject_id
+
+    def _move_to_trash(self, folder: Path) -> None:
+        self._trash.mkdir(parents=True, exist_ok=True)
+        os.rename(folder, self._trash / f"{time.time_ns()}-{folder.name}")
+
+
+def _read(folder: Path) -> SubjectRecord | None:
+    """Return the subject of a folder whose manifest matches the files in it, None of any other."""
+    try:
+        manifest = read_manifest(folder)
+        for name, entry in manifest.files.items():
+            if (folder / name).stat().st_size != entry.size:
+                raise ValueError(f"{name} has not the size it had")
+        content = (folder / RECORD).read_bytes()
+        if hashlib.sha256(content).hexdigest() != manifest.files[RECORD].sha256:
+            raise ValueError(f"{RECORD} was changed")
+        return SubjectRecord.model_validate_json(content)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, OSError, ValidationError) as error:
+        _log.warning("The subject in %s is left out: %s", folder, type(error).__name__)
+        return None
+
+
+def _check_staged(staging: Path, subject_id: str) -> SubjectRecord:
+    try:
+        record = SubjectRecord.model_validate_json((staging / RECORD).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ModelsheetError(
+            f"The worker left no valid {RECORD}, so there is no subject. Learn it again."
+        ) from error
+    if record.id != subject_id or not (staging / ADAPTER).is_file():
+        raise ModelsheetError(
+            f"The worker left no adapter, or a subject of another id ({record.id}). Learn it again."
+        )
+    return record

@@ -1,0 +1,46 @@
+"""Progress in a terminal: one bar a job, and Ctrl-C that cancels the job where it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+from uuid import uuid4
+
+from tqdm import tqdm
+
+from modelsheet.client import BackendClient
+from modelsheet.contract import JobView
+from modelsheet.errors import Cancelled
+from modelsheet.execution import Request, Result
+
+_LIVE_INTERVAL_S = 0.2
+_LOG_INTERVAL_S = 10.0  # into a file or a pipe each refresh is a line of its own
+
+
+def carry_out(client: BackendClient, request: Request, title: str) -> Result:
+    """Have the job done, show its progress, and give its result.
+
+    Raises the job's own error, and Cancelled after Ctrl-C.
+    """
+    interval = _LIVE_INTERVAL_S if sys.stderr.isatty() else _LOG_INTERVAL_S
+    bar: tqdm[NoReturn] = tqdm(desc=title, unit="step", mininterval=interval, dynamic_ncols=True)
+    with bar:
+        key = uuid4().hex
+        try:
+            job = client.submit(request, key=key)
+            return client.wait(job.id, lambda view: _show(bar, title, view))
+        except KeyboardInterrupt:
+            # Perhaps before the answer came: the same key names the same job.
+            client.cancel(client.submit(request, key=key).id)
+            raise Cancelled(f"{title}: cancelled, here and in the service.") from None
+
+
+def _show(bar: tqdm[NoReturn], title: str, view: JobView) -> None:
+    progress = view.progress
+    phase = view.state if view.state != "running" else progress.phase
+    loss = "" if progress.loss is None else f"loss {progress.loss:.3f}"
+    bar.set_description(f"{title} ({phase})", refresh=False)
+    bar.set_postfix_str(loss, refresh=False)
+    if progress.total:  # a job that is over, or waits, no longer counts
+        bar.total = progress.total
+        bar.update(progress.step - bar.n)

@@ -1,0 +1,173 @@
+"""Safetensors files, read and written without torch: the header, single tensors, and a plain
+sentence for every file that is none. Nothing in a file is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modelsheet.errors import UnsafeModel
+
+Array = npt.NDArray[np.float32]
+_MAX_HEADER_BYTES = 100_000_000  # the format's own bound
+_METADATA = "__metadata__"
+_BYTES_OF = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
+    **dict.fromkeys(("U32", "I32", "F32"), 4),
+    **dict.fromkeys(("U64", "I64", "F64"), 8),
+}
+_NUMPY = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+_DTYPE_NAMES = {"float16": "F16", "float32": "F32"}
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """One tensor; `start` and `end` in bytes from the end of the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself; `data_start` in bytes from its beginning."""
+
+    name: str
+    entries: Mapping[str, TensorEntry]
+    metadata: Mapping[str, str]
+    data_start: int
+
+    def tensor(self, content: bytes, key: str) -> Array:
+        """Read one tensor of the file's content as fp32. Raises UnsafeModel: no floats, or NaN."""
+        entry = self.entries[key]
+        first, last = self.data_start + entry.start, self.data_start + entry.end
+        values = _floats(content[first:last], entry.dtype)
+        if values is None:
+            raise UnsafeModel(f"{self.name} holds {key!r} as {entry.dtype}, which is no LoRA's.")
+        if not np.isfinite(values).all():
+            raise UnsafeModel(
+                f"{self.name} holds numbers that are none (NaN or infinite) in {key!r}: "
+                "its training failed. Take an earlier version of it."
+            )
+        return values.reshape(entry.shape)
+
+
+def read_header(path: Path) -> Header:
+    """Read and check a file's header. Raises UnsafeModel: no safetensors file, or not whole."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            beginning = stream.read(8)
+            _check_beginning(beginning, path.name)
+            (length,) = struct.unpack("<Q", beginning)
+            _check_length(length, size, path.name)
+            return _parsed(stream.read(length), size, path.name)
+    except OSError as error:
+        raise UnsafeModel(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def parse_header(content: bytes, name: str) -> Header:
+    """The same for a file that is in memory."""
+    beginning = content[:8]
+    _check_beginning(beginning, name)
+    (length,) = struct.unpack("<Q", beginning)
+    _check_length(length, len(content), name)
+    return _parsed(content[8 : 8 + length], len(content), name)
+
+
+def encode(tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """Write fp16 and fp32 arrays as a safetensors file; equal input gives equal bytes."""
+    header: dict[str, object] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
+    blocks, position = [], 0
+    for key in sorted(tensors):
+        array = np.ascontiguousarray(tensors[key])
+        blocks.append(array.tobytes())
+        header[key] = {
+            "dtype": _DTYPE_NAMES[array.dtype.name],
+            "shape": list(tensors[key].shape),
+            "data_offsets": [position, position + array.nbytes],
+        }
+        position += array.nbytes
+    encoded = json.dumps(header, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    return struct.pack("<Q", len(encoded)) + encoded + b"".join(blocks)
+
+
+def _check_beginning(beginning: bytes, name: str) -> None:
+    if len(beginning) < 8:
+        raise UnsafeModel(f"{name} is empty or cut off. Get the whole file again.")
+    if beginning.startswith(b"PK") or (beginning[0] == 0x80 and beginning[1] in range(2, 6)):
+        raise UnsafeModel(
+            f"{name} is a pickle, which can run programs when it is opened, whatever its name "
+            "says. Get it as a true .safetensors file."
+        )
+    if beginning.startswith((b"version ", b"<!DOCTYP", b"<!doctyp", b"<html")):
+        raise UnsafeModel(
+            f"{name} is a text that stands for the file, not the weights. Download the file itself."
+        )
+
+
+def _check_length(length: int, size: int, name: str) -> None:
+    if length > _MAX_HEADER_BYTES:
+        raise UnsafeModel(f"{name} is no safetensors file, or it is damaged.")
+    if length + 8 > size:
+        raise UnsafeModel(f"{name} is cut off within its first part. Get the whole file again.")
+
+
+def _parsed(header: bytes, size: int, name: str) -> Header:
+    data_start = 8 + len(header)
+    try:
+        fields = json.loads(header)
+        metadata = {str(key): str(value) for key, value in fields.pop(_METADATA, {}).items()}
+        entries = {key: _entry(field) for key, field in fields.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise UnsafeModel(f"{name} is no safetensors file, or its header is damaged.") from None
+    _check_extent(entries, size - data_start, name)
+    return Header(name, entries, metadata, data_start)
+
+
+def _entry(field: dict[str, Any]) -> TensorEntry:
+    """Raises ValueError, TypeError, KeyError: no description of a tensor."""
+    start, end = field["data_offsets"]
+    shape = tuple(field["shape"])
+    if not all(isinstance(number, int) and number >= 0 for number in (start, end, *shape)):
+        raise ValueError("offsets and shapes are whole numbers")
+    if end - start != math.prod(shape) * _BYTES_OF[field["dtype"]]:
+        raise ValueError("the offsets do not fit the shape")
+    return TensorEntry(field["dtype"], shape, start, end)
+
+
+def _check_extent(entries: Mapping[str, TensorEntry], available: int, name: str) -> None:
+    """The tensors lie one after the other and end where the file ends."""
+    position = 0
+    for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.end)):
+        if entry.start != position:
+            raise UnsafeModel(f"{name} is no safetensors file, or its header is damaged.")
+        position = entry.end
+    if position > available:
+        raise UnsafeModel(
+            f"{name} is cut off: {position - available} of {position} bytes of weights are "
+            "missing. Get the whole file again."
+        )
+    if position < available:
+        raise UnsafeModel(f"{name} is damaged: it is longer than it says. Get it again.")
+
+
+def _floats(block: bytes, dtype: str) -> Array | None:
+    if dtype == "BF16":  # the upper half of an fp32
+        return (np.frombuffer(block, "<u2").astype(np.uint32) << 16).view(np.float32)
+    if dtype not in _NUMPY:
+        return None
+    return np.frombuffer(block, _NUMPY[dtype]).astype(np.float32)

@@ -1,0 +1,403 @@
+#!/usr/bin/env bash
+# Sets up Modelsheet: the backend in .venv, the plugin in Krita. `./install.sh --help` says more.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+venv=$root/.venv
+stamp=$venv/modelsheet-stamp
+log=$venv/install.log
+torch_version=2.13.0
+torch_index=https://download.pytorch.org/whl
+
+# What the tests use of the distribution: a real Krita on a screen of its own, Qt's libraries, and
+# a browser whose pages must not get in.
+system_packages=(krita xvfb xauth python3-pyqt5 shellcheck libgl1 libegl1 libxkbcommon0
+    libdbus-1-3 libfontconfig1 libglib2.0-0 libgl1-mesa-dri chromium)
+
+usage() {
+    cat <<'TEXT'
+Usage: ./install.sh [COMMAND] [OPTIONS]
+
+Commands
+  (none)       set up the backend in .venv and the plugin in Krita
+  demo         set up the backend and run the whole road without Krita; look into demo/
+  test         set up what the checks need and run them all
+  uninstall    take the plugin out of Krita and remove .venv; learnt subjects stay
+
+Options
+  --cpu | --cuda | --rocm   which PyTorch to install; found out by itself when not given
+  --krita-dir DIR           Krita's resource folder (it holds pykrita), if it is not the usual one
+  --dry-run                 say what would be done, do nothing
+  -h, --help                show this
+
+Environment: PYTHON names the Python to use (3.10 to 3.14).
+TEXT
+}
+
+say() { printf '%s\n' "$*"; }
+fail() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+stage() { # stage TEXT COMMAND...: runs it and says how long it took
+    local text=$1 began=$SECONDS
+    shift
+    say "── $text"
+    "$@"
+    say "   done in $((SECONDS - began)) s"
+}
+
+read_arguments() {
+    command=install accelerator='' krita_dir='' dry_run=''
+    while [ $# -gt 0 ]; do
+        case $1 in
+            demo | test | uninstall) command=$1 ;;
+            --cpu | --cuda | --rocm) accelerator=${1#--} ;;
+            --krita-dir)
+                [ $# -ge 2 ] || fail "--krita-dir needs a folder after it."
+                krita_dir=$2
+                shift
+                ;;
+            --krita-dir=*) krita_dir=${1#*=} ;;
+            --dry-run) dry_run=yes ;;
+            -h | --help) usage && exit 0 ;;
+            *) fail "I do not know \"$1\". ./install.sh --help lists what I know." ;;
+        esac
+        shift
+    done
+}
+
+# ── Python ───────────────────────────────────────────────────────────────────────────────────────
+
+is_usable() { # an interpreter of a version for which PyTorch has builds
+    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 15))' 2>/dev/null
+}
+
+find_python() { # sets $python
+    local candidate without_venv='' IFS=$'\n'
+    # shellcheck disable=SC2046 # one per line: a path may hold spaces
+    for candidate in ${PYTHON:+"$PYTHON"} $(type -aP python3 python3.13 python3.12 python3.11 \
+        python3.14 python3.10); do
+        is_usable "$candidate" || continue
+        if "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
+            python=$candidate
+            return
+        fi
+        without_venv=$candidate
+    done
+    IFS=' '
+    [ -z "$without_venv" ] || fail "$without_venv has no venv module. On Debian or Ubuntu run:" \
+        "apt-get install python3-venv"
+    fail "I found no Python from 3.10 to 3.14. Install one from your distribution or python.org," \
+        "or name it: PYTHON=/path/to/python3 ./install.sh"
+}
+
+# ── The backend ──────────────────────────────────────────────────────────────────────────────────
+
+detect_accelerator() {
+    if [ -n "$accelerator" ]; then
+        return
+    fi
+    accelerator=cpu
+    if command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; then
+        accelerator=cuda
+    elif [ -e /dev/kfd ] && { [ -d /opt/rocm ] || command -v rocminfo >/dev/null; }; then
+        accelerator=rocm
+    fi
+}
+
+needed_gigabytes() {
+    case $accelerator in
+        cpu) echo 3 ;;
+        cuda) echo 9 ;;
+        rocm) echo 20 ;;
+    esac
+}
+
+check_disk() {
+    local free_kilobytes needed
+    needed=$(needed_gigabytes)
+    free_kilobytes=$(df -Pk "$root" | awk 'NR == 2 { print $4 }')
+    [ "$free_kilobytes" -ge $((needed * 1024 * 1024)) ] || fail "The disk of $root has" \
+        "$((free_kilobytes / 1024 / 1024)) GB free; the backend needs $needed GB. Make room and" \
+        "run me again."
+}
+
+checksum() { "$python" -c 'import hashlib, sys
+print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'; }
+
+base_key() { # what only a new .venv can change
+    { "$python" -c 'import sys; print(sys.version, sys.executable)' &&
+        echo "$root $accelerator $torch_version"; } | checksum
+}
+
+packages_key() { cat "$root/constraints.txt" "$root/pyproject.toml" | checksum; }
+
+read_stamp() { # what the .venv that is there was made of
+    made_base='' made_packages='' made_extras=''
+    if [ -x "$venv/bin/python" ] && [ -s "$stamp" ]; then
+        IFS=' ' read -r made_base made_packages made_extras <"$stamp"
+    fi
+}
+
+is_up_to_date() { # is_up_to_date EXTRAS; a .venv with more than them will do
+    read_stamp
+    [ "$made_base" = "$(base_key)" ] && [ "$made_packages" = "$(packages_key)" ] &&
+        { [ -z "$1" ] || [ "$made_extras" = "$1" ]; }
+}
+
+set_up_backend() { # set_up_backend EXTRAS
+    detect_accelerator
+    if is_up_to_date "$1"; then
+        say "The backend in .venv is up to date."
+        return
+    fi
+    check_disk
+    say "Setting up the backend in .venv for $accelerator with $("$python" --version)."
+    torch_options=()
+    if [ "$made_base" != "$(base_key)" ]; then
+        stage "virtual environment" make_venv
+        stage "PyTorch $torch_version" install_torch
+        base_key >"$stamp"
+    fi
+    stage "the backend and what it needs" install_backend "$1"
+    echo "$(base_key) $(packages_key) $1" >"$stamp"
+}
+
+make_venv() {
+    if [ -e "$venv" ] && [ ! -f "$stamp" ]; then
+        fail "There is a $venv that I did not make. Move it away and run me again."
+    fi
+    rm -rf -- "$venv"
+    mkdir -p "$venv"
+    : >"$stamp" # from here on it is known as ours, even if we are interrupted
+    "$python" -m venv "$venv" >"$log" 2>&1 || explain "make the virtual environment"
+}
+
+pip() { # by a relative name, because pip splits PIP_CONSTRAINT at spaces
+    (cd "$root" && PIP_CONSTRAINT=constraints.txt "$venv/bin/python" -m pip \
+        --disable-pip-version-check "$@")
+}
+
+explain() { # explain WHAT FAILED, from the log
+    if grep -qiE 'no space left|disk quota' "$log"; then
+        fail "I could not $1: the disk is full. Make room and run me again."
+    fi
+    if grep -qiE 'connection|timed out|name resolution|name or service|unreachable|from versions: none' "$log"; then
+        fail "I could not $1: the packages cannot be downloaded. Check the network (and the" \
+            "proxy, if there is one) and run me again. Details: $log"
+    fi
+    tail -n 15 "$log" >&2
+    fail "I could not $1; the last lines of $log are above."
+}
+
+offered_torch() { # offered_torch [PIP OPTIONS]: the build that pip would take, like 2.13.0+cpu
+    pip install --dry-run --no-deps --quiet --ignore-installed --report - "$@" \
+        "torch==$torch_version" 2>>"$log" |
+        "$venv/bin/python" -c 'import json, sys
+print(json.load(sys.stdin)["install"][0]["metadata"]["version"])' 2>/dev/null
+}
+
+suits() { # suits BUILD: whether it is one for the accelerator
+    case $accelerator:$1 in
+        *:) false ;;
+        cpu:*+cpu | rocm:*+rocm*) true ;;
+        cpu:*) [ "$(uname -s)" = Darwin ] ;;
+        cuda:*+cpu | cuda:*+rocm* | rocm:*) false ;;
+        cuda:*) true ;;
+    esac
+}
+
+install_torch() {
+    # What pip is set up to use comes first; PyTorch's own indexes only where it has no fit.
+    local indexes=() index build
+    case $accelerator in
+        cpu) indexes=(cpu) ;;
+        cuda) indexes=(cu130 cu128) ;;
+        rocm) indexes=(rocm7.2 rocm7.1 rocm7.0 rocm6.4) ;;
+    esac
+    build=$(offered_torch) || build=''
+    for index in "${indexes[@]}"; do
+        if suits "$build"; then
+            break
+        fi
+        torch_options=(--extra-index-url "$torch_index/$index")
+        build=$(offered_torch --retries 1 --timeout 15 \
+            --index-url "$torch_index/$index") || build=""
+    done
+    if ! suits "$build"; then
+        torch_options=()
+        [ "$accelerator" = cpu ] || fail "There is no PyTorch $torch_version for $accelerator" \
+            "within reach. Check the network, or install for the processor: ./install.sh --cpu"
+        build=$torch_version
+        say "   PyTorch's own index of CPU builds does not answer; taking the ordinary build."
+    fi
+    say "   torch $build"
+    pip install --no-deps ${torch_options[@]+"${torch_options[@]}"} "torch==$build" >>"$log" 2>&1 ||
+        explain "install PyTorch"
+}
+
+install_backend() { # install_backend EXTRAS
+    pip install ${torch_options[@]+"${torch_options[@]}"} --editable ".${1:+[$1]}" >>"$log" 2>&1 ||
+        explain "install the backend"
+}
+
+# ── The plugin ───────────────────────────────────────────────────────────────────────────────────
+
+krita_plugin() { # krita_plugin install|uninstall, by whichever Python can (no package is needed)
+    local interpreter=$python
+    [ ! -x "$venv/bin/python" ] || interpreter=$venv/bin/python
+    PYTHONPATH=$root/backend PYTHONDONTWRITEBYTECODE=1 "$interpreter" - "$1" "$krita_dir" \
+        "$dry_run" "$venv/bin/python" <<'PYTHON'
+import os
+import sys
+from pathlib import Path
+
+from modelsheet import errors, krita_install
+
+action, krita_dir, dry_run, python = sys.argv[1:]
+where = {"environment": os.environ, "dry_run": bool(dry_run)}
+folder = Path(krita_dir) if krita_dir else None
+try:
+    if action == "install":
+        home = os.environ.get("MODELSHEET_HOME")
+        where["home"] = Path(home).absolute() if home else None
+        said = krita_install.install(folder, [python, "-m", "modelsheet", "serve"], **where)
+    else:
+        said = krita_install.uninstall(folder, **where)
+except errors.ModelsheetError as error:
+    sys.exit(f"install.sh: {error}")
+print(*said, sep="\n")
+PYTHON
+}
+
+warn_about_krita() {
+    if command -v pgrep >/dev/null && pgrep -x -u "$(id -u)" krita >/dev/null; then
+        say "Krita is open: close it and run me again, for it writes its settings when it closes."
+    fi
+    if [ -z "$krita_dir" ] && [ -d "$HOME/.var/app/org.kde.krita" ]; then
+        say "Krita from Flatpak cannot start programs outside its sandbox. Start the backend" \
+            "yourself: $venv/bin/modelsheet serve"
+    fi
+}
+
+# ── Commands ─────────────────────────────────────────────────────────────────────────────────────
+
+run_install() {
+    set_up_backend ''
+    krita_plugin install
+    warn_about_krita
+    say "Done. Start Krita, then: Settings > Dockers > Modelsheet."
+}
+
+run_demo() {
+    set_up_backend ''
+    stage "demo" "$venv/bin/python" -m modelsheet demo --out "$root/demo"
+}
+
+run_uninstall() {
+    krita_plugin uninstall
+    if [ -f "$stamp" ]; then
+        rm -rf -- "$venv"
+        say "Removed $venv."
+    elif [ -e "$venv" ]; then
+        say "Left $venv alone: I did not make it."
+    fi
+    say "Learnt subjects and settings are kept."
+}
+
+is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+install_system_packages() {
+    local package missing=()
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+        say "Not root on Debian or Ubuntu: tests that need Krita or Xvfb skip where these are missing."
+        return
+    fi
+    for package in "${system_packages[@]}"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    stage "from the distribution: ${missing[*]}" apt_install "${missing[@]}"
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    {
+        apt-get update -q && {
+            apt-get install -q -y --no-install-recommends "$@" || apt_install_each "$@"
+        }
+    } >>"$log" 2>&1 ||
+        say "   apt-get could not install them ($log); tests that need them skip with the reason."
+}
+
+apt_install_each() { # Ubuntu, for one, has no chromium: the others shall come all the same
+    local package missed=0
+    for package in "$@"; do
+        apt-get install -q -y --no-install-recommends "$package" || missed=1
+    done
+    return "$missed"
+}
+
+failed=()
+check() { # check COMMAND...: runs one of the checks and remembers if it was not clean
+    local began=$SECONDS
+    say "── $*"
+    "$venv/bin/$1" "${@:2}" || failed+=("$*")
+    say "   took $((SECONDS - began)) s"
+}
+
+check_shell() {
+    command -v shellcheck >/dev/null || {
+        say "── shellcheck is not installed: install.sh and .ci/run are not checked by it."
+        return
+    }
+    say "── shellcheck"
+    shellcheck install.sh .ci/run || failed+=(shellcheck)
+}
+
+run_test() {
+    set_up_backend test,dev
+    install_system_packages
+    cd "$root"
+    check ruff check .
+    check ruff format --check .
+    check mypy --strict
+    check_shell
+    check python -m pytest
+    if [ ${#failed[@]} -gt 0 ]; then
+        fail "Not clean:$(printf ' [%s]' "${failed[@]}")"
+    fi
+    say "All checks are clean ($SECONDS s in all)."
+}
+
+say_what_would_be_done() {
+    detect_accelerator
+    if [ "$command" = uninstall ]; then
+        krita_plugin uninstall
+        [ ! -f "$stamp" ] || say "$venv would be removed."
+        return
+    fi
+    local extras=''
+    [ "$command" != test ] || extras=test,dev
+    if is_up_to_date "$extras"; then
+        say "The backend in .venv is up to date."
+    else
+        say "The backend would be set up in $venv for $accelerator with" \
+            "$("$python" --version); it needs $(needed_gigabytes) GB."
+    fi
+    case $command in
+        install) krita_plugin install ;;
+        demo) say "The demo would run and write into $root/demo." ;;
+        test) say "ruff, mypy, shellcheck and pytest would run." ;;
+    esac
+}
+
+read_arguments "$@"
+find_python
+if [ -n "$dry_run" ]; then
+    say_what_would_be_done
+else
+    "run_$command"
+fi

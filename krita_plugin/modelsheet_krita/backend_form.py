@@ -1,0 +1,129 @@
+"""The form for where the backend is: this computer, or another one by URL and token."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from .contract import Capabilities
+from .pieces import heading
+from .qt import QtCore, QtWidgets, Signal
+from .words import tr
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class BackendForm(QtWidgets.QDialog):
+    """Asks; `sent` when the artist agrees and the entry can be an address."""
+
+    sent = Signal()
+
+    def __init__(
+        self,
+        parent: QtWidgets.QWidget | None,
+        *,
+        is_remote: bool,
+        url: str,
+        token: str,
+        capabilities: Capabilities | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("modelsheet_backend_form")
+        self.setWindowTitle(tr("Backend"))
+        self.local = QtWidgets.QRadioButton(tr("This computer, started when needed"))
+        self.remote = QtWidgets.QRadioButton(tr("Another one, at this address:"))
+        self.remote.setObjectName("modelsheet_remote")
+        self.url = QtWidgets.QLineEdit(url)
+        self.url.setObjectName("modelsheet_url")
+        self.url.setPlaceholderText("https://studio.example:8443")
+        self.token = QtWidgets.QLineEdit(token)
+        self.token.setObjectName("modelsheet_token")
+        self.token.setEchoMode(QtWidgets.QLineEdit.EchoMode.Password)
+        self.token.setPlaceholderText(tr("from its server.json"))
+        self.hint = QtWidgets.QLabel()
+        self.hint.setWordWrap(True)
+        # Room for the longest of its sentences, so that the form does not jump.
+        self.hint.setMinimumHeight(self.fontMetrics().height() * 3)
+        self.has = QtWidgets.QLabel(inventory(capabilities))
+        self.has.setObjectName("modelsheet_inventory")
+        self.has.setWordWrap(True)
+        self.has.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._build()
+        (self.remote if is_remote else self.local).setChecked(True)
+        self._judge()
+
+    def _build(self) -> None:
+        form = QtWidgets.QFormLayout()
+        form.addRow(tr("URL"), self.url)
+        form.addRow(tr("Token"), self.token)
+        standard = QtWidgets.QDialogButtonBox.StandardButton
+        buttons = QtWidgets.QDialogButtonBox(standard.Ok | standard.Cancel)
+        self.ok = buttons.button(standard.Ok)
+        # Qt's own words for these are not translated in every Krita.
+        self.ok.setText(tr("OK"))
+        buttons.button(standard.Cancel).setText(tr("Cancel"))
+        self.ok.setObjectName("modelsheet_backend_ok")
+        buttons.accepted.connect(self.sent)
+        buttons.rejected.connect(self.reject)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.addWidget(self.local)
+        layout.addWidget(self.remote)
+        layout.addLayout(form)
+        layout.addWidget(self.hint)
+        layout.addWidget(heading(tr("What it has")))
+        layout.addWidget(self.has)
+        layout.addWidget(buttons)
+        self.remote.toggled.connect(self._judge)
+        self.url.textChanged.connect(self._judge)
+        self.token.textChanged.connect(self._judge)
+        self.resize(self.fontMetrics().height() * 26, self.sizeHint().height())
+
+    def _judge(self) -> None:
+        is_remote = self.remote.isChecked()
+        self.url.setEnabled(is_remote)
+        self.token.setEnabled(is_remote)
+        hint = objection(self.url.text(), self.token.text()) if is_remote else ""
+        self.ok.setEnabled(not hint)
+        self.hint.setText(hint or (warning(self.url.text()) if is_remote else ""))
+
+
+def inventory(capabilities: Capabilities | None) -> str:
+    """Say in lines what the connected backend has, and of the rest what it lacks."""
+    if capabilities is None:
+        return tr("Not known until it is connected.")
+    lines = [tr("Modelsheet {version}", version=capabilities.version)]
+    for model in capabilities.base_models:
+        state = tr("ready") if model.available else tr("not ready")
+        line = f"{model.id}: {state}, {model.resolution} × {model.resolution}"
+        lines.append(f"{line}. {model.note}" if model.note else line)
+    return "\n".join(lines)
+
+
+def objection(url: str, token: str) -> str:
+    """Say why these cannot be an address, or nothing."""
+    parts = _parts(url)
+    if parts is None:
+        return tr("Enter the URL as http://HOST:PORT or https://HOST:PORT.")
+    if not token.strip().isascii() or not token.strip():
+        return tr("Enter the token; it stands in the other computer's server.json.")
+    return ""
+
+
+def warning(url: str) -> str:
+    """Say what is unsafe about the address, or nothing."""
+    parts = _parts(url)
+    exposed = parts is not None and parts[0] == "http" and parts[1] not in LOOPBACK
+    if not exposed:
+        return ""
+    return tr(
+        "Pictures and token travel unprotected over http. Use https, or a tunnel that ends on this "
+        "computer (http://127.0.0.1:…)."
+    )
+
+
+def _parts(url: str) -> tuple[str, str] | None:
+    try:
+        split = urlsplit(url.strip())
+        host, _ = split.hostname, split.port
+    except ValueError:
+        return None
+    return (split.scheme, host) if split.scheme in ("http", "https") and host else None

@@ -1,0 +1,207 @@
+"""Talks HTTP with one backend; no Qt, no Krita. All of it blocks: for the link's thread only."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import Any, Callable, TypeVar
+
+from . import contract
+from ._vendor import requests
+from .errors import BackendDown, BackendRefused, RequestRefused
+from .interruptible import Bell, InterruptibleAdapter
+from .request import Request
+from .wire import decode, encode
+from .words import tr
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 3.05
+READ_TIMEOUT_S = 15.0
+TRANSFER_TIMEOUT_S = 120.0
+POLL_S = 10
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a backend is and the token it wants."""
+
+    url: str
+    token: str
+
+
+class Client:
+    """One backend, authenticated. Raises only BackendError and its kinds."""
+
+    def __init__(self, address: Address, bell: Bell, on_ring: Callable[[], None]) -> None:
+        self._url = address.url.rstrip("/")
+        self._token = address.token
+        self._session = _session(address.token)
+        self._poll_session = _session(address.token)
+        patient = InterruptibleAdapter(bell, on_ring, POLL_S + READ_TIMEOUT_S)
+        self._poll_session.mount(self._url, patient)
+
+    def close(self) -> None:
+        self._session.close()
+        self._poll_session.close()
+
+    def prove(self) -> None:
+        """Make sure that whoever answers knows the token, before it is sent.
+
+        Raises BackendRefused.
+        """
+        nonce, key = secrets.token_hex(16), hashlib.sha256(self._token.encode()).hexdigest()
+        # Without the session: its header would give the token away to a stranger on a stale port.
+        with _session(None) as bare:
+            path = f"/v1/ping?nonce={nonce}&key={key[:16]}"
+            answer = self._request(bare, "GET", path, READ_TIMEOUT_S)
+        # Of an artist's token the backend knows only the sum, and proves that.
+        proofs = [
+            hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
+            for secret in (self._token, key)
+        ]
+        if _parsed(contract.Ping, answer).proof not in proofs:
+            raise BackendRefused(
+                tr(
+                    "Another program answers at the backend's address. Close it, or press Try "
+                    "Again to start the backend anew."
+                )
+            )
+
+    def capabilities(self) -> contract.Capabilities:
+        """Ask what the backend is. Raises BackendRefused when its version does not fit."""
+        found = _parsed(contract.Capabilities, self._send("GET", "/v1/capabilities"))
+        if found.api.split(".")[0] != contract.API_MAJOR:
+            raise BackendRefused(
+                tr(
+                    "The backend is version {version} (API {api}), but this plugin needs API "
+                    "{needed}. Update both with ./install.sh, then start Krita again.",
+                    version=found.version,
+                    api=found.api,
+                    needed=contract.API_MAJOR,
+                )
+            )
+        return found
+
+    def jobs(self) -> tuple[contract.JobView, ...]:
+        return _parsed(contract.JobList, self._send("GET", "/v1/jobs")).jobs
+
+    def subjects(self) -> tuple[contract.SubjectView, ...]:
+        return _parsed(contract.SubjectList, self._send("GET", "/v1/subjects")).subjects
+
+    def delete_subject(self, subject_id: str) -> None:
+        self._send("DELETE", f"/v1/subjects/{subject_id}")
+
+    def tell_job(self, job_id: str, verb: str) -> contract.JobView:
+        """`verb`: cancel, pause, resume or finish."""
+        return _parsed(contract.JobView, self._send("POST", f"/v1/jobs/{job_id}/{verb}", json={}))
+
+    def move_job(self, job_id: str, before: str) -> None:
+        self._send("POST", f"/v1/jobs/{job_id}/move", json={"before": before})
+
+    def waiting(self) -> tuple[str, ...]:
+        """The ids of the jobs that wait, the next one first."""
+        return _parsed(contract.QueueView, self._send("GET", "/v1/queue")).waiting
+
+    def submit(self, request: Request) -> contract.JobView:
+        """Hand in a job; sent twice because an answer was lost, it is still one job."""
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        body = encode(request)
+        return _parsed(contract.JobView, self._send("POST", "/v1/jobs", json=body, headers=key))
+
+    def put_picture(self, pixels: bytes) -> str:
+        """Send raw pixels unless the backend has them; return their sha256."""
+        sha256 = hashlib.sha256(pixels).hexdigest()
+        path = f"/v1/blobs/{sha256}"
+        if self._request(self._session, "HEAD", path, READ_TIMEOUT_S).status_code == 404:
+            octets = {"Content-Type": "application/octet-stream"}
+            self._send("PUT", path, data=pixels, headers=octets, timeout_s=TRANSFER_TIMEOUT_S)
+        return sha256
+
+    def picture(self, sha256: str) -> bytes:
+        return self._send("GET", f"/v1/blobs/{sha256}", timeout_s=TRANSFER_TIMEOUT_S).content
+
+    def events(self, cursor: str, wait_s: int) -> contract.EventPage:
+        path = f"/v1/events?after={cursor}&wait={wait_s}"
+        answer = self._request(self._poll_session, "GET", path, wait_s + READ_TIMEOUT_S)
+        return _parsed(contract.EventPage, _accepted(answer))
+
+    def _send(
+        self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any
+    ) -> requests.Response:
+        return _accepted(self._request(self._session, method, path, timeout_s, **options))
+
+    def _request(
+        self, session: Any, method: str, path: str, timeout_s: float, **options: Any
+    ) -> requests.Response:
+        timeout = (CONNECT_TIMEOUT_S, timeout_s)
+        try:
+            # No redirects: they could carry the token to another host.
+            return session.request(
+                method, self._url + path, timeout=timeout, allow_redirects=False, **options
+            )
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise BackendRefused(
+                tr("{url} is no address. Mend it in the backend settings.", url=self._url)
+            ) from error
+        except requests.exceptions.SSLError as error:
+            raise BackendRefused(
+                tr(
+                    "{url} shows no certificate this computer trusts. Ask who runs it.",
+                    url=self._url,
+                )
+            ) from error
+        except (requests.RequestException, OSError) as error:
+            raise BackendDown(
+                tr(
+                    "No backend answers at {url}. Check that it runs, then press Try Again.",
+                    url=self._url,
+                )
+            ) from error
+
+
+def _session(token: str | None) -> requests.Session:
+    session = requests.Session()
+    # Proxies named in the environment must not catch 127.0.0.1, nor .netrc replace the token.
+    session.trust_env = False
+    if token is not None:
+        session.headers["Authorization"] = f"Bearer {token}"
+    return session
+
+
+def _accepted(answer: requests.Response) -> requests.Response:
+    """Return the answer if it is a yes; else raise with the backend's own sentence."""
+    if answer.status_code in (401, 403):
+        raise BackendRefused(
+            tr(
+                "The backend does not accept the token. Copy it again from the backend's "
+                "server.json into the backend settings, or press Try Again."
+            )
+        )
+    if 200 <= answer.status_code < 300:
+        return answer
+    if 300 <= answer.status_code < 400:
+        raise BackendRefused(_unreadable())
+    problem = _parsed(contract.Problem, answer)
+    sentence = problem.detail or problem.title
+    if answer.status_code == 503:
+        raise BackendDown(sentence)
+    raise RequestRefused(sentence, problem.code)
+
+
+def _parsed(kind: type[T], answer: requests.Response) -> T:
+    try:
+        return decode(kind, json.loads(answer.content))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BackendRefused(_unreadable()) from error
+
+
+def _unreadable() -> str:
+    return tr(
+        "The address does not answer as a Modelsheet backend does. Check the URL in the settings, "
+        "or update Modelsheet."
+    )

@@ -1,0 +1,211 @@
+"""The open document: gives the selected layers and the canvas as pictures, puts results in.
+
+Main thread only. The artist's layers are never changed: colours are converted in a document of our
+own that nobody sees.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import Any
+
+from krita import Krita
+
+from . import reader
+from .contract import SubjectView
+from .conversion import SRGB, Converter, check_size, space_of
+from .errors import BadInput
+from .frame import Box
+from .layer_reading import LayerReading
+from .picture import NamedPicture, Picture, Place, Reading
+from .qt import QtCore
+from .reader import TileSource
+from .sources import Wish
+from .words import tr
+
+LONGEST_NAME = 200
+ACTIVE_LAYER_CHECKS_MS = (0, 100, 300)
+ANNOTATION = "modelsheet/subjects"
+LONGEST_GROUND = 2048  # px; what the backend takes to paint over
+
+
+def current(window: Any) -> OpenDocument:
+    """Return the document that the artist looks at. Raises BadInput when there is none."""
+    view = window.activeView() if window else None
+    document = view.document() if view else None
+    if document is None:
+        raise BadInput(
+            tr("No document is open in this window. Open one, or click into its canvas.")
+        )
+    return OpenDocument(document, view)
+
+
+class OpenDocument:
+    """One document, held on to: later steps happen in it, whatever is in front then."""
+
+    def __init__(self, document: Any, view: Any) -> None:
+        self._document = document
+        self._view = view
+        self.name = document.name() or tr("the unnamed document")
+
+    @property
+    def is_open(self) -> bool:
+        return any(self._document == open_ for open_ in Krita.instance().documents())
+
+    def place(self) -> Place:
+        x, y, width, height = self.area("selection")
+        return Place(x + width // 2, y + height // 2)
+
+    def area(self, of: str) -> Box:
+        """The box of the selection, if there is one and it is wanted, else of the canvas."""
+        selection = self._document.selection() if of == "selection" else None
+        if selection is not None and selection.width() > 0 and selection.height() > 0:
+            return selection.x(), selection.y(), selection.width(), selection.height()
+        return 0, 0, self._document.width(), self._document.height()
+
+    def read(self, wish: Wish) -> Generator[None, None, Reading]:
+        """Read the selected layers; yields between tiles. Raises BadInput: there is no picture."""
+        selected = self._view.selectedNodes() or [self._document.activeNode()]
+        steps = LayerReading(self._document, selected, wish, _converter).steps()
+        while self.is_open:
+            try:
+                next(steps)
+            except StopIteration as finished:
+                return finished.value  # type: ignore[no-any-return]
+            yield
+        steps.close()
+        raise BadInput(tr("“{name}” was closed while it was read.", name=self.name))
+
+    def read_ground(self, resolution: int) -> tuple[Picture, bytes, Place]:
+        """Read what the canvas shows inside the selection, or all of it, to be painted over.
+
+        Gives the picture, reduced towards `resolution`, the selection on it, one byte per pixel, if
+        there is one, and the place that the result belongs to.
+        """
+        whole = QtCore.QRect(*self.area("canvas"))
+        box = QtCore.QRect(*self.area("selection")).intersected(whole).getRect()
+        if box[2] < 1 or box[3] < 1:
+            raise BadInput(tr("The selection lies outside the canvas. Move it in."))
+        space = space_of(self._document)
+        with _converter() as converter:
+            source = TileSource(partial(self._shown, space, converter))
+            longest = min(LONGEST_GROUND, max(resolution, 1) * 2)
+            picture = _drained(reader.read(self.name, box, source, longest))
+        place = Place(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
+        return picture, self._mask(box, picture), place
+
+    def _shown(self, space: tuple[str, str, str], converter: Converter, box: Box) -> bytes:
+        raw = bytes(self._document.pixelData(*box))
+        check_size(self.name, raw, space, box[2] * box[3])
+        return converter.convert(raw, box[2], box[3], space, SRGB)
+
+    def _mask(self, box: Box, picture: Picture) -> bytes:
+        """The selection in the picture's size, or nothing where there is none."""
+        selection = self._document.selection()
+        if selection is None:
+            return b""
+        factor = max(1, box[2] // picture.width)
+        rows = (
+            bytes(selection.pixelData(box[0], box[1] + row * factor, box[2], 1))[::factor]
+            for row in range(picture.height)
+        )
+        return b"".join(row[: picture.width] for row in rows)
+
+    def insert(self, name: str, results: Sequence[NamedPicture], place: Place) -> None:
+        """Add one group with a layer per result on top, in one undo step; only the first is shown.
+
+        Raises BadInput when the document was closed.
+        """
+        self._require_open()
+        active = self._document.activeNode()
+        group = self._document.createGroupLayer(layer_name(name))
+        with _converter() as converter:
+            layers = [self._layer(result, place, converter) for result in results]
+        for hidden in layers[1:]:
+            hidden.setVisible(False)
+        # Krita records one step per node that joins the image: so they join inside the group.
+        group.setChildNodes(layers[::-1])
+        self._document.rootNode().addChildNode(group, None)
+        if len(layers) > 1:
+            # Krita shows an only child in its group's place; several it lists but does not paint.
+            self._document.refreshProjection()
+        _keep_active(self._document, active, group)
+
+    def _require_open(self) -> None:
+        if not self.is_open:
+            raise BadInput(
+                tr(
+                    "“{name}”, for which this was painted, is closed. Generate again in the "
+                    "document that shall have it.",
+                    name=self.name,
+                )
+            )
+
+    def _layer(self, result: NamedPicture, place: Place, converter: Converter) -> Any:
+        picture = result.picture
+        node = self._document.createNode(layer_name(result.layer), "paintlayer")
+        native = converter.convert(
+            picture.pixels, picture.width, picture.height, SRGB, space_of(node)
+        )
+        x, y = place.x - picture.width // 2, place.y - picture.height // 2
+        node.setPixelData(QtCore.QByteArray(native), x, y, picture.width, picture.height)
+        return node
+
+    def remember_subjects(self, subjects: Sequence[SubjectView]) -> None:
+        """Note in the document which subjects are painted in it."""
+        known = {one["id"]: one for one in self.subjects()}
+        for one in subjects:
+            known[one.id] = {"id": one.id, "name": one.name, "class_noun": one.class_noun}
+        text = json.dumps({"version": 1, "subjects": list(known.values())}, ensure_ascii=False)
+        description = "Modelsheet: the subjects painted here"
+        self._document.setAnnotation(ANNOTATION, description, QtCore.QByteArray(text.encode()))
+
+    def subjects(self) -> list[dict[str, str]]:
+        """What remember_subjects noted; what cannot be read is left out."""
+        if ANNOTATION not in self._document.annotationTypes():
+            return []
+        try:
+            told = json.loads(bytes(self._document.annotation(ANNOTATION)))
+            return [
+                {key: str(one[key]) for key in ("id", "name", "class_noun")}
+                for one in told["subjects"]
+            ]
+        except (ValueError, KeyError, TypeError):
+            return []
+
+
+def _converter() -> Converter:
+    krita = Krita.instance()
+    return Converter(lambda: krita.createDocument(1, 1, "Modelsheet", *SRGB, 72.0))
+
+
+def _drained(steps: Generator[None, None, Picture]) -> Picture:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+
+
+def layer_name(text: str) -> str:
+    """Cut to what Krita stores safely: one line without control characters, at most 200 long."""
+    clean = "".join(" " if unicodedata.category(one)[0] == "C" else one for one in text)
+    return clean if len(clean) <= LONGEST_NAME else clean[: LONGEST_NAME - 1] + "…"
+
+
+def _keep_active(document: Any, active: Any, group: Any) -> None:
+    """Make the artist's layer active again: Krita activates the new group some time later."""
+    if active is None:
+        return
+    group_id = group.uniqueId()
+
+    def check() -> None:
+        now = document.activeNode()
+        if now is not None and now.uniqueId() == group_id:
+            document.setActiveNode(active)
+
+    for delay_ms in ACTIVE_LAYER_CHECKS_MS:
+        QtCore.QTimer.singleShot(delay_ms, check)

@@ -1,0 +1,70 @@
+"""What the link's thread does with a client on the artist's behalf."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .client import Client
+from .contract import GeneratedImage, JobView
+from .errors import RequestRefused
+from .learn_form import LearnWish
+from .picture import BYTES_PER_PIXEL, Picture
+from .request import DescribeRequest, ImageRef, LearnRequest
+from .words import tr
+
+
+def send_pictures(client: Client, pictures: Sequence[Picture]) -> tuple[ImageRef, ...]:
+    """Send what the backend does not have yet; return the references a request needs."""
+    return tuple(
+        ImageRef(client.put_picture(one.pixels), one.width, one.height, one.name)
+        for one in pictures
+    )
+
+
+def describe(client: Client, pictures: Sequence[Picture], base_model: str) -> JobView:
+    images = send_pictures(client, pictures)
+    return client.submit(DescribeRequest(base_model, images))
+
+
+def learn(
+    client: Client, pictures: Sequence[Picture], captions: tuple[str, ...], wish: LearnWish
+) -> JobView:
+    images = send_pictures(client, pictures)
+    return client.submit(
+        LearnRequest(
+            name=wish.name,
+            class_noun=wish.class_noun,
+            identifier=wish.identifier,
+            preset=wish.preset,
+            base_model=wish.base_model,
+            images=images,
+            captions=captions,
+        )
+    )
+
+
+def do_next(client: Client, job_id: str, kin: set[str]) -> tuple[str, ...]:
+    """Move a waiting job before all others of its kind; return the ids in their new order."""
+    waiting = [one for one in client.waiting() if one in kin and one != job_id]
+    if waiting:
+        client.move_job(job_id, before=waiting[0])
+    return client.waiting()
+
+
+def fetch_results(client: Client, images: Sequence[GeneratedImage]) -> list[Picture]:
+    return [
+        _checked(client.picture(image.blob), image.width, image.height, image.prompt)
+        for image in images
+    ]
+
+
+def fetch_references(client: Client, references: Sequence[ImageRef]) -> list[Picture]:
+    return [
+        _checked(client.picture(ref.blob), ref.width, ref.height, ref.name) for ref in references
+    ]
+
+
+def _checked(pixels: bytes, width: int, height: int, name: str) -> Picture:
+    if len(pixels) != width * height * BYTES_PER_PIXEL:
+        raise RequestRefused(tr("The backend sent a picture that is not whole. Generate again."))
+    return Picture(name, width, height, pixels)

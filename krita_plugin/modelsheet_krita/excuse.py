@@ -1,0 +1,58 @@
+"""The tiny docker that stands in for the real one and says what is missing and how to mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .qt import QtCore, QtWidgets
+from .words import tr
+
+DOCKER_ID = "modelsheet_krita"
+
+
+def reason(error: Exception) -> str:
+    """Say in plain words why the plugin could not start."""
+    if isinstance(error, ImportError) and "_vendor" in str(error):
+        return f"{_incomplete()} {_reinstall()}"
+    if isinstance(error, RuntimeError):
+        return str(error)
+    why = f"{type(error).__name__}: {error}"
+    return tr("Modelsheet could not start ({why}).", why=why) + " " + _reinstall()
+
+
+def _incomplete() -> str:
+    return tr(
+        "Modelsheet is not complete: its copy of the package “requests” is missing, as it is when "
+        "the source folder is copied by hand."
+    )
+
+
+def _reinstall() -> str:
+    return tr(
+        "Run ./install.sh again in Modelsheet's folder, or import modelsheet_krita.zip "
+        "(made by: modelsheet krita zip) with Tools ▸ Scripts ▸ Import Python Plugin, then start "
+        "Krita again."
+    )
+
+
+def register(krita: Any, sentence: str) -> None:
+    """Put up a docker that shows `sentence` and nothing else. `krita`: Krita's own module."""
+
+    class ExcuseDocker(krita.DockWidget):
+        def __init__(self) -> None:
+            super().__init__()
+            self.setWindowTitle("Modelsheet")
+            label = QtWidgets.QLabel(sentence)
+            label.setObjectName("modelsheet_excuse")
+            label.setWordWrap(True)
+            label.setMargin(label.fontMetrics().height() // 2)
+            label.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
+            label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+            self.setWidget(label)
+
+        def canvasChanged(self, canvas: Any) -> None:
+            """Nothing here depends on the canvas; Krita demands the method."""
+
+    side = krita.DockWidgetFactoryBase.DockRight
+    factory = krita.DockWidgetFactory(DOCKER_ID, side, ExcuseDocker)
+    krita.Krita.instance().addDockWidgetFactory(factory)

@@ -1,0 +1,191 @@
+"""The form that asks what to explore, and the grid in which the artist picks a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .contract import MOST_RESULTS
+from .pieces import IconSource, buddy, push_button
+from .qt import QtCore, QtGui, QtWidgets, Signal
+from .request import Axis, Explore
+from .words import tr
+
+USUAL = {
+    "unet_scale": "0, 0.4, 0.7, 1, 1.3",
+    "text_encoder_scale": "0, 0.5, 1, 1.5",
+    "guidance_scale": "2, 4, 7, 10",
+    "inference_steps": "10, 25, 50",
+    "seed": "1, 2, 3, 4",
+}
+MOST_VALUES = 16
+
+
+class ExploreForm(QtWidgets.QDialog):
+    """Two sides of a grid: what changes along each, and its values."""
+
+    sent = Signal()
+
+    def __init__(self, icon: IconSource, parent: QtWidgets.QWidget | None) -> None:
+        super().__init__(parent)
+        self.setObjectName("modelsheet_explore_form")
+        self.setWindowTitle(tr("Explore Scales"))
+        self.across, self.across_values = self._side("across", "unet_scale", optional=False)
+        self.down, self.down_values = self._side("down", "text_encoder_scale", optional=True)
+        self.hint = QtWidgets.QLabel()
+        self.hint.setObjectName("modelsheet_explore_hint")
+        self.hint.setWordWrap(True)
+        self.paint = push_button(icon, "media-playback-start", tr("Paint the Grid"), "")
+        self.paint.setObjectName("modelsheet_explore_paint")
+        self.paint.clicked.connect(self.sent)
+        explain = QtWidgets.QLabel(
+            tr("The prompt is painted once for each pair of values, with one seed, side by side.")
+        )
+        explain.setWordWrap(True)
+        form = QtWidgets.QFormLayout()
+        form.addRow(buddy(tr("Across"), self.across), self.across)
+        form.addRow("", self.across_values)
+        form.addRow(buddy(tr("Down"), self.down), self.down)
+        form.addRow("", self.down_values)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.addWidget(explain)
+        layout.addLayout(form)
+        layout.addWidget(self.hint)
+        layout.addWidget(self.paint)
+        self.resize(self.fontMetrics().height() * 24, self.sizeHint().height())
+        self._judge()
+
+    def _side(
+        self, name: str, axis: str, *, optional: bool
+    ) -> tuple[QtWidgets.QComboBox, QtWidgets.QLineEdit]:
+        box, values = QtWidgets.QComboBox(), QtWidgets.QLineEdit(USUAL[axis])
+        box.setObjectName(f"modelsheet_{name}")
+        values.setObjectName(f"modelsheet_{name}_values")
+        values.setAccessibleName(tr("Values, with commas between them"))
+        values.setToolTip(tr("Values, with commas between them"))
+        for key in USUAL:
+            box.addItem(axis_title(key), key)
+        if optional:
+            box.addItem(tr("Nothing"), "")
+        box.setCurrentIndex(box.findData(axis))
+        box.currentIndexChanged.connect(lambda: values.setText(USUAL.get(box.currentData(), "")))
+        box.currentIndexChanged.connect(self._judge)
+        values.textChanged.connect(self._judge)
+        return box, values
+
+    def explore(self) -> Explore | None:
+        """What is entered, or None while it is no grid."""
+        across = _axis(self.across.currentData(), self.across_values.text())
+        name = self.down.currentData()
+        down = _axis(name, self.down_values.text()) if name else None
+        if across is None or (name and down is None) or name == across.name:
+            return None
+        cells = len(across.values) * (len(down.values) if down else 1)
+        return Explore(across, down) if cells <= MOST_RESULTS else None
+
+    def _judge(self) -> None:
+        if not hasattr(self, "paint"):
+            return
+        self.down_values.setVisible(bool(self.down.currentData()))
+        explore = self.explore()
+        self.paint.setEnabled(explore is not None)
+        if explore is None:
+            self.hint.setText(
+                tr(
+                    "Two different things with numbers between commas, at most {most} pictures "
+                    "together.",
+                    most=MOST_RESULTS,
+                )
+            )
+            return
+        down = len(explore.down.values) if explore.down else 1
+        across = len(explore.across.values)
+        self.hint.setText(tr("{across} × {down} pictures", across=across, down=down))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a grid and what is said of it."""
+
+    picture: QtGui.QPixmap
+    about: str
+
+
+class GridView(QtWidgets.QDialog):
+    """The painted grid; a click on a cell takes its values for the next pictures."""
+
+    picked = Signal(int)  # the number of the cell, row by row
+
+    def __init__(
+        self,
+        title: str,
+        cells: Sequence[Cell],
+        explore: Explore,
+        parent: QtWidgets.QWidget | None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("modelsheet_grid")
+        self.setWindowTitle(tr("Explored: {title}", title=title))
+        across, down = explore.across, explore.down
+        rows = [f"{value:g}" for value in down.values] if down else [""]
+        self.table = QtWidgets.QTableWidget(len(rows), len(across.values))
+        self.table.setObjectName("modelsheet_grid_cells")
+        self.table.setAccessibleName(tr("Pictures by their values"))
+        self.table.setHorizontalHeaderLabels([f"{value:g}" for value in across.values])
+        self.table.setVerticalHeaderLabels(rows)
+        self.table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setIconSize(cells[0].picture.size() / cells[0].picture.devicePixelRatioF())
+        for place, cell in enumerate(cells):
+            item = QtWidgets.QTableWidgetItem(QtGui.QIcon(cell.picture), "")
+            item.setToolTip(cell.about)
+            item.setData(QtCore.Qt.ItemDataRole.AccessibleTextRole, cell.about)
+            self.table.setItem(place // len(across.values), place % len(across.values), item)
+        self.table.resizeColumnsToContents()
+        self.table.resizeRowsToContents()
+        self.table.cellClicked.connect(
+            lambda row, column: self.picked.emit(row * len(across.values) + column)
+        )
+        self.table.cellActivated.connect(
+            lambda row, column: self.picked.emit(row * len(across.values) + column)
+        )
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.addWidget(QtWidgets.QLabel(_legend(explore)))
+        layout.addWidget(self.table, 1)
+        self.said = QtWidgets.QLabel(tr("Click a picture to go on with its values."))
+        self.said.setObjectName("modelsheet_grid_said")
+        layout.addWidget(self.said)
+        self.resize(self._whole())
+
+    def _whole(self) -> QtCore.QSize:
+        """Room for all cells, within reason."""
+        em = self.fontMetrics().height()
+        width = self.table.horizontalHeader().length() + 6 * em
+        height = self.table.verticalHeader().length() + 8 * em
+        return QtCore.QSize(width, height).boundedTo(QtCore.QSize(60 * em, 44 * em))
+
+
+def axis_title(name: str) -> str:
+    return {
+        "unet_scale": tr("Drawing scale"),
+        "text_encoder_scale": tr("Reading scale"),
+        "guidance_scale": tr("Guidance"),
+        "inference_steps": tr("Steps"),
+        "seed": tr("Seed"),
+    }[name]
+
+
+def _legend(explore: Explore) -> str:
+    across = axis_title(explore.across.name)
+    if explore.down is None:
+        return tr("Across: {across}", across=across)
+    down = axis_title(explore.down.name)
+    return tr("Across: {across} · down: {down}", across=across, down=down)
+
+
+def _axis(name: str, text: str) -> Axis | None:
+    """Read numbers between commas; None where they are none."""
+    try:
+        values = tuple(float(word) for word in text.split(",") if word.strip())
+    except ValueError:
+        return None
+    return Axis(name, values) if 0 < len(values) <= MOST_VALUES else None

@@ -1,0 +1,160 @@
+"""What the artist may turn while painting, kept in a fold and in presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .pieces import Fold, buddy, spin_box
+from .qt import QtCore, QtWidgets
+from .words import tr
+
+SAMPLERS = ("DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM")
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What the advanced fold says, and what an artist's preset keeps. 0 is the model's own."""
+
+    negative_prompt: str = ""
+    size: str = "model"  # or canvas, selection
+    sampler: str = ""
+    inference_steps: int = 0
+    guidance_scale: float = 0.0
+    unet_scale: float = 1.0
+    text_encoder_scale: float = 1.0
+    source: str = "nothing"  # or canvas: what is painted over
+    strength: int = 60  # percent of it that may change
+    tiling: bool = False
+    pixel_art: bool = False
+
+
+class KnobFold(Fold):
+    """Shows and reads the knobs."""
+
+    def __init__(self) -> None:
+        super().__init__(tr("More"), "modelsheet_more")
+        self.size = _choice("modelsheet_size", tr("How large the pictures are"))
+        for title, key in (
+            (tr("As the model likes"), "model"),
+            (tr("Of the canvas"), "canvas"),
+            (tr("Of the selection"), "selection"),
+        ):
+            self.size.addItem(title, key)
+        self.source = _choice("modelsheet_source", tr("What the painting starts from"))
+        for title, key in ((tr("Nothing"), "nothing"), (tr("The canvas"), "canvas")):
+            self.source.addItem(title, key)
+        self.strength = spin_box("modelsheet_strength", 0, 100, tr("How much of it may change"))
+        self.strength.setSuffix(" %")
+        self.negative = QtWidgets.QLineEdit()
+        self.negative.setObjectName("modelsheet_negative")
+        self.negative.setToolTip(tr("What shall not be in the picture"))
+        self.sampler = _choice("modelsheet_sampler", tr("How noise becomes a picture"))
+        self.sampler.addItem(tr("The model's own"), "")
+        for name in SAMPLERS:
+            self.sampler.addItem(name, name)
+        self.steps = spin_box("modelsheet_steps", 0, 200, tr("More steps take longer"))
+        self.steps.setSpecialValueText(tr("auto"))
+        self.guidance = _decimal("modelsheet_guidance", 30.0, tr("How closely the prompt is kept"))
+        self.guidance.setSpecialValueText(tr("auto"))
+        self.unet = _decimal("modelsheet_unet", 2.0, tr("How strongly the subject is drawn"))
+        self.text = _decimal("modelsheet_text", 2.0, tr("How strongly its name is read"))
+        self.tiling = QtWidgets.QCheckBox(tr("Seamless tile"))
+        self.tiling.setObjectName("modelsheet_tiling")
+        self.pixel_art = QtWidgets.QCheckBox(tr("Pixel art"))
+        self.pixel_art.setObjectName("modelsheet_pixel_art")
+        self.pixel_art.setToolTip(tr("On the pixel grid, with few colours"))
+        self._fill_fold()
+        self.show_knobs(Knobs())
+
+    def _fill_fold(self) -> None:
+        form = QtWidgets.QFormLayout(self.inside)
+        form.setContentsMargins(self.fontMetrics().height() // 2, 0, 0, 0)
+        form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for label, widget in (
+            (tr("Size"), self.size),
+            (tr("Start from"), self.source),
+            (tr("Strength"), self.strength),
+            (tr("Not in it"), self.negative),
+            (tr("Sampler"), self.sampler),
+            (tr("Steps"), self.steps),
+            (tr("Guidance"), self.guidance),
+            (tr("Drawing scale"), self.unet),
+            (tr("Reading scale"), self.text),
+        ):
+            form.addRow(buddy(label, widget), widget)
+        form.addRow(self.tiling)
+        form.addRow(self.pixel_art)
+        self.source.currentIndexChanged.connect(self._on_source)
+
+    def knobs(self) -> Knobs:
+        return Knobs(
+            negative_prompt=self.negative.text().strip(),
+            size=self.size.currentData(),
+            sampler=self.sampler.currentData(),
+            inference_steps=self.steps.value(),
+            guidance_scale=self.guidance.value(),
+            unet_scale=self.unet.value(),
+            text_encoder_scale=self.text.value(),
+            source=self.source.currentData(),
+            strength=self.strength.value(),
+            tiling=self.tiling.isChecked(),
+            pixel_art=self.pixel_art.isChecked(),
+        )
+
+    def show_knobs(self, knobs: Knobs) -> None:
+        self.negative.setText(knobs.negative_prompt)
+        for box, key in (
+            (self.size, knobs.size),
+            (self.sampler, knobs.sampler),
+            (self.source, knobs.source),
+        ):
+            box.setCurrentIndex(max(0, box.findData(key)))
+        self.steps.setValue(knobs.inference_steps)
+        self.guidance.setValue(knobs.guidance_scale)
+        self.unet.setValue(knobs.unet_scale)
+        self.text.setValue(knobs.text_encoder_scale)
+        self.strength.setValue(knobs.strength)
+        self.tiling.setChecked(knobs.tiling)
+        self.pixel_art.setChecked(knobs.pixel_art)
+        self._on_source()
+
+    def offer_picture(self) -> None:
+        """Start from the result that the artist has just chosen for it."""
+        if self.source.findData("picture") < 0:
+            self.source.addItem(tr("The chosen picture"), "picture")
+        self.source.setCurrentIndex(self.source.findData("picture"))
+        self.button.setChecked(True)
+
+    def _on_source(self) -> None:
+        self.strength.setEnabled(self.source.currentData() != "nothing")
+
+
+def read_knobs(told: dict[str, Any]) -> Knobs:
+    """Build Knobs from what a preset kept, leaving out what this version does not know."""
+    known = {field.name for field in fields(Knobs)}
+    return Knobs(**{name: value for name, value in told.items() if name in known})
+
+
+def _choice(name: str, tooltip: str) -> QtWidgets.QComboBox:
+    box = QtWidgets.QComboBox()
+    box.setObjectName(name)
+    box.setToolTip(tooltip)
+    # Long words must not set the docker's width.
+    box.setSizeAdjustPolicy(
+        QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    box.setMinimumContentsLength(6)
+    return box
+
+
+def _decimal(name: str, most: float, tooltip: str) -> QtWidgets.QDoubleSpinBox:
+    box = QtWidgets.QDoubleSpinBox()
+    box.setObjectName(name)
+    box.setRange(0.0, most)
+    box.setSingleStep(0.1)
+    box.setDecimals(2)
+    box.setLocale(QtCore.QLocale(QtCore.QLocale.Language.C))
+    box.setToolTip(tooltip)
+    return box

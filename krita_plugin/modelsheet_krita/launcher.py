@@ -1,0 +1,155 @@
+"""Finds the backend that runs on this computer, or starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from .client import Address
+from .errors import BackendMissing
+from .words import tr
+
+START_TIMEOUT_S = 90.0
+LOOK_EVERY_S = 0.25
+# Krita's own Python and Qt must not leak into the backend's.
+FOREIGN = ("PYTHON", "QT_", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "DYLD_")
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """How this computer's backend is started, and where it says that it runs.
+
+    An empty `command`: nobody installed one here. `home` becomes its MODELSHEET_HOME.
+    """
+
+    command: tuple[str, ...]
+    home: str | None
+    connection_file: Path
+    log_file: Path
+
+
+class Launcher:
+    """Holds the backend's process if we started it; it outlives Krita, as learning does."""
+
+    def __init__(self, plan: LaunchPlan, environment: Mapping[str, str]) -> None:
+        self._plan = plan
+        self._environment = clean_environment(environment, plan.home)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def find(self) -> Address | None:
+        """Return where the running backend is, or None.
+
+        Raises BackendMissing: the file is not safe.
+        """
+        path = self._plan.connection_file
+        try:
+            if not _is_private(path):
+                raise BackendMissing(
+                    tr(
+                        "{path} can be read by other people, so its token is not safe. Delete the "
+                        "file, then press Try Again.",
+                        path=path,
+                    )
+                )
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return Address(told["url"], told["token"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def start(self, wait: Callable[[float], None]) -> None:
+        """Start the backend and wait until it says where it is; `wait` pauses between two looks."""
+        if not self._plan.command:
+            raise BackendMissing(
+                tr(
+                    "No backend is installed on this computer. Run ./install.sh in Modelsheet's "
+                    "folder, or enter the URL and token of another computer's in the backend "
+                    "settings."
+                )
+            )
+        before = self._stamp()
+        self._process = self._spawn()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self._stamp() == before:
+            # Exit 0: another Krita was faster, and its backend is the one.
+            if self._process.poll() not in (None, 0) or time.monotonic() > deadline:
+                raise BackendMissing(self._why())
+            wait(LOOK_EVERY_S)
+
+    def stop(self) -> None:
+        """Ask the running backend to end; it saves what it is at first."""
+        path = self._plan.connection_file
+        if self.find() is None:
+            return
+        told = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            os.kill(int(told["pid"]), signal.SIGTERM)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)  # it has ended without tidying up
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        log_file = self._plan.log_file
+        try:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            with log_file.open("wb") as log:
+                return subprocess.Popen(
+                    self._plan.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment,
+                    cwd=log_file.parent,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise BackendMissing(
+                tr(
+                    "The backend cannot be started: {command} ({reason}). Run ./install.sh again "
+                    "in Modelsheet's folder, then press Try Again.",
+                    command=self._plan.command[0],
+                    reason=error.strerror,
+                )
+            ) from error
+
+    def _stamp(self) -> int:
+        try:
+            return self._plan.connection_file.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _why(self) -> str:
+        log = self._plan.log_file.read_text(encoding="utf-8", errors="replace")
+        last = next((line for line in reversed(log.splitlines()) if line.strip()), "…")
+        return tr(
+            "The backend did not start. It said: “{line}”. Mend that, or run ./install.sh again, "
+            "then press Try Again. (Log: {log})",
+            line=last.strip(),
+            log=self._plan.log_file,
+        )
+
+
+def clean_environment(environment: Mapping[str, str], home: str | None) -> dict[str, str]:
+    """Copy Krita's environment without what belongs to Krita's own Python, Qt and AppImage."""
+    kept = {key: value for key, value in environment.items() if not key.startswith(FOREIGN)}
+    inside = kept.get("APPDIR")
+    if inside:
+        path = kept.get("PATH", "").split(os.pathsep)
+        kept["PATH"] = os.pathsep.join(part for part in path if not part.startswith(inside))
+    if home:
+        kept["MODELSHEET_HOME"] = home
+    return kept
+
+
+def _is_private(path: Path) -> bool:
+    if os.name == "nt":  # the folder's access list does this there
+        return True
+    status = path.lstat()
+    mine = status.st_uid == os.getuid() and stat.S_ISREG(status.st_mode)
+    return mine and not status.st_mode & 0o077

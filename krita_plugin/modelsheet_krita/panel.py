@@ -1,0 +1,183 @@
+"""The docker's widgets: they show what they are told, say what the artist does, decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from .gallery import KEY, Gallery
+from .job_card import JobCard, JobLine
+from .pieces import (
+    CalmWheel,
+    ElidedLabel,
+    IconSource,
+    Notice,
+    heading,
+    push_button,
+    refresh_icons,
+    tool_button,
+)
+from .preview import Preview
+from .prompt_box import PromptBox
+from .qt import QtCore, QtWidgets, Signal
+from .subject_list import SubjectList
+from .words import tr, trn
+
+THEME_EVENTS = frozenset({QtCore.QEvent.Type.PaletteChange, QtCore.QEvent.Type.StyleChange})
+
+
+class Panel(QtWidgets.QWidget):
+    """Subjects, prompt, progress, results."""
+
+    apply_wanted = Signal(object, str)  # list of result keys; layers or sheet
+    result_wanted = Signal(str, object)  # again, vary, ...; list of result keys
+    job_wanted = Signal(str, str)  # job id; what a JobCard's buttons say
+    retry_wanted = Signal()
+    backend_wanted = Signal(str)  # settings, restart, stop, report
+
+    def __init__(self, icon: IconSource) -> None:
+        super().__init__()
+        self._icon = icon
+        self._em = self.fontMetrics().height()
+        self._jobs: dict[str, JobCard] = {}
+        self.list = SubjectList(icon)
+        self.box = PromptBox(icon)
+        self.preview = Preview(self)
+        self.prompt, self.generate = self.box.prompt, self.box.generate
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(*[self._em // 3] * 4)
+        layout.setSpacing(self._em // 3)
+        layout.addWidget(self.list)
+        layout.addWidget(self.box)
+        self._add_progress(layout)
+        self._add_results(layout)
+        self._add_status(layout)
+        self._calm_wheel = CalmWheel(self)
+        self._calm_wheel.watch(self)
+
+    def _add_progress(self, layout: QtWidgets.QVBoxLayout) -> None:
+        self.trouble = Notice(self._icon, "modelsheet_trouble")
+        self.trouble.acted.connect(self.retry_wanted)
+        self.notice = Notice(self._icon, "modelsheet_notice")
+        self._progress = QtWidgets.QVBoxLayout()
+        layout.addWidget(self.trouble)
+        layout.addWidget(self.notice)
+        layout.addLayout(self._progress)
+
+    def _add_results(self, layout: QtWidgets.QVBoxLayout) -> None:
+        self.results = Gallery(
+            tr("What you generate appears here. The document changes only when you press Apply.")
+        )
+        self.results.setObjectName("modelsheet_results")
+        self.results.setAccessibleName(tr("Results"))
+        self.results.itemSelectionChanged.connect(self._on_results_selected)
+        self.results.itemDoubleClicked.connect(
+            lambda item: self.apply_wanted.emit([item.data(KEY)], "layers")
+        )
+        self.results.key_pressed.connect(self._on_result_key)
+        self.results.customContextMenuRequested.connect(self._on_result_menu)
+        self.apply = push_button(self._icon, "dialog-ok", tr("Apply"), "modelsheet_apply")
+        self.apply.setToolTip(tr("Put the selected pictures into the document as new layers"))
+        self.apply.setEnabled(False)
+        self.apply.clicked.connect(partial(self._apply, "layers"))
+        self.apply_as = tool_button(self._icon, "arrow-down", tr("Apply in another way"))
+        self.apply_as.setObjectName("modelsheet_apply_as")
+        self.apply_as.setEnabled(False)
+        self.apply_as.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QtWidgets.QMenu(self.apply_as)
+        for how, text in (
+            ("layers", tr("As a Group of Layers")),
+            ("sheet", tr("As a Sheet on One Layer")),
+        ):
+            menu.addAction(text).triggered.connect(partial(self._apply, how))
+        self.apply_as.setMenu(menu)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.apply, 1)
+        row.addWidget(self.apply_as)
+        layout.addSpacing(self._em // 3)
+        layout.addWidget(heading(tr("Results")))
+        layout.addWidget(self.results, 1)
+        layout.addLayout(row)
+
+    def _add_status(self, layout: QtWidgets.QVBoxLayout) -> None:
+        self.status = ElidedLabel()
+        self.status.setObjectName("modelsheet_status")
+        self.status.setEnabled(False)
+        self.backend = tool_button(self._icon, "configure", tr("The backend"))
+        self.backend.setObjectName("modelsheet_backend")
+        self.backend.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QtWidgets.QMenu(self.backend)
+        for what, text in (
+            ("settings", tr("Where It Is and What It Has…")),
+            ("restart", tr("Restart")),
+            ("stop", tr("Stop")),
+            ("report", tr("Copy a Report of What Is Wrong")),
+        ):
+            action = menu.addAction(text)
+            action.triggered.connect(lambda _=False, what=what: self.backend_wanted.emit(what))
+        self.backend.setMenu(menu)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.status, 1)
+        row.addWidget(self.backend)
+        layout.addLayout(row)
+
+    def show_jobs(self, lines: Sequence[JobLine]) -> None:
+        for gone in set(self._jobs) - {line.job_id for line in lines}:
+            self._jobs.pop(gone).deleteLater()
+        for line in lines:
+            if line.job_id not in self._jobs:
+                card = JobCard(line.job_id, self._icon)
+                card.wanted.connect(self.job_wanted)
+                self._progress.addWidget(card)
+                self._jobs[line.job_id] = card
+            self._jobs[line.job_id].show_line(line)
+
+    def card(self, job_id: str) -> JobCard | None:
+        return self._jobs.get(job_id)
+
+    def thumbnail_side(self, view: QtWidgets.QListWidget) -> int:
+        """In device pixels, so that thumbnails are sharp on any screen."""
+        return round(view.iconSize().width() * self.devicePixelRatioF())
+
+    def changeEvent(self, event: QtCore.QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in THEME_EVENTS:
+            refresh_icons(self, self._icon)
+
+    def result_menu(self) -> QtWidgets.QMenu:
+        """What can be done with the selected results."""
+        menu = QtWidgets.QMenu(self)
+        menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        for what, text in (
+            ("again", tr("Again, with a New Seed")),
+            ("vary", tr("Vary")),
+            ("reference", tr("Start the Next Pictures from This One")),
+            ("prompt", tr("Use Its Prompt and Seed")),
+            ("save", tr("Save As…")),
+            ("discard", tr("Remove from This List")),
+        ):
+            menu.addAction(text).triggered.connect(partial(self._on_result_action, what))
+        return menu
+
+    def _on_result_menu(self, place: QtCore.QPoint) -> None:
+        if self.results.chosen():
+            self.result_menu().popup(self.results.viewport().mapToGlobal(place))
+
+    def _on_result_key(self, key: int) -> None:
+        if key == QtCore.Qt.Key.Key_Delete:
+            self._on_result_action("discard")
+        elif self.results.chosen():
+            self._apply("layers")
+
+    def _on_result_action(self, what: str, _: bool = False) -> None:
+        self.result_wanted.emit(what, self.results.chosen())
+
+    def _apply(self, how: str, _: bool = False) -> None:
+        self.apply_wanted.emit(self.results.chosen(), how)
+
+    def _on_results_selected(self) -> None:
+        chosen = len(self.results.chosen())
+        self.apply.setEnabled(chosen > 0)
+        self.apply_as.setEnabled(chosen > 0)
+        several = trn("Apply {count} Picture", "Apply {count} Pictures", chosen)
+        self.apply.setText(several if chosen > 1 else tr("Apply"))

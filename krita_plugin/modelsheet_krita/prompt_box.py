@@ -1,0 +1,128 @@
+"""The part of the docker that asks what to paint: prompt, numbers, presets, and the advanced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .contract import MOST_RESULTS, PROMPT_LENGTH
+from .knobs import KnobFold
+from .pieces import IconSource, Policy, buddy, heading, push_button, spin_box, tool_button
+from .prompt_line import PromptLine
+from .qt import QtWidgets, Signal
+from .words import tr
+
+LARGEST_SEED = 2**31 - 1  # what a spin box can hold
+
+
+class PromptBox(QtWidgets.QWidget):
+    """Prompt, count, seed, presets and the fold with everything else."""
+
+    generate_wanted = Signal()
+    explore_wanted = Signal()
+    preset_saved = Signal()
+    preset_chosen = Signal(str)
+    preset_dropped = Signal(str)
+
+    def __init__(self, icon: IconSource) -> None:
+        super().__init__()
+        self._icon = icon
+        self._em = self.fontMetrics().height()
+        self._make_prompt()
+        self._make_numbers()
+        self.fold = KnobFold()
+        self._make_generate()
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, self._em // 3, 0, 0)
+        layout.setSpacing(self._em // 3)
+        layout.addLayout(self._headline())
+        layout.addWidget(self.prompt)
+        layout.addLayout(self._numbers())
+        layout.addWidget(self.cut_out)
+        layout.addWidget(self.fold)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.generate, 1)
+        row.addWidget(self.explore)
+        layout.addLayout(row)
+
+    def _make_prompt(self) -> None:
+        self.prompt = PromptLine()
+        self.prompt.setObjectName("modelsheet_prompt")
+        self.prompt.setAccessibleName(tr("Prompt"))
+        self.prompt.setPlaceholderText(tr("@hero holding sword"))
+        self.prompt.setMaxLength(PROMPT_LENGTH)
+        self.prompt.setToolTip(
+            tr(
+                "What to paint. Type @ for your subjects; the arrow keys bring back earlier "
+                "prompts."
+            )
+        )
+        self.prompt.returnPressed.connect(self._on_return)
+        self.presets = tool_button(self._icon, "bookmarks", tr("Your presets"))
+        self.presets.setObjectName("modelsheet_presets")
+        self.presets.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.presets.setMenu(QtWidgets.QMenu(self.presets))
+
+    def _make_numbers(self) -> None:
+        self.count = spin_box("modelsheet_count", 1, MOST_RESULTS, tr("How many pictures"))
+        tip = tr("The same seed paints the same")
+        self.seed = spin_box("modelsheet_seed", 0, LARGEST_SEED, tip)
+        # Its widest number must not set the docker's width.
+        self.seed.setMinimumWidth(self._em * 3)
+        self.seed.setSizePolicy(Policy.Ignored, Policy.Fixed)
+        self.random = tool_button(self._icon, "view-refresh", tr("A new seed each time"))
+        self.random.setObjectName("modelsheet_random")
+        self.random.setCheckable(True)
+        self.random.setChecked(True)
+        self.seed.setDisabled(True)
+        self.random.toggled.connect(self.seed.setDisabled)
+        self.cut_out = QtWidgets.QCheckBox(tr("Without background"))
+        self.cut_out.setObjectName("modelsheet_cut_out")
+        self.cut_out.setToolTip(tr("Only the figure, on a transparent layer"))
+        self.cut_out.setChecked(True)
+
+    def _make_generate(self) -> None:
+        sign = "media-playback-start"
+        self.generate = push_button(self._icon, sign, tr("Generate"), "modelsheet_generate")
+        self.generate.setToolTip(tr("Paint; the document changes only when you press Apply"))
+        self.generate.clicked.connect(self.generate_wanted)
+        explain = tr("Explore scales: a grid of pictures to pick from")
+        self.explore = tool_button(self._icon, "krita_tool_grid", explain)
+        self.explore.setObjectName("modelsheet_explore")
+        self.explore.clicked.connect(self.explore_wanted)
+
+    def _headline(self) -> QtWidgets.QHBoxLayout:
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(heading(tr("Prompt")), 1)
+        row.addWidget(self.presets)
+        return row
+
+    def _numbers(self) -> QtWidgets.QHBoxLayout:
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(buddy(tr("Pictures"), self.count))
+        row.addWidget(self.count)
+        row.addSpacing(self._em // 2)
+        row.addWidget(buddy(tr("Seed"), self.seed))
+        row.addWidget(self.seed, 1)
+        row.addWidget(self.random)
+        return row
+
+    def show_presets(self, names: Sequence[str]) -> None:
+        menu = self.presets.menu()
+        menu.clear()
+        for name in names:
+            menu.addAction(name).triggered.connect(_emitting(self.preset_chosen, name))
+        menu.addSeparator()
+        menu.addAction(tr("Save as a Preset…")).triggered.connect(self.preset_saved)
+        if names:
+            drop = menu.addMenu(tr("Remove"))
+            for name in names:
+                drop.addAction(name).triggered.connect(_emitting(self.preset_dropped, name))
+
+    def _on_return(self) -> None:
+        if self.generate.isEnabled():
+            self.generate_wanted.emit()
+
+
+def _emitting(signal: Any, name: str) -> Any:
+    return lambda: signal.emit(name)

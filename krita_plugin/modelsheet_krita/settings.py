@@ -1,0 +1,96 @@
+"""What Krita's settings remember for us, and where this computer's backend is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from krita import Krita
+
+from .client import Address
+from .launcher import LaunchPlan
+from .memory import Memory
+
+GROUP = "modelsheet"
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """This computer's backend, or the one at a URL."""
+
+    is_remote: bool
+    url: str
+    token: str
+
+    @property
+    def address(self) -> Address:
+        return Address(self.url, self.token)
+
+
+class Preferences(Memory):
+    """Krita's own settings file keeps these; the token never goes into a document."""
+
+    def __init__(self) -> None:
+        super().__init__(_read, _write)
+
+    def backend(self) -> BackendChoice:
+        return BackendChoice(_read("backend", "local") == "remote", _read("url"), _read("token"))
+
+    def set_backend(self, choice: BackendChoice) -> None:
+        _write("backend", "remote" if choice.is_remote else "local")
+        _write("url", choice.url)
+        _write("token", choice.token)
+
+    def count(self) -> int:
+        return _number(_read("count"), 4)
+
+    def set_count(self, count: int) -> None:
+        _write("count", str(count))
+
+
+def _read(name: str, default: str = "") -> str:
+    return str(Krita.instance().readSetting(GROUP, name, default))
+
+
+def _write(name: str, value: str) -> None:
+    Krita.instance().writeSetting(GROUP, name, value)
+
+
+def launch_plan(environment: Mapping[str, str] = os.environ) -> LaunchPlan:
+    """Read backend.json, which ./install.sh wrote beside this file."""
+    command, home = _installed(Path(__file__).with_name("backend.json"))
+    state = state_folder(home, environment, sys.platform)
+    return LaunchPlan(
+        command=command,
+        home=home,
+        connection_file=state / "run" / "server.json",
+        log_file=state / "log" / "started-by-krita.log",
+    )
+
+
+def state_folder(home: str | None, environment: Mapping[str, str], platform: str) -> Path:
+    """Say where the backend keeps its connection file: the backend finds the same folder."""
+    root = home or environment.get("MODELSHEET_HOME", "").strip()
+    if root:
+        return Path(root).expanduser().absolute()
+    user = Path(environment.get("HOME") or Path.home())
+    if platform == "darwin":
+        return user / "Library/Application Support/modelsheet"
+    if platform == "win32":
+        return Path(environment.get("LOCALAPPDATA") or user / "AppData/Local") / "modelsheet"
+    return Path(environment.get("XDG_STATE_HOME") or user / ".local/state") / "modelsheet"
+
+
+def _installed(path: Path) -> tuple[tuple[str, ...], str | None]:
+    if not path.is_file():
+        return (), None
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(told["command"]), told.get("home")
+
+
+def _number(text: str, default: int) -> int:
+    return int(text) if text.isdigit() else default

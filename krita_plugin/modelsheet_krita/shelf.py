@@ -1,0 +1,133 @@
+"""The subjects: their rows and pictures, and what the artist does with one."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from . import errand, naming
+from .contract import SubjectView
+from .desk import Desk
+from .errors import BadInput
+from .picture import Picture, thumbnail
+from .qt import QtCore, QtGui
+from .report_view import ReportView
+from .subject_list import SubjectRow
+from .words import tr
+
+SECOND_THOUGHT_MS = 10_000
+
+
+class Shelf:
+    """Keeps what the backend told of its subjects."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.subjects: tuple[SubjectView, ...] = ()
+        self._pictures: dict[str, QtGui.QPixmap] = {}
+        self._leaving: set[str] = set()  # on their way to the trash
+        self._view: ReportView | None = None
+        panel = desk.panel.list
+        panel.mentioned.connect(desk.panel.prompt.mention)
+        panel.discard_wanted.connect(lambda key: desk.attempt(partial(self.discard_soon, key)))
+        panel.report_wanted.connect(lambda key: desk.attempt(partial(self._report, key)))
+
+    def handles(self) -> set[str]:
+        """The @words that are taken."""
+        return {naming.handle(subject.name) for subject in self.subjects}
+
+    def get(self, subject_id: str) -> SubjectView:
+        """Raises BadInput: it is gone."""
+        for subject in self.subjects:
+            if subject.id == subject_id:
+                return subject
+        raise BadInput(tr("This subject is gone. Choose another one."))
+
+    def take_all(self, subjects: tuple[SubjectView, ...]) -> None:
+        self.subjects = subjects
+        self._desk.panel.prompt.show_handles(sorted(self.handles()))
+        self._show()
+        for subject in subjects:
+            if subject.references and subject.id not in self._pictures:
+                self._desk.link.ask(
+                    partial(errand.fetch_references, references=subject.references[:1]),
+                    partial(self._on_reference, subject.id),
+                    self._desk.on_trouble,
+                )
+
+    def _on_reference(self, subject_id: str, pictures: list[Picture]) -> None:
+        panel = self._desk.panel
+        side = panel.thumbnail_side(panel.list.items)
+        self._pictures[subject_id] = thumbnail(pictures[0], side)
+        self._show()
+
+    def _show(self) -> None:
+        rows = [self._row(one) for one in self.subjects if one.id not in self._leaving]
+        self._desk.panel.list.show_rows(rows)
+
+    def _row(self, subject: SubjectView) -> SubjectRow:
+        word = naming.handle(subject.name)
+        facts = [subject.base_model, _day(subject.created)]
+        if subject.likeness is not None:
+            facts.insert(0, tr("likeness {value}", value=f"{subject.likeness:.0%}"))
+        click = tr("Click to put @{word} into the prompt; right-click for more.", word=word)
+        return SubjectRow(
+            subject_id=subject.id,
+            handle=word,
+            text=f"{subject.name}\n@{word} · {subject.class_noun}\n{' · '.join(facts)}",
+            tooltip="\n".join([subject.name, *facts, *subject.warnings, click]),
+            picture=self._pictures.get(subject.id),
+        )
+
+    def discard_soon(self, subject_id: str) -> None:
+        """Move it to the trash after a while in which the artist may think better of it."""
+        word = naming.handle(self.get(subject_id).name)
+        self._leaving.add(subject_id)
+        self._show()
+        self._desk.panel.notice.say(
+            tr("@{word} goes to the trash.", word=word),
+            icon="edit-delete",
+            action=tr("Keep It"),
+            do=partial(self._keep, subject_id),
+        )
+        QtCore.QTimer.singleShot(SECOND_THOUGHT_MS, partial(self._on_time_up, subject_id))
+
+    def _keep(self, subject_id: str) -> None:
+        self._leaving.discard(subject_id)
+        self._show()
+
+    def _on_time_up(self, subject_id: str) -> None:
+        if subject_id in self._leaving:
+            self.discard(subject_id)
+
+    def missing(self, noted: list[dict[str, str]]) -> list[str]:
+        """The @words of those in a document's note that the backend does not have."""
+        known = {subject.id for subject in self.subjects}
+        words = {naming.handle(one["name"]) for one in noted if one["id"] not in known}
+        return sorted(words - self.handles())
+
+    def discard(self, subject_id: str) -> None:
+        """Move it to the backend's trash."""
+        self._desk.link.ask(
+            lambda client: client.delete_subject(subject_id),
+            lambda done: None,
+            self._desk.on_trouble,
+        )
+
+    def _report(self, subject_id: str) -> None:
+        subject = self.get(subject_id)
+        self._desk.link.ask(
+            partial(errand.fetch_references, references=subject.references),
+            partial(self._show_report, subject),
+            self._desk.on_trouble,
+        )
+
+    def _show_report(self, subject: SubjectView, pictures: list[Picture]) -> None:
+        if self._view is not None:
+            self._view.deleteLater()
+        self._view = ReportView(subject, pictures, self._desk.panel.window())
+        self._view.show()
+
+
+def _day(created: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(created))

@@ -1,0 +1,93 @@
+"""The docker's list of subjects: thumbnails, facts, and what can be done with each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .pieces import ExplainedList, IconSource, heading, push_button
+from .qt import QtCore, QtGui, QtWidgets, Signal
+from .words import tr
+
+SUBJECT = QtCore.Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """One line of the list of subjects."""
+
+    subject_id: str
+    handle: str
+    text: str
+    tooltip: str
+    picture: QtGui.QPixmap | None
+
+
+class SubjectList(QtWidgets.QWidget):
+    """Says which subject the artist means, and what is wanted of it."""
+
+    learn_wanted = Signal()
+    mentioned = Signal(str)  # handle
+    discard_wanted = Signal(str)  # subject id, as below
+    relearn_wanted = Signal(str)
+    report_wanted = Signal(str)
+
+    def __init__(self, icon: IconSource) -> None:
+        super().__init__()
+        self._icon = icon
+        em = self.fontMetrics().height()
+        self.items = ExplainedList(
+            tr(
+                "No subjects yet.\nSelect the layers that show one character and press the button "
+                "below."
+            )
+        )
+        self.items.setObjectName("modelsheet_subjects")
+        self.items.setAccessibleName(tr("Subjects"))
+        self.items.setIconSize(QtCore.QSize(3 * em, 3 * em))
+        self.items.setFixedHeight(9 * em)
+        self.items.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
+        self.items.customContextMenuRequested.connect(self._on_menu)
+        self.items.itemClicked.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
+        self.items.itemActivated.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
+        text = tr("Learn Subject from Layers…")
+        self.learn = push_button(icon, "addlayer", text, "modelsheet_learn")
+        self.learn.setToolTip(tr("Learn the character that the selected layers show"))
+        self.learn.clicked.connect(self.learn_wanted)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.learn, 1)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(em // 3)
+        layout.addWidget(heading(tr("Subjects")))
+        layout.addWidget(self.items)
+        layout.addLayout(row)
+
+    def show_rows(self, rows: Sequence[SubjectRow]) -> None:
+        self.items.clear()
+        for row in rows:
+            item = QtWidgets.QListWidgetItem(row.text)
+            item.setData(SUBJECT, (row.subject_id, row.handle))
+            item.setToolTip(row.tooltip)
+            if row.picture is not None:
+                item.setIcon(QtGui.QIcon(row.picture))
+            self.items.addItem(item)
+
+    def menu_of(self, subject_id: str, handle: str) -> QtWidgets.QMenu:
+        """What can be done with one subject."""
+        menu = QtWidgets.QMenu(self)
+        menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        for sign, text, signal in (
+            ("document-properties", tr("References and Report…"), self.report_wanted),
+            ("addlayer", tr("Learn Again with the Selected Layers…"), self.relearn_wanted),
+            ("edit-delete", tr("Move @{word} to the Trash", word=handle), self.discard_wanted),
+        ):
+            action = menu.addAction(self._icon(sign), text)
+            action.triggered.connect(lambda _=False, signal=signal: signal.emit(subject_id))
+        return menu
+
+    def _on_menu(self, place: QtCore.QPoint) -> None:
+        item = self.items.itemAt(place)
+        if item is not None:
+            menu = self.menu_of(*item.data(SUBJECT))
+            menu.popup(self.items.viewport().mapToGlobal(place))

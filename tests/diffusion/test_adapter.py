@@ -1,0 +1,122 @@
+"""The adapter file: what was learnt comes back from it, at any scale, in diffusers' own format."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from modelsheet.diffusion.adapter import LearningAdapter
+from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
+from tests.diffusion.test_training import RECIPE, SHAPE, open_training
+
+PROMPT = "a photo of qzw imp"
+Outputs = tuple[torch.Tensor, torch.Tensor]
+
+
+def outputs(base: BaseModel) -> Outputs:
+    """The UNet's prediction for fixed embeddings, and the text encoder's states."""
+    with torch.no_grad():
+        return prediction(base), base.encode_prompts([PROMPT]).hidden
+
+
+def prediction(base: BaseModel) -> torch.Tensor:
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        hidden = torch.ones_like(base.encode_prompts([PROMPT]).hidden)
+        return base.predict(latents, torch.tensor([400]), PromptEmbeds(hidden))
+
+
+def worn(wardrobe: Wardrobe, *files: Path, unet: float = 1.0, text: float = 1.0) -> Outputs:
+    garments = tuple(Garment(f"{file}", file) for file in files)
+    outfit = Outfit(garments, unet, text)
+    hidden = wardrobe.embed(PROMPT, outfit).hidden
+    wardrobe.put_on(outfit)
+    return prediction(wardrobe.base), hidden
+
+
+@pytest.fixture
+def wardrobe(sd15: BaseModel) -> Iterator[Wardrobe]:
+    wardrobe = Wardrobe(sd15)
+    yield wardrobe
+    wardrobe.empty()
+
+
+@pytest.fixture
+def saved(sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path) -> Path:
+    training = open_training(sd15, pictures, RECIPE)
+    try:
+        list(training.steps())
+        return training.adapter.save(tmp_path)
+    finally:
+        training.adapter.detach()
+
+
+def test_a_loaded_adapter_gives_what_the_learnt_one_gave(
+    sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path, wardrobe: Wardrobe
+) -> None:
+    training = open_training(sd15, pictures, RECIPE)
+    try:
+        list(training.steps())
+        learnt = outputs(sd15)
+        file = training.adapter.save(tmp_path)
+    finally:
+        training.adapter.detach()
+
+    torch.testing.assert_close(worn(wardrobe, file), learnt)
+
+
+def test_each_scale_moves_its_own_network_alone(wardrobe: Wardrobe, saved: Path) -> None:
+    bare_unet, bare_text = outputs(wardrobe.base)
+
+    unet, text = worn(wardrobe, saved, unet=0.0)
+    assert torch.equal(unet, bare_unet)
+    assert not torch.equal(text, bare_text)
+
+    unet, text = worn(wardrobe, saved, text=0.0)
+    assert not torch.equal(unet, bare_unet)
+    assert torch.equal(text, bare_text)
+
+
+def test_what_was_worn_before_leaves_no_trace(
+    wardrobe: Wardrobe, saved: Path, tmp_path: Path
+) -> None:
+    bare = outputs(wardrobe.base)
+    other = shutil.copy(saved, tmp_path / "other.safetensors")
+    first = worn(wardrobe, saved)
+
+    both = worn(wardrobe, saved, other)
+    none = worn(wardrobe)
+    again = worn(wardrobe, saved)
+    wardrobe.empty()
+
+    assert not torch.equal(both[0], first[0])
+    assert all(torch.equal(a, b) for a, b in zip(none, bare, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(again, first, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(outputs(wardrobe.base), bare, strict=True))
+
+
+def test_equal_adapters_have_equal_bytes_and_no_path_of_this_machine(
+    sd15: BaseModel, tmp_path: Path
+) -> None:
+    contents = []
+    for name in ("one", "two", "three", "four"):
+        adapter = LearningAdapter(sd15, SHAPE, seed=1)
+        contents.append(adapter.save(tmp_path / name).read_bytes())
+        adapter.detach()
+
+    assert len(set(contents)) == 1
+    assert str(tmp_path.parent).encode() not in contents[0]
+
+
+def test_the_file_says_its_ranks(saved: Path) -> None:
+    with safe_open(saved, "pt") as file:
+        metadata = file.metadata()
+
+    assert '"unet.r": 2' in metadata["lora_adapter_metadata"]

@@ -1,0 +1,61 @@
+"""What layer names say, and how subjects are called."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelsheet.diffusion.captions import Naming, caption_of, class_prompts
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Paint Layer 3",
+        "Layer 12",
+        "Group 1",
+        "Copy of Layer 2",
+        "Ebene 4",
+        "Слой 1",
+        "0.png",
+        "",
+        "IMG_0042.jpg",
+        "frame-03",
+        "Untitled",
+        "plain",
+    ],
+)
+def test_default_names_say_nothing(name: str) -> None:
+    assert caption_of(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("side view, holding lamp", "side view, holding lamp"),
+        ("Holding_Sword.png", "holding sword"),
+        ("front view", "front view"),
+        ("Layer of snow", "layer of snow"),
+    ],
+)
+def test_names_that_say_something_become_captions(name: str, caption: str) -> None:
+    assert caption_of(name) == caption
+
+
+def test_instance_prompts_carry_identifier_class_noun_caption_and_background() -> None:
+    sprite = Naming("qzw", "elf woman", "sprite32")
+    photo = Naming("olis", "cat", "sd15")
+
+    assert sprite.instance_prompt("holding lamp", "white") == (
+        "qzw elf woman, holding lamp, on a white background"
+    )
+    assert photo.instance_prompt("", None) == "a photo of olis cat"
+    assert photo.instance_prompt("", "green") == "a photo of olis cat, on a plain green background"
+
+
+@pytest.mark.parametrize("family", ["sprite32", "sd15"])
+def test_class_prompts_vary_and_never_name_the_subject(family: str) -> None:
+    prompts = class_prompts(Naming("qzw", "elf woman", family))  # type: ignore[arg-type]
+
+    assert len(set(prompts)) == len(prompts) >= 6
+    assert not any("qzw" in prompt for prompt in prompts)
+    assert all("elf woman" in prompt for prompt in prompts)

@@ -1,0 +1,249 @@
+"""Generate jobs on tiny SD 1.5: what was asked is what comes back, with the recipe for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from modelsheet.contract import (
+    Axis,
+    Explore,
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    MaskRef,
+    PixelArt,
+    Region,
+)
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.canvas import open_canvas
+from modelsheet.diffusion.cast import Cast, set_scene
+from modelsheet.diffusion.generate_job import generate
+from modelsheet.diffusion.painter import Painter, Studio
+from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
+from modelsheet.images import from_bgra
+from modelsheet.shots import plan
+from tests.diffusion.test_learning import Context
+
+Ask = Callable[..., GenerateResult]
+
+
+@pytest.fixture
+def context(data_dir: Path) -> Context:
+    return Context(data_dir, "ee")
+
+
+@pytest.fixture(scope="module")
+def studio(sd15: BaseModel) -> Studio:
+    return Studio(sd15)
+
+
+@pytest.fixture
+def ask(studio: Studio, context: Context) -> Ask:
+    def asked(prompt: str = "an imp", **fields: object) -> GenerateResult:
+        request = GenerateRequest(prompt=prompt, inference_steps=2).model_copy(update=fields)
+        return generate(studio, request, lambda text: Cast(text), context)
+
+    return asked
+
+
+@pytest.fixture
+def pixels(context: Context) -> Callable[[GeneratedImage], np.ndarray]:
+    def read(image: GeneratedImage) -> np.ndarray:
+        return np.asarray(from_bgra(context.read_blob(image.blob), image.width, image.height))
+
+    return read
+
+
+Pixels = Callable[[GeneratedImage], np.ndarray]
+
+
+def canvas() -> Image.Image:
+    noise = np.random.default_rng(2).integers(0, 256, (60, 90, 4), dtype=np.uint8)
+    return Image.fromarray(noise)
+
+
+def send_mask(context: Context, size: tuple[int, int], *box: int) -> MaskRef:
+    mask = Image.new("L", size)
+    if box:
+        ImageDraw.Draw(mask).rectangle(box, fill=255)
+    blob = context.write_blob(mask.tobytes())
+    return MaskRef(blob=blob, width=size[0], height=size[1])
+
+
+def test_a_recipe_sent_again_paints_the_same_pixels(ask: Ask, pixels: Pixels) -> None:
+    first = ask("a {red|green} slime", seed=5, sampler="Euler a").images[0]
+    assert first.recipe is not None
+
+    again = ask(**{n: getattr(first.recipe.request, n) for n in GenerateRequest.model_fields})
+
+    assert np.array_equal(pixels(again.images[0]), pixels(first))
+    assert again.images[0].recipe == first.recipe
+    assert first.recipe.sampler == "Euler a"
+    assert first.recipe.text in ("a red slime", "a green slime")
+
+
+def test_strength_0_gives_the_picture_back(ask: Ask, context: Context, pixels: Pixels) -> None:
+    result = ask(init_image=context.send(canvas()), strength=0.0)
+
+    assert np.array_equal(pixels(result.images[0]), np.asarray(canvas()))
+
+
+def test_a_changed_picture_has_the_size_it_had(ask: Ask, context: Context) -> None:
+    (image,) = ask(init_image=context.send(canvas()), strength=0.4).images
+
+    assert (image.width, image.height) == (90, 60)
+    assert image.recipe is not None
+    assert image.recipe.request.strength == 0.4
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_painting_into_a_selection_leaves_the_rest(
+    ask: Ask, context: Context, pixels: Pixels, transparent: bool
+) -> None:
+    mask = send_mask(context, (90, 60), 20, 10, 49, 39)
+
+    result = ask(init_image=context.send(canvas()), mask=mask, transparent=transparent)
+
+    before, after = np.asarray(canvas()), pixels(result.images[0])
+    inside = np.zeros((60, 90), bool)
+    inside[10:40, 20:50] = True
+    assert np.array_equal(before[~inside], after[~inside])
+    assert (before[inside] != after[inside]).any()
+
+
+def test_an_empty_selection_is_refused(ask: Ask, context: Context) -> None:
+    with pytest.raises(InvalidImages, match="The selection is empty"):
+        ask(init_image=context.send(canvas()), mask=send_mask(context, (90, 60)))
+
+
+def test_regions_paint_the_size_of_their_masks(ask: Ask, context: Context) -> None:
+    left = send_mask(context, (128, 64), 0, 0, 63, 63)
+    right = send_mask(context, (128, 64), 64, 0, 127, 63)
+    regions = [Region(prompt="a red slime", mask=left), Region(prompt="a bat", mask=right)]
+
+    (image,) = ask(regions=regions).images
+
+    assert (image.width, image.height) == (128, 64)
+    assert image.recipe is not None
+    assert (image.recipe.width, image.recipe.height) == (128, 64)
+
+
+def test_every_cell_of_a_grid_is_what_its_settings_paint(ask: Ask, pixels: Pixels) -> None:
+    grid = Explore(
+        across=Axis(name="guidance_scale", values=[1.0, 4.0]),
+        down=Axis(name="inference_steps", values=[2.0, 3.0]),
+    )
+
+    result = ask(seed=3, explore=grid)
+
+    assert [image.label for image in result.images][1] == "steps 2, guidance 4"
+    assert result.sheet is not None
+    assert result.columns == 2
+    alone = ask(seed=3, inference_steps=3, guidance_scale=4.0).images[0]
+    difference = pixels(result.images[3]).astype(int) - pixels(alone).astype(int)
+    assert np.abs(difference).max() <= 1
+
+
+def test_poses_come_as_frames_of_one_size_with_their_sheet(ask: Ask) -> None:
+    result = ask(poses=["asleep", "running", "sitting"], transparent=True)
+
+    assert [image.label for image in result.images] == ["asleep", "running", "sitting"]
+    assert len({(image.width, image.height) for image in result.images}) == 1
+    assert result.sheet is not None
+    assert result.sheet.width == 3 * result.images[0].width
+
+
+def test_pixel_art_has_few_colours_and_hard_alpha(ask: Ask, pixels: Pixels) -> None:
+    art = PixelArt(colours=5, pixel_size=4, enlarge=2)
+
+    (image,) = ask(pixel_art=art, transparent=True).images
+
+    rgba = pixels(image).reshape(-1, 4)
+    assert (image.width, image.height) == (32, 32)
+    assert set(rgba[:, 3].tolist()) <= {0, 255}
+    assert len(np.unique(rgba[rgba[:, 3] > 0], axis=0)) <= 5
+
+
+def test_a_subject_s_palette_needs_a_subject(ask: Ask) -> None:
+    with pytest.raises(InvalidRequest, match="names no subject"):
+        ask(pixel_art=PixelArt(palette="subject"))
+
+
+def test_a_variation_lies_between_two_seeds(ask: Ask, pixels: Pixels) -> None:
+    def far(share: float) -> float:
+        result = ask(seed=1, variation_seed=2, variation_strength=share)
+        return float(np.square(pixels(result.images[0]).astype(float) - seed_1).mean())
+
+    seed_1 = pixels(ask(seed=1).images[0]).astype(float)
+    seed_2 = pixels(ask(seed=2).images[0]).astype(float)
+
+    assert 0 < far(0.2) < far(1.0) == float(np.square(seed_2 - seed_1).mean())
+
+
+def test_a_tile_s_edges_meet(ask: Ask, pixels: Pixels, sd15: BaseModel) -> None:
+    def seam(tiling: bool) -> float:
+        picture = pixels(ask(seed=4, tiling=tiling).images[0]).astype(float)
+        inner = np.abs(np.diff(picture, axis=1)).mean()
+        return float(np.abs(picture[:, 0] - picture[:, -1]).mean() / inner)
+
+    assert seam(True) < seam(False)
+    modes = {m.padding_mode for m in sd15.unet.modules() if isinstance(m, torch.nn.Conv2d)}
+    assert modes == {"zeros"}
+
+
+def test_short_memory_is_met_by_smaller_batches_and_said(
+    studio: Studio, context: Context, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint_batch, sizes = Painter._paint_batch, list[int]()
+
+    def short(painter: Painter, scenes: list) -> list[Image.Image]:
+        sizes.append(len(scenes))
+        if len(scenes) > 2:
+            raise torch.OutOfMemoryError("short")
+        return paint_batch(painter, scenes)
+
+    monkeypatch.setattr(Painter, "_paint_batch", short)
+    monkeypatch.setattr(studio.ladder, "pictures_at_once", 8)
+
+    result = ask(count=5)
+
+    assert sizes == [5, 4, 2, 2, 1]
+    assert [image.seed for image in result.images] == [0, 1, 2, 3, 4]
+    assert "2 at once were painted" in result.warnings[0]
+
+
+def test_previews_come_while_painting(studio: Studio, context: Context) -> None:
+    request = GenerateRequest(prompt="an imp", inference_steps=3, guidance_scale=5.0)
+    ticks = iter(range(0, 100, 2))
+    painter = Painter(
+        studio,
+        open_canvas(studio.base, request, context),
+        "DDIM",
+        context,
+        clock=lambda: float(next(ticks)),
+    )
+
+    painter.paint(
+        [set_scene(shot, lambda text: Cast(text), "sd15") for shot in plan(request)], tiling=False
+    )
+
+    assert [len(said.previews) for said in context.said] == [1, 1, 0]
+    assert context.said[0].previews[0].width == 8
+    assert context.said[0].eta_s == 12.0  # one of three steps is done at the fourth tick, of 6 s
+    assert context.said[-1].eta_s == 0.0
+
+
+def test_cancelling_stops_between_two_steps(studio: Studio, data_dir: Path) -> None:
+    context = Context(data_dir, "ef", stop_at=1, directive="cancel")
+    request = GenerateRequest(prompt="an imp", inference_steps=3)
+
+    with pytest.raises(Cancelled):
+        generate(studio, request, lambda text: Cast(text), context)
+
+    assert [said.step for said in context.said] == [1]

@@ -1,0 +1,315 @@
+"""One subject from start to end on tiny SD 1.5 and SDXL, through the worker and its job context."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from modelsheet.contract import (
+    DescribeRequest,
+    DescribeResult,
+    GenerateRequest,
+    GenerateResult,
+    ImageRef,
+    LearnRequest,
+    LearnResult,
+    Progress,
+    TrainingOverrides,
+)
+from modelsheet.diffusion.embedding import read_rows
+from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
+from modelsheet.execution import Directive, SteppedAside
+from modelsheet.images import from_bgra, to_bgra
+from modelsheet.sprite32.tiles import TileSet
+from modelsheet.subjects import SubjectRecord, SubjectStore
+from modelsheet.worker import Worker
+from tests.diffusion.tiny import write_sd15
+
+BRIEF = TrainingOverrides(training_steps=4)
+
+
+class Context:
+    """A job context in memory: tells RUN until `stop_at` steps are done, then `directive`."""
+
+    def __init__(
+        self, data_dir: Path, job_id: str, *, stop_at: int = 0, directive: str = "run"
+    ) -> None:
+        self.job_id, self.owner = job_id, ""
+        self.checkpoint_dir = data_dir / "jobs" / job_id
+        self.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+        self.store = SubjectStore(data_dir)
+        self.staging_dir = self.store.stage(job_id)
+        self.said: list[Progress] = []
+        self._stop_at, self._directive = stop_at, Directive(directive)
+        self._blobs = data_dir / "blobs"
+        self._blobs.mkdir(exist_ok=True)
+
+    def progress(self, progress: Progress) -> None:
+        self.said.append(progress)
+
+    def directive(self) -> Directive:
+        is_due = self._stop_at and self.said[-1].step >= self._stop_at
+        return self._directive if is_due else Directive.RUN
+
+    def read_blob(self, sha256: str) -> bytes:
+        return (self._blobs / sha256).read_bytes()
+
+    def write_blob(self, content: bytes) -> str:
+        name = hashlib.sha256(content).hexdigest()
+        (self._blobs / name).write_bytes(content)
+        return name
+
+    def send(self, picture: Image.Image, name: str = "") -> ImageRef:
+        blob = self.write_blob(to_bgra(picture))
+        return ImageRef(blob=blob, width=picture.width, height=picture.height, name=name)
+
+
+@pytest.fixture(scope="module")
+def worker(data_dir: Path) -> Worker:
+    return Worker(data_dir, torch.device("cpu"))
+
+
+def learn_request(context: Context, pictures: list[Image.Image], **changes: object) -> LearnRequest:
+    images = [context.send(picture, f"Layer {n}") for n, picture in enumerate(pictures)]
+    request = LearnRequest(
+        name="Impy", class_noun="cat", base_model="sd15", images=images, overrides=BRIEF
+    )
+    return request.model_copy(update=changes)
+
+
+def learn(worker: Worker, context: Context, request: LearnRequest) -> SubjectRecord:
+    result = worker.run(request, context)
+    assert isinstance(result, LearnResult)
+    return context.store.publish(context.staging_dir, result.subject_id)
+
+
+@pytest.mark.parametrize("base_model", ["sd15", "sdxl"])
+def test_a_subject_is_learnt_and_painted(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image], base_model: str
+) -> None:
+    context = Context(data_dir, f"{'a' if base_model == 'sd15' else 'b'}0")
+    request = learn_request(context, pictures, base_model=base_model, name=f"Hero {base_model}")
+
+    subject = learn(worker, context, request)
+
+    assert subject.base_model == base_model
+    assert [point.step for point in subject.curve] == [4]
+    steps = [said.step for said in context.said if said.phase == "learning"]
+    assert steps == [1, 2, 3, 4]
+    assert len(context.said[-2].previews) == 2
+    painted = worker.run(
+        GenerateRequest(prompt=f"@hero_{base_model} in the snow", count=2, inference_steps=2),
+        context,
+    )
+    assert isinstance(painted, GenerateResult)
+    assert [image.seed for image in painted.images] == [0, 1]
+    first = painted.images[0]
+    assert first.width == first.height == 64
+    assert len(context.read_blob(first.blob)) == 64 * 64 * 4
+
+
+def test_a_learnt_subject_changes_what_its_prompt_paints(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "c0")
+    overrides = TrainingOverrides(training_steps=8, unet_learning_rate=5e-2)
+    learn(worker, context, learn_request(context, pictures, name="Strong", overrides=overrides))
+
+    def painted(scale: float) -> np.ndarray:
+        request = GenerateRequest(
+            prompt="@strong", inference_steps=2, unet_scale=scale, text_encoder_scale=scale
+        )
+        result = worker.run(request, context)
+        assert isinstance(result, GenerateResult)
+        image = result.images[0]
+        return np.asarray(from_bgra(context.read_blob(image.blob), image.width, image.height))
+
+    assert np.array_equal(painted(0.0), painted(0.0))
+    assert not np.array_equal(painted(0.0), painted(1.0))
+
+
+def test_a_job_that_stepped_aside_ends_with_the_same_bytes(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    whole = Context(data_dir, "d0")
+    request = learn_request(whole, pictures, name="Whole")
+    worker.run(request, whole)
+
+    for stop_at in (1, 3):
+        with pytest.raises(SteppedAside):
+            worker.run(request, Context(data_dir, "d1", stop_at=stop_at, directive="yield"))
+    resumed = Context(data_dir, "d1")
+    worker.run(request, resumed)
+
+    assert [said.step for said in resumed.said if said.phase == "learning"] == [4]
+    adapters = [c.staging_dir / "adapter.safetensors" for c in (whole, resumed)]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
+
+
+def test_cancel_stops_at_the_next_step(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "e0", stop_at=2, directive="cancel")
+
+    with pytest.raises(Cancelled):
+        worker.run(learn_request(context, pictures), context)
+
+    assert context.said[-1].step == 2
+    assert not (context.staging_dir / "subject.json").exists()
+
+
+def test_finish_ends_a_job_as_done_with_the_best_so_far(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "e1", stop_at=2, directive="finish")
+    overrides = TrainingOverrides(training_steps=50)
+
+    subject = learn(worker, context, learn_request(context, pictures, overrides=overrides))
+
+    assert subject.training_steps == 2
+    assert [point.step for point in subject.curve] == [2]
+    assert subject.best_step == 2
+
+
+def test_the_write_up_s_preset_says_what_was_wrong_with_it(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "e2")
+    request = learn_request(context, pictures, name="As written", preset="seed")
+
+    subject = learn(worker, context, request)
+
+    assert subject.identifier == "ktn"
+    assert subject.report is not None
+    assert subject.report.kept_step == 4
+    assert subject.report.final == subject.curve[-1]
+    assert set(subject.report.change) == {"unet", "text_encoder"}
+    assert "'ktn' is no name of its own" in subject.report.findings[-1]
+
+
+def test_without_a_clip_it_learns_to_the_end_and_says_so(
+    data_dir: Path, tmp_path: Path, pictures: list[Image.Image]
+) -> None:
+    tiles = TileSet.load(data_dir / "tiles.zip")
+    write_sd15(tmp_path / "models" / "sd15", tiles, has_eyes=False)
+    context = Context(tmp_path, "e3")
+    blind = Worker(tmp_path, torch.device("cpu"))
+
+    subject = learn(blind, context, learn_request(context, pictures))
+
+    assert subject.curve == []
+    assert subject.best_step == subject.training_steps == 4
+    assert "Likeness was not measured" in subject.warnings[-1]
+    assert len(context.said[-2].previews) == 2
+    with pytest.raises(InvalidClassNoun, match="Take a noun of the list"):
+        blind.run(learn_request(context, pictures, class_noun="florb"), Context(tmp_path, "e4"))
+
+
+def test_an_identifier_learnt_too_lies_in_the_adapter(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "e5")
+    overrides = TrainingOverrides(training_steps=2, pivotal=True, prior="class-images")
+
+    subject = learn(worker, context, learn_request(context, pictures, overrides=overrides))
+
+    assert len(read_rows(context.store.adapter_path(subject.id))) == 1
+    assert any(said.phase == "painting class pictures" for said in context.said)
+
+
+def test_a_job_leaves_the_base_bit_for_bit_as_it_was(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    def painted(number: int) -> list[str]:
+        request = GenerateRequest(prompt="a photo of a cat", base_model="sd15", inference_steps=2)
+        result = worker.run(request, Context(data_dir, f"e7{number}"))
+        assert isinstance(result, GenerateResult)
+        return [image.blob for image in result.images]
+
+    before = painted(0)
+    context = Context(data_dir, "e6")
+    overrides = TrainingOverrides(training_steps=2, pivotal=True, convolutions=True)
+    worker.run(learn_request(context, pictures, overrides=overrides), context)
+
+    assert painted(1) == before
+
+
+def test_an_unknown_class_noun_is_refused_with_a_suggestion(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "f0")
+
+    with pytest.raises(InvalidClassNoun, match="look like '"):
+        worker.run(learn_request(context, pictures, class_noun="florb"), context)
+
+
+def test_an_artist_s_own_noun_is_known(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "f1")
+    nouns = data_dir / "class_nouns.txt"
+    nouns.write_text("Florb\n")
+    try:
+        subject = learn(
+            worker, context, learn_request(context, pictures, class_noun="old florb", name="Flo")
+        )
+    finally:
+        nouns.unlink()
+
+    assert subject.class_noun == "old florb"
+
+
+def test_an_empty_layer_ends_the_job_with_a_sentence(worker: Worker, data_dir: Path) -> None:
+    context = Context(data_dir, "f2")
+
+    with pytest.raises(InvalidImages, match="Picture 1 of 1 is empty"):
+        worker.run(learn_request(context, [Image.new("RGBA", (8, 8))]), context)
+
+
+def test_a_missing_base_model_says_where_to_put_it(tmp_path: Path) -> None:
+    lonely = Worker(tmp_path, torch.device("cpu"))
+    context = Context(tmp_path, "a0")
+
+    with pytest.raises(ModelMissing, match="models/sd15"):
+        lonely.run(GenerateRequest(prompt="a cat", base_model="sd15"), context)
+
+
+def test_pictures_are_described(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    context = Context(data_dir, "f3")
+    images = [context.send(picture) for picture in pictures]
+
+    said = worker.run(DescribeRequest(base_model="sd15", images=images), context)
+
+    assert isinstance(said, DescribeResult)
+    assert len(said.class_nouns) == len(said.identifiers) == 5
+    probabilities = [guess.probability for guess in said.class_nouns]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) <= 1.0 + 1e-6
+
+
+def test_an_adapter_loads_in_plain_diffusers(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    context = Context(data_dir, "f4")
+    subject = learn(worker, context, learn_request(context, pictures, name="Plain"))
+    file = context.store.adapter_path(subject.id)
+
+    pipeline = StableDiffusionPipeline.from_pretrained(data_dir / "models" / "sd15")
+    pipeline.load_lora_weights(file.parent, weight_name=file.name)
+
+    with safe_open(file, "pt") as content:
+        modules = {key.rsplit(".lora", 1)[0] for key in content.keys()}  # noqa: SIM118
+    loaded = {
+        f"unet.{name}" for name, part in pipeline.unet.named_modules() if hasattr(part, "lora_A")
+    }
+    assert loaded == {name for name in modules if name.startswith("unet.")}

@@ -1,0 +1,113 @@
+"""A preset is a handful of numbers; what is asked otherwise replaces them and fits together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from PIL import Image
+
+from modelsheet.contract import Family, Preset, TrainingOverrides
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.captions import Naming
+from modelsheet.diffusion.clip import clip_of
+from modelsheet.diffusion.presets import Recipe, recipe_for
+from modelsheet.diffusion.probes import Prober, passes_of_probe, passes_of_step, probe_interval
+from tests.diffusion.test_training import RECIPE, open_training
+
+NAMING = Naming("qzw", "imp", "sd15")
+FAMILIES = get_args(Family)
+
+
+def recipe(family: Family = "sd15", preset: Preset = "balanced", **numbers: Any) -> Recipe:
+    return recipe_for(family, preset, TrainingOverrides.model_validate(numbers))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_quick_is_shorter_and_thorough_longer(family: Family) -> None:
+    steps = [recipe(family, preset).training_steps for preset in ("quick", "balanced", "thorough")]
+
+    assert steps[0] * 2 == steps[1] == steps[2] / 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("preset", get_args(Preset))
+@pytest.mark.parametrize("numbers", [{}, {"batch": 1, "prior": "none"}], ids=["as-is", "cheap"])
+def test_probes_cost_at_most_a_fifth(
+    family: Family, preset: Preset, numbers: dict[str, Any]
+) -> None:
+    chosen = recipe(family, preset, **numbers)
+
+    learning = passes_of_step(chosen) * probe_interval(chosen, family)
+
+    assert passes_of_probe(family) <= 0.2 * (passes_of_probe(family) + learning)
+
+
+def test_a_step_and_a_probe_are_counted_as_they_run(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    chosen = replace(RECIPE, batch=2, prior_batch=1, prior="no-images", accumulation=2)
+    training = open_training(sd15, pictures, chosen)
+    passes: list[int] = []
+    try:
+        prober = Prober(sd15, training.adapter, NAMING, pictures, clip_of(sd15))
+        hook = sd15.unet.register_forward_hook(lambda _, inputs, __: passes.append(len(inputs[0])))
+        next(training.steps())
+        learning, forward = sum(passes), 2 * (2 + 1)
+        passes.clear()
+        prober.look(1)
+        hook.remove()
+    finally:
+        training.adapter.detach()
+
+    assert learning + 2 * forward == passes_of_step(chosen)
+    assert sum(passes) == passes_of_probe("sd15")
+
+
+def test_the_write_up_s_setting_is_kept_as_it_was() -> None:
+    seed = recipe("sd15", "seed")
+
+    assert seed.unet_learning_rate == seed.text_encoder_learning_rate == 0.003
+    assert (seed.training_steps, seed.prior, seed.prior_batch) == (4500, "none", 0)
+    assert (seed.fixed_identifier, seed.patience, seed.longest_s) == ("ktn", None, 3600)
+
+
+def test_every_number_can_be_set() -> None:
+    numbers = {
+        "training_steps": 7, "batch": 3, "accumulation": 2, "optimizer": "adamw",
+        "unet_learning_rate": 0.5, "text_encoder_learning_rate": 0.25, "warm_up_steps": 1,
+        "rank": 5, "text_encoder_rank": 3, "feed_forward": False, "convolutions": True,
+        "pivotal": True, "prior": "class-images", "prior_loss_weight": 9.0,
+        "caption_dropout": 0.25, "flip": True, "masked": False,
+    }  # fmt: skip
+    assert set(numbers) == set(TrainingOverrides.model_fields)
+
+    chosen = recipe(**numbers)
+
+    flat = {**vars(chosen), **vars(chosen.shape)}
+    assert {name: flat[name] for name in numbers} == numbers
+
+
+def test_the_prior_keeps_its_proportion_and_goes_where_it_is_not_wanted() -> None:
+    assert recipe(batch=8).prior_batch == 4
+    assert recipe(batch=1).prior_batch == 1
+    assert recipe(prior="none").prior_batch == 0
+    assert recipe("sd15", "seed", prior="no-images").prior_batch == 1
+
+
+def test_a_text_encoder_without_a_rate_stays_as_it_is() -> None:
+    assert recipe("sdxl").shape.text_encoder_rank == 0
+    assert recipe("sd15", text_encoder_learning_rate=0.0).shape.text_encoder_rank == 0
+
+
+def test_a_text_encoder_that_is_asked_for_learns_at_a_tenth_of_the_rate() -> None:
+    chosen = recipe("sdxl", text_encoder_rank=4)
+
+    assert chosen.shape.text_encoder_rank == 4
+    assert chosen.text_encoder_learning_rate == pytest.approx(5e-6)
+
+
+def test_prodigy_finds_its_own_rate() -> None:
+    assert recipe(optimizer="prodigy").unet_learning_rate == 1.0
+    assert recipe(optimizer="prodigy", unet_learning_rate=0.5).unet_learning_rate == 0.5

@@ -1,0 +1,51 @@
+"""Class pictures are painted once by the bare base and kept under all that shapes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from modelsheet.diffusion import prior
+from modelsheet.diffusion.base_model import BaseModel
+from tests.diffusion.conftest import Tiny
+
+PROMPTS = ["a photo of imp", "a photo of imp, in the snow"]
+
+
+def refuse(step: int, total: int) -> None:
+    pytest.fail(f"painted again: step {step} of {total}")
+
+
+def test_they_are_latents_of_the_base_s_size_and_painted_once(
+    sd15: BaseModel, tmp_path: Path
+) -> None:
+    latents, prompts = prior.class_latents(sd15, PROMPTS, tmp_path)
+
+    again, _ = prior.class_latents(sd15, PROMPTS, tmp_path, refuse)
+
+    assert latents.shape == (prior.CLASS_IMAGES, 4, 8, 8)
+    assert prompts == PROMPTS * (prior.CLASS_IMAGES // 2)
+    assert torch.equal(latents, again)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_damaged_file_is_painted_anew(sd15: BaseModel, tmp_path: Path) -> None:
+    latents, _ = prior.class_latents(sd15, PROMPTS, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-9])
+
+    again, _ = prior.class_latents(sd15, PROMPTS, tmp_path)
+
+    assert torch.equal(latents, again)
+
+
+def test_another_base_or_prompt_has_other_pictures(fresh: Tiny) -> None:
+    base = fresh("epsilon", False)
+    before = prior._key(base, PROMPTS)
+
+    assert prior._key(base, PROMPTS[:1]) != before
+    last = list(base.unet.parameters())[-1]
+    last.data += 1e-3
+    assert prior._key(base, PROMPTS) != before

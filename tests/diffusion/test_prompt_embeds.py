@@ -1,0 +1,63 @@
+"""Prompts as the UNet reads them: plain ones unchanged, weighted ones moved, long ones whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.prompt_embeds import embed_prompt, stack
+
+LONG = ", ".join(["a red slime", "an imp", "a bat"] * 30)
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_a_plain_prompt_is_what_the_pipeline_reads(
+    family: str, request: pytest.FixtureRequest
+) -> None:
+    base: BaseModel = request.getfixturevalue(family)
+
+    ours, theirs = (
+        embed_prompt(base, "a red slime, an imp"),
+        base.encode_prompts(["a red slime, an imp"]),
+    )
+
+    torch.testing.assert_close(ours.hidden, theirs.hidden)
+    if theirs.pooled is not None:
+        torch.testing.assert_close(ours.pooled, theirs.pooled)
+
+
+def test_a_weight_moves_its_word_away_from_nothing(sd15: BaseModel) -> None:
+    empty = embed_prompt(sd15, "").hidden
+    plain = embed_prompt(sd15, "a red slime").hidden
+
+    heavy = embed_prompt(sd15, "a (red:1.5) slime").hidden
+    gone = embed_prompt(sd15, "(a red slime:0)").hidden
+
+    changed = (heavy - plain).abs().amax(dim=-1)[0] > 1e-6
+    torch.testing.assert_close(
+        heavy[0, changed] - empty[0, changed], 1.5 * (plain - empty)[0, changed]
+    )
+    assert 0 < int(changed.sum()) < 10
+    torch.testing.assert_close(gone[0, 1:4], empty[0, 1:4])
+
+
+def test_a_long_prompt_is_read_to_its_end(sd15: BaseModel) -> None:
+    window = sd15.tokenizers[0].model_max_length
+
+    first, other = embed_prompt(sd15, LONG).hidden, embed_prompt(sd15, f"{LONG}, an orc").hidden
+
+    assert first.shape[1] % window == 0
+    assert first.shape[1] > 2 * window
+    torch.testing.assert_close(first[:, :window], other[:, :window])
+    assert not torch.equal(first[:, -window:], other[:, -window:])
+
+
+def test_prompts_of_different_length_make_one_batch(sdxl: BaseModel) -> None:
+    short, long = embed_prompt(sdxl, "an imp"), embed_prompt(sdxl, LONG)
+
+    both = stack(sdxl, [short, long])
+
+    assert both.hidden.shape == (2, *long.hidden.shape[1:])
+    assert both.pooled is not None
+    torch.testing.assert_close(both.hidden[0, : short.hidden.shape[1]], short.hidden[0])

@@ -1,0 +1,24 @@
+"""Learning that is killed goes on from its last checkpoint and ends with the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelsheet.contract import TrainingOverrides
+from modelsheet.diffusion.alone import Wish
+from modelsheet.diffusion.resume import Trial, compare
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_killed_process_s_learning_ends_with_the_same_bytes(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wish = Wish(class_noun="cat", overrides=TrainingOverrides(training_steps=5))
+    trial = Trial("sd15", data_dir, wish, every=2)
+
+    assert compare(trial, kills=[3])
+
+    assert "1 of 1 as undisturbed" in capsys.readouterr().out

@@ -1,0 +1,106 @@
+"""diffusers' script as a rival: what is changed of it, what it is told, what it costs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from modelsheet.diffusion import pillow_transforms as transforms
+from modelsheet.diffusion import rival
+from modelsheet.diffusion.rival import RivalSetting
+from modelsheet.errors import InvalidRequest, ModelsheetError
+
+# Stands for the script: uses what it imports and writes what it was told.
+SCRIPT = """
+import sys
+from pathlib import Path
+from torchvision import transforms
+
+check_min_version("99.0.0.dev0")
+options = dict(each.removeprefix("--").partition("=")[::2] for each in sys.argv[1:])
+assert transforms.CenterCrop(2).size == 2
+out = Path(options["output_dir"])
+pictures = sorted(path.name for path in Path(options["instance_data_dir"]).iterdir())
+(out / "pytorch_lora_weights.safetensors").write_text(repr((options, pictures)))
+"""
+
+
+def setting(**changed: object) -> RivalSetting:
+    plain = {
+        "base": Path("base"),
+        "prompt": "ktn fox",
+        "class_prompt": "fox",
+        "resolution": 32,
+        "steps": 7,
+    }
+    return RivalSetting(**(plain | changed))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "train_dreambooth_lora.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_the_script_is_run_with_our_settings_by_its_names(script: Path, tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (4, 4)), Image.new("RGB", (4, 4), "red")]
+
+    weights, cost = rival.learn(script, pictures, setting(class_images=3), tmp_path)
+
+    options, seen = eval(weights.read_text())
+    assert seen == ["00.png", "01.png"]
+    assert options["max_train_steps"] == "7"
+    assert options["num_class_images"] == "3"
+    assert options["instance_prompt"] == "ktn fox"
+    assert "with_prior_preservation" in options
+    assert cost.seconds > 0.0
+    assert cost.peak_bytes > 1_000_000
+
+
+def test_without_class_images_there_is_no_prior(script: Path, tmp_path: Path) -> None:
+    weights, _ = rival.learn(script, [Image.new("RGB", (4, 4))], setting(), tmp_path)
+
+    assert "with_prior_preservation" not in weights.read_text()
+
+
+def test_another_script_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.py"
+    other.write_text("print('hello')")
+
+    with pytest.raises(InvalidRequest, match=r"is not diffusers' .*train_dreambooth_lora\.py"):
+        rival.learn(other, [], setting(), tmp_path)
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        rival.learn(tmp_path / "none.py", [], setting(), tmp_path)
+
+
+def test_a_failing_command_brings_the_end_of_its_output() -> None:
+    with pytest.raises(ModelsheetError, match="the reason"):
+        rival.timed([sys.executable, "-c", "raise SystemExit('the reason')"])
+
+
+def test_the_stand_in_scales_crops_and_normalises() -> None:
+    picture = Image.fromarray(np.arange(8 * 4 * 3, dtype=np.uint8).reshape(4, 8, 3))
+    chain = transforms.Compose(
+        [
+            transforms.Resize(4),
+            transforms.CenterCrop(2),
+            transforms.ToTensor(),
+            transforms.Normalize([0.5], [0.5]),
+        ]
+    )
+
+    cut = torch.from_numpy(np.asarray(picture)[1:3, 3:5].copy()).permute(2, 0, 1) / 127.5 - 1
+    torch.testing.assert_close(chain(picture), cut)
+
+
+def test_a_random_crop_stays_inside() -> None:
+    crop = transforms.RandomCrop(3)
+    picture = Image.new("RGB", (5, 4))
+
+    assert {crop(picture).size for _ in range(20)} == {(3, 3)}

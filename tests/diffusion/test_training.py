@@ -1,0 +1,393 @@
+"""The loop: deterministic by seed, resumable to the byte, harmless to the base, honest when it
+fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from diffusers.training_utils import compute_snr
+from PIL import Image
+
+from modelsheet.contract import PriorKind, TrainingOverrides
+from modelsheet.diffusion import identifier
+from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
+from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.batch import Batch, PriorExamples
+from modelsheet.diffusion.captions import Naming, class_prompts
+from modelsheet.diffusion.checkpoint import Checkpoint
+from modelsheet.diffusion.clip import clip_of
+from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
+from modelsheet.diffusion.embedding import IdentifierRows
+from modelsheet.diffusion.optimizer import rate_factor
+from modelsheet.diffusion.presets import Recipe, recipe_for
+from modelsheet.diffusion.probes import Prober
+from modelsheet.diffusion.training import Training
+from modelsheet.errors import LearningDiverged, UnsafeModel
+from tests.diffusion.conftest import Tiny
+
+SHAPE = AdapterShape(rank=2, text_encoder_rank=2, feed_forward=True, convolutions=True)
+RECIPE = replace(
+    recipe_for("sd15", "quick", TrainingOverrides()),
+    training_steps=6,
+    batch=2,
+    prior_batch=2,
+    unet_learning_rate=1e-2,
+    text_encoder_learning_rate=1e-2,
+    shape=SHAPE,
+    warm_up_steps=0,
+)
+
+
+def open_training(base: BaseModel, pictures: list[Image.Image], recipe: Recipe) -> Training:
+    naming = Naming("qzw", "imp", base.family)
+    prepared = prepare_pictures(pictures, base)
+    instances = encode_instances(prepared, [""] * len(pictures), naming, base)
+    prompts = list(class_prompts(naming))
+    latents = None
+    if recipe.prior == "class-images":
+        shape = (len(prompts), *instances[0].latents.shape)
+        latents = torch.randn(shape, generator=torch.Generator().manual_seed(5))
+    word = identifier.candidates(base.tokenizers[0])[0]
+    rows = IdentifierRows.beginning(base, word, "imp") if recipe.pivotal else None
+    adapter = LearningAdapter(base, recipe.shape, seed=3, rows=rows)
+    return Training(base, adapter, instances, PriorExamples(prompts, latents), recipe, seed=3)
+
+
+def learnt(
+    base: BaseModel, pictures: list[Image.Image], recipe: Recipe, *, stop_at: int = 0
+) -> dict[str, torch.Tensor]:
+    """The adapter after all steps; with `stop_at`, through a checkpoint and a fresh start there."""
+    try:
+        training = open_training(base, pictures, recipe)
+        steps = training.steps()
+        if stop_at:
+            for _ in range(stop_at):
+                next(steps)
+            tensors, position = training.snapshot()
+            training.adapter.detach()
+            training = open_training(base, pictures, recipe)
+            training.restore(Checkpoint(stop_at, tensors, position))
+            steps = training.steps()
+        for _ in steps:
+            pass
+        return training.adapter.state()
+    finally:
+        base.pipeline.unload_lora_weights()
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
+@pytest.mark.parametrize("text_rank", [0, 2])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_every_kind_of_loop_is_deterministic_and_resumes_to_the_byte(
+    sd15: BaseModel, pictures: list[Image.Image], prior: PriorKind, text_rank: int, batch: int
+) -> None:
+    shape = replace(SHAPE, text_encoder_rank=text_rank)
+    recipe = replace(RECIPE, prior=prior, batch=batch, shape=shape, training_steps=4)
+
+    whole = learnt(sd15, pictures, recipe)
+
+    assert same(whole, learnt(sd15, pictures, recipe))
+    assert same(whole, learnt(sd15, pictures, recipe, stop_at=2))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"accumulation": 2},
+        {"optimizer": "prodigy", "unet_learning_rate": 1.0},
+        {"pivotal": True},
+        {"pivotal": True, "shape": replace(SHAPE, text_encoder_rank=0)},
+        {"caption_dropout": 0.5, "snr_gamma": None, "masked": False},
+    ],
+    ids=["accumulation", "prodigy", "pivotal", "pivotal-unet-only", "plain"],
+)
+def test_every_option_is_deterministic_and_resumes_to_the_byte(
+    sd15: BaseModel, pictures: list[Image.Image], changes: dict[str, Any]
+) -> None:
+    recipe = replace(RECIPE, training_steps=4, **changes)
+
+    whole = learnt(sd15, pictures, recipe)
+
+    assert same(whole, learnt(sd15, pictures, recipe, stop_at=2))
+
+
+def test_sdxl_learns_through_both_text_encoders(
+    sdxl: BaseModel, pictures: list[Image.Image]
+) -> None:
+    whole = learnt(sdxl, pictures, RECIPE)
+
+    modules = {key.split(".")[0] for key in whole}
+    assert modules == {"unet", "text_encoder", "text_encoder_2"}
+    assert same(whole, learnt(sdxl, pictures, RECIPE, stop_at=3))
+
+
+def test_every_part_of_the_adapter_moves(sd15: BaseModel, pictures: list[Image.Image]) -> None:
+    untouched = learnt(sd15, pictures, replace(RECIPE, training_steps=0))
+
+    moved = learnt(sd15, pictures, RECIPE)
+
+    # The penultimate text layer's last block may see no gradient; the UNet's all do.
+    still = [key for key in moved if torch.equal(moved[key], untouched[key])]
+    assert [key for key in still if key.startswith("unet.")] == []
+    assert {value.dtype for value in moved.values()} == {torch.float32}
+
+
+def test_the_base_gives_bit_for_bit_what_it_gave_before(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    def prediction() -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        latents = torch.randn(1, 4, 8, 8, generator=generator)
+        with torch.no_grad():
+            embeds = sd15.encode_prompts(["a photo of imp"])
+            return sd15.predict(latents, torch.tensor([500]), embeds)
+
+    before = prediction()
+    training = open_training(sd15, pictures, RECIPE)
+    try:
+        list(training.steps())
+        tuned = prediction()
+        with training.adapter.off():
+            off = prediction()
+    finally:
+        training.adapter.detach()
+
+    assert not torch.equal(tuned, before)
+    assert torch.equal(off, before)
+    assert torch.equal(prediction(), before)
+
+
+def test_the_no_image_prior_is_zero_before_the_first_step(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    training = open_training(sd15, pictures, replace(RECIPE, prior="no-images"))
+    try:
+        reports = list(training.steps())
+    finally:
+        training.adapter.detach()
+
+    assert reports[0].prior_loss == pytest.approx(0.0, abs=1e-10)  # LoRA starts as no change
+    assert reports[-1].prior_loss > 1e-6
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "zero-snr"])
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("text_rank", [0, 2])
+@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
+def test_a_step_s_losses_are_those_of_diffusers_formulas(
+    tiny: Tiny,
+    pictures: list[Image.Image],
+    kind: str,
+    batch: int,
+    text_rank: int,
+    prior: PriorKind,
+) -> None:
+    is_zero = kind == "zero-snr"
+    base = tiny("v_prediction" if is_zero else kind, is_zero)
+    shape = replace(SHAPE, text_encoder_rank=text_rank)
+    recipe = replace(
+        RECIPE, prior=prior, batch=batch, prior_batch=1 if prior != "none" else 0, shape=shape
+    )
+    training = open_training(base, pictures, replace(recipe, prior_loss_weight=3.0))
+    try:
+        stir(training)
+        drawn, drawn_prior = training.source.draw()
+        with torch.no_grad():
+            losses = [float(loss) for loss in training._losses(drawn, drawn_prior)]
+            by_hand = dreambooth_losses(training, drawn, drawn_prior)
+    finally:
+        training.adapter.detach()
+
+    assert losses == pytest.approx(by_hand, rel=1e-4, abs=1e-7)
+
+
+def stir(training: Training) -> None:
+    """Make the adapter do something, as it does after some steps."""
+    generator = torch.Generator().manual_seed(0)
+    for name in training.adapter.names:
+        for parameter in training.adapter.parameters(name):
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+
+
+def dreambooth_losses(training: Training, drawn: Batch, prior: Batch | None) -> list[float]:
+    """Sample by sample, with diffusers' scheduler and its compute_snr."""
+    base, scheduler = training.base, training.base.noise_scheduler
+
+    def said(batch: Batch, row: int) -> torch.Tensor:
+        noisy = scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)[row : row + 1]
+        hidden = base.pipeline.encode_prompt([batch.prompts[row]], base.device, 1, False)[0]
+        return base.unet(noisy, batch.timesteps[row], hidden).sample[0]
+
+    def loss(batch: Batch, row: int) -> float:
+        target = batch.noise
+        ratio = float(compute_snr(scheduler, batch.timesteps)[row])
+        divisor = ratio
+        if scheduler.config.prediction_type == "v_prediction":
+            target = scheduler.get_velocity(batch.latents, batch.noise, batch.timesteps)
+            divisor = ratio + 1
+        squares = (said(batch, row) - target[row]) ** 2
+        mask = torch.ones(1, 8, 8) if batch.mask is None else batch.mask[row]
+        mean = float((squares * mask).sum() / (mask.sum() * len(squares)))
+        if scheduler.config.rescale_betas_zero_snr:  # the last step must not lose all its weight
+            return mean * min(ratio + 1, 5.0) / (ratio + 1)
+        return mean * min(ratio, 5.0) / divisor
+
+    instance = sum(loss(drawn, row) for row in range(len(drawn.prompts))) / len(drawn.prompts)
+    if prior is None:
+        return [instance, 0.0]
+    if training.recipe.prior == "class-images":
+        return [instance, 3.0 * loss(prior, 0)]
+    tuned = said(prior, 0)
+    with training.adapter.off():
+        original = said(prior, 0)
+    return [instance, 3.0 * float(((tuned - original) ** 2).mean())]
+
+
+def test_accumulated_batches_are_one_large_batch(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    recipe = replace(RECIPE, batch=2, prior_batch=1, accumulation=2, caption_dropout=0.0)
+    training = open_training(sd15, pictures, recipe)
+    try:
+        drawn = [training.source.draw() for _ in range(2)]
+        training._accumulate(drawn)
+        added = gradient(training)
+        training.optimizer.zero_grad()
+        losses = [sum(training._losses(batch, prior)) for batch, prior in drawn]
+        (sum(losses) / 2).backward()
+        whole = gradient(training)
+    finally:
+        training.adapter.detach()
+
+    assert [prior is not None and len(prior.prompts) for _, prior in drawn] == [1, 1]
+    torch.testing.assert_close(added, whole)
+
+
+def gradient(training: Training) -> torch.Tensor:
+    parameters = training.adapter.parameters("unet")
+    return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]).clone()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
+def test_every_lora_a_moves_on_a_base_of_half_precision(
+    fresh: Tiny, pictures: list[Image.Image], dtype: torch.dtype
+) -> None:
+    base = replace(fresh("epsilon", False), dtype=dtype)
+    base.unet.to(dtype)
+    base.text_encoders[0].to(dtype)
+    recipe = replace(RECIPE, unet_learning_rate=1e-4, text_encoder_learning_rate=1e-5)
+
+    before = learnt(base, pictures, replace(recipe, training_steps=0))
+    after = learnt(base, pictures, recipe)
+
+    names = [name for name in after if "lora_A" in name]
+    assert len(names) > 50
+    assert [name for name in names if torch.equal(before[name], after[name])] == []
+    assert {value.dtype for value in after.values()} == {torch.float32}
+    assert all(bool(value.isfinite().all()) for value in after.values())
+
+
+def test_probes_do_not_change_what_is_learnt(sd15: BaseModel, pictures: list[Image.Image]) -> None:
+    whole = learnt(sd15, pictures, RECIPE)
+
+    training = open_training(sd15, pictures, RECIPE)
+    try:
+        prober = Prober(
+            sd15, training.adapter, Naming("qzw", "imp", "sd15"), pictures, clip_of(sd15)
+        )
+        for report in training.steps():
+            prober.look(report.step)
+        probed = training.adapter.state()
+    finally:
+        training.adapter.detach()
+
+    assert same(whole, probed)
+
+
+def test_pictures_of_different_sizes_are_learnt_with_square_class_pictures(
+    sdxl: BaseModel, pictures: list[Image.Image]
+) -> None:
+    tall = Image.new("RGBA", (30, 90))
+    tall.paste((90, 20, 160, 255), (4, 4, 26, 86))
+    recipe = replace(RECIPE, prior="class-images", training_steps=8)
+    training = open_training(sdxl, [*pictures, tall], recipe)
+    try:
+        drawn = [training.source.draw() for _ in range(4)]
+        reports = list(training.steps())
+    finally:
+        training.adapter.detach()
+
+    assert {tuple(batch.latents.shape[-2:]) for batch, _ in drawn} == {(8, 8), (12, 4)}
+    assert {tuple(prior.latents.shape[-2:]) for _, prior in drawn if prior} == {(8, 8)}
+    assert len(reports) == 8
+
+
+@dataclass(frozen=True)
+class ScarceBase(BaseModel):
+    """A device whose memory holds no activations: only with checkpointing does it suffice."""
+
+    def predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: PromptEmbeds
+    ) -> torch.Tensor:
+        if torch.is_grad_enabled() and not self.unet.is_gradient_checkpointing:
+            raise torch.OutOfMemoryError("out of memory")
+        return super().predict(latents, timesteps, embeds)
+
+
+def test_too_little_memory_costs_time_and_not_the_job(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    scarce = ScarceBase(sd15.id, sd15.family, sd15.pipeline, sd15.device, sd15.dtype)
+    whole = learnt(sd15, pictures, RECIPE)
+
+    training = open_training(scarce, pictures, RECIPE)
+    try:
+        list(training.steps())
+        spared = training.adapter.state()
+    finally:
+        training.adapter.detach()
+        training.release()
+
+    assert training.spares_memory
+    assert not sd15.unet.is_gradient_checkpointing
+    assert all(torch.allclose(whole[name], spared[name], atol=1e-5) for name in whole)
+
+
+def test_a_base_that_gives_no_numbers_is_told_from_a_high_learning_rate(
+    fresh: Tiny, pictures: list[Image.Image]
+) -> None:
+    base = fresh("epsilon", False)
+    next(base.unet.mid_block.parameters()).data.fill_(torch.nan)
+
+    with pytest.raises(UnsafeModel, match="its file is damaged"):
+        learnt(base, pictures, RECIPE)
+
+
+def test_a_diverging_run_says_so(sd15: BaseModel, pictures: list[Image.Image]) -> None:
+    recipe = replace(RECIPE, unet_learning_rate=1e30, text_encoder_learning_rate=1e30, prior="none")
+
+    with pytest.raises(LearningDiverged, match="lower learning rate"):
+        learnt(sd15, pictures, recipe)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_tenth() -> None:
+    recipe = replace(RECIPE, training_steps=100, warm_up_steps=10)
+
+    assert [rate_factor(step, recipe) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
+    assert rate_factor(10, recipe) == pytest.approx(1.0)
+    assert rate_factor(55, recipe) == pytest.approx(0.55)
+    assert rate_factor(100, recipe) == pytest.approx(0.1)
+
+
+def test_the_write_up_s_rate_is_constant() -> None:
+    recipe = recipe_for("sd15", "seed", TrainingOverrides())
+
+    assert {rate_factor(step, recipe) for step in (0, 1, 2000, 4499)} == {1.0}

@@ -1,0 +1,91 @@
+"""Reads who imports whom, from the syntax tree alone; imports inside functions count too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+Graph = Mapping[str, frozenset[str]]
+
+
+def module_name(root: Path, path: Path) -> str:
+    """Name the module in `path`, for a tree whose import root is `root`."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def read_trees(root: Path, package: str) -> dict[str, ast.Module]:
+    """Parse each module of `package`; vendored code is not ours and left out."""
+    paths = sorted(path for path in (root / package).rglob("*.py") if "_vendor" not in path.parts)
+    return {module_name(root, path): ast.parse(path.read_text("utf-8")) for path in paths}
+
+
+def read_graph(root: Path, package: str) -> Graph:
+    """Map each module of `package` to all it imports, ours and others', by full dotted name."""
+    trees = read_trees(root, package)
+    packages = {name for name in trees if any(other.startswith(f"{name}.") for other in trees)}
+    return {
+        name: frozenset(_imported(name, tree, name in packages, trees.keys()))
+        for name, tree in trees.items()
+    }
+
+
+def _imported(
+    name: str, tree: ast.Module, is_package: bool, known: Collection[str]
+) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(name, node, is_package)
+            for alias in node.names:
+                child = f"{base}.{alias.name}"
+                yield child if child in known else base
+
+
+def _absolute(name: str, node: ast.ImportFrom, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = name.split(".")
+    above = parts[: len(parts) - node.level + is_package]
+    return ".".join([*above, node.module] if node.module else above)
+
+
+def is_within(module: str, rooms: frozenset[str]) -> bool:
+    """Tell whether `module` is one of `rooms` or lies inside one."""
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+def importers(graph: Graph, libraries: frozenset[str]) -> set[str]:
+    """Find the modules that import one of `libraries` themselves."""
+    return {
+        name for name, targets in graph.items() if any(is_within(t, libraries) for t in targets)
+    }
+
+
+def reached(graph: Graph, start: str) -> set[str]:
+    """Find all that importing `start` may pull in: libraries, and the packages around each."""
+    return _followed(graph, start, with_parents=True) - {start}
+
+
+def cycles(graph: Graph) -> list[str]:
+    """List the modules that come back to themselves by what they import."""
+    return sorted(name for name in graph if name in _followed(graph, name))
+
+
+def _followed(graph: Graph, start: str, *, with_parents: bool = False) -> set[str]:
+    seen: set[str] = set()
+    waiting = _next(graph, start, with_parents)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(_next(graph, name, with_parents))
+    return seen
+
+
+def _next(graph: Graph, name: str, with_parents: bool) -> list[str]:
+    # Python runs a package's __init__ before the module inside it.
+    parent = name.rpartition(".")[0]
+    return [*graph.get(name, ()), *([parent] if with_parents and parent else [])]

@@ -1,0 +1,160 @@
+"""The README's steps in a real Krita, photographed: the sample's layers become a subject.
+
+TOUR_SAMPLE is the OpenRaster file to open.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from krita import Krita
+from PyQt5.QtWidgets import QApplication, QDockWidget, QMenu, QProgressBar
+
+PROMPT = "@hero holding sword, with blue knight shield"
+
+
+def steps(driver):
+    yield from arrange_window(driver)
+    document = yield from open_sample(driver)
+    photograph(driver, "krita-1-open")
+    yield from choose_layers(driver, document)
+    yield from show_menu(driver)
+    yield from fill_form(driver)
+    yield from learn(driver)
+    yield from generate(driver)
+    for node in document.rootNode().childNodes():
+        node.setVisible(False)  # as an artist would, to see the new ones alone
+    document.refreshProjection()
+    driver.child("modelsheet_apply").click()
+    yield after(1.5)
+    photograph(driver, "krita-5-results")
+    driver.report["layers"] = [node.name() for node in document.rootNode().childNodes()]
+    yield from explore(driver)
+
+
+def arrange_window(driver):
+    window = driver.window.qwindow()
+    window.setGeometry(0, 0, 1280, 860)
+    docker = driver.docker()
+    for other in window.findChildren(QDockWidget):
+        if other.objectName() not in ("modelsheet_krita", "KisLayerBox", "ToolBox"):
+            other.hide()
+    docker.setVisible(True)
+    docker.raise_()
+    window.resizeDocks([docker], [330], 1)
+    window.resizeDocks([window.findChild(QDockWidget, "KisLayerBox"), docker], [230, 560], 2)
+    yield lambda: driver.child("modelsheet_status").text().startswith("Backend: ready")
+
+
+def open_sample(driver):
+    document = Krita.instance().openDocument(os.environ["TOUR_SAMPLE"])
+    driver.window.addView(document)
+    yield lambda: Krita.instance().activeDocument() is not None
+    driver.window.qwindow().showMaximized()
+    yield after(1.0)
+    driver.window.activeView().canvas().setZoomLevel(14.0)
+    # The views lie over each other: only the first is shown while they are chosen.
+    for node in document.rootNode().childNodes():
+        node.setVisible(node.name() == "plain")
+    document.refreshProjection()
+    yield after(1.0)
+    return document
+
+
+def choose_layers(driver, document):
+    for node in document.rootNode().childNodes():
+        node.setVisible(True)
+    document.setActiveNode(document.rootNode().childNodes()[-1])
+    yield after(0.5)
+    Krita.instance().action("select_all_layers").trigger()
+    yield lambda: len(driver.window.activeView().selectedNodes()) == 5
+
+
+def show_menu(driver):
+    bar = driver.window.qwindow().menuBar()
+    action = next(each for each in bar.actions() if each.text().replace("&", "") == "Layer")
+    bar.setActiveAction(action)
+    menu: QMenu = action.menu()
+    menu.popup(bar.mapToGlobal(bar.actionGeometry(action).bottomLeft()))
+    yield after(0.8)
+    wanted = [
+        each for each in menu.actions() if "learn subject" in each.text().replace("&", "").lower()
+    ]
+    driver.report["in_layer_menu"] = len(wanted)
+    if wanted:
+        menu.setActiveAction(wanted[0])
+    yield after(0.3)
+    photograph(driver, "krita-2-select")
+    menu.close()
+    yield after(0.3)
+
+
+def fill_form(driver):
+    Krita.instance().action("modelsheet_learn_subject").trigger()
+    yield lambda: is_shown(driver, "modelsheet_learn_form")
+    form = driver.child("modelsheet_learn_form")
+    form.name.setText("Hero")
+    yield lambda: form.class_noun.currentText() != ""
+    driver.report["suggested"] = form.class_noun.currentText()
+    form.class_noun.setCurrentText("human woman")
+    yield after(0.5)
+    photograph(driver, "krita-3-form")
+    driver.child("modelsheet_send", form).click()
+
+
+def learn(driver):
+    docker = driver.docker()
+    yield lambda: any(bar.value() >= 600 for bar in docker.findChildren(QProgressBar))
+    cards = docker.controller.panel._jobs
+    yield lambda: not cards or next(iter(cards.values())).previews.count() > 1
+    yield after(0.3)
+    photograph(driver, "krita-4-learning")
+    yield lambda: driver.child("modelsheet_subjects").count() == 1
+    yield lambda: not docker.findChildren(QProgressBar)
+
+
+def generate(driver):
+    driver.child("modelsheet_prompt").setText(PROMPT)
+    driver.child("modelsheet_count").setValue(4)
+    driver.child("modelsheet_random").setChecked(False)
+    driver.child("modelsheet_seed").setValue(1)
+    driver.child("modelsheet_generate").click()
+    yield lambda: len(driver.child("modelsheet_results").pictures()) == 4
+    yield after(0.5)
+
+
+def explore(driver):
+    """A grid over the two scales, small enough for a processor."""
+    driver.child("modelsheet_prompt").setText("@hero holding sword")
+    driver.child("modelsheet_explore").click()
+    exploring = driver.docker().controller.exploring
+    yield lambda: exploring.form is not None and exploring.form.isVisible()
+    exploring.form.across_values.setText("0, 0.4, 0.7, 1, 1.3")
+    exploring.form.down_values.setText("0, 1, 1.5")
+    exploring.form.paint.click()
+    yield lambda: exploring.grid is not None and exploring.grid.isVisible()
+    window, grid = driver.window.qwindow().geometry(), exploring.grid
+    grid.move(window.center() - grid.rect().center())
+    yield after(0.8)
+    photograph(driver, "krita-6-exploring")
+    grid.close()
+
+
+def photograph(driver, name):
+    """The whole screen, menus and dialogs included."""
+    picture = QApplication.primaryScreen().grabWindow(0)
+    window = driver.window.qwindow().frameGeometry()
+    picture.copy(window).save(str(driver.folder / (name + ".png")))
+
+
+def is_shown(driver, name):
+    try:
+        return driver.child(name).isVisible()
+    except LookupError:
+        return False
+
+
+def after(seconds):
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end

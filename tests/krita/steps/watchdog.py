@@ -1,0 +1,132 @@
+"""How long Krita's event loop is held up while thirty large layers are learnt from.
+
+The document has WATCHDOG_SIDE px a side. A heartbeat that comes late tells how long a turn of the
+event loop took, Krita's own painting included, which is slow without a graphics card. `ours` is
+the longest that a call of the plugin's own held the loop up. Both are in milliseconds: by the
+clock, and in processor time of Krita's main thread, which another program's load leaves alone.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import time
+from pathlib import Path
+
+from krita import Krita
+from PyQt5.QtCore import QByteArray, QTimer
+
+ROAD = runpy.run_path(str(Path(__file__).with_name("road.py")))
+after, is_shown = ROAD["after"], ROAD["is_shown"]
+SIDE = int(os.environ.get("WATCHDOG_SIDE", "4096"))
+LAYERS = 30
+BEAT_MS = 2
+
+
+class Watchdog:
+    """Its heart beats in the event loop; what holds the loop up makes a beat late."""
+
+    def __init__(self):
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._beat)
+        self.start()
+        self._timer.start(BEAT_MS)
+
+    def start(self):
+        self.turns, self.calls = [], [(0.0, 0.0)]
+        self._clock, self._cpu = time.monotonic(), time.thread_time()
+
+    def watch_calls(self):
+        """All that the plugin does of itself goes through its guard."""
+        from modelsheet_krita import controller, link, pace
+
+        for room in (controller, link, pace):
+            room.guarded = self._timed(room.guarded)
+
+    def _timed(self, guarded):
+        def timed(action, on_error):
+            clock, cpu = time.monotonic(), time.thread_time()
+            try:
+                return guarded(action, on_error)
+            finally:
+                self.calls.append((_ms(time.thread_time() - cpu), _ms(time.monotonic() - clock)))
+
+        return timed
+
+    def _beat(self):
+        now, cpu = time.monotonic(), time.thread_time()
+        self.turns.append((_ms(cpu - self._cpu), _ms(now - self._clock)))
+        self._clock, self._cpu = now, cpu
+
+    def longest(self):
+        """In milliseconds."""
+        return {
+            "ours": max(cpu for cpu, _ in self.calls),
+            "ours by the clock": max(clock for _, clock in self.calls),
+            "loop": max((cpu for cpu, _ in self.turns), default=0.0),
+            "loop by the clock": max((clock for _, clock in self.turns), default=0.0),
+        }
+
+
+def _ms(seconds):
+    return round(seconds * 1000, 1)
+
+
+def steps(driver):
+    yield from ROAD["arrange_window"](driver)
+    created = Krita.instance().createDocument(SIDE, SIDE, "large", "RGBA", "U8", "", 72.0)
+    driver.window.addView(created)
+    yield lambda: Krita.instance().activeDocument() is not None
+    document = Krita.instance().activeDocument()
+    document.nodeByName("Background").remove()
+    yield from fill(document)
+    document.setActiveNode(document.rootNode().childNodes()[-1])
+    yield after(1.0)
+    Krita.instance().action("select_all_layers").trigger()
+    yield lambda: len(driver.window.activeView().selectedNodes()) == LAYERS
+    yield after(2.0)
+    watchdog = Watchdog()
+    watchdog.watch_calls()
+    yield after(2.0)
+    driver.report["idle"] = watchdog.longest()
+    watchdog.start()
+    Krita.instance().action("modelsheet_learn_subject").trigger()
+    yield lambda: is_shown(driver, "modelsheet_learn_form")
+    form = driver.docker().controller.learning.form
+    driver.report["pictures"] = form.pictures.count()
+    driver.report["reading"] = watchdog.longest()
+    watchdog.start()
+    form.name.setText("Large")
+    yield lambda: form.class_noun.currentText() != ""
+    form.preset.setCurrentIndex(form.preset.findData("quick"))
+    form.learn.click()
+    yield lambda: driver.child("modelsheet_subjects").count() == 1
+    driver.report["sending"] = watchdog.longest()
+    yield from paint_one(driver, watchdog)
+
+
+def fill(document):
+    """Put all layers in at once, so that Krita composes the picture only once."""
+    side, nodes = min(SIDE, 2048), []
+    for number in range(LAYERS):
+        node = document.createNode(f"view {number}", "paintlayer")
+        colour = bytes((8 * number, 255 - 8 * number, 99, 255))
+        for x in range(0, SIDE, side):
+            node.setPixelData(QByteArray(colour * (side * side)), x, 0, side, side)
+        nodes.append(node)
+        yield
+    document.rootNode().setChildNodes(nodes)
+    document.refreshProjection()
+
+
+def paint_one(driver, watchdog):
+    driver.child("modelsheet_prompt").setText("@large")
+    driver.child("modelsheet_count").setValue(1)
+    watchdog.start()
+    driver.child("modelsheet_generate").click()
+    yield lambda: len(driver.child("modelsheet_results").pictures()) == 1
+    driver.report["generating"] = watchdog.longest()
+    watchdog.start()
+    driver.child("modelsheet_apply").click()
+    yield after(0.5)
+    driver.report["applying, which Krita composes the canvas for"] = watchdog.longest()

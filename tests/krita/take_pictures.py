@@ -1,0 +1,44 @@
+"""Takes the README's pictures in a real Krita with the real backend:
+
+python -m tests.krita.take_pictures docs
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.krita import harness
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNNER = "modelsheet.worker:make_runner"
+PATIENCE_S = 900
+
+
+def main(target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home, out = Path(folder) / "home", Path(folder) / "out"
+        harness.make_home(home, RUNNER)
+        environment = {
+            "TOUR_SAMPLE": str(ROOT / "docs" / "sample" / "hero.ora"),
+            "MODELSHEET_DRIVER_PATIENCE_S": str(PATIENCE_S),
+        }
+        try:
+            run = harness.run(
+                ROOT / "tests/krita/steps/tour.py",
+                home,
+                out,
+                environment=environment,
+                timeout_s=2 * PATIENCE_S,
+            )
+            sys.stdout.write(f"{run.report}\n")
+        finally:
+            harness.stop_service(home)
+            for picture in out.glob("*.png"):
+                shutil.copy(picture, target / picture.name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

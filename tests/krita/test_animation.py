@@ -1,0 +1,62 @@
+"""A sheet of eight poses, written by the command line's own code, is an animation in a real
+Krita.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from modelsheet.contract import GeneratedImage
+from modelsheet.errands import Outcome, Painting
+from modelsheet.frames import align
+from modelsheet.painting_commands import write_sheet
+from modelsheet.sheets import draw_frames
+from tests.krita.conftest import Play
+
+POSES = 8
+COLUMNS = 4
+
+
+def pose(number: int) -> Image.Image:
+    """A figure that is higher, and elsewhere, from pose to pose."""
+    picture = Image.new("RGBA", (32, 32))
+    picture.paste((200, 60, 30, 255), (4 + number, 3 + number, 20, 25 + number % 3))
+    return picture
+
+
+def outcome(frames: list[Image.Image]) -> Outcome:
+    paintings = [
+        Painting(
+            frame,
+            GeneratedImage(
+                blob="0" * 64, width=32, height=32, seed=0, prompt="@hero", label=f"pose {number}"
+            ),
+        )
+        for number, frame in enumerate(frames)
+    ]
+    return Outcome(paintings, draw_frames(frames, COLUMNS), COLUMNS, [])
+
+
+def test_eight_poses_load_as_an_animation_and_match_their_atlas(play: Play, tmp_path: Path) -> None:
+    frames = align([pose(number) for number in range(POSES)])
+    write_sheet(
+        outcome(frames), tmp_path, "hero", argparse.Namespace(atlas="aseprite", frame_ms=100)
+    )
+    document = str(tmp_path / "hero-sheet.ora")
+
+    report = play("animation", runner="", environment={"ANIMATION_DOCUMENT": document}).report
+
+    assert report["key_frames"] == [True] * POSES + [False]
+    alpha = [np.asarray(frame)[..., 3].tobytes().hex() for frame in frames]
+    assert report["alpha"] == alpha
+    sheet = Image.open(tmp_path / "hero-sheet.png")
+    atlas = json.loads((tmp_path / "hero-sheet.json").read_text("utf-8"))
+    for entry, frame in zip(atlas["frames"], frames, strict=True):
+        place = entry["frame"]
+        cut = sheet.crop((place["x"], place["y"], place["x"] + 32, place["y"] + 32))
+        assert np.array_equal(np.asarray(cut), np.asarray(frame))

@@ -1,0 +1,175 @@
+"""A runner without torch that paints a disc on a transparent ground, its colour from the seed."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from pathlib import Path
+
+from modelsheet.contract import (
+    BaseModelView,
+    ClassNounGuess,
+    DescribeResult,
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    LearnRequest,
+    LearnResult,
+    LikenessPoint,
+    Progress,
+    Recipe,
+)
+from modelsheet.errors import Cancelled
+from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
+from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
+
+# "thorough" is so long that a test can pause it, paint beside it, and end it early.
+STEPS = {"quick": 40, "balanced": 200, "thorough": 4000}
+STEP_S = 0.05  # so that the docker can be seen while it learns
+PROBE_EVERY = 10
+SIDE = 32
+TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=SIDE, available=True)
+
+
+def make_runner(data_dir: Path) -> ToyRunner:
+    return ToyRunner()
+
+
+def disc(seed: int) -> bytes:
+    """SIDE x SIDE straight-alpha BGRA8: opaque within the disc, clear around it."""
+    colour = hashlib.sha256(seed.to_bytes(8, "big")).digest()[:3] + b"\xff"
+    middle, radius = (SIDE - 1) / 2, SIDE * 0.4
+    rows = range(SIDE)
+    inside = (((x - middle) ** 2 + (y - middle) ** 2) <= radius**2 for y in rows for x in rows)
+    return b"".join(colour if within else bytes(4) for within in inside)
+
+
+class ToyRunner:
+    """Learns by counting, paints discs."""
+
+    def run(self, request: Request, context: JobContext) -> Result:
+        if isinstance(request, LearnRequest):
+            return self._learn(request, context)
+        if isinstance(request, GenerateRequest):
+            return self._generate(request, context)
+        guesses = [("warrior", 0.5), ("knight", 0.25), ("wizard", 0.125)]
+        nouns = [ClassNounGuess(noun=noun, probability=p) for noun, p in guesses]
+        return DescribeResult(class_nouns=nouns, identifiers=["sks"])
+
+    def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
+        total, saved = STEPS[request.preset], context.checkpoint_dir / "step"
+        step = int(saved.read_text()) if saved.is_file() else 0
+        while step < total:
+            step += 1
+            threading.Event().wait(STEP_S)
+            context.progress(_learning(step, total, context))
+            directive = context.directive()
+            if directive is Directive.CANCEL:
+                raise Cancelled("cancelled")
+            if directive is Directive.FINISH:
+                break
+            if directive is not Directive.RUN:
+                saved.write_text(str(step))
+                raise SteppedAside
+        (context.staging_dir / ADAPTER).write_bytes(b"toy")
+        write_record(context.staging_dir, _record(request, context.job_id, step))
+        return LearnResult(
+            subject_id=context.job_id, training_steps=step, best_step=step, seconds=1.0
+        )
+
+    def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
+        images: list[GeneratedImage] = []
+        wanted = _seeds(request)
+        for seed in wanted:
+            threading.Event().wait(STEP_S)
+            if context.directive() is Directive.CANCEL:
+                raise Cancelled("cancelled")
+            images.append(_painted(request, seed, context))
+            done = len(images)
+            context.progress(
+                Progress(
+                    phase="painting", step=done, total=len(wanted), fraction=done / len(wanted)
+                )
+            )
+        return GenerateResult(images=images)
+
+
+def _learning(step: int, total: int, context: JobContext) -> Progress:
+    probes = range(PROBE_EVERY, step + 1, PROBE_EVERY)
+    curve = [
+        LikenessPoint(
+            step=probe,
+            subject_fidelity=1 - 0.6 * 0.7 ** (probe / PROBE_EVERY),
+            prompt_fidelity=0.3,
+            prior_drift=0.0,
+            score=0.5,
+        )
+        for probe in probes[-20:]
+    ]
+    previews = [_preview(seed, context) for seed in range(3)] if curve else []
+    return Progress(
+        phase="learning",
+        step=step,
+        total=total,
+        fraction=step / total,
+        eta_s=(total - step) * STEP_S,
+        curve=curve,
+        previews=previews,
+    )
+
+
+def _preview(seed: int, context: JobContext) -> GeneratedImage:
+    blob = context.write_blob(disc(seed))
+    return GeneratedImage(blob=blob, width=SIDE, height=SIDE, seed=seed, prompt="a knight")
+
+
+def _seeds(request: GenerateRequest) -> list[int]:
+    if request.explore is None:
+        return [request.seed + k for k in range(request.count)]
+    down = request.explore.down
+    cells = len(request.explore.across.values) * (len(down.values) if down else 1)
+    return [request.seed + k for k in range(cells)]
+
+
+def _painted(request: GenerateRequest, seed: int, context: JobContext) -> GeneratedImage:
+    recipe = Recipe(
+        version="0.1.0",
+        base_model="sprite32",
+        text=request.prompt,
+        subjects=[],
+        sampler="Euler",
+        inference_steps=20,
+        guidance_scale=4.0,
+        width=SIDE,
+        height=SIDE,
+        request=request,
+    )
+    return GeneratedImage(
+        blob=context.write_blob(disc(seed)),
+        width=SIDE,
+        height=SIDE,
+        seed=seed,
+        prompt=request.prompt,
+        recipe=recipe,
+    )
+
+
+def _record(request: LearnRequest, job_id: str, steps: int) -> SubjectRecord:
+    return SubjectRecord(
+        id=job_id,
+        name=request.name,
+        class_noun=request.class_noun,
+        identifier=request.identifier or "sks",
+        base_model=request.base_model,
+        created=time.time(),
+        references=request.images,
+        captions=[],
+        preset=request.preset,
+        seed=request.seed,
+        training_steps=steps,
+        best_step=steps,
+        adapter_sha256=hashlib.sha256(b"toy").hexdigest(),
+        curve=[],
+        warnings=[],
+    )

@@ -1,0 +1,48 @@
+"""Base models of the true architectures, a few numbers wide, in a data folder; made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from modelsheet.catalogue import locate
+from modelsheet.diffusion.base_model import BaseModel, load_base_model
+from modelsheet.lora.layouts import layout_of
+from modelsheet.lora.names import Layout
+from modelsheet.sprite32.tiles import TileSet
+from modelsheet.sprite32.vocabulary import build_tokenizer
+from tests.sprite32.archive import write_archive
+from tests.true_architecture import write_model
+
+FAMILIES = ("sd15", "sdxl")
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("narrow")
+    tiles = TileSet.load(write_archive(folder / "tiles.zip"))
+    tokenizer = build_tokenizer(tiles, 400, folder / "tokenizer")
+    for family in FAMILIES:
+        write_model(family, folder / "models" / family, tokenizer)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base(data_dir: Path) -> Callable[[str], BaseModel]:
+    """Gives the base model of a family, loaded once."""
+    loaded: dict[str, BaseModel] = {}
+
+    def get(family: str) -> BaseModel:
+        if family not in loaded:
+            loaded[family] = load_base_model(family, data_dir, torch.device("cpu"))
+        return loaded[family]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def layout(data_dir: Path) -> Callable[[str], Layout]:
+    return lambda family: layout_of(locate(family, data_dir))

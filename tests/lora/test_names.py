@@ -1,0 +1,180 @@
+"""The names in exported files, against the key maps of ComfyUI (comfy/lora.py) and of kohya
+(networks/lora.py), written down here by hand for the true sizes of SD 1.5 and SDXL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from modelsheet.contract import Family
+from modelsheet.lora.architecture import Site, Weight, text_encoder_layers, unet_layers
+from modelsheet.lora.names import Layout, make_layout
+from tests.true_architecture import config
+
+BLOCK = [
+    *(f"attn{which}_to_{what}" for which in (1, 2) for what in ("q", "k", "v", "out_0")),
+    "ff_net_0_proj",
+    "ff_net_2",
+]
+TEXT_BLOCK = [
+    "mlp_fc1",
+    "mlp_fc2",
+    "self_attn_k_proj",
+    "self_attn_out_proj",
+    "self_attn_q_proj",
+    "self_attn_v_proj",
+]
+# (name of the transformer, how many blocks it has)
+SD15 = [
+    *((f"down_blocks_{level}_attentions_{layer}", 1) for level in range(3) for layer in range(2)),
+    ("mid_block_attentions_0", 1),
+    *((f"up_blocks_{level}_attentions_{layer}", 1) for level in (1, 2, 3) for layer in range(3)),
+]
+SDXL = [
+    ("input_blocks_4_1", 2),
+    ("input_blocks_5_1", 2),
+    ("input_blocks_7_1", 10),
+    ("input_blocks_8_1", 10),
+    ("middle_block_1", 10),
+    ("output_blocks_0_1", 10),
+    ("output_blocks_1_1", 10),
+    ("output_blocks_2_1", 10),
+    ("output_blocks_3_1", 2),
+    ("output_blocks_4_1", 2),
+    ("output_blocks_5_1", 2),
+]
+
+
+def true_layout(family: Family) -> Layout:
+    second = config(family, "text_encoder_2") if family == "sdxl" else None
+    return make_layout(family, config(family, "unet"), config(family, "text_encoder"), second)
+
+
+def transformer_names(transformers: list[tuple[str, int]]) -> Iterator[str]:
+    for transformer, depth in transformers:
+        yield from (f"lora_unet_{transformer}_{end}" for end in ("proj_in", "proj_out"))
+        for index in range(depth):
+            stem = f"lora_unet_{transformer}_transformer_blocks_{index}"
+            yield from (f"{stem}_{name}" for name in BLOCK)
+
+
+def text_names(prefix: str, layers: int) -> Iterator[str]:
+    for layer in range(layers):
+        stem = f"{prefix}_text_model_encoder_layers_{layer}"
+        yield from (f"{stem}_{name}" for name in TEXT_BLOCK)
+
+
+EXPECTED = {
+    "sd15": {*transformer_names(SD15), *text_names("lora_te", 12)},
+    "sdxl": {
+        *transformer_names(SDXL),
+        *text_names("lora_te1", 12),
+        *text_names("lora_te2", 32),
+    },
+}
+
+
+def is_in_transformer(site: Site) -> bool:
+    return site.component != "unet" or ".attentions." in site.path
+
+
+@pytest.mark.parametrize(("family", "count"), [("sd15", 192 + 72), ("sdxl", 722 + 72 + 192)])
+def test_attention_layers_have_the_names_that_kohya_and_comfyui_know(
+    family: Family, count: int
+) -> None:
+    layout = true_layout(family)
+
+    names = {layout.kohya_name(site) for site in layout.sites if is_in_transformer(site)}
+
+    assert len(names) == count
+    assert names == EXPECTED[family]
+
+
+@pytest.mark.parametrize(
+    ("family", "path", "name"),
+    [
+        ("sd15", "down_blocks.0.resnets.1.conv2", "down_blocks_0_resnets_1_conv2"),
+        ("sd15", "up_blocks.3.resnets.2.conv_shortcut", "up_blocks_3_resnets_2_conv_shortcut"),
+        ("sdxl", "conv_in", "input_blocks_0_0"),
+        ("sdxl", "conv_out", "out_2"),
+        ("sdxl", "time_embedding.linear_2", "time_embed_2"),
+        ("sdxl", "add_embedding.linear_1", "label_emb_0_0"),
+        ("sdxl", "down_blocks.0.resnets.0.conv1", "input_blocks_1_0_in_layers_2"),
+        ("sdxl", "down_blocks.0.downsamplers.0.conv", "input_blocks_3_0_op"),
+        ("sdxl", "down_blocks.1.resnets.0.conv_shortcut", "input_blocks_4_0_skip_connection"),
+        ("sdxl", "mid_block.resnets.1.time_emb_proj", "middle_block_2_emb_layers_1"),
+        ("sdxl", "up_blocks.0.upsamplers.0.conv", "output_blocks_2_2_conv"),
+        ("sdxl", "up_blocks.2.resnets.2.conv2", "output_blocks_8_0_out_layers_3"),
+    ],
+)
+def test_other_layers_have_the_names_of_their_unet(family: Family, path: str, name: str) -> None:
+    assert true_layout(family).kohya_name(Site("unet", path)) == f"lora_unet_{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("lora_unet_down_blocks_1_attentions_0_proj_in", "down_blocks.1.attentions.0.proj_in"),
+        ("unet.mid_block.attentions.0.proj_out", "mid_block.attentions.0.proj_out"),
+        ("base_model.model.mid_block.attentions.0.proj_out", "mid_block.attentions.0.proj_out"),
+        (
+            "mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out",
+            "mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0",
+        ),
+    ],
+)
+def test_a_layer_is_found_by_each_of_its_names(name: str, path: str) -> None:
+    assert true_layout("sdxl").find(name) == Site("unet", path)
+
+
+def test_text_encoders_are_found_with_and_without_their_inner_model() -> None:
+    layout, site = true_layout("sdxl"), Site("text_encoder_2", "encoder.layers.31.mlp.fc1")
+
+    assert layout.find("text_encoder_2.text_model.encoder.layers.31.mlp.fc1") == site
+    assert layout.find("text_encoder_2.encoder.layers.31.mlp.fc1") == site
+    assert layout.find("lora_te2_text_model_encoder_layers_31_mlp_fc1") == site
+    assert layout.find("lora_te3_text_model_encoder_layers_31_mlp_fc1") is None
+
+
+def weights_of(module: torch.nn.Module, component: str) -> dict[Site, Weight]:
+    found = {}
+    for path, layer in module.named_modules():
+        if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
+            kernel = layer.kernel_size[0] if isinstance(layer, torch.nn.Conv2d) else 0
+            rows, columns = layer.weight.shape[:2]
+            site = Site(component, path.removeprefix("text_model."))
+            found[site] = Weight(rows, columns, kernel)
+    return found
+
+
+@pytest.mark.parametrize(("family", "parameters"), [("sd15", 859_520_964), ("sdxl", 2_567_463_684)])
+def test_the_config_files_describe_the_true_unets(family: Family, parameters: int) -> None:
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(config(family, "unet"))
+
+    assert sum(p.numel() for p in unet.parameters()) == parameters
+    assert weights_of(unet, "unet") == unet_layers(config(family, "unet"))
+
+
+@pytest.mark.parametrize(
+    ("family", "part", "parameters"),
+    # As published: CLIP ViT-L/14's text tower, and OpenCLIP ViT-bigG/14's without its projection.
+    [
+        ("sd15", "text_encoder", 123_060_480),
+        ("sdxl", "text_encoder", 123_060_480),
+        ("sdxl", "text_encoder_2", 694_659_840 - 1280 * 1280),
+    ],
+)
+def test_the_config_files_describe_the_true_text_encoders(
+    family: Family, part: str, parameters: int
+) -> None:
+    with torch.device("meta"):
+        encoder = CLIPTextModel(CLIPTextConfig(**config(family, part)))
+
+    assert sum(p.numel() for p in encoder.parameters()) == parameters
+    assert weights_of(encoder, part) == text_encoder_layers(part, config(family, part))

@@ -1,0 +1,57 @@
+"""The Qt that these tests run under: PyQt5 as in Krita 5, or with MODELSHEET_QT=6 Krita 6's."""
+
+from __future__ import annotations
+
+import os
+
+MAJOR = 6 if os.environ.get("MODELSHEET_QT") == "6" else 5
+
+if MAJOR == 6:
+    from PyQt6.QtCore import (
+        QByteArray,
+        QDeadlineTimer,
+        QEvent,
+        QEventLoop,
+        QObject,
+        QRect,
+        Qt,
+        QUuid,
+        pyqtSignal,
+    )
+    from PyQt6.QtGui import QColor, QIcon, QKeyEvent, QPalette, QPixmap
+    from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow
+else:
+    from PyQt5.QtCore import (
+        QByteArray,
+        QDeadlineTimer,
+        QEvent,
+        QEventLoop,
+        QObject,
+        QRect,
+        Qt,
+        QUuid,
+        pyqtSignal,
+    )
+    from PyQt5.QtGui import QColor, QIcon, QKeyEvent, QPalette, QPixmap
+    from PyQt5.QtWidgets import QApplication, QDockWidget, QMainWindow
+
+__all__ = [
+    "MAJOR",
+    "QApplication",
+    "QByteArray",
+    "QColor",
+    "QDeadlineTimer",
+    "QDockWidget",
+    "QEvent",
+    "QEventLoop",
+    "QIcon",
+    "QKeyEvent",
+    "QMainWindow",
+    "QObject",
+    "QPalette",
+    "QPixmap",
+    "QRect",
+    "QUuid",
+    "Qt",
+    "pyqtSignal",
+]

@@ -1,0 +1,69 @@
+"""What tests of the docker do again and again: learn, generate, read what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelsheet.contract import GenerateRequest
+from tests.plugin.binding import QApplication, QEvent, QKeyEvent, Qt
+from tests.plugin.conftest import Until
+from tests.plugin.fake_backend import FakeBackend
+
+GREEN = b"\x00\xff\x00\xff"
+
+
+def said(docker: Any) -> str:
+    """What the docker's notice tells, if it is shown."""
+    notice = docker.controller.panel.notice
+    return "" if notice.isHidden() else notice.text.text()
+
+
+def open_form(docker: Any, until: Until) -> Any:
+    docker.learn()
+    learning = docker.controller.learning
+    until(lambda: learning.form.isVisible() or said(docker))
+    assert learning.form.isVisible(), said(docker)
+    return learning.form
+
+
+def captions(form: Any) -> list[str]:
+    return [caption for _, caption in form.pictures.chosen()]
+
+
+def learn_hero(docker: Any, backend: FakeBackend, until: Until) -> None:
+    form = open_form(docker, until)
+    form.name.setText("Hero")
+    until(lambda: form.class_noun.currentText() == "knight")
+    form.learn.click()
+    until(lambda: not form.isVisible())
+    backend.learn_done()
+    until(lambda: docker.controller.panel.list.items.count() == 1)
+
+
+def generate(docker: Any, backend: FakeBackend, until: Until, *, count: int = 2) -> None:
+    panel = docker.controller.panel
+    before = len(panel.results.pictures())
+    panel.prompt.setText("@hero holding sword")
+    panel.box.count.setValue(count)
+    panel.box.random.setChecked(False)
+    panel.box.seed.setValue(7)
+    panel.generate.click()
+    until(lambda: any(j.kind == "generate" and j.result is None for j in [*backend.jobs.values()]))
+    backend.generate_done(GREEN)
+    until(lambda: len(panel.results.pictures()) == before + count)
+
+
+def newest_wish(backend: FakeBackend, until: Until) -> GenerateRequest:
+    """The generate request that waits for its pictures."""
+
+    def waiting() -> list[Any]:
+        jobs = [*backend.jobs.values()]
+        return [job for job in jobs if job.kind == "generate" and job.result is None]
+
+    until(waiting)
+    return backend.requests[waiting()[-1].id]
+
+
+def press(widget: Any, key: Qt.Key, text: str = "") -> None:
+    event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier, text)
+    QApplication.sendEvent(widget, event)

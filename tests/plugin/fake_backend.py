@@ -1,0 +1,310 @@
+"""A small backend for the plugin's tests: speaks the real contract's models over real HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+from pydantic import TypeAdapter
+
+from modelsheet.contract import (
+    API_VERSION,
+    BaseModelView,
+    Capabilities,
+    ClassNounGuess,
+    DescribeRequest,
+    DescribeResult,
+    Event,
+    EventPage,
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    JobError,
+    JobList,
+    JobRequest,
+    JobView,
+    LearnRequest,
+    LearnResult,
+    Model,
+    Ping,
+    Problem,
+    Progress,
+    QueueView,
+    Recipe,
+    SubjectList,
+    SubjectView,
+)
+
+TOKEN = "the token"
+REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)
+MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
+
+
+class FakeBackend:
+    """Holds what it was sent; `finish` and `progress` play the worker."""
+
+    def __init__(self) -> None:
+        self.api = API_VERSION
+        self.boot_id = "0123456789abcdef"
+        self.blobs: dict[str, bytes] = {}
+        self.requests: dict[str, Any] = {}
+        self.jobs: dict[str, JobView] = {}
+        self.subjects: list[SubjectView] = []
+        self.events: list[Event] = []
+        self.headers_seen: list[dict[str, str]] = []
+        self.verbs: list[str] = []
+        self.waiting: list[str] = []
+        self.changed = threading.Condition()
+        self.is_closing = False
+        handler = type("Handler", (_Handler,), {"backend": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        with self.changed:
+            self.is_closing = True
+            self.changed.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def restart(self) -> None:
+        """As if the process had ended and come back on the same port: all cursors are void."""
+        with self.changed:
+            self.boot_id = "fedcba9876543210"
+            self.events.clear()
+            self.changed.notify_all()
+
+    def the_request(self, kind: type) -> Any:
+        return next((one for one in list(self.requests.values()) if isinstance(one, kind)), None)
+
+    def submit(self, request: Any) -> JobView:
+        title = getattr(request, "name", "") or getattr(request, "prompt", "describe")
+        view = JobView(
+            id=str(uuid4()),
+            kind=request.kind,
+            title=title,
+            state="queued",
+            attempt=0,
+            progress=Progress(),
+            created=time.time(),
+        )
+        self.requests[view.id] = request
+        self.publish(view)
+        if isinstance(request, DescribeRequest):
+            nouns = [ClassNounGuess(noun="knight", probability=0.75)]
+            self.finish(view.id, result=DescribeResult(class_nouns=nouns, identifiers=["sks"]))
+        return view
+
+    def progress(self, kind: str, progress: Progress) -> None:
+        job = self.job_of(kind)
+        self.publish(job.model_copy(update={"state": "running", "progress": progress}))
+
+    def job_of(self, kind: str) -> JobView:
+        return next(job for job in list(self.jobs.values()) if job.kind == kind)
+
+    def finish(
+        self, job_id: str, *, state: str = "done", result: Any = None, error: Any = None
+    ) -> None:
+        changes = {"state": state, "result": result, "error": error, "finished": time.time()}
+        self.publish(self.jobs[job_id].model_copy(update=changes))
+
+    def fail(self, kind: str, sentence: str) -> None:
+        error = JobError(code="oom", sentence=sentence)
+        self.finish(self.job_of(kind).id, state="failed", error=error)
+
+    def learn_done(self) -> None:
+        job = self.job_of("learn")
+        request: LearnRequest = self.requests[job.id]
+        self.subjects.insert(
+            0,
+            SubjectView(
+                id=job.id,
+                name=request.name,
+                class_noun=request.class_noun,
+                identifier="sks",
+                base_model=request.base_model,
+                created=time.time(),
+                references=request.images,
+                training_steps=10,
+                likeness=0.5,
+            ),
+        )
+        self.publish(None)
+        result = LearnResult(subject_id=job.id, training_steps=10, best_step=10, seconds=1.0)
+        self.finish(job.id, result=result)
+
+    def generate_done(self, colour: bytes = b"\x00\x00\xff\xff", side: int = 8) -> None:
+        job = next(j for j in list(self.jobs.values()) if j.kind == "generate" and j.result is None)
+        request: GenerateRequest = self.requests[job.id]
+        pixels = colour * (side * side)
+        sha256 = hashlib.sha256(pixels).hexdigest()
+        self.blobs[sha256] = pixels
+        grid = request.explore
+        cells = len(grid.across.values) * len(grid.down.values) if grid and grid.down else 1
+        images = [
+            GeneratedImage(
+                blob=sha256,
+                width=side,
+                height=side,
+                seed=request.seed + k,
+                prompt="expanded",
+                recipe=recipe(request),
+            )
+            for k in range(request.count * cells)
+        ]
+        self.finish(job.id, result=GenerateResult(images=images))
+
+    def publish(self, view: JobView | None) -> None:
+        with self.changed:
+            if view is not None:
+                self.jobs[view.id] = view
+            kind = "subjects" if view is None else "job"
+            self.events.append(Event(seq=len(self.events) + 1, type=kind, job=view))
+            self.changed.notify_all()
+
+    def read_events(self, after: str, wait_s: float) -> EventPage:
+        boot_id, _, seq = after.partition(":")
+        with self.changed:
+            if boot_id == self.boot_id:
+                self.changed.wait_for(
+                    lambda: (
+                        self.is_closing or self.boot_id != boot_id or len(self.events) > int(seq)
+                    ),
+                    wait_s,
+                )
+            cursor = f"{self.boot_id}:{len(self.events)}"
+            if boot_id != self.boot_id:
+                return EventPage(events=[], cursor=cursor, gap=True)
+            return EventPage(events=self.events[int(seq) :], cursor=cursor)
+
+
+def recipe(request: GenerateRequest) -> Recipe:
+    return Recipe(
+        version="0.1.0",
+        base_model="sprite32",
+        text="expanded",
+        subjects=[],
+        sampler="Euler",
+        inference_steps=20,
+        guidance_scale=4.0,
+        width=8,
+        height=8,
+        request=request,
+    )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    backend: FakeBackend
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        self.backend.headers_seen.append({"path": parts.path, **dict(self.headers.items())})
+        is_public = parts.path == "/v1/ping"
+        if not is_public and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self._refuse(401, "unauthorized", "The token is wrong.")
+            return
+        self._route(parts.path.split("/")[2:], query, body)
+
+    def _route(self, path: list[str], query: dict[str, str], body: bytes) -> None:
+        backend = self.backend
+        if path == ["ping"]:
+            nonce = query.get("nonce", "").encode()
+            self._answer(Ping(proof=hmac.new(TOKEN.encode(), nonce, "sha256").hexdigest()))
+        elif path == ["capabilities"]:
+            self._answer(
+                Capabilities(
+                    api=backend.api,
+                    version="0.1.0",
+                    boot_id=backend.boot_id,
+                    base_models=[MODEL],
+                    presets=["quick", "balanced", "thorough", "seed"],
+                    limits={},
+                )
+            )
+        elif path == ["events"]:
+            self._answer(backend.read_events(query.get("after", ""), float(query["wait"])))
+        elif path == ["subjects"]:
+            self._answer(SubjectList(subjects=backend.subjects))
+        elif path[0] == "blobs":
+            self._blob(path[1], body)
+        else:
+            self._jobs(path, body)
+
+    def _jobs(self, path: list[str], body: bytes) -> None:
+        if path == ["jobs"] and self.command == "GET":
+            self._answer(JobList(jobs=list(self.backend.jobs.values())))
+        elif path == ["jobs"]:
+            request = REQUEST.validate_json(body)
+            if "@nobody" in getattr(request, "prompt", ""):
+                self._refuse(404, "not-found", "There is no subject @nobody.")
+                return
+            self._answer(self.backend.submit(request), status=202)
+        elif path == ["queue"]:
+            self._answer(QueueView(state="open", waiting=self.backend.waiting))
+        else:
+            self._tell(path[1], path[2], body)
+
+    def _tell(self, job_id: str, verb: str, body: bytes) -> None:
+        self.backend.verbs.append(verb)
+        if verb == "move":
+            before = json.loads(body)["before"]
+            self.backend.waiting.remove(job_id)
+            self.backend.waiting.insert(self.backend.waiting.index(before), job_id)
+        elif verb == "cancel":
+            self.backend.finish(job_id, state="cancelled")
+        else:
+            state = {"pause": "paused", "resume": "queued", "finish": "running"}[verb]
+            self.backend.publish(self.backend.jobs[job_id].model_copy(update={"state": state}))
+        self._answer(self.backend.jobs[job_id])
+
+    def _blob(self, sha256: str, body: bytes) -> None:
+        if self.command == "PUT":
+            assert hashlib.sha256(body).hexdigest() == sha256
+            self.backend.blobs[sha256] = body
+            self._send(200, b"{}")
+        elif sha256 in self.backend.blobs:
+            self._send(200, self.backend.blobs[sha256])
+        else:
+            self._refuse(404, "not-found", "There is no such blob.")
+
+    def _refuse(self, status: int, code: str, detail: str) -> None:
+        problem = Problem(
+            type=f"urn:modelsheet:problem:{code}",
+            title="No",
+            status=status,
+            code=code,
+            detail=detail,
+        )
+        self._answer(problem, status=status)
+
+    def _answer(self, model: Model, status: int = 200) -> None:
+        self._send(status, json.dumps(model.model_dump(mode="json")).encode())
+
+    def _send(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)

@@ -1,0 +1,113 @@
+"""What the plugin relies on in Krita's API. One script, asked of the fake and of the real Krita:
+the fake may not answer otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PyQt5.QtCore import QByteArray
+
+RED = bytes((0, 0, 255, 255))
+SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
+
+
+def facts(krita: Any, document: Any) -> dict[str, Any]:
+    """`document`: of 64 x 48 px, in front, without layers."""
+    found: dict[str, Any] = {}
+    _nodes(document, found)
+    _pixels(document, found)
+    _groups(document, found)
+    _animation(document, found)
+    _settings(krita, found)
+    _annotations(document, found)
+    _others(krita, document, found)
+    return found
+
+
+def _nodes(document: Any, found: dict[str, Any]) -> None:
+    node = document.createNode("a layer", "paintlayer")
+    found["kind and name"] = [node.type(), node.name()]
+    found["a new one is visible"] = node.visible()
+    found["a new one has the document's colours"] = [node.colorModel(), node.colorDepth()]
+    found["an empty one's bounds"] = list(node.bounds().getRect())[2:]
+    found["masks are none"] = node.childNodes()
+    found["two have different ids"] = (
+        node.uniqueId() != document.createNode("b", "paintlayer").uniqueId()
+    )
+    node.setVisible(False)
+    found["it can be hidden"] = node.visible()
+
+
+def _pixels(document: Any, found: dict[str, Any]) -> None:
+    node = document.createNode("pixels", "paintlayer")
+    node.setPixelData(QByteArray(RED * 12), 10, 20, 4, 3)
+    document.rootNode().addChildNode(node, None)
+    document.waitForDone()
+    found["bounds"] = list(node.bounds().getRect())
+    found["inside"] = list(bytes(node.pixelData(10, 20, 1, 1)))
+    found["outside is clear"] = list(bytes(node.pixelData(0, 0, 1, 1)))
+    found["across the edge"] = list(bytes(node.pixelData(9, 20, 2, 1)))
+    found["the projection is the same"] = list(bytes(node.projectionPixelData(10, 20, 1, 1)))
+    found["beyond the canvas"] = len(bytes(node.pixelData(60, 40, 10, 10)))
+    deep = document.createNode("deep", "paintlayer")
+    deep.setPixelData(QByteArray(RED), 0, 0, 1, 1)
+    found["it converts"] = bool(deep.setColorSpace("RGBA", "U16", SRGB[2]))
+    found["to 16 bits"] = list(bytes(deep.pixelData(0, 0, 1, 1)))
+    found["nonsense is refused"] = bool(deep.setColorSpace("NONE", "U8", ""))
+
+
+def _groups(document: Any, found: dict[str, Any]) -> None:
+    group = document.createGroupLayer("group")
+    low, high = (document.createNode(name, "paintlayer") for name in ("low", "high"))
+    for node in (low, high):
+        node.setPixelData(QByteArray(RED * 64), 0, 0, 8, 8)
+    group.setChildNodes([low, high])
+    document.rootNode().addChildNode(group, None)
+    document.refreshProjection()  # without it a group of several has no bounds yet
+    document.waitForDone()
+    found["children from bottom to top"] = [node.name() for node in group.childNodes()]
+    found["a group is added on top"] = document.rootNode().childNodes()[-1].name()
+    found["a group's kind"] = [group.type(), group.passThroughMode()]
+    found["a group's bounds"] = list(group.bounds().getRect())
+    high.setVisible(False)
+    low.setVisible(False)
+
+
+def _animation(document: Any, found: dict[str, Any]) -> None:
+    node = document.createNode("still", "paintlayer")
+    found["a new one is not animated"] = node.animated()
+    found["it has no key frame"] = node.hasKeyframeAtTime(0)
+    found["a range has an end"] = isinstance(document.fullClipRangeEndTime(), int)
+
+
+def _settings(krita: Any, found: dict[str, Any]) -> None:
+    found["an unknown setting"] = krita.readSetting("modelsheet_facts", "none", "default")
+    krita.writeSetting("modelsheet_facts", "text", '["ы", "a b"]')
+    found["a setting comes back"] = krita.readSetting("modelsheet_facts", "text", "")
+
+
+def _annotations(document: Any, found: dict[str, Any]) -> None:
+    found["no annotation"] = "modelsheet/facts" in list(document.annotationTypes())
+    document.setAnnotation("modelsheet/facts", "what it is", QByteArray(b'{"a": 1}'))
+    found["an annotation is listed"] = "modelsheet/facts" in list(document.annotationTypes())
+    found["an annotation comes back"] = bytes(document.annotation("modelsheet/facts")).decode()
+    found["it modifies the document"] = document.modified()
+
+
+def _others(krita: Any, document: Any, found: dict[str, Any]) -> None:
+    found["size"] = [document.width(), document.height()]
+    found["no selection"] = document.selection() is None
+    found["it is among the open ones"] = any(document == one for one in krita.documents())
+    scratch = krita.createDocument(1, 1, "scratch", *SRGB, 72.0)
+    found["a scratch document has colours"] = [scratch.colorModel(), scratch.colorDepth()]
+    scratch.setModified(False)
+    scratch.close()
+    found["an icon"] = krita.icon("addlayer").isNull()
+    found["a version"] = krita.version()[0] in "56"
+    copy = document.clone()
+    found["a clone has the same layers"] = len(copy.rootNode().childNodes()) == len(
+        document.rootNode().childNodes()
+    )
+    copy.setModified(False)
+    copy.close()

@@ -1,0 +1,460 @@
+"""The docker against a fake Krita and a fake backend: the road, and what bad input gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelsheet.contract import LearnRequest, Progress
+from tests.plugin import fake_krita
+from tests.plugin.binding import QDockWidget, QRect
+from tests.plugin.conftest import Until, open_document
+from tests.plugin.drive import GREEN, captions, generate, learn_hero, open_form, said
+from tests.plugin.fake_backend import FakeBackend
+
+
+def trouble(docker: Any) -> str:
+    notice = docker.controller.panel.trouble
+    return "" if notice.isHidden() else notice.text.text()
+
+
+def test_selected_layers_are_learnt_and_the_subject_appears(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+
+    request = remote.the_request(LearnRequest)
+    reference = request.images[0]
+    assert (request.name, request.class_noun, request.preset) == ("Hero", "knight", "balanced")
+    assert (reference.width, reference.height, reference.name) == (16, 24, "front")
+    assert remote.blobs[reference.blob] == b"\x10\x20\x30\xff" * (16 * 24)
+    assert connected.controller.panel.list.items.item(0).text().startswith("Hero\n@hero · knight\n")
+    assert not document.modified()
+
+
+def test_results_become_one_group_that_one_undo_removes(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    document.setSelection(fake_krita.Selection(QRect(100, 50, 20, 10)))
+    generate(connected, remote, until)
+    assert not document.modified()
+
+    connected.controller.panel.apply.click()
+
+    group = document.rootNode().childNodes()[-1]
+    layers = group.childNodes()
+    assert (group.type(), group.name()) == ("grouplayer", "@hero holding sword (seed 7)")
+    assert [layer.name() for layer in layers] == ["seed 8", "seed 7"]
+    assert [layer.visible() for layer in layers] == [False, True]
+    assert [layer.bounds().getRect() for layer in layers] == [(106, 51, 8, 8)] * 2
+    assert bytes(layers[0].pixelData(106, 51, 8, 8)) == GREEN * 64
+    assert len(document.undo_steps) == 1
+    document.undo()
+    assert [node.name() for node in document.rootNode().childNodes()] == ["front"]
+
+
+def test_the_artists_layer_is_active_again_after_applying(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+
+    connected.controller.panel.apply.click()
+
+    until(lambda: document.activeNode() and document.activeNode().name() == "front")
+
+
+def test_without_a_selection_results_go_to_the_middle_of_the_canvas(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until, count=1)
+
+    connected.controller.panel.apply.click()
+
+    layer = document.rootNode().childNodes()[-1].childNodes()[0]
+    assert layer.bounds().getRect() == (124, 124, 8, 8)
+
+
+def test_results_go_into_the_document_in_front_when_generate_was_clicked(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: fake_krita.Krita,
+    remote: FakeBackend,
+    until: Until,
+) -> None:
+    generate(connected, remote, until)
+    other = open_document(krita, fake_krita.Document(64, 64))
+
+    connected.controller.panel.apply.click()
+
+    assert len(document.undo_steps) == 1
+    assert other.undo_steps == []
+
+
+def test_applying_to_a_closed_document_says_so(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+    document.close()
+
+    connected.controller.panel.apply.click()
+
+    assert "is closed. Generate again" in said(connected)
+    assert document.undo_steps == []
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        ("RGBA", "U16", "sRGB-elle-V2-g10.icc"),
+        ("RGBA", "F32", "sRGB-elle-V2-g10.icc"),
+        ("CMYKA", "U8", "Chemical proof"),
+        ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc"),
+    ],
+    ids=lambda space: f"{space[0]}-{space[1]}",
+)
+def test_documents_of_other_colours_are_read_as_srgb_and_written_in_their_own(
+    connected: Any,
+    krita: fake_krita.Krita,
+    remote: FakeBackend,
+    until: Until,
+    space: tuple[str, str, str],
+) -> None:
+    document = open_document(krita, fake_krita.Document(256, 256, space))
+    learn_hero(connected, remote, until)
+    generate(connected, remote, until, count=1)
+
+    connected.controller.panel.apply.click()
+
+    sent = remote.blobs[remote.the_request(LearnRequest).images[0].blob]
+    grey = bytes([0x20, 0x20, 0x20, 0xFF])
+    assert sent[:4] == (grey if space[0] == "GRAYA" else b"\x10\x20\x30\xff")
+    layer = document.rootNode().childNodes()[-1].childNodes()[0]
+    assert (layer.colorModel(), layer.colorDepth(), layer.colorProfile()) == space
+    written = bytes(layer.pixelData(124, 124, 1, 1))
+    assert written == fake_krita.convert(GREEN, fake_krita.SRGB, space)
+    assert krita.open_documents == [document], "the document for conversions is closed again"
+
+
+def none_selected(document: fake_krita.Document) -> list[Any]:
+    document.active = None
+    return []
+
+
+def hidden_group(document: fake_krita.Document) -> list[Any]:
+    group = document.add("outfit", "grouplayer")
+    document.add("coat", area=QRect(0, 0, 20, 20), parent=group).setVisible(False)
+    return [group]
+
+
+def add(**options: Any) -> Any:
+    return lambda document: [document.add("it", **options)]
+
+
+BAD_LAYERS = {
+    "nothing": (none_selected, "No layer is selected. Select the layers"),
+    "empty": (add(), "“it” is empty. Paint on it, or deselect it."),
+    "transparent": (
+        add(area=QRect(0, 0, 9, 9), bgra=b"\xff\xff\xff\0"),
+        "“it” is fully transparent. Paint on it",
+    ),
+    "one-pixel": (add(area=QRect(5, 5, 1, 1)), "“it” is only 1 × 1 pixels; at least 8 × 8"),
+    "outside": (add(area=QRect(300, 0, 9, 9)), "“it” lies outside the canvas. Move it in"),
+    "mask": (add(kind="transparencymask"), "“it” is a mask. Select the layer"),
+    "filter": (add(kind="filterlayer"), "“it” is a filter layer without a picture"),
+    "hidden-group": (hidden_group, "Nothing in the group “outfit” can be seen"),
+}
+
+
+@pytest.mark.parametrize(("arrange", "sentence"), BAD_LAYERS.values(), ids=BAD_LAYERS)
+def test_layers_that_cannot_be_learnt_get_a_sentence(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: Any,
+    arrange: Any,
+    sentence: str,
+    until: Until,
+) -> None:
+    krita.window.view.selected = arrange(document)
+
+    connected.learn()
+
+    until(lambda: said(connected).startswith(sentence))
+    assert not connected.controller.learning.form.isVisible()
+    assert not document.modified()
+    assert document.undo_steps == []
+
+
+def test_bad_layers_among_good_ones_are_left_out_and_named(
+    connected: Any, document: fake_krita.Document, krita: Any, until: Until
+) -> None:
+    krita.window.view.selected += [document.add("blur", "filterlayer"), document.add("empty")]
+
+    form = open_form(connected, until)
+
+    assert form.pictures.count() == 1
+    assert form.remarks.text.text().startswith("Left out: “empty” is empty.")
+    assert "“blur” is a filter layer" in form.remarks.text.text()
+
+
+def test_a_hidden_group_is_read_without_showing_it(
+    connected: Any, document: fake_krita.Document, krita: Any, until: Until
+) -> None:
+    group = document.add("outfit", "grouplayer")
+    document.add("coat", area=QRect(0, 0, 20, 20), parent=group)
+    group.setVisible(False)
+    krita.window.view.selected = [group]
+
+    form = open_form(connected, until)
+
+    assert captions(form) == ["outfit"]
+    assert not group.visible()
+
+
+def test_a_layer_in_a_selected_group_is_sent_once(
+    connected: Any, document: fake_krita.Document, krita: Any, until: Until
+) -> None:
+    group = document.add("outfit", "grouplayer")
+    coat = document.add("coat", area=QRect(0, 0, 20, 20), parent=group)
+    krita.window.view.selected = [coat, group]
+
+    form = open_form(connected, until)
+
+    assert captions(form) == ["outfit"]
+
+
+def test_a_small_layer_on_a_huge_canvas_is_learnt(connected: Any, krita: Any, until: Until) -> None:
+    open_document(krita, fake_krita.Document(20_000, 20_000))
+
+    assert open_form(connected, until).pictures.count() == 1
+
+
+def test_a_layer_as_large_as_a_huge_canvas_is_refused_before_it_is_read(
+    connected: Any, krita: Any, until: Until
+) -> None:
+    document = open_document(krita, fake_krita.Document(20_000, 20_000))
+    layer = document.add("sky")
+    layer._area = QRect(0, 0, 20_000, 20_000)
+    krita.window.view.selected = [layer]
+
+    connected.learn()
+
+    until(lambda: said(connected))
+    assert said(connected).startswith("“sky” is 20000 × 20000 pixels, too large")
+
+
+def test_no_document_gets_a_sentence(connected: Any) -> None:
+    connected.learn()
+
+    assert said(connected).startswith("No document is open in this window.")
+
+
+def test_results_without_any_document_wait_for_one(
+    connected: Any, krita: Any, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until, count=1)
+    connected.controller.panel.apply.click()
+    assert said(connected).startswith("No document is open.")
+
+    document = open_document(krita, fake_krita.Document(256, 256))
+    connected.controller.panel.apply.click()
+
+    assert len(document.undo_steps) == 1
+
+
+NAMES = {
+    "empty": ("", "Prompts will call it by this name.", False),
+    "blank": ("   ", "Prompts will call it by this name.", False),
+    "long": ("x" * 500, "The name has 500 characters; shorten it to 80.", False),
+    "emoji": ("🗡️🔥", "The name needs a letter or a digit", False),
+    "slashes": (
+        "red/knight 🗡",
+        "In prompts: @red_knight (only letters and digits count there)",
+        True,
+    ),
+    "good": ("hero", "In prompts: @hero", True),
+    "cyrillic": ("Герой", "In prompts: @герой", True),
+}
+
+
+@pytest.mark.parametrize(("name", "hint", "can_learn"), NAMES.values(), ids=NAMES)
+def test_the_form_judges_the_name(
+    connected: Any, document: Any, name: str, hint: str, can_learn: bool, until: Until
+) -> None:
+    form = open_form(connected, until)
+    form.class_noun.setEditText("knight")
+
+    form.name.setText(name)
+
+    assert form.hint.text().startswith(hint)
+    assert form.learn.isEnabled() == can_learn
+
+
+def test_a_name_that_is_taken_is_refused(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+
+    form = open_form(connected, until)
+    form.name.setText("HERO")
+
+    assert form.hint.text() == "There is a subject @hero already. Choose another name."
+    assert not form.learn.isEnabled()
+
+
+def test_what_the_artist_entered_survives_the_suggestions(
+    connected: Any, document: Any, until: Until
+) -> None:
+    form = open_form(connected, until)
+    form.class_noun.setEditText("paladin")
+
+    until(lambda: form.class_noun.count() == 1)
+
+    assert form.class_noun.currentText() == "paladin"
+    assert form.class_noun.itemText(0) == "knight"
+
+
+def test_an_unknown_subject_is_named_by_the_backends_sentence(
+    connected: Any, document: Any, until: Until
+) -> None:
+    connected.controller.panel.prompt.setText("@nobody running")
+
+    connected.controller.panel.generate.click()
+
+    until(lambda: said(connected) == "There is no subject @nobody.")
+
+
+def test_an_empty_prompt_gets_a_sentence(connected: Any) -> None:
+    connected.controller.panel.prompt.setText("  ")
+
+    connected.controller.panel.generate.click()
+
+    assert said(connected).startswith("Write what to paint")
+
+
+def test_progress_is_shown_and_can_be_cancelled(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+    until(lambda: form.class_noun.currentText() == "knight")
+    form.learn.click()
+    until(lambda: remote.the_request(LearnRequest))
+    remote.progress("learn", Progress(phase="learning", step=3, total=10, fraction=0.3, eta_s=130))
+    rows = connected.controller.panel._jobs
+    until(lambda: rows and "step 3 of 10" in next(iter(rows.values()))._detail.text())
+
+    row = next(iter(rows.values()))
+    assert row._title.text() == "Learning Hero"
+    assert row._detail.text() == "learning · step 3 of 10 · about 2 min left"
+    row._cancel.click()
+
+    until(lambda: not rows)
+    assert remote.job_of("learn").state == "cancelled"
+
+
+def test_a_failed_job_shows_the_backends_sentence(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    connected.controller.panel.prompt.setText("a knight")
+    connected.controller.panel.generate.click()
+    until(lambda: connected.controller.panel._jobs)
+
+    remote.fail("generate", "The device has not enough memory: choose fewer pictures.")
+
+    until(lambda: said(connected).startswith("The device has not enough memory"))
+
+
+def test_a_job_that_ran_before_krita_started_is_shown(
+    remote: FakeBackend, docker: Any, until: Until
+) -> None:
+    request = LearnRequest.model_construct(kind="learn", name="Hero")
+    remote.submit(request)
+
+    docker.controller.link.wake()
+
+    until(lambda: docker.controller.panel._jobs)
+
+
+def test_a_second_window_knows_what_the_first_does(
+    connected: Any, document: Any, krita: Any, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+    generate(connected, remote, until)
+
+    second = krita.factories[-1].kind()
+
+    panel = second.controller.panel
+    until(lambda: panel.list.items.count() == 1 and len(panel.results.pictures()) == 2)
+    second.deleteLater()
+
+
+def test_a_restarted_backend_is_noticed(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+    remote.subjects.clear()
+
+    remote.restart()
+
+    until(lambda: connected.controller.panel.list.items.count() == 0)
+
+
+def test_a_backend_that_is_down_gets_a_sentence_and_a_button(
+    krita: Any, document: Any, backend: FakeBackend, remote: FakeBackend, docker: Any, until: Until
+) -> None:
+    backend._server.server_close()
+
+    docker.controller.link.wake()
+
+    until(lambda: trouble(docker).startswith(f"No backend answers at {backend.url}"))
+    assert not docker.controller.panel.generate.isEnabled()
+    assert docker.controller.panel.trouble._button.text() == "Try Again"
+
+
+def test_a_wrong_token_gets_a_sentence(
+    krita: Any, remote: FakeBackend, docker: Any, until: Until
+) -> None:
+    from modelsheet_krita.client import Address
+    from modelsheet_krita.source import RemoteBackend
+
+    docker.controller.link.use(RemoteBackend(Address(remote.url, "another")))
+
+    until(lambda: trouble(docker).startswith("The backend does not accept the token."))
+
+
+def test_another_version_gets_a_sentence(remote: FakeBackend, docker: Any, until: Until) -> None:
+    remote.api = "2.0"
+
+    docker.controller.link.wake()
+
+    until(lambda: "API 2.0), but this plugin needs API 1" in trouble(docker))
+
+
+def test_no_installed_backend_gets_a_sentence(docker: Any, until: Until) -> None:
+    docker.controller.link.wake()
+
+    until(lambda: trouble(docker).startswith("No backend is installed on this computer."))
+
+
+def test_the_action_opens_the_form_from_the_layer_menu(
+    connected: Any, document: Any, krita: Any, until: Until
+) -> None:
+    slots: list[Any] = []
+
+    class Window:
+        def qwindow(self) -> Any:
+            return krita.window.main_window
+
+        def createAction(self, identifier: str, text: str, menu: str) -> Any:
+            assert (menu == "Layer") == (identifier == "modelsheet_learn_subject")
+            connect = type("Signal", (), {"connect": staticmethod(slots.append)})
+            return type("Action", (), {"triggered": connect, "setText": lambda *_: None})()
+
+    connected.setObjectName("modelsheet_krita")
+    connected.setParent(krita.window.main_window)
+    krita.extensions[-1].createActions(Window())
+    slots[0]()
+
+    assert krita.window.main_window.findChild(QDockWidget, "modelsheet_krita") is connected
+    until(lambda: connected.controller.learning.form.isVisible())

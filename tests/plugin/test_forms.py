@@ -1,0 +1,105 @@
+"""The form for the backend's address, and the shim that lets widgets live under either Qt."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelsheet_krita import backend_form  # isort: skip
+
+ROOT = Path(__file__).parents[2]
+WIDGETS = """
+import importlib, sys
+import {binding}.QtWidgets as widgets
+import {binding}.QtGui as gui
+import {binding}.QtCore as core
+application = widgets.QApplication([])
+sys.path[:0] = [{plugin!r}]
+import types
+package = types.ModuleType("modelsheet_krita")
+package.__path__ = [{plugin!r} + "/modelsheet_krita"]
+sys.modules["modelsheet_krita"] = package
+from modelsheet_krita import (
+    backend_form, contract, gallery, job_card, learn_form, panel, picture, qt,
+    report_view, subject_list,
+)
+icon = lambda name: gui.QIcon()
+shown = panel.Panel(icon)
+shown.list.show_rows([subject_list.SubjectRow("1", "hero", "Hero", "tip", None)])
+shown.list.menu_of("1", "hero")
+shown.show_jobs([
+    job_card.JobLine(
+        "1", "Learning", "step", 0.5, True, is_learning=True, likeness=((1, 0.2), (2, 0.4)), total=9
+    )
+])
+shown.trouble.say("sentence", action="Try Again")
+some = picture.Picture("a", 3, 2, bytes(24))
+assert picture.from_image(picture.to_image(some), "a") == some
+shown.results.open_group("a", "prompt")
+shown.results.add(1, "a", picture.thumbnail(some, 20), "tip")
+shown.results.choose("a")
+assert shown.results.chosen() == [1]
+shown.results.step(1)
+shown.result_menu()
+shown.card("1").show_previews([picture.thumbnail(some, 20)])
+shown.box.fold.button.setChecked(True)
+shown.box.prompt.show_handles(["hero"])
+shown.box.prompt.show_history(["a knight"])
+gui.QGuiApplication.sendEvent(shown.box.prompt, gui.QKeyEvent(
+    core.QEvent.Type.KeyPress, core.Qt.Key.Key_Up, core.Qt.KeyboardModifier.NoModifier
+))
+assert shown.box.prompt.text() == "a knight"
+shown.preview.show_beside(shown, [(picture.thumbnail(some, 20), "one")])
+shown.resize(260, 800)
+assert not shown.grab().isNull()
+form = learn_form.LearnForm(icon, None)
+form.pictures.show_pictures([(picture.thumbnail(some, 20), "front", "3 x 2", ["small"])])
+form.grab()
+assert form.pictures.chosen() == [(0, "front")]
+one = contract.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
+report_view.ReportView(one, [some], None).grab()
+backend_form.BackendForm(None, is_remote=True, url="", token="").grab()
+sys.stdout.write(str(qt.qt_major))
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "objection"),
+    [
+        ("", "t", "Enter the URL"),
+        ("studio:80", "t", "Enter the URL"),
+        ("ftp://studio", "t", "Enter the URL"),
+        ("http://studio:eighty", "t", "Enter the URL"),
+        ("http://studio:80", " ", "Enter the token"),
+        ("http://studio:80", "ключ", "Enter the token"),
+        ("https://studio", "t", ""),
+    ],
+)
+def test_addresses_are_judged(url: str, token: str, objection: str) -> None:
+    assert backend_form.objection(url, token).startswith(objection)
+    assert bool(backend_form.objection(url, token)) == bool(objection)
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [("http://studio:80", True), ("https://studio", False), ("http://127.0.0.1:8", False)],
+)
+def test_unprotected_addresses_are_warned_of(url: str, warns: bool) -> None:
+    assert bool(backend_form.warning(url)) == warns
+
+
+@pytest.mark.parametrize("major", [5, 6])
+def test_widgets_live_under_both_qts(major: int) -> None:
+    pytest.importorskip(
+        f"PyQt{major}.QtWidgets", reason=f"PyQt{major} is not installed", exc_type=ImportError
+    )
+    script = WIDGETS.format(binding=f"PyQt{major}", plugin=str(ROOT / "krita_plugin"))
+
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert (run.stdout, run.returncode) == (str(major), 0), run.stderr

@@ -1,0 +1,301 @@
+"""Learning from groups, frames and selections; captions, warnings, and what a running job shows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from modelsheet.contract import LearnRequest, LikenessPoint, Progress
+from tests.plugin import fake_krita
+from tests.plugin.binding import QRect, Qt
+from tests.plugin.conftest import Until
+from tests.plugin.drive import captions, learn_hero, open_form, said
+from tests.plugin.fake_backend import FakeBackend
+
+BLUE = b"\xff\x00\x00\xff"
+
+
+def group_of_two(document: fake_krita.Document, krita: Any) -> None:
+    group = document.add("outfit", "grouplayer")
+    document.add("coat", area=QRect(0, 0, 20, 20), parent=group)
+    document.add("hat", area=QRect(0, 0, 20, 20), bgra=BLUE, parent=group)
+    krita.window.view.selected = [group]
+
+
+def remarks(form: Any) -> list[str]:
+    return [form.pictures.topLevelItem(row).text(1) for row in range(form.pictures.count())]
+
+
+def start(docker: Any, backend: FakeBackend, until: Until) -> Any:
+    """Start learning and give the job's card."""
+    form = open_form(docker, until)
+    form.name.setText("Hero")
+    until(lambda: form.class_noun.currentText() == "knight")
+    form.learn.click()
+    until(lambda: backend.the_request(LearnRequest) and docker.controller.panel._jobs)
+    return next(iter(docker.controller.panel._jobs.values()))
+
+
+def test_a_group_is_one_picture_or_each_layer_in_it(
+    connected: Any, document: fake_krita.Document, krita: Any, until: Until
+) -> None:
+    group_of_two(document, krita)
+    form = open_form(connected, until)
+    assert (captions(form), form.groups.isHidden()) == (["outfit"], False)
+
+    form.groups.setCurrentIndex(1)
+    form.groups.activated.emit(1)
+
+    until(lambda: captions(form) == ["hat", "coat"])
+
+
+def test_the_way_to_read_is_asked_only_where_it_matters(
+    connected: Any, document: Any, until: Until
+) -> None:
+    form = open_form(connected, until)
+
+    assert [way.isHidden() for way in (form.groups, form.frames, form.inside)] == [True] * 3
+
+
+def test_each_key_frame_is_a_picture_on_one_common_ground(
+    connected: Any, document: fake_krita.Document, krita: Any, remote: FakeBackend, until: Until
+) -> None:
+    layer = document.add("walk", area=QRect(0, 0, 20, 20))
+    layer.frames = {
+        0: (QRect(10, 10, 20, 30), BLUE * 600),
+        5: (QRect(40, 10, 20, 30), BLUE * 600),
+    }
+    document.last_time = 9
+    krita.window.view.selected = [layer]
+
+    form = open_form(connected, until)
+
+    assert captions(form) == ["walk, frame 0", "walk, frame 5"]
+    sizes = {(one.width, one.height) for one in connected.controller.learning._pictures}
+    assert sizes == {(50, 30)}
+    assert not form.frames.isHidden()
+    form.frames.click()
+    until(lambda: captions(form) == ["walk"])
+
+
+def test_only_what_is_selected_on_the_canvas_is_learnt(
+    connected: Any, document: fake_krita.Document, until: Until
+) -> None:
+    document.setSelection(fake_krita.Selection(QRect(12, 22, 10, 9)))
+
+    form = open_form(connected, until)
+
+    def sizes() -> list[tuple[int, int]]:
+        return [(one.width, one.height) for one in connected.controller.learning._pictures]
+
+    assert sizes() == [(10, 9)]
+    form.inside.click()
+    until(lambda: sizes() == [(16, 24)])
+
+
+def test_captions_are_the_artists_and_unticked_pictures_stay_out(
+    connected: Any, document: fake_krita.Document, krita: Any, remote: FakeBackend, until: Until
+) -> None:
+    krita.window.view.selected.append(document.add("side", area=QRect(99, 9, 16, 24), bgra=BLUE))
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+    until(lambda: form.class_noun.currentText() == "knight")
+    form.pictures.topLevelItem(0).setText(0, "seen from the side")
+    form.pictures.topLevelItem(1).setCheckState(0, Qt.CheckState.Unchecked)
+
+    form.learn.click()
+
+    until(lambda: remote.the_request(LearnRequest))
+    request = remote.the_request(LearnRequest)
+    assert request.captions == ["seen from the side"]
+    assert len(request.images) == 1
+
+
+def test_with_no_picture_ticked_there_is_nothing_to_send(
+    connected: Any, document: Any, until: Until
+) -> None:
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+    form.class_noun.setEditText("knight")
+    assert form.learn.isEnabled()
+
+    form.pictures.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)
+
+    assert not form.learn.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("area", "warning"),
+    [
+        (QRect(0, 0, 9, 9), "Small: there is little to see"),
+        (QRect(240, 0, 99, 99), "What lies outside the canvas"),
+        (QRect(0, 0, 99, 99), "No transparency: the background"),
+    ],
+)
+def test_pictures_are_warned_of(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: Any,
+    until: Until,
+    area: QRect,
+    warning: str,
+) -> None:
+    krita.window.view.selected = [document.add("it", area=area)]
+
+    form = open_form(connected, until)
+
+    assert warning in remarks(form)[0]
+
+
+def test_hidden_and_doubled_pictures_are_warned_of(
+    connected: Any, document: fake_krita.Document, krita: Any, until: Until
+) -> None:
+    twin = document.add("twin", area=QRect(100, 20, 16, 24))
+    twin.setVisible(False)
+    krita.window.view.selected.append(twin)
+
+    found = remarks(open_form(connected, until))
+
+    assert "It is hidden" in found[0]
+    assert "Nearly the same as “twin”." in found[1]
+
+
+def test_learning_shows_its_curve_and_can_be_paused_resumed_and_finished(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    card = start(connected, remote, until)
+    curve = [
+        LikenessPoint(step=s, subject_fidelity=f, prompt_fidelity=0.3, prior_drift=0.1, score=f)
+        for s, f in ((3, 0.4), (6, 0.6))
+    ]
+    remote.progress("learn", Progress(phase="learning", step=6, total=10, curve=curve))
+    until(lambda: not card.curve.isHidden())
+    assert card.curve.toolTip().endswith("60%")
+
+    card._pause.click()
+    until(lambda: "paused" in card._detail.text())
+    card._pause.click()
+    until(lambda: "waiting" in card._detail.text())
+    remote.progress("learn", Progress(phase="learning", step=7, total=10))
+    until(lambda: not card._finish.isHidden())
+    card._finish.click()
+    until(lambda: "finish" in remote.verbs)
+
+    assert remote.verbs == ["pause", "resume", "finish"]
+
+
+def test_probes_are_shown_on_the_card(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    from modelsheet.contract import GeneratedImage
+
+    card = start(connected, remote, until)
+    blob = next(iter(remote.blobs))
+    preview = GeneratedImage(blob=blob, width=16, height=24, seed=0, prompt="a knight")
+
+    remote.progress("learn", Progress(step=3, total=10, previews=[preview]))
+
+    until(lambda: card.previews.count() == 2)  # one picture, and the room beside it
+    assert not card.previews.itemAt(0).widget().pixmap().isNull()
+
+
+def test_a_waiting_job_can_be_done_next(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    panel = connected.controller.panel
+    for prompt in ("first", "second"):
+        panel.prompt.setText(prompt)
+        panel.generate.click()
+        until(lambda: any(job.title == prompt for job in [*remote.jobs.values()]))  # noqa: B023
+    until(lambda: len(panel._jobs) == 2)
+    remote.waiting = [*panel._jobs]
+    second = remote.waiting[1]
+
+    panel._jobs[second]._sooner.click()
+
+    until(lambda: remote.waiting[0] == second)
+
+
+def test_a_subject_learnt_again_takes_the_place_of_the_old_one(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+    old = remote.subjects[0].id
+    for job_id in list(remote.jobs):
+        del remote.jobs[job_id]
+    remote.requests.clear()
+    connected.controller.panel.list.relearn_wanted.emit(old)
+    until(lambda: connected.controller.learning.form.isVisible())
+    form = connected.controller.learning.form
+    assert captions(form) == ["front", "front"]
+
+    form.learn.click()
+    until(lambda: remote.the_request(LearnRequest))
+    remote.learn_done()
+
+    until(lambda: any(h["path"].endswith(old) for h in remote.headers_seen))
+    assert connected.controller.panel.list.items.count() == 2
+
+
+def test_a_learning_seen_before_tells_what_the_next_will_take(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+
+    form = open_form(connected, until)
+
+    assert form.cost.text() == "The last learning here took about 1 minute."
+
+
+def test_references_and_report_are_shown(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+
+    connected.controller.panel.list.report_wanted.emit(remote.subjects[0].id)
+
+    until(lambda: connected.controller.shelf._view is not None)
+    view = connected.controller.shelf._view
+    assert (view.windowTitle(), view.pictures.count()) == ("Hero", 1)
+    assert "knight" in view.facts.text()
+    assert "50%" in view.facts.text()
+
+
+def test_a_subject_goes_to_the_trash_only_after_a_second_thought(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+    panel, subject = connected.controller.panel, remote.subjects[0].id
+    panel.list.discard_wanted.emit(subject)
+    assert panel.list.items.count() == 0
+    assert said(connected) == "@hero goes to the trash."
+
+    panel.notice._button.click()
+    connected.controller.shelf._on_time_up(subject)
+    assert panel.list.items.count() == 1
+
+    panel.list.discard_wanted.emit(subject)
+    connected.controller.shelf._on_time_up(subject)
+    until(lambda: any(seen["path"].endswith(subject) for seen in remote.headers_seen))
+
+
+def test_a_document_says_which_subject_it_misses(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    noted = {"subjects": [{"id": "1", "name": "Old Friend", "class_noun": "fox"}]}
+    document.annotations["modelsheet/subjects"] = json.dumps(noted).encode()
+
+    connected.canvasChanged(None)
+
+    until(lambda: said(connected).startswith("This document paints with @old_friend,"))
+
+
+def test_a_damaged_note_in_a_document_does_no_harm(
+    connected: Any, document: fake_krita.Document
+) -> None:
+    for damaged in (b"", b"{", b"[]", b'{"subjects": [{"id": 1}]}'):
+        document.annotations["modelsheet/subjects"] = damaged
+
+        assert connected.controller.current_document().subjects() == []

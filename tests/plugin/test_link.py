@@ -1,0 +1,206 @@
+"""The talk with the backend: one thread, long polls that give way, and no token for strangers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.plugin.conftest import Until
+from tests.plugin.fake_backend import TOKEN, FakeBackend
+
+from modelsheet_krita import client as http  # isort: skip
+from modelsheet_krita import link as link_module  # isort: skip
+from modelsheet_krita.errors import BackendDown, BackendRefused, RequestRefused  # isort: skip
+from modelsheet_krita.interruptible import Bell  # isort: skip
+from modelsheet_krita.link import BackendLink  # isort: skip
+from modelsheet_krita.source import RemoteBackend  # isort: skip
+
+
+@pytest.fixture
+def link(backend: FakeBackend) -> Iterator[BackendLink]:
+    link = BackendLink(RemoteBackend(http.Address(backend.url, TOKEN)))
+    yield link
+    link.stop()
+
+
+@pytest.fixture
+def long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls that last longer than the test's patience: what comes did not wait for one."""
+    monkeypatch.setattr(http, "POLL_S", 600)
+    monkeypatch.setattr(link_module, "POLL_S", 600)
+
+
+@pytest.fixture
+def bell() -> Iterator[Bell]:
+    bell = Bell()
+    yield bell
+    bell.close()
+
+
+def connect(backend: FakeBackend, bell: Bell, token: str = TOKEN) -> http.Client:
+    return http.Client(http.Address(backend.url, token), bell, lambda: None)
+
+
+def is_polling(backend: FakeBackend) -> bool:
+    return len(backend.headers_seen) > 0 and backend.headers_seen[-1]["path"] == "/v1/events"
+
+
+def test_an_errand_does_not_wait_for_the_long_poll(
+    long_polls: None, link: BackendLink, backend: FakeBackend, until: Until
+) -> None:
+    link.wake()
+    until(lambda: link.state.phase == "connected" and is_polling(backend))
+    answers: list[Any] = []
+
+    link.ask(lambda client: client.jobs(), answers.append, answers.append)
+    until(lambda: answers)
+
+    assert answers == [()]
+
+
+class Ours(RemoteBackend):
+    """A backend that may be stopped, as this computer's."""
+
+    stopped = 0
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+def test_a_stopped_backend_is_left_alone_until_somebody_wakes_it(
+    backend: FakeBackend, until: Until
+) -> None:
+    source = Ours(http.Address(backend.url, TOKEN))
+    link = BackendLink(source)
+    link.wake()
+    until(lambda: link.state.phase == "connected")
+
+    link.rest()
+
+    until(lambda: link.state.phase == "down")
+    assert link.state.sentence == "The backend is stopped. Try Again starts it."
+    link.ask(lambda client: client.jobs(), lambda jobs: None, lambda trouble: None)
+    assert source.stopped == 1
+    link.wake()
+    until(lambda: link.state.phase == "connected")
+    link.stop()
+
+
+def test_another_backend_is_turned_to_without_waiting_for_the_long_poll(
+    long_polls: None, link: BackendLink, backend: FakeBackend, until: Until
+) -> None:
+    link.wake()
+    until(lambda: link.state.phase == "connected" and is_polling(backend))
+
+    link.use(RemoteBackend(http.Address(backend.url, "another")))
+
+    until(lambda: link.state.phase == "down")
+
+
+def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
+    link: BackendLink, until: Until
+) -> None:
+    threads: list[str] = []
+
+    def note(*_: object) -> None:
+        threads.append(threading.current_thread().name)
+
+    for _ in range(3):
+        link.ask(note, note, note)
+    until(lambda: len(threads) == 6)
+
+    assert sorted(set(threads)) == ["MainThread", "modelsheet-link"]
+    assert threads.count("modelsheet-link") == 3
+
+
+def test_no_long_poll_is_left_when_the_link_stops(
+    link: BackendLink, backend: FakeBackend, until: Until
+) -> None:
+    link.wake()
+    until(lambda: link.state.phase == "connected" and is_polling(backend))
+
+    link.stop()
+
+    assert not link._thread.is_alive()
+
+
+def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: Bell) -> None:
+    client = connect(backend, bell, token="mine")
+
+    with pytest.raises(BackendRefused, match="Another program answers"):
+        client.prove()
+
+    assert all("Authorization" not in headers for headers in backend.headers_seen)
+    client.close()
+
+
+def test_proxies_in_the_environment_do_not_catch_the_backend(
+    backend: FakeBackend, bell: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    client = connect(backend, bell)
+
+    assert client.capabilities().api == backend.api
+    client.close()
+
+
+def test_a_picture_the_backend_has_is_not_sent_again(backend: FakeBackend, bell: Bell) -> None:
+    client = connect(backend, bell)
+    first = client.put_picture(b"\1\2\3\4")
+    assert backend.blobs == {first: b"\1\2\3\4"}
+    backend.headers_seen.clear()
+
+    second = client.put_picture(b"\1\2\3\4")
+
+    assert second == first
+    assert len(backend.headers_seen) == 1
+    client.close()
+
+
+def test_refusals_carry_the_backends_code(backend: FakeBackend, bell: Bell) -> None:
+    client = connect(backend, bell)
+
+    with pytest.raises(RequestRefused, match="no such blob") as caught:
+        client.picture("0" * 64)
+
+    assert caught.value.code == "not-found"
+    client.close()
+
+
+def test_nobody_at_the_address(bell: Bell) -> None:
+    client = http.Client(http.Address("http://127.0.0.1:9", TOKEN), bell, lambda: None)
+
+    with pytest.raises(BackendDown, match=r"No backend answers at http://127\.0\.0\.1:9"):
+        client.jobs()
+    client.close()
+
+
+def test_errands_are_refused_with_the_reason_when_nobody_answers(until: Until) -> None:
+    link = BackendLink(RemoteBackend(http.Address("http://127.0.0.1:9", TOKEN)))
+    troubles: list[Exception] = []
+
+    link.ask(lambda client: client.jobs(), lambda answer: None, troubles.append)
+    until(lambda: troubles)
+
+    assert isinstance(troubles[0], BackendDown)
+    assert link.state.phase == "down"
+    link.stop()
+
+
+def test_what_a_callback_raises_is_told_and_does_not_end_the_link(
+    link: BackendLink, until: Until
+) -> None:
+    told: list[str] = []
+    link.stumbled.connect(told.append)
+
+    link.ask(lambda client: 1, lambda answer: answer / 0, lambda error: None)
+    until(lambda: told)
+    answers: list[Any] = []
+    link.ask(lambda client: 2, answers.append, lambda error: None)
+    until(lambda: answers)
+
+    assert "ZeroDivisionError" in told[0]

@@ -1,0 +1,285 @@
+"""Results in the docker: grouped, kept, compared, repeated, varied, and applied in two ways."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from modelsheet.contract import GenerateRequest
+from tests.plugin import fake_krita
+from tests.plugin.binding import QApplication, QRect, Qt
+from tests.plugin.conftest import Until
+from tests.plugin.drive import GREEN, generate, learn_hero, newest_wish, press, said
+from tests.plugin.fake_backend import FakeBackend
+
+
+def choose(docker: Any, *places: int) -> list[Any]:
+    results = docker.controller.panel.results
+    results.clearSelection()
+    for place in places:
+        results.pictures()[place].setSelected(True)
+    return results.chosen()
+
+
+def act(docker: Any, what: str, *places: int) -> None:
+    docker.controller.panel.result_wanted.emit(what, choose(docker, *places))
+
+
+def test_each_prompt_has_a_headline(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+    generate(connected, remote, until, count=1)
+
+    results = connected.controller.panel.results
+    rows = [results.item(row) for row in range(results.count())]
+
+    assert [bool(row.text()) for row in rows] == [True, False, True, False, False]
+    assert rows[0].text().endswith("  @hero holding sword")
+
+
+def test_results_of_an_earlier_krita_are_shown_again(
+    remote: FakeBackend, docker: Any, until: Until
+) -> None:
+    remote.submit(GenerateRequest(prompt="a knight", count=3))
+    remote.generate_done(GREEN)
+
+    docker.controller.link.wake()
+
+    until(lambda: len(docker.controller.panel.results.pictures()) == 3)
+    assert docker.controller.panel.results.item(0).text().endswith("  a knight")
+
+
+def test_what_was_removed_stays_away(
+    connected: Any, document: Any, krita: Any, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+    job = remote.job_of("generate").id
+
+    act(connected, "discard", 0, 1)
+
+    assert connected.controller.panel.results.count() == 0
+    kept = json.loads(krita.settings["modelsheet", "discarded"])
+    assert [name.split("-")[0] for name in kept] == [job[:8]] * 2
+
+
+def test_again_sends_the_recipe_with_another_seed(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+
+    act(connected, "again", 0)
+
+    wish = newest_wish(remote, until)
+    assert (wish.prompt, wish.count) == ("@hero holding sword", 2)
+    assert wish.seed != 7
+
+
+def test_vary_keeps_the_seed_and_moves_its_noise(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+
+    act(connected, "vary", 1)
+
+    wish = newest_wish(remote, until)
+    assert (wish.seed, wish.count) == (8, 4)
+    assert wish.variation_strength > 0
+
+
+def test_a_result_can_be_what_the_next_ones_start_from(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until, count=1)
+    act(connected, "reference", 0)
+    connected.controller.panel.box.fold.strength.setValue(35)
+
+    connected.controller.panel.generate.click()
+
+    wish = newest_wish(remote, until)
+    assert (wish.init_image.width, wish.init_image.height, wish.strength) == (8, 8, 0.35)
+    assert remote.blobs[wish.init_image.blob] == GREEN * 64
+
+
+def test_painting_over_the_selection_sends_canvas_and_mask(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    document.setSelection(fake_krita.Selection(QRect(12, 24, 10, 6)))
+    fold = connected.controller.panel.box.fold
+    fold.source.setCurrentIndex(fold.source.findData("canvas"))
+    connected.controller.panel.prompt.setText("a knight")
+
+    connected.controller.panel.generate.click()
+
+    wish = newest_wish(remote, until)
+    assert (wish.init_image.width, wish.init_image.height) == (10, 6)
+    assert remote.blobs[wish.init_image.blob] == b"\x10\x20\x30\xff" * 60
+    assert remote.blobs[wish.mask.blob] == b"\xff" * 60
+    assert wish.patch
+
+
+def test_what_was_painted_over_an_area_fills_it_again(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    document.setSelection(fake_krita.Selection(QRect(12, 24, 16, 20)))
+    fold = connected.controller.panel.box.fold
+    fold.source.setCurrentIndex(fold.source.findData("canvas"))
+    generate(connected, remote, until, count=1)
+
+    connected.controller.panel.apply.click()
+
+    layer = document.rootNode().childNodes()[-1].childNodes()[0]
+    assert layer.bounds().getRect() == (12, 24, 16, 20)
+
+
+def test_the_size_can_be_the_canvas(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    fold = connected.controller.panel.box.fold
+    fold.size.setCurrentIndex(fold.size.findData("canvas"))
+    connected.controller.panel.prompt.setText("a knight")
+
+    connected.controller.panel.generate.click()
+
+    wish = newest_wish(remote, until)
+    assert (wish.width, wish.height) == (256, 256)
+
+
+def test_several_become_a_sheet_on_one_layer(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until, count=4)
+
+    connected.controller.panel.apply_wanted.emit(choose(connected, 0, 1, 2, 3), "sheet")
+
+    layers = document.rootNode().childNodes()[-1].childNodes()
+    assert [layer.bounds().getRect() for layer in layers] == [(120, 120, 16, 16)]
+    assert bytes(layers[0].pixelData(120, 120, 16, 16)) == GREEN * 256
+    assert len(document.undo_steps) == 1
+
+
+def test_pointing_at_another_result_compares_the_two(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+    panel = connected.controller.panel
+    keys = choose(connected, 0, 1)
+    choose(connected, 0)
+
+    panel.results.pointed_at.emit(keys[1])
+
+    assert [words.text() for words in panel.preview.words] == ["seed 7 · 8 × 8", "seed 8 · 8 × 8"]
+    assert not panel.preview.isHidden()
+    assert not document.modified()
+    panel.results.pointed_at.emit(None)
+    assert panel.preview.isHidden()
+
+
+def test_next_and_previous_walk_through_the_results(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until, count=3)
+    results = connected.controller.panel.results
+    keys = results.chosen()
+    choose(connected, 0)
+
+    results.step(1)
+    assert results.chosen() == [keys[1]]
+    results.step(-1)
+    results.step(-1)
+    assert results.chosen() == [keys[2]]
+
+
+def test_a_document_remembers_its_subjects(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+    generate(connected, remote, until)
+    assert document.annotations == {}
+
+    connected.controller.panel.apply.click()
+
+    noted = json.loads(document.annotations["modelsheet/subjects"])["subjects"]
+    assert [(one["name"], one["class_noun"]) for one in noted] == [("Hero", "knight")]
+
+
+def test_a_grid_is_painted_and_a_cell_sets_the_scales(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    connected.controller.panel.prompt.setText("@hero")
+    connected.controller.panel.box.explore.click()
+    exploring = connected.controller.exploring
+    exploring.form.across_values.setText("0, 0.5, 1")
+    exploring.form.down_values.setText("1, 2")
+    exploring.form.paint.click()
+    wish = newest_wish(remote, until)
+    remote.generate_done(GREEN)
+    until(lambda: exploring.grid is not None)
+
+    exploring.grid.table.cellClicked.emit(1, 1)
+
+    assert (wish.count, wish.explore.across.values, wish.explore.down.values) == (
+        1,
+        [0, 0.5, 1],
+        [1, 2],
+    )
+    knobs = connected.controller.panel.box.fold.knobs()
+    assert (knobs.unet_scale, knobs.text_encoder_scale) == (0.5, 2.0)
+    assert "next pictures" in exploring.grid.said.text()
+
+
+def test_what_is_no_grid_cannot_be_painted(connected: Any) -> None:
+    connected.controller.panel.box.explore.click()
+    form = connected.controller.exploring.form
+
+    for across, down in (("a", "1"), ("", "1"), (", ".join("1" * 16), ", ".join("12345"))):
+        form.across_values.setText(across)
+        form.down_values.setText(down)
+        assert not form.paint.isEnabled()
+
+    form.across_values.setText("1")
+    form.down.setCurrentIndex(form.down.findData("unet_scale"))
+    assert not form.paint.isEnabled()
+
+
+def test_the_menu_s_actions_need_a_selection(connected: Any) -> None:
+    connected.controller.panel.result_wanted.emit("again", [])
+
+    assert said(connected) == "Select the pictures first."
+
+
+def test_keys_walk_remove_and_apply(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until, count=3)
+    results = connected.controller.panel.results
+    keys = results.chosen()
+    choose(connected, 0)
+
+    press(results, Qt.Key.Key_Right)
+    assert results.chosen() == [keys[1]]
+    press(results, Qt.Key.Key_Return)
+    assert len(document.undo_steps) == 1
+    press(results, Qt.Key.Key_Delete)
+    assert len(results.pictures()) == 2
+
+
+def test_the_wheel_scrolls_and_turns_no_number_by_chance(connected: Any) -> None:
+    from modelsheet_krita.qt import QtCore, QtGui
+
+    count = connected.controller.panel.box.count
+    before, origin = count.value(), QtCore.QPointF(2, 2)
+    turn = QtGui.QWheelEvent(
+        origin,
+        origin,
+        QtCore.QPoint(0, 120),
+        QtCore.QPoint(0, 120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+
+    QApplication.sendEvent(count, turn)
+
+    assert count.value() == before

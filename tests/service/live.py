@@ -1,0 +1,122 @@
+"""The real service as its own process, with the toy runner, and a small client to speak to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from modelsheet.contract import TERMINAL_STATES
+from modelsheet.service.connection import read_connection
+from modelsheet.settings import Settings
+
+PIXELS = bytes(range(64))  # 4 x 4 pixels of BGRA
+SHA = hashlib.sha256(PIXELS).hexdigest()
+_PATIENCE_S = 180.0
+_ROOT = Path(__file__).parents[2]
+
+View = dict[str, Any]
+
+
+def learn_request(class_noun: str = "toy", **more: object) -> dict[str, object]:
+    image = {"blob": SHA, "width": 4, "height": 4}
+    return {"kind": "learn", "name": "Hero", "class_noun": class_noun, "images": [image], **more}
+
+
+def generate_request(prompt: str = "a hill", **more: object) -> dict[str, object]:
+    return {"kind": "generate", "prompt": prompt, **more}
+
+
+class LiveService:
+    """One process of the service; `stop` and `kill` end it, `start` begins again where it was."""
+
+    def __init__(self, home: Path, **timings: float) -> None:
+        self.settings = Settings.from_environment({"MODELSHEET_HOME": str(home)})
+        self.home = home
+        self._timings = timings
+        self.start()
+
+    def start(self) -> None:
+        self.process = spawn_service(self.home, **self._timings)
+        until = time.monotonic() + _PATIENCE_S
+        while (connection := read_connection(self.settings)) is None or (
+            connection.pid != self.process.pid
+        ):
+            assert self.process.poll() is None, "the service ended at once"
+            assert time.monotonic() < until, "the service does not come up"
+            time.sleep(0.01)  # a process that starts has nothing to wait on
+        self.url = connection.url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["Authorization"] = f"Bearer {connection.token}"
+        headers = {"Content-Type": "application/octet-stream"}
+        self.session.put(f"{self.url}/v1/blobs/{SHA}", data=PIXELS, headers=headers)
+
+    def stop(self) -> int:
+        self.session.close()
+        self.process.terminate()
+        return self.process.wait(_PATIENCE_S)
+
+    def kill(self) -> None:
+        self.session.close()
+        self.process.kill()
+        self.process.wait(_PATIENCE_S)
+
+    def get(self, path: str, **query: str | int) -> View:
+        answer = self.session.get(f"{self.url}{path}", params=query, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def post(self, path: str, body: object = None) -> requests.Response:
+        return self.session.post(f"{self.url}{path}", json=body, timeout=60)
+
+    def submit(self, request: object) -> str:
+        answer = self.post("/v1/jobs", request)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def wait_for(self, job_id: str, is_met: Callable[[View], bool]) -> View:
+        """Follow the job's events until its view meets the condition."""
+        until = time.monotonic() + _PATIENCE_S
+        cursor = self.get("/v1/events")["cursor"]
+        view = self.get(f"/v1/jobs/{job_id}")
+        while not is_met(view):
+            assert view["state"] not in TERMINAL_STATES, view
+            assert time.monotonic() < until, view
+            page = self.get("/v1/events", after=cursor, wait=5, job=job_id)
+            cursor = page["cursor"]
+            view = page["events"][-1]["job"] if page["events"] else view
+        return view
+
+    def wait_for_state(self, job_id: str, state: str) -> View:
+        return self.wait_for(job_id, lambda view: view["state"] == state)
+
+    def wait_for_step(self, job_id: str, step: int) -> View:
+        return self.wait_for(job_id, lambda view: view["progress"]["step"] >= step)
+
+    def go(self) -> None:
+        """Let the jobs that wait for it go on."""
+        (self.settings.data_dir / "go").touch()
+
+    def adapter(self, job_id: str) -> bytes:
+        return (self.settings.data_dir / "subjects" / job_id / "adapter.safetensors").read_bytes()
+
+
+def spawn_service(
+    home: Path, stderr: int = subprocess.DEVNULL, **timings: float
+) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join([str(_ROOT), str(_ROOT / "backend")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.service.toy_service", str(home), json.dumps(timings)],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        stderr=stderr,
+    )

@@ -1,0 +1,146 @@
+"""Many jobs and many clients: `python -m tests.service.load --jobs 500 --clients 12` says figures.
+
+Memory and open files of service and worker must stay flat, and no client may wait on a slow one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import requests
+
+from modelsheet.contract import TERMINAL_STATES
+from tests.service.live import SHA, LiveService, generate_request, learn_request
+
+_BATCH = 50  # jobs that wait at once
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Of service and worker together; `memory` in bytes of resident set."""
+
+    memory: int
+    handles: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Seconds that clients waited for an answer to a plain request."""
+
+    times_s: list[float]
+
+    @property
+    def median_s(self) -> float:
+        return statistics.median(self.times_s)
+
+    @property
+    def longest_s(self) -> float:
+        return max(self.times_s)
+
+
+def soak(service: LiveService, jobs: int) -> list[Footprint]:
+    """Have so many jobs done; return the footprint after each batch of them."""
+    prints = []
+    for _ in range(jobs // _BATCH):
+        ids = [service.submit(generate_request(count=2)) for _ in range(_BATCH)]
+        service.wait_for_state(ids[-1], "done")
+        prints.append(footprint(service))
+    return prints
+
+
+def footprint(service: LiveService) -> Footprint:
+    main = psutil.Process(service.process.pid)
+    processes = [main, *main.children()]
+    return Footprint(
+        sum(process.memory_info().rss for process in processes),
+        sum(process.num_fds() for process in processes),
+        sum(process.num_threads() for process in processes),
+    )
+
+
+def crowd(service: LiveService, clients: int, rounds: int) -> Waiting:
+    """Let clients generate and poll at once, beside learning and one who never ends sending."""
+    learn = service.submit(learn_request("slow", overrides={"training_steps": 20_000}))
+    with _somebody_who_stalls(service), ThreadPoolExecutor(clients) as pool:
+        times = list(pool.map(lambda _: _visit(service, rounds), range(clients)))
+    service.post(f"/v1/jobs/{learn}/cancel")
+    service.wait_for_state(learn, "cancelled")
+    return Waiting([time_s for visit in times for time_s in visit])
+
+
+def _visit(service: LiveService, rounds: int) -> list[float]:
+    """Generate and follow the events to the end, as the docker does; return the waits."""
+    times = []
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers.update(service.session.headers)
+
+        def timed(method: str, path: str, **options: object) -> requests.Response:
+            began = time.monotonic()
+            answer = session.request(method, f"{service.url}{path}", timeout=120, **options)
+            times.append(time.monotonic() - began)
+            assert answer.ok, answer.text
+            return answer
+
+        for _ in range(rounds):
+            cursor = timed("GET", "/v1/events").json()["cursor"]
+            job = timed("POST", "/v1/jobs", json=generate_request()).json()
+            while job["state"] not in TERMINAL_STATES:
+                query = f"after={cursor}&wait=2&job={job['id']}"
+                page = session.get(f"{service.url}/v1/events?{query}", timeout=120).json()
+                cursor = page["cursor"]
+                time.sleep(page["retry_ms"] / 1000)
+                job = timed("GET", f"/v1/jobs/{job['id']}").json()
+            assert job["state"] == "done"
+    return times
+
+
+@contextmanager
+def _somebody_who_stalls(service: LiveService) -> Iterator[None]:
+    """Send half an upload and then nothing, on as many lines as the service has threads."""
+    address = urlsplit(service.url)
+    head = f"PUT /v1/blobs/{SHA} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\nx"
+    with ExitStack() as lines:
+        for _ in range(service.settings.threads):
+            place = address.hostname or "", address.port or 0
+            line = lines.enter_context(socket.create_connection(place, 10))
+            line.sendall(head.encode())
+        yield
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--clients", type=int, default=12)
+    arguments = parser.parse_args()
+    say: Callable[[str], None] = functools.partial(print, flush=True)
+    with tempfile.TemporaryDirectory() as home:
+        service = LiveService(Path(home))
+        waiting = crowd(service, arguments.clients, rounds=5)
+        say(
+            f"{arguments.clients} clients, {len(waiting.times_s)} plain requests: "
+            f"median {waiting.median_s * 1000:.0f} ms, longest {waiting.longest_s * 1000:.0f} ms"
+        )
+        for number, one in enumerate(soak(service, arguments.jobs), start=1):
+            say(
+                f"{number * _BATCH:5} jobs: {one.memory / 2**20:.1f} MiB, {one.handles} handles, "
+                f"{one.threads} threads"
+            )
+        service.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""The committed document is the code's, and it is valid OpenAPI."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from modelsheet.service.openapi import document
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+def test_the_committed_document_is_that_of_the_code() -> None:
+    committed = json.loads(COMMITTED.read_text(encoding="utf-8"))
+
+    assert committed == document(), "run: python -m modelsheet.service.openapi docs/openapi.json"
+
+
+def test_the_document_is_valid() -> None:
+    OpenAPIV31SpecValidator(document()).validate()

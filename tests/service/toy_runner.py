@@ -1,0 +1,209 @@
+"""A runner without torch: it learns by hashing, saves a checkpoint each step, and misbehaves when a
+prompt says so.
+
+The adapter is a hash over all steps, so a resumed run that skipped or repeated one gives other
+bytes. The class noun of a learn job, or the prompt of a generate job, is read as words:
+`crash-at-3` and `freeze-at-3` (once), `always-crash`, `explode`, `slow`, `deaf` (ignores
+directives), `wait`, `wait-at-6` and `disk-full` (until the file `go` stands in the data folder),
+`fill-the-disk` (once, before what was learnt is published).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from modelsheet.contract import (
+    BaseModelView,
+    DescribeRequest,
+    DescribeResult,
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    LearnRequest,
+    LearnResult,
+    Progress,
+    Recipe,
+)
+from modelsheet.errors import Cancelled, DiskFull
+from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
+from modelsheet.shots import Shot, plan
+from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
+
+STEPS = 20
+TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
+
+
+def make_runner(data_dir: Path) -> ToyRunner:
+    return ToyRunner(data_dir)
+
+
+def undisturbed_adapter(steps: int = STEPS) -> bytes:
+    """What learning leaves when nothing comes in between."""
+    state = b""
+    for step in range(1, steps + 1):
+        state = _advanced(state, step)
+    return state
+
+
+def _advanced(state: bytes, step: int) -> bytes:
+    return hashlib.sha256(state + step.to_bytes(4, "big")).digest()
+
+
+class ToyRunner:
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    def run(self, request: Request, context: JobContext) -> Result:
+        if isinstance(request, LearnRequest):
+            return self._learn(request, context)
+        if isinstance(request, GenerateRequest):
+            return self._generate(request, context)
+        return self._describe(request)
+
+    def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
+        total = request.overrides.training_steps or STEPS
+        words = set(request.class_noun.split())
+        step, state = _load(context.checkpoint_dir)
+        while step < total:
+            self._misbehave(words, step + 1, context)
+            if step and context.directive() is Directive.FINISH:
+                total = step
+                break
+            self._obey(words, context.directive())
+            step, state = step + 1, _advanced(state, step + 1)
+            _save(context.checkpoint_dir, step, state)
+            context.progress(
+                Progress(phase="learning", step=step, total=total, fraction=step / total)
+            )
+        self._stage(request, context, state, total)
+        if self._first(words, "fill-the-disk", context):
+            fill(self._data_dir / "filler")
+        return LearnResult(
+            subject_id=context.job_id, training_steps=total, best_step=total, seconds=0.0
+        )
+
+    def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
+        words, shots = set(request.prompt.split()), plan(request)
+        images = []
+        for index, shot in enumerate(shots):
+            self._misbehave(words, index + 1, context)
+            self._obey(words, context.directive())
+            images.append(_painted(shot, context))
+            context.progress(Progress(phase="painting", step=index + 1, total=len(shots)))
+        is_many = request.explore is not None or bool(request.poses)
+        return GenerateResult(images=images, sheet=images[0] if is_many else None, columns=1)
+
+    def _describe(self, request: DescribeRequest) -> DescribeResult:
+        return DescribeResult(class_nouns=[], identifiers=[f"toy{len(request.images)}"])
+
+    def _obey(self, words: set[str], directive: Directive) -> None:
+        if "deaf" in words:
+            return
+        if directive is Directive.CANCEL:
+            raise Cancelled("cancelled")
+        if directive in (Directive.YIELD, Directive.PAUSE):
+            raise SteppedAside
+
+    def _misbehave(self, words: set[str], step: int, context: JobContext) -> None:
+        if "explode" in words:
+            _ = 1 / 0
+        if "slow" in words:
+            time.sleep(0.02)  # the work itself
+        if "disk-full" in words and not (self._data_dir / "go").exists():
+            raise DiskFull("The disk is full; free some space and resume.")
+        waits = bool({"wait", f"wait-at-{step}"} & words)
+        while waits and not (self._data_dir / "go").exists():
+            if context.directive() is Directive.FINISH:
+                break
+            self._obey(words, context.directive())
+            time.sleep(0.005)
+        if "always-crash" in words or self._first(words, f"crash-at-{step}", context):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._first(words, f"freeze-at-{step}", context):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _first(self, words: set[str], word: str, context: JobContext) -> bool:
+        mark = context.checkpoint_dir / f"did-{word}"
+        if word not in words or mark.exists():
+            return False
+        mark.touch()
+        return True
+
+    def _stage(self, request: LearnRequest, context: JobContext, state: bytes, total: int) -> None:
+        (context.staging_dir / ADAPTER).write_bytes(state)
+        record = SubjectRecord(
+            id=context.job_id,
+            name=request.name,
+            class_noun=request.class_noun,
+            identifier="toy",
+            base_model=request.base_model,
+            created=time.time(),
+            references=request.images,
+            captions=request.captions or [],
+            preset=request.preset,
+            seed=request.seed,
+            training_steps=total,
+            best_step=total,
+            adapter_sha256=hashlib.sha256(state).hexdigest(),
+            curve=[],
+            warnings=[],
+        )
+        write_record(context.staging_dir, record)
+
+
+def fill(path: Path) -> None:
+    """Write into a file until the disk is full to the last byte; only on a disk made for that."""
+    with path.open("ab", buffering=0) as stream:
+        for size in (1 << 16, 1 << 10, 1):
+            try:
+                while True:
+                    stream.write(bytes(size))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+
+
+def _load(folder: Path) -> tuple[int, bytes]:
+    try:
+        saved = json.loads((folder / "state.json").read_text())
+    except FileNotFoundError:
+        return 0, b""
+    return saved["step"], bytes.fromhex(saved["state"])
+
+
+def _save(folder: Path, step: int, state: bytes) -> None:
+    temporary = folder / "state.tmp"
+    temporary.write_text(json.dumps({"step": step, "state": state.hex()}))
+    os.replace(temporary, folder / "state.json")
+
+
+def _painted(shot: Shot, context: JobContext) -> GeneratedImage:
+    """One pixel whose colour is the seed."""
+    request = shot.request
+    recipe = Recipe(
+        version="toy",
+        base_model="sprite32",
+        text=shot.prompt,
+        subjects=[],
+        sampler=request.sampler or "DDIM",
+        inference_steps=request.inference_steps or 1,
+        guidance_scale=request.guidance_scale or 1.0,
+        width=1,
+        height=1,
+        request=request,
+    )
+    return GeneratedImage(
+        blob=context.write_blob(request.seed.to_bytes(4, "big")),
+        width=1,
+        height=1,
+        seed=request.seed,
+        prompt=request.prompt,
+        label=shot.label,
+        recipe=recipe,
+    )

@@ -1,0 +1,333 @@
+"""The command line over the real service: output, exit codes, and errors of one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import modelsheet
+from modelsheet import cli
+from modelsheet.client import BackendClient
+from modelsheet.contract import GenerateRequest, JobView
+from modelsheet.documents import read_layers
+from modelsheet.errors import Cancelled
+from modelsheet.images import read_picture
+from modelsheet.recipes import read_recipe
+from modelsheet.service.connection import read_connection
+from modelsheet.settings import Settings
+from tests import toy
+
+HERO_PNG = str(toy.REPOSITORY / "docs" / "hero.png")
+HERO = str(toy.REPOSITORY / "docs" / "sample" / "hero.ora")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def client(home: Path) -> Iterator[BackendClient]:
+    with toy.service(home) as running:
+        yield running
+
+
+@pytest.fixture
+def server(client: BackendClient, home: Path) -> list[str]:
+    connection = read_connection(Settings.from_environment({"MODELSHEET_HOME": str(home)}))
+    assert connection is not None
+    return ["--server", connection.url, "--token", connection.token]
+
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_learn_then_generate_then_look_then_delete(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    learn = ["learn", HERO, "--name", "Star Hero", "--class-noun", "human woman", *server]
+    learn += ["--set", "training_steps=20", "--set", "prior=none"]
+    generate = ["generate", "@star_hero, red cloak", "--count", "2", "--seed", "7"]
+
+    assert cli.main(learn) == 0
+    assert "Learnt @star_hero, “toy human woman”, from 5." in capsys.readouterr().out
+    assert cli.main([*generate, "--out", str(tmp_path / "new"), *server]) == 0
+    painted = [Path(line) for line in capsys.readouterr().out.split("\n") if line]
+    assert [path.name for path in painted] == [
+        "star_hero-red-cloak-7.png",
+        "star_hero-red-cloak-8.png",
+    ]
+    assert read_picture(painted[0]).size == (1, 1)
+    assert cli.main(["subjects", "show", "@star_hero", *server]) == 0
+    assert "holding sword, with round shield" in capsys.readouterr().out
+    assert cli.main(["subjects", "delete", "Star Hero", *server]) == 0
+    assert cli.main(["subjects", "show", "star_hero", *server]) == 1
+    assert "There is no subject 'star_hero'" in capsys.readouterr().err
+
+
+def test_a_picture_that_is_there_already_is_kept(server: list[str], tmp_path: Path) -> None:
+    generate = ["generate", "a fox", "--out", str(tmp_path), *server]
+
+    assert cli.main(generate) == cli.main(generate) == 0
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-fox-0-2.png", "a-fox-0.png"]
+
+
+def test_a_grid_is_written_as_one_picture_and_as_cells(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    explore = ["explore", "scales", "a fox", "--across", "0", "1", "--down", "0.5"]
+
+    assert cli.main([*explore, "--out", str(tmp_path), *server]) == 0
+
+    written = [Path(line).name for line in capsys.readouterr().out.split()]
+    assert written[0] == "a-fox-scales.png"
+    assert len(written) == 3
+    cell = read_recipe(tmp_path / written[2]).request
+    assert (cell.unet_scale, cell.text_encoder_scale) == (0.5, 1.0)
+
+
+def test_poses_are_written_with_an_atlas_that_names_each_frame(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    sheet = ["sheet", "a fox", "asleep", "running", "--count", "2", "--frame-ms", "40"]
+
+    assert cli.main([*sheet, "--out", str(tmp_path), *server]) == 0
+
+    atlas = json.loads((tmp_path / "a-fox-sheet.json").read_text("utf-8"))
+    names = [frame["filename"] for frame in atlas["frames"]]
+    assert names == ["asleep 0", "asleep 1", "running 0", "running 1"]
+    assert atlas["meta"]["image"] == "a-fox-sheet.png"
+    layers = [layer.name for layer in read_layers(tmp_path / "a-fox-sheet.ora")]
+    assert layers == names
+    assert len(list(tmp_path.glob("a-fox-sheet-00*.png"))) == 4
+
+
+def test_a_picture_is_painted_again_varied_and_gone_on_from(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    at, out = ["--out", str(tmp_path)], tmp_path / "a-fox-6.png"
+    assert cli.main(["generate", "a fox", "--seed", "6", "--sampler", "euler A", *at, *server]) == 0
+
+    assert cli.main(["again", str(out), *at, *server]) == 0
+    assert cli.main(["again", str(out), "--vary", "0.25", *at, *server]) == 0
+    assert cli.main(["again", str(out), "--strength", "0.5", *at, *server]) == 0
+
+    again, varied, further = (read_recipe(tmp_path / f"a-fox-6-{n}.png").request for n in (2, 3, 4))
+    assert again == read_recipe(out).request
+    assert again.sampler == "Euler a"
+    assert (varied.seed, varied.variation_strength) == (6, 0.25)
+    assert further.init_image is not None
+    assert further.strength == 0.5
+
+
+def test_pictures_selections_and_palettes_are_sent_along(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    for name in ("canvas", "mask"):
+        Image.new("RGB", (4, 3), (255, 255, 255)).save(tmp_path / f"{name}.png")
+    (tmp_path / "two.hex").write_text("000000 ffffff")
+    canvas, mask = str(tmp_path / "canvas.png"), str(tmp_path / "mask.png")
+    palette = ["--palette", str(tmp_path / "two.hex")]
+
+    line = ["generate", "a fox", "--from", canvas, "--mask", mask, "--patch", *palette]
+    assert cli.main([*line, "--out", str(tmp_path), *server]) == 0
+    place = ["generate", "a fox", "--region", "a bat", mask, "--seed", "1"]
+    assert cli.main([*place, "--out", str(tmp_path), *server]) == 0
+
+    sent = read_recipe(tmp_path / "a-fox-0.png").request
+    assert sent.mask is not None
+    assert sent.pixel_art is not None
+    assert sent.pixel_art.palette == ["#000000", "#ffffff"]
+    assert read_recipe(tmp_path / "a-fox-1.png").request.regions[0].prompt == "a bat"
+
+
+def test_jobs_are_listed_and_cancelled(
+    client: BackendClient, server: list[str], capsys: Captured
+) -> None:
+    job = client.submit(GenerateRequest(prompt="wait"))
+
+    assert cli.main(["jobs", "cancel", job.id, *server]) == 0
+    assert cli.main(["jobs", *server]) == 0
+
+    assert job.id in capsys.readouterr().out
+    with pytest.raises(Cancelled):
+        client.wait(job.id, lambda view: None)
+
+
+def test_ctrl_c_cancels_the_job_in_the_service(client: BackendClient, server: list[str]) -> None:
+    cursor = client.events().cursor
+    # A shell that runs the tests in the background has them ignore Ctrl-C, which children inherit.
+    start = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('modelsheet', run_name='__main__')"
+    )
+    line = [sys.executable, "-c", start, "generate", "wait", *server]
+    terminal = subprocess.Popen(line, env=backend_path(), stderr=subprocess.PIPE, text=True)
+    job = next_running_job(client, cursor)
+
+    terminal.send_signal(signal.SIGINT)
+    _, said = terminal.communicate(timeout=120)
+
+    assert terminal.returncode == 130
+    assert "cancelled, here and in the service" in said
+    with pytest.raises(Cancelled):
+        client.wait(job.id, lambda view: None)
+
+
+def next_running_job(client: BackendClient, cursor: str) -> JobView:
+    while True:
+        page = client.events(cursor, wait_s=15.0)
+        for event in page.events:
+            if event.job is not None and event.job.state == "running":
+                return event.job
+        cursor = page.cursor
+
+
+WRONG = {
+    "count": (["generate", "fox", "--count", "0"], 2, "count: Input should be greater"),
+    "scale": (["generate", "fox", "--unet-scale", "3"], 2, "unet scale: Input should be less"),
+    "blank": (["generate", "  "], 2, "prompt: must not be empty"),
+    "long": (["generate", "x" * 3000], 2, "prompt: String should have at most 2000"),
+    "longer": (["generate", "x" * 10_000], 2, "prompt: String should have at most 2000"),
+    "strength": (["generate", "fox", "--from", HERO_PNG, "--strength", "2"], 2, "strength: Input"),
+    "strength of nothing": (["generate", "fox", "--strength", "1"], 2, "strength needs an init"),
+    "sampler": (["generate", "fox", "--sampler", "foo"], 1, "Choose one of: DPM++ 2M Karras"),
+    "steps": (["generate", "fox", "--steps", "0"], 2, "inference steps: Input should be greater"),
+    "guidance": (["generate", "fox", "--guidance", "99"], 2, "guidance scale: Input should be"),
+    "width": (["generate", "fox", "--width", "9999"], 2, "width: Input should be less than"),
+    "colours": (["generate", "fox", "--colours", "1"], 2, "colours: Input should be greater"),
+    "palette": (["generate", "fox", "--palette", "x.doc"], 1, "give a file ending in .gpl"),
+    "weights": (["generate", "(fox"], 1, "has no partner"),
+    "wildcards": (["generate", "{fox|bat"], 1, "has no partner"),
+    "mask": (["generate", "fox", "--mask", HERO_PNG], 2, "a mask needs an init_image"),
+    "grid": (["explore", "scales", "fox", "--down", "3"], 2, "unet_scale cannot be 3"),
+    "many": (["sheet", "fox", *"abcde", "--count", "20"], 2, "poses times count must be at most"),
+    "recipe": (["again", HERO_PNG], 1, "carries no recipe"),
+    "out": (["generate", "fox", "--out", "/proc/none"], 1, "Name another folder with --out"),
+    "file": (["learn", "none.ora", "--name", "x"], 1, "There is no file none.ora"),
+    "krita file": (["learn", HERO + "/x.png", "--name", "x"], 1, "cannot be read"),
+    "job": (["jobs", "cancel", "nonsense"], 1, "list them with: modelsheet jobs"),
+    "name": (["learn", HERO, "--name", " ", "--class-noun", "x"], 2, "name: must not be empty"),
+    "override": (
+        ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "speed=2"],
+        2,
+        "speed: Extra inputs are not permitted",
+    ),
+    "override's value": (
+        ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "training_steps=0"],
+        2,
+        "training steps: Input should be greater",
+    ),
+    "override without one": (
+        ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "pivotal"],
+        1,
+        "Say it as NAME=VALUE",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "code", "sentence"), WRONG.values(), ids=WRONG)
+def test_a_wrong_line_gets_one_sentence(
+    server: list[str], capsys: Captured, line: list[str], code: int, sentence: str
+) -> None:
+    assert cli.main([*line, *server]) == code
+
+    said = capsys.readouterr().err
+    assert said.startswith("modelsheet: ")
+    assert sentence in said
+    assert "Traceback" not in said
+
+
+def test_a_token_may_stand_in_the_environment(
+    server: list[str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSHEET_TOKEN", server[3])
+
+    assert cli.main(["jobs", *server[:2]]) == 0, capsys.readouterr().err
+
+
+def test_a_server_without_its_token_is_refused(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODELSHEET_TOKEN", raising=False)
+    assert cli.main(["subjects", "--server", "http://127.0.0.1:9"]) == 1
+
+    assert "--token" in capsys.readouterr().err
+
+
+def test_a_class_noun_is_asked_for_when_none_can_be_guessed(
+    server: list[str], capsys: Captured
+) -> None:
+    assert cli.main(["learn", HERO, "--name", "x", *server]) == 1
+
+    assert "--class-noun" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve",
+        "learn",
+        "generate",
+        "explore",
+        "sheet",
+        "again",
+        "subjects",
+        "models",
+        "jobs",
+        "token",
+        "doctor",
+        "bundle",
+        "demo",
+        "krita",
+        "bench",
+        "sprite32",
+    ],
+)
+def test_every_command_explains_itself(command: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+
+    assert ended.value.code == 0
+    assert f"usage: modelsheet {command}" in capsys.readouterr().out
+
+
+def test_the_plugin_is_put_into_krita_and_taken_out(tmp_path: Path, capsys: Captured) -> None:
+    folder = ["--krita-dir", str(tmp_path / "krita")]
+    zip_file = tmp_path / "plugin.zip"
+
+    own = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "cfg")}
+    for action in (["install", *folder], ["uninstall", *folder], ["zip", str(zip_file)]):
+        run(["krita", *action], **own)
+
+    assert zip_file.stat().st_size > 10_000
+    assert not (tmp_path / "krita/pykrita/modelsheet_krita").exists()
+
+
+def test_python_m_modelsheet_is_the_command_line() -> None:
+    assert run(["--version"]).strip() == modelsheet.__version__
+
+
+def backend_path(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(toy.REPOSITORY / "backend"), **more}
+
+
+def run(line: list[str], **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "modelsheet", *line],
+        env=backend_path(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout

@@ -1,0 +1,203 @@
+"""Holds the plugin's contract to the backend's: what one says, the other understands."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_args
+
+import pytest
+from pydantic import TypeAdapter
+
+from modelsheet import contract as backend
+from tests.plugin import conftest as _plugin_on_path  # noqa: F401
+
+from modelsheet_krita import contract as plugin, explore_form, knobs  # isort: skip
+from modelsheet_krita import request as asks, wire  # isort: skip
+
+REQUEST: TypeAdapter[Any] = TypeAdapter(backend.JobRequest)
+SHA256 = "0" * 64
+REFERENCE = asks.ImageRef(SHA256, 8, 9, "front")
+ANSWERS = {
+    "GeneratedImage": backend.GeneratedImage,
+    "ClassNounGuess": backend.ClassNounGuess,
+    "Progress": backend.Progress,
+    "JobError": backend.JobError,
+    "JobView": backend.JobView,
+    "JobList": backend.JobList,
+    "SubjectView": backend.SubjectView,
+    "SubjectList": backend.SubjectList,
+    "BaseModelView": backend.BaseModelView,
+    "Capabilities": backend.Capabilities,
+    "Event": backend.Event,
+    "EventPage": backend.EventPage,
+    "Ping": backend.Ping,
+    "Problem": backend.Problem,
+    "LikenessPoint": backend.LikenessPoint,
+    "QueueView": backend.QueueView,
+    "Recipe": backend.Recipe,
+}
+IMAGE = backend.GeneratedImage(blob=SHA256, width=4, height=5, seed=7, prompt="a knight")
+RESULTS = [
+    backend.LearnResult(subject_id="s", training_steps=3, best_step=2, seconds=1.0),
+    backend.GenerateResult(images=[IMAGE], warnings=["small"]),
+    backend.DescribeResult(
+        class_nouns=[backend.ClassNounGuess(noun="knight", probability=0.5)], identifiers=["sks"]
+    ),
+    backend.DownloadResult(model="sd15", size_bytes=3),
+]
+
+
+def job(result: Any = None) -> backend.JobView:
+    return backend.JobView(
+        id="j",
+        kind="learn",
+        title="Hero",
+        state="running",
+        attempt=1,
+        progress=backend.Progress(phase="learning", step=1, total=2, fraction=0.5, eta_s=3.0),
+        result=result,
+        created=1.0,
+    )
+
+
+def within(heard: Any, said: Any) -> bool:
+    """Whether all that was said was heard; the backend may know more fields."""
+    if isinstance(said, dict):
+        return isinstance(heard, dict) and all(within(heard[key], said[key]) for key in said)
+    if isinstance(said, list):
+        return len(heard) == len(said) and all(map(within, heard, said))
+    return bool(heard == said)
+
+
+def field_names(kind: Any) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asks.LearnRequest("Hero", "knight", "", "quick", "sprite32", (REFERENCE,)),
+        asks.GenerateRequest("@hero holding sword", 3, 7, True),
+        asks.LearnRequest("Hero", "knight", "", "quick", "sprite32", (REFERENCE,), ("front",)),
+        asks.GenerateRequest(
+            "a knight",
+            1,
+            7,
+            False,
+            sampler="Euler a",
+            inference_steps=20,
+            guidance_scale=4.0,
+            unet_scale=0.5,
+            text_encoder_scale=1.5,
+            init_image=REFERENCE,
+            strength=0.4,
+            mask=asks.MaskRef(SHA256, 8, 9),
+            patch=True,
+            pixel_art=asks.PixelArt(),
+            variation_seed=9,
+            variation_strength=0.3,
+        ),
+        asks.GenerateRequest(
+            "a knight",
+            1,
+            7,
+            True,
+            explore=asks.Explore(
+                asks.Axis("unet_scale", (0.0, 1.0)), asks.Axis("seed", (1.0, 2.0))
+            ),
+        ),
+        asks.DescribeRequest("sprite32", (REFERENCE,)),
+    ],
+    ids=lambda request: request.kind,
+)
+def test_backend_understands_what_the_plugin_asks(request_: Any) -> None:
+    said = wire.encode(request_)
+
+    understood = REQUEST.validate_json(TypeAdapter(dict[str, Any]).dump_json(said))
+
+    heard = understood.model_dump(mode="json")
+    assert within(heard, TypeAdapter(dict[str, Any]).dump_python(said, mode="json"))
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS))
+def test_plugin_expects_only_fields_the_backend_sends(name: str) -> None:
+    assert field_names(getattr(plugin, name)) <= set(ANSWERS[name].model_fields)
+
+
+def test_plugin_expects_only_results_the_backend_has() -> None:
+    known = {field for result in RESULTS for field in type(result).model_fields}
+
+    assert field_names(plugin.JobResult) <= known
+
+
+@pytest.mark.parametrize("result", [None, *RESULTS], ids=lambda result: type(result).__name__)
+def test_plugin_understands_a_job_with_every_kind_of_result(result: Any) -> None:
+    sent = job(result)
+
+    read = wire.decode(plugin.JobView, sent.model_dump(mode="json"))
+
+    assert (read.id, read.state, read.progress.eta_s) == ("j", "running", 3.0)
+    if result is not None:
+        kept = dataclasses.asdict(read.result)
+        told = result.model_dump(mode="json")
+        assert read.result.kind == told["kind"]
+        for name in set(kept) & set(told):
+            assert_understood(TypeAdapter(Any).dump_python(kept[name], mode="json"), told[name])
+
+
+def assert_understood(kept: Any, told: Any) -> None:
+    """What the plugin kept is what was told; it may keep less of a model than it was told."""
+    if isinstance(kept, dict):
+        assert set(kept) <= set(told)
+        for name, value in kept.items():
+            assert_understood(value, told[name])
+    elif isinstance(kept, list):
+        for mine, theirs in zip(kept, told, strict=True):
+            assert_understood(mine, theirs)
+    else:
+        assert kept == told
+
+
+def test_plugin_understands_an_event_page() -> None:
+    page = backend.EventPage(
+        events=[
+            backend.Event(seq=1, type="job", job=job()),
+            backend.Event(seq=2, type="subjects"),
+        ],
+        cursor="b:2",
+        retry_ms=5,
+    )
+
+    read = wire.decode(plugin.EventPage, page.model_dump(mode="json"))
+
+    assert [event.type for event in read.events] == ["job", "subjects"]
+    assert read.events[0].job.title == "Hero"
+    assert (read.cursor, read.gap, read.retry_ms) == ("b:2", False, 5)
+
+
+def test_plugin_leaves_unknown_fields_alone() -> None:
+    assert wire.decode(plugin.Ping, {"ok": True, "proof": "p", "new": 1}) == plugin.Ping("p")
+
+
+@pytest.mark.parametrize("answer", [[], "text", {}, {"jobs": [{}]}, {"jobs": 3}])
+def test_what_is_no_answer_is_refused(answer: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        wire.decode(plugin.JobList, answer)
+
+
+def test_limits_and_states_are_the_backends() -> None:
+    def longest(model: Any, field: str) -> int:
+        schema = model.model_json_schema()["properties"][field]
+        return schema.get("maxLength") or schema["maxItems"]
+
+    assert longest(backend.LearnRequest, "name") == plugin.NAME_LENGTH
+    assert longest(backend.LearnRequest, "class_noun") == plugin.CLASS_NOUN_LENGTH
+    assert longest(backend.LearnRequest, "identifier") == plugin.IDENTIFIER_LENGTH
+    assert longest(backend.LearnRequest, "images") == plugin.MOST_PICTURES
+    assert backend.MOST_RESULTS == plugin.MOST_RESULTS
+    assert set(get_args(backend.SamplerName)) == set(knobs.SAMPLERS)
+    assert set(get_args(backend.AxisName)) == set(explore_form.USUAL)
+    assert longest(backend.GenerateRequest, "prompt") == plugin.PROMPT_LENGTH
+    assert longest(backend.ImageRef, "name") == plugin.LAYER_NAME_LENGTH
+    assert backend.TERMINAL_STATES == plugin.TERMINAL_STATES
+    assert backend.API_VERSION.split(".")[0] == plugin.API_MAJOR

@@ -1,0 +1,180 @@
+"""Downloads are whole or not there, go on where they stopped, and fail in a sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelsheet.contract import DownloadRequest, DownloadResult, Progress
+from modelsheet.download_job import download
+from modelsheet.downloads import DOWNLOADS
+from modelsheet.errors import Cancelled, DownloadFailed, UnsafeModel
+from modelsheet.execution import Directive, SteppedAside
+from modelsheet.weights_file import encode
+from tests.fake_hub import Hub, running
+
+CLIP = DownloadRequest(model="clip")
+WEIGHTS = encode({"x": np.zeros(2_000_000, np.float32)}, {})
+FILES = {
+    "config.json": b"{}",
+    "merges.txt": b"#version: 0.2\n",
+    "vocab.json": b"{}",
+    "model.safetensors": WEIGHTS,
+    "pytorch_model.bin": b"never",
+    "flax_model.msgpack": b"never",
+}
+WANTED = ["config.json", "merges.txt", "model.safetensors", "vocab.json"]
+
+
+class Context:
+    """The job's surroundings; `obey` gives the directive for the progress so far."""
+
+    job_id = "job"
+
+    def __init__(self, folder: Path, obey: Callable[[list[Progress]], Directive]) -> None:
+        self.checkpoint_dir = folder / "checkpoint"
+        self.checkpoint_dir.mkdir(exist_ok=True)
+        self.staging_dir = folder
+        self.said: list[Progress] = []
+        self._obey = obey
+
+    def progress(self, progress: Progress) -> None:
+        self.said.append(progress)
+
+    def directive(self) -> Directive:
+        return self._obey(self.said)
+
+    def read_blob(self, sha256: str) -> bytes:
+        raise NotImplementedError
+
+    def write_blob(self, content: bytes) -> str:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with running(Hub(FILES)) as one:
+        yield one
+
+
+def run(
+    hub: Hub,
+    data_dir: Path,
+    obey: Callable[[list[Progress]], Directive] = lambda said: Directive.RUN,
+    said: list[Progress] | None = None,
+) -> DownloadResult:
+    context = Context(data_dir, obey)
+    # As in the worker, which is told to stay offline.
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "1", "NO_PROXY": "*"}
+    try:
+        return download(CLIP, context, data_dir, environment=environment)
+    finally:
+        if said is not None:
+            said.extend(context.said)
+
+
+def target(data_dir: Path) -> Path:
+    return data_dir / "models" / "clip-vit-large-patch14"
+
+
+def test_the_files_that_are_needed_arrive_and_no_others(hub: Hub, tmp_path: Path) -> None:
+    said: list[Progress] = []
+
+    result = run(hub, tmp_path, said=said)
+
+    assert sorted(path.name for path in target(tmp_path).iterdir()) == WANTED
+    assert (target(tmp_path) / "model.safetensors").read_bytes() == WEIGHTS
+    assert result.size_bytes == sum(len(FILES[name]) for name in WANTED)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["clip-vit-large-patch14"]
+    assert said[0].phase == "asking the hub"
+    assert [path for _, path, _ in hub.asked if DOWNLOADS["clip"].revision not in path] == []
+
+
+def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
+    run(hub, tmp_path)
+    hub.asked.clear()
+
+    run(hub, tmp_path)
+
+    assert hub.asked == []
+
+
+def at_a_quarter(directive: Directive) -> Callable[[list[Progress]], Directive]:
+    """Say it once more than a quarter of all bytes is on the disk."""
+    return lambda said: directive if said and said[-1].fraction > 0.25 else Directive.RUN
+
+
+@pytest.mark.parametrize(
+    ("directive", "ending"),
+    [
+        (Directive.CANCEL, Cancelled),
+        (Directive.PAUSE, SteppedAside),
+        (Directive.YIELD, SteppedAside),
+    ],
+)
+def test_a_download_cut_off_goes_on_where_it_stopped(
+    hub: Hub, tmp_path: Path, directive: Directive, ending: type[Exception]
+) -> None:
+    hub.stuck = "model.safetensors"
+    said: list[Progress] = []
+    with pytest.raises(ending):
+        run(hub, tmp_path, at_a_quarter(directive), said)
+    assert not target(tmp_path).exists()
+    assert said[-1].total == 8
+    hub.go.set()
+    hub.asked.clear()
+
+    run(hub, tmp_path)
+
+    assert (target(tmp_path) / "model.safetensors").read_bytes() == WEIGHTS
+    ranges = [span for _, path, span in hub.asked if path.endswith(".safetensors") and span]
+    assert [
+        method for method, path, _ in hub.asked if "vocab.json" in path and method == "GET"
+    ] == []
+    (span,) = ranges
+    assert int(span.removeprefix("bytes=").removesuffix("-")) > len(WEIGHTS) // 4
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(401, "accept its licence there first"), (404, "update Modelsheet"), (410, "error \\(410\\)")],
+)
+def test_what_the_hub_refuses_is_a_sentence(
+    hub: Hub, tmp_path: Path, status: int, sentence: str
+) -> None:
+    hub.status = status
+
+    with pytest.raises(DownloadFailed, match=sentence):
+        run(hub, tmp_path)
+
+    assert not target(tmp_path).exists()
+
+
+def test_without_a_network_it_is_one_sentence(tmp_path: Path) -> None:
+    with running(Hub(FILES)) as hub:
+        gone = hub
+    with pytest.raises(DownloadFailed, match="The hub cannot be reached. Check the network"):
+        run(gone, tmp_path)
+
+
+def test_a_file_that_arrives_damaged_is_not_kept(hub: Hub, tmp_path: Path) -> None:
+    hub.sums["model.safetensors"] = "0" * 64
+
+    with pytest.raises(DownloadFailed, match="model.safetensors arrived damaged"):
+        run(hub, tmp_path)
+
+    assert not list((tmp_path / "models").rglob("model.safetensors"))
+
+
+def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
+    with (
+        running(Hub({**FILES, "model.safetensors": WEIGHTS[:-9]})) as hub,
+        pytest.raises(UnsafeModel, match="is cut off: 9 of"),
+    ):
+        run(hub, tmp_path)
+
+    assert not target(tmp_path).exists()

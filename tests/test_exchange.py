@@ -1,0 +1,89 @@
+"""What becomes a subject of a LoRA file, whose it is, and what an export is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelsheet.errors import InvalidIdentifier, NotFound, UnsafeModel
+from modelsheet.exchange import ImportWish, export_subject, file_name_of, import_subject
+from modelsheet.subjects import SubjectRecord, SubjectStore
+from modelsheet.weights_file import encode, parse_header
+from tests.test_exchange_commands import DOWN, LAYER, UP
+
+WISH = ImportWish(
+    name="Grey Fox",
+    class_noun="  grey  fox ",
+    identifier="",
+    base_model="sprite32",
+    file_name="fox.safetensors",
+    owner="ana",
+)
+
+
+def content(**more: object) -> bytes:
+    metadata = {"modelspec.trigger_phrase": "gfx", "ss_steps": "400", "ss_seed": "7"}
+    tensors = {f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}
+    return encode({**tensors, **more}, metadata)  # type: ignore[dict-item]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SubjectStore:
+    return SubjectStore(tmp_path)
+
+
+@pytest.fixture
+def fox(store: SubjectStore, tmp_path: Path) -> SubjectRecord:
+    return import_subject(store, content(), WISH, tmp_path)
+
+
+def test_it_is_its_artists_and_says_what_the_file_said(
+    fox: SubjectRecord, store: SubjectStore
+) -> None:
+    assert store.list("ana") == [fox]
+    assert store.list("ben") == []
+    assert (fox.identifier, fox.class_noun) == ("gfx", "grey fox")
+    assert (fox.training_steps, fox.seed, fox.preset) == (400, 7, "imported")
+    assert "alpha" in fox.warnings[0]
+    assert file_name_of(fox) == "grey-fox-gfx.safetensors"
+
+
+def test_a_learnt_identifier_goes_through_and_out_as_an_embedding(
+    store: SubjectStore, tmp_path: Path
+) -> None:
+    row = np.arange(3, dtype=np.float32)
+    fox = import_subject(store, content(**{"lora_identifier.0.9": row}), WISH, tmp_path)
+
+    exported = export_subject(store, fox.id, tmp_path, "embedding")
+    kohya = export_subject(store, fox.id, tmp_path, "kohya")
+
+    header = parse_header(exported, "embedding")
+    np.testing.assert_array_equal(header.tensor(exported, "emb_params"), row[None])
+    assert "export it as an embedding" in parse_header(kohya, "k").metadata["modelspec.usage_hint"]
+
+
+def test_what_fails_leaves_nothing(store: SubjectStore, tmp_path: Path) -> None:
+    with pytest.raises(UnsafeModel):
+        import_subject(store, content()[:-1], WISH, tmp_path)
+    with pytest.raises(InvalidIdentifier):
+        import_subject(store, content(), replace(WISH, class_noun="gfx", identifier=" "), tmp_path)
+
+    assert store.list() == []
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_a_subject_whose_base_is_gone_still_goes_out_as_it_is(
+    fox: SubjectRecord, store: SubjectStore, tmp_path: Path
+) -> None:
+    gone = fox.model_copy(update={"id": "a" * 32, "base_model": "mine"})
+    staging = store.stage(gone.id)
+    (staging / "adapter.safetensors").write_bytes(store.adapter_path(fox.id).read_bytes())
+    (staging / "subject.json").write_text(gone.model_dump_json())
+    store.publish(staging, gone.id)
+
+    assert export_subject(store, gone.id, tmp_path, "diffusers")
+    with pytest.raises(NotFound, match="no base model 'mine'"):
+        export_subject(store, gone.id, tmp_path, "kohya")

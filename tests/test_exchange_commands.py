@@ -1,0 +1,177 @@
+"""LoRA files in and out, and models named, over the real service from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+import modelsheet
+from modelsheet import cli
+from modelsheet.client import BackendClient
+from modelsheet.service.connection import read_connection
+from modelsheet.settings import Settings
+from modelsheet.weights_file import encode, parse_header
+from tests import toy
+
+WEIGHTS = Path(modelsheet.__file__).parent / "sprite32" / "weights"
+WIDTH = json.loads((WEIGHTS / "unet" / "config.json").read_text())["block_out_channels"][-1]
+LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+UP = np.linspace(-1, 1, WIDTH * 2, dtype=np.float32).reshape(WIDTH, 2)
+DOWN = np.linspace(1, -0.5, WIDTH * 2, dtype=np.float32).reshape(2, WIDTH)
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def client(home: Path) -> Iterator[BackendClient]:
+    with toy.service(home) as running:
+        yield running
+
+
+@pytest.fixture
+def server(client: BackendClient, home: Path) -> list[str]:
+    connection = read_connection(Settings.from_environment({"MODELSHEET_HOME": str(home)}))
+    assert connection is not None
+    return [f"--server={connection.url}", f"--token={connection.token}"]
+
+
+def lora(folder: Path, **metadata: str) -> str:
+    """A kohya file of rank 2 and alpha 1: half of what its matrices say."""
+    tensors = {f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}
+    tensors[f"{LAYER}.alpha"] = np.array(1, np.float32)
+    path = folder / "Grey Fox.safetensors"
+    path.write_bytes(encode(tensors, metadata))
+    return str(path)
+
+
+def test_a_file_comes_in_as_a_subject_and_goes_out_as_it_came(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    trigger = {"modelspec.trigger_phrase": "gfx fox"}
+    out = tmp_path / "out.safetensors"
+
+    taken = cli.main(
+        ["subjects", "import", lora(tmp_path, **trigger), "--class-noun", "fox", *server]
+    )
+    assert (taken, "Imported @grey_fox, “gfx fox”." in capsys.readouterr().out) == (0, True)
+    assert cli.main(["subjects", "export", "@grey_fox", "--out", str(out), *server]) == 0
+    assert "Write “gfx fox” in the prompt" in capsys.readouterr().out
+
+    content = out.read_bytes()
+    header = parse_header(content, "out")
+    up = header.tensor(content, f"{LAYER}.lora_up.weight")
+    down = header.tensor(content, f"{LAYER}.lora_down.weight")
+    scale = header.tensor(content, f"{LAYER}.alpha") / down.shape[0]
+    np.testing.assert_allclose(up @ down * scale, UP @ DOWN / 2, atol=2e-3)
+    assert header.metadata["ss_output_name"] == "Grey Fox"
+
+
+def test_as_diffusers_has_it_and_not_over_a_file_that_is_there(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    words = ["--class-noun", "fox", "--identifier", "fxo", "--name", "Blue Fox"]
+    export = ["subjects", "export", "blue fox", "--format", "diffusers", "--out", str(tmp_path)]
+    assert cli.main(["subjects", "import", lora(tmp_path), *words, *server]) == 0
+
+    assert cli.main([*export, *server]) == 0
+    assert cli.main([*export, *server]) == 1
+
+    assert "is there already. Name another file with --out." in capsys.readouterr().err
+    keys = parse_header((tmp_path / "blue_fox.safetensors").read_bytes(), "out").entries
+    path = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    assert set(keys) == {f"{path}.lora_A.weight", f"{path}.lora_B.weight"}
+    assert cli.main(["subjects", "export", "blue fox", "--format", "embedding", *server]) == 1
+    assert "there is no embedding to export" in capsys.readouterr().err
+
+
+WRONG = {
+    "no noun": ([], "with --class-noun"),
+    "no identifier": (["--class-noun", "fox"], "the word that it was trained with"),
+    "no such base": (["--class-noun", "fox", "--base", "else"], "There is no base model 'else'"),
+    "bad name": (["--class-noun", "fox", "--name", "🙂", "--identifier", "x"], "letter or digit"),
+}
+
+
+@pytest.mark.parametrize(("words", "sentence"), WRONG.values(), ids=WRONG)
+def test_wrong_words_get_a_sentence_and_make_no_subject(
+    server: list[str],
+    client: BackendClient,
+    tmp_path: Path,
+    capsys: Captured,
+    words: list[str],
+    sentence: str,
+) -> None:
+    before = client.subjects()
+
+    assert cli.main(["subjects", "import", lora(tmp_path), *words, *server]) == 1
+
+    assert sentence in capsys.readouterr().err
+    assert client.subjects() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"\x80\x02}q\x00." + b"\0" * 60, "is a pickle"), (b"", "is empty or cut off")],
+)
+def test_a_bad_file_gets_a_sentence_and_makes_no_subject(
+    server: list[str],
+    client: BackendClient,
+    tmp_path: Path,
+    capsys: Captured,
+    content: bytes,
+    sentence: str,
+) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    before = client.subjects()
+    words = ["--class-noun", "fox", "--identifier", "x"]
+
+    assert cli.main(["subjects", "import", str(path), *words, *server]) == 1
+
+    assert f"bad.safetensors {sentence}" in capsys.readouterr().err
+    assert client.subjects() == before
+
+
+def test_the_api_gives_the_file_a_name_with_the_trigger(
+    client: BackendClient, server: list[str], tmp_path: Path
+) -> None:
+    words = ["--class-noun", "fox", "--identifier", "qzx", "--name", "Red Fox"]
+    assert cli.main(["subjects", "import", lora(tmp_path), *words, *server]) == 0
+    (subject,) = [each for each in client.subjects() if each.name == "Red Fox"]
+
+    answer = requests.get(
+        f"{client.url}/v1/subjects/{subject.id}/adapter",
+        headers={"Authorization": f"Bearer {server[1].partition('=')[2]}"},
+        timeout=60,
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert "filename=red-fox-qzx.safetensors" in answer.headers["Content-Disposition"]
+
+
+def test_models_are_listed_added_and_taken_off(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    assert cli.main(["models", *server]) == 0
+    said = capsys.readouterr().out
+    assert "sd15" in said
+    assert "CreativeML Open RAIL-M" in said
+    assert "missing" in said
+
+    assert cli.main(["models", "add", str(WEIGHTS), "--name", "sprites", *server]) == 0
+    assert "sprites" in capsys.readouterr().out
+    assert cli.main(["models", "add", str(tmp_path), *server]) == 1
+    assert "There is no checkpoint (.safetensors)" in capsys.readouterr().err
+    assert cli.main(["models", "remove", "sprites", *server]) == 0
+    assert cli.main(["models", "download", "flux", *server]) == 1
+    assert "Say what to download: sd15, sdxl, clip." in capsys.readouterr().err

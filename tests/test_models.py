@@ -1,0 +1,270 @@
+"""Models are listed as they lie on the disk, and named, without loading one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelsheet.catalogue import list_base_models, locate
+from modelsheet.contract import AddModelRequest, ModelView
+from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
+from modelsheet.models import add_models, forget_model, list_models
+from modelsheet.weights_file import encode
+
+UNET = "model.diffusion_model."
+SD15 = {
+    f"{UNET}input_blocks.0.0.weight": (320, 4, 3, 3),
+    "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight": (8, 4),
+    "first_stage_model.decoder.conv_in.weight": (4, 4, 3, 3),
+}
+SDXL = {
+    f"{UNET}input_blocks.0.0.weight": (320, 4, 3, 3),
+    f"{UNET}label_emb.0.0.weight": (4, 4),
+    "conditioner.embedders.0.transformer.text_model.final_layer_norm.weight": (4,),
+    "conditioner.embedders.1.model.ln_final.weight": (4,),
+    "first_stage_model.decoder.conv_in.weight": (4, 4, 3, 3),
+}
+Shapes = dict[str, tuple[int, ...]]
+
+
+def checkpoint(path: Path, shapes: Shapes, **metadata: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {key: np.zeros(shape, np.float16) for key, shape in shapes.items()}
+    path.write_bytes(encode(tensors, metadata))
+    return path
+
+
+def folder(path: Path, **index: object) -> Path:
+    """A model's folder whose weights are tiny but whole."""
+    parts = {part: ["diffusers", part] for part in ("unet", "vae", "text_encoder")}
+    for part in ("unet", "vae", "text_encoder"):
+        (path / part).mkdir(parents=True)
+        (path / part / "config.json").write_text("{}")
+        checkpoint(path / part / "model.safetensors", {"x": (4,)})
+    for part in ("tokenizer", "scheduler"):
+        (path / part).mkdir()
+    (path / "model_index.json").write_text(json.dumps({**parts, **index}))
+    return path
+
+
+def add(data_dir: Path, path: Path, **more: str) -> list[ModelView]:
+    return add_models(AddModelRequest(path=str(path), **more), data_dir).models  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_is_listed_with_family_size_and_licence(tmp_path: Path) -> None:
+    licence = {"modelspec.license": "Fair AI"}
+    path = checkpoint(tmp_path / "else" / "Dream Shaper.safetensors", SDXL, **licence)
+
+    (view,) = add(tmp_path, path)
+
+    assert view == ModelView(
+        id="Dream-Shaper",
+        kind="base",
+        family="sdxl",
+        state="ready",
+        path=str(path),
+        size_bytes=path.stat().st_size,
+        licence="Fair AI",
+    )
+    assert view in list_models(tmp_path).models
+    assert [model.id for model in list_base_models(tmp_path)][-1] == "Dream-Shaper"
+
+
+@pytest.mark.parametrize("shelf", ["models/checkpoints", "models/Stable-diffusion/sub", "."])
+def test_all_checkpoints_of_an_installation_are_listed(shelf: str, tmp_path: Path) -> None:
+    program = tmp_path / "ComfyUI"
+    checkpoint(program / shelf / "one.safetensors", SD15)
+    checkpoint(program / shelf / "two.safetensors", SDXL)
+    checkpoint(program / shelf / "flux.safetensors", {"double_blocks.0.x": (2,)})
+
+    views = {view.id.rpartition("/")[2]: view for view in add(tmp_path, program)}
+
+    assert {name: (view.family, view.state) for name, view in views.items() if name != "flux"} == {
+        "one": ("sd15", "ready"),
+        "two": ("sdxl", "ready"),
+    }
+    assert views["flux"].state == "faulty"
+    assert "no checkpoint of SD 1.5 or SDXL" in views["flux"].note
+    assert all(view.id.startswith("ComfyUI/") for view in views.values())
+
+
+def test_a_checkpoint_that_is_put_in_later_is_listed_too(tmp_path: Path) -> None:
+    program = tmp_path / "a1111"
+    checkpoint(program / "models/Stable-diffusion/one.safetensors", SD15)
+    add(tmp_path, program, name="forge")
+    checkpoint(program / "models/Stable-diffusion/two.safetensors", SD15)
+
+    assert {view.id for view in list_base_models(tmp_path)} >= {"forge/one", "forge/two"}
+
+
+def test_what_was_named_can_be_taken_off_and_stays_on_the_disk(tmp_path: Path) -> None:
+    path = folder(tmp_path / "else" / "mine")
+    (view,) = add(tmp_path, path)
+    assert (view.id, view.family, view.state) == ("mine", "sd15", "ready")
+
+    forget_model("mine", tmp_path)
+
+    assert "mine" not in {view.id for view in list_models(tmp_path).models}
+    assert (path / "model_index.json").is_file()
+    with pytest.raises(NotFound, match="was not added"):
+        forget_model("mine", tmp_path)
+
+
+def test_one_name_stands_for_one_model(tmp_path: Path) -> None:
+    add(tmp_path, folder(tmp_path / "mine"))
+
+    with pytest.raises(Conflict, match="--name"):
+        add(tmp_path, folder(tmp_path / "else" / "mine"))
+    with pytest.raises(Conflict, match="--name"):
+        add(tmp_path, folder(tmp_path / "third"), name="sd15")
+
+
+@pytest.mark.parametrize(
+    ("markers", "metadata", "settings", "expected"),
+    [
+        ({}, {}, "", ("", False)),
+        ({"v_pred": (0,)}, {}, "", ("v_prediction", False)),
+        ({"v_pred": (0,), "ztsnr": (0,)}, {}, "", ("v_prediction", True)),
+        ({}, {"modelspec.prediction_type": "v"}, "", ("v_prediction", False)),
+        ({}, {"modelspec.prediction_type": "epsilon"}, "", ("", False)),
+        ({}, {}, 'model:\n  params:\n    parameterization: "v"\n', ("v_prediction", False)),
+        ({}, {}, "model:\n  params:\n    parameterization: eps\n", ("", False)),
+    ],
+)
+def test_what_a_checkpoint_predicts_is_read_from_it(
+    markers: Shapes,
+    metadata: dict[str, str],
+    settings: str,
+    expected: tuple[str, bool],
+    tmp_path: Path,
+) -> None:
+    path = checkpoint(tmp_path / "x.safetensors", SD15 | markers, **metadata)
+    if settings:
+        path.with_suffix(".yaml").write_text(settings)
+    add(tmp_path, path)
+
+    files = locate("x", tmp_path)
+
+    assert (files.prediction_type, files.has_zero_snr) == expected
+
+
+def without(shapes: Shapes, start: str) -> Shapes:
+    return {key: shape for key, shape in shapes.items() if not key.startswith(start)}
+
+
+INPAINTING = SD15 | {f"{UNET}input_blocks.0.0.weight": (320, 9, 3, 3)}
+SD2 = without(SD15, "cond_stage") | {"cond_stage_model.model.ln_final.weight": (4,)}
+REFUSED: dict[str, tuple[Shapes, str]] = {
+    "UNet alone": (without(SD15, "cond_stage"), "has no text encoder"),
+    "half of SDXL": (without(SDXL, "conditioner.embedders.1"), "has no text encoder"),
+    "no VAE": (without(SD15, "first_stage"), r"has no autoencoder \(VAE\)"),
+    "inpainting": (INPAINTING, "made for inpainting"),
+    "SD 2": (SD2, "is a Stable Diffusion 2"),
+    "LoRA": ({"lora_unet_x.lora_up.weight": (2, 2)}, "is a LoRA, no base model"),
+    "something else": ({"x": (2,)}, "is no checkpoint of SD 1.5 or SDXL"),
+}
+
+
+@pytest.mark.parametrize(("shapes", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_a_file_that_is_no_base_model_is_refused(
+    shapes: Shapes, sentence: str, tmp_path: Path
+) -> None:
+    path = checkpoint(tmp_path / "x.safetensors", shapes)
+
+    with pytest.raises(ModelsheetError, match=sentence):
+        add(tmp_path, path)
+
+    assert "x" not in {view.id for view in list_models(tmp_path).models}
+
+
+def spoil_index(path: Path) -> None:
+    (path / "model_index.json").write_text("{")
+
+
+def no_text_encoder(path: Path) -> None:
+    index = json.loads((path / "model_index.json").read_text())
+    (path / "model_index.json").write_text(json.dumps({**index, "text_encoder": [None, None]}))
+
+
+def pickle_under_another_name(path: Path) -> None:
+    (path / "unet" / "model.safetensors").write_bytes(b"\x80\x02}q\x00." + b"\0" * 90)
+
+
+def only_pickles(path: Path) -> None:
+    (path / "vae" / "model.safetensors").rename(path / "vae" / "pytorch_model.bin")
+
+
+def cut_off(path: Path) -> None:
+    file = path / "text_encoder" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def no_weights(path: Path) -> None:
+    (path / "unet" / "model.safetensors").unlink()
+
+
+def no_tokenizer(path: Path) -> None:
+    (path / "tokenizer").rmdir()
+
+
+SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
+    "index": (spoil_index, "model_index.json cannot be read"),
+    "no text encoder": (no_text_encoder, "has no text encoder"),
+    "pickle named safetensors": (pickle_under_another_name, "model.safetensors is a pickle"),
+    "pickles": (only_pickles, "has its weights only as a pickle"),
+    "cut off": (cut_off, "text encoder in .* cannot be used: .* is cut off: 1 of 8 bytes"),
+    "no weights": (no_weights, "there is no UNet"),
+    "no tokenizer": (no_tokenizer, "has no folder tokenizer"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "sentence"), SPOILT.values(), ids=SPOILT)
+def test_a_spoilt_folder_is_one_clear_sentence(
+    spoil: Callable[[Path], None], sentence: str, tmp_path: Path
+) -> None:
+    path = folder(tmp_path / "models" / "sd15")
+    assert list_base_models(tmp_path)[1].available
+    spoil(path)
+
+    view = list_base_models(tmp_path)[1]
+
+    assert not view.available
+    with pytest.raises(ModelsheetError, match=sentence):
+        raise ModelsheetError(view.note)
+    with pytest.raises(ModelsheetError, match=sentence):
+        add(tmp_path, path, name="mine")
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    for path in ("/none/at/all", "relative"):
+        with pytest.raises(InvalidRequest, match="Give the whole path"):
+            add(tmp_path, Path(path))
+    with pytest.raises(InvalidRequest, match="There is no checkpoint"):
+        add(tmp_path, tmp_path)
+    pickled = tmp_path / "old.ckpt"
+    pickled.write_bytes(b"PK")
+    with pytest.raises(ModelsheetError, match=r"no \.safetensors file"):
+        add(tmp_path, pickled)
+
+
+def test_a_model_that_went_away_is_said(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "x.safetensors", SD15)
+    add(tmp_path, path)
+    path.unlink()
+
+    view = list_base_models(tmp_path)[-1]
+
+    assert (view.id, view.available) == ("x", False)
+    assert "modelsheet models remove x" in view.note
+
+
+def test_a_damaged_list_is_said_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "models.json").write_text("{")
+
+    with pytest.raises(ModelsheetError, match=r"models\.json is damaged"):
+        list_base_models(tmp_path)
+    assert (tmp_path / "models.json").read_text() == "{"

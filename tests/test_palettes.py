@@ -1,0 +1,78 @@
+"""Palettes: read from files of other programs, found in pictures, kept to."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from modelsheet.errors import InvalidRequest
+from modelsheet.palettes import limit_to, palette_of, read_palette
+
+GPL = "GIMP Palette\nName: x\nColumns: 2\n#\n  0   0   0\tBlack\n255 128  64 Skin\n0 0 0\n"
+KPL = """<?xml version="1.0"?><ColorSet name="x" version="1.0">
+<ColorSetEntry name="a"><RGB r="1" g="0.5" b="0" space="sRGB"/></ColorSetEntry></ColorSet>"""
+
+
+def picture(*colours: tuple[int, int, int], counts: int = 10) -> Image.Image:
+    return Image.fromarray(np.array([[c for c in colours for _ in range(counts)]], np.uint8))
+
+
+def test_gimp_s_krita_s_and_lospec_s_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.gpl").write_text(GPL)
+    (tmp_path / "c.hex").write_text("ff8000\n000000\n")
+    with zipfile.ZipFile(tmp_path / "b.kpl", "w") as archive:
+        archive.writestr("colorset.xml", KPL)
+
+    assert read_palette(tmp_path / "a.gpl") == [(0, 0, 0), (255, 128, 64)]
+    assert read_palette(tmp_path / "b.kpl") == [(255, 128, 0)]
+    assert read_palette(tmp_path / "c.hex") == [(255, 128, 0), (0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.gpl", "no palette"),
+        ("a.gpl", "GIMP Palette\n300 0 0\n"),
+        ("a.gpl", "GIMP Palette\n"),
+        ("a.kpl", "no zip"),
+        ("a.hex", "zzzzzz"),
+        ("a.txt", "ff8000"),
+    ],
+)
+def test_what_is_no_palette_is_refused_with_its_name(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+
+    with pytest.raises(InvalidRequest, match=name):
+        read_palette(tmp_path / name)
+
+
+def test_few_colours_are_taken_as_they_are() -> None:
+    assert palette_of([picture((9, 8, 7), (1, 2, 3))], 16) == [(1, 2, 3), (9, 8, 7)]
+
+
+def test_many_colours_become_as_few_as_asked_and_all_are_the_picture_s_own() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+
+    palette = palette_of([Image.fromarray(pixels)], 16)
+
+    assert 8 <= len(palette) <= 16
+    assert set(palette) <= {tuple(each) for each in pixels.reshape(-1, 3).tolist()}
+
+
+def test_transparent_pixels_have_no_say() -> None:
+    rgba = picture((200, 0, 0)).convert("RGBA")
+    rgba.putpixel((0, 0), (0, 255, 0, 0))
+
+    assert palette_of([rgba], 4) == [(200, 0, 0)]
+
+
+def test_each_pixel_gets_the_colour_that_looks_nearest() -> None:
+    limited = limit_to(picture((250, 10, 10), (20, 20, 30)), [(255, 0, 0), (0, 0, 0)])
+
+    assert set(limited.convert("RGB").get_flattened_data()) == {(255, 0, 0), (0, 0, 0)}

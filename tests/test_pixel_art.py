@@ -1,0 +1,62 @@
+"""Pixel art: found again under blur and enlargement, of few colours, with hard alpha."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from modelsheet.contract import PixelArt
+from modelsheet.errors import InvalidRequest
+from modelsheet.images import enlarge_pixels
+from modelsheet.pixel_art import find_pixel_size, harden_alpha, make_pixel_art, snap
+
+
+def sprite(seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 4), dtype=np.uint8)
+    pixels[..., 3] = np.where(pixels[..., 3] > 99, 255, 0)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("factor", [1, 3, 4, 8])
+def test_enlarged_pixels_are_found_and_snapped_back(factor: int) -> None:
+    enlarged = enlarge_pixels(sprite(), factor)
+
+    assert find_pixel_size(enlarged) == factor
+    assert np.array_equal(np.asarray(snap(enlarged, factor)), np.asarray(sprite()))
+
+
+def test_noise_and_flat_pictures_have_pixels_of_one() -> None:
+    assert find_pixel_size(Image.new("RGB", (64, 64), (9, 9, 9))) == 1
+
+
+def test_alpha_is_all_or_nothing_and_hides_no_colour() -> None:
+    soft = Image.fromarray(np.full((4, 4, 4), 127, np.uint8))
+    soft.putpixel((0, 0), (1, 2, 3, 128))
+
+    hard = np.asarray(harden_alpha(soft))
+
+    assert tuple(hard[0, 0]) == (1, 2, 3, 255)
+    assert hard.sum() == 1 + 2 + 3 + 255
+
+
+def test_colours_are_limited_to_count_subject_or_list() -> None:
+    subject = Image.new("RGBA", (4, 4), (200, 100, 0, 255))
+
+    counted = make_pixel_art(sprite(), PixelArt(colours=8), [], 1)
+    own = make_pixel_art(sprite(), PixelArt(palette="subject"), [subject], 1)
+    listed = make_pixel_art(sprite(), PixelArt(palette=["#000000", "#ffffff"]), [], 1)
+
+    assert 2 <= len(colours(counted)) <= 8
+    assert colours(own) == {(200, 100, 0)}
+    assert colours(listed) == {(0, 0, 0), (255, 255, 255)}
+
+
+def colours(picture: Image.Image) -> set[tuple[int, ...]]:
+    rgba = np.asarray(picture).reshape(-1, 4)
+    return {tuple(int(level) for level in each[:3]) for each in rgba if each[3]}
+
+
+def test_a_pixel_larger_than_the_picture_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="Ask for a smaller pixel size"):
+        make_pixel_art(sprite(), PixelArt(pixel_size=20), [])

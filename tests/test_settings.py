@@ -1,0 +1,29 @@
+"""Where things lie, by the environment handed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelsheet.settings import Settings
+
+
+def test_one_home_holds_everything(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"MODELSHEET_HOME": str(tmp_path)})
+
+    assert (settings.data_dir, settings.runtime_dir, settings.log_dir) == (
+        tmp_path / "data",
+        tmp_path / "run",
+        tmp_path / "log",
+    )
+
+
+def test_without_one_the_folders_are_the_users_own_and_the_device_is_open() -> None:
+    settings = Settings.from_environment({"MODELSHEET_HOME": " "})
+
+    assert "modelsheet" in settings.data_dir.parts
+    assert settings.runtime_dir.is_absolute()
+    assert settings.device == ""
+
+
+def test_the_device_is_as_named() -> None:
+    assert Settings.from_environment({"MODELSHEET_DEVICE": "cpu"}).device == "cpu"

@@ -1,0 +1,134 @@
+"""Subjects on disk are whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelsheet.errors import ModelsheetError, NotFound, UnsafeModel
+from modelsheet.manifest import MANIFEST
+from modelsheet.subjects import ADAPTER, RECORD, SubjectStore, handle_of
+from tests.service.subject import WEIGHTS, stage_subject, subject_record
+
+ID = "aaaaaaaa-0000-4000-8000-000000000001"
+OTHER = "aaaaaaaa-0000-4000-8000-000000000002"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SubjectStore:
+    return SubjectStore(tmp_path)
+
+
+def publish(
+    store: SubjectStore, subject_id: str = ID, name: str = "Hero", created: float = 1.0
+) -> None:
+    staging = store.stage(subject_id)
+    stage_subject(staging, subject_id, name, created)
+    store.publish(staging, subject_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "handle"),
+    [
+        ("Hero", "hero"),
+        ("Sir  Gawain-II", "sir_gawain_ii"),
+        ("__x__", "x"),
+        ("Große Ähre", "grosse_ähre"),
+        ("🙂", ""),
+        ("a/../b", "a_b"),
+    ],
+)
+def test_the_handle_is_what_can_be_typed(name: str, handle: str) -> None:
+    assert handle_of(name) == handle
+
+
+def test_a_published_subject_is_read_as_it_was_written(store: SubjectStore) -> None:
+    publish(store)
+
+    assert store.list() == [store.get(ID)] == [subject_record(ID)]
+    assert store.adapter_path(ID).read_bytes() == WEIGHTS
+    assert store.view(store.get(ID)).likeness == 0.75
+
+
+def test_what_is_being_written_is_not_there(store: SubjectStore) -> None:
+    stage_subject(store.stage(ID), ID)
+
+    assert store.list() == []
+
+
+def test_publishing_again_changes_nothing(store: SubjectStore, tmp_path: Path) -> None:
+    publish(store)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "subjects" / ID).iterdir()}
+    publish(store, name="Another")
+
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "subjects" / ID).iterdir()} == before
+    assert [path.name for path in (tmp_path / "subjects").iterdir()] == [ID]
+
+
+@pytest.mark.parametrize("missing", [RECORD, ADAPTER])
+def test_half_a_subject_is_not_published(store: SubjectStore, missing: str) -> None:
+    staging = store.stage(ID)
+    stage_subject(staging, ID)
+    (staging / missing).unlink()
+
+    with pytest.raises(ModelsheetError, match="Learn it again"):
+        store.publish(staging, ID)
+    assert store.list() == []
+
+
+def test_a_subject_of_another_job_is_not_published(store: SubjectStore) -> None:
+    staging = store.stage(ID)
+    stage_subject(staging, OTHER)
+
+    with pytest.raises(ModelsheetError):
+        store.publish(staging, ID)
+
+
+@pytest.mark.parametrize("file", [RECORD, ADAPTER, MANIFEST])
+def test_a_truncated_file_makes_the_subject_invisible(
+    store: SubjectStore, tmp_path: Path, file: str
+) -> None:
+    publish(store)
+    path = tmp_path / "subjects" / ID / file
+    path.write_bytes(path.read_bytes()[:-1])
+
+    assert store.list() == []
+    with pytest.raises(NotFound):
+        store.get(ID)
+
+
+def test_a_flipped_bit_in_the_adapter_is_found_before_it_is_loaded(
+    store: SubjectStore, tmp_path: Path
+) -> None:
+    publish(store)
+    (tmp_path / "subjects" / ID / ADAPTER).write_bytes(b"wEights")
+
+    with pytest.raises(UnsafeModel, match="Learn the subject again"):
+        store.adapter_path(ID)
+
+
+def test_the_newest_of_a_name_is_found(store: SubjectStore) -> None:
+    publish(store, ID, created=1.0)
+    publish(store, OTHER, created=2.0)
+
+    assert [record.id for record in store.list()] == [OTHER, ID]
+    assert store.find("@hero").id == store.find("HERO").id == store.find("xyz").id == OTHER
+    with pytest.raises(NotFound, match="villain"):
+        store.find("@villain")
+
+
+def test_a_deleted_subject_lies_in_the_trash(store: SubjectStore, tmp_path: Path) -> None:
+    publish(store)
+    store.trash(ID)
+
+    assert store.list() == []
+    assert [path.name for path in (tmp_path / "trash").glob(f"*-{ID}/*.safetensors")] == [ADAPTER]
+    with pytest.raises(NotFound):
+        store.trash(ID)
+
+
+@pytest.mark.parametrize("name", ["..", "../jobs", ".staging-x", "", "a" * 65])
+def test_no_id_leads_out_of_the_folder(store: SubjectStore, name: str) -> None:
+    with pytest.raises(NotFound):
+        store.get(name)

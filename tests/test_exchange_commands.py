@@ -175,3 +175,15 @@ def test_models_are_listed_added_and_taken_off(
     assert cli.main(["models", "remove", "sprites", *server]) == 0
     assert cli.main(["models", "download", "flux", *server]) == 1
     assert "Say what to download: sd15, sdxl, clip." in capsys.readouterr().err
+
+
+def test_a_subject_gets_another_name(server: list[str], tmp_path: Path, capsys: Captured) -> None:
+    file = lora(tmp_path, **{"modelspec.trigger_phrase": "gfx fox"})
+    called = ["subjects", "import", file, "--class-noun", "fox", "--name", "Old"]
+    assert cli.main([*called, *server]) == 0
+
+    renamed = cli.main(["subjects", "rename", "@old", "--name", "New Name", *server])
+
+    assert (renamed, "@old is now @new_name." in capsys.readouterr().out) == (0, True)
+    assert cli.main(["subjects", "rename", "@old", "--name", "x", *server]) == 1
+    assert "There is no subject '@old'" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.errors import ModelsheetError, NotFound, UnsafeModel
+from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
 from modelsheet.manifest import MANIFEST
 from modelsheet.subjects import ADAPTER, RECORD, SubjectStore, handle_of
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
@@ -132,3 +132,28 @@ def test_a_deleted_subject_lies_in_the_trash(store: SubjectStore, tmp_path: Path
 def test_no_id_leads_out_of_the_folder(store: SubjectStore, name: str) -> None:
     with pytest.raises(NotFound):
         store.get(name)
+
+
+def test_a_new_name_leaves_what_was_learnt_sealed(store: SubjectStore, tmp_path: Path) -> None:
+    publish(store)
+    sealed = (tmp_path / "subjects" / ID / MANIFEST).read_bytes()
+
+    renamed = store.rename(ID, " Sir Gawain ")
+
+    assert (renamed.name, renamed.handle) == ("Sir Gawain", "sir_gawain")
+    assert store.find("@sir_gawain").id == ID
+    assert store.adapter_path(ID).read_bytes() == WEIGHTS
+    assert (tmp_path / "subjects" / ID / MANIFEST).read_bytes() == sealed
+
+
+def test_a_name_that_cannot_be_said_or_is_taken_is_refused(store: SubjectStore) -> None:
+    publish(store)
+    publish(store, OTHER, name="Fox")
+
+    with pytest.raises(InvalidRequest, match="at least one letter"):
+        store.rename(ID, "🙂")
+    with pytest.raises(Conflict, match="There is a subject @fox already"):
+        store.rename(ID, "FOX")
+
+    assert store.get(ID).name == "Hero"
+    assert store.rename(ID, "HERO").name == "HERO", "its own word is free for it"

@@ -114,7 +114,7 @@ def _add_learn(choices: _Choices) -> None:
 def _add_subjects(choices: _Choices) -> None:
     parser = choices.add_parser(
         "subjects",
-        help="list, show or delete what was learnt; export it as a LoRA file, or import one",
+        help="list, show, rename, delete what was learnt; export it as a LoRA file, or import one",
         description="export writes for ComfyUI, A1111, Forge and Krita AI Diffusion; import takes "
         "LoRA files of theirs, and of diffusers and peft.",
     )
@@ -123,7 +123,9 @@ def _add_subjects(choices: _Choices) -> None:
     parser.add_argument("name", nargs="?", default="", help="name, identifier or id; or the file")
     parser.add_argument("--format", choices=get_args(ExportFormat), default="kohya")
     parser.add_argument("--out", type=Path, help="where to export to")
-    parser.add_argument("--name", dest="called", default="", help="what to call what is imported")
+    parser.add_argument(
+        "--name", dest="called", default="", help="what to call it: imported, renamed"
+    )
     parser.add_argument("--class-noun", default="", help="what it is: cat, human woman")
     parser.add_argument("--identifier", default="", help="its trigger word; else the file's own")
     parser.add_argument("--base", default="sprite32", help="the base model it was made for")

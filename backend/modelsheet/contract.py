@@ -562,6 +562,12 @@ class SubjectView(Model):
     report: LearnReport | None = None
 
 
+class RenameRequest(Model):
+    """What to call a subject from now on; its id, and what was painted of it, stay."""
+
+    name: SubjectName
+
+
 class ImportRequest(Model):
     """Make a subject of another program's LoRA file. Its bytes were sent beforehand as blobs:
     `parts` in order. An empty identifier is the file's own trigger word.

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import uuid4
 
 from modelsheet.catalogue import RESOLUTIONS, locate
-from modelsheet.errors import InvalidClassNoun, InvalidIdentifier, InvalidRequest
+from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.lora.diffusers import write_diffusers
 from modelsheet.lora.embedding import write_embedding
 from modelsheet.lora.kohya import About, write_kohya
@@ -24,7 +24,7 @@ from modelsheet.subjects import (
     ADAPTER,
     SubjectRecord,
     SubjectStore,
-    handle_of,
+    require_handle,
     write_record,
 )
 
@@ -105,10 +105,7 @@ def import_subject(
 
 
 def _check_words(wish: ImportWish) -> None:
-    if not handle_of(wish.name):
-        raise InvalidRequest(
-            "The name needs at least one letter or digit: prompts call the subject by @name."
-        )
+    require_handle(wish.name)
     if not wish.class_noun.strip():
         raise InvalidClassNoun("Say in a word or two what it shows, for example: human woman.")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from modelsheet import commands
 from modelsheet.client import BackendClient
 from modelsheet.commands import Say, service_of
-from modelsheet.contract import ImportRequest, SubjectView
+from modelsheet.contract import ImportRequest, RenameRequest, SubjectView
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
 from modelsheet.subjects import handle_of
 from modelsheet.weights_file import parse_header
 
-ACTIONS = ("list", "show", "delete", "export", "import")
+ACTIONS = ("list", "show", "rename", "delete", "export", "import")
 _PART_BYTES = 32 << 20  # below what a service takes at once
 
 
@@ -22,6 +22,8 @@ def subjects(arguments: argparse.Namespace, say: Say) -> int:
         return _export(arguments, say)
     if arguments.action == "import":
         return _import(arguments, say)
+    if arguments.action == "rename":
+        return _rename(arguments, say)
     return commands.subjects(arguments, say)
 
 
@@ -36,6 +38,17 @@ def _export(arguments: argparse.Namespace, say: Say) -> int:
     say(f"{path} holds @{handle_of(subject.name)} for {subject.base_model}.")
     hint = parse_header(content, path.name).metadata.get("modelspec.usage_hint", "")
     say(hint or f"Its prompt: {subject.identifier} {subject.class_noun}")
+    return 0
+
+
+def _rename(arguments: argparse.Namespace, say: Say) -> int:
+    if not arguments.called:
+        raise InvalidRequest("Say its new name: modelsheet subjects rename SUBJECT --name NAME")
+    with service_of(arguments) as client:
+        subject = commands.named(client.subjects(), arguments.name)
+        request = RenameRequest(name=arguments.called)
+        renamed = client.call("PATCH", f"/v1/subjects/{subject.id}", SubjectView, request)
+    say(f"@{handle_of(subject.name)} is now @{handle_of(renamed.name)}.")
     return 0
 
 

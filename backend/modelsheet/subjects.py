@@ -20,13 +20,20 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from modelsheet.contract import ImageRef, LearnReport, LikenessPoint, Model, SubjectView
-from modelsheet.errors import ModelsheetError, NotFound, UnsafeModel
+from modelsheet.errors import (
+    Conflict,
+    InvalidRequest,
+    ModelsheetError,
+    NotFound,
+    UnsafeModel,
+)
 from modelsheet.manifest import read_manifest, sha256_of, sync, write_manifest
 
 _log = logging.getLogger(__name__)
 
 RECORD = "subject.json"
 ADAPTER = "adapter.safetensors"
+NAME = "name.txt"
 _STAGING = ".staging-"
 
 
@@ -65,6 +72,14 @@ def handle_of(name: str) -> str:
     digits as one `_`.
     """
     return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+
+
+def require_handle(name: str) -> None:
+    """Raises InvalidRequest: a prompt could not mention a subject of this name."""
+    if not handle_of(name):
+        raise InvalidRequest(
+            "The name needs at least one letter or digit: prompts call the subject by @name."
+        )
 
 
 def write_record(staging: Path, record: SubjectRecord) -> None:
@@ -149,6 +164,26 @@ class SubjectStore:
         self.get(subject_id)
         self._move_to_trash(self._folder(subject_id))
 
+    def rename(self, subject_id: str, name: str) -> SubjectRecord:
+        """Call a subject otherwise. What was learnt stays sealed by its manifest: the new name lies
+        beside it, and is there by one rename.
+
+        Raises NotFound. InvalidRequest: prompts could not mention it. Conflict: its owner has
+        another subject that prompts call so.
+        """
+        record = self.get(subject_id)
+        require_handle(name)
+        others = [one for one in self.list() if one.owner == record.owner and one.id != subject_id]
+        if handle_of(name) in {one.handle for one in others}:
+            raise Conflict(f"There is a subject @{handle_of(name)} already. Choose another name.")
+        target = self._folder(subject_id) / NAME
+        fresh = target.with_name(f".{NAME}-{uuid4().hex}")
+        fresh.write_text(name.strip(), encoding="utf-8")
+        sync(fresh)
+        os.replace(fresh, target)
+        sync(target.parent)
+        return self.get(subject_id)
+
     def discard_staged(self) -> None:
         """Remove what unfinished jobs left behind; only while no job runs."""
         for staging in self._root.glob(f"{_STAGING}*"):
@@ -197,12 +232,21 @@ def _read(folder: Path) -> SubjectRecord | None:
         content = (folder / RECORD).read_bytes()
         if hashlib.sha256(content).hexdigest() != manifest.files[RECORD].sha256:
             raise ValueError(f"{RECORD} was changed")
-        return SubjectRecord.model_validate_json(content)
+        record = SubjectRecord.model_validate_json(content)
+        return record.model_copy(update={"name": _given_name(folder) or record.name})
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, OSError, ValidationError) as error:
         _log.warning("The subject in %s is left out: %s", folder, type(error).__name__)
         return None
+
+
+def _given_name(folder: Path) -> str:
+    """The name that the artist gave it later, empty where there is none."""
+    try:
+        return (folder / NAME).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _check_staged(staging: Path, subject_id: str) -> SubjectRecord:

@@ -60,7 +60,8 @@ def call(client: FlaskClient, operation: Operation, part: str) -> Any:  # Any: a
         path = path.replace(f"{{{name}}}", part)
     body: dict[str, object] = {}
     if operation.body is not None:
-        body["json"] = {"before": None} if "move" in path else {"name": "x", "state": "held"}
+        bodies = {"move_job": {"before": None}, "rename_subject": {"name": "x"}}
+        body["json"] = bodies.get(operation.name, {"name": "x", "state": "held"})
     return client.open(path, method=operation.method, **body)
 
 

@@ -22,7 +22,7 @@ from modelsheet.prompt_syntax import check_syntax
 from modelsheet.prompts import expand
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.caller import Caller
-from modelsheet.subjects import SubjectStore, handle_of
+from modelsheet.subjects import SubjectStore, require_handle
 
 _BYTES_PER_PIXEL = 4
 
@@ -112,10 +112,7 @@ def _check_download(caller: Caller) -> None:
 
 
 def _check_learn(request: LearnRequest) -> None:
-    if not handle_of(request.name):
-        raise InvalidRequest(
-            "The name needs at least one letter or digit: prompts call the subject by @name."
-        )
+    require_handle(request.name)
     if request.captions is not None and len(request.captions) != len(request.images):
         raise InvalidRequest(
             f"There are {len(request.captions)} captions for {len(request.images)} pictures; "

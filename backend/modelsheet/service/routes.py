@@ -20,6 +20,7 @@ from modelsheet.contract import (
     Ping,
     QueueRequest,
     QueueView,
+    RenameRequest,
     SubjectList,
     SubjectView,
     TokenList,
@@ -102,6 +103,12 @@ def list_subjects(service: Service, caller: Caller) -> SubjectList:
 
 def get_subject(service: Service, caller: Caller, subject_id: str) -> SubjectView:
     return service.subject(subject_id, caller)
+
+
+def rename_subject(
+    service: Service, caller: Caller, subject_id: str, body: RenameRequest
+) -> SubjectView:
+    return service.rename_subject(subject_id, body.name, caller)
 
 
 def trash_subject(service: Service, caller: Caller, subject_id: str) -> Empty:
@@ -219,6 +226,15 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("GET", "/v1/subjects", list_subjects, "All subjects, newest first", SubjectList),
     Operation("GET", _SUBJECT, get_subject, "One subject", SubjectView),
+    Operation(
+        "PATCH",
+        _SUBJECT,
+        rename_subject,
+        "Call a subject otherwise",
+        SubjectView,
+        body=TypeAdapter(RenameRequest),
+        errors=(409, 507),
+    ),
     Operation("DELETE", _SUBJECT, trash_subject, "Move a subject to the trash", Empty),
     *EXCHANGE,
     *MODELS,

@@ -157,6 +157,14 @@ class Service:
         self.events.publish_subjects()
         return self._subjects.view(record)
 
+    def rename_subject(self, subject_id: str, name: str, caller: Caller = OPERATOR) -> SubjectView:
+        """Raises what SubjectStore.rename raises; NotFound, also for somebody else's."""
+        self.subject(subject_id, caller)
+        record = self._subjects.rename(subject_id, name)
+        _audit.info("%s: rename subject %s", caller.name or "operator", subject_id)
+        self.events.publish_subjects()
+        return self._subjects.view(record)
+
     def trash_subject(self, subject_id: str, caller: Caller = OPERATOR) -> None:
         """Raises NotFound, also for a subject of somebody else."""
         self.subject(subject_id, caller)

@@ -24,6 +24,16 @@ def test_a_job_rests_longer_with_each_death(losses: int, rest_s: float) -> None:
     assert backoff.next_end(100.0 + rest_s) is None
 
 
+def test_a_rest_that_ends_while_one_looks_is_not_slept_over() -> None:
+    backoff = BackOff((1.0,))
+    backoff.lost("job", 1, now=100.0)
+    seen_at = 100.9
+    assert backoff.rests("job", seen_at)
+
+    assert backoff.next_end(seen_at) == 101.0  # though it may be 101.1 by now
+    assert backoff.next_end(101.1) is None
+
+
 class Clock:
     """A monotonic clock that stands still until it is set on."""
 

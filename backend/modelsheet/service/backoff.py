@@ -20,7 +20,9 @@ class BackOff:
     def rests(self, job_id: str, now: float) -> bool:
         return self._rests_until.get(job_id, now) > now
 
-    def next_end(self, now: float) -> float | None:
-        """Return when the next rest ends, None when nobody rests any more."""
-        self._rests_until = {job: end for job, end in self._rests_until.items() if end > now}
+    def next_end(self, seen_at: float) -> float | None:
+        """Return the first end of a rest after `seen_at`, the moment at which the caller looked
+        who rests; None when there is none. It may have passed meanwhile: look again.
+        """
+        self._rests_until = {job: end for job, end in self._rests_until.items() if end > seen_at}
         return min(self._rests_until.values(), default=None)

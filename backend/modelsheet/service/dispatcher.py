@@ -123,10 +123,11 @@ class Dispatcher:
                 self._on_death()
 
     def _turn(self) -> None:
+        seen_at = time.monotonic()
         self._give_out()
         if self._run is not None:
             self._steering.steer(self._run, self._executor)
-        report = self._next_report()
+        report = self._next_report(seen_at)
         if report is not None:
             self._insist(lambda: self._take(report))
 
@@ -152,9 +153,9 @@ class Dispatcher:
             with contextlib.suppress(StaleReport):
                 self._ledger.note_phase(run.job.id, run.job.fence, "the disk is full: free space")
 
-    def _next_report(self) -> Report | None:
+    def _next_report(self, seen_at: float) -> Report | None:
         try:
-            return self._inbox.get(timeout=self._steering.patience_s(self._run))
+            return self._inbox.get(timeout=self._steering.patience_s(self._run, seen_at))
         except queue.Empty:
             return None
 

@@ -55,9 +55,11 @@ class Steering:
             if wanted is Directive.CANCEL:
                 run.kill_at = now + self._cancel_grace_s
 
-    def patience_s(self, run: Run | None) -> float | None:
-        """Return how long nothing needs to be looked at."""
-        moments = [self._backoff.next_end(time.monotonic())]
+    def patience_s(self, run: Run | None, seen_at: float) -> float | None:
+        """Return how long nothing needs to be looked at; the queue was last seen at `seen_at` or
+        later.
+        """
+        moments = [self._backoff.next_end(seen_at)]
         if run is not None:
             moments.append(run.kill_at)
             if run.told is Directive.RUN:

@@ -65,7 +65,10 @@ class ProcessExecutor:
         if self._worker is None or not self._worker.take(assignment):
             process = spawn(self._data_dir, self._factory)
             self._worker = _Worker(process, self._sink, self._patience, self._log)
-            self._worker.take(assignment)
+            if not self._worker.take(assignment):
+                reason = "it died before it was given the job"
+                lost = Lost(job_id=assignment.job_id, fence=assignment.fence, reason=reason)
+                self._sink(lost)
 
     def tell(self, directive: Directive) -> None:
         if self._worker is not None:

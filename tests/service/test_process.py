@@ -1,0 +1,103 @@
+"""The executor that keeps a worker process: whatever becomes of the process, it is told."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelsheet.contract import GenerateRequest
+from modelsheet.service.executors import process
+from modelsheet.service.executors.port import (
+    Advanced,
+    Assignment,
+    Finished,
+    Lost,
+    Report,
+    Silent,
+)
+from modelsheet.service.executors.process import ProcessExecutor
+
+_PATIENCE_S = 150.0
+Reports = queue.SimpleQueue[Report]
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def executor(tmp_path: Path, reports: Reports) -> Iterator[ProcessExecutor]:
+    factory = "tests.service.toy_runner:make_runner"
+    executor = ProcessExecutor(tmp_path, factory, tmp_path / "worker.log", reports.put)
+    yield executor
+    executor.close()
+
+
+def assignment(folder: Path, fence: int = 1, prompt: str = "a hill") -> Assignment:
+    return Assignment(
+        job_id="job",
+        fence=fence,
+        request=GenerateRequest(prompt=prompt),
+        checkpoint_dir=str(folder),
+        staging_dir=str(folder),
+    )
+
+
+def last_report(reports: Reports) -> Report:
+    """Wait for what ends the attempt."""
+    while isinstance(report := reports.get(timeout=_PATIENCE_S), Advanced | Silent):
+        pass
+    return report
+
+
+def test_a_job_is_carried_out_by_the_process(
+    executor: ProcessExecutor, reports: Reports, tmp_path: Path
+) -> None:
+    executor.start(assignment(tmp_path))
+
+    assert isinstance(last_report(reports), Finished)
+
+
+def test_a_worker_that_dies_before_it_is_given_the_job_is_told(
+    executor: ProcessExecutor,
+    reports: Reports,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stillborn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, "-c", ""], stdin=pipe, stdout=pipe, stderr=pipe)
+
+    take = process._Worker.take
+
+    def take_late(self: process._Worker, job: Assignment) -> bool:
+        self._reader.join(_PATIENCE_S)
+        return take(self, job)
+
+    monkeypatch.setattr(process, "spawn", stillborn)
+    monkeypatch.setattr(process._Worker, "take", take_late)
+    executor.start(assignment(tmp_path, fence=7))
+
+    report = reports.get(timeout=_PATIENCE_S)
+    assert isinstance(report, Lost)
+    assert (report.job_id, report.fence) == ("job", 7)
+
+
+def test_a_dead_worker_is_replaced_for_the_next_job(
+    executor: ProcessExecutor, reports: Reports, tmp_path: Path
+) -> None:
+    executor.start(assignment(tmp_path, prompt="wait"))
+    executor.kill()
+    assert isinstance(last_report(reports), Lost)
+
+    executor.start(assignment(tmp_path, fence=2))
+
+    report = last_report(reports)
+    assert isinstance(report, Finished), report
+    assert report.fence == 2

@@ -174,7 +174,7 @@ def test_models_are_listed_added_and_taken_off(
     assert "There is no checkpoint (.safetensors)" in capsys.readouterr().err
     assert cli.main(["models", "remove", "sprites", *server]) == 0
     assert cli.main(["models", "download", "flux", *server]) == 1
-    assert "Say what to download: sd15, sdxl, clip." in capsys.readouterr().err
+    assert "Say what to download: sd15, sdxl, clip, matting." in capsys.readouterr().err
 
 
 def test_a_subject_gets_another_name(server: list[str], tmp_path: Path, capsys: Captured) -> None:
@@ -187,3 +187,19 @@ def test_a_subject_gets_another_name(server: list[str], tmp_path: Path, capsys: 
     assert (renamed, "@old is now @new_name." in capsys.readouterr().out) == (0, True)
     assert cli.main(["subjects", "rename", "@old", "--name", "x", *server]) == 1
     assert "There is no subject '@old'" in capsys.readouterr().err
+
+
+def test_a_whole_subject_goes_out_and_comes_back(
+    server: list[str], client: BackendClient, tmp_path: Path, capsys: Captured
+) -> None:
+    file = lora(tmp_path, **{"modelspec.trigger_phrase": "gfx fox"})
+    assert cli.main(["subjects", "import", file, "--class-noun=fox", "--name=Whole", *server]) == 0
+    known = next(one for one in client.subjects() if one.name == "Whole")
+
+    out = ["--format", "subject", "--out", str(tmp_path)]
+    assert cli.main(["subjects", "export", "@whole", *out, *server]) == 0
+    assert cli.main(["subjects", "delete", "@whole", *server]) == 0
+    assert cli.main(["subjects", "import", str(tmp_path / "whole.modelsheet"), *server]) == 0
+
+    assert "@whole, “gfx fox”, is here." in capsys.readouterr().out
+    assert client.subject(known.id) == known

@@ -116,12 +116,14 @@ def _add_subjects(choices: _Choices) -> None:
         "subjects",
         help="list, show, rename, delete what was learnt; export it as a LoRA file, or import one",
         description="export writes for ComfyUI, A1111, Forge and Krita AI Diffusion; import takes "
-        "LoRA files of theirs, and of diffusers and peft.",
+        "LoRA files of theirs, and of diffusers and peft. --format subject writes all there is of "
+        "one, for another Modelsheet to import.",
     )
     actions = exchange_commands.ACTIONS
     parser.add_argument("action", nargs="?", choices=actions, default="list")
     parser.add_argument("name", nargs="?", default="", help="name, identifier or id; or the file")
-    parser.add_argument("--format", choices=get_args(ExportFormat), default="kohya")
+    formats = (*get_args(ExportFormat), exchange_commands.WHOLE)
+    parser.add_argument("--format", choices=formats, default="kohya", help="(%(default)s)")
     parser.add_argument("--out", type=Path, help="where to export to")
     parser.add_argument(
         "--name", dest="called", default="", help="what to call it: imported, renamed"

@@ -173,6 +173,11 @@ class BackendClient:
         path = f"/v1/subjects/{subject_id}/adapter?format={file_format}"
         return self._checked(self._send(self._session, "GET", path)).content
 
+    def parcel(self, subject_id: str) -> bytes:
+        """Fetch a whole subject, for another Modelsheet."""
+        path = f"/v1/subjects/{subject_id}/parcel"
+        return self._checked(self._send(self._session, "GET", path)).content
+
     def delete_subject(self, subject_id: str) -> None:
         self._checked(self._send(self._session, "DELETE", f"/v1/subjects/{subject_id}"))
 

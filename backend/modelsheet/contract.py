@@ -581,6 +581,14 @@ class ImportRequest(Model):
     file_name: Annotated[str, Field(max_length=300), AfterValidator(_one_line)] = ""
 
 
+class ParcelRequest(Model):
+    """Bring in a subject that another Modelsheet packed. Its bytes were sent beforehand as blobs:
+    `parts` in order.
+    """
+
+    parts: Annotated[list[Sha256], Field(min_length=1, max_length=64)]
+
+
 class SubjectList(Model):
     subjects: list[SubjectView]
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from modelsheet import commands
 from modelsheet.client import BackendClient
 from modelsheet.commands import Say, service_of
-from modelsheet.contract import ImportRequest, RenameRequest, SubjectView
+from modelsheet.contract import ImportRequest, ParcelRequest, RenameRequest, SubjectView
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
+from modelsheet.parcel import SUFFIX
 from modelsheet.subjects import handle_of
 from modelsheet.weights_file import parse_header
 
+WHOLE = "subject"  # the format that takes all of it to another Modelsheet
 ACTIONS = ("list", "show", "rename", "delete", "export", "import")
 _PART_BYTES = 32 << 20  # below what a service takes at once
 
@@ -30,12 +32,19 @@ def subjects(arguments: argparse.Namespace, say: Say) -> int:
 def _export(arguments: argparse.Namespace, say: Say) -> int:
     with service_of(arguments) as client:
         subject = commands.named(client.subjects(), arguments.name)
-        content = client.adapter(subject.id, arguments.format)
-    path = arguments.out or Path(f"{handle_of(subject.name)}.safetensors")
+        is_whole = arguments.format == WHOLE
+        content = (
+            client.parcel(subject.id) if is_whole else client.adapter(subject.id, arguments.format)
+        )
+    name = f"{handle_of(subject.name)}{SUFFIX if is_whole else '.safetensors'}"
+    path = arguments.out or Path(name)
     if path.is_dir():
-        path = path / f"{handle_of(subject.name)}.safetensors"
+        path = path / name
     _write(path, content)
     say(f"{path} holds @{handle_of(subject.name)} for {subject.base_model}.")
+    if is_whole:
+        say("Bring it into another Modelsheet with: modelsheet subjects import FILE")
+        return 0
     hint = parse_header(content, path.name).metadata.get("modelspec.usage_hint", "")
     say(hint or f"Its prompt: {subject.identifier} {subject.class_noun}")
     return 0
@@ -70,6 +79,8 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
     file = Path(arguments.name)
     if not arguments.name:
         raise InvalidRequest("Say which file: modelsheet subjects import FILE --class-noun NOUN")
+    if file.suffix == SUFFIX:
+        return _bring_in(file, arguments, say)
     if not arguments.class_noun:
         raise InvalidClassNoun("Say what it shows with --class-noun, for example: human woman.")
     content = _read(file)
@@ -80,6 +91,20 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
         say(f"Note: {warning}")
     say(f'Paint it with: modelsheet generate "@{handle_of(subject.name)} …"')
     return 0
+
+
+def _bring_in(file: Path, arguments: argparse.Namespace, say: Say) -> int:
+    content = _read(file)
+    with service_of(arguments) as client:
+        request = ParcelRequest(parts=_send(client, content))
+        subject = client.call("POST", "/v1/parcels", SubjectView, request)
+    say(f"@{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”, is here.")
+    return 0
+
+
+def _send(client: BackendClient, content: bytes) -> list[str]:
+    starts = range(0, max(1, len(content)), _PART_BYTES)
+    return [client.upload_bytes(content[start : start + _PART_BYTES]) for start in starts]
 
 
 def _read(file: Path) -> bytes:
@@ -94,13 +119,12 @@ def _read(file: Path) -> bytes:
 def _sent(
     client: BackendClient, content: bytes, file: Path, arguments: argparse.Namespace
 ) -> SubjectView:
-    starts = range(0, max(1, len(content)), _PART_BYTES)
     request = ImportRequest(
         name=arguments.called or file.stem,
         class_noun=arguments.class_noun,
         identifier=arguments.identifier,
         base_model=arguments.base,
-        parts=[client.upload_bytes(content[start : start + _PART_BYTES]) for start in starts],
+        parts=_send(client, content),
         file_name=file.name,
     )
     return client.call("POST", "/v1/subjects", SubjectView, request)

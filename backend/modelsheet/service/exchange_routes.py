@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 from pydantic import TypeAdapter
 
-from modelsheet.contract import ImportRequest, Model, SubjectView
+from modelsheet.contract import ImportRequest, Model, ParcelRequest, SubjectView
 from modelsheet.exchange import ExportFormat
 from modelsheet.service.caller import Caller
 from modelsheet.service.operations import BYTES, Operation
@@ -27,6 +27,17 @@ def export_subject(
     response = Response(content, content_type=BYTES)
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
+
+
+def pack_subject(service: Service, caller: Caller, subject_id: str) -> Response:
+    name, content = service.pack_subject(subject_id, caller)
+    response = Response(content, content_type=BYTES)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def unpack_subject(service: Service, caller: Caller, body: ParcelRequest) -> SubjectView:
+    return service.unpack_subject(body, caller)
 
 
 def import_subject(service: Service, caller: Caller, body: ImportRequest) -> SubjectView:
@@ -51,5 +62,22 @@ EXCHANGE: tuple[Operation, ...] = (
         "A subject's LoRA file",
         None,
         query=ExportQuery,
+    ),
+    Operation(
+        "GET",
+        "/v1/subjects/<uuid:subject_id>/parcel",
+        pack_subject,
+        "A whole subject as a file for another Modelsheet",
+        None,
+    ),
+    Operation(
+        "POST",
+        "/v1/parcels",
+        unpack_subject,
+        "Bring in a subject that another Modelsheet packed",
+        SubjectView,
+        status=201,
+        body=TypeAdapter(ParcelRequest),
+        errors=(404, 409, 507),
     ),
 )

@@ -16,6 +16,7 @@ from modelsheet.contract import (
     BaseModelView,
     Capabilities,
     ImportRequest,
+    ParcelRequest,
     Preset,
     QueueState,
     QueueView,
@@ -30,6 +31,7 @@ from modelsheet.exchange import (
     file_name_of,
     import_subject,
 )
+from modelsheet.parcel import SUFFIX
 from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.admission import Admission
 from modelsheet.service.blobs import BlobStore
@@ -42,11 +44,12 @@ from modelsheet.service.gate import Gate
 from modelsheet.service.housekeeping import Housekeeping, refuse_newer
 from modelsheet.service.ledger import Ledger
 from modelsheet.service.operations import MAX_JSON_BYTES
+from modelsheet.service.parcels import Parcels
 from modelsheet.service.publication import Publisher
 from modelsheet.service.reserve import Reserve
 from modelsheet.service.tokens import TokenStore
 from modelsheet.service.wishes import MAX_QUEUED
-from modelsheet.subjects import SubjectStore
+from modelsheet.subjects import SubjectStore, handle_of
 
 _audit = logging.getLogger("modelsheet.audit")
 
@@ -80,6 +83,7 @@ class Service:
         self._ledger = Ledger(
             data_dir / "ledger.sqlite3", self.events.publish_job, timings.save_interval_s
         )
+        self._parcels = Parcels(data_dir, self._subjects, self.blobs, self._ledger)
         self._admission = Admission(self.blobs, self._subjects, base_models)
         self._on_end = on_end
         self.has_failed = False
@@ -154,6 +158,19 @@ class Service:
         )
         record = import_subject(self._subjects, content, wish, self.data_dir)
         _audit.info("%s: import subject %s", caller.name or "operator", record.id)
+        self.events.publish_subjects()
+        return self._subjects.view(record)
+
+    def pack_subject(self, subject_id: str, caller: Caller = OPERATOR) -> tuple[str, bytes]:
+        """Return a file's name and its bytes. Raises what Parcels.pack raises."""
+        handle = handle_of(self.subject(subject_id, caller).name)
+        return f"{handle}{SUFFIX}", self._parcels.pack(subject_id)
+
+    def unpack_subject(self, request: ParcelRequest, caller: Caller = OPERATOR) -> SubjectView:
+        """Raises NotFound: a part was not sent; and what Parcels.unpack raises."""
+        content = b"".join(self.blobs.read(part) for part in request.parts)
+        record = self._parcels.unpack(content, caller)
+        _audit.info("%s: bring in subject %s", caller.name or "operator", record.id)
         self.events.publish_subjects()
         return self._subjects.view(record)
 

@@ -69,7 +69,8 @@ Preset = Literal["quick", "balanced", "thorough", "seed"]
 PriorKind = Literal["class-images", "no-images", "none"]
 OptimizerName = Literal["adamw", "prodigy"]
 Family = Literal["sprite32", "sd15", "sdxl"]
-Downloadable = Literal["sd15", "sdxl", "clip"]
+Downloadable = Literal["sd15", "sdxl", "clip", "matting"]
+CutOut = Literal["auto", "keying", "matting"]
 # By the names artists know them by from other tools.
 SamplerName = Literal["DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM"]
 AxisName = Literal["unet_scale", "text_encoder_scale", "guidance_scale", "inference_steps", "seed"]
@@ -222,6 +223,8 @@ class GenerateRequest(Model):
     0.6, and 1 with a `mask`. With a `mask` nothing outside of it changes; `patch` then gives only
     what is inside, for a layer above. `poses` paints each of them on frames of one size and one
     baseline. A `variation_strength` moves the noise of `seed` towards that of `variation_seed + k`.
+    `cutout` says how `transparent` pictures are cut out: "keying" takes a flat background away,
+    "matting" asks the matting model, for backgrounds of any kind; "auto" keys what came out flat.
     """
 
     kind: Literal["generate"] = "generate"
@@ -238,6 +241,7 @@ class GenerateRequest(Model):
     unet_scale: AdapterScale = 1.0
     text_encoder_scale: AdapterScale = 1.0
     transparent: bool = False
+    cutout: CutOut = "auto"
     tiling: bool = False
     init_image: ImageRef | None = None
     strength: Fraction | None = None
@@ -285,6 +289,7 @@ class GenerateRequest(Model):
                 self.tiling and (is_placed or self.transparent),
                 "tiling goes with neither transparent nor masks",
             ),
+            (self.cutout != "auto" and not self.transparent, "a cutout needs transparent"),
             (self.mask is not None and bool(self.regions), "take a mask or regions, not both"),
             (
                 self.mask is not None and self.pixel_art is not None and self.pixel_art.enlarge > 1,
@@ -523,6 +528,14 @@ class QueueView(Model):
     waiting: list[str]
 
 
+class WorkerView(Model):
+    """One that carries out jobs: a process or a cluster's GPU, and the job it has, if any."""
+
+    name: str
+    job_id: str = ""
+    base_model: str = ""
+
+
 class TokenRequest(Model):
     """A token for one artist of a shared machine."""
 
@@ -603,11 +616,12 @@ class BaseModelView(Model):
 
 class ModelView(Model):
     """A model on this machine or one that can be downloaded. `kind` "naming" is the CLIP that
-    guesses class nouns and measures likeness; `size_bytes` of a missing one is what it will have.
+    guesses class nouns and measures likeness, "matting" cuts figures out; `size_bytes` of a missing
+    one is what it will have.
     """
 
     id: str
-    kind: Literal["base", "naming"]
+    kind: Literal["base", "naming", "matting"]
     family: Family | None = None
     state: Literal["ready", "missing", "faulty"]
     path: str = ""

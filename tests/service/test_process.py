@@ -93,7 +93,7 @@ def test_a_dead_worker_is_replaced_for_the_next_job(
     executor: ProcessExecutor, reports: Reports, tmp_path: Path
 ) -> None:
     executor.start(assignment(tmp_path, prompt="wait"))
-    executor.kill()
+    executor.kill("job")
     assert isinstance(last_report(reports), Lost)
 
     executor.start(assignment(tmp_path, fence=2))

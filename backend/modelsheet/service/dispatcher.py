@@ -1,19 +1,21 @@
-"""One thread that gives jobs to the executor, one at a time, and writes what becomes of them into
-the ledger.
+"""One thread that gives jobs to the executor, as many as it takes, and writes what becomes of them
+into the ledger.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelsheet.contract import TERMINAL_STATES, WorkerView
 from modelsheet.errors import Conflict
 from modelsheet.execution import Directive
 from modelsheet.service.backoff import BackOff
@@ -24,10 +26,12 @@ from modelsheet.service.executors.port import (
     Executor,
     Lost,
     Report,
+    Room,
     Silent,
     Sink,
 )
 from modelsheet.service.gate import Gate
+from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger, StaleReport
 from modelsheet.service.outcomes import Outcomes
 from modelsheet.service.publication import Publisher
@@ -36,6 +40,7 @@ from modelsheet.service.steering import Run, Steering
 from modelsheet.service.turns import Turns
 
 _log = logging.getLogger(__name__)
+_MOST_AT_ONCE = 200  # reports between two looks at the queue
 _RETRY_S = 2.0  # after the ledger's disk refused a write
 
 
@@ -72,6 +77,7 @@ class Dispatcher:
         reserve: Reserve,
         on_published: Callable[[], None],
         on_death: Callable[[], None],
+        gpus_of: Callable[[str], int] = lambda owner: 0,
     ) -> None:
         self._ledger = ledger
         self._publisher = publisher
@@ -85,15 +91,22 @@ class Dispatcher:
         self._turns = Turns(timings.quantum_s, timings.burst_s)
         self._backoff = BackOff(timings.backoff_s)
         grace_s = timings.cancel_grace_s
-        self._steering = Steering(ledger, self._turns, gate, self._backoff, grace_s)
-        self._run: Run | None = None
+        self._steering = Steering(ledger, self._turns, gate, self._backoff, grace_s, gpus_of)
+        self._runs: dict[str, Run] = {}  # by job
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="dispatcher", daemon=True)
 
     def start(self) -> None:
         """Put in order what the last run of the service left, then begin."""
-        self._publisher.recover()
+        running = {(job.id, job.fence) for job in self._ledger.in_state("running")}
+        going_on = self._executor.resume(running)
+        self._publisher.recover(going_on)
+        self._take_up(going_on)
         self._thread.start()
+
+    def workers(self) -> list[WorkerView]:
+        """Return who carries out jobs, and which."""
+        return self._executor.workers()
 
     def wake(self) -> None:
         """Look at the ledger again: something was submitted or asked for."""
@@ -122,14 +135,23 @@ class Dispatcher:
                 _log.critical("The dispatcher ended; the service stops")
                 self._on_death()
 
+    def _take_up(self, going_on: Collection[str]) -> None:
+        """Follow the attempts that an earlier service left running."""
+        running = {job.id: job for job in self._ledger.in_state("running")}
+        for job_id in going_on:
+            if job_id in running:
+                checkpoints, staging = self._publisher.prepare(running[job_id])
+                self._note_start(Run(running[job_id], staging, time.monotonic()))
+                self._hand_over(_assignment(running[job_id], checkpoints, staging))
+            else:
+                self._executor.kill(job_id)  # it was published already
+
     def _turn(self) -> None:
         seen_at = time.monotonic()
         self._give_out()
-        if self._run is not None:
-            self._steering.steer(self._run, self._executor)
-        report = self._next_report(seen_at)
-        if report is not None:
-            self._insist(lambda: self._take(report))
+        self._steering.steer(self._runs.values(), self._executor)
+        for report in self._next_reports(seen_at):
+            self._insist(functools.partial(self._take, report))
 
     def _insist(self, act: Callable[[], None]) -> None:
         """Do it until the disk takes it: a full disk must not end the dispatcher, nor lose a
@@ -147,24 +169,30 @@ class Dispatcher:
                     return None
 
     def _say_full(self) -> None:
-        """Tell of the running job what cannot even be written down."""
-        run = self._run
-        if run is not None:
+        """Tell of the running jobs what cannot even be written down."""
+        for run in self._runs.values():
             with contextlib.suppress(StaleReport):
                 self._ledger.note_phase(run.job.id, run.job.fence, "the disk is full: free space")
 
-    def _next_report(self, seen_at: float) -> Report | None:
-        try:
-            return self._inbox.get(timeout=self._steering.patience_s(self._run, seen_at))
-        except queue.Empty:
-            return None
+    def _next_reports(self, seen_at: float) -> list[Report]:
+        """Wait for a report and return it with those that came meanwhile: with many workers the
+        queue need not be looked at after each.
+        """
+        reports: list[Report | None] = []
+        with contextlib.suppress(queue.Empty):
+            reports.append(
+                self._inbox.get(timeout=self._steering.patience_s(self._runs.values(), seen_at))
+            )
+            while len(reports) < _MOST_AT_ONCE:
+                reports.append(self._inbox.get_nowait())
+        return [report for report in reports if report is not None]
 
     def _give_out(self) -> None:
-        """Start the next job if none runs."""
-        while self._run is None:
-            job = self._steering.next()
+        """Start jobs while there is room for them."""
+        while len(self._runs) < self._executor.slots:
+            job = self._steering.next(self._runs.values())
             if job is None:
-                return self._gate.nothing_runs()
+                break
             self._reserve.fill()
             checkpoints, staging = self._publisher.prepare(job)
             try:
@@ -172,29 +200,28 @@ class Dispatcher:
             except Conflict:  # cancelled or paused a moment ago
                 self._publisher.clean_up(job.id, staging)
                 continue
-            self._run = Run(job, staging, time.monotonic())
-            self._turns.started(job, self._run.started)
-            self._hand_over(self._run, checkpoints)
-        return None
+            self._note_start(Run(job, staging, time.monotonic()))
+            self._hand_over(_assignment(job, checkpoints, staging))
+        if not self._runs:
+            self._gate.nothing_runs()
 
-    def _hand_over(self, run: Run, checkpoints: Path) -> None:
-        assignment = Assignment(
-            job_id=run.job.id,
-            fence=run.job.fence,
-            owner=run.job.view.owner,
-            request=run.job.request,
-            checkpoint_dir=str(checkpoints),
-            staging_dir=str(run.staging),
-        )
+    def _note_start(self, run: Run) -> None:
+        self._runs[run.job.id] = run
+        self._turns.started(run.job, run.started)
+
+    def _hand_over(self, assignment: Assignment) -> None:
         try:
             self._executor.start(assignment)
         except OSError as error:  # no process to be had
             reason = f"it could not be started: {error.strerror}"
-            self._inbox.put(Lost(job_id=run.job.id, fence=run.job.fence, reason=reason))
+            lost = Lost(job_id=assignment.job_id, fence=assignment.fence, reason=reason)
+            self._inbox.put(lost)
 
     def _take(self, report: Report) -> None:
-        run = self._run
-        if run is None or (report.job_id, report.fence) != (run.job.id, run.job.fence):
+        if isinstance(report, Room):
+            return  # the next turn looks how many there are
+        run = self._runs.get(report.job_id)
+        if run is None or report.fence != run.job.fence:
             _log.info("A late report of job %s, fence %s is dropped", report.job_id, report.fence)
             return
         try:
@@ -210,17 +237,30 @@ class Dispatcher:
         waiting = any(job.view.kind == "learn" for job in self._ledger.in_state("queued"))
         self._turns.ended(run.job, time.monotonic() - run.started, waiting)
         self._publisher.clean_up(run.job.id, run.staging)
-        self._run = None
+        if self._ledger.get(run.job.id).view.state in TERMINAL_STATES:
+            self._turns.forget(run.job.id)
+        del self._runs[run.job.id]
 
     def _wind_up(self) -> None:
-        """Ask the running job for a checkpoint and wait for it, but not for long."""
+        """Ask the running jobs for a checkpoint and wait for it, but not for long."""
         deadline = time.monotonic() + self._timings.shutdown_grace_s
-        if self._run is not None:
-            self._executor.tell(Directive.YIELD)
-        while self._run is not None and (left := deadline - time.monotonic()) > 0:
+        for job_id in self._runs:
+            self._executor.tell(job_id, Directive.YIELD)
+        while self._runs and (left := deadline - time.monotonic()) > 0:
             try:
                 report = self._inbox.get(timeout=left)
             except queue.Empty:
                 return
             if report is not None:
                 self._take(report)
+
+
+def _assignment(job: Job, checkpoints: Path, staging: Path) -> Assignment:
+    return Assignment(
+        job_id=job.id,
+        fence=job.fence,
+        owner=job.view.owner,
+        request=job.request,
+        checkpoint_dir=str(checkpoints),
+        staging_dir=str(staging),
+    )

@@ -12,8 +12,8 @@ from modelsheet.service.executors.port import (
     Advanced,
     Failed,
     Finished,
+    JobReport,
     Lost,
-    Report,
     Silent,
     StoppedEarly,
 )
@@ -38,7 +38,7 @@ class Outcomes:
         self._publisher = publisher
         self._on_published = on_published
 
-    def record(self, job: Job, staging: Path, report: Report) -> None:
+    def record(self, job: Job, staging: Path, report: JobReport) -> None:
         """Raises StaleReport: the attempt is no longer the current one. OSError: try again."""
         job_id, fence = report.job_id, report.fence
         match report:

@@ -8,6 +8,7 @@ says.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from modelsheet.contract import JobError, LearnResult
@@ -47,15 +48,15 @@ class Publisher:
         else:
             self._ledger.finish(job.id, job.fence, result)
 
-    def recover(self) -> None:
-        """Put the jobs that ran when the service died in order, and remove what nobody needs any
-        more.
+    def recover(self, going_on: Collection[str] = ()) -> None:
+        """Put the jobs that ran when the service died in order, save those that still run, and
+        remove what nobody needs any more.
         """
         for job in self._ledger.in_state("running"):
             result = self._published_result(job)
             if result is not None:
                 self._ledger.finish(job.id, job.fence, result)
-            else:
+            elif job.id not in going_on:
                 self._ledger.step_aside(job.id, job.fence)
         self._subjects.discard_staged()
         unfinished = set(self._ledger.unfinished_ids())

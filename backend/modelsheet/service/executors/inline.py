@@ -1,12 +1,14 @@
-"""An executor in a thread of this process: for tests and for a runner without native code that
-could crash.
+"""An executor in threads of this process: for tests and for a runner without native code that could
+crash.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
+from modelsheet.contract import WorkerView
 from modelsheet.execution import Directive, Runner
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt, carry_out
@@ -14,35 +16,45 @@ from modelsheet.service.executors.port import Assignment, Sink
 
 
 class InlineExecutor:
-    """Runs each assignment on a fresh thread. It cannot kill: a runner that ignores CANCEL runs to
-    its end.
+    """Runs each assignment on a fresh thread, `slots` at once. It cannot kill: a runner that
+    ignores CANCEL runs to its end.
     """
 
-    def __init__(self, data_dir: Path, runner: Runner, sink: Sink) -> None:
+    def __init__(self, data_dir: Path, runner: Runner, sink: Sink, slots: int = 1) -> None:
+        self.slots = slots
         self._blobs = BlobStore(data_dir / "blobs")
         self._runner = runner
         self._sink = sink
-        self._attempt: Attempt | None = None
-        self._thread: threading.Thread | None = None
+        self._running: dict[str, tuple[Attempt, threading.Thread]] = {}
+
+    def resume(self, attempts: Collection[tuple[str, int]]) -> Collection[str]:
+        return ()
 
     def start(self, assignment: Assignment) -> None:
         attempt = Attempt(assignment, self._blobs, self._sink)
-        self._attempt = attempt
-        self._thread = threading.Thread(
-            target=lambda: self._sink(carry_out(attempt, lambda: self._runner)),
-            name="inline-job",
-            daemon=True,
+        thread = threading.Thread(
+            target=lambda: self._carry_out(attempt), name="inline-job", daemon=True
         )
-        self._thread.start()
+        self._running[assignment.job_id] = attempt, thread
+        thread.start()
 
-    def tell(self, directive: Directive) -> None:
-        if self._attempt is not None:
-            self._attempt.tell(directive)
+    def tell(self, job_id: str, directive: Directive) -> None:
+        if job_id in self._running:
+            self._running[job_id][0].tell(directive)
 
-    def kill(self) -> None:
-        self.tell(Directive.CANCEL)
+    def kill(self, job_id: str) -> None:
+        self.tell(job_id, Directive.CANCEL)
+
+    def workers(self) -> list[WorkerView]:
+        busy = [*self._running, *[""] * self.slots][: self.slots]
+        return [WorkerView(name=f"thread {k}", job_id=job) for k, job in enumerate(busy)]
 
     def close(self) -> None:
-        self.kill()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
+        for attempt, thread in list(self._running.values()):
+            attempt.tell(Directive.CANCEL)
+            thread.join(timeout=5.0)
+
+    def _carry_out(self, attempt: Attempt) -> None:
+        report = carry_out(attempt, lambda: self._runner)
+        self._running.pop(attempt.job_id, None)
+        self._sink(report)

@@ -4,12 +4,12 @@ pipe as JSON.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from modelsheet.contract import JobError, JobRequest, JobResult, Model, Progress
+from modelsheet.contract import JobError, JobRequest, JobResult, Model, Progress, WorkerView
 from modelsheet.execution import Directive
 
 
@@ -83,13 +83,20 @@ class Silent(Model):
     is_silent: bool
 
 
+class Room(Model):
+    """Another number of attempts than before can run at once."""
+
+    kind: Literal["room"] = "room"
+
+
 class Beat(Model):
     """The worker's process lives."""
 
     kind: Literal["beat"] = "beat"
 
 
-Report = Advanced | Finished | Failed | StoppedEarly | Lost | Silent
+JobReport = Advanced | Finished | Failed | StoppedEarly | Lost | Silent
+Report = JobReport | Room
 Sink = Callable[[Report], None]
 
 ORDER: TypeAdapter[Assignment | Told] = TypeAdapter(
@@ -101,18 +108,35 @@ MESSAGE: TypeAdapter[Advanced | Finished | Failed | StoppedEarly | Beat] = TypeA
 
 
 class Executor(Protocol):
-    """Carries out one assignment at a time and reports to the sink it was made with, from any
-    thread.
-    """
+    """Carries out assignments and reports to the sink it was made with, from any thread."""
 
-    def start(self, assignment: Assignment) -> None: ...
+    @property
+    def slots(self) -> int:
+        """How many attempts can run at once, those that run included; Room tells of a change."""
+        ...
 
-    def tell(self, directive: Directive) -> None:
+    def resume(self, attempts: Collection[tuple[str, int]]) -> Collection[str]:
+        """Find those attempts, by job and fence, that an earlier service left and that go on, and
+        return their jobs; any others are ended. Asked once, before the first start.
+        """
+        ...
+
+    def start(self, assignment: Assignment) -> None:
+        """Carry it out, or follow it from here on if it goes on. Raises OSError: nobody is there to
+        do it.
+        """
+        ...
+
+    def tell(self, job_id: str, directive: Directive) -> None:
         """Pass a directive to the running attempt; without one, nothing happens."""
         ...
 
-    def kill(self) -> None:
+    def kill(self, job_id: str) -> None:
         """End the running attempt by force; its report is Lost."""
+        ...
+
+    def workers(self) -> list[WorkerView]:
+        """Return who works here and at what."""
         ...
 
     def close(self) -> None: ...

@@ -13,10 +13,12 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from modelsheet.contract import WorkerView
 from modelsheet.execution import Directive
 from modelsheet.service.executors.frames import read_frame, write_frame
 from modelsheet.service.executors.port import (
@@ -46,6 +48,8 @@ _OFFLINE = {
 class ProcessExecutor:
     """Runs each assignment in the worker process made by `factory` ("package.module:attribute")."""
 
+    slots = 1
+
     def __init__(
         self,
         data_dir: Path,
@@ -70,13 +74,20 @@ class ProcessExecutor:
                 lost = Lost(job_id=assignment.job_id, fence=assignment.fence, reason=reason)
                 self._sink(lost)
 
-    def tell(self, directive: Directive) -> None:
-        if self._worker is not None:
-            self._worker.tell(directive)
+    def resume(self, attempts: Collection[tuple[str, int]]) -> Collection[str]:
+        return ()  # the worker ends with its service
 
-    def kill(self) -> None:
+    def tell(self, job_id: str, directive: Directive) -> None:
         if self._worker is not None:
+            self._worker.tell(job_id, directive)
+
+    def kill(self, job_id: str) -> None:
+        if self._worker is not None and self._worker.job_id == job_id:
             self._worker.process.kill()
+
+    def workers(self) -> list[WorkerView]:
+        job_id = "" if self._worker is None else self._worker.job_id
+        return [WorkerView(name="worker", job_id=job_id)]
 
     def close(self) -> None:
         if self._worker is not None:
@@ -137,10 +148,16 @@ class _Worker:
         self._send(assignment)
         return True
 
-    def tell(self, directive: Directive) -> None:
+    @property
+    def job_id(self) -> str:
+        """The job it carries out; empty if it has none."""
+        with self._lock:
+            return "" if self._assignment is None else self._assignment.job_id
+
+    def tell(self, job_id: str, directive: Directive) -> None:
         with self._lock:
             assignment = self._assignment
-        if assignment is not None:
+        if assignment is not None and assignment.job_id == job_id:
             self._send(Told(fence=assignment.fence, directive=directive))
 
     def close(self) -> None:

@@ -63,14 +63,12 @@ def live(tmp_path: Path) -> Iterator[Callable[..., LiveService]]:
 
     yield start
     for one in started:
-        if one.process.poll() is None:
-            one.kill()
-        one.session.close()
+        one.kill()
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     """One real service for all tests that leave it as it was."""
-    service = LiveService(tmp_path_factory.mktemp("shared"))
-    yield service
-    assert service.stop() == 0
+    with LiveService(tmp_path_factory.mktemp("shared")) as service:
+        yield service
+        assert service.stop() == 0

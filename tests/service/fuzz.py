@@ -39,8 +39,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        service = LiveService(Path(home))
+    with tempfile.TemporaryDirectory() as home, LiveService(Path(home)) as service:
         phases = "coverage,fuzzing,stateful"
         code, said = fuzz(service, Path(home), arguments.cases, arguments.seed, phases)
         service.stop()

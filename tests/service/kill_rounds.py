@@ -8,6 +8,7 @@ it should, every visible subject is whole, and every adapter is that of an undis
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import random
 import tempfile
@@ -32,6 +33,7 @@ ASKS = ("", "", "pause", "cancel")
 _LOOK_EVERY_S = 0.0005
 _LONGEST_LOOK_S = 20.0
 _LONGEST_DELAY_S = 0.3
+_LONGEST_DEATH_S = 150.0
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Rounds:
     chance: random.Random
     kills: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
+    doing: str = "nothing yet"
 
     def __post_init__(self) -> None:
         self.service = LiveService(self.home)
@@ -62,6 +65,7 @@ class Rounds:
         victim, moment = self.chance.choice(VICTIMS), self.chance.choice(MOMENTS)
         wishes = [self._wish(f"{number}-{k}") for k in range(self.chance.randint(1, 2))]
         ask = self.chance.choice(ASKS)
+        self.doing = f"{victim} killed at {moment}, asked to {ask or 'go on'}"
         self._disturb(wishes, ask, moment, victim)
         self.kills[f"{victim} at {moment}"] += 1
         self._check_what_is_visible()
@@ -73,8 +77,11 @@ class Rounds:
         known = len(self.service.get("/v1/jobs")["jobs"])
         assert known == min(self.jobs, 500), f"{known} jobs are known of {self.jobs}"
 
-    def close(self) -> None:
-        assert self.service.stop() == 0
+    def __enter__(self) -> Rounds:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.service.kill()
 
     def _wish(self, key: str) -> Wish:
         if self.chance.random() < 0.3:
@@ -88,7 +95,7 @@ class Rounds:
             f"{self.service.url}/v1/jobs",
             json=wish.request,
             headers={"Idempotency-Key": wish.key},
-            timeout=60,
+            timeout=180,
         )
         assert answer.status_code == 202, answer.text
         job_id = str(answer.json()["id"])
@@ -143,10 +150,12 @@ class Rounds:
         workers = service.children()
         if victim != "service":
             for worker in workers:
-                worker.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.kill()
         if victim != "worker":
             self.service.kill()
-            psutil.wait_procs(workers, timeout=30)
+            _, left = psutil.wait_procs(workers, timeout=_LONGEST_DEATH_S)
+            assert not left, f"workers that outlived their service: {left}"
 
     def _revive(self) -> None:
         if self.service.process.poll() is not None:
@@ -164,7 +173,7 @@ class Rounds:
         for wish in wishes:
             view = self.service.wait_for(wish.job_id, lambda v: v["state"] in TERMINAL_STATES)
             allowed = {"done", "cancelled"} if wish.asked == "cancel" else {"done"}
-            assert view["state"] in allowed, view
+            assert view["state"] in allowed, f"{view}\n{self.service.story()}"
             is_subject = (self.data / "subjects" / wish.job_id).exists()
             expected = bool(wish.steps) and view["state"] == "done"
             assert is_subject == expected, f"the subject of {view}: {is_subject}"
@@ -180,15 +189,16 @@ class Rounds:
 
 def play(home: Path, rounds: int, seed: int, say: Callable[[str], None]) -> Rounds:
     """Play the rounds. Raises AssertionError, naming the round, when a promise is broken."""
-    game = Rounds(home, random.Random(seed))
-    for number in range(rounds):
-        try:
-            game.play(number)
-        except AssertionError as error:
-            raise AssertionError(f"round {number} of seed {seed}: {error}") from error
-        if number % 10 == 9:
-            say(f"{number + 1} rounds, {game.jobs} jobs")
-    game.close()
+    with Rounds(home, random.Random(seed)) as game:
+        for number in range(rounds):
+            try:
+                game.play(number)
+            except AssertionError as error:
+                story = f"round {number} of seed {seed}, {game.doing}: {error}"
+                raise AssertionError(story) from error
+            if number % 10 == 9:
+                say(f"{number + 1} rounds, {game.jobs} jobs")
+        assert game.service.stop() == 0
     return game
 
 

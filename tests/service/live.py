@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 
@@ -21,6 +22,7 @@ from modelsheet.settings import Settings
 PIXELS = bytes(range(64))  # 4 x 4 pixels of BGRA
 SHA = hashlib.sha256(PIXELS).hexdigest()
 _PATIENCE_S = 180.0
+_STDERR = "stderr.txt"
 _ROOT = Path(__file__).parents[2]
 
 View = dict[str, Any]
@@ -36,7 +38,9 @@ def generate_request(prompt: str = "a hill", **more: object) -> dict[str, object
 
 
 class LiveService:
-    """One process of the service; `stop` and `kill` end it, `start` begins again where it was."""
+    """One process of the service; `stop` and `kill` end it, `start` begins again where it was. As a
+    context manager it leaves no process behind.
+    """
 
     def __init__(self, home: Path, **timings: float) -> None:
         self.settings = Settings.from_environment({"MODELSHEET_HOME": str(home)})
@@ -44,39 +48,43 @@ class LiveService:
         self._timings = timings
         self.start()
 
+    def __enter__(self) -> LiveService:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.kill()
+
     def start(self) -> None:
-        self.process = spawn_service(self.home, **self._timings)
-        until = time.monotonic() + _PATIENCE_S
-        while (connection := read_connection(self.settings)) is None or (
-            connection.pid != self.process.pid
-        ):
-            assert self.process.poll() is None, "the service ended at once"
-            assert time.monotonic() < until, "the service does not come up"
-            time.sleep(0.01)  # a process that starts has nothing to wait on
-        self.url = connection.url
+        with (self.home / _STDERR).open("ab") as stderr:
+            self.process = spawn_service(self.home, stderr, **self._timings)
         self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.headers["Authorization"] = f"Bearer {connection.token}"
-        headers = {"Content-Type": "application/octet-stream"}
-        self.session.put(f"{self.url}/v1/blobs/{SHA}", data=PIXELS, headers=headers)
+        try:
+            self._connect()
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self) -> int:
         self.session.close()
         self.process.terminate()
-        return self.process.wait(_PATIENCE_S)
+        try:
+            return self.process.wait(_PATIENCE_S)
+        finally:
+            self.kill()
 
     def kill(self) -> None:
+        """End the process by force, if it still runs."""
         self.session.close()
         self.process.kill()
         self.process.wait(_PATIENCE_S)
 
     def get(self, path: str, **query: str | int) -> View:
-        answer = self.session.get(f"{self.url}{path}", params=query, timeout=60)
+        answer = self.session.get(f"{self.url}{path}", params=query, timeout=_PATIENCE_S)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def post(self, path: str, body: object = None) -> requests.Response:
-        return self.session.post(f"{self.url}{path}", json=body, timeout=60)
+        return self.session.post(f"{self.url}{path}", json=body, timeout=_PATIENCE_S)
 
     def submit(self, request: object) -> str:
         answer = self.post("/v1/jobs", request)
@@ -84,17 +92,48 @@ class LiveService:
         return str(answer.json()["id"])
 
     def wait_for(self, job_id: str, is_met: Callable[[View], bool]) -> View:
-        """Follow the job's events until its view meets the condition."""
+        """Follow the job's events until its view meets the condition, as long as there are any."""
         until = time.monotonic() + _PATIENCE_S
         cursor = self.get("/v1/events")["cursor"]
         view = self.get(f"/v1/jobs/{job_id}")
         while not is_met(view):
-            assert view["state"] not in TERMINAL_STATES, view
-            assert time.monotonic() < until, view
+            assert view["state"] not in TERMINAL_STATES, f"it ended as {view}\n{self.story()}"
+            assert time.monotonic() < until, f"it stays {view}\n{self.story()}"
             page = self.get("/v1/events", after=cursor, wait=5, job=job_id)
             cursor = page["cursor"]
-            view = page["events"][-1]["job"] if page["events"] else view
+            if page["events"]:
+                view = page["events"][-1]["job"]
+                until = time.monotonic() + _PATIENCE_S
         return view
+
+    def story(self) -> str:
+        """Return what the processes said last, and the jobs, for the one who reads of a failure."""
+        ends = [self._last_words()]
+        with contextlib.suppress(requests.RequestException, AssertionError):
+            jobs = self.get("/v1/jobs")["jobs"][:5]
+            ends += ["the newest jobs:", *(json.dumps(job) for job in jobs)]
+        return "\n".join(ends)
+
+    def _last_words(self) -> str:
+        logs = [self.home / _STDERR, *sorted(self.settings.log_dir.glob("*.log"))]
+        return "\n".join(f"{log.name} ends:\n{log.read_text('utf-8')[-1500:]}" for log in logs)
+
+    def _connect(self) -> None:
+        until = time.monotonic() + _PATIENCE_S
+        while (connection := read_connection(self.settings)) is None or (
+            connection.pid != self.process.pid
+        ):
+            status = self.process.poll()
+            assert status is None, f"the service ended at once, {status}\n{self._last_words()}"
+            assert time.monotonic() < until, f"the service does not come up\n{self._last_words()}"
+            time.sleep(0.01)  # a process that starts has nothing to wait on
+        self.url = connection.url
+        self.session.trust_env = False
+        self.session.headers["Authorization"] = f"Bearer {connection.token}"
+        headers = {"Content-Type": "application/octet-stream"}
+        url = f"{self.url}/v1/blobs/{SHA}"
+        answer = self.session.put(url, data=PIXELS, headers=headers, timeout=_PATIENCE_S)
+        assert answer.ok, answer.text
 
     def wait_for_state(self, job_id: str, state: str) -> View:
         return self.wait_for(job_id, lambda view: view["state"] == state)
@@ -110,9 +149,7 @@ class LiveService:
         return (self.settings.data_dir / "subjects" / job_id / "adapter.safetensors").read_bytes()
 
 
-def spawn_service(
-    home: Path, stderr: int = subprocess.DEVNULL, **timings: float
-) -> subprocess.Popen[bytes]:
+def spawn_service(home: Path, stderr: int | IO[bytes], **timings: float) -> subprocess.Popen[bytes]:
     path = os.pathsep.join([str(_ROOT), str(_ROOT / "backend")])
     return subprocess.Popen(
         [sys.executable, "-m", "tests.service.toy_service", str(home), json.dumps(timings)],

@@ -6,10 +6,12 @@ Memory and open files of service and worker must stay flat, and no client may wa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import socket
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +27,8 @@ from modelsheet.contract import TERMINAL_STATES
 from tests.service.live import SHA, LiveService, generate_request, learn_request
 
 _BATCH = 50  # jobs that wait at once
+_PATIENCE_S = 180.0
+_DRIP_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def _visit(service: LiveService, rounds: int) -> list[float]:
 
         def timed(method: str, path: str, **options: object) -> requests.Response:
             began = time.monotonic()
-            answer = session.request(method, f"{service.url}{path}", timeout=120, **options)
+            answer = session.request(method, f"{service.url}{path}", timeout=_PATIENCE_S, **options)
             times.append(time.monotonic() - began)
             assert answer.ok, answer.text
             return answer
@@ -100,7 +104,7 @@ def _visit(service: LiveService, rounds: int) -> list[float]:
             job = timed("POST", "/v1/jobs", json=generate_request()).json()
             while job["state"] not in TERMINAL_STATES:
                 query = f"after={cursor}&wait=2&job={job['id']}"
-                page = session.get(f"{service.url}/v1/events?{query}", timeout=120).json()
+                page = session.get(f"{service.url}/v1/events?{query}", timeout=_PATIENCE_S).json()
                 cursor = page["cursor"]
                 time.sleep(page["retry_ms"] / 1000)
                 job = timed("GET", f"/v1/jobs/{job['id']}").json()
@@ -110,15 +114,31 @@ def _visit(service: LiveService, rounds: int) -> list[float]:
 
 @contextmanager
 def _somebody_who_stalls(service: LiveService) -> Iterator[None]:
-    """Send half an upload and then nothing, on as many lines as the service has threads."""
+    """Never end an upload, on as many lines as the service has threads; a byte now and then keeps
+    them open.
+    """
     address = urlsplit(service.url)
-    head = f"PUT /v1/blobs/{SHA} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\nx"
-    with ExitStack() as lines:
+    head = f"PUT /v1/blobs/{SHA} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999\r\n\r\nx"
+    with ExitStack() as at_the_end:
+        lines = []
         for _ in range(service.settings.threads):
             place = address.hostname or "", address.port or 0
-            line = lines.enter_context(socket.create_connection(place, 10))
+            line = at_the_end.enter_context(socket.create_connection(place, _PATIENCE_S))
             line.sendall(head.encode())
+            lines.append(line)
+        enough = threading.Event()
+        drip = threading.Thread(target=_drip, args=(lines, enough))
+        drip.start()
+        at_the_end.callback(drip.join)
+        at_the_end.callback(enough.set)
         yield
+
+
+def _drip(lines: list[socket.socket], enough: threading.Event) -> None:
+    while not enough.wait(_DRIP_EVERY_S):
+        for line in lines:
+            with contextlib.suppress(OSError):  # who was kept from running for a minute is cut off
+                line.sendall(b"x")
 
 
 def main() -> None:
@@ -127,8 +147,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=12)
     arguments = parser.parse_args()
     say: Callable[[str], None] = functools.partial(print, flush=True)
-    with tempfile.TemporaryDirectory() as home:
-        service = LiveService(Path(home))
+    with tempfile.TemporaryDirectory() as home, LiveService(Path(home)) as service:
         waiting = crowd(service, arguments.clients, rounds=5)
         say(
             f"{arguments.clients} clients, {len(waiting.times_s)} plain requests: "

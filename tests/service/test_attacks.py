@@ -192,7 +192,7 @@ def test_who_asked_for_what_is_written_down(live: Callable[..., LiveService]) ->
     made = service.post("/v1/tokens", {"name": "ann"}).json()["token"]
     header = {"Authorization": f"Bearer {made}"}
     job = requests.post(
-        f"{service.url}/v1/jobs", json=generate_request(), headers=header, timeout=30
+        f"{service.url}/v1/jobs", json=generate_request(), headers=header, timeout=180
     ).json()["id"]
 
     audit = (service.settings.log_dir / "audit.log").read_text()

@@ -26,7 +26,7 @@ from tests.service.test_dispatcher import learning, submit, wait_for_state
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 PAGE = Path(__file__).with_name("attack.html").read_text(encoding="utf-8")
-_PATIENCE_S = 100.0
+_PATIENCE_S = 180.0
 Answer = tuple[str, str, int]
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
@@ -56,11 +56,13 @@ def serving(service: Service) -> Iterator[tuple[int, Recorder]]:
     server = listen(recorder, 0, 4)  # type: ignore[arg-type]  # any WSGI application will do
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    yield server.effective_port, recorder
-    # Inside the loop's own thread, which ends when nothing is left to look after.
-    server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map, True))
-    thread.join(timeout=10)
-    server.task_dispatcher.shutdown()
+    try:
+        yield server.effective_port, recorder
+    finally:
+        # Inside the loop's own thread, which ends when nothing is left to look after.
+        server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map, True))
+        thread.join(_PATIENCE_S)
+        server.task_dispatcher.shutdown()
 
 
 @contextmanager
@@ -87,10 +89,12 @@ def hostile(page: str) -> Iterator[tuple[int, queue.SimpleQueue[dict[str, str]]]
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield server.server_port, outcomes
-    server.shutdown()
-    server.server_close()
-    thread.join(timeout=10)
+    try:
+        yield server.server_port, outcomes
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(_PATIENCE_S)
 
 
 @contextmanager
@@ -111,7 +115,7 @@ def browsing(url: str, profile: Path) -> Iterator[None]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -123,7 +127,7 @@ def prepared(page: str, **values: object) -> str:
     return page
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("site", ["127.0.0.1", "evil.test"])
 def test_a_web_page_gets_nothing_even_with_the_token(
     service: Service, tmp_path_factory: pytest.TempPathFactory, site: str

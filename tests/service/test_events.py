@@ -64,7 +64,7 @@ def test_one_who_waits_hears_at_once() -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(log.read, start, 250.0)
         log.publish_job(view())
-        page = waiting.result(timeout=60)
+        page = waiting.result(timeout=180)
 
     assert len(page.events) == 1
 
@@ -75,7 +75,7 @@ def test_one_too_many_is_sent_away_to_come_again() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         pages = [pool.submit(log.read, start, 250.0) for _ in range(2)]
-        (sent_away,) = wait(pages, timeout=60, return_when=FIRST_COMPLETED).done
+        (sent_away,) = wait(pages, timeout=180, return_when=FIRST_COMPLETED).done
         log.publish_job(view())
 
     assert sent_away.result().retry_ms == 1000
@@ -89,7 +89,7 @@ def test_closing_answers_everybody() -> None:
     answered.start()
 
     log.close()
-    answered.join(timeout=60)
+    answered.join(timeout=180)
 
     assert not answered.is_alive()
 

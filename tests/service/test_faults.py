@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import requests
 
@@ -45,16 +44,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def cramped(small_disk: Path) -> Iterator[LiveService]:
     """A service whose data folder is on the small disk, and its logs elsewhere."""
-    service = LiveService(small_disk)
-    yield service
-    if service.process.poll() is None:
-        service.kill()
+    with LiveService(small_disk) as service:
+        yield service
 
 
 def put(service: LiveService, content: bytes) -> requests.Response:
     url = f"{service.url}/v1/blobs/{hashlib.sha256(content).hexdigest()}"
     headers = {"Content-Type": "application/octet-stream"}
-    return service.session.put(url, data=content, headers=headers, timeout=60)
+    return service.session.put(url, data=content, headers=headers, timeout=180)
 
 
 def is_held(view: View) -> bool:
@@ -142,7 +139,7 @@ def test_a_worker_that_stands_still_for_a_while_is_shown_and_goes_on(live: Live)
 
 
 def test_a_worker_without_progress_is_replaced_though_its_heart_beats(live: Live) -> None:
-    service = live(hang_s=20.0)
+    service = live(hang_s=30.0)
     job = service.submit(learn_request("wait"))
 
     view = service.wait_for(job, lambda view: view["attempt"] >= 2)
@@ -161,7 +158,7 @@ def test_flipped_bits_in_the_ledger_cost_no_step(live: Live, seed: int) -> None:
     service.wait_for_step(job, 5)
     worker = worker_of(service)
     service.kill()
-    psutil.wait_procs([worker], timeout=60)
+    worker.wait(180)
     flip(service.settings.data_dir / "ledger.sqlite3", random.Random(seed))
 
     service.go()

@@ -16,7 +16,7 @@ from tests.service.live import LiveService
 @pytest.mark.skipif(
     importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed"
 )
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_no_request_gets_an_answer_that_is_not_documented(
     live: Callable[..., LiveService], tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from tests.service.kill_rounds import play
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_no_job_is_lost_or_doubled_whoever_is_killed(tmp_path: Path) -> None:
     game = play(tmp_path, rounds=5, seed=11, say=lambda line: None)
 

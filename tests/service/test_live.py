@@ -62,7 +62,7 @@ def test_kill_9_of_the_service_loses_no_job(live: Live) -> None:
     service.wait_for_step(learn, 5)
     worker = worker_of(service)
     service.kill()
-    psutil.wait_procs([worker], timeout=60)
+    psutil.wait_procs([worker], timeout=180)
     assert not worker.is_running()
 
     service.go()
@@ -91,8 +91,25 @@ def test_an_orderly_end_answers_at_once_and_the_job_goes_on_later(live: Live) ->
     assert service.adapter(job) == undisturbed_adapter(40)
 
 
+def test_a_start_waits_for_the_service_that_is_about_to_end(live: Live) -> None:
+    service = live(shutdown_grace_s=2.0)
+    job = service.submit(learn_request("deaf wait"))
+    service.wait_for_state(job, "running")
+    service.session.close()
+    with service.process as ending:
+        ending.terminate()
+        while connection_path(service.settings).exists():
+            assert ending.poll() is None
+        service.start()
+        service.go()
+
+    assert ending.returncode == 0
+    service.wait_for_state(job, "done")
+    assert service.adapter(job) == undisturbed_adapter()
+
+
 def test_a_worker_that_stands_still_is_replaced(live: Live) -> None:
-    service = live(stall_s=15.0)
+    service = live(stall_s=30.0)
     job = service.submit(learn_request("freeze-at-3"))
     view = service.wait_for_state(job, "done")
 
@@ -114,7 +131,7 @@ def test_a_job_that_does_not_listen_is_killed_after_the_grace(live: Live) -> Non
 
 
 def test_a_running_job_is_cancelled_within_a_step(live: Live) -> None:
-    service = live(cancel_grace_s=30.0)
+    service = live(cancel_grace_s=600.0)
     job = service.submit(learn_request("slow", **steps(20_000)))
     service.wait_for_step(job, 1)
     worker = worker_of(service)
@@ -158,7 +175,7 @@ def test_the_connection_of_a_dead_service_is_none(live: Live) -> None:
 
 def test_a_second_service_on_the_folder_says_who_has_it(shared: LiveService) -> None:
     second = spawn_service(shared.home, stderr=subprocess.PIPE)
-    said = second.communicate(timeout=120)[1].decode()
+    said = second.communicate(timeout=240)[1].decode()
 
     assert second.returncode != 0
     assert f"process {shared.process.pid}, {shared.url}" in said

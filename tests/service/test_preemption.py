@@ -10,7 +10,7 @@ from tests.service.preemption import learn
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_an_interrupted_adapter_is_the_undisturbed_one_to_the_byte(tmp_path: Path) -> None:
     calm = learn(tmp_path / "calm", 6, ())
     disturbed = learn(tmp_path / "disturbed", 6, (2,))

@@ -4,11 +4,13 @@ and an orderly end.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import logging.handlers
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,12 @@ from modelsheet.catalogue import list_base_models
 from modelsheet.contract import API_VERSION, BaseModelView
 from modelsheet.errors import Conflict, ModelsheetError
 from modelsheet.service.app import create_app
-from modelsheet.service.connection import Connection, remove_connection, write_connection
+from modelsheet.service.connection import (
+    Connection,
+    read_connection,
+    remove_connection,
+    write_connection,
+)
 from modelsheet.service.dispatcher import Timings
 from modelsheet.service.executors.port import Sink
 from modelsheet.service.executors.process import ProcessExecutor
@@ -33,6 +40,8 @@ from modelsheet.settings import Settings
 
 _log = logging.getLogger(__name__)
 DEFAULT_RUNNER = "modelsheet.worker:make_runner"
+_LONGEST_END_S = 30.0  # of a service that was told to end: its last checkpoint takes a while
+_LOOK_EVERY_S = 0.2
 
 
 def serve(
@@ -50,7 +59,7 @@ def serve(
     if os.name == "posix":
         os.umask(0o077)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with _only_service(settings.data_dir) as note_address:
+    with _only_service(settings) as note_address:
         _start_log(settings.log_dir)
         known = functools.partial(base_models, settings.data_dir)
         service = _service(settings, runner, timings or Timings(), known)
@@ -111,27 +120,36 @@ def _run(service: Service, server: Any, settings: Settings, url: str) -> None:
 
 
 @contextmanager
-def _only_service(data_dir: Path) -> Iterator[Callable[[str], None]]:
+def _only_service(settings: Settings) -> Iterator[Callable[[str], None]]:
     """Hold the data folder; yields a function that notes our address for whoever comes second.
 
     Raises Conflict, naming the one that has it.
     """
-    lock = FileLock(data_dir / "service.lock")
-    owner = data_dir / "service.owner"
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    lock = FileLock(settings.data_dir / "service.lock")
+    owner = settings.data_dir / "service.owner"
+    if not _acquired(lock, settings):
         known = owner.read_text(encoding="utf-8") if owner.is_file() else "just starting"
         raise Conflict(
-            f"Another Modelsheet service ({known}) already uses the folder {data_dir}. "
+            f"Another Modelsheet service ({known}) already uses the folder {settings.data_dir}. "
             "Use that one, or stop it first."
-        ) from None
+        )
     try:
         owner.unlink(missing_ok=True)
         yield lambda url: _note_owner(owner, url)
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
+
+
+def _acquired(lock: FileLock, settings: Settings) -> bool:
+    """Take the lock, waiting for one who is about to end; one who serves keeps it."""
+    until = time.monotonic() + _LONGEST_END_S
+    while True:
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=_LOOK_EVERY_S)
+            return True
+        if read_connection(settings) is not None or time.monotonic() > until:
+            return False
 
 
 def _note_owner(owner: Path, url: str) -> None:

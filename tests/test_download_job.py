@@ -12,8 +12,9 @@ import pytest
 from modelsheet.contract import DownloadRequest, DownloadResult, Progress
 from modelsheet.download_job import download
 from modelsheet.downloads import DOWNLOADS
-from modelsheet.errors import Cancelled, DownloadFailed, UnsafeModel
+from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.execution import Directive, SteppedAside
+from modelsheet.models import list_models
 from modelsheet.weights_file import encode
 from tests.fake_hub import Hub, running
 
@@ -66,12 +67,13 @@ def run(
     data_dir: Path,
     obey: Callable[[list[Progress]], Directive] = lambda said: Directive.RUN,
     said: list[Progress] | None = None,
+    request: DownloadRequest = CLIP,
 ) -> DownloadResult:
     context = Context(data_dir, obey)
     # As in the worker, which is told to stay offline.
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "1", "NO_PROXY": "*"}
     try:
-        return download(CLIP, context, data_dir, environment=environment)
+        return download(request, context, data_dir, environment=environment)
     finally:
         if said is not None:
             said.extend(context.said)
@@ -92,6 +94,31 @@ def test_the_files_that_are_needed_arrive_and_no_others(hub: Hub, tmp_path: Path
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["clip-vit-large-patch14"]
     assert said[0].phase == "asking the hub"
     assert [path for _, path, _ in hub.asked if DOWNLOADS["clip"].revision not in path] == []
+
+
+def test_of_the_matting_model_one_graph_arrives(tmp_path: Path) -> None:
+    files = {"README.md": b"MIT", "onnx/model.onnx": b"graph", "onnx/model_fp16.onnx": b"half"}
+    with running(Hub(files)) as hub:
+        run(hub, tmp_path, request=DownloadRequest(model="matting"))
+
+    folder = tmp_path / "models" / "birefnet-lite"
+    assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == ["README.md", "model.onnx"]
+    (view,) = [model for model in list_models(tmp_path).models if model.id == "matting"]
+    assert (view.kind, view.state, view.licence) == (
+        "matting",
+        "ready",
+        "MIT (ZhengPeng7/BiRefNet)",
+    )
+
+
+def test_a_hub_without_the_graph_leaves_nothing_behind(tmp_path: Path) -> None:
+    with (
+        running(Hub({"README.md": b"MIT"})) as hub,
+        pytest.raises(ModelMissing, match=r"onnx/model\.onnx"),
+    ):
+        run(hub, tmp_path, request=DownloadRequest(model="matting"))
+
+    assert not (tmp_path / "models" / "birefnet-lite").exists()
 
 
 def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_the_api_gives_the_file_a_name_with_the_trigger(
     answer = requests.get(
         f"{client.url}/v1/subjects/{subject.id}/adapter",
         headers={"Authorization": f"Bearer {server[1].partition('=')[2]}"},
-        timeout=60,
+        timeout=180,
     )
 
     assert answer.status_code == 200

@@ -19,6 +19,7 @@ _NEAR = 72.0  # levels; a border pixel farther from the asked colour belongs to 
 _LEAST_TOLERANCE = 4.0  # levels; resampling leaves ripples of two or three around an edge
 _LARGEST_NOISE = 32.0  # levels; beyond this a background is not flat
 _NOISY = 6.0  # levels
+_FLAT_SHARE = 0.5  # of the border, which a figure cut by the frame covers in part
 _SPECK = 6  # px
 _REACH = 3  # px over which an edge may be smeared by resampling or an autoencoder
 _OPAQUE_FROM = 0.97
@@ -44,6 +45,15 @@ def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> I
     return bleed_colours(Image.fromarray(rgba.round().clip(0, 255).astype(np.uint8)))
 
 
+def is_flat(image: Image.Image, colour: Colour) -> bool:
+    """Tell whether the background came out as asked: of about this colour, and evenly."""
+    border = _border(np.asarray(image.convert("RGB"), dtype=np.float32))
+    near = border[_distance(border, np.array(colour, dtype=np.float32)) <= _NEAR]
+    if len(near) < _FLAT_SHARE * len(border):
+        return False
+    return _noise(near, np.median(near, axis=0).astype(np.float32)) <= _LARGEST_NOISE
+
+
 def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:
     """Drop regions of a few pixels that a noisy background left standing; a clean one left none."""
     if noise < _NOISY:
@@ -57,14 +67,20 @@ def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:
 def _measure_paper(pixels: _Pixels, colour: Colour) -> tuple[_Pixels, float]:
     """Give the colour that the background really has along the border, and how much it varies."""
     asked = np.array(colour, dtype=np.float32)
-    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
-    border = np.concatenate(edges)
+    border = _border(pixels)
     near = border[_distance(border, asked) <= _NEAR]
     if not len(near):
         return asked, 0.0
     paper: _Pixels = np.median(near, axis=0).astype(np.float32)
-    noise = float(np.percentile(_distance(near, paper), 95))
-    return paper, min(noise, _LARGEST_NOISE)
+    return paper, min(_noise(near, paper), _LARGEST_NOISE)
+
+
+def _border(pixels: _Pixels) -> _Pixels:
+    return np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+
+
+def _noise(near: _Pixels, paper: _Pixels) -> float:
+    return float(np.percentile(_distance(near, paper), 95))
 
 
 def _distance(pixels: _Pixels, colour: _Pixels) -> _Pixels:

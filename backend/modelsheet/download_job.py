@@ -16,12 +16,13 @@ from typing import Any
 
 from modelsheet.contract import DownloadRequest, DownloadResult, Progress
 from modelsheet.downloads import DOWNLOADS, Download
-from modelsheet.errors import Cancelled, DiskFull, DownloadFailed
+from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.execution import Directive, JobContext, SteppedAside
 from modelsheet.model_folder import check_folder, size_of
 from modelsheet.weights_file import read_header
 
 _TICK_S = 0.3
+_GRAPH = ".onnx"
 _MEGABYTE = 1_000_000
 _SPARE_BYTES = 200 * _MEGABYTE  # left free for the rest of the data folder
 _ONLINE_AGAIN = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")  # what keeps the worker off the net
@@ -45,7 +46,7 @@ def download(
         partial = source.partial(data_dir)
         partial.mkdir(parents=True, exist_ok=True)
         _fetch(source, partial, context, environment)
-        _check(partial)
+        _check(source, partial)
         shutil.rmtree(target, ignore_errors=True)  # it is not whole
         os.replace(partial, target)
     return DownloadResult(model=request.model, size_bytes=size_of(target))
@@ -156,9 +157,12 @@ def _failure(log: Path) -> DownloadFailed:
     )
 
 
-def _check(partial: Path) -> None:
+def _check(source: Download, partial: Path) -> None:
     """Raises ModelMissing, UnsafeModel: what the hub gave is not whole."""
     if (partial / "unet").is_dir():
         check_folder(partial)
+    elif source.mark.endswith(_GRAPH):
+        if not (partial / source.mark).is_file():  # its checksum was compared
+            raise ModelMissing(f"{source.repo} came without {source.mark}. Try again later.")
     else:
         read_header(partial / "model.safetensors")

@@ -1,5 +1,6 @@
 """The models that can be downloaded: where they come from, which of their files are needed, and
-where they belong. Revisions are pinned, and only safetensors are fetched.
+where they belong. Revisions are pinned, and only safetensors are fetched, but for the matting
+model, whose graph is the only one of its kind that is opened.
 """
 
 from __future__ import annotations
@@ -64,5 +65,14 @@ DOWNLOADS: Mapping[Downloadable, Download] = {
         files=("*.json", "merges.txt", "model.safetensors"),
         size_bytes=1_720_000_000,
         mark="config.json",
+    ),
+    "matting": Download(
+        repo="onnx-community/BiRefNet_lite-ONNX",
+        revision="de15b22ba131738a16dff04aab8bdf8dc32e3ac1",
+        licence="MIT (ZhengPeng7/BiRefNet)",
+        folder="birefnet-lite",
+        files=("README.md", "onnx/model.onnx"),
+        size_bytes=224_000_000,
+        mark="onnx/model.onnx",
     ),
 }

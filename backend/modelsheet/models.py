@@ -4,7 +4,9 @@ list.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from modelsheet import model_registry, single_file
 from modelsheet.catalogue import BaseFiles, check, files_of, known_ids, list_base_models, locate
@@ -22,12 +24,19 @@ from modelsheet.model_registry import AddedModel, Installation, name_for
 
 _OWN_LICENCE = "Apache-2.0; trained on CC0 tiles"
 _UNKNOWN_LICENCE = "its maker's; look there"
+# What is no base model, and what is missed without it.
+_HELPERS: Mapping[Downloadable, tuple[Literal["naming", "matting"], str]] = {
+    "clip": ("naming", "SD 1.5 and SDXL need it to learn: it names and compares."),
+    "matting": ("matting", "It cuts figures out of backgrounds that are not flat."),
+}
 
 
 def list_models(data_dir: Path) -> ModelList:
-    """Return all base models and the CLIP for naming, with state, size and licence."""
+    """Return all base models, the CLIP for naming and the matting model, with state, size and
+    licence.
+    """
     views = [_view(base, data_dir) for base in list_base_models(data_dir)]
-    return ModelList(models=[*views, _naming(data_dir)])
+    return ModelList(models=[*views, *(_helper(name, data_dir) for name in _HELPERS)])
 
 
 def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
@@ -112,17 +121,17 @@ def _licence(files: BaseFiles | None) -> str:
     return _UNKNOWN_LICENCE
 
 
-def _naming(data_dir: Path) -> ModelView:
-    name: Downloadable = "clip"
+def _helper(name: Downloadable, data_dir: Path) -> ModelView:
+    kind, use = _HELPERS[name]
     source = DOWNLOADS[name]
     folder = source.target(data_dir)
     is_there = (folder / source.mark).is_file()
     return ModelView(
         id=name,
-        kind="naming",
+        kind=kind,
         state="ready" if is_there else "missing",
         path=str(folder) if is_there else "",
         size_bytes=size_of(folder) if is_there else source.size_bytes,
         licence=source.licence,
-        note="" if is_there else "SD 1.5 and SDXL need it to learn: it names and compares.",
+        note="" if is_there else use,
     )

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from PIL import Image
 
 from modelsheet.client import BackendClient
-from modelsheet.contract import GenerateRequest, PixelArt, Region, SamplerName
+from modelsheet.contract import CutOut, GenerateRequest, PixelArt, Region, SamplerName
 from modelsheet.errors import InvalidRequest
 from modelsheet.images import composite, read_picture
 from modelsheet.palettes import hex_of, read_palette
@@ -32,6 +32,7 @@ def add_painting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unet-scale", type=float, default=default.unet_scale)
     parser.add_argument("--text-encoder-scale", type=float, default=default.text_encoder_scale)
     parser.add_argument("--transparent", action="store_true", help="cut the figure out")
+    parser.add_argument("--cutout", choices=get_args(CutOut), help="how to cut it out (auto)")
     parser.add_argument("--tiling", action="store_true", help="edges that go on at the other side")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for the PNGs")
     _add_pixel_art(parser)
@@ -82,7 +83,8 @@ def painting_fields(arguments: argparse.Namespace) -> dict[str, Any]:
         "guidance_scale": arguments.guidance,
         "unet_scale": arguments.unet_scale,
         "text_encoder_scale": arguments.text_encoder_scale,
-        "transparent": arguments.transparent,
+        "transparent": arguments.transparent or arguments.cutout is not None,
+        "cutout": arguments.cutout or "auto",
         "tiling": arguments.tiling,
         "pixel_art": _pixel_art(arguments),
     }

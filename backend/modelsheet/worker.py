@@ -120,7 +120,7 @@ class Worker:
             # frees the old one before the new one needs memory
             self._base = self._seeing = self._studio = None
             self._base = load_base_model(model_id, self._data_dir, self._device)
-            self._studio = Studio(self._base)
+            self._studio = Studio(self._base, self._data_dir)
         return self._base
 
     def _bare(self, model_id: str, context: JobContext) -> BaseModel:

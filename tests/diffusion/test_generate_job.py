@@ -28,6 +28,7 @@ from modelsheet.diffusion.painter import Painter, Studio
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.images import from_bgra
 from modelsheet.shots import plan
+from tests.diffusion.matting_graph import write_graph
 from tests.diffusion.test_learning import Context
 
 Ask = Callable[..., GenerateResult]
@@ -39,8 +40,8 @@ def context(data_dir: Path) -> Context:
 
 
 @pytest.fixture(scope="module")
-def studio(sd15: BaseModel) -> Studio:
-    return Studio(sd15)
+def studio(sd15: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    return Studio(sd15, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
@@ -168,6 +169,38 @@ def test_pixel_art_has_few_colours_and_hard_alpha(ask: Ask, pixels: Pixels) -> N
     assert (image.width, image.height) == (32, 32)
     assert set(rgba[:, 3].tolist()) <= {0, 255}
     assert len(np.unique(rgba[rgba[:, 3] > 0], axis=0)) <= 5
+
+
+def test_matting_cuts_a_scene_out_and_its_recipe_says_so(
+    sd15: BaseModel, context: Context, pixels: Pixels, tmp_path: Path
+) -> None:
+    write_graph(tmp_path)
+    request = GenerateRequest(
+        prompt="an imp, on grass floor", inference_steps=2, transparent=True, cutout="matting"
+    )
+
+    result = generate(Studio(sd15, tmp_path), request, lambda text: Cast(text), context)
+
+    opaque = generate(
+        Studio(sd15, tmp_path),
+        request.model_copy(update={"transparent": False, "cutout": "auto"}),
+        lambda text: Cast(text),
+        context,
+    )
+    painted, cut = pixels(opaque.images[0]), pixels(result.images[0])
+    redness = painted[..., 0] / 255.0
+    assert np.abs(cut[..., 3] / 255.0 - redness).mean() < 0.05
+    assert result.warnings == []
+    assert result.images[0].recipe is not None
+    assert result.images[0].recipe.request.cutout == "matting"
+
+
+def test_without_the_matting_model_the_figure_is_keyed_and_that_is_said(ask: Ask) -> None:
+    result = ask(transparent=True, cutout="matting")
+
+    assert "modelsheet models download matting" in result.warnings[0]
+    assert result.images[0].recipe is not None
+    assert result.images[0].recipe.request.cutout == "keying"
 
 
 def test_a_subject_s_palette_needs_a_subject(ask: Ask) -> None:

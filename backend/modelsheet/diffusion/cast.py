@@ -55,7 +55,7 @@ def set_scene(shot: Shot, casting: Casting, family: Family) -> Scene:
     casts = [casting(prompt) for prompt in prompts]
     references = tuple(picture for cast in casts for picture in cast.references)
     backdrop = None
-    if request.transparent:
+    if request.transparent and request.cutout != "matting":  # which needs no flat background
         backdrop = backdrop_for(casts[0].text, references, family)
     texts = [cast.text for cast in casts]
     if backdrop is not None:

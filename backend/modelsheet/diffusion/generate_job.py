@@ -15,22 +15,21 @@ from modelsheet.contract import (
     Recipe,
     SamplerName,
 )
-from modelsheet.cutout import key_out
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.canvas import Canvas, check_pixel_art, open_canvas, settle, untouched
 from modelsheet.diffusion.cast import Casting, Scene, set_scene
+from modelsheet.diffusion.cutting import Cutter
 from modelsheet.diffusion.painter import Painter, Studio
 from modelsheet.diffusion.pictures import write_picture
 from modelsheet.diffusion.samplers import check_steps, own_sampler, usual_guidance, usual_steps
-from modelsheet.errors import InvalidRequest
-from modelsheet.execution import JobContext
+from modelsheet.errors import Cancelled, InvalidRequest
+from modelsheet.execution import Directive, JobContext
 from modelsheet.frames import align
 from modelsheet.images import enlarge_pixels
 from modelsheet.pixel_art import make_pixel_art
 from modelsheet.sheets import Cell, Section, draw_frames, draw_grid, draw_sheet
 from modelsheet.shots import axis_words, plan
 
-_KEPT = "The prompt asks for a background, so it was kept. Leave it out to get the figure alone."
 _MOST_COLUMNS = 8
 
 
@@ -48,7 +47,7 @@ def generate(
     studio: Studio, request: GenerateRequest, casting: Casting, context: JobContext
 ) -> GenerateResult:
     """Raises ModelsheetError, Cancelled, torch.OutOfMemoryError."""
-    job = _prepared(studio.base, request, context)
+    job = _prepared(studio, request, context)
     scenes = [set_scene(shot, casting, job.base.family) for shot in plan(job.request)]
     _check_palette(request, scenes)
     studio.ladder.said.clear()
@@ -57,24 +56,24 @@ def generate(
     else:
         painter = Painter(studio, job.canvas, job.sampler, context)
         painted = painter.paint(scenes, tiling=request.tiling)
-        pictures = [_finished(p, s, job) for p, s in zip(painted, scenes, strict=True)]
+        pictures = _finished_all(painted, scenes, job, studio, context)
     if request.poses and request.transparent:
         pictures = align(pictures)
     images = [
         _written(picture, scene, job, context)
         for picture, scene in zip(pictures, scenes, strict=True)
     ]
-    kept = request.transparent and any(scene.backdrop is None for scene in scenes)
     sheet, columns = _sheet(pictures, request, context)
     return GenerateResult(
         images=images,
         sheet=sheet,
         columns=columns,
-        warnings=[*([_KEPT] if kept else []), *studio.ladder.said],
+        warnings=[*studio.cutter.said, *studio.ladder.said],
     )
 
 
-def _prepared(base: BaseModel, request: GenerateRequest, context: JobContext) -> Job:
+def _prepared(studio: Studio, request: GenerateRequest, context: JobContext) -> Job:
+    base = studio.base
     sampler = request.sampler or own_sampler(base)
     canvas = open_canvas(base, request, context)
     check_pixel_art(base, request, canvas)
@@ -85,6 +84,7 @@ def _prepared(base: BaseModel, request: GenerateRequest, context: JobContext) ->
             "inference_steps": request.inference_steps or usual_steps(sampler),
             "guidance_scale": request.guidance_scale or usual_guidance(base, sampler),
             "strength": canvas.strength if request.init_image is not None else None,
+            "cutout": studio.cutter.method_for(request, base),
         }
     )
     for shot in plan(explicit):
@@ -101,12 +101,28 @@ def _check_palette(request: GenerateRequest, scenes: Sequence[Scene]) -> None:
         )
 
 
-def _finished(picture: Image.Image, scene: Scene, job: Job) -> Image.Image:
+def _finished_all(
+    painted: Sequence[Image.Image],
+    scenes: Sequence[Scene],
+    job: Job,
+    studio: Studio,
+    context: JobContext,
+) -> list[Image.Image]:
+    """Raises Cancelled: a matting model takes seconds for each picture."""
+    finished = []
+    for picture, scene in zip(painted, scenes, strict=True):
+        if context.directive() is Directive.CANCEL:
+            raise Cancelled("Painting was cancelled.")
+        finished.append(_finished(picture, scene, job, studio.cutter))
+    return finished
+
+
+def _finished(picture: Image.Image, scene: Scene, job: Job, cutter: Cutter) -> Image.Image:
     """Cut out where asked, make it pixel art where asked, and bring it to its place and size."""
     request, base = job.request, job.base
     is_pixel_art = base.is_pixel_art or request.pixel_art is not None
-    if scene.backdrop is not None:
-        picture = key_out(picture, scene.backdrop.colour, hard_edge=is_pixel_art)
+    if request.transparent:
+        picture = cutter.cut(picture, scene.backdrop, request.cutout, hard_edge=is_pixel_art)
     if request.pixel_art is not None:
         known = 1 if base.is_pixel_art else 0
         picture = make_pixel_art(picture, request.pixel_art, scene.references, known)

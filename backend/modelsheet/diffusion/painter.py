@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -12,6 +13,7 @@ from modelsheet.contract import GeneratedImage, GenerateRequest, Progress, Sampl
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.canvas import Canvas, start_on
 from modelsheet.diffusion.cast import Scene
+from modelsheet.diffusion.cutting import Cutter
 from modelsheet.diffusion.generation import as_pictures, draw_noise
 from modelsheet.diffusion.memory_ladder import MemoryLadder
 from modelsheet.diffusion.pictures import write_picture
@@ -32,8 +34,9 @@ _WHITE: Colour = (255, 255, 255)
 class Studio:
     """A base with everything that stays warm between jobs."""
 
-    def __init__(self, base: BaseModel) -> None:
+    def __init__(self, base: BaseModel, data_dir: Path) -> None:
         self.base = base
+        self.cutter = Cutter(data_dir)
         self.wardrobe = Wardrobe(base)
         self.ladder = MemoryLadder(base)
         self._preview: PreviewDecoder | None = None

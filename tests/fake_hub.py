@@ -107,7 +107,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     self.wfile.write(body[:at_once])
                     self.wfile.flush()
                     if at_once < len(body):
-                        hub.go.wait(60)
+                        hub.go.wait(600)
                     self.wfile.write(body[at_once:])
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True  # the other side was ended

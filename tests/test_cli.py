@@ -171,11 +171,13 @@ def test_ctrl_c_cancels_the_job_in_the_service(client: BackendClient, server: li
         "runpy.run_module('modelsheet', run_name='__main__')"
     )
     line = [sys.executable, "-c", start, "generate", "wait", *server]
-    terminal = subprocess.Popen(line, env=backend_path(), stderr=subprocess.PIPE, text=True)
-    job = next_running_job(client, cursor)
-
-    terminal.send_signal(signal.SIGINT)
-    _, said = terminal.communicate(timeout=120)
+    with subprocess.Popen(line, env=backend_path(), stderr=subprocess.PIPE, text=True) as terminal:
+        try:
+            job = next_running_job(client, cursor)
+            terminal.send_signal(signal.SIGINT)
+            _, said = terminal.communicate(timeout=180)
+        finally:
+            terminal.kill()
 
     assert terminal.returncode == 130
     assert "cancelled, here and in the service" in said

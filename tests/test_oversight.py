@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -123,7 +124,8 @@ def test_the_service_ends_after_the_running_job(tmp_path: Path) -> None:
         (tmp_path / "data" / "go").touch()
         settings = Settings.from_environment({"MODELSHEET_HOME": str(tmp_path)})
         while (connection := read_connection(settings)) is not None:
-            psutil.wait_procs([psutil.Process(connection.pid)], timeout=1)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.wait_procs([psutil.Process(connection.pid)], timeout=1)
     with toy.service(tmp_path) as client:
         client.wait(waiting.id, lambda view: None)
         assert client.job(job.id).state == "done"

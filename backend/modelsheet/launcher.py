@@ -14,7 +14,7 @@ from modelsheet.service.connection import connection_path, read_connection
 from modelsheet.settings import Settings
 
 SERVE = (sys.executable, "-m", "modelsheet", "serve")
-_START_TIMEOUT_S = 90.0
+_START_TIMEOUT_S = 180.0
 _LOOK_EVERY_S = 0.05
 _END_TIMEOUT_S = 30.0
 _LAST_WORDS = 600  # characters of a failed service's output worth showing

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(not _FOLDER.is_dir(), reason="no photographs in 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("base_model", ["sd15", "sdxl"])
 @pytest.mark.parametrize(("thing", "noun"), [("cat", "cat"), ("pink_sunglasses", "sunglasses")])
 def test_photographs_go_the_whole_way(

@@ -27,7 +27,7 @@ def distance(picture: Image.Image, truth: Image.Image) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1800)
 def test_the_hero_is_painted_as_herself(tmp_path: Path) -> None:
     layers = read_layers(HERO)
     worker, context = Worker(tmp_path, torch.device("cpu")), Context(tmp_path, "a0")

@@ -12,7 +12,7 @@ from modelsheet.diffusion.resume import Trial, compare
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_killed_process_s_learning_ends_with_the_same_bytes(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ Knows nothing of what is tested; the scripts lie in `steps/`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -62,9 +63,12 @@ def stop_service(home: Path) -> None:
     connection = home / "modelsheet/run/server.json"
     if connection.is_file():
         pid = json.loads(connection.read_text(encoding="utf-8"))["pid"]
-        service = psutil.Process(pid)
-        service.terminate()
-        psutil.wait_procs([service], timeout=20)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            service = psutil.Process(pid)
+            service.terminate()
+            _, left = psutil.wait_procs([service], timeout=120)
+            for one in left:
+                one.kill()
 
 
 def run(

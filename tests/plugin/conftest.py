@@ -28,7 +28,7 @@ import modelsheet_krita  # noqa: E402, F401  registers itself, as in Krita
 
 fake_krita.Krita.instance().extensions[0]._link.stop()
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 Until = Callable[[Callable[[], object]], None]
 
 

@@ -57,9 +57,12 @@ def test_a_running_backend_is_asked_to_end(tmp_path: Path) -> None:
     path.write_text(json.dumps({"url": "http://127.0.0.1:1", "token": "t", "pid": backend.pid}))
     path.chmod(0o600)
 
-    launcher.Launcher(plan(tmp_path), os.environ).stop()
-
-    assert backend.wait() == -signal.SIGTERM
+    with backend:
+        try:
+            launcher.Launcher(plan(tmp_path), os.environ).stop()
+            assert backend.wait(180) == -signal.SIGTERM
+        finally:
+            backend.kill()
 
 
 def test_what_has_ended_without_tidying_up_is_tidied_up(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.skipif(binding.MAJOR == 6, reason="this is the run under PyQt6")
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_docker_lives_under_qt_6() -> None:
     pytest.importorskip("PyQt6.QtWidgets", reason="PyQt6 is not usable", exc_type=ImportError)
 

@@ -1,23 +1,35 @@
-"""Results become layers: as a group, or as a sheet on one layer."""
+"""Results become layers: as a group, as a sheet on one layer, or as the frames of an animation."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 
-from .picture import NamedPicture, Picture, Place, from_image, to_image
+from .picture import NamedPicture, Picture, Place, borrowed, from_image
 from .qt import QtCore, QtGui
 from .results import Result, Target
+from .strips import fitted
 from .words import tr
 
 
-def apply(how: str, results: list[Result], target: Target) -> None:
-    """Raises BadInput: the document was closed."""
-    first = results[0]
+def apply(how: str, results: list[Result], target: Target) -> Generator[None, None, None]:
+    """One undo step; yields often. `how`: layers, sheet, frames. Raises BadInput: the document was
+    closed."""
+    first, document, place = results[0], target.document, target.place
     name = f"{first.prompt} ({tr('seed {seed}', seed=first.image.seed)})"
-    layers = [_layer(one, target.place) for one in results]
+    pictures = [result.picture for result in results]
     if how == "sheet":
-        layers = [NamedPicture(sheet([layer.picture for layer in layers]), name)]
-    target.document.insert(name, layers, target.place)
+        layers = [NamedPicture(sheet(pictures), name)]
+        yield from document.insert(name, layers, Place(place.x, place.y))
+        return
+    pictures = [fitted(picture, place) for picture in pictures]
+    if how == "frames":
+        yield from document.insert_frames(name, pictures, place)
+        return
+    layers = [
+        NamedPicture(picture, _layer_name(result)) for picture, result in zip(pictures, results)
+    ]
+    yield from document.insert(name, layers, place)
 
 
 def sheet(pictures: list[Picture]) -> Picture:
@@ -33,28 +45,11 @@ def sheet(pictures: list[Picture]) -> Picture:
     for place, picture in enumerate(pictures):
         row, column = divmod(place, columns)
         x = column * width + (width - picture.width) // 2
-        painter.drawImage(x, row * height + (height - picture.height) // 2, to_image(picture))
+        painter.drawImage(x, row * height + (height - picture.height) // 2, borrowed(picture))
     painter.end()
     return from_image(image, "")
 
 
-def _layer(result: Result, place: Place) -> NamedPicture:
+def _layer_name(result: Result) -> str:
     name = tr("seed {seed}", seed=result.image.seed)
-    if result.image.label:
-        name = f"{name}, {result.image.label}"
-    return NamedPicture(_fitted(result.picture, place), name)
-
-
-def _fitted(picture: Picture, place: Place) -> Picture:
-    """Scale what was painted over an area of the canvas to that area's size."""
-    if not place.width or (picture.width, picture.height) == (place.width, place.height):
-        return picture
-    mode = QtCore.Qt.TransformationMode
-    soft = to_image(picture).convertToFormat(QtGui.QImage.Format.Format_ARGB32_Premultiplied)
-    image = soft.scaled(
-        place.width,
-        place.height,
-        QtCore.Qt.AspectRatioMode.IgnoreAspectRatio,
-        mode.SmoothTransformation,
-    )
-    return from_image(image, picture.name)
+    return f"{name}, {result.image.label}" if result.image.label else name

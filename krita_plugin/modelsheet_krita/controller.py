@@ -134,9 +134,9 @@ class Controller(QtCore.QObject):
         self._replaced[job_id] = subject_id
 
     def _apply(self, keys: list[int], how: str) -> None:
-        self.generating.apply(keys, how)
         self.panel.preview.hide()
         self.panel.notice.hide()
+        self.generating.apply(keys, how)
 
     def subjects(self) -> tuple[SubjectView, ...]:
         return self.shelf.subjects

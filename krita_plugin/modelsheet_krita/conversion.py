@@ -38,7 +38,7 @@ class Converter:
         target: tuple[str, str, str],
     ) -> bytes:
         """Convert between two spaces (model, depth, profile). Raises BadInput when Krita cannot."""
-        if _is_srgb(source) and _is_srgb(target):
+        if is_srgb(source) and is_srgb(target):
             return pixels
         layer = self._scratch().createNode("conversion", "paintlayer")
         if layer.setColorSpace(*source):
@@ -77,5 +77,5 @@ def check_size(name: str, raw: bytes, space: tuple[str, str, str], pixels: int) 
         )
 
 
-def _is_srgb(space: tuple[str, str, str]) -> bool:
+def is_srgb(space: tuple[str, str, str]) -> bool:
     return space[:2] == SRGB[:2] and space[2] in SRGB_PROFILES

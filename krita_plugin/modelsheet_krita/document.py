@@ -7,9 +7,10 @@ own that nobody sees.
 from __future__ import annotations
 
 import json
-import unicodedata
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from krita import Krita
@@ -20,14 +21,13 @@ from .conversion import SRGB, Converter, check_size, space_of
 from .errors import BadInput
 from .frame import Box
 from .layer_reading import LayerReading
+from .layer_writing import LayerWriting
 from .picture import NamedPicture, Picture, Place, Reading
 from .qt import QtCore
 from .reader import TileSource
 from .sources import Wish
 from .words import tr
 
-LONGEST_NAME = 200
-ACTIVE_LAYER_CHECKS_MS = (0, 100, 300)
 ANNOTATION = "modelsheet/subjects"
 LONGEST_GROUND = 2048  # px; what the backend takes to paint over
 
@@ -114,25 +114,23 @@ class OpenDocument:
         )
         return b"".join(row[: picture.width] for row in rows)
 
-    def insert(self, name: str, results: Sequence[NamedPicture], place: Place) -> None:
-        """Add one group with a layer per result on top, in one undo step; only the first is shown.
+    def insert(
+        self, name: str, results: Sequence[NamedPicture], place: Place
+    ) -> Generator[None, None, None]:
+        """Add one group with a layer per result; see LayerWriting."""
+        yield from self._writing().group(name, results, place)
 
-        Raises BadInput when the document was closed.
-        """
+    def insert_frames(
+        self, name: str, pictures: Sequence[Picture], place: Place
+    ) -> Generator[None, None, None]:
+        """Add one animated layer with a key frame per picture; see LayerWriting."""
+        yield from self._writing().frames(name, pictures, place)
+
+    def _writing(self) -> LayerWriting:
         self._require_open()
-        active = self._document.activeNode()
-        group = self._document.createGroupLayer(layer_name(name))
-        with _converter() as converter:
-            layers = [self._layer(result, place, converter) for result in results]
-        for hidden in layers[1:]:
-            hidden.setVisible(False)
-        # Krita records one step per node that joins the image: so they join inside the group.
-        group.setChildNodes(layers[::-1])
-        self._document.rootNode().addChildNode(group, None)
-        if len(layers) > 1:
-            # Krita shows an only child in its group's place; several it lists but does not paint.
-            self._document.refreshProjection()
-        _keep_active(self._document, active, group)
+        return LayerWriting(
+            self._document, self._require_open, make_converter=_converter, open_file=_opened
+        )
 
     def _require_open(self) -> None:
         if not self.is_open:
@@ -143,16 +141,6 @@ class OpenDocument:
                     name=self.name,
                 )
             )
-
-    def _layer(self, result: NamedPicture, place: Place, converter: Converter) -> Any:
-        picture = result.picture
-        node = self._document.createNode(layer_name(result.layer), "paintlayer")
-        native = converter.convert(
-            picture.pixels, picture.width, picture.height, SRGB, space_of(node)
-        )
-        x, y = place.x - picture.width // 2, place.y - picture.height // 2
-        node.setPixelData(QtCore.QByteArray(native), x, y, picture.width, picture.height)
-        return node
 
     def remember_subjects(self, subjects: Sequence[SubjectView]) -> None:
         """Note in the document which subjects are painted in it."""
@@ -182,30 +170,30 @@ def _converter() -> Converter:
     return Converter(lambda: krita.createDocument(1, 1, "Modelsheet", *SRGB, 72.0))
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A document of ours that nobody sees, and of which Krita asks nothing. Raises BadInput."""
+    krita = Krita.instance()
+    was_silent = krita.batchmode()
+    krita.setBatchmode(True)
+    try:
+        document = krita.openDocument(str(path))
+    finally:
+        krita.setBatchmode(was_silent)
+    if document is None:
+        raise BadInput(
+            tr("Krita made no animation of these pictures. Apply them as a group of layers.")
+        )
+    try:
+        yield document
+    finally:
+        document.setModified(False)
+        document.close()
+
+
 def _drained(steps: Generator[None, None, Picture]) -> Picture:
     while True:
         try:
             next(steps)
         except StopIteration as finished:
             return finished.value  # type: ignore[no-any-return]
-
-
-def layer_name(text: str) -> str:
-    """Cut to what Krita stores safely: one line without control characters, at most 200 long."""
-    clean = "".join(" " if unicodedata.category(one)[0] == "C" else one for one in text)
-    return clean if len(clean) <= LONGEST_NAME else clean[: LONGEST_NAME - 1] + "…"
-
-
-def _keep_active(document: Any, active: Any, group: Any) -> None:
-    """Make the artist's layer active again: Krita activates the new group some time later."""
-    if active is None:
-        return
-    group_id = group.uniqueId()
-
-    def check() -> None:
-        now = document.activeNode()
-        if now is not None and now.uniqueId() == group_id:
-            document.setActiveNode(active)
-
-    for delay_ms in ACTIVE_LAYER_CHECKS_MS:
-        QtCore.QTimer.singleShot(delay_ms, check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import partial
 from typing import Any, Callable
 
@@ -10,6 +11,7 @@ from .asking import Asked, Ground
 from .contract import JobView
 from .desk import Desk
 from .errors import BadInput
+from .pace import Pace
 from .picture import to_image
 from .qt import QtCore, QtWidgets
 from .request import Explore
@@ -25,6 +27,7 @@ class Generating:
         self._targets: dict[str, Target | None] = {}
         self.results = Results(desk)
         self._reference: Result | None = None
+        self._applying: list[Pace] = []
 
     def start(
         self,
@@ -95,13 +98,30 @@ class Generating:
         chosen = self.results.of(keys)
         if not chosen:
             raise BadInput(tr("Select the pictures to apply."))
+        batches = []
         for job_id in dict.fromkeys(result.job_id for result in chosen):
             results = [result for result in chosen if result.job_id == job_id]
             target = results[0].target or self._target()
             if target is None:
                 raise BadInput(tr("No document is open. Open the one that shall have the picture."))
-            applying.apply(how, results, target)
+            batches.append((results, target))
+        pace = Pace(self._applied(batches, how), lambda done: None, self._on_not_applied)
+        self._applying = [one for one in self._applying if one.is_running] + [pace]
+        pace.begin()
+
+    @property
+    def is_applying(self) -> bool:
+        return any(pace.is_running for pace in self._applying)
+
+    def _applied(
+        self, batches: list[tuple[list[Result], Target]], how: str
+    ) -> Generator[None, None, None]:
+        for results, target in batches:
+            yield from applying.apply(how, results, target)
             self._desk.note_subjects(target.document, results[0].prompt)
+
+    def _on_not_applied(self, error: Exception) -> None:
+        self._desk.attempt(partial(_raise, error))
 
     def _submit(self, asked: Asked, target: Target | None, on_sent: Callable[[str], None]) -> None:
         def sent(job: JobView) -> None:
@@ -180,3 +200,7 @@ def _request(result: Result) -> dict[str, Any]:
 
 def _random_seed(most: int) -> int:
     return QtCore.QRandomGenerator.global_().bounded(most)
+
+
+def _raise(error: Exception) -> None:
+    raise error

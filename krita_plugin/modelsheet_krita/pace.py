@@ -35,6 +35,10 @@ class Pace(QtCore.QObject):
         self._timer.stop()
         self._work.close()
 
+    def begin(self) -> None:
+        """Do the first slice at once: what is small needs no later turn."""
+        self._turn()
+
     def _turn(self) -> None:
         guarded(self._slice, self._fail)
 

@@ -29,7 +29,7 @@ THEME_EVENTS = frozenset({QtCore.QEvent.Type.PaletteChange, QtCore.QEvent.Type.S
 class Panel(QtWidgets.QWidget):
     """Subjects, prompt, progress, results."""
 
-    apply_wanted = Signal(object, str)  # list of result keys; layers or sheet
+    apply_wanted = Signal(object, str)  # list of result keys; layers, sheet or frames
     result_wanted = Signal(str, object)  # again, vary, ...; list of result keys
     job_wanted = Signal(str, str)  # job id; what a JobCard's buttons say
     retry_wanted = Signal()
@@ -88,6 +88,7 @@ class Panel(QtWidgets.QWidget):
         for how, text in (
             ("layers", tr("As a Group of Layers")),
             ("sheet", tr("As a Sheet on One Layer")),
+            ("frames", tr("As Frames of an Animation")),
         ):
             menu.addAction(text).triggered.connect(partial(self._apply, how))
         self.apply_as.setMenu(menu)

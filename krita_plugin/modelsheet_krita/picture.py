@@ -69,10 +69,10 @@ class NamedPicture:
 
 def to_image(picture: Picture) -> QtGui.QImage:
     """Copy into a QImage; Krita's BGRA is ARGB32 on a little-endian machine."""
-    return _borrowed(picture).copy()
+    return borrowed(picture).copy()
 
 
-def _borrowed(picture: Picture) -> QtGui.QImage:
+def borrowed(picture: Picture) -> QtGui.QImage:
     """The same without a copy: good while the picture is there."""
     return QtGui.QImage(
         picture.pixels,
@@ -84,9 +84,13 @@ def _borrowed(picture: Picture) -> QtGui.QImage:
 
 
 def from_image(image: QtGui.QImage, name: str) -> Picture:
+    return Picture(name, image.width(), image.height(), pixels_of(image))
+
+
+def pixels_of(image: QtGui.QImage) -> bytes:
+    """As straight-alpha BGRA8."""
     image = image.convertToFormat(QtGui.QImage.Format.Format_ARGB32)
-    pixels = image.constBits().asstring(image.width() * image.height() * BYTES_PER_PIXEL)
-    return Picture(name, image.width(), image.height(), pixels)
+    return image.constBits().asstring(image.width() * image.height() * BYTES_PER_PIXEL)
 
 
 def cropped(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
@@ -109,7 +113,7 @@ def shown_box(picture: Picture) -> tuple[int, int, int, int] | None:
 
 def glance(picture: Picture, side: int) -> QtGui.QImage:
     """The picture, brought near `side` px by leaving pixels out if it is larger: that is quick."""
-    image = _borrowed(picture)
+    image = borrowed(picture)
     if max(picture.width, picture.height) <= side:
         return image.copy()
     return image.scaled(

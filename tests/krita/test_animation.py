@@ -60,3 +60,25 @@ def test_eight_poses_load_as_an_animation_and_match_their_atlas(play: Play, tmp_
         place = entry["frame"]
         cut = sheet.crop((place["x"], place["y"], place["x"] + 32, place["y"] + 32))
         assert np.array_equal(np.asarray(cut), np.asarray(frame))
+
+
+COLOURS = ("RGBA-U8", "RGBA-U16", "GRAYA-U8")
+
+
+def test_results_become_the_frames_of_one_animated_layer(play: Play) -> None:
+    report = play("frames", runner="", environment={"FRAMES_COLOURS": " ".join(COLOURS)}).report
+
+    for colours in COLOURS:
+        told = report[colours]
+        assert told["layer"] == ["walk", "paintlayer", True]
+        assert told["keys"] == [True] * 4 + [False]
+        assert told["native"]
+        assert [width for _, width in told["frames"]] == [100] * 4
+        assert told["on the canvas"]
+        assert told["active kept"]
+        assert told["selection"] == [20, 30, 40, 50]
+        assert told["zoom kept"]
+        assert told["time kept"]
+        assert told["undone in one step"]
+    assert [level for level, _ in report["RGBA-U8"]["frames"]] == [50, 100, 150, 200]
+    assert report["documents"] == 0

@@ -1,4 +1,4 @@
-"""Krita's thread is not held up by learning from large layers."""
+"""Krita's thread is not held up by learning from large layers, nor by what is painted for them."""
 
 from __future__ import annotations
 
@@ -21,5 +21,6 @@ def test_thirty_large_layers_are_read_in_short_turns(
     with capsys.disabled():
         print("\nlongest calls and turns in ms, 4096 x 4096, 30 layers:", json.dumps(report))  # noqa: T201
     assert report["pictures"] == 30
-    for what in ("reading", "sending", "generating"):
+    busy = ("reading", "sending", "generating", "applying 3 as layers", "applying 3 as frames")
+    for what in busy:
         assert report[what]["ours"] < MOST_MS

@@ -53,6 +53,12 @@ def generate(docker: Any, backend: FakeBackend, until: Until, *, count: int = 2)
     until(lambda: len(panel.results.pictures()) == before + count)
 
 
+def apply(docker: Any, until: Until) -> None:
+    """Press Apply and wait until all is in the document, or it was said why not."""
+    docker.controller.panel.apply.click()
+    until(lambda: not docker.controller.generating.is_applying)
+
+
 def newest_wish(backend: FakeBackend, until: Until) -> GenerateRequest:
     """The generate request that waits for its pictures."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import struct
+from pathlib import Path
 from typing import Any
 
-from tests.plugin import binding
+from tests.plugin import binding, fake_kra
 from tests.plugin.binding import (
     QByteArray,
     QDockWidget,
@@ -89,6 +90,9 @@ class Node:
     def name(self) -> str:
         return self._name
 
+    def setName(self, name: str) -> None:
+        self._name = name
+
     def type(self) -> str:
         return self._kind
 
@@ -149,11 +153,20 @@ class Node:
     def addChildNode(self, node: Node, above: Node | None) -> bool:
         assert above is None, "the plugin only adds on top"
         self._children.append(node)
+        node.document = self.document
         if self.attached:
             node.attach()
             self.document.touch()
             self.document.undo_steps.append((self, node))
             self.document.active = node
+        return True
+
+    def remove(self) -> bool:
+        parents = [self.document.rootNode(), *self.document.rootNode().childNodes()]
+        for parent in parents:
+            if self in parent._children:
+                parent._children.remove(self)
+        self.attached = False
         return True
 
     def attach(self) -> None:
@@ -298,6 +311,10 @@ class Document:
         self.annotations[kind] = bytes(content)
         self._modified = True
 
+    def removeAnnotation(self, kind: str) -> None:
+        del self.annotations[kind]
+        self._modified = True
+
     def activeNode(self) -> Node | None:
         return self.active
 
@@ -406,6 +423,7 @@ class Krita(QObject):
         self.settings: dict[tuple[str, str], str] = {}
         self.factories: list[DockWidgetFactory] = []
         self.extensions: list[Extension] = []
+        self._is_silent = False
         self._notifier = Notifier()
         self._numbers = itertools.count()
 
@@ -430,6 +448,21 @@ class Krita(QObject):
         document = Document(width, height, (model, depth, profile))
         self.open_documents.append(document)
         return document
+
+    def openDocument(self, path: str) -> Document | None:
+        """Of Krita's own files those with one animated layer. It is not among the open ones."""
+        assert self._is_silent, "else Krita would ask the artist"
+        name, frames = fake_kra.read(Path(path))
+        document = Document(64, 64)
+        layer = document.add(name)
+        layer.frames = {time: (QRect(*box), raw) for time, (box, raw) in frames.items()}
+        return document
+
+    def batchmode(self) -> bool:
+        return self._is_silent
+
+    def setBatchmode(self, is_silent: bool) -> None:
+        self._is_silent = is_silent
 
     def icon(self, name: str) -> QIcon:
         pixmap = QPixmap(16, 16)

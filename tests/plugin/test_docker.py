@@ -10,7 +10,7 @@ from modelsheet.contract import LearnRequest, Progress
 from tests.plugin import fake_krita
 from tests.plugin.binding import QDockWidget, QRect
 from tests.plugin.conftest import Until, open_document
-from tests.plugin.drive import GREEN, captions, generate, learn_hero, open_form, said
+from tests.plugin.drive import GREEN, apply, captions, generate, learn_hero, open_form, said
 from tests.plugin.fake_backend import FakeBackend
 
 
@@ -40,7 +40,7 @@ def test_results_become_one_group_that_one_undo_removes(
     generate(connected, remote, until)
     assert not document.modified()
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     group = document.rootNode().childNodes()[-1]
     layers = group.childNodes()
@@ -59,7 +59,7 @@ def test_the_artists_layer_is_active_again_after_applying(
 ) -> None:
     generate(connected, remote, until)
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     until(lambda: document.activeNode() and document.activeNode().name() == "front")
 
@@ -69,7 +69,7 @@ def test_without_a_selection_results_go_to_the_middle_of_the_canvas(
 ) -> None:
     generate(connected, remote, until, count=1)
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     layer = document.rootNode().childNodes()[-1].childNodes()[0]
     assert layer.bounds().getRect() == (124, 124, 8, 8)
@@ -85,7 +85,7 @@ def test_results_go_into_the_document_in_front_when_generate_was_clicked(
     generate(connected, remote, until)
     other = open_document(krita, fake_krita.Document(64, 64))
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     assert len(document.undo_steps) == 1
     assert other.undo_steps == []
@@ -97,7 +97,7 @@ def test_applying_to_a_closed_document_says_so(
     generate(connected, remote, until)
     document.close()
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     assert "is closed. Generate again" in said(connected)
     assert document.undo_steps == []
@@ -124,7 +124,7 @@ def test_documents_of_other_colours_are_read_as_srgb_and_written_in_their_own(
     learn_hero(connected, remote, until)
     generate(connected, remote, until, count=1)
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     sent = remote.blobs[remote.the_request(LearnRequest).images[0].blob]
     grey = bytes([0x20, 0x20, 0x20, 0xFF])
@@ -253,11 +253,11 @@ def test_results_without_any_document_wait_for_one(
     connected: Any, krita: Any, remote: FakeBackend, until: Until
 ) -> None:
     generate(connected, remote, until, count=1)
-    connected.controller.panel.apply.click()
+    apply(connected, until)
     assert said(connected).startswith("No document is open.")
 
     document = open_document(krita, fake_krita.Document(256, 256))
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     assert len(document.undo_steps) == 1
 

@@ -9,7 +9,7 @@ from modelsheet.contract import GenerateRequest
 from tests.plugin import fake_krita
 from tests.plugin.binding import QApplication, QRect, Qt
 from tests.plugin.conftest import Until
-from tests.plugin.drive import GREEN, generate, learn_hero, newest_wish, press, said
+from tests.plugin.drive import GREEN, apply, generate, learn_hero, newest_wish, press, said
 from tests.plugin.fake_backend import FakeBackend
 
 
@@ -126,7 +126,7 @@ def test_what_was_painted_over_an_area_fills_it_again(
     fold.source.setCurrentIndex(fold.source.findData("canvas"))
     generate(connected, remote, until, count=1)
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     layer = document.rootNode().childNodes()[-1].childNodes()[0]
     assert layer.bounds().getRect() == (12, 24, 16, 20)
@@ -151,11 +151,38 @@ def test_several_become_a_sheet_on_one_layer(
     generate(connected, remote, until, count=4)
 
     connected.controller.panel.apply_wanted.emit(choose(connected, 0, 1, 2, 3), "sheet")
+    until(lambda: not connected.controller.generating.is_applying)
 
     layers = document.rootNode().childNodes()[-1].childNodes()
     assert [layer.bounds().getRect() for layer in layers] == [(120, 120, 16, 16)]
     assert bytes(layers[0].pixelData(120, 120, 16, 16)) == GREEN * 256
     assert len(document.undo_steps) == 1
+
+
+def test_several_become_the_frames_of_one_layer(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: fake_krita.Krita,
+    remote: FakeBackend,
+    until: Until,
+) -> None:
+    document.setSelection(fake_krita.Selection(QRect(100, 50, 20, 10)))
+    generate(connected, remote, until, count=3)
+
+    connected.controller.panel.apply_wanted.emit(choose(connected, 0, 1, 2), "frames")
+    until(lambda: not connected.controller.generating.is_applying)
+
+    layer = document.rootNode().childNodes()[-1]
+    assert (layer.type(), layer.name()) == ("paintlayer", "@hero holding sword (seed 7)")
+    assert [layer.hasKeyframeAtTime(time) for time in range(4)] == [True] * 3 + [False]
+    for time in range(3):
+        assert bytes(layer.pixelDataAtTime(106, 51, 8, 8, time)) == GREEN * 64
+        around = bytes(layer.pixelDataAtTime(105, 50, 10, 10, time))
+        assert around.count(GREEN) == 64
+    assert not krita.batchmode()
+    assert krita.open_documents == [document]
+    assert len(document.undo_steps) == 1
+    until(lambda: document.activeNode().name() == "front")
 
 
 def test_pointing_at_another_result_compares_the_two(
@@ -197,7 +224,7 @@ def test_a_document_remembers_its_subjects(
     generate(connected, remote, until)
     assert document.annotations == {}
 
-    connected.controller.panel.apply.click()
+    apply(connected, until)
 
     noted = json.loads(document.annotations["modelsheet/subjects"])["subjects"]
     assert [(one["name"], one["class_noun"]) for one in noted] == [("Hero", "knight")]
@@ -259,7 +286,7 @@ def test_keys_walk_remove_and_apply(
     press(results, Qt.Key.Key_Right)
     assert results.chosen() == [keys[1]]
     press(results, Qt.Key.Key_Return)
-    assert len(document.undo_steps) == 1
+    until(lambda: len(document.undo_steps) == 1)
     press(results, Qt.Key.Key_Delete)
     assert len(results.pictures()) == 2
 

@@ -42,6 +42,7 @@ def steps(driver):
     driver.report["document_touched_by_generating"] = document.modified()
     active = document.activeNode().uniqueId()
     driver.child("modelsheet_apply").click()
+    yield lambda: not driver.docker().controller.generating.is_applying
     yield after(1.0)
     driver.report["active_layer_kept"] = document.activeNode().uniqueId() == active
     driver.report["selection_kept"] = rectangle(document.selection()) == SELECTION.getRect()

@@ -27,6 +27,7 @@ def steps(driver):
         node.setVisible(False)  # as an artist would, to see the new ones alone
     document.refreshProjection()
     driver.child("modelsheet_apply").click()
+    yield lambda: not driver.docker().controller.generating.is_applying
     yield after(1.5)
     photograph(driver, "krita-5-results")
     driver.report["layers"] = [node.name() for node in document.rootNode().childNodes()]

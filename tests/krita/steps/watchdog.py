@@ -2,7 +2,8 @@
 
 The document has WATCHDOG_SIDE px a side. A heartbeat that comes late tells how long a turn of the
 event loop took, Krita's own painting included, which is slow without a graphics card. `ours` is
-the longest that a call of the plugin's own held the loop up. Both are in milliseconds: by the
+the longest that a call of the plugin's own held the loop up, without `krita composes`: the call
+that adds a layer, in which Krita itself composes the whole canvas. All are in milliseconds: by the
 clock, and in processor time of Krita's main thread, which another program's load leaves alone.
 """
 
@@ -20,6 +21,7 @@ ROAD = runpy.run_path(str(Path(__file__).with_name("road.py")))
 after, is_shown = ROAD["after"], ROAD["is_shown"]
 SIDE = int(os.environ.get("WATCHDOG_SIDE", "4096"))
 LAYERS = 30
+PICTURES = 3
 BEAT_MS = 2
 
 
@@ -29,27 +31,34 @@ class Watchdog:
     def __init__(self):
         self._timer = QTimer()
         self._timer.timeout.connect(self._beat)
+        self.calls, self.composing = [], []
         self.start()
         self._timer.start(BEAT_MS)
 
     def start(self):
-        self.turns, self.calls = [], [(0.0, 0.0)]
+        self.turns = []
+        self.calls[:], self.composing[:] = [(0.0, 0.0)], [(0.0, 0.0)]
         self._clock, self._cpu = time.monotonic(), time.thread_time()
 
     def watch_calls(self):
         """All that the plugin does of itself goes through its guard."""
-        from modelsheet_krita import controller, link, pace
+        from modelsheet_krita import controller, layer_writing, link, pace
 
         for room in (controller, link, pace):
-            room.guarded = self._timed(room.guarded)
+            room.guarded = self._timed(room.guarded, self.calls)
+        writing = layer_writing.LayerWriting
+        writing._join = self._timed(writing._join, self.composing)
 
-    def _timed(self, guarded):
-        def timed(action, on_error):
+    def _timed(self, function, into):
+        def timed(*arguments):
+            inner = len(self.composing)
             clock, cpu = time.monotonic(), time.thread_time()
             try:
-                return guarded(action, on_error)
+                return function(*arguments)
             finally:
-                self.calls.append((_ms(time.thread_time() - cpu), _ms(time.monotonic() - clock)))
+                took = time.thread_time() - cpu, time.monotonic() - clock
+                theirs = [sum(one[which] for one in self.composing[inner:]) for which in (0, 1)]
+                into.append(tuple(round(_ms(took[n]) - theirs[n], 1) for n in (0, 1)))
 
         return timed
 
@@ -61,6 +70,8 @@ class Watchdog:
     def longest(self):
         """In milliseconds."""
         return {
+            "krita composes": max(cpu for cpu, _ in self.composing),
+            "krita composes by the clock": max(clock for _, clock in self.composing),
             "ours": max(cpu for cpu, _ in self.calls),
             "ours by the clock": max(clock for _, clock in self.calls),
             "loop": max((cpu for cpu, _ in self.turns), default=0.0),
@@ -102,7 +113,7 @@ def steps(driver):
     form.learn.click()
     yield lambda: driver.child("modelsheet_subjects").count() == 1
     driver.report["sending"] = watchdog.longest()
-    yield from paint_one(driver, watchdog)
+    yield from paint(driver, watchdog)
 
 
 def fill(document):
@@ -119,14 +130,20 @@ def fill(document):
     document.refreshProjection()
 
 
-def paint_one(driver, watchdog):
+def paint(driver, watchdog):
     driver.child("modelsheet_prompt").setText("@large")
-    driver.child("modelsheet_count").setValue(1)
+    driver.child("modelsheet_count").setValue(PICTURES)
+    fold = driver.docker().controller.panel.box.fold
+    fold.size.setCurrentIndex(fold.size.findData("canvas"))
     watchdog.start()
     driver.child("modelsheet_generate").click()
-    yield lambda: len(driver.child("modelsheet_results").pictures()) == 1
+    yield lambda: len(driver.child("modelsheet_results").pictures()) == PICTURES
     driver.report["generating"] = watchdog.longest()
-    watchdog.start()
-    driver.child("modelsheet_apply").click()
-    yield after(0.5)
-    driver.report["applying, which Krita composes the canvas for"] = watchdog.longest()
+    generating = driver.docker().controller.generating
+    for how in ("layers", "frames"):
+        watchdog.start()
+        keys = driver.child("modelsheet_results").chosen()
+        driver.docker().controller.panel.apply_wanted.emit(keys, how)
+        yield lambda: not generating.is_applying
+        yield after(0.5)
+        driver.report[f"applying {PICTURES} as {how}"] = watchdog.longest()

@@ -189,10 +189,12 @@ def apply_several(driver, document):
     results = driver.child("modelsheet_results")
     results.choose(results.pictures()[0].data(257))
     driver.docker().controller.panel.apply_wanted.emit(results.chosen(), "sheet")
+    yield lambda: not driver.docker().controller.generating.is_applying
     yield after(0.5)
     sheet = document.rootNode().childNodes()[-1].childNodes()
     driver.report["sheet"] = [layer.bounds().getRect()[2:] for layer in sheet]
     Krita.instance().action("modelsheet_apply").trigger()
+    yield lambda: not driver.docker().controller.generating.is_applying
     yield after(0.5)
     driver.report["group"] = len(document.rootNode().childNodes()[-1].childNodes())
     for _ in range(2):
@@ -201,6 +203,7 @@ def apply_several(driver, document):
         yield after(0.4)
     driver.report["two undos undo both"] = names(document) == before
     Krita.instance().action("modelsheet_apply").trigger()
+    yield lambda: not driver.docker().controller.generating.is_applying
     yield after(0.5)
 
 
@@ -226,6 +229,7 @@ def save_and_reopen(driver):
     driver.child("modelsheet_generate").click()
     yield lambda: len(driver.child("modelsheet_results").pictures()) == 4
     driver.child("modelsheet_apply").click()
+    yield lambda: not driver.docker().controller.generating.is_applying
     yield after(0.5)
     driver.report["continued"] = names(krita.activeDocument())[-1].split(" (")[0]
 

@@ -89,3 +89,14 @@ def test_compositing_over_a_colour_mixes_by_alpha() -> None:
     half = np.full((32, 32, 4), (200, 100, 0, 128), np.uint8)
 
     assert over(half, flat((0, 0, 0)))[0, 0].tolist() == [100, 50, 0]
+
+
+def test_recoloured_parts_keep_their_shape_and_words(tiles: TileSet) -> None:
+    plain = Composer(tiles, np.random.default_rng(3))
+    colourful = Composer(tiles, np.random.default_rng(3), recoloured_share=1.0)
+
+    as_drawn, recoloured = plain.random_figure(), colourful.random_figure()
+
+    assert (recoloured.pixels[..., 3] == as_drawn.pixels[..., 3]).all()
+    assert (recoloured.subject, recoloured.details) == (as_drawn.subject, as_drawn.details)
+    assert (recoloured.pixels[..., :3] != as_drawn.pixels[..., :3]).any()

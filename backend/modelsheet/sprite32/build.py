@@ -48,6 +48,8 @@ LEARNING_RATES = {
 }
 TEXT_ENCODER_RATE = 1.5e-4  # a quarter of the UNet's: it starts from CLIP
 POOL_SIZE = 10_000
+# An artist's character has other colours than the tiles: what the autoencoder meets of them.
+RECOLOURED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Builder:
         self.plan = plan
         self.accelerator = Accelerator.detect()
         tiles = TileSet.load(plan.tiles)
+        self.all_tiles = tiles
         self.tiles = tiles if plan.whole_vocabulary else tiles.core()
         shape = plan.architecture
         self.tokenizer: CLIPTokenizer = build_tokenizer(
@@ -118,7 +121,7 @@ class Builder:
 
     def autoencoder(self) -> Stage:
         stage = self._stage("autoencoder", [self.vae], ema_decay=0.998)
-        pool = self._pool(1)
+        pool = self._colourful_pool(1)
         train_autoencoder(self.vae, pool, stage, self.accelerator, self._batch(stage))
         return stage
 
@@ -148,7 +151,8 @@ class Builder:
     def decoder(self) -> Stage:
         modules = [self.vae.decoder, self.vae.post_quant_conv]
         stage = self._stage("decoder", modules, ema_decay=0.998)
-        train_decoder(self.vae, self._pool(5), stage, self.accelerator, self._batch(stage))
+        pool = self._colourful_pool(5)
+        train_decoder(self.vae, pool, stage, self.accelerator, self._batch(stage))
         return stage
 
     def save(self, out: Path) -> None:
@@ -200,6 +204,12 @@ class Builder:
         composer = Composer(self.tiles, rng, figures)
         encoder = self._encode if latents else None
         return PicturePool(composer, self.plan.pool_size, encoder)
+
+    def _colourful_pool(self, seed: int) -> PicturePool:
+        """All tiles, many recoloured: what has no words needs no vocabulary."""
+        rng = np.random.default_rng([self.plan.seed, seed])
+        composer = Composer(self.all_tiles, rng, recoloured_share=RECOLOURED_SHARE)
+        return PicturePool(composer, self.plan.pool_size)
 
     def _encode(self, images: torch.Tensor) -> torch.Tensor:
         return encode(self.vae, self.accelerator.move(images))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,7 @@ PART_ODDS: Mapping[str, float] = {
     "hand2": 0.4,
 }
 FIGURE_SHARE = 0.8
+RECOLOURING_GAINS = (0.4, 1.6)
 FLAT_SHARE = 0.78
 WHITE_SHARE = 0.4
 BARE_SPECIES = ("cat", "octopode", "shadow")  # they wear nothing that fits
@@ -92,11 +93,15 @@ class Composer:
     """
 
     def __init__(
-        self, tiles: TileSet, rng: np.random.Generator, figure_share: float = FIGURE_SHARE
+        self,
+        tiles: TileSet,
+        rng: np.random.Generator,
+        figure_share: float = FIGURE_SHARE,
+        recoloured_share: float = 0.0,
     ) -> None:
         self.tiles = tiles
         self.rng = rng
-        self.figure_share = figure_share
+        self.figure_share, self.recoloured_share = figure_share, recoloured_share
         self.floors = tiles.by_kind.get("terrain/floor", [])
         self.whole = [t for t in tiles.tiles if not t.kind.startswith(("player/", "terrain/floor"))]
 
@@ -120,7 +125,18 @@ class Composer:
         parts = self.random_parts()
         details = [tile.phrase for place, tile in parts.items() if place != "base"]
         self.rng.shuffle(details)
+        if self.recoloured_share:
+            parts = {place: self._recoloured(tile) for place, tile in parts.items()}
         return self.place(figure(parts), parts["base"].phrase, tuple(details))
+
+    def _recoloured(self, tile: Tile) -> Tile:
+        """The same part in other colours, now and then: channels change places and strength."""
+        if self.rng.random() >= self.recoloured_share:
+            return tile
+        gains = self.rng.uniform(*RECOLOURING_GAINS, size=3)
+        colours = tile.pixels[..., self.rng.permutation(3)] * gains
+        pixels = np.concatenate([colours.clip(0, 255), tile.pixels[..., 3:]], axis=-1)
+        return replace(tile, pixels=pixels.astype(np.uint8))
 
     def place(self, pixels: np.ndarray, subject: str, details: tuple[str, ...]) -> Picture:
         """Put a cut-out on a random flat colour or floor."""

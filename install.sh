@@ -341,6 +341,7 @@ apt_install_each() { # Ubuntu, for one, has no chromium: the others shall come a
 }
 
 failed=()
+skipped=()
 check() { # check COMMAND...: runs one of the checks and remembers if it was not clean
     local began=$SECONDS
     say "── $*"
@@ -348,9 +349,26 @@ check() { # check COMMAND...: runs one of the checks and remembers if it was not
     say "   took $((SECONDS - began)) s"
 }
 
+knows_holes() { # whether pip-audit reaches what knows the holes: an index may have packages alone
+    local probe
+    probe=$(cd "$root" && "$venv/bin/pip-audit" --progress-spinner off --format json --no-deps \
+        --disable-pip --requirement <(grep '^waitress==' constraints.txt) 2>>"$log") || true
+    [[ $probe == *'"vulns"'* ]]
+}
+
+check_holes() {
+    if knows_holes; then
+        check pip-audit --progress-spinner off --skip-editable
+    else
+        say "── pip-audit: nothing within reach knows the packages' holes; skipped"
+        skipped+=(pip-audit)
+    fi
+}
+
 check_shell() {
     command -v shellcheck >/dev/null || {
-        say "── shellcheck is not installed: install.sh and .ci/run are not checked by it."
+        say "── shellcheck is not installed: install.sh and .ci/run are not checked by it; skipped"
+        skipped+=(shellcheck)
         return
     }
     say "── shellcheck"
@@ -358,18 +376,21 @@ check_shell() {
 }
 
 run_test() {
-    set_up_backend test,dev
+    set_up_backend test,dev,cluster
     install_system_packages
     cd "$root"
     check ruff check .
     check ruff format --check .
     check mypy --strict
+    check bandit --quiet --recursive --configfile pyproject.toml backend krita_plugin
+    check_holes
     check_shell
     check python -m pytest
     if [ ${#failed[@]} -gt 0 ]; then
         fail "Not clean:$(printf ' [%s]' "${failed[@]}")"
     fi
-    say "All checks are clean ($SECONDS s in all)."
+    local word="skipped: ${#skipped[@]}${skipped[*]:+ (${skipped[*]})}"
+    say "All checks that ran are clean; $word ($SECONDS s in all)."
 }
 
 say_what_would_be_done() {
@@ -380,7 +401,7 @@ say_what_would_be_done() {
         return
     fi
     local extras=''
-    [ "$command" != test ] || extras=test,dev
+    [ "$command" != test ] || extras=test,dev,cluster
     if is_up_to_date "$extras"; then
         say "The backend in .venv is up to date."
     else
@@ -390,7 +411,7 @@ say_what_would_be_done() {
     case $command in
         install) krita_plugin install ;;
         demo) say "The demo would run and write into $root/demo." ;;
-        test) say "ruff, mypy, shellcheck and pytest would run." ;;
+        test) say "ruff, mypy, bandit, pip-audit, shellcheck and pytest would run." ;;
     esac
 }
 

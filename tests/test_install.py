@@ -281,7 +281,7 @@ def test_test_runs_every_check_once(machine: Machine) -> None:
         "ran mypy --strict",
         "ran pytest",
     ]
-    assert "--editable .[test,dev]" in machine.calls[2]
+    assert "--editable .[test,dev,cluster]" in machine.calls[2]
 
 
 def test_one_check_that_fails_fails_the_whole_after_the_others_ran(machine: Machine) -> None:

@@ -86,6 +86,12 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_serve(choices: _Choices) -> None:
     parser = choices.add_parser("serve", help="run the service until Ctrl-C")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument(
+        "--executor", choices=("process", "ray"), default="process", help="ray: a cluster's GPUs"
+    )
+    parser.add_argument(
+        "--ray-address", default="auto", metavar="HOST:PORT", help="the cluster's head"
+    )
     parser.set_defaults(run=commands.serve)
 
 

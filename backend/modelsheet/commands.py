@@ -31,7 +31,8 @@ def serve(arguments: argparse.Namespace, say: Say) -> int:
 
     settings = Settings.from_environment(os.environ)
     say(f"Serving on this machine until Ctrl-C; data in {settings.data_dir}.")
-    server.serve(settings, port=arguments.port)
+    address = arguments.ray_address if arguments.executor == "ray" else ""
+    server.serve(settings, port=arguments.port, ray_address=address)
     return 0
 
 

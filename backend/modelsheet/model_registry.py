@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from modelsheet.contract import Model
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 
-_FILE = "models.json"
+REGISTRY = "models.json"
 # Where ComfyUI, A1111 with Forge, and a plain folder of models keep their checkpoints.
 _SHELVES = ("models/checkpoints", "models/Stable-diffusion", "checkpoints", ".")
 
@@ -49,12 +49,12 @@ class Registry(Model):
 def read_registry(data_dir: Path) -> Registry:
     """Raises ModelsheetError: the file is damaged."""
     try:
-        return Registry.model_validate_json((data_dir / _FILE).read_bytes())
+        return Registry.model_validate_json((data_dir / REGISTRY).read_bytes())
     except FileNotFoundError:
         return Registry()
     except ValidationError:
         raise ModelsheetError(
-            f"{data_dir / _FILE} is damaged. Mend it, or delete it and add your models again."
+            f"{data_dir / REGISTRY} is damaged. Mend it, or delete it and add your models again."
         ) from None
 
 
@@ -124,6 +124,6 @@ def _require_free(name: str, taken: Sequence[str]) -> None:
 
 def _write(data_dir: Path, registry: Registry) -> None:
     data_dir.mkdir(parents=True, exist_ok=True)
-    temporary = data_dir / f".{_FILE}.tmp"
+    temporary = data_dir / f".{REGISTRY}.tmp"
     temporary.write_text(registry.model_dump_json(indent=1), encoding="utf-8")
-    os.replace(temporary, data_dir / _FILE)
+    os.replace(temporary, data_dir / REGISTRY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from modelsheet.service.app import create_app
 from modelsheet.service.dispatcher import Timings
 from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service
+from tests.service.cluster import ToyCluster
 from tests.service.live import PIXELS, LiveService
 from tests.service.toy_runner import TOY_MODEL, make_runner
 
@@ -72,3 +74,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     with LiveService(tmp_path_factory.mktemp("shared")) as service:
         yield service
         assert service.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ToyCluster]:
+    """A Ray cluster of two GPUs, for all tests that leave it as it was."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'modelsheet[cluster]'")
+    with tempfile.TemporaryDirectory() as home:
+        cluster = ToyCluster(Path(home), nodes=2)
+        try:
+            yield cluster
+        finally:
+            cluster.close()

@@ -4,8 +4,9 @@ prompt says so.
 The adapter is a hash over all steps, so a resumed run that skipped or repeated one gives other
 bytes. The class noun of a learn job, or the prompt of a generate job, is read as words:
 `crash-at-3` and `freeze-at-3` (once), `always-crash`, `explode`, `slow`, `deaf` (ignores
-directives), `wait`, `wait-at-6` and `disk-full` (until the file `go` stands in the data folder),
-`fill-the-disk` (once, before what was learnt is published).
+directives), `echo` (gives back the picture it was given), `wait`, `wait-at-6` and `disk-full`
+(until the file `go` stands in the data folder), `fill-the-disk` (once, before what was learnt is
+published).
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ def _advanced(state: bytes, step: int) -> bytes:
 class ToyRunner:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
+        # On a cluster the data folder is the worker's own; this one is everybody's.
+        self._toys = Path(os.environ.get("MODELSHEET_TOYS", data_dir))
+        self._loaded: tuple[str, ...] = ()
 
     def run(self, request: Request, context: JobContext) -> Result:
         if isinstance(request, LearnRequest):
@@ -115,10 +119,10 @@ class ToyRunner:
             _ = 1 / 0
         if "slow" in words:
             time.sleep(0.02)  # the work itself
-        if "disk-full" in words and not (self._data_dir / "go").exists():
+        if "disk-full" in words and not (self._toys / "go").exists():
             raise DiskFull("The disk is full; free some space and resume.")
         waits = bool({"wait", f"wait-at-{step}"} & words)
-        while waits and not (self._data_dir / "go").exists():
+        while waits and not (self._toys / "go").exists():
             if context.directive() is Directive.FINISH:
                 break
             self._obey(words, context.directive())
@@ -129,7 +133,7 @@ class ToyRunner:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def _first(self, words: set[str], word: str, context: JobContext) -> bool:
-        mark = context.checkpoint_dir / f"did-{word}"
+        mark = self._toys / f"did-{word}-{context.job_id}"
         if word not in words or mark.exists():
             return False
         mark.touch()
@@ -184,8 +188,11 @@ def _save(folder: Path, step: int, state: bytes) -> None:
 
 
 def _painted(shot: Shot, context: JobContext) -> GeneratedImage:
-    """One pixel whose colour is the seed."""
+    """One pixel whose colour is the seed; or what was given, if it shall be an echo."""
     request = shot.request
+    content = request.seed.to_bytes(4, "big")
+    if "echo" in request.prompt.split() and request.init_image is not None:
+        content = context.read_blob(request.init_image.blob)
     recipe = Recipe(
         version="toy",
         base_model="sprite32",
@@ -199,7 +206,7 @@ def _painted(shot: Shot, context: JobContext) -> GeneratedImage:
         request=request,
     )
     return GeneratedImage(
-        blob=context.write_blob(request.seed.to_bytes(4, "big")),
+        blob=context.write_blob(content),
         width=1,
         height=1,
         seed=request.seed,

@@ -31,8 +31,9 @@ from modelsheet.service.connection import (
     write_connection,
 )
 from modelsheet.service.dispatcher import Timings
-from modelsheet.service.executors.port import Sink
+from modelsheet.service.executors.port import Executor, Sink
 from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors.ray import RayExecutor, namespace_of
 from modelsheet.service.executors.vitals import Patience
 from modelsheet.service.listening import HOST, listen
 from modelsheet.service.service import Service
@@ -51,8 +52,10 @@ def serve(
     runner: str = DEFAULT_RUNNER,
     timings: Timings | None = None,
     base_models: Callable[[Path], Sequence[BaseModelView]] = list_base_models,
+    ray_address: str = "",
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Call it on the main thread.
+    """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Call it on the main thread. With the
+    address of a Ray cluster, jobs run on its GPUs instead of a process of this machine.
 
     Raises Conflict: another service has this data folder. ModelsheetError: it could not go on.
     """
@@ -62,7 +65,9 @@ def serve(
     with _only_service(settings) as note_address:
         _start_log(settings.log_dir)
         known = functools.partial(base_models, settings.data_dir)
-        service = _service(settings, runner, timings or Timings(), known)
+        timings = timings or Timings()
+        make_executor = functools.partial(_executor, settings, runner, timings, ray_address)
+        service = _service(settings, make_executor, timings, known)
         server = listen(create_app(service), port, settings.threads)
         url = f"http://{HOST}:{server.effective_port}"
         note_address(url)
@@ -74,17 +79,30 @@ def serve(
             )
 
 
+def _executor(
+    settings: Settings, runner: str, timings: Timings, ray_address: str, sink: Sink
+) -> Executor:
+    log_file = settings.log_dir / "worker.log"
+    patience = Patience(timings.quiet_s, timings.stall_s, timings.hang_s)
+    if not ray_address:
+        return ProcessExecutor(settings.data_dir, runner, log_file, sink, patience)
+    return RayExecutor(
+        settings.data_dir,
+        runner,
+        log_file,
+        sink,
+        address=ray_address,
+        namespace=namespace_of(settings.data_dir),
+        patience=patience,
+    )
+
+
 def _service(
     settings: Settings,
-    runner: str,
+    make_executor: Callable[[Sink], Executor],
     timings: Timings,
     base_models: Callable[[], Sequence[BaseModelView]],
 ) -> Service:
-    def make_executor(sink: Sink) -> ProcessExecutor:
-        log_file = settings.log_dir / "worker.log"
-        patience = Patience(timings.quiet_s, timings.stall_s, timings.hang_s)
-        return ProcessExecutor(settings.data_dir, runner, log_file, sink, patience)
-
     return Service(
         settings.data_dir,
         make_executor,

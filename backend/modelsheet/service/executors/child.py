@@ -85,8 +85,8 @@ class Child:
 def main() -> None:
     """Entry point: `child PARENT_PID DATA_DIR FACTORY`."""
     parent, data_dir, factory = sys.argv[1:4]
-    _die_with_parent(int(parent))
-    orders, reports = _take_over_pipes()
+    die_with_parent(int(parent))
+    orders, reports = take_over_pipes()
     faulthandler.enable()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -94,7 +94,8 @@ def main() -> None:
     Child(orders, reports, Path(data_dir), factory).run()
 
 
-def _die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
+    """End this process when the one that started it ends, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -105,7 +106,7 @@ def _die_with_parent(parent: int) -> None:
             Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _take_over_pipes() -> tuple[IO[bytes], IO[bytes]]:
+def take_over_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """Keep the channel for ourselves: what a library prints goes to the log, what it reads is
     empty.
     """

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from modelsheet.contract import WorkerView
 from modelsheet.execution import Directive
+from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.frames import read_frame, write_frame
 from modelsheet.service.executors.port import (
     MESSAGE,
@@ -36,13 +37,6 @@ from modelsheet.service.executors.vitals import Patience, Vitals
 from modelsheet.service.executors.worker_log import WorkerLog
 
 _log = logging.getLogger(__name__)
-_OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 
 
 class ProcessExecutor:
@@ -107,7 +101,7 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=data_dir,  # `-m` looks for modules in the working folder first: it must be ours
-        env={**os.environ, **_OFFLINE, "PYTHONPATH": path},
+        env={**os.environ, **OFFLINE, "PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C is for the service, which ends the worker in order
         umask=0o077 if os.name == "posix" else -1,
     )

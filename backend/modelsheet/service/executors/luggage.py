@@ -1,0 +1,142 @@
+"""What a job takes along to a machine that shares no disk with the service, and what it brings
+back: files by value, by their path below a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.contract import DownloadRequest, GenerateRequest
+from modelsheet.errors import ModelsheetError
+from modelsheet.execution import Request
+from modelsheet.manifest import MANIFEST, FileEntry, Manifest
+from modelsheet.prompts import expand
+from modelsheet.service.blobs import BlobStore
+from modelsheet.service.executors.port import Assignment
+from modelsheet.subjects import NAME, RECORD, SubjectRecord, SubjectStore
+
+Files = dict[str, bytes]
+_NOUNS = "class_nouns.txt"
+
+
+@dataclass(frozen=True)
+class Luggage:
+    """`files` go below the job's folder. A subject's files go to those who lack them: its key says
+    which they are. `base_model` and `adapters` are what the job needs in memory.
+    """
+
+    files: Files
+    subjects: dict[str, Files] = field(default_factory=dict)
+    base_model: str = ""
+    adapters: tuple[str, ...] = ()
+
+
+def pack(assignment: Assignment, data_dir: Path) -> Luggage:
+    """Gather what the job needs of the data folder. Raises NotFound: a picture is gone."""
+    request = assignment.request
+    blobs = BlobStore(data_dir / "blobs")
+    files = {f"blobs/{sha}": blobs.read(sha) for sha in sorted(set(_blobs_in(request)))}
+    files |= read_folder(Path(assignment.checkpoint_dir), "checkpoint/")
+    if (data_dir / _NOUNS).is_file():
+        files[_NOUNS] = (data_dir / _NOUNS).read_bytes()
+    if isinstance(request, DownloadRequest):
+        return Luggage(files)
+    store = SubjectStore(data_dir)
+    named = _named(request, store.list(assignment.owner or None))
+    subjects = dict(_whole(store, record) for record in named)
+    if not named:  # others' identifiers must not be chosen again
+        subjects = dict(_outline(record) for record in store.list())
+    base = named[0].base_model if named else request.base_model or DEFAULT_BASE_MODEL
+    return Luggage(files, subjects, base, tuple(record.adapter_sha256 for record in named))
+
+
+def read_folder(folder: Path, prefix: str = "") -> Files:
+    """Return the files below a folder by their path in it; those that vanish meanwhile are not
+    there.
+    """
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file():
+                files[prefix + path.relative_to(folder).as_posix()] = path.read_bytes()
+        except FileNotFoundError:
+            continue
+    return files
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write each file by a rename, manifests last. Raises ValueError: a path leads elsewhere."""
+    for name in sorted(files, key=lambda name: (name.endswith(MANIFEST), name)):
+        target = folder / name
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{name!r} is no path below the folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(f".tmp-{uuid4().hex[:8]}")
+        fresh.write_bytes(files[name])
+        os.replace(fresh, target)
+
+
+def keep_only(folder: Path, names: Iterable[str]) -> None:
+    """Remove every file below a folder that is not among those names."""
+    wanted = {folder / name for name in names}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _blobs_in(request: Request) -> Iterator[str]:
+    waiting: list[Any] = [request.model_dump()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("blob"), str):
+                yield value["blob"]
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _named(request: Request, subjects: list[SubjectRecord]) -> list[SubjectRecord]:
+    """Return the subjects that a request to paint mentions; none if it cannot be understood, which
+    the worker says better.
+    """
+    if not isinstance(request, GenerateRequest):
+        return []
+    named: dict[str, SubjectRecord] = {}
+    places = [region.prompt for region in request.regions]
+    for prompt in (request.prompt, request.negative_prompt, *request.poses, *places):
+        try:
+            named |= {record.id: record for record in expand(prompt, subjects).subjects}
+        except ModelsheetError:
+            return []
+    return list(named.values())
+
+
+def _whole(store: SubjectStore, record: SubjectRecord) -> tuple[str, Files]:
+    folder = store.folder(record.id)
+    files = read_folder(folder, f"subjects/{record.id}/")
+    seal = (folder / MANIFEST).read_bytes() + files.get(f"subjects/{record.id}/{NAME}", b"")
+    return f"{record.id}:{hashlib.sha256(seal).hexdigest()}", files
+
+
+def _outline(record: SubjectRecord) -> tuple[str, Files]:
+    """The subject without what was learnt: enough to know its name and identifier."""
+    content = record.model_dump_json().encode()
+    digest = hashlib.sha256(content).hexdigest()
+    manifest = Manifest(files={RECORD: FileEntry(size=len(content), sha256=digest)})
+    folder = f"subjects/{record.id}"
+    files = {
+        f"{folder}/{RECORD}": content,
+        f"{folder}/{MANIFEST}": manifest.model_dump_json().encode(),
+    }
+    return f"{record.id}:{digest}", files

@@ -119,6 +119,14 @@ def test_backend_understands_what_the_plugin_asks(request_: Any) -> None:
     assert within(heard, TypeAdapter(dict[str, Any]).dump_python(said, mode="json"))
 
 
+def test_backend_understands_an_import() -> None:
+    said = wire.encode(asks.ImportRequest("Fox", "fox", "", "sprite32", (SHA256,), "fox.bin"))
+
+    heard = backend.ImportRequest.model_validate_json(TypeAdapter(Any).dump_json(said))
+
+    assert within(heard.model_dump(mode="json"), TypeAdapter(Any).dump_python(said, mode="json"))
+
+
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_plugin_expects_only_fields_the_backend_sends(name: str) -> None:
     assert field_names(getattr(plugin, name)) <= set(ANSWERS[name].model_fields)

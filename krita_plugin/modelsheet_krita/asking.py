@@ -37,10 +37,10 @@ class Asked:
             return client.submit(self.request)
         picture = self.ground.picture
         size = picture.width, picture.height
-        image = ImageRef(client.put_picture(picture.pixels), *size, picture.name)
+        image = ImageRef(client.put_blob(picture.pixels), *size, picture.name)
         request = replace(self.request, init_image=image)
         if self.ground.mask:
-            mask = MaskRef(client.put_picture(self.ground.mask), *size)
+            mask = MaskRef(client.put_blob(self.ground.mask), *size)
             request = replace(request, mask=mask, patch=True)
         return client.submit(request)
 

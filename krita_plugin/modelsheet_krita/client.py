@@ -14,7 +14,7 @@ from . import contract
 from ._vendor import requests
 from .errors import BackendDown, BackendRefused, RequestRefused
 from .interruptible import Bell, InterruptibleAdapter
-from .request import Request
+from .request import ImportRequest, Request
 from .wire import decode, encode
 from .words import tr
 
@@ -96,11 +96,37 @@ class Client:
     def delete_subject(self, subject_id: str) -> None:
         self._send("DELETE", f"/v1/subjects/{subject_id}")
 
+    def rename_subject(self, subject_id: str, name: str) -> contract.SubjectView:
+        answer = self._send("PATCH", f"/v1/subjects/{subject_id}", json={"name": name})
+        return _parsed(contract.SubjectView, answer)
+
+    def lora(self, subject_id: str, file_format: str) -> bytes:
+        """The subject as a LoRA file; `file_format`: kohya or diffusers."""
+        path = f"/v1/subjects/{subject_id}/adapter?format={file_format}"
+        return self._send("GET", path, timeout_s=TRANSFER_TIMEOUT_S).content
+
+    def parcel(self, subject_id: str) -> bytes:
+        """All there is of a subject, for another backend."""
+        path = f"/v1/subjects/{subject_id}/parcel"
+        return self._send("GET", path, timeout_s=TRANSFER_TIMEOUT_S).content
+
+    def import_lora(self, request: ImportRequest) -> contract.SubjectView:
+        """Its parts were sent beforehand, as those of a parcel."""
+        body = encode(request)
+        answer = self._send("POST", "/v1/subjects", json=body, timeout_s=TRANSFER_TIMEOUT_S)
+        return _parsed(contract.SubjectView, answer)
+
+    def unpack(self, parts: tuple[str, ...]) -> contract.SubjectView:
+        body = {"parts": parts}
+        answer = self._send("POST", "/v1/parcels", json=body, timeout_s=TRANSFER_TIMEOUT_S)
+        return _parsed(contract.SubjectView, answer)
+
     def tell_job(self, job_id: str, verb: str) -> contract.JobView:
         """`verb`: cancel, pause, resume or finish."""
         return _parsed(contract.JobView, self._send("POST", f"/v1/jobs/{job_id}/{verb}", json={}))
 
-    def move_job(self, job_id: str, before: str) -> None:
+    def move_job(self, job_id: str, before: str | None) -> None:
+        """Put a waiting job right before another of its kind, or last."""
         self._send("POST", f"/v1/jobs/{job_id}/move", json={"before": before})
 
     def waiting(self) -> tuple[str, ...]:
@@ -113,13 +139,13 @@ class Client:
         body = encode(request)
         return _parsed(contract.JobView, self._send("POST", "/v1/jobs", json=body, headers=key))
 
-    def put_picture(self, pixels: bytes) -> str:
-        """Send raw pixels unless the backend has them; return their sha256."""
-        sha256 = hashlib.sha256(pixels).hexdigest()
+    def put_blob(self, content: bytes) -> str:
+        """Send raw pixels or a piece of a file unless the backend has it; return its sha256."""
+        sha256 = hashlib.sha256(content).hexdigest()
         path = f"/v1/blobs/{sha256}"
         if self._request(self._session, "HEAD", path, READ_TIMEOUT_S).status_code == 404:
             octets = {"Content-Type": "application/octet-stream"}
-            self._send("PUT", path, data=pixels, headers=octets, timeout_s=TRANSFER_TIMEOUT_S)
+            self._send("PUT", path, data=content, headers=octets, timeout_s=TRANSFER_TIMEOUT_S)
         return sha256
 
     def picture(self, sha256: str) -> bytes:

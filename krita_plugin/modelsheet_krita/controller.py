@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any, Callable
 
 from . import errand, naming
+from .carrying import Carrying
 from .contract import JobView, SubjectView
 from .errors import BackendError, PluginError
+from .exchange import Exchange
 from .exploring import Exploring
 from .generating import Generating
 from .guard import guarded
@@ -45,9 +47,10 @@ class Controller(QtCore.QObject):
         self.panel, self.link, self.preferences = panel, link, preferences
         self.current_document, self.icon = current_document, icon
         self.learning: Learning | None = None
-        self._said_missing: list[str] = []
         self._replaced: dict[str, str] = {}  # learn job to the subject it learns again
         self.shelf = Shelf(self)
+        self.exchange = Exchange(self, self.shelf)
+        self.carrying = Carrying(self, self.shelf, self.exchange)
         self.jobs = Jobs(self)
         self.generating = Generating(self)
         self.exploring = Exploring(self, self.generating)
@@ -164,23 +167,8 @@ class Controller(QtCore.QObject):
             document.remember_subjects(named)
 
     def look_at_document(self) -> None:
-        """Say which of its subjects the document in front misses here; nothing without one."""
-        if self.link.state.phase != "connected":
-            return
-        try:
-            noted = self.current_document().subjects()
-        except PluginError:
-            return
-        missing = self.shelf.missing(noted)
-        if missing and missing != self._said_missing:
-            words = ", ".join(f"@{word}" for word in missing)
-            said = tr(
-                "This document paints with {words}, which this backend does not have. Connect to "
-                "the one that learnt it, or learn it again.",
-                words=words,
-            )
-            self.panel.notice.say(said)
-        self._said_missing = missing
+        """Say which of its subjects the document in front misses here."""
+        self.carrying.look()
 
     def on_trouble(self, error: BackendError) -> None:
         # When nobody answers the trouble notice says so already.

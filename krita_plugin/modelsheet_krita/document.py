@@ -15,7 +15,7 @@ from typing import Any
 
 from krita import Krita
 
-from . import reader
+from . import carried, reader
 from .contract import SubjectView
 from .conversion import SRGB, Converter, check_size, space_of
 from .errors import BadInput
@@ -150,6 +150,42 @@ class OpenDocument:
         text = json.dumps({"version": 1, "subjects": list(known.values())}, ensure_ascii=False)
         description = "Modelsheet: the subjects painted here"
         self._document.setAnnotation(ANNOTATION, description, QtCore.QByteArray(text.encode()))
+
+    def carried(self) -> dict[str, list[str]]:
+        """The subjects that travel in the document, each with the annotations that hold it."""
+        return carried.whole(self._document.annotationTypes())
+
+    def carry(self, subject: SubjectView, content: bytes) -> Generator[None, None, None]:
+        """Put a subject into the document, to be saved with it; yields between its pieces.
+
+        Raises BadInput: the document was closed.
+        """
+        self.carry_no_longer(subject.id)
+        for number, key in enumerate(carried.keys(subject.id, len(content))):
+            yield
+            self._require_still_open()
+            piece = content[number * carried.PIECE : (number + 1) * carried.PIECE]
+            description = "Modelsheet: a subject, in pieces"
+            self._document.setAnnotation(key, description, QtCore.QByteArray(piece))
+        self.remember_subjects([subject])
+
+    def _require_still_open(self) -> None:
+        if not self.is_open:
+            raise BadInput(tr("“{name}” was closed meanwhile. Open it again.", name=self.name))
+
+    def carry_no_longer(self, subject_id: str) -> None:
+        for key in self._document.annotationTypes():
+            if carried.subject_of(key) == subject_id:
+                self._document.removeAnnotation(key)
+
+    def read_carried(self, subject_id: str) -> Generator[None, None, bytes]:
+        """Give back what `carry` put in. Raises BadInput: the document was closed."""
+        pieces = []
+        for key in self.carried().get(subject_id, []):
+            yield
+            self._require_still_open()
+            pieces.append(bytes(self._document.annotation(key)))
+        return b"".join(pieces)
 
     def subjects(self) -> list[dict[str, str]]:
         """What remember_subjects noted; what cannot be read is left out."""

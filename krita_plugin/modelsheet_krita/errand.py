@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from .client import Client
 from .contract import GeneratedImage, JobView
@@ -12,12 +13,13 @@ from .picture import BYTES_PER_PIXEL, Picture
 from .request import DescribeRequest, ImageRef, LearnRequest
 from .words import tr
 
+PARCEL = "parcel"  # beside the LoRA formats: the whole subject
+
 
 def send_pictures(client: Client, pictures: Sequence[Picture]) -> tuple[ImageRef, ...]:
     """Send what the backend does not have yet; return the references a request needs."""
     return tuple(
-        ImageRef(client.put_picture(one.pixels), one.width, one.height, one.name)
-        for one in pictures
+        ImageRef(client.put_blob(one.pixels), one.width, one.height, one.name) for one in pictures
     )
 
 
@@ -43,11 +45,33 @@ def learn(
     )
 
 
+def export(client: Client, subject_id: str, file_format: str, path: Path) -> int:
+    """Write a subject's file, whole or not at all; return its size in bytes."""
+    whole = file_format == PARCEL
+    content = client.parcel(subject_id) if whole else client.lora(subject_id, file_format)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RequestRefused(
+            tr("{path} cannot be written. Choose another folder.", path=path)
+        ) from error
+    return len(content)
+
+
 def do_next(client: Client, job_id: str, kin: set[str]) -> tuple[str, ...]:
     """Move a waiting job before all others of its kind; return the ids in their new order."""
     waiting = [one for one in client.waiting() if one in kin and one != job_id]
     if waiting:
         client.move_job(job_id, before=waiting[0])
+    return client.waiting()
+
+
+def move(client: Client, job_id: str, before: str | None) -> tuple[str, ...]:
+    """Move a waiting job before another, or behind all; return the ids in their new order."""
+    client.move_job(job_id, before)
     return client.waiting()
 
 

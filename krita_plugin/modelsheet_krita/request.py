@@ -94,5 +94,17 @@ class DescribeRequest:
     kind: str = "describe"
 
 
+@dataclass(frozen=True)
+class ImportRequest:
+    """A LoRA file, whose bytes are in the blobs `parts`; an empty identifier is the file's own."""
+
+    name: str
+    class_noun: str
+    identifier: str
+    base_model: str
+    parts: tuple[str, ...]
+    file_name: str = ""
+
+
 # The last is a request that the backend itself once told, to be sent again.
 Request = Union[LearnRequest, GenerateRequest, DescribeRequest, "dict[str, Any]"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from functools import partial
 
 from . import errand, naming
@@ -105,6 +106,11 @@ class Shelf:
         known = {subject.id for subject in self.subjects}
         words = {naming.handle(one["name"]) for one in noted if one["id"] not in known}
         return sorted(words - self.handles())
+
+    def unknown(self, subject_ids: Iterable[str]) -> list[str]:
+        """Those of them that the backend does not have."""
+        known = {subject.id for subject in self.subjects}
+        return sorted(one for one in subject_ids if one not in known)
 
     def discard(self, subject_id: str) -> None:
         """Move it to the backend's trash."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Callable
 
-from .pieces import ExplainedList, IconSource, heading, push_button
+from .pieces import ExplainedList, IconSource, heading, push_button, tool_button
 from .qt import QtCore, QtGui, QtWidgets, Signal
 from .words import tr
 
@@ -31,10 +32,15 @@ class SubjectList(QtWidgets.QWidget):
     discard_wanted = Signal(str)  # subject id, as below
     relearn_wanted = Signal(str)
     report_wanted = Signal(str)
+    rename_wanted = Signal(str)
+    export_wanted = Signal(str)
+    carry_wanted = Signal(str)  # in the document in front, or no longer
+    import_wanted = Signal()
 
     def __init__(self, icon: IconSource) -> None:
         super().__init__()
         self._icon = icon
+        self.is_carried: Callable[[str], bool] = lambda subject_id: False
         em = self.fontMetrics().height()
         self.items = ExplainedList(
             tr(
@@ -50,12 +56,19 @@ class SubjectList(QtWidgets.QWidget):
         self.items.customContextMenuRequested.connect(self._on_menu)
         self.items.itemClicked.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
         self.items.itemActivated.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
+        self.items.installEventFilter(self)
         text = tr("Learn Subject from Layers…")
         self.learn = push_button(icon, "addlayer", text, "modelsheet_learn")
         self.learn.setToolTip(tr("Learn the character that the selected layers show"))
         self.learn.clicked.connect(self.learn_wanted)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.learn, 1)
+        self.bring = tool_button(
+            icon, "document-import", tr("Import a LoRA or a subject from a file…")
+        )
+        self.bring.setObjectName("modelsheet_import")
+        self.bring.clicked.connect(self.import_wanted)
+        row.addWidget(self.bring)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(em // 3)
@@ -77,14 +90,39 @@ class SubjectList(QtWidgets.QWidget):
         """What can be done with one subject."""
         menu = QtWidgets.QMenu(self)
         menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        carry = (
+            tr("No Longer Carry in This Document")
+            if self.is_carried(subject_id)
+            else tr("Carry in This Document…")
+        )
         for sign, text, signal in (
             ("document-properties", tr("References and Report…"), self.report_wanted),
             ("addlayer", tr("Learn Again with the Selected Layers…"), self.relearn_wanted),
+            ("edit-rename", tr("Rename…"), self.rename_wanted),
+            ("document-export", tr("Export…"), self.export_wanted),
+            ("folder", carry, self.carry_wanted),
             ("edit-delete", tr("Move @{word} to the Trash", word=handle), self.discard_wanted),
         ):
             action = menu.addAction(self._icon(sign), text)
             action.triggered.connect(lambda _=False, signal=signal: signal.emit(subject_id))
         return menu
+
+    def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        """F2 renames and Delete throws away; Krita's own shortcuts would take these keys."""
+        kinds = QtCore.QEvent.Type
+        if event.type() not in (kinds.ShortcutOverride, kinds.KeyPress):
+            return False
+        signal = {
+            QtCore.Qt.Key.Key_F2: self.rename_wanted,
+            QtCore.Qt.Key.Key_Delete: self.discard_wanted,
+        }.get(event.key())
+        item = self.items.currentItem()
+        if signal is None or item is None:
+            return False
+        if event.type() == kinds.KeyPress:
+            signal.emit(item.data(SUBJECT)[0])
+        event.accept()
+        return True
 
     def _on_menu(self, place: QtCore.QPoint) -> None:
         item = self.items.itemAt(place)

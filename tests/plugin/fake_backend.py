@@ -26,6 +26,7 @@ from modelsheet.contract import (
     GeneratedImage,
     GenerateRequest,
     GenerateResult,
+    ImportRequest,
     JobError,
     JobList,
     JobRequest,
@@ -33,11 +34,13 @@ from modelsheet.contract import (
     LearnRequest,
     LearnResult,
     Model,
+    ParcelRequest,
     Ping,
     Problem,
     Progress,
     QueueView,
     Recipe,
+    RenameRequest,
     SubjectList,
     SubjectView,
 )
@@ -61,6 +64,9 @@ class FakeBackend:
         self.headers_seen: list[dict[str, str]] = []
         self.verbs: list[str] = []
         self.waiting: list[str] = []
+        self.imported: list[tuple[ImportRequest, bytes]] = []
+        self.refusal = ""  # what is said against a file that is to be imported
+        self.padding = 0  # bytes by which a packed subject is larger
         self.changed = threading.Condition()
         self.is_closing = False
         handler = type("Handler", (_Handler,), {"backend": self})
@@ -165,6 +171,33 @@ class FakeBackend:
         ]
         self.finish(job.id, result=GenerateResult(images=images))
 
+    def import_lora(self, request: ImportRequest) -> SubjectView:
+        self.imported.append((request, b"".join(self.blobs[part] for part in request.parts)))
+        return self._appear(
+            SubjectView(
+                id=str(uuid4()),
+                name=request.name,
+                class_noun=request.class_noun,
+                identifier=request.identifier,
+                base_model=request.base_model,
+                created=time.time(),
+                references=[],
+                training_steps=10,
+            )
+        )
+
+    def pack(self, subject: SubjectView) -> bytes:
+        return subject.model_dump_json().encode() + b" " * self.padding
+
+    def unpack(self, request: ParcelRequest) -> SubjectView:
+        content = b"".join(self.blobs[part] for part in request.parts)
+        return self._appear(SubjectView.model_validate_json(content))
+
+    def _appear(self, subject: SubjectView) -> SubjectView:
+        self.subjects.insert(0, subject)
+        self.publish(None)
+        return subject
+
     def publish(self, view: JobView | None) -> None:
         with self.changed:
             if view is not None:
@@ -211,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
-    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
+    do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
@@ -245,12 +278,37 @@ class _Handler(BaseHTTPRequestHandler):
             )
         elif path == ["events"]:
             self._answer(backend.read_events(query.get("after", ""), float(query["wait"])))
-        elif path == ["subjects"]:
-            self._answer(SubjectList(subjects=backend.subjects))
+        elif path[0] in ("subjects", "parcels"):
+            self._subjects(path, query, body)
         elif path[0] == "blobs":
             self._blob(path[1], body)
         else:
             self._jobs(path, body)
+
+    def _subjects(self, path: list[str], query: dict[str, str], body: bytes) -> None:
+        backend = self.backend
+        known = {one.id: one for one in backend.subjects}
+        if path == ["subjects"] and self.command == "GET":
+            self._answer(SubjectList(subjects=backend.subjects))
+        elif path == ["subjects"] and backend.refusal:
+            self._refuse(422, "unsafe-model", backend.refusal)
+        elif path == ["subjects"]:
+            self._answer(backend.import_lora(ImportRequest.model_validate_json(body)), status=201)
+        elif path == ["parcels"]:
+            self._answer(backend.unpack(ParcelRequest.model_validate_json(body)), status=201)
+        elif path[-1] == "adapter":
+            self._send(200, f"{known[path[1]].name} as {query['format']}".encode())
+        elif path[-1] == "parcel":
+            self._send(200, backend.pack(known[path[1]]))
+        elif self.command == "PATCH":
+            name = RenameRequest.model_validate_json(body).name
+            if name == "Taken":
+                self._refuse(409, "conflict-state", "There is a subject @taken already.")
+                return
+            renamed = known[path[1]].model_copy(update={"name": name})
+            backend.subjects[:] = [renamed if one.id == path[1] else one for one in known.values()]
+            backend.publish(None)
+            self._answer(renamed)
 
     def _jobs(self, path: list[str], body: bytes) -> None:
         if path == ["jobs"] and self.command == "GET":

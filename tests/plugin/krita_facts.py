@@ -93,6 +93,10 @@ def _annotations(document: Any, found: dict[str, Any]) -> None:
     found["an annotation is listed"] = "modelsheet/facts" in list(document.annotationTypes())
     found["an annotation comes back"] = bytes(document.annotation("modelsheet/facts")).decode()
     found["it modifies the document"] = document.modified()
+    document.setModified(False)
+    document.removeAnnotation("modelsheet/facts")
+    found["a removed one is gone"] = "modelsheet/facts" in list(document.annotationTypes())
+    found["that, too, modifies it"] = document.modified()
 
 
 def _others(krita: Any, document: Any, found: dict[str, Any]) -> None:

@@ -23,8 +23,8 @@ package = types.ModuleType("modelsheet_krita")
 package.__path__ = [{plugin!r} + "/modelsheet_krita"]
 sys.modules["modelsheet_krita"] = package
 from modelsheet_krita import (
-    backend_form, contract, gallery, job_card, learn_form, panel, picture, qt,
-    report_view, subject_list,
+    backend_form, contract, gallery, import_form, job_card, learn_form, lora_header, name_form,
+    panel, picture, qt, report_view, subject_list,
 )
 icon = lambda name: gui.QIcon()
 shown = panel.Panel(icon)
@@ -62,6 +62,22 @@ assert form.pictures.chosen() == [(0, "front")]
 one = contract.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
 report_view.ReportView(one, [some], None).grab()
 backend_form.BackendForm(None, is_remote=True, url="", token="").grab()
+ask = name_form.NameForm(
+    icon, None, "Rename", name="Hero", judge=lambda name: "" if name else "no", explain=str
+)
+gui.QGuiApplication.sendEvent(shown.list.items, gui.QKeyEvent(
+    core.QEvent.Type.KeyPress, core.Qt.Key.Key_F2, core.Qt.KeyboardModifier.NoModifier
+))
+ask.name.setText("")
+assert not ask.ok.isEnabled()
+ask.grab()
+import pathlib
+model = contract.BaseModelView("mine", "sd15", 512, True)
+header = lora_header.LoraHeader(3, "gfx", "sd15")
+bring = import_form.ImportForm(icon, None, pathlib.Path("fox.safetensors"), header, [model])
+bring.show_sending(1, 3)
+bring.grab()
+assert bring.request(("a",)).base_model == "mine"
 sys.stdout.write(str(qt.qt_major))
 """
 

@@ -150,11 +150,11 @@ def test_proxies_in_the_environment_do_not_catch_the_backend(
 
 def test_a_picture_the_backend_has_is_not_sent_again(backend: FakeBackend, bell: Bell) -> None:
     client = connect(backend, bell)
-    first = client.put_picture(b"\1\2\3\4")
+    first = client.put_blob(b"\1\2\3\4")
     assert backend.blobs == {first: b"\1\2\3\4"}
     backend.headers_seen.clear()
 
-    second = client.put_picture(b"\1\2\3\4")
+    second = client.put_blob(b"\1\2\3\4")
 
     assert second == first
     assert len(backend.headers_seen) == 1

@@ -65,10 +65,11 @@ def _maker(data_dir: Path, root: Path) -> Tiny:
 @pytest.fixture
 def pictures() -> list[Image.Image]:
     """Three views of one thing on transparency, 48 × 48."""
-    return [_view(shift) for shift in (0, 4, 8)]
+    return [view(shift) for shift in (0, 4, 8)]
 
 
-def _view(shift: int) -> Image.Image:
+def view(shift: int) -> Image.Image:
+    """One thing on transparency, 48 × 48, so many pixels to the right."""
     picture = Image.new("RGBA", (48, 48))
     draw = ImageDraw.Draw(picture)
     draw.ellipse((8 + shift, 8, 30 + shift, 40), fill=(200, 60, 30, 255))

@@ -23,6 +23,8 @@ from transformers import (
     CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    ViTConfig,
+    ViTModel,
 )
 
 from modelsheet.sprite32.tiles import TileSet
@@ -108,6 +110,20 @@ def write_clip(folder: Path, tokenizer_folder: Path) -> None:
     )
     CLIPModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def write_dino(folder: Path) -> None:
+    """A vision transformer of DINO's kind, which sees 224 px."""
+    torch.manual_seed(4)
+    config = ViTConfig(
+        hidden_size=_WIDTH,
+        intermediate_size=2 * _WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=224,
+        patch_size=32,
+    )
+    ViTModel(config).save_pretrained(folder)
 
 
 def _autoencoder() -> AutoencoderKL:

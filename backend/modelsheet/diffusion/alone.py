@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from modelsheet.contract import ImageRef, LearnRequest, Preset, TrainingOverrides
 from modelsheet.diffusion.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.base_model import load_base_model
-from modelsheet.diffusion.clip import clip_of
+from modelsheet.diffusion.clip import Clip, clip_of
 from modelsheet.diffusion.learning import Learning, Surroundings, opened
 
 _NO_BLOB = "0" * 64
@@ -45,9 +45,15 @@ class Errand(BaseModel):
 
 @contextmanager
 def learning_of(
-    base: StableDiffusion, pictures: Sequence[Image.Image], wish: Wish, folder: Path
+    base: StableDiffusion,
+    pictures: Sequence[Image.Image],
+    wish: Wish,
+    folder: Path,
+    clip: Clip | None = None,
 ) -> Iterator[Learning]:
-    """Open a learning whose checkpoints and cached class pictures go to `folder`."""
+    """Open a learning whose checkpoints and cached class pictures go to `folder`; `clip` None is
+    the base's own.
+    """
     request = LearnRequest(
         name="benchmark",
         class_noun=wish.class_noun,
@@ -57,7 +63,7 @@ def learning_of(
         captions=wish.captions,
         seed=wish.seed,
     )
-    around = Surroundings((), (), cache=folder, clip=clip_of(base))
+    around = Surroundings((), (), cache=folder, clip=clip or clip_of(base))
     with opened(
         lambda undo: Learning(base, request, pictures, folder / "work", around, undo), base
     ) as learning:

@@ -1,4 +1,6 @@
-"""Who learns a subject in a benchmark: our presets, variants of one, and diffusers' own script."""
+"""Who learns a subject in a benchmark: our presets, variants of one, an embedding alone, and
+diffusers' own script.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +17,10 @@ from modelsheet.contract import LikenessPoint, Preset, TrainingOverrides
 from modelsheet.diffusion import rival
 from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.doll import Doll
-from modelsheet.diffusion.rival import RivalSetting
+from modelsheet.diffusion.presets import recipe_for
+from modelsheet.diffusion.rival import Pace, RivalSetting
 from modelsheet.images import composite
 
 _WHITE = (255, 255, 255)
@@ -25,10 +29,21 @@ _SCRIPT_IDENTIFIER = "sks"  # its README's
 VARIANTS: Mapping[str, TrainingOverrides] = {
     "no prior": TrainingOverrides(prior="none"),
     "class images": TrainingOverrides(prior="class-images"),
+    "no class images": TrainingOverrides(prior="no-images"),
+    "text encoder": TrainingOverrides(text_encoder_rank=8),
     "unet only": TrainingOverrides(text_encoder_learning_rate=0.0),
+    "masked": TrainingOverrides(masked=True),
     "unmasked": TrainingOverrides(masked=False),
     "pivotal": TrainingOverrides(pivotal=True),
 }
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a probe saw, so many seconds after learning began."""
+
+    seconds: float
+    point: LikenessPoint
 
 
 @dataclass(frozen=True)
@@ -37,16 +52,20 @@ class Taught:
 
     phrase: str
     seconds: float
-    curve: Sequence[LikenessPoint] = ()
+    curve: Sequence[Moment] = ()
 
 
 class Contestant(Protocol):
-    """Teaches a base a subject for as long as the context is open."""
+    """Teaches a base a subject for as long as the context is open; learning ends after about
+    `budget_s` seconds where that is given.
+    """
 
     @property
     def name(self) -> str: ...
 
-    def teach(self, base: BaseModel, doll: Doll) -> AbstractContextManager[Taught]: ...
+    def teach(
+        self, base: BaseModel, doll: Doll, budget_s: float | None = None
+    ) -> AbstractContextManager[Taught]: ...
 
 
 @dataclass(frozen=True)
@@ -54,41 +73,54 @@ class Ours:
     """One of our presets, with some of its numbers changed."""
 
     name: str
+    clip: Clip
     preset: Preset = "balanced"
     overrides: TrainingOverrides = field(default_factory=TrainingOverrides)
 
     @contextmanager
-    def teach(self, base: BaseModel, doll: Doll) -> Iterator[Taught]:
+    def teach(self, base: BaseModel, doll: Doll, budget_s: float | None = None) -> Iterator[Taught]:
         wish = Wish(
             class_noun=doll.class_noun,
             preset=self.preset,
             overrides=self.overrides,
             captions=doll.captions,
         )
-        began = time.monotonic()
+        began, curve = time.monotonic(), list[Moment]()
         with (
             tempfile.TemporaryDirectory() as folder,
-            learning_of(base, doll.references, wish, Path(folder)) as learning,
+            learning_of(base, doll.references, wish, Path(folder), self.clip) as learning,
         ):
-            for _ in learning.events():
-                pass
+            for event in learning.events():
+                seconds = time.monotonic() - began
+                if event.probe:
+                    curve.append(Moment(seconds, event.probe))
+                if budget_s is not None and seconds >= budget_s:
+                    break
+            learning.look_once_more()
+            if len(learning.curve) > len(curve):
+                curve.append(Moment(time.monotonic() - began, learning.curve[-1]))
             learning.finish(Path(folder))
             naming = learning.naming
             phrase = f"{naming.identifier} {naming.class_noun}"
-            yield Taught(phrase, time.monotonic() - began, list(learning.curve))
+            yield Taught(phrase, time.monotonic() - began, curve)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Script:
-    """diffusers' script by its README: rank 4, 1e-4, 500 steps of one picture, UNet alone."""
+    """diffusers' script by its README: rank 4, 1e-4, 500 steps of one picture, UNet alone.
+
+    With a budget it gets as many steps as fit into that; its start, with imports and loading,
+    is not counted against it.
+    """
 
     path: Path
     data_dir: Path
     name: str = "diffusers script"
     steps: int = 500
+    _pace: Pace | None = None
 
     @contextmanager
-    def teach(self, base: BaseModel, doll: Doll) -> Iterator[Taught]:
+    def teach(self, base: BaseModel, doll: Doll, budget_s: float | None = None) -> Iterator[Taught]:
         phrase = f"{_SCRIPT_IDENTIFIER} {doll.class_noun}"
         setting = RivalSetting(
             base=locate(base.id, self.data_dir).path,
@@ -99,14 +131,30 @@ class Script:
             text_encoder=False,
         )
         pictures = [composite(reference, _WHITE) for reference in doll.references]
+        start_s = 0.0
+        if budget_s is not None:
+            if self._pace is None:
+                self._pace = rival.pace(self.path, pictures, setting)
+            start_s = self._pace.start_s
+            setting = replace(setting, steps=self._pace.steps_in(budget_s))
         with tempfile.TemporaryDirectory() as folder:
             weights, cost = rival.learn(self.path, pictures, setting, Path(folder))
             base.pipeline.load_lora_weights(weights.parent, weight_name=weights.name)
             try:
-                yield Taught(phrase, cost.seconds)
+                yield Taught(phrase, cost.seconds - start_s)
             finally:
                 base.pipeline.unload_lora_weights()
 
 
-def variants(names: Sequence[str]) -> list[Contestant]:
-    return [Ours(name, overrides=VARIANTS[name]) for name in names]
+def variants(names: Sequence[str], clip: Clip) -> list[Contestant]:
+    return [Ours(name, clip, overrides=VARIANTS[name]) for name in names]
+
+
+def differing_variants(base: BaseModel) -> list[str]:
+    """The variants that are not what *balanced* is anyway on a base of this family."""
+    usual = recipe_for(base.family, "balanced", TrainingOverrides())
+    return [
+        name
+        for name, overrides in VARIANTS.items()
+        if recipe_for(base.family, "balanced", overrides) != usual
+    ]

@@ -1,20 +1,17 @@
-"""Subjects whose right answer is known: references with captions, a true picture per prompt, and
-whether a painted picture is nearer to it than to its rivals.
+"""Subjects to be learnt by a benchmark: references, prompts and, where they are known, the true
+pictures.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from modelsheet.diffusion.distance import shifted_distances
 from modelsheet.errors import NotFound
-from modelsheet.images import composite
 
 # Does not come with Modelsheet; whoever has no such folder names another.
 DOLLS = Path("../shared/data/dollhouse")
@@ -22,48 +19,39 @@ DOLLS_HELP = (
     "a folder of test subjects, each a folder with subject.json (class noun, captioned references, "
     "prompts with true pictures) and its PNGs (default: %(default)s, where that exists)"
 )
-_WHITE = (255, 255, 255)
+ON_WHITE = "on a white background"
 
 
 @dataclass(frozen=True)
 class Doll:
-    """`truths` maps each prompt's suffix to the pictures that are right for it, all RGBA."""
+    """`prompts` maps what is asked to the whole prompt, "{}" standing for the subject's name;
+    `truths` maps it to the pictures that are right, all RGBA, and is empty where none are known.
+    `bare_prompt` asks for nothing else.
+    """
 
     name: str
     class_noun: str
     references: list[Image.Image]
     captions: list[str]
-    truths: dict[str, list[Image.Image]]
+    prompts: Mapping[str, str]
+    truths: Mapping[str, list[Image.Image]]
+    bare_prompt: str = f"{{}}, {ON_WHITE}"
+
+    @property
+    def plain(self) -> Image.Image | None:
+        """The reference without any gear, where there is one."""
+        nothing_said = [
+            r for r, said in zip(self.references, self.captions, strict=True) if not said
+        ]
+        return nothing_said[0] if self.truths and nothing_said else None
+
+    def stands_on_white(self, asked: str) -> bool:
+        return self.prompts[asked].endswith(ON_WHITE)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`distance` to the nearest truth is a mean square in [0, 1]; the others say whether it is
-    nearer than any truth for another prompt, of another subject, or of either.
-    """
-
-    distance: float
-    subject_right: bool
-    prompt_right: bool
-    both_right: bool
-
-
-def judge(picture: Image.Image, suffix: str, doll: Doll, dolls: Sequence[Doll]) -> Verdict:
-    """Compare a picture asked for by `suffix` with the truths of this doll and of the others."""
-    own = _least(picture, doll.truths[suffix])
-    things = [p for s, each in doll.truths.items() if s != suffix for p in each]
-    others = [p for d in dolls if d is not doll for p in d.truths.get(suffix, d.references[:1])]
-    strangers = [p for d in dolls if d is not doll for each in d.truths.values() for p in each]
-    prompt_right = own < _least(picture, things)
-    subject_right = own < _least(picture, others)
-    both = prompt_right and subject_right and own < _least(picture, strangers)
-    return Verdict(own, subject_right, prompt_right, both)
-
-
-def _least(picture: Image.Image, rivals: Sequence[Image.Image]) -> float:
-    """Transparent truths stand on white, as the pictures were asked for."""
-    candidates = np.stack([np.asarray(composite(rival, _WHITE)) for rival in rivals])
-    return float(shifted_distances(np.asarray(picture), candidates).min()) / 255**2
+def prompt_for(suffix: str) -> str:
+    """A drawn subject's prompt: on white where the suffix names no floor to stand on."""
+    return f"{{}}, {suffix}" + ("" if suffix.startswith("on ") else f", {ON_WHITE}")
 
 
 def read_dolls(folder: Path) -> list[Doll]:
@@ -86,6 +74,7 @@ def _read(file: Path) -> Doll:
         class_noun=said["class_noun"],
         references=[_picture(file.parent / each["file"]) for each in said["references"]],
         captions=[each["caption"] for each in said["references"]],
+        prompts={suffix: prompt_for(suffix) for suffix in truths},
         truths=truths,
     )
 

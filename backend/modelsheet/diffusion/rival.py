@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -24,6 +24,8 @@ from modelsheet.errors import InvalidRequest, ModelsheetError
 
 _TORCHVISION = "from torchvision import transforms"
 _STAND_IN = "import pillow_transforms as transforms"
+_FEW_STEPS = (5, 65)
+_LEAST_STEP_S = 1e-3  # where a noisy machine makes the longer run the shorter one
 _WEIGHTS = "pytorch_lora_weights.safetensors"
 
 
@@ -50,6 +52,29 @@ class RivalSetting:
     text_encoder: bool = True
     class_images: int = 0
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the script takes to start and for one step, in seconds."""
+
+    start_s: float
+    step_s: float
+
+    def steps_in(self, seconds: float) -> int:
+        return max(1, int(seconds / self.step_s))
+
+
+def pace(script: Path, pictures: Sequence[Image.Image], setting: RivalSetting) -> Pace:
+    """Measure it by a short and a longer run. Raises what `learn` raises."""
+    short, long = _FEW_STEPS
+    seconds = []
+    for steps in (short, long):
+        with tempfile.TemporaryDirectory() as folder:
+            _, cost = learn(script, pictures, replace(setting, steps=steps), Path(folder))
+            seconds.append(cost.seconds)
+    step_s = max(_LEAST_STEP_S, (seconds[1] - seconds[0]) / (long - short))
+    return Pace(max(0.0, seconds[0] - short * step_s), step_s)
 
 
 def learn(

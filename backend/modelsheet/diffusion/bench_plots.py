@@ -1,0 +1,136 @@
+"""The plots of a benchmark's page, with matplotlib and without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from modelsheet.diffusion.bench_rows import Row
+from modelsheet.diffusion.exam import Report, Result
+
+# Okabe and Ito's colours, which colour-blind people tell apart, and marks for whoever prints grey.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
+_MARKS = "osD^vP*X"
+_GUIDE = "#666666"
+_DPI = 110
+
+
+def draw(folder: Path, report: Report) -> list[tuple[str, str]]:
+    """Draw all plots there is something for; gives each file's name and title."""
+    drawn = [("fidelity.png", "Likeness and obedience", _fidelity(report.rows))]
+    if all("both_right" in row.figures for row in report.rows):
+        drawn.append(("right.png", "Right pictures", _right(report.rows)))
+    if any(result.taught.curve for each in report.results.values() for result in each):
+        drawn.append(("curve.png", "Likeness over time", _curves(report)))
+    for file, _, figure in drawn:
+        figure.savefig(folder / file, dpi=_DPI)
+    return [(file, title) for file, title, _ in drawn]
+
+
+def _fidelity(rows: Sequence[Row]) -> Figure:
+    figure, (left, right) = _panels(2, len(rows))
+    _dots(left, rows, "subject_fidelity", _COLOURS[0], 0.0)
+    first = rows[0].figures
+    _guide(left, first["base_fidelity"], "untuned base")
+    _guide(left, first["real_fidelity"], "real pictures")
+    left.set_xlabel("subject fidelity (CLIP-I, cosine)")
+    _dots(right, rows, "prompt_fidelity", _COLOURS[1], 0.0)
+    _guide(right, first["base_prompt_fidelity"], "untuned base, class noun")
+    right.set_xlabel("prompt fidelity (CLIP-T, cosine)")
+    for axes in (left, right):
+        axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
+    return figure
+
+
+def _right(rows: Sequence[Row]) -> Figure:
+    figure, (axes,) = _panels(1, len(rows))
+    named = ("subject_right", "prompt_right", "both_right")
+    for index, name in enumerate(named):
+        label = name.replace("_", " ")
+        _dots(axes, rows, name, _COLOURS[index], 0.22 * (index - 1), _MARKS[index], label)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of pictures, bars: 95 % interval over the subjects")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def _curves(report: Report) -> Figure:
+    figure = Figure(figsize=(10, 5.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for index, (name, results) in enumerate(report.results.items()):
+        seconds, likeness = mean_curve(results)
+        if seconds:
+            colour, mark = _COLOURS[index % 8], _MARKS[index % 8]
+            axes.plot(seconds, likeness, label=name, color=colour, marker=mark)
+    axes.set_xlabel("seconds since learning began, mean over the subjects")
+    axes.set_ylabel("subject fidelity of the probes (cosine)")
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def mean_curve(results: Sequence[Result]) -> tuple[list[float], list[float]]:
+    """Seconds and likeness at each probe, means over the subjects that got so far; it ends where
+    fewer than half of them did.
+    """
+    curves = [result.taught.curve for result in results]
+    longest = max(len(curve) for curve in curves)
+    seconds, likeness = list[float](), list[float]()
+    for number in range(longest):
+        there = [curve[number] for curve in curves if len(curve) > number]
+        if 2 * len(there) < len(curves):
+            break
+        seconds.append(mean(moment.seconds for moment in there))
+        likeness.append(mean(moment.point.subject_fidelity for moment in there))
+    return seconds, likeness
+
+
+def _panels(count: int, rows: int) -> tuple[Figure, Sequence[Axes]]:
+    """Panels side by side with a line a recipe, the first recipe on top."""
+    figure = Figure(figsize=(5.5 * max(count, 1.6), 1.6 + 0.45 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels: Sequence[Axes] = figure.subplots(1, count, sharey=True, squeeze=False)[0]
+    return figure, panels
+
+
+def _dots(
+    axes: Axes,
+    rows: Sequence[Row],
+    name: str,
+    colour: str,
+    offset: float,
+    mark: str = "o",
+    label: str | None = None,
+) -> None:
+    values = [row.figures[name] for row in rows]
+    ends = [row.intervals.get(name, (v, v)) for row, v in zip(rows, values, strict=True)]
+    # By bootstrap a mean may lie a hair outside of its interval.
+    bars = [
+        [max(0.0, value - least) for value, (least, _) in zip(values, ends, strict=True)],
+        [max(0.0, most - value) for value, (_, most) in zip(values, ends, strict=True)],
+    ]
+    places = [index + offset for index in range(len(rows))]
+    axes.errorbar(values, places, xerr=bars, fmt=mark, color=colour, capsize=3, label=label)
+    axes.set_yticks(range(len(rows)), [row.recipe for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _guide(axes: Axes, value: float, label: str) -> None:
+    axes.axvline(value, color=_GUIDE, linestyle="--", linewidth=1)
+    axes.annotate(
+        label,
+        (value, 1.0),
+        xycoords=("data", "axes fraction"),
+        ha="center",
+        va="bottom",
+        fontsize="small",
+        color=_GUIDE,
+    )

@@ -389,8 +389,8 @@ run_test() {
     if [ ${#failed[@]} -gt 0 ]; then
         fail "Not clean:$(printf ' [%s]' "${failed[@]}")"
     fi
-    local word="skipped: ${#skipped[@]}${skipped[*]:+ (${skipped[*]})}"
-    say "All checks that ran are clean; $word ($SECONDS s in all)."
+    say "All checks that ran are clean; skipped: ${#skipped[@]}${skipped[*]:+ (${skipped[*]})};" \
+        "$SECONDS s in all."
 }
 
 say_what_would_be_done() {

@@ -10,16 +10,19 @@ import sys
 from pathlib import Path
 
 # $CALLS: file that collects what pip was asked; $PIP_FAILS: what pip complains of, if it fails;
-# $OFFERS: lines "index build" that say which torch each index has ("-" is the configured one).
+# $KNOWN: what pip-audit has of a package; $OFFERS: lines "index build" that say which torch each index has ("-" is the configured one).
 SCRIPT = r"""#!/usr/bin/env bash
 real=@REAL@
 if [ "$1 $2" = "-m venv" ]; then
     mkdir -p "$3/bin"
-    for name in python ruff mypy; do cp "$0" "$3/bin/$name"; done
+    for name in python ruff mypy bandit pip-audit; do cp "$0" "$3/bin/$name"; done
     exit 0
 fi
+case "${0##*/} $*" in
+    "pip-audit "*"--format json"*) printf '{"dependencies": [{%s}]}' "${KNOWN-}"; exit ;;
+esac
 case ${0##*/} in
-    ruff | mypy) echo "ran ${0##*/} $*" >>"$CALLS"; [ "${FAILS-}" != "${0##*/}" ]; exit ;;
+    ruff | mypy | bandit | pip-audit) echo "ran ${0##*/} $*" >>"$CALLS"; [ "${FAILS-}" != "${0##*/}" ]; exit ;;
 esac
 if [ "$1 $2" = "-m pytest" ]; then
     echo "ran pytest" >>"$CALLS"

@@ -65,10 +65,9 @@ def insert_columns(database: sqlite3.Connection, columns: dict[str, Value]) -> N
     """Add a row as a record has it."""
     names = (*DURABLE, "checksum")
     marks = ", ".join("?" * len(names))
-    database.execute(
-        f"INSERT INTO jobs ({', '.join(names)}) VALUES ({marks})",
-        (*(columns[name] for name in DURABLE), checksum_of(columns)),
-    )
+    statement = f"INSERT INTO jobs ({', '.join(names)}) VALUES ({marks})"  # nosec B608 # ours
+    values = (*(columns[name] for name in DURABLE), checksum_of(columns))
+    database.execute(statement, values)
 
 
 def durable(row: sqlite3.Row) -> dict[str, Value]:

@@ -30,12 +30,19 @@ class JobCard(QtWidgets.QWidget):
     """What runs, how far it is, and ways to pause, finish, cancel, or move it in the queue."""
 
     wanted = Signal(str, str)  # job id; pause, resume, finish, cancel, sooner
+    dragged = Signal(str, object)  # job id; where the mouse is on the screen
+    dropped = Signal(str, object)  # the same, when the button is let go
+    stepped = Signal(str, int)  # job id; -1 sooner, 1 later
 
     def __init__(self, job_id: str, icon: IconSource) -> None:
         super().__init__()
         self.setObjectName("modelsheet_job")
         self._job_id, self._icon = job_id, icon
+        self.line = JobLine(job_id, "", "", 0.0, False)
         self._is_paused = False
+        self._can_move = False
+        self._pressed_at: QtCore.QPoint | None = None
+        self._is_dragged = False
         em = self.fontMetrics().height()
         self._title = ElidedLabel()
         self._bar = QtWidgets.QProgressBar()
@@ -74,6 +81,7 @@ class JobCard(QtWidgets.QWidget):
         layout.setColumnStretch(0, 1)
 
     def show_line(self, line: JobLine) -> None:
+        self.line = line
         self._title.setText(line.title)
         self._detail.setText(line.detail)
         self._bar.setRange(0, 1000 if line.is_known else 0)
@@ -89,6 +97,60 @@ class JobCard(QtWidgets.QWidget):
         self._pause.setToolTip(name)
         self._pause.setAccessibleName(name)
         self.curve.show_points(line.likeness, line.total)
+
+    def let_move(self, can_move: bool) -> None:
+        """Whether the artist may drag it, or move it by keys."""
+        if can_move == self._can_move:
+            return
+        self._can_move = can_move
+        policy, shape = QtCore.Qt.FocusPolicy, QtCore.Qt.CursorShape
+        self.setFocusPolicy(policy.StrongFocus if can_move else policy.NoFocus)
+        self.setCursor(shape.OpenHandCursor if can_move else shape.ArrowCursor)
+        for label in (self._title, self._detail):
+            label.explain(
+                tr("Drag it to change the order, or press Alt and an arrow key"), can_move
+            )
+
+    def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
+        if self._can_move and event.button() == QtCore.Qt.MouseButton.LeftButton:
+            self._pressed_at, self._is_dragged = event.pos(), False
+        else:
+            super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
+        if self._pressed_at is None:
+            return
+        far = (event.pos() - self._pressed_at).manhattanLength()
+        self._is_dragged |= far >= QtWidgets.QApplication.startDragDistance()
+        if self._is_dragged and self._can_move:
+            self.dragged.emit(self._job_id, self.mapToGlobal(event.pos()))
+
+    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
+        was_dragged, self._pressed_at = self._is_dragged, None
+        self._is_dragged = False
+        if was_dragged:
+            self.dropped.emit(self._job_id, self.mapToGlobal(event.pos()))
+
+    def event(self, event: QtCore.QEvent) -> bool:
+        # Krita's shortcuts would take these keys away.
+        is_asked = event.type() == QtCore.QEvent.Type.ShortcutOverride
+        if is_asked and self._can_move and _step_of(event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
+        if self._can_move and _step_of(event):
+            self.stepped.emit(self._job_id, _step_of(event))
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        if self.hasFocus():
+            option = QtWidgets.QStyleOptionFocusRect()
+            option.initFrom(self)
+            element = QtWidgets.QStyle.PrimitiveElement.PE_FrameFocusRect
+            self.style().drawPrimitive(element, option, QtGui.QPainter(self), self)
 
     def show_previews(self, pictures: Sequence[QtGui.QPixmap]) -> None:
         while self.previews.count():
@@ -111,6 +173,13 @@ class JobCard(QtWidgets.QWidget):
         """Let the buttons be pressed again, as what they asked for could not be done."""
         self._cancel.setEnabled(True)
         self._finish.setEnabled(True)
+
+
+def _step_of(event: QtGui.QKeyEvent) -> int:
+    """-1 for Alt and the upward arrow, 1 for the downward one, else 0."""
+    if not event.modifiers() & QtCore.Qt.KeyboardModifier.AltModifier:
+        return 0
+    return {QtCore.Qt.Key.Key_Up: -1, QtCore.Qt.Key.Key_Down: 1}.get(event.key(), 0)
 
 
 class LikenessCurve(QtWidgets.QWidget):

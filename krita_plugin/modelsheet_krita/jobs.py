@@ -26,6 +26,7 @@ class Jobs:
         self._order: tuple[str, ...] = ()  # of those that wait, where the artist changed it
         self._previewed: dict[str, str] = {}  # job id: the blobs shown on its card
         desk.panel.job_wanted.connect(self._on_wanted)
+        desk.panel.job_moved.connect(self._on_moved)
 
     @property
     def all(self) -> tuple[JobView, ...]:
@@ -40,6 +41,10 @@ class Jobs:
         self._open = {job.id: job for job in jobs if not job.is_over}
         self._done = {job.id: job for job in jobs if job.is_over}
         self.show()
+        if sum(job.state == "queued" for job in self._open.values()) > 1:
+            self._desk.link.ask(
+                lambda client: client.waiting(), self._on_order, self._desk.on_trouble
+            )
 
     def take(self, job: JobView) -> bool:
         """One job's news; say whether it has ended just now."""
@@ -58,9 +63,10 @@ class Jobs:
         for job in shown:
             self._show_previews(job)
 
-    def _place(self, job: JobView) -> tuple[bool, int, float]:
+    def _place(self, job: JobView) -> tuple[bool, bool, int, float]:
+        """What runs, then what is painted, then what is learnt: so the backend does it too."""
         known = self._order.index(job.id) if job.id in self._order else len(self._order)
-        return job.state == "queued", known, job.created
+        return job.state == "queued", job.kind == "learn", known, job.created
 
     def cancel_first(self) -> None:
         """Cancel what runs, or else what waits: the shortcut's meaning."""
@@ -101,6 +107,13 @@ class Jobs:
             return
         self._desk.link.ask(
             lambda client: client.tell_job(job_id, verb), self._desk.on_job, refused
+        )
+
+    def _on_moved(self, job_id: str, before: str | None) -> None:
+        self._desk.link.ask(
+            partial(errand.move, job_id=job_id, before=before),
+            self._on_order,
+            partial(self._on_refused, job_id),
         )
 
     def _on_order(self, waiting: tuple[str, ...]) -> None:

@@ -64,12 +64,16 @@ class LayerWriting:
             yield from animation.write(path, pictures, place)
             self._require_open()
             with self._open_file(path) as opened:
+                yield
                 (layer,) = opened.rootNode().childNodes()
                 layer.remove()
+                yield
+                self._require_open()
                 layer.setName(layer_name(name))
                 if not is_srgb(space_of(self._document)):
                     layer.setColorSpace(*space_of(self._document))
                 self._join(layer)
+                yield
 
     def _join(self, node: Any) -> None:
         """Put the node on top, as the one undo step; Krita waits here until it has composed the

@@ -7,6 +7,7 @@ from functools import partial
 
 from .gallery import KEY, Gallery
 from .job_card import JobCard, JobLine
+from .job_cards import JobCards
 from .pieces import (
     CalmWheel,
     ElidedLabel,
@@ -32,6 +33,7 @@ class Panel(QtWidgets.QWidget):
     apply_wanted = Signal(object, str)  # list of result keys; layers, sheet or frames
     result_wanted = Signal(str, object)  # again, vary, ...; list of result keys
     job_wanted = Signal(str, str)  # job id; what a JobCard's buttons say
+    job_moved = Signal(str, object)  # job id; the one that it shall precede, or None for the end
     retry_wanted = Signal()
     backend_wanted = Signal(str)  # settings, restart, stop, report
 
@@ -39,7 +41,6 @@ class Panel(QtWidgets.QWidget):
         super().__init__()
         self._icon = icon
         self._em = self.fontMetrics().height()
-        self._jobs: dict[str, JobCard] = {}
         self.list = SubjectList(icon)
         self.box = PromptBox(icon)
         self.preview = Preview(self)
@@ -59,10 +60,12 @@ class Panel(QtWidgets.QWidget):
         self.trouble = Notice(self._icon, "modelsheet_trouble")
         self.trouble.acted.connect(self.retry_wanted)
         self.notice = Notice(self._icon, "modelsheet_notice")
-        self._progress = QtWidgets.QVBoxLayout()
+        self.queue = JobCards(self._icon)
+        self.queue.wanted.connect(self.job_wanted)
+        self.queue.moved.connect(self.job_moved)
         layout.addWidget(self.trouble)
         layout.addWidget(self.notice)
-        layout.addLayout(self._progress)
+        layout.addWidget(self.queue)
 
     def _add_results(self, layout: QtWidgets.QVBoxLayout) -> None:
         self.results = Gallery(
@@ -123,18 +126,11 @@ class Panel(QtWidgets.QWidget):
         layout.addLayout(row)
 
     def show_jobs(self, lines: Sequence[JobLine]) -> None:
-        for gone in set(self._jobs) - {line.job_id for line in lines}:
-            self._jobs.pop(gone).deleteLater()
-        for line in lines:
-            if line.job_id not in self._jobs:
-                card = JobCard(line.job_id, self._icon)
-                card.wanted.connect(self.job_wanted)
-                self._progress.addWidget(card)
-                self._jobs[line.job_id] = card
-            self._jobs[line.job_id].show_line(line)
+        self.queue.setVisible(bool(lines))
+        self.queue.show_lines(lines)
 
     def card(self, job_id: str) -> JobCard | None:
-        return self._jobs.get(job_id)
+        return self.queue.cards.get(job_id)
 
     def thumbnail_side(self, view: QtWidgets.QListWidget) -> int:
         """In device pixels, so that thumbnails are sharp on any screen."""

@@ -18,12 +18,18 @@ class ElidedLabel(QtWidgets.QLabel):
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
+        self._explanation = ""
         self.setSizePolicy(Policy.Ignored, Policy.Preferred)
         self.setText(text)
 
     def setText(self, text: str) -> None:
         super().setText(text)
-        self.setToolTip(text)
+        self.setToolTip(f"{text}\n{self._explanation}".strip())
+
+    def explain(self, explanation: str, is_so: bool = True) -> None:
+        """Say more in the tooltip, below the text."""
+        self._explanation = explanation if is_so else ""
+        self.setText(self.text())
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         painter = QtGui.QPainter(self)

@@ -13,12 +13,14 @@ if MAJOR == 6:
         QEvent,
         QEventLoop,
         QObject,
+        QPoint,
+        QPointF,
         QRect,
         Qt,
         QUuid,
         pyqtSignal,
     )
-    from PyQt6.QtGui import QColor, QIcon, QKeyEvent, QPalette, QPixmap
+    from PyQt6.QtGui import QColor, QIcon, QKeyEvent, QMouseEvent, QPalette, QPixmap
     from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow
 else:
     from PyQt5.QtCore import (
@@ -27,12 +29,14 @@ else:
         QEvent,
         QEventLoop,
         QObject,
+        QPoint,
+        QPointF,
         QRect,
         Qt,
         QUuid,
         pyqtSignal,
     )
-    from PyQt5.QtGui import QColor, QIcon, QKeyEvent, QPalette, QPixmap
+    from PyQt5.QtGui import QColor, QIcon, QKeyEvent, QMouseEvent, QPalette, QPixmap
     from PyQt5.QtWidgets import QApplication, QDockWidget, QMainWindow
 
 __all__ = [
@@ -47,9 +51,12 @@ __all__ = [
     "QIcon",
     "QKeyEvent",
     "QMainWindow",
+    "QMouseEvent",
     "QObject",
     "QPalette",
     "QPixmap",
+    "QPoint",
+    "QPointF",
     "QRect",
     "QUuid",
     "Qt",

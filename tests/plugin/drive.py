@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelsheet.contract import GenerateRequest
+from modelsheet.contract import GenerateRequest, LearnRequest
 from tests.plugin.binding import QApplication, QEvent, QKeyEvent, Qt
 from tests.plugin.conftest import Until
 from tests.plugin.fake_backend import FakeBackend
@@ -28,6 +28,16 @@ def open_form(docker: Any, until: Until) -> Any:
 
 def captions(form: Any) -> list[str]:
     return [caption for _, caption in form.pictures.chosen()]
+
+
+def start(docker: Any, backend: FakeBackend, until: Until) -> Any:
+    """Start learning and give the job's card."""
+    form = open_form(docker, until)
+    form.name.setText("Hero")
+    until(lambda: form.class_noun.currentText() == "knight")
+    form.learn.click()
+    until(lambda: backend.the_request(LearnRequest) and docker.controller.panel.queue.cards)
+    return next(iter(docker.controller.panel.queue.cards.values()))
 
 
 def learn_hero(docker: Any, backend: FakeBackend, until: Until) -> None:
@@ -70,6 +80,12 @@ def newest_wish(backend: FakeBackend, until: Until) -> GenerateRequest:
     return backend.requests[waiting()[-1].id]
 
 
-def press(widget: Any, key: Qt.Key, text: str = "") -> None:
-    event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier, text)
+def press(
+    widget: Any,
+    key: Qt.Key,
+    text: str = "",
+    *,
+    modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
+    event = QKeyEvent(QEvent.Type.KeyPress, key, modifiers, text)
     QApplication.sendEvent(widget, event)

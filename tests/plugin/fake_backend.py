@@ -329,7 +329,8 @@ class _Handler(BaseHTTPRequestHandler):
         if verb == "move":
             before = json.loads(body)["before"]
             self.backend.waiting.remove(job_id)
-            self.backend.waiting.insert(self.backend.waiting.index(before), job_id)
+            waiting = self.backend.waiting
+            waiting.insert(waiting.index(before) if before else len(waiting), job_id)
         elif verb == "cancel":
             self.backend.finish(job_id, state="cancelled")
         else:

@@ -341,7 +341,7 @@ def test_progress_is_shown_and_can_be_cancelled(
     form.learn.click()
     until(lambda: remote.the_request(LearnRequest))
     remote.progress("learn", Progress(phase="learning", step=3, total=10, fraction=0.3, eta_s=130))
-    rows = connected.controller.panel._jobs
+    rows = connected.controller.panel.queue.cards
     until(lambda: rows and "step 3 of 10" in next(iter(rows.values()))._detail.text())
 
     row = next(iter(rows.values()))
@@ -358,7 +358,7 @@ def test_a_failed_job_shows_the_backends_sentence(
 ) -> None:
     connected.controller.panel.prompt.setText("a knight")
     connected.controller.panel.generate.click()
-    until(lambda: connected.controller.panel._jobs)
+    until(lambda: connected.controller.panel.queue.cards)
 
     remote.fail("generate", "The device has not enough memory: choose fewer pictures.")
 
@@ -373,7 +373,7 @@ def test_a_job_that_ran_before_krita_started_is_shown(
 
     docker.controller.link.wake()
 
-    until(lambda: docker.controller.panel._jobs)
+    until(lambda: docker.controller.panel.queue.cards)
 
 
 def test_a_second_window_knows_what_the_first_does(

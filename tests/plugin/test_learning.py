@@ -11,7 +11,7 @@ from modelsheet.contract import LearnRequest, LikenessPoint, Progress
 from tests.plugin import fake_krita
 from tests.plugin.binding import QRect, Qt
 from tests.plugin.conftest import Until
-from tests.plugin.drive import captions, learn_hero, open_form, said
+from tests.plugin.drive import captions, learn_hero, open_form, said, start
 from tests.plugin.fake_backend import FakeBackend
 
 BLUE = b"\xff\x00\x00\xff"
@@ -26,16 +26,6 @@ def group_of_two(document: fake_krita.Document, krita: Any) -> None:
 
 def remarks(form: Any) -> list[str]:
     return [form.pictures.topLevelItem(row).text(1) for row in range(form.pictures.count())]
-
-
-def start(docker: Any, backend: FakeBackend, until: Until) -> Any:
-    """Start learning and give the job's card."""
-    form = open_form(docker, until)
-    form.name.setText("Hero")
-    until(lambda: form.class_noun.currentText() == "knight")
-    form.learn.click()
-    until(lambda: backend.the_request(LearnRequest) and docker.controller.panel._jobs)
-    return next(iter(docker.controller.panel._jobs.values()))
 
 
 def test_a_group_is_one_picture_or_each_layer_in_it(
@@ -199,23 +189,6 @@ def test_probes_are_shown_on_the_card(
 
     until(lambda: card.previews.count() == 2)  # one picture, and the room beside it
     assert not card.previews.itemAt(0).widget().pixmap().isNull()
-
-
-def test_a_waiting_job_can_be_done_next(
-    connected: Any, document: Any, remote: FakeBackend, until: Until
-) -> None:
-    panel = connected.controller.panel
-    for prompt in ("first", "second"):
-        panel.prompt.setText(prompt)
-        panel.generate.click()
-        until(lambda: any(job.title == prompt for job in [*remote.jobs.values()]))  # noqa: B023
-    until(lambda: len(panel._jobs) == 2)
-    remote.waiting = [*panel._jobs]
-    second = remote.waiting[1]
-
-    panel._jobs[second]._sooner.click()
-
-    until(lambda: remote.waiting[0] == second)
 
 
 def test_a_subject_learnt_again_takes_the_place_of_the_old_one(

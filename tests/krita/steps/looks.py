@@ -42,8 +42,8 @@ def steps(driver):
     driver.screenshot(form, "form")
     form.preset.setCurrentIndex(form.preset.findData("balanced"))
     form.learn.click()
-    yield lambda: docker.controller.panel._jobs
-    card = next(iter(docker.controller.panel._jobs.values()))
+    yield lambda: docker.controller.panel.queue.cards
+    card = next(iter(docker.controller.panel.queue.cards.values()))
     yield lambda: card.previews.count() > 1 and not card.curve.isHidden()
     docker.setFloating(True)
     for width in (260, 500):
@@ -51,7 +51,7 @@ def steps(driver):
         yield after(0.4)
         driver.screenshot(docker, f"learning-{width}")
         seen |= texts(docker)
-    yield lambda: not docker.controller.panel._jobs
+    yield lambda: not docker.controller.panel.queue.cards
     docker.controller.panel.prompt.setText("@hero holding sword")
     docker.controller.generate()
     yield lambda: len(docker.controller.panel.results.pictures()) == 4

@@ -107,7 +107,7 @@ def fill_form(driver):
 def learn(driver):
     docker = driver.docker()
     yield lambda: any(bar.value() >= 600 for bar in docker.findChildren(QProgressBar))
-    cards = docker.controller.panel._jobs
+    cards = docker.controller.panel.queue.cards
     yield lambda: not cards or next(iter(cards.values())).previews.count() > 1
     yield after(0.3)
     photograph(driver, "krita-4-learning")

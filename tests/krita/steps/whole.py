@@ -138,11 +138,15 @@ def learn_selection(driver, document, layer):
 
 
 def card(driver):
-    return next(iter(driver.docker().controller.panel._jobs.values()))
+    return next(iter(driver.docker().controller.panel.queue.cards.values()))
 
 
 def pause_and_resume(driver):
-    yield lambda: driver.docker().controller.panel._jobs and "step" in card(driver)._detail.text()
+    yield (
+        lambda: (
+            driver.docker().controller.panel.queue.cards and "step" in card(driver)._detail.text()
+        )
+    )
     yield lambda: card(driver).previews.count() > 1 and not card(driver).curve.isHidden()
     driver.screenshot(driver.docker(), "learning")
     card(driver)._pause.click()
@@ -164,7 +168,7 @@ def generate_meanwhile(driver):
 def finish(driver):
     card(driver)._finish.click()
     yield lambda: driver.child("modelsheet_subjects").count() == 2
-    yield lambda: not driver.docker().controller.panel._jobs
+    yield lambda: not driver.docker().controller.panel.queue.cards
     driver.report["finished early"] = driver.child("modelsheet_subjects").item(0).text()
 
 

@@ -614,6 +614,20 @@ class BaseModelView(Model):
     note: str = ""
 
 
+class Estimate(Model):
+    """What learning takes at most. `seconds` as it went here the last time (`seen_here`), else as
+    measured on one core of a processor; None where neither is known. `memory_bytes` were measured
+    on a processor, 0 where they were not; a graphics card, which keeps what is not learnt at half
+    the precision, needs less. `free_bytes` of memory are free on the service's machine now.
+    """
+
+    training_steps: Count
+    seconds: float | None = None
+    seen_here: bool = False
+    memory_bytes: Count = 0
+    free_bytes: Count = 0
+
+
 class ModelView(Model):
     """A model on this machine or one that can be downloaded. `kind` "naming" is the CLIP that
     guesses class nouns and measures likeness, "matting" cuts figures out; `size_bytes` of a missing

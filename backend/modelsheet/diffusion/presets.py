@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from modelsheet.contract import Family, OptimizerName, Preset, PriorKind, TrainingOverrides
 from modelsheet.diffusion.adapter import AdapterShape
+from modelsheet.lengths import BALANCED, WRITE_UP, training_steps
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Recipe:
 # Chosen by trials on drawn test subjects; docs/benchmarks.md has what was measured since.
 _SPRITE_SHAPE = AdapterShape(rank=16, text_encoder_rank=8, feed_forward=True, convolutions=True)
 _SPRITE32 = Recipe(
-    training_steps=120,
+    training_steps=BALANCED["sprite32"],
     batch=6,
     prior_batch=3,
     unet_learning_rate=1e-3,
@@ -56,7 +57,7 @@ _SPRITE32 = Recipe(
 # 1e-4 at rank 16 and some 800 sample passes for a few pictures: near diffusers' README (1e-4, 500)
 # and DreamBench++ (1e-4, 100 for a single picture); the text encoder at a tenth of the rate.
 _SD15 = Recipe(
-    training_steps=400,
+    training_steps=BALANCED["sd15"],
     batch=2,
     prior_batch=1,
     unet_learning_rate=1e-4,
@@ -69,12 +70,12 @@ _SD15 = Recipe(
 # DCO (SDXL, rank 32, 5e-5) with fewer steps; the two text encoders stay as they are.
 _SDXL = replace(
     _SD15,
+    training_steps=BALANCED["sdxl"],
     unet_learning_rate=5e-5,
     text_encoder_learning_rate=0.0,
     shape=AdapterShape(rank=32, text_encoder_rank=0, feed_forward=True, convolutions=False),
 )
 _BY_FAMILY: dict[Family, Recipe] = {"sprite32": _SPRITE32, "sd15": _SD15, "sdxl": _SDXL}
-_LENGTH: dict[Preset, float] = {"quick": 0.5, "balanced": 1.0, "thorough": 2.0}
 
 
 def recipe_for(family: Family, preset: Preset, overrides: TrainingOverrides) -> Recipe:
@@ -82,7 +83,7 @@ def recipe_for(family: Family, preset: Preset, overrides: TrainingOverrides) -> 
     balanced = _BY_FAMILY[family]
     if preset == "seed":
         return _overridden(_write_up(balanced), overrides)
-    steps = round(balanced.training_steps * _LENGTH[preset])
+    steps = training_steps(family, preset)
     return _overridden(replace(balanced, training_steps=steps), overrides)
 
 
@@ -95,7 +96,7 @@ def _write_up(recipe: Recipe) -> Recipe:
     """
     return replace(
         recipe,
-        training_steps=4500,
+        training_steps=WRITE_UP,
         batch=1,
         prior_batch=0,
         unet_learning_rate=3e-3,

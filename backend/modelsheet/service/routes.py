@@ -7,17 +7,21 @@ from typing import Annotated
 from flask import Response
 from pydantic import Field, TypeAdapter
 
+from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.contract import (
     BlobView,
     Capabilities,
     Empty,
+    Estimate,
     EventPage,
     JobList,
     JobView,
     Model,
+    ModelId,
     MoveRequest,
     NewToken,
     Ping,
+    Preset,
     QueueRequest,
     QueueView,
     RenameRequest,
@@ -66,6 +70,13 @@ class EventsQuery(Model):
     job: Annotated[str, Field(max_length=64)] = ""
 
 
+class EstimateQuery(Model):
+    """What somebody is about to learn with."""
+
+    base_model: ModelId = DEFAULT_BASE_MODEL
+    preset: Preset = "balanced"
+
+
 def ping(service: Service, query: PingQuery) -> Ping:
     proof = service.access.prove(query.nonce, query.key) if query.nonce else ""
     return Ping(proof=proof)
@@ -73,6 +84,10 @@ def ping(service: Service, query: PingQuery) -> Ping:
 
 def capabilities(service: Service) -> Capabilities:
     return service.capabilities()
+
+
+def estimate(service: Service, query: EstimateQuery) -> Estimate:
+    return service.estimates.of(query.base_model, query.preset)
 
 
 def has_blob(service: Service, sha256: str) -> Response:
@@ -132,6 +147,15 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/capabilities", capabilities, "What this service is and has", Capabilities
+    ),
+    Operation(
+        "GET",
+        "/v1/estimate",
+        estimate,
+        "What learning will take",
+        Estimate,
+        query=EstimateQuery,
+        errors=(404,),
     ),
     # HEAD before GET: a GET route answers HEAD too, by reading the whole blob.
     Operation("HEAD", _BLOB, has_blob, "Whether a blob is there", None),

@@ -38,6 +38,7 @@ from modelsheet.service.blobs import BlobStore
 from modelsheet.service.caller import OPERATOR, Caller
 from modelsheet.service.desk import Desk
 from modelsheet.service.dispatcher import Dispatcher, Timings
+from modelsheet.service.estimates import Estimates
 from modelsheet.service.events import EventLog
 from modelsheet.service.executors.port import Executor, Sink
 from modelsheet.service.gate import Gate
@@ -84,6 +85,7 @@ class Service:
             data_dir / "ledger.sqlite3", self.events.publish_job, timings.save_interval_s
         )
         self._parcels = Parcels(data_dir, self._subjects, self.blobs, self._ledger)
+        self.estimates = Estimates(self._ledger, base_models)
         self._admission = Admission(self.blobs, self._subjects, base_models)
         self._on_end = on_end
         self.has_failed = False

@@ -1,0 +1,54 @@
+"""What learning will take, said before it starts: by the last time here, else as it was measured.
+
+docs/benchmarks.md says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import psutil
+
+from modelsheet.contract import BaseModelView, Estimate, Family, LearnRequest, LearnResult, Preset
+from modelsheet.errors import NotFound
+from modelsheet.lengths import training_steps
+from modelsheet.service.ledger import Ledger
+
+_STEP_S: dict[Family, float] = {"sprite32": 0.65}  # on one core of a processor
+_GIB = 1 << 30
+# Of the whole worker at the presets' batches, on a processor, in fp32.
+_MEMORY: dict[Family, int] = {"sprite32": _GIB, "sd15": 13 * _GIB}
+
+
+class Estimates:
+    """Knows what learning took here."""
+
+    def __init__(self, ledger: Ledger, base_models: Callable[[], Sequence[BaseModelView]]) -> None:
+        self._ledger = ledger
+        self._base_models = base_models
+
+    def of(self, base_model: str, preset: Preset) -> Estimate:
+        """Raises NotFound: no such base model."""
+        family = next((one.family for one in self._base_models() if one.id == base_model), None)
+        if family is None:
+            raise NotFound(f"There is no base model {base_model!r}.")
+        steps, step_s = training_steps(family, preset), self._seen(base_model)
+        told = _STEP_S.get(family) if step_s is None else step_s
+        return Estimate(
+            training_steps=steps,
+            seconds=None if told is None else told * steps,
+            seen_here=step_s is not None,
+            memory_bytes=_MEMORY.get(family, 0),
+            free_bytes=psutil.virtual_memory().available,
+        )
+
+    def _seen(self, base_model: str) -> float | None:
+        """Seconds a step when this base was learnt on last, whoever it was for."""
+        for job in self._ledger.newest():
+            result = job.view.result
+            if not isinstance(result, LearnResult) or not result.training_steps:
+                continue
+            request = job.request
+            if isinstance(request, LearnRequest) and request.base_model == base_model:
+                return result.seconds / result.training_steps
+        return None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
+from modelsheet.catalogue import locate
 from modelsheet.contract import (
     BaseModelView,
     ClassNounGuess,
@@ -22,6 +26,9 @@ from modelsheet.contract import (
 )
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
+from modelsheet.lora.diffusers import write_diffusers
+from modelsheet.lora.factors import Factors
+from modelsheet.lora.layouts import layout_of
 from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
 
 # "thorough" is so long that a test can pause it, paint beside it, and end it early.
@@ -29,6 +36,7 @@ STEPS = {"quick": 40, "balanced": 200, "thorough": 4000}
 STEP_S = 0.05  # so that the docker can be seen while it learns
 PROBE_EVERY = 10
 SIDE = 32
+RANK = 16
 TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=SIDE, available=True)
 
 
@@ -43,6 +51,21 @@ def disc(seed: int) -> bytes:
     rows = range(SIDE)
     inside = (((x - middle) ** 2 + (y - middle) ** 2) <= radius**2 for y in rows for x in rows)
     return b"".join(colour if within else bytes(4) for within in inside)
+
+
+@functools.cache
+def adapter() -> bytes:
+    """A LoRA of the embedded base as large as a learnt one, of noise."""
+    layout = layout_of(locate(TOY_MODEL.id, Path()))
+    noise = np.random.default_rng(0)
+    factors = {
+        site: Factors(
+            noise.standard_normal((weight.rows, RANK), np.float32),
+            noise.standard_normal((RANK, weight.fan_in), np.float32),
+        )
+        for site, weight in layout.sites.items()
+    }
+    return write_diffusers(factors, layout, {})
 
 
 class ToyRunner:
@@ -72,7 +95,7 @@ class ToyRunner:
             if directive is not Directive.RUN:
                 saved.write_text(str(step))
                 raise SteppedAside
-        (context.staging_dir / ADAPTER).write_bytes(b"toy")
+        (context.staging_dir / ADAPTER).write_bytes(adapter())
         write_record(context.staging_dir, _record(request, context.job_id, step))
         return LearnResult(
             subject_id=context.job_id, training_steps=step, best_step=step, seconds=1.0
@@ -169,7 +192,7 @@ def _record(request: LearnRequest, job_id: str, steps: int) -> SubjectRecord:
         seed=request.seed,
         training_steps=steps,
         best_step=steps,
-        adapter_sha256=hashlib.sha256(b"toy").hexdigest(),
+        adapter_sha256=hashlib.sha256(adapter()).hexdigest(),
         curve=[],
         warnings=[],
     )

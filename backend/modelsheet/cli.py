@@ -92,6 +92,9 @@ def _add_serve(choices: _Choices) -> None:
     parser.add_argument(
         "--ray-address", default="auto", metavar="HOST:PORT", help="the cluster's head"
     )
+    parser.add_argument(
+        "--json-log", action="store_true", help="write the log as lines of JSON, for programs"
+    )
     parser.set_defaults(run=commands.serve)
 
 

@@ -32,7 +32,7 @@ def serve(arguments: argparse.Namespace, say: Say) -> int:
     settings = Settings.from_environment(os.environ)
     say(f"Serving on this machine until Ctrl-C; data in {settings.data_dir}.")
     address = arguments.ray_address if arguments.executor == "ray" else ""
-    server.serve(settings, port=arguments.port, ray_address=address)
+    server.serve(settings, port=arguments.port, ray_address=address, json_log=arguments.json_log)
     return 0
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import logging.handlers
 import os
 import signal
 import time
@@ -36,6 +35,7 @@ from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.ray import RayExecutor, namespace_of
 from modelsheet.service.executors.vitals import Patience
 from modelsheet.service.listening import HOST, listen
+from modelsheet.service.log_files import start_log
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 
@@ -53,9 +53,11 @@ def serve(
     timings: Timings | None = None,
     base_models: Callable[[Path], Sequence[BaseModelView]] = list_base_models,
     ray_address: str = "",
+    json_log: bool = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Call it on the main thread. With the
-    address of a Ray cluster, jobs run on its GPUs instead of a process of this machine.
+    address of a Ray cluster, jobs run on its GPUs instead of a process of this machine. With
+    `json_log`, the log has a JSON object in each line.
 
     Raises Conflict: another service has this data folder. ModelsheetError: it could not go on.
     """
@@ -63,7 +65,7 @@ def serve(
         os.umask(0o077)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with _only_service(settings) as note_address:
-        _start_log(settings.log_dir)
+        start_log(settings.log_dir, as_json=json_log)
         known = functools.partial(base_models, settings.data_dir)
         timings = timings or Timings()
         make_executor = functools.partial(_executor, settings, runner, timings, ray_address)
@@ -190,21 +192,3 @@ def _ending_on_signal(answer_waiting: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _start_log(log_dir: Path) -> None:
-    """One file for the process, and one for what was asked by whom; neither grows without end."""
-    log_dir.mkdir(parents=True, exist_ok=True)
-    log_dir.chmod(0o700)  # whoever started us may have made it, with an umask of their own
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    root.addHandler(_file(log_dir / "service.log"))
-    logging.getLogger("modelsheet.audit").addHandler(_file(log_dir / "audit.log"))
-
-
-def _file(path: Path) -> logging.Handler:
-    handler = logging.handlers.RotatingFileHandler(
-        path, maxBytes=2 << 20, backupCount=5, encoding="utf-8"
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    return handler

@@ -114,6 +114,26 @@ def test_a_held_queue_starts_nothing_and_is_reordered(client: BackendClient, run
     client.wait(second, lambda view: None)
 
 
+def test_the_overview_names_workers_artists_and_what_they_wait_for(
+    run: Run, client: BackendClient
+) -> None:
+    run("token", "add", "eva")
+    assert run("token", "limit", "eva", "--gpus", "2", "--queued", "9") == (
+        0,
+        "2 at once, 9 waiting\n",
+    )
+    run("jobs", "hold")
+    client.submit(GenerateRequest(prompt="a hill"))
+
+    code, said = run("jobs", "--all")
+
+    assert code == 0
+    assert "worker                       free" in said
+    assert "for the queue is held" in said
+    assert "2 at once, 9 waiting" in run("token")[1]
+    run("jobs", "open")
+
+
 def test_the_service_ends_after_the_running_job(tmp_path: Path) -> None:
     with toy.service(tmp_path) as client:
         job = client.submit(GenerateRequest(prompt="wait"))

@@ -171,6 +171,7 @@ def _add_jobs(choices: _Choices) -> None:
     )
     parser.add_argument("action", nargs="?", choices=oversight.JOB_ACTIONS, default="list")
     parser.add_argument("id", nargs="?", default="")
+    parser.add_argument("--all", action="store_true", help="who works at what, who waits for what")
     parser.add_argument("--before", metavar="ID", help="the job to move it before; else it is last")
     _add_server(parser)
     parser.set_defaults(run=oversight.jobs)
@@ -180,6 +181,8 @@ def _add_token(choices: _Choices) -> None:
     parser = choices.add_parser("token", help="let other artists use this service, or no longer")
     parser.add_argument("action", nargs="?", choices=oversight.TOKEN_ACTIONS, default="list")
     parser.add_argument("name", nargs="?", default="", help="small letters, digits and . _ -")
+    parser.add_argument("--gpus", type=int, default=0, help="limit: so many jobs at once, 0 any")
+    parser.add_argument("--queued", type=int, default=0, help="limit: so many waiting, 0 for 200")
     _add_server(parser)
     parser.set_defaults(run=oversight.token)
 

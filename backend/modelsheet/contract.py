@@ -536,15 +536,60 @@ class WorkerView(Model):
     base_model: str = ""
 
 
+class WaitView(Model):
+    """A job that waits: since when, in Unix seconds, and for what."""
+
+    job_id: str
+    owner: str
+    kind: str
+    title: str
+    since: float
+    reason: str
+
+
+class ArtistView(Model):
+    """What an artist has running, waiting and had: `used_s` seconds of GPU since the service began.
+    `name` is empty for the one who runs it.
+    """
+
+    name: str
+    running: Count
+    waiting: Count
+    used_s: float
+
+
+class StudioView(Model):
+    """Who works at what, who waits for what, the next one of its urgency first, and who had how
+    much.
+    """
+
+    workers: list[WorkerView]
+    waiting: list[WaitView]
+    artists: list[ArtistView]
+
+
 class TokenRequest(Model):
     """A token for one artist of a shared machine."""
 
     name: ArtistName
 
 
+class LimitsRequest(Model):
+    """How many jobs of an artist may run at once and how many may wait; 0 for the usual: as many
+    as there is room for, and 200.
+    """
+
+    gpus: Count = 0
+    queued: Count = 0
+
+
 class TokenView(Model):
+    """An artist with a token, and their limits, 0 for none of their own."""
+
     name: ArtistName
     created: float
+    gpus: Count = 0
+    queued: Count = 0
 
 
 class TokenList(Model):

@@ -14,20 +14,23 @@ from modelsheet.commands import service_of
 from modelsheet.contract import (
     Empty,
     JobView,
+    LimitsRequest,
     MoveRequest,
     NewToken,
     QueueRequest,
     QueueState,
     QueueView,
+    StudioView,
     TokenList,
     TokenRequest,
+    TokenView,
 )
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.settings import Settings
 
 Say = Callable[[str], None]
 JOB_ACTIONS = ("list", "cancel", "pause", "resume", "finish", "move", "hold", "open", "end")
-TOKEN_ACTIONS = ("list", "add", "revoke")
+TOKEN_ACTIONS = ("list", "add", "limit", "revoke")
 _QUEUE_STATES: dict[str, QueueState] = {"hold": "held", "open": "open", "end": "ending"}
 _SAID: dict[QueueState, str] = {
     "open": "Jobs are started as they come.",
@@ -39,7 +42,7 @@ _SAID: dict[QueueState, str] = {
 def jobs(arguments: argparse.Namespace, say: Say) -> int:
     with service_of(arguments) as client:
         if arguments.action == "list":
-            _list_jobs(client, say)
+            (_show_studio if arguments.all else _list_jobs)(client, say)
         elif arguments.action in _QUEUE_STATES:
             wish = QueueRequest(state=_QUEUE_STATES[arguments.action])
             say(_SAID[client.call("PUT", "/v1/queue", QueueView, wish).state])
@@ -70,6 +73,33 @@ def _list_jobs(client: BackendClient, say: Say) -> None:
         say(_SAID[queue.state])
 
 
+def _show_studio(client: BackendClient, say: Say) -> None:
+    studio = client.call("GET", "/v1/studio", StudioView)
+    known = {view.id: view for view in client.jobs()}
+    say(f"{len(studio.workers)} at work or ready:")
+    for worker in studio.workers:
+        job = known.get(worker.job_id)
+        what = f"{_called(job.owner)}, {job.kind}: {job.title}" if job else "free"
+        say(f"  {worker.name:28} {what}")
+    say(f"{len(studio.waiting)} waiting:")
+    for wait in studio.waiting:
+        since = _duration(time.time() - wait.since)
+        say(f"  {_called(wait.owner):16} {wait.kind:8} {since:>8}  for {wait.reason}")
+    say("Had since the service began:")
+    for artist in studio.artists:
+        counts = f"{artist.running} running, {artist.waiting} waiting"
+        say(f"  {_called(artist.name):16} {_duration(artist.used_s):>8}  {counts}")
+
+
+def _called(owner: str) -> str:
+    return owner or "(you)"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
 def _job_id(given: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", given):
         raise NotFound("Say which job by its id; list them with: modelsheet jobs")
@@ -87,6 +117,10 @@ def token(arguments: argparse.Namespace, say: Say) -> int:
             made = client.call("POST", "/v1/tokens", NewToken, wish)
             say(f"The token of {made.name}; it is not shown again:")
             say(made.token)
+        elif arguments.action == "limit":
+            limits = LimitsRequest(gpus=arguments.gpus, queued=arguments.queued)
+            path = f"/v1/tokens/{TokenRequest(name=arguments.name).name}/limits"
+            say(_as_limits(client.call("PUT", path, TokenView, limits)))
         else:
             name = TokenRequest(name=arguments.name).name
             client.call("DELETE", f"/v1/tokens/{name}", Empty)
@@ -94,11 +128,16 @@ def token(arguments: argparse.Namespace, say: Say) -> int:
     return 0
 
 
+def _as_limits(artist: TokenView) -> str:
+    at_once = f"{artist.gpus} at once" if artist.gpus else "any number at once"
+    return f"{at_once}, {artist.queued or 'the usual number'} waiting"
+
+
 def _list_tokens(client: BackendClient, say: Say) -> None:
     tokens = client.call("GET", "/v1/tokens", TokenList).tokens
     for one in tokens:
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
-        say(f"{one.name:40} since {day}")
+        say(f"{one.name:40} since {day}  {_as_limits(one)}")
     if not tokens:
         say("Only you can get in. A token for somebody else: modelsheet token add NAME")
 

@@ -42,9 +42,10 @@ class LiveService:
     context manager it leaves no process behind.
     """
 
-    def __init__(self, home: Path, **timings: float) -> None:
+    def __init__(self, home: Path, ray_address: str = "", **timings: float) -> None:
         self.settings = Settings.from_environment({"MODELSHEET_HOME": str(home)})
         self.home = home
+        self._ray_address = ray_address
         self._timings = timings
         self.start()
 
@@ -56,7 +57,7 @@ class LiveService:
 
     def start(self) -> None:
         with (self.home / _STDERR).open("ab") as stderr:
-            self.process = spawn_service(self.home, stderr, **self._timings)
+            self.process = spawn_service(self.home, stderr, self._ray_address, **self._timings)
         self.session = requests.Session()
         try:
             self._connect()
@@ -149,10 +150,13 @@ class LiveService:
         return (self.settings.data_dir / "subjects" / job_id / "adapter.safetensors").read_bytes()
 
 
-def spawn_service(home: Path, stderr: int | IO[bytes], **timings: float) -> subprocess.Popen[bytes]:
+def spawn_service(
+    home: Path, stderr: int | IO[bytes], ray_address: str = "", **timings: float
+) -> subprocess.Popen[bytes]:
     path = os.pathsep.join([str(_ROOT), str(_ROOT / "backend")])
+    arguments = [str(home), json.dumps(timings), *([ray_address] if ray_address else [])]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.service.toy_service", str(home), json.dumps(timings)],
+        [sys.executable, "-m", "tests.service.toy_service", *arguments],
         cwd=_ROOT,
         env={**os.environ, "PYTHONPATH": path},
         stderr=stderr,

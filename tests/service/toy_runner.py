@@ -33,10 +33,13 @@ from modelsheet.contract import (
 )
 from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
+from modelsheet.prompts import expand
 from modelsheet.shots import Shot, plan
-from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects import ADAPTER, SubjectRecord, SubjectStore, write_record
 
 STEPS = 20
+LOADS = "loads.jsonl"  # of a cluster's toys
+OTHER_MODEL = BaseModelView(id="other", family="sprite32", resolution=32, available=True)
 TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
 
 
@@ -70,10 +73,21 @@ class ToyRunner:
             return self._generate(request, context)
         return self._describe(request)
 
+    def _load(self, base_model: str, adapters: tuple[str, ...], job_id: str) -> None:
+        """Have these in memory; on a cluster, note what was there already."""
+        before, self._loaded = self._loaded, (base_model, *adapters)
+        if "MODELSHEET_TOYS" in os.environ:
+            has_base = before[:1] == (base_model,)
+            has_adapters = has_base and set(adapters) <= set(before)
+            line = {"job": job_id, "base": has_base, "adapters": has_adapters}
+            with (self._toys / LOADS).open("a") as stream:
+                stream.write(json.dumps(line) + "\n")
+
     def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
+        self._load(request.base_model, (), context.job_id)
         total = request.overrides.training_steps or STEPS
         words = set(request.class_noun.split())
-        step, state = _load(context.checkpoint_dir)
+        step, state = _resume(context.checkpoint_dir)
         while step < total:
             self._misbehave(words, step + 1, context)
             if step and context.directive() is Directive.FINISH:
@@ -94,6 +108,10 @@ class ToyRunner:
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
         words, shots = set(request.prompt.split()), plan(request)
+        subjects = SubjectStore(self._data_dir).list(context.owner or None)
+        named = expand(request.prompt, subjects)
+        adapters = tuple(subject.adapter_sha256 for subject in named.subjects)
+        self._load(named.base_model or "sprite32", adapters, context.job_id)
         images = []
         for index, shot in enumerate(shots):
             self._misbehave(words, index + 1, context)
@@ -173,7 +191,7 @@ def fill(path: Path) -> None:
                     raise
 
 
-def _load(folder: Path) -> tuple[int, bytes]:
+def _resume(folder: Path) -> tuple[int, bytes]:
     try:
         saved = json.loads((folder / "state.json").read_text())
     except FileNotFoundError:

@@ -1,5 +1,5 @@
-"""Starts the real server with the toy runner: `toy_service HOME [TIMINGS as JSON]`. Killed by the
-tests in many ways.
+"""Starts the real server with the toy runner: `toy_service HOME [TIMINGS as JSON] [RAY ADDRESS]`.
+Killed by the tests in many ways.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import sys
 from modelsheet.service.dispatcher import Timings
 from modelsheet.service.server import serve
 from modelsheet.settings import Settings
-from tests.service.toy_runner import TOY_MODEL
+from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL
 
 if __name__ == "__main__":
     serve(
         Settings.from_environment({"MODELSHEET_HOME": sys.argv[1]}),
         runner="tests.service.toy_runner:make_runner",
         timings=Timings(**json.loads(sys.argv[2])) if len(sys.argv) > 2 else None,
-        base_models=lambda data_dir: [TOY_MODEL],
+        base_models=lambda data_dir: [TOY_MODEL, OTHER_MODEL],
+        ray_address=sys.argv[3] if len(sys.argv) > 3 else "",
     )

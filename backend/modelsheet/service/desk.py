@@ -13,6 +13,7 @@ from modelsheet.service.caller import Caller
 from modelsheet.service.gate import Gate
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger
+from modelsheet.service.wishes import MAX_QUEUED
 
 _audit = logging.getLogger("modelsheet.audit")
 
@@ -27,12 +28,14 @@ class Desk:
         admission: Admission,
         gate: Gate,
         wake: Callable[[], None],
+        queued_of: Callable[[str], int],
     ) -> None:
         self._caller = caller
         self._ledger = ledger
         self._admission = admission
         self._gate = gate
         self._wake = wake
+        self._queued_of = queued_of
 
     def submit(self, request: Request, key: str | None = None) -> JobView:
         """Queue a job. Raises what Admission.check and Ledger.submit raise."""
@@ -40,7 +43,8 @@ class Desk:
         job = self._ledger.submitted(request, key, owner)
         if job is None:
             self._admission.check(request, self._caller)
-            job = self._ledger.submit(request, key, owner)
+            most = self._queued_of(owner) or MAX_QUEUED
+            job = self._ledger.submit(request, key, owner, most)
             self._note("submit", job)
             self._wake()
         return job.view

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet.contract import TERMINAL_STATES, WorkerView
+from modelsheet.contract import TERMINAL_STATES, StudioView
 from modelsheet.errors import Conflict
 from modelsheet.execution import Directive
 from modelsheet.service.backoff import BackOff
@@ -34,6 +34,7 @@ from modelsheet.service.gate import Gate
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger, StaleReport
 from modelsheet.service.outcomes import Outcomes
+from modelsheet.service.overview import overview
 from modelsheet.service.publication import Publisher
 from modelsheet.service.reserve import Reserve
 from modelsheet.service.steering import Run, Steering
@@ -104,9 +105,11 @@ class Dispatcher:
         self._take_up(going_on)
         self._thread.start()
 
-    def workers(self) -> list[WorkerView]:
-        """Return who carries out jobs, and which."""
-        return self._executor.workers()
+    def studio(self) -> StudioView:
+        """Return who works at what, and who waits for what."""
+        runs = list(self._runs.values())
+        waiting = self._steering.waiting(runs, self._executor.slots)
+        return overview(self._executor.workers(), runs, waiting, self._turns.used_s)
 
     def wake(self) -> None:
         """Look at the ledger again: something was submitted or asked for."""

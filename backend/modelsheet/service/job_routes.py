@@ -6,12 +6,15 @@ from modelsheet.contract import (
     Empty,
     JobList,
     JobView,
+    LimitsRequest,
     MoveRequest,
     NewToken,
     QueueRequest,
     QueueView,
+    StudioView,
     TokenList,
     TokenRequest,
+    TokenView,
 )
 from modelsheet.execution import Request
 from modelsheet.service.caller import Caller
@@ -64,6 +67,14 @@ def list_tokens(service: Service) -> TokenList:
 
 def add_token(service: Service, body: TokenRequest) -> NewToken:
     return service.artists.add(body.name)
+
+
+def limit_artist(service: Service, artist: str, body: LimitsRequest) -> TokenView:
+    return service.artists.limit(artist, body.gpus, body.queued)
+
+
+def read_studio(service: Service) -> StudioView:
+    return service.studio()
 
 
 def revoke_token(service: Service, artist: str) -> Empty:

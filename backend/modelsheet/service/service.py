@@ -21,6 +21,7 @@ from modelsheet.contract import (
     QueueState,
     QueueView,
     SamplerName,
+    StudioView,
     SubjectView,
 )
 from modelsheet.errors import NotFound
@@ -100,6 +101,7 @@ class Service:
             reserve=Reserve(data_dir / "reserve"),
             on_published=self.events.publish_subjects,
             on_death=self.fail,
+            gpus_of=self.artists.gpus_of,
         )
 
     def start(self) -> None:
@@ -120,7 +122,14 @@ class Service:
 
     def desk(self, caller: Caller) -> Desk:
         """Return the jobs as the caller sees them."""
-        return Desk(caller, self._ledger, self._admission, self._gate, self._dispatcher.wake)
+        return Desk(
+            caller,
+            self._ledger,
+            self._admission,
+            self._gate,
+            self._dispatcher.wake,
+            self.artists.queued_of,
+        )
 
     def set_queue(self, state: QueueState) -> QueueView:
         """Start jobs, start none, or end the service after the running one."""
@@ -128,6 +137,10 @@ class Service:
         _audit.info("operator: the queue is %s", state)
         self._dispatcher.wake()
         return self.desk(OPERATOR).queue()
+
+    def studio(self) -> StudioView:
+        """Return who works at what and who waits for what."""
+        return self._dispatcher.studio()
 
     def subjects(self, caller: Caller = OPERATOR) -> list[SubjectView]:
         return [self._subjects.view(record) for record in self._subjects.list(caller.scope)]

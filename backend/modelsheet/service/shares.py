@@ -8,6 +8,7 @@ does not come back with a claim on the time they did not use.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from modelsheet.service.job import Job
@@ -26,6 +27,7 @@ class Shares:
         self._running: dict[str, _Artist] = {}
         self._active: set[_Artist] = set()
         self._turn = 0
+        self.used_s: defaultdict[str, float] = defaultdict(float)  # by artist, in all
         self._served: dict[_Artist, int] = {}
 
     def welcome(self, queued: Iterable[Job]) -> None:
@@ -57,6 +59,7 @@ class Shares:
         self._running.pop(job.id, None)
         charged_s = self._charged_s.pop(job.id, 0.0)
         self._accounts[artist] = self._account(artist) + ran_s - charged_s
+        self.used_s[job.view.owner] += ran_s
         known = self._expected_s.get(job.view.kind, ran_s)
         self._expected_s[job.view.kind] = known + _NEWEST * (ran_s - known)
 

@@ -84,6 +84,25 @@ class Steering:
         due = [moment for moment in moments if moment is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
+    def waiting(self, runs: Collection[Run], slots: int) -> list[tuple[Job, str]]:
+        """Return the jobs that wait, in order, and for what."""
+        now = time.monotonic()
+        full = self._full(runs)
+        return [
+            (job, self._reason(job, full, slots, now)) for job in self._ledger.in_state("queued")
+        ]
+
+    def _reason(self, job: Job, full: Collection[str], slots: int, now: float) -> str:
+        if not self._gate.is_open:
+            return "the queue is held"
+        if self._backoff.rests(job.id, now):
+            return "its worker died; it rests before it starts again"
+        if slots == 0:
+            return "no worker is there"
+        if job.view.owner in full:
+            return f"all that {job.view.owner} may have at once is in use"
+        return "a free worker"
+
     def _directive_for(self, run: Run, now: float) -> Directive:
         job = self._ledger.get(run.job.id)
         if job.cancel_requested:

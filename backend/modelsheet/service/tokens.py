@@ -25,6 +25,8 @@ class _Entry(Model):
     name: str
     sha256: str
     created: float
+    gpus: int = 0
+    queued: int = 0
 
 
 _ENTRIES: TypeAdapter[list[_Entry]] = TypeAdapter(list[_Entry])
@@ -52,14 +54,28 @@ class TokenStore:
     def revoke(self, name: str) -> None:
         """Raises NotFound: no artist of that name has a token."""
         with self._lock:
-            if name not in self._entries:
-                known = ", ".join(self._entries) or "nobody"
-                raise NotFound(f"{name} has no token. These have one: {known}.")
+            self._entry(name)
             self._replace({n: entry for n, entry in self._entries.items() if n != name})
         _audit.info("operator: revoke the token of %s", name)
 
+    def limit(self, name: str, gpus: int, queued: int) -> TokenView:
+        """Set how much an artist may have at once. Raises NotFound: they have no token."""
+        with self._lock:
+            entry = self._entry(name).model_copy(update={"gpus": gpus, "queued": queued})
+            self._replace({**self._entries, name: entry})
+        _audit.info("operator: limit %s to %d at once and %d waiting", name, gpus, queued)
+        return _view(entry)
+
+    def gpus_of(self, name: str) -> int:
+        """Return how many jobs of an artist may run at once, 0 for any number."""
+        return self._entries[name].gpus if name in self._entries else 0
+
+    def queued_of(self, name: str) -> int:
+        """Return how many jobs of an artist may wait, 0 for the usual number."""
+        return self._entries[name].queued if name in self._entries else 0
+
     def list(self) -> list[TokenView]:
-        return [TokenView(name=e.name, created=e.created) for e in self._entries.values()]
+        return [_view(entry) for entry in self._entries.values()]
 
     def artist_of(self, token: str) -> str | None:
         """Return whose token it is, None for nobody's."""
@@ -74,6 +90,12 @@ class TokenStore:
                 return proof_of(entry.sha256, nonce)
         return ""
 
+    def _entry(self, name: str) -> _Entry:
+        if name not in self._entries:
+            known = ", ".join(self._entries) or "nobody"
+            raise NotFound(f"{name} has no token. These have one: {known}.")
+        return self._entries[name]
+
     def _replace(self, entries: dict[str, _Entry]) -> None:
         temporary = self._path.with_name(f".{self._path.name}-{uuid4().hex}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -87,6 +109,10 @@ class TokenStore:
         finally:
             temporary.unlink(missing_ok=True)
         self._entries = entries
+
+
+def _view(entry: _Entry) -> TokenView:
+    return TokenView(name=entry.name, created=entry.created, gpus=entry.gpus, queued=entry.queued)
 
 
 def key_of(token: str) -> str:

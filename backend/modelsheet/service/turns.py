@@ -55,6 +55,11 @@ class Turns:
         elif is_urgent(job):
             self._owed_s += ran_s
 
+    @property
+    def used_s(self) -> dict[str, float]:
+        """The seconds that each artist's jobs ran, those that still run left out."""
+        return dict(self._shares.used_s)
+
     def forget(self, job_id: str) -> None:
         """The job will not come back."""
         self._begun.discard(job_id)

@@ -32,17 +32,19 @@ class Wishes:
             )
         return job
 
-    def submit(self, request: Request, key: str | None = None, owner: str = "") -> Job:
+    def submit(
+        self, request: Request, key: str | None = None, owner: str = "", most: int = MAX_QUEUED
+    ) -> Job:
         """Queue a job; with a key already used for the same request, return that one's job.
 
-        Raises IdempotencyConflict: the key was used for another request. Busy: too many wait.
+        Raises IdempotencyConflict: the key was used for another request. Busy: `most` wait already.
         """
         with self._table.transaction():
             known = self.submitted(request, key, owner)
             if known is not None:
                 return known
-            if len(self._table.ids(("queued",), owner)) >= MAX_QUEUED:
-                raise Busy(f"{MAX_QUEUED} jobs wait already; try again when some are done.")
+            if len(self._table.ids(("queued",), owner)) >= most:
+                raise Busy(f"{most} jobs wait already; try again when some are done.")
             return self._table.insert(request, _scoped(key, owner) if key else None, owner)
 
     def cancel(self, job_id: str) -> Job:

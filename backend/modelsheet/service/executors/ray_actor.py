@@ -88,7 +88,8 @@ class GpuWorker:
         self._thread.start()
         return True
 
-    def tell(self, job_id: str, fence: int, directive: str) -> None:
+    def tell(self, job_id: str, fence: int, directive: str, begun: bool | None) -> None:
+        """Pass a directive on. Ray calls this once `begun`, the answer to start, is there."""
         attempt = self._attempt
         if attempt is not None and (attempt.job_id, attempt.fence) == (job_id, fence):
             attempt.tell(Directive(directive))

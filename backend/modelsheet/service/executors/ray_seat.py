@@ -66,6 +66,8 @@ class Seat:
         self._is_quiet = False
         self._why = ""
         self._seen = 0  # the number of the newest item we had
+        self._starting: Any = None  # the answer to start, until we looked at it
+        self._begun: Any = None
         self.hello: Hello | None = None  # None while the actor is not there
         self.has_answered = threading.Event()
         self._closed = threading.Event()
@@ -98,7 +100,7 @@ class Seat:
         """Take up an attempt that goes on in the actor, or whose result lies there."""
         with self._lock:
             self._assignment = assignment
-            self._seen = 0
+            self._seen, self._starting, self._begun = 0, None, None
         self._vitals.move()
 
     def start(self, assignment: Assignment, luggage: Luggage) -> None:
@@ -111,7 +113,7 @@ class Seat:
         known = set(hello.subjects)
         subjects = {k: {} if k in known else files for k, files in luggage.subjects.items()}
         adapters = list(luggage.adapters)
-        self._actor.start.remote(
+        self._starting = self._begun = self._actor.start.remote(
             assignment.model_dump_json(), luggage.files, subjects, luggage.base_model, adapters
         )
         now = {"base_model": luggage.base_model, "adapters": adapters, "subjects": list(subjects)}
@@ -121,7 +123,8 @@ class Seat:
         with self._lock:
             assignment = self._assignment
         if assignment is not None and self._actor is not None:
-            self._actor.tell.remote(assignment.job_id, assignment.fence, directive.value)
+            which = (assignment.job_id, assignment.fence, directive.value)
+            self._actor.tell.remote(*which, self._begun)  # Ray calls it when the start is over
 
     def end(self, reason: str) -> None:
         """End the actor's process; Ray starts another."""
@@ -158,11 +161,27 @@ class Seat:
         self._on_change()
 
     def _listen(self) -> None:
+        started, self._starting = self._starting, None
+        if started is not None:
+            self._look_at_start(started)
         items = self._wait_for(self._actor.news.remote(self._seen, _NEWS_WAIT_S))
         self._vitals.beat()
         for number, said, files in items:
             self._receive(FROM_ACTOR.validate_json(said), files)
             self._seen = max(self._seen, number)
+
+    def _look_at_start(self, started: Any) -> None:
+        """Whoever could not take the job has lost it."""
+        try:
+            problem = "" if self._wait_for(started) else "it was still at another job"
+        except self._ray.exceptions.RayTaskError as error:
+            problem = str(error.cause)[:_LONGEST_REASON]
+        with self._lock:
+            assignment = self._assignment
+        if problem and assignment is not None:
+            self._free()
+            which = {"job_id": assignment.job_id, "fence": assignment.fence}
+            self._report(Lost.model_validate({**which, "reason": problem}))
 
     def _wait_for(self, reference: Any) -> Any:
         """Return the actor's answer. Raises RayError when it is lost, or was given up."""

@@ -1,0 +1,50 @@
+"""Who works at what, who waits for what, and who had how much: for the one who runs the service."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from modelsheet.contract import ArtistView, StudioView, WaitView, WorkerView
+from modelsheet.service.job import Job
+from modelsheet.service.steering import Run
+
+
+def overview(
+    workers: list[WorkerView],
+    runs: Collection[Run],
+    waiting: Sequence[tuple[Job, str]],
+    used_s: Mapping[str, float],
+) -> StudioView:
+    """`waiting` are jobs and what each waits for; `used_s` has the seconds of ended attempts."""
+    now = time.monotonic()
+    running = Counter(run.job.view.owner for run in runs)
+    behind = Counter(job.view.owner for job, _ in waiting)
+    current_s = {
+        owner: sum(now - run.started for run in runs if run.job.view.owner == owner)
+        for owner in running
+    }
+    artists = [
+        ArtistView(
+            name=name,
+            running=running[name],
+            waiting=behind[name],
+            used_s=used_s.get(name, 0.0) + current_s.get(name, 0.0),
+        )
+        for name in sorted({*running, *behind, *used_s})
+    ]
+    waits = [_wait(job, reason) for job, reason in waiting]
+    return StudioView(workers=workers, waiting=waits, artists=artists)
+
+
+def _wait(job: Job, reason: str) -> WaitView:
+    view = job.view
+    return WaitView(
+        job_id=job.id,
+        owner=view.owner,
+        kind=view.kind,
+        title=view.title,
+        since=view.created,
+        reason=reason,
+    )

@@ -28,7 +28,8 @@ def fuzz(service: LiveService, folder: Path, cases: int, seed: int, phases: str)
         *("--header", f"Authorization: {service.session.headers['Authorization']!s}"),
         *("--seed", str(seed), "--max-examples", str(cases), "--phases", phases),
         *("--exclude-checks", _LEFT_OUT, "--exclude-operation-id", _ENDS_THE_SERVICE),
-        *("--workers", "1", "--generation-database", "none", "--request-timeout", "60"),
+        *("--workers", "1", "--generation-database", "none", "--request-timeout", "180"),
+        *("--suppress-health-check", "all"),
     ]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return run.returncode, run.stdout + run.stderr

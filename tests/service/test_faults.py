@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def test_a_worker_that_stands_still_for_a_while_is_shown_and_goes_on(live: Live)
 
     assert (stalled["state"], stalled["attempt"], done["attempt"]) == ("running", 1, 1)
     assert service.adapter(job) == undisturbed_adapter(60)
+
+
+def test_five_seconds_of_standing_still_cost_no_attempt(live: Live) -> None:
+    service = live()
+    job = service.submit(learn_request("slow", **steps(400)))
+    service.wait_for_step(job, 5)
+    worker = worker_of(service)
+
+    worker.suspend()
+    time.sleep(5.0)  # what is promised to be borne
+    worker.resume()
+    done = service.wait_for_state(job, "done")
+
+    assert done["attempt"] == 1
+    assert service.adapter(job) == undisturbed_adapter(400)
 
 
 def test_a_worker_without_progress_is_replaced_though_its_heart_beats(live: Live) -> None:

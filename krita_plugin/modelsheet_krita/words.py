@@ -9,14 +9,21 @@ from typing import Any
 
 FOLDER = Path(__file__).with_name("translations")
 _known: dict[str, Any] = {}
+_spoken = ["en"]
 
 
 def use(language: str) -> None:
     """Speak `language`, such as ru or ru_RU, from now on; English where it is not known."""
     _known.clear()
-    path = FOLDER / f"{_code(language)}.json"
+    _spoken[0] = _code(language)
+    path = FOLDER / f"{spoken()}.json"
     if path.is_file():
         _known.update(json.loads(path.read_text(encoding="utf-8")))
+
+
+def spoken() -> str:
+    """The code of the language in use, such as ru."""
+    return _spoken[0]
 
 
 def language(environment: Mapping[str, str], locale: str) -> str:

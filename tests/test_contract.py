@@ -28,6 +28,7 @@ ANSWERS = {
     "SubjectList": backend.SubjectList,
     "BaseModelView": backend.BaseModelView,
     "Capabilities": backend.Capabilities,
+    "Estimate": backend.Estimate,
     "Event": backend.Event,
     "EventPage": backend.EventPage,
     "Ping": backend.Ping,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .contract import Capabilities
-from .pieces import heading
+from .pieces import buddy, heading
 from .qt import QtCore, QtWidgets, Signal
 from .words import tr
 
@@ -35,10 +35,14 @@ class BackendForm(QtWidgets.QDialog):
         self.url = QtWidgets.QLineEdit(url)
         self.url.setObjectName("modelsheet_url")
         self.url.setPlaceholderText("https://studio.example:8443")
+        self.url.setToolTip(tr("Where the other computer's backend answers"))
         self.token = QtWidgets.QLineEdit(token)
         self.token.setObjectName("modelsheet_token")
         self.token.setEchoMode(QtWidgets.QLineEdit.EchoMode.Password)
         self.token.setPlaceholderText(tr("from its server.json"))
+        self.token.setToolTip(
+            tr("What whoever runs it gave you; it is sent to this address and nowhere else")
+        )
         self.hint = QtWidgets.QLabel()
         self.hint.setWordWrap(True)
         # Room for the longest of its sentences, so that the form does not jump.
@@ -53,8 +57,8 @@ class BackendForm(QtWidgets.QDialog):
 
     def _build(self) -> None:
         form = QtWidgets.QFormLayout()
-        form.addRow(tr("URL"), self.url)
-        form.addRow(tr("Token"), self.token)
+        form.addRow(buddy(tr("URL"), self.url), self.url)
+        form.addRow(buddy(tr("Token"), self.token), self.token)
         standard = QtWidgets.QDialogButtonBox.StandardButton
         buttons = QtWidgets.QDialogButtonBox(standard.Ok | standard.Cancel)
         self.ok = buttons.button(standard.Ok)

@@ -9,6 +9,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
+from urllib.parse import urlencode
 
 from . import contract
 from ._vendor import requests
@@ -95,6 +96,11 @@ class Client:
 
     def delete_subject(self, subject_id: str) -> None:
         self._send("DELETE", f"/v1/subjects/{subject_id}")
+
+    def estimate(self, base_model: str, preset: str) -> contract.Estimate:
+        """What learning will take."""
+        query = urlencode({"base_model": base_model, "preset": preset})
+        return _parsed(contract.Estimate, self._send("GET", f"/v1/estimate?{query}"))
 
     def rename_subject(self, subject_id: str, name: str) -> contract.SubjectView:
         answer = self._send("PATCH", f"/v1/subjects/{subject_id}", json={"name": name})

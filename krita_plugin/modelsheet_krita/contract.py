@@ -158,6 +158,17 @@ class Capabilities:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """What learning takes at most; 0 bytes and None are not known."""
+
+    training_steps: int
+    seconds: float | None = None
+    seen_here: bool = False
+    memory_bytes: int = 0
+    free_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Event:
     type: str
     job: JobView | None = None

@@ -148,9 +148,6 @@ class Controller(QtCore.QObject):
         """The @words that are taken."""
         return self.shelf.handles()
 
-    def jobs_done(self) -> tuple[JobView, ...]:
-        return self.jobs.done
-
     def resolution(self) -> int:
         capabilities = self.link.state.capabilities
         models = capabilities.base_models if capabilities else ()

@@ -10,7 +10,7 @@ from .desk import Desk
 from .errors import BackendError
 from .job_card import JobLine
 from .picture import Picture, thumbnail
-from .words import tr, trn
+from .words import tr
 
 PREVIEW_LINES = 4  # a probe's preview, in lines of text
 MOST_PREVIEWS = 4
@@ -169,15 +169,3 @@ def remaining(seconds: float) -> str:
     if minutes < 90:
         return tr("about {count} min left", count=minutes)
     return tr("about {count} h left", count=round(minutes / 60))
-
-
-def last_learning(jobs: tuple[JobView, ...]) -> float | None:
-    """How many seconds the newest learning that is done took, or None where there was none."""
-    learnt = [job for job in jobs if job.kind == "learn" and job.result and job.result.seconds]
-    newest = max(learnt, key=lambda job: job.created, default=None)
-    return newest.result.seconds if newest is not None and newest.result else None
-
-
-def duration(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    return trn("about {count} minute", "about {count} minutes", minutes)

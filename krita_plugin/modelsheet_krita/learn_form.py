@@ -31,6 +31,7 @@ class LearnForm(QtWidgets.QDialog):
 
     changed = Signal()
     reading_wanted = Signal()  # the pictures, in another way
+    cost_wanted = Signal()
     sent = Signal()
 
     def __init__(self, icon: IconSource, parent: QtWidgets.QWidget | None) -> None:
@@ -45,6 +46,8 @@ class LearnForm(QtWidgets.QDialog):
         self._make_lines()
         self._build(icon)
         self.name.textChanged.connect(self.changed)
+        self.preset.currentIndexChanged.connect(self.cost_wanted)
+        self.base_model.currentIndexChanged.connect(self.cost_wanted)
         self.pictures.changed.connect(self.changed)
         self.class_noun.editTextChanged.connect(self.changed)
         self.class_noun.lineEdit().textEdited.connect(self._on_noun_edited)
@@ -54,6 +57,8 @@ class LearnForm(QtWidgets.QDialog):
         """What of the selected layers is read; each is shown only where it makes a difference."""
         self.groups = QtWidgets.QComboBox()
         self.groups.setObjectName("modelsheet_groups")
+        self.groups.setAccessibleName(tr("How groups are read"))
+        self.groups.setToolTip(tr("One picture of the whole group, or one of each layer in it"))
         self.groups.addItem(tr("Each group is one picture"), False)
         self.groups.addItem(tr("Each layer in a group is a picture"), True)
         self.frames = QtWidgets.QCheckBox(tr("Each frame of an animation is a picture"))
@@ -68,6 +73,7 @@ class LearnForm(QtWidgets.QDialog):
 
     def _make_lines(self) -> None:
         self.name = _line("modelsheet_name", tr("for example: hero"))
+        self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
         self.hint = QtWidgets.QLabel()
         self.hint.setObjectName("modelsheet_hint")
         self.hint.setWordWrap(True)
@@ -79,12 +85,15 @@ class LearnForm(QtWidgets.QDialog):
         )
         self.preset = QtWidgets.QComboBox()
         self.preset.setObjectName("modelsheet_preset")
+        self.preset.setToolTip(tr("How long it learns; the likeness grows with it"))
         self.base_model = QtWidgets.QComboBox()
         self.base_model.setObjectName("modelsheet_base_model")
+        self.base_model.setToolTip(tr("The model that learns; it must be there to paint, too"))
         self._base_label = buddy(tr("Base model"), self.base_model)
         self.cost = QtWidgets.QLabel()
         self.cost.setObjectName("modelsheet_cost")
         self.cost.setWordWrap(True)
+        self.cost.setMinimumHeight(3 * self._em)  # so that the form does not jump
 
     def _build(self, icon: IconSource) -> None:
         form = QtWidgets.QFormLayout()

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from . import errand, naming
-from .contract import MOST_PICTURES, Capabilities, JobView, SubjectView
+from .contract import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectView
+from .cost import cost
 from .desk import Desk
 from .errors import BackendError, BadInput, PluginError
 from .inspection import Look, inspect, look
-from .jobs import duration, last_learning
 from .learn_form import DEFAULT_PRESET, LearnForm
 from .pace import Pace
 from .picture import Picture, Reading, thumbnail
@@ -49,6 +49,8 @@ class Learning:
         self.form.sent.connect(lambda: desk.attempt(self._send))
         self.form.finished.connect(lambda: self._pace.stop())
         self._fill_choices()
+        self.form.cost_wanted.connect(self._ask_for_cost)
+        self._ask_for_cost()
         self._pace = Pace(self._steps(Wish()), self._on_first_reading, self._on_no_reading)
 
     @property
@@ -71,12 +73,6 @@ class Learning:
         models = capabilities.base_models if capabilities else ()
         usable = [model.id for model in models if model.available]
         self.form.show_base_models(usable or [FALLBACK_BASE_MODEL])
-        seconds = last_learning(self._desk.jobs_done())
-        if seconds is None:
-            cost = tr("How long it takes is said once it has begun; painting goes on meanwhile.")
-        else:
-            cost = tr("The last learning here took {time}.", time=duration(seconds))
-        self.form.cost.setText(cost)
         if self._replaced is not None:
             self.form.name.setText(self._replaced.name)
             self.form.class_noun.setEditText(self._replaced.class_noun)
@@ -170,6 +166,19 @@ class Learning:
             self.form.suggest(nouns, job.result.identifiers)
             self.judge()
         return True
+
+    def _ask_for_cost(self) -> None:
+        asked = self.form.wish()
+        self._desk.link.ask(
+            lambda client: client.estimate(asked.base_model, asked.preset),
+            partial(self._on_cost, asked.base_model, asked.preset),
+            lambda trouble: None,  # nothing depends on it, and the docker says what is wrong
+        )
+
+    def _on_cost(self, base_model: str, preset: str, estimate: Estimate) -> None:
+        wish = self.form.wish()
+        if (wish.base_model, wish.preset) == (base_model, preset):  # not that of an older choice
+            self.form.cost.setText(cost(estimate))
 
     def _ask_for_suggestions(self) -> None:
         base_model = self.form.wish().base_model

@@ -133,8 +133,8 @@ class BackendLink(QtCore.QObject):
         self._stopping = True
         if self._thread.is_alive():
             self._bell.ring()
-            self._thread.join(2.0)
-        if not self._thread.is_alive():
+            self._thread.join(2.0)  # an answer that is awaited may take longer: it ends by itself
+        else:
             self._bell.close()
 
     def announce(self, state: LinkState) -> None:
@@ -150,6 +150,12 @@ class BackendLink(QtCore.QObject):
         return Client(address, self._bell, lambda: None)
 
     def _run(self) -> None:
+        try:
+            self._talk()
+        finally:
+            self._bell.close()
+
+    def _talk(self) -> None:
         delay_s = FIRST_DELAY_S
         while not self._stopping:
             try:

@@ -35,6 +35,7 @@ class NameForm(QtWidgets.QDialog):
         self.name = QtWidgets.QLineEdit(name)
         self.name.setObjectName("modelsheet_new_name")
         self.name.setMaxLength(NAME_LENGTH)
+        self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
         self.hint = QtWidgets.QLabel()
         self.hint.setObjectName("modelsheet_name_hint")
         self.hint.setWordWrap(True)

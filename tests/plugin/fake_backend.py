@@ -21,6 +21,7 @@ from modelsheet.contract import (
     ClassNounGuess,
     DescribeRequest,
     DescribeResult,
+    Estimate,
     Event,
     EventPage,
     GeneratedImage,
@@ -65,6 +66,7 @@ class FakeBackend:
         self.verbs: list[str] = []
         self.waiting: list[str] = []
         self.imported: list[tuple[ImportRequest, bytes]] = []
+        self.estimates = {"balanced": Estimate(training_steps=120)}
         self.refusal = ""  # what is said against a file that is to be imported
         self.padding = 0  # bytes by which a packed subject is larger
         self.changed = threading.Condition()
@@ -276,6 +278,8 @@ class _Handler(BaseHTTPRequestHandler):
                     limits={},
                 )
             )
+        elif path == ["estimate"]:
+            self._answer(backend.estimates[query["preset"]])
         elif path == ["events"]:
             self._answer(backend.read_events(query.get("after", ""), float(query["wait"])))
         elif path[0] in ("subjects", "parcels"):

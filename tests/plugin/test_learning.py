@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelsheet.contract import LearnRequest, LikenessPoint, Progress
+from modelsheet.contract import Estimate, LearnRequest, LikenessPoint, Progress
 from tests.plugin import fake_krita
 from tests.plugin.binding import QRect, Qt
 from tests.plugin.conftest import Until
@@ -212,14 +212,55 @@ def test_a_subject_learnt_again_takes_the_place_of_the_old_one(
     assert connected.controller.panel.list.items.count() == 2
 
 
-def test_a_learning_seen_before_tells_what_the_next_will_take(
-    connected: Any, document: Any, remote: FakeBackend, until: Until
+GB = 1_000_000_000
+COSTS = {
+    "nothing known": (
+        Estimate(training_steps=1),
+        "How long it takes is said once it has begun. You can paint meanwhile.",
+    ),
+    "measured elsewhere": (
+        Estimate(training_steps=1, seconds=78.0, memory_bytes=GB, free_bytes=3 * GB),
+        "At most about 1 minute on one processor core. It takes 1.0 GB of memory; 3.0 GB are free. "
+        "You can paint meanwhile.",
+    ),
+    "seen here": (
+        Estimate(training_steps=1, seconds=7300.0, seen_here=True),
+        "At most about 2 hours, judging by the last time. You can paint meanwhile.",
+    ),
+    "too little memory": (
+        Estimate(training_steps=1, seconds=300.0, memory_bytes=13 * GB, free_bytes=8 * GB),
+        "At most about 5 minutes on one processor core. It takes 13.0 GB of memory; 8.0 GB are "
+        "free. Close other programs first, or learn on a graphics card: it needs less. You can "
+        "paint meanwhile.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("estimate", "sentence"), COSTS.values(), ids=COSTS)
+def test_what_it_takes_is_said_before_it_starts(
+    connected: Any,
+    document: Any,
+    remote: FakeBackend,
+    until: Until,
+    estimate: Estimate,
+    sentence: str,
 ) -> None:
-    learn_hero(connected, remote, until)
+    remote.estimates = {"balanced": estimate}
 
     form = open_form(connected, until)
 
-    assert form.cost.text() == "The last learning here took about 1 minute."
+    until(lambda: form.cost.text() == sentence)
+
+
+def test_another_quality_takes_another_time(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    remote.estimates["quick"] = Estimate(training_steps=60, seconds=1200.0)
+    form = open_form(connected, until)
+
+    form.preset.setCurrentIndex(form.preset.findData("quick"))
+
+    until(lambda: form.cost.text().startswith("At most about 20 minutes"))
 
 
 def test_references_and_report_are_shown(

@@ -1,0 +1,119 @@
+"""Whoever uses the keyboard or a screen reader gets everywhere, and is told what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plugin.binding import MAJOR, QIcon, Qt
+from tests.plugin.conftest import Until
+
+from modelsheet_krita import (  # isort: skip
+    backend_form,
+    contract,
+    import_form,
+    learn_form,
+    lora_header,
+    name_form,
+    report_view,
+    subject_list,
+)
+
+if MAJOR == 6:
+    from PyQt6 import QtWidgets
+else:
+    from PyQt5 import QtWidgets
+
+SUBJECT = contract.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
+KINDS = (
+    QtWidgets.QAbstractButton,
+    QtWidgets.QLineEdit,
+    QtWidgets.QComboBox,
+    QtWidgets.QAbstractItemView,
+    QtWidgets.QAbstractSpinBox,
+)
+
+
+def icon(name: str) -> QIcon:
+    return QIcon()
+
+
+MADE: dict[str, Callable[[], Any]] = {
+    "learn": lambda: learn_form.LearnForm(icon, None),
+    "backend": lambda: backend_form.BackendForm(None, is_remote=True, url="", token=""),
+    "name": lambda: name_form.NameForm(
+        icon, None, "Rename", name="Hero", judge=lambda name: "", explain=str
+    ),
+    "import": lambda: import_form.ImportForm(
+        icon, None, Path("fox.safetensors"), lora_header.LoraHeader(3, "", ""), []
+    ),
+    "report": lambda: report_view.ReportView(SUBJECT, [], None),
+    "subjects": lambda: subject_list.SubjectList(icon),
+}
+
+
+@pytest.fixture(params=MADE)
+def form(request: pytest.FixtureRequest, connected: Any, until: Until) -> Iterator[Any]:
+    made = MADE[request.param]()
+    made.show()
+    until(made.isVisible)
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+def operable(form: Any) -> list[Any]:
+    """What can be clicked or typed into; Qt's own inner parts are their owner's affair."""
+    inner = (QtWidgets.QComboBox, QtWidgets.QAbstractItemView, QtWidgets.QAbstractSpinBox)
+    return [
+        widget
+        for kind in KINDS
+        for widget in form.findChildren(kind)
+        if widget.isVisible() and not any(isinstance(one, inner) for one in parents(widget, form))
+    ]
+
+
+def parents(widget: Any, root: Any) -> Iterator[Any]:
+    while widget is not root and (widget := widget.parentWidget()) is not root:
+        yield widget
+
+
+def test_each_is_named(form: Any) -> None:
+    nameless = [
+        widget.objectName() or type(widget).__name__
+        for widget in operable(form)
+        if not (widget.accessibleName() or getattr(widget, "text", str)())
+        or (isinstance(widget, QtWidgets.QLineEdit) and not widget.accessibleName())
+    ]
+
+    assert nameless == []
+
+
+def test_fields_explain_themselves(form: Any) -> None:
+    fields = (QtWidgets.QLineEdit, QtWidgets.QComboBox, QtWidgets.QToolButton)
+
+    silent = [
+        widget.objectName() or type(widget).__name__
+        for widget in operable(form)
+        if isinstance(widget, fields) and not widget.toolTip()
+    ]
+
+    assert silent == []
+
+
+def test_the_tab_key_goes_down_the_form_and_reaches_all(form: Any) -> None:
+    chain, widget = [], form.nextInFocusChain()
+    while widget is not form:
+        chain.append(widget)
+        widget = widget.nextInFocusChain()
+    reached = [one for one in operable(form) if one.focusPolicy() & Qt.FocusPolicy.TabFocus]
+
+    places = {one: one.mapTo(form, one.rect().topLeft()) for one in reached}
+    rows = [places[one].y() for one in chain if one in reached]
+    assert set(reached) <= set(chain)
+    # Buttons of one row may differ by some pixels.
+    slack = form.fontMetrics().height()
+    assert all(later > earlier - slack for earlier, later in zip(rows, rows[1:], strict=False))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
-from modelsheet.cutout import key_out, label_regions
+from modelsheet.cutout import is_flat, key_out, label_regions
 from modelsheet.documents import read_layers
 from modelsheet.images import Colour, composite, resize
 
@@ -60,6 +60,32 @@ def test_a_sprite_on_a_noisy_background_keeps_its_shape(layer: object) -> None:
 
     assert set(np.unique(alpha_of(cut))) == {0.0, 1.0}
     assert (alpha_of(cut) != alpha_of(sprite)).sum() <= 3
+
+
+def rippled(sprite: Image.Image, colour: Colour, strength: float) -> Image.Image:
+    """A sprite on a background that was painted: around the figure it is up to `strength` levels
+    off, as an autoencoder leaves it.
+    """
+    flat = np.asarray(composite(sprite, colour)).astype(float)
+    seen = alpha_of(sprite) > 0
+    grown = Image.fromarray(seen.astype(np.uint8)).filter(ImageFilter.MaxFilter(5))
+    near = (np.asarray(grown) > 0) & (label_regions(~seen) == 1)  # outside, not in its gaps
+    off = np.random.default_rng(3).uniform(-strength, strength, flat.shape)
+    flat[near] += off[near]
+    return Image.fromarray(flat.round().clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("layer", read_layers(HERO), ids=lambda layer: layer.name)
+@pytest.mark.parametrize("colour", [MAGENTA, GREEN, WHITE], ids=["magenta", "green", "white"])
+def test_what_an_autoencoder_leaves_around_a_sprite_is_no_fringe(
+    layer: object, colour: Colour
+) -> None:
+    sprite = layer.image  # type: ignore[attr-defined]
+
+    cut = key_out(rippled(sprite, colour, 60.0), colour, hard_edge=True)
+
+    assert ((alpha_of(cut) > 0) & (alpha_of(sprite) == 0)).sum() <= 2
+    assert ((alpha_of(cut) == 0) & (alpha_of(sprite) > 0)).sum() <= 2
 
 
 @pytest.mark.parametrize("shape", ["disc", "ring", "triangle"])
@@ -128,6 +154,17 @@ def test_a_background_that_is_a_little_off_is_still_found() -> None:
     alpha = alpha_of(key_out(picture, MAGENTA))
 
     assert alpha.sum() == 64
+
+
+@pytest.mark.parametrize(
+    ("colour", "is_one"), [(MAGENTA, True), ((235, 20, 240), True), (GREEN, False)]
+)
+def test_a_flat_background_is_known_by_its_border(colour: Colour, is_one: bool) -> None:
+    picture = noisy(Image.new("RGB", (40, 40), colour), 3.0)
+    picture.paste((20, 120, 40), (10, 10, 30, 40))
+
+    assert is_flat(picture, MAGENTA) is is_one
+    assert not is_flat(Image.effect_noise((40, 40), 90).convert("RGB"), (128, 128, 128))
 
 
 def test_a_picture_without_that_background_stays_opaque() -> None:

@@ -76,3 +76,21 @@ def test_each_pixel_gets_the_colour_that_looks_nearest() -> None:
     limited = limit_to(picture((250, 10, 10), (20, 20, 30)), [(255, 0, 0), (0, 0, 0)])
 
     assert set(limited.convert("RGB").get_flattened_data()) == {(255, 0, 0), (0, 0, 0)}
+
+
+def test_a_small_jewel_keeps_its_colour_among_many_greens() -> None:
+    greens = np.random.default_rng(1).integers((20, 120, 20), (90, 230, 60), (24, 24, 3))
+    pixels = greens.astype(np.uint8)
+    pixels[:2, :4] = (220, 20, 30)
+    pixels[20:] = np.random.default_rng(2).integers(0, 14, (4, 24, 3))
+
+    palette = palette_of([Image.fromarray(pixels)], 8)
+
+    assert min(abs(r - 220) + abs(g - 20) + abs(b - 30) for r, g, b in palette) < 12
+    assert sum(max(colour) < 30 for colour in palette) <= 2
+
+
+def test_a_picture_of_a_million_colours_is_soon_done() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
+
+    assert len(palette_of([Image.fromarray(noise)], 16)) == 16

@@ -33,11 +33,14 @@ def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> I
     """Make the background of about this colour transparent; gives RGBA of the same size.
 
     Background is what hangs together with the picture's border, and enclosed regions that are as
-    flat as it. With `hard_edge` each pixel is either opaque or transparent, as in pixel art.
+    flat as it. With `hard_edge` each pixel is either opaque or transparent, as in pixel art, and a
+    few pixels beside the background that are nearly of its colour belong to it.
     """
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
     paper, noise = _measure_paper(pixels, colour)
     background = _background(pixels, paper, noise)
+    if hard_edge:
+        background = _with_ripples(pixels, paper, background)
     figure, alpha = _unmix_edges(pixels, paper, background, tolerance=3.0 + noise)
     if hard_edge:
         alpha = _without_specks((alpha >= 0.5).astype(np.float32), noise)
@@ -103,6 +106,14 @@ def _background(pixels: _Pixels, paper: _Pixels, noise: float) -> _Mask:
     keyed[0] = False  # region 0 is all that is not flat
     mask: _Mask = keyed[region]
     return mask
+
+
+def _with_ripples(pixels: _Pixels, paper: _Pixels, background: _Mask) -> _Mask:
+    """Add what an autoencoder left of the paper's colour around a figure that knows no mixtures."""
+    near = _distance(pixels, paper) <= _NEAR
+    for _ in range(_REACH):
+        background = background | (_beside(background) & near)
+    return background
 
 
 def label_regions(mask: _Mask) -> npt.NDArray[np.intp]:
@@ -193,6 +204,12 @@ def _neighbours(pure: _Pixels, background: _Mask) -> list[tuple[_Pixels, _Mask]]
     known = np.pad(~background, 1, constant_values=False)
     windows = [(np.s_[y : y + height], np.s_[x : x + width]) for y in range(3) for x in range(3)]
     return [(colours[window], known[window]) for window in windows]
+
+
+def _beside(mask: _Mask) -> _Mask:
+    """The four neighbours of each pixel: an outline that runs diagonally keeps what it encloses."""
+    padded = np.pad(mask, 1, constant_values=False)
+    return padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
 
 
 def _grown(mask: _Mask) -> _Mask:

@@ -1,5 +1,5 @@
-"""Cut-out poses as the frames of an animation: of one size, feet on one line, body in the middle.
-No torch.
+"""Cut-outs in their frames: free of its edges, or as an animation's frames of one size, feet on one
+line, body in the middle. No torch.
 """
 
 from __future__ import annotations
@@ -31,6 +31,34 @@ def align(pictures: Sequence[Image.Image]) -> list[Image.Image]:
     foot = height - min(p.height - bottom for p, (_, bottom) in zip(seen, anchors, strict=True))
     baseline = max(tall, min(foot, height))
     return [_placed(picture, (width, height), middle, baseline) for picture in pictures]
+
+
+def stand_free(picture: Image.Image) -> Image.Image:
+    """Move what is visible off the edges of its frame, by a pixel for each edge it touches; it
+    stays where it is in a direction that has no room. No visible pixel is lost.
+    """
+    if is_empty(picture):
+        return picture
+    left, top, right, bottom = _box(picture)
+    across = _step_inside(left, right, picture.width)
+    down = _step_inside(top, bottom, picture.height)
+    if not (across or down):
+        return picture
+    frame = Image.new("RGBA", picture.size)
+    frame.paste(picture.crop((left, top, right, bottom)), (left + across, top + down))
+    return frame
+
+
+def _step_inside(first: int, last: int, room: int) -> int:
+    if last - first > room - 2:
+        return 0
+    return int(first == 0) - int(last == room)
+
+
+def touches_edge(picture: Image.Image) -> bool:
+    """Whether any visible pixel lies at the edge of the frame."""
+    alpha = np.asarray(picture.getchannel("A"))
+    return bool(alpha[[0, -1]].any() or alpha[:, [0, -1]].any())
 
 
 def _placed(picture: Image.Image, size: tuple[int, int], middle: int, baseline: int) -> Image.Image:

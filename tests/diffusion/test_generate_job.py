@@ -171,6 +171,21 @@ def test_pixel_art_has_few_colours_and_hard_alpha(ask: Ask, pixels: Pixels) -> N
     assert len(np.unique(rgba[rgba[:, 3] > 0], axis=0)) <= 5
 
 
+def test_a_sprite_stands_free_or_that_it_does_not_is_said(
+    ask: Ask, context: Context, pixels: Pixels
+) -> None:
+    art = PixelArt(colours=5, pixel_size=4)
+
+    result = ask(count=4, pixel_art=art, transparent=True)
+
+    frames = [pixels(image)[..., 3] for image in result.images]
+    fills = sum(bool(f[[0, -1]].any() or f[:, [0, -1]].any()) for f in frames)
+    said = [f"{fills} of 4 figures fill their frame from edge to edge."] if fills else []
+    assert [line for line in result.warnings if "frame" in line] == said
+    in_place = ask(pixel_art=art, transparent=True, init_image=context.send(canvas()), strength=0.5)
+    assert [line for line in in_place.warnings if "frame" in line] == []
+
+
 def test_matting_cuts_a_scene_out_and_its_recipe_says_so(
     sd15: BaseModel, context: Context, pixels: Pixels, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from modelsheet.diffusion.pictures import write_picture
 from modelsheet.diffusion.samplers import check_steps, own_sampler, usual_guidance, usual_steps
 from modelsheet.errors import Cancelled, InvalidRequest
 from modelsheet.execution import Directive, JobContext
-from modelsheet.frames import align
+from modelsheet.frames import align, stand_free, touches_edge
 from modelsheet.images import enlarge_pixels
 from modelsheet.pixel_art import make_pixel_art
 from modelsheet.sheets import Cell, Section, draw_frames, draw_grid, draw_sheet
@@ -68,7 +68,7 @@ def generate(
         images=images,
         sheet=sheet,
         columns=columns,
-        warnings=[*studio.cutter.said, *studio.ladder.said],
+        warnings=_told(pictures, job, studio),
     )
 
 
@@ -126,9 +126,25 @@ def _finished(picture: Image.Image, scene: Scene, job: Job, cutter: Cutter) -> I
     if request.pixel_art is not None:
         known = 1 if base.is_pixel_art else 0
         picture = make_pixel_art(picture, request.pixel_art, scene.references, known)
+        if _is_a_sprite(job):
+            picture = stand_free(picture)
     settled = settle(job.canvas, picture, patch=request.patch, pixel_art=is_pixel_art)
     factor = request.pixel_art.enlarge if request.pixel_art is not None else 1
     return enlarge_pixels(settled, factor)
+
+
+def _is_a_sprite(job: Job) -> bool:
+    """A cut-out in pixel art on a frame of its own, which no picture and no pose has a say in."""
+    request, canvas = job.request, job.canvas
+    is_alone = canvas.picture is None and canvas.stage is None and not request.poses
+    return request.transparent and request.pixel_art is not None and is_alone
+
+
+def _told(pictures: Sequence[Image.Image], job: Job, studio: Studio) -> list[str]:
+    """What the artist should know of the results."""
+    filling = sum(map(touches_edge, pictures)) if _is_a_sprite(job) else 0
+    fills = f"{filling} of {len(pictures)} figures fill their frame from edge to edge."
+    return [*studio.cutter.said, *([fills] if filling else []), *studio.ladder.said]
 
 
 def _written(picture: Image.Image, scene: Scene, job: Job, context: JobContext) -> GeneratedImage:

@@ -21,6 +21,7 @@ from modelsheet.exchange import ExportFormat
 # Programs with a command line of their own, which gets what follows the name; imported when asked.
 DELEGATED: Mapping[str, str] = {
     "bench": "modelsheet.bench:main",
+    "capacity": "modelsheet.capacity:main",
     "sprite32": "modelsheet.sprite32.build:main",
 }
 

@@ -84,6 +84,7 @@ class House:
             assert (report.job_id, report.fence) == (assignment.job_id, assignment.fence)
             if is_met(report):
                 return report
+            assert isinstance(report, Advanced | Silent), "it ended too soon"
 
     def last_word(self, assignment: Assignment) -> JobReport:
         return self.wait_for(assignment, lambda report: not isinstance(report, Advanced | Silent))

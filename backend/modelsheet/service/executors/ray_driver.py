@@ -60,10 +60,10 @@ class Driver:
         self._patience = patience
         self._reports = reports
         self._writing = threading.Lock()
+        self._telling = threading.Lock()
         self._seats: dict[str, Seat] = {}
         self._left: dict[str, Seat] = {}  # by job: attempts that wait to be followed
         self._ray: Any = None
-        self._changed = threading.Event()
 
     def connect(self, address: str, namespace: str) -> None:
         """Join the cluster, however long that takes."""
@@ -102,15 +102,19 @@ class Driver:
                 os._exit(0)
 
     def keep_seats(self) -> None:
-        """Have a seat for each GPU, and tell the service of changes; for ever."""
+        """Have a seat for each GPU, for ever."""
         while True:
             gpus = int(self._ray.cluster_resources().get("GPU", 0))
             for number in range(gpus):
                 self._add_seat(f"gpu-{number}")
-            views = [seat.view() for seat in self._seats.values() if seat.is_ready]
-            self.send(Staff(workers=views))
-            self._changed.wait(_LOOK_EVERY_S)
-            self._changed.clear()
+            self.tell_staff()
+            time.sleep(_LOOK_EVERY_S)
+
+    def tell_staff(self) -> None:
+        """Tell the service who is there; said before what else the change means."""
+        with self._telling:  # or an older list would come after a newer one
+            seats = list(self._seats.values())
+            self.send(Staff(workers=[seat.view() for seat in seats if seat.is_ready]))
 
     def _add_seat(self, name: str) -> Seat:
         if name not in self._seats:
@@ -121,7 +125,7 @@ class Driver:
                 self._data_dir,
                 self._patience,
                 self.send,
-                self._changed.set,
+                self.tell_staff,
             )
             self._seats[name] = seat
         return self._seats[name]
@@ -155,13 +159,14 @@ class Driver:
             elif seat.hello is not None and seat.hello.is_busy:
                 seat.end("nobody wants its result")
         self.send(Resumed(jobs=sorted(self._left)))
+        self.tell_staff()
         threading.Thread(target=self.keep_seats, name="seats", daemon=True).start()
 
     def _start(self, assignment: Assignment) -> None:
         seat = self._left.pop(assignment.job_id, None)
         if seat is not None:
             seat.follow(assignment)
-            self._changed.set()
+            self.tell_staff()
             return
         which = {"job_id": assignment.job_id, "fence": assignment.fence}
         if isinstance(assignment.request, DownloadRequest):
@@ -174,10 +179,11 @@ class Driver:
             self.send(Failed.model_validate({**which, "error": problem}))
             return
         seat = warmest([one for one in self._seats.values() if one.is_free], luggage)
-        if seat is None:  # it was lost a moment ago
-            self.send(StoppedEarly.model_validate({**which, "cancelled": False}))
+        if seat is not None and seat.start(assignment, luggage):
+            self.tell_staff()
         else:
-            seat.start(assignment, luggage)
+            _log.info("Job %s found no free actor; one was lost a moment ago", assignment.job_id)
+            self.send(StoppedEarly.model_validate({**which, "cancelled": False}))
 
     def _seat_of(self, job_id: str, act: Any) -> None:
         for seat in [*self._left.values(), *self._seats.values()]:

@@ -103,11 +103,14 @@ class Seat:
             self._seen, self._starting, self._begun = 0, None, None
         self._vitals.move()
 
-    def start(self, assignment: Assignment, luggage: Luggage) -> None:
-        """Give the actor a job. If it is lost on the way, the report is Lost."""
+    def start(self, assignment: Assignment, luggage: Luggage) -> bool:
+        """Give the actor a job; False if it was lost meanwhile. If it is lost later, the report is
+        Lost.
+        """
         with self._lock:
             hello = self.hello
-            assert hello is not None, "only a free seat is given a job"
+            if hello is None:
+                return False
             self._assignment = assignment
         self._vitals.move()
         known = set(hello.subjects)
@@ -117,7 +120,10 @@ class Seat:
             assignment.model_dump_json(), luggage.files, subjects, luggage.base_model, adapters
         )
         now = {"base_model": luggage.base_model, "adapters": adapters, "subjects": list(subjects)}
-        self.hello = hello.model_copy(update=now)
+        with self._lock:
+            if self.hello is not None:
+                self.hello = hello.model_copy(update=now)
+        return True
 
     def tell(self, directive: Directive) -> None:
         with self._lock:

@@ -1,0 +1,53 @@
+"""The capacity simulation against what queueing theory and common sense know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from modelsheet import cli
+from modelsheet.capacity import Habits, Studio, most_artists
+
+HABITS = Habits(
+    paint_s=4.0, learn_s=240.0, step_s=0.3, aside_s=1.0, think_s=60.0, learn_every_s=7200.0
+)
+DAY_S = 86_400.0
+
+
+def test_a_single_artist_waits_for_nobody() -> None:
+    outcome = Studio(HABITS, artists=1, gpus=2, seed=1).run(DAY_S)
+
+    assert outcome.wait_s(0.95) <= HABITS.step_s + HABITS.aside_s
+    assert outcome.stretch(0.5) < 1.2
+
+
+def test_a_gpu_works_no_more_than_all_the_time() -> None:
+    outcome = Studio(HABITS, artists=60, gpus=2, seed=1).run(DAY_S)
+
+    assert 0.95 <= outcome.busy_s / (0.9 * DAY_S * 2) <= 1.01
+
+
+def test_the_wait_of_a_crowd_is_that_of_a_closed_queue() -> None:
+    """With many more artists than a GPU serves, each round takes artists * paint_s."""
+    never = replace(HABITS, learn_every_s=1e12)
+    outcome = Studio(never, artists=100, gpus=1, seed=1).run(DAY_S)
+
+    expected_s = 100 * never.paint_s - never.paint_s - never.think_s
+    assert outcome.wait_s(0.5) == pytest.approx(expected_s, rel=0.1)
+
+
+def test_more_gpus_and_more_patience_serve_more_artists() -> None:
+    one, _ = most_artists(HABITS, 1, wait_s=2.0, stretch=4.0, seconds=DAY_S)
+    patient, _ = most_artists(HABITS, 1, wait_s=20.0, stretch=9.0, seconds=DAY_S)
+    eight, _ = most_artists(HABITS, 8, wait_s=2.0, stretch=4.0, seconds=DAY_S)
+
+    assert 1 <= one <= patient
+    assert eight > 8 * one  # they share what any one of them has to spare
+
+
+def test_the_command_prints_a_row_for_each_wish(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["capacity", "--gpus", "1", "2", "--waits", "5", "--gpu-hours", "10"]) == 0
+
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split("|")[1].strip() for row in rows] == ["GPUs", "---", "1", "2"]

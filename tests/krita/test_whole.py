@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from tests.krita import harness
 from tests.krita.conftest import Play
+
+STEPS = Path(__file__).parent / "steps"
+
+
+def step_of(detail: str) -> int:
+    told = re.search(r"step (\d+) of", detail)
+    assert told is not None, detail
+    return int(told[1])
+
+
+def test_closing_krita_does_not_end_the_learning(play: Play, tmp_path: Path) -> None:
+    away = play("leaving", environment={"LEAVING": "away"}).report
+
+    back = harness.run(
+        STEPS / "leaving.py",
+        tmp_path / "home",
+        tmp_path / "back",
+        environment={"LEAVING": "back"},
+        timeout_s=1200.0,
+    ).report
+
+    # Where Krita took very long to come back, it was learnt meanwhile.
+    assert back["learning"] in ([], ["Learning Stayer"])
+    for detail in back["found at"]:
+        assert step_of(detail) > step_of(away["left at"])
+    assert back["subject"].startswith("Stayer\n@stayer · ")
 
 
 def test_the_docker_does_all_it_offers(play: Play) -> None:

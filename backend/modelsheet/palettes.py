@@ -162,8 +162,9 @@ def to_oklab(colours: _Colours) -> _Lab:
     lab: _Lab = np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
     light = lab[:, :1]
     risen = _K3 * light - _K1
-    toed = (risen + np.sqrt(risen**2 + 4 * _K2 * _K3 * light.clip(0))) / 2
-    return lab * (toed / light.clip(1e-9))
+    toed: _Lab = (risen + np.sqrt(risen**2 + 4 * _K2 * _K3 * light.clip(0))) / 2
+    lab *= toed / light.clip(1e-9)
+    return lab
 
 
 def _nearest(points: _Lab, candidates: _Lab) -> npt.NDArray[np.intp]:

@@ -159,6 +159,18 @@ class Composer:
         return tiles[int(self.rng.integers(len(tiles)))]
 
 
+class Mixture:
+    """Draws from the first of two composers by that share, else from the second."""
+
+    def __init__(self, first: Composer, second: Composer, first_share: float) -> None:
+        self.first, self.second, self.first_share = first, second, first_share
+        self.rng = first.rng
+
+    def picture(self) -> Picture:
+        drawn = self.first if self.rng.random() < self.first_share else self.second
+        return drawn.picture()
+
+
 def caption(subject: str, details: Sequence[str], background: str, rng: np.random.Generator) -> str:
     """Word a picture: details in any order, now and then some left out; one in ten is empty.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from modelsheet.sprite32.figures import Composer, Picture, caption
+from modelsheet.sprite32.figures import Composer, Mixture, Picture, caption
 from modelsheet.sprite32.tiles import SIZE
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
@@ -16,7 +16,9 @@ Encode = Callable[[torch.Tensor], torch.Tensor]
 class PicturePool:
     """`size` pictures with their words; `latents` too once an encoder is given."""
 
-    def __init__(self, composer: Composer, size: int, encode: Encode | None = None) -> None:
+    def __init__(
+        self, composer: Composer | Mixture, size: int, encode: Encode | None = None
+    ) -> None:
         self.composer, self.size, self.encode = composer, size, encode
         self.rgb = np.zeros((size, SIZE, SIZE, 3), np.uint8)
         self.alpha = np.zeros((size, SIZE, SIZE), np.uint8)

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 # $CALLS: file that collects what pip was asked; $PIP_FAILS: what pip complains of, if it fails;
-# $KNOWN: what pip-audit has of a package; $OFFERS: lines "index build" that say which torch each index has ("-" is the configured one).
+# $KNOWN: what pip-audit has of a package; $OFFERS: lines "index build" that say which torch each
+# index has ("-" is the configured one).
 SCRIPT = r"""#!/usr/bin/env bash
 real=@REAL@
 if [ "$1 $2" = "-m venv" ]; then
@@ -22,7 +23,11 @@ case "${0##*/} $*" in
     "pip-audit "*"--format json"*) printf '{"dependencies": [{%s}]}' "${KNOWN-}"; exit ;;
 esac
 case ${0##*/} in
-    ruff | mypy | bandit | pip-audit) echo "ran ${0##*/} $*" >>"$CALLS"; [ "${FAILS-}" != "${0##*/}" ]; exit ;;
+    ruff | mypy | bandit | pip-audit)
+        echo "ran ${0##*/} $*" >>"$CALLS"
+        [ "${FAILS-}" != "${0##*/}" ]
+        exit
+        ;;
 esac
 if [ "$1 $2" = "-m pytest" ]; then
     echo "ran pytest" >>"$CALLS"

@@ -134,6 +134,18 @@ def test_the_overview_names_workers_artists_and_what_they_wait_for(
     run("jobs", "open")
 
 
+def test_counts_and_durations_are_shown(client: BackendClient, run: Run) -> None:
+    assert "free on the disk" in run("jobs", "stats")[1]
+    client.wait(client.submit(GenerateRequest(prompt="a hill")).id, lambda view: None)
+
+    code, said = run("jobs", "stats")
+
+    assert code == 0
+    assert re.search(r"generate +[1-9]\d* done", said)
+    assert "half waited under " in said
+    assert "hill" not in said
+
+
 def test_the_service_ends_after_the_running_job(tmp_path: Path) -> None:
     with toy.service(tmp_path) as client:
         job = client.submit(GenerateRequest(prompt="wait"))

@@ -568,6 +568,29 @@ class StudioView(Model):
     artists: list[ArtistView]
 
 
+class KindStats(Model):
+    """The jobs of one kind that the ledger still holds: how many by state, how many attempts were
+    lost, and median seconds from asking to the start and from the start to a good end; None before
+    there is any.
+    """
+
+    kind: str
+    states: dict[JobState, Count]
+    lost: Count
+    wait_s: float | None = None
+    run_s: float | None = None
+
+
+class StatsView(Model):
+    """Counts and durations of the jobs still known, nothing of what they were about. `since`: when
+    the oldest was asked for, in Unix seconds. `free_bytes` are those of the data folder's disk.
+    """
+
+    since: float | None
+    free_bytes: Count
+    kinds: list[KindStats]
+
+
 class TokenRequest(Model):
     """A token for one artist of a shared machine."""
 

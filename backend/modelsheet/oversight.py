@@ -20,6 +20,7 @@ from modelsheet.contract import (
     QueueRequest,
     QueueState,
     QueueView,
+    StatsView,
     StudioView,
     TokenList,
     TokenRequest,
@@ -29,7 +30,9 @@ from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.settings import Settings
 
 Say = Callable[[str], None]
-JOB_ACTIONS = ("list", "cancel", "pause", "resume", "finish", "move", "hold", "open", "end")
+JOB_ACTIONS = (
+    *("list", "stats", "cancel", "pause", "resume", "finish", "move", "hold", "open", "end"),
+)
 TOKEN_ACTIONS = ("list", "add", "limit", "revoke")
 _QUEUE_STATES: dict[str, QueueState] = {"hold": "held", "open": "open", "end": "ending"}
 _SAID: dict[QueueState, str] = {
@@ -43,6 +46,8 @@ def jobs(arguments: argparse.Namespace, say: Say) -> int:
     with service_of(arguments) as client:
         if arguments.action == "list":
             (_show_studio if arguments.all else _list_jobs)(client, say)
+        elif arguments.action == "stats":
+            _show_stats(client.call("GET", "/v1/stats", StatsView), say)
         elif arguments.action in _QUEUE_STATES:
             wish = QueueRequest(state=_QUEUE_STATES[arguments.action])
             say(_SAID[client.call("PUT", "/v1/queue", QueueView, wish).state])
@@ -91,6 +96,21 @@ def _show_studio(client: BackendClient, say: Say) -> None:
         say(f"  {_called(artist.name):16} {_duration(artist.used_s):>8}  {counts}")
 
 
+def _show_stats(stats: StatsView, say: Say) -> None:
+    since = "" if stats.since is None else f" since {_day(stats.since)}"
+    say(f"Jobs{since}; {stats.free_bytes / 2**30:.1f} GiB free on the disk of the data folder")
+    for kind in stats.kinds:
+        states = ", ".join(f"{count} {state}" for state, count in kind.states.items())
+        lost = f", {kind.lost} attempts lost" if kind.lost else ""
+        say(f"  {kind.kind:8} {states}{lost}")
+        if kind.wait_s is not None and kind.run_s is not None:
+            say(f"{'':11}half waited under {kind.wait_s:.1f} s and took under {kind.run_s:.1f} s")
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+
+
 def _called(owner: str) -> str:
     return owner or "(you)"
 
@@ -136,8 +156,7 @@ def _as_limits(artist: TokenView) -> str:
 def _list_tokens(client: BackendClient, say: Say) -> None:
     tokens = client.call("GET", "/v1/tokens", TokenList).tokens
     for one in tokens:
-        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
-        say(f"{one.name:40} since {day}  {_as_limits(one)}")
+        say(f"{one.name:40} since {_day(one.created)}  {_as_limits(one)}")
     if not tokens:
         say("Only you can get in. A token for somebody else: modelsheet token add NAME")
 

@@ -11,6 +11,7 @@ from modelsheet.contract import (
     NewToken,
     QueueRequest,
     QueueView,
+    StatsView,
     StudioView,
     TokenList,
     TokenRequest,
@@ -75,6 +76,10 @@ def limit_artist(service: Service, artist: str, body: LimitsRequest) -> TokenVie
 
 def read_studio(service: Service) -> StudioView:
     return service.studio()
+
+
+def read_stats(service: Service) -> StatsView:
+    return service.stats()
 
 
 def revoke_token(service: Service, artist: str) -> Empty:

@@ -106,6 +106,13 @@ class JobTable:
         with self._lock:
             return [row["id"] for row in self._database.execute(query, (*states, owner))]
 
+    def lives(self) -> list[sqlite3.Row]:
+        """Return kind, state, attempt and the moments of every job, the oldest first."""
+        with self._lock:
+            return self._database.execute(
+                "SELECT kind, state, attempt, created, started, finished FROM jobs ORDER BY created"
+            ).fetchall()
+
     def requests(self) -> list[str]:
         """Return every job's request and result as JSON, to see which blobs are in use."""
         with self._lock:

@@ -12,6 +12,7 @@ is refused.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,10 @@ class Ledger(Wishes):
 
     def unfinished_ids(self) -> list[str]:
         return self._table.ids(("queued", "running", "paused"))
+
+    def lives(self) -> list[sqlite3.Row]:
+        """Return kind, state, attempt and the moments of every job, the oldest first."""
+        return self._table.lives()
 
     def stored_requests(self) -> list[str]:
         """Return every job's request and result as JSON."""

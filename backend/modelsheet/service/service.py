@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
@@ -21,6 +22,7 @@ from modelsheet.contract import (
     QueueState,
     QueueView,
     SamplerName,
+    StatsView,
     StudioView,
     SubjectView,
 )
@@ -49,6 +51,7 @@ from modelsheet.service.operations import MAX_JSON_BYTES
 from modelsheet.service.parcels import Parcels
 from modelsheet.service.publication import Publisher
 from modelsheet.service.reserve import Reserve
+from modelsheet.service.stats import stats_of
 from modelsheet.service.tokens import TokenStore
 from modelsheet.service.wishes import MAX_QUEUED
 from modelsheet.subjects import SubjectStore, handle_of
@@ -208,6 +211,9 @@ class Service:
         """Raises Conflict: the bytes are not those. DiskFull: they would leave no room to work."""
         self._housekeeping.make_room_for(len(content))
         self.blobs.put(sha256, content)
+
+    def stats(self) -> StatsView:
+        return stats_of(self._ledger.lives(), shutil.disk_usage(self.data_dir).free)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(

@@ -86,6 +86,7 @@ class JobCard(QtWidgets.QWidget):
         self._detail.setText(line.detail)
         self._bar.setRange(0, 1000 if line.is_known else 0)
         self._bar.setValue(round(line.fraction * 1000))
+        self._bar.setVisible(not line.is_waiting)
         self._bar.setAccessibleName(line.title)
         self._is_paused = line.is_paused
         self._sooner.setVisible(line.is_waiting)
@@ -106,6 +107,7 @@ class JobCard(QtWidgets.QWidget):
         policy, shape = QtCore.Qt.FocusPolicy, QtCore.Qt.CursorShape
         self.setFocusPolicy(policy.StrongFocus if can_move else policy.NoFocus)
         self.setCursor(shape.OpenHandCursor if can_move else shape.ArrowCursor)
+        self.layout().setContentsMargins(self._grip_width() if can_move else 0, 0, 0, 0)
         for label in (self._title, self._detail):
             label.explain(
                 tr("Drag it to change the order, or press Alt and an arrow key"), can_move
@@ -145,12 +147,29 @@ class JobCard(QtWidgets.QWidget):
         else:
             super().keyPressEvent(event)
 
+    def _grip_width(self) -> int:
+        return self.fontMetrics().height() * 3 // 4
+
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        if not self._can_move:
+            return
+        painter = QtGui.QPainter(self)
         if self.hasFocus():
             option = QtWidgets.QStyleOptionFocusRect()
             option.initFrom(self)
             element = QtWidgets.QStyle.PrimitiveElement.PE_FrameFocusRect
-            self.style().drawPrimitive(element, option, QtGui.QPainter(self), self)
+            self.style().drawPrimitive(element, option, painter, self)
+        self._paint_grip(painter)
+
+    def _paint_grip(self, painter: QtGui.QPainter) -> None:
+        """Two columns of dots at the left edge, where things are taken to be dragged."""
+        dot = max(2, self._grip_width() // 5)
+        group = QtGui.QPalette.ColorGroup.Disabled
+        colour = self.palette().color(group, QtGui.QPalette.ColorRole.WindowText)
+        top = self.height() // 2 - 3 * dot
+        for row in range(3):
+            for column in range(2):
+                painter.fillRect(dot + 2 * dot * column, top + 2 * dot * row, dot, dot, colour)
 
     def show_previews(self, pictures: Sequence[QtGui.QPixmap]) -> None:
         while self.previews.count():

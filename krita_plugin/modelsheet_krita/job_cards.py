@@ -75,7 +75,8 @@ class JobCards(QtWidgets.QWidget):
             edge = others[place].geometry().top() - self._layout.spacing() // 2
         else:
             edge = others[-1].geometry().bottom() + self._layout.spacing() // 2
-        self._mark.setGeometry(0, max(0, edge), self.width(), MARK_HEIGHT)
+        edge = max(0, min(edge, self.height() - MARK_HEIGHT))
+        self._mark.setGeometry(0, edge, self.width(), MARK_HEIGHT)
         self._mark.raise_()
         self._mark.show()
 

@@ -100,3 +100,16 @@ def drag(card: Any, to: int) -> None:
         places = QPointF(at), QPointF(card.mapToGlobal(at))
         event = QMouseEvent(kind, *places, button, held, Qt.KeyboardModifier.NoModifier)
         QApplication.sendEvent(card, event)
+
+
+def test_a_job_that_gives_no_sign_of_life_says_so(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    card = start(connected, remote, until)
+    job = remote.job_of("learn")
+
+    remote.publish(job.model_copy(update={"state": "running", "stalled": True}))
+
+    until(lambda: card._detail.text() == "gives no sign of life")
+    remote.publish(job.model_copy(update={"state": "running"}))
+    until(lambda: card._detail.text() == "waiting")  # the phase before the first step

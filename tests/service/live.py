@@ -21,7 +21,7 @@ from modelsheet.settings import Settings
 
 PIXELS = bytes(range(64))  # 4 x 4 pixels of BGRA
 SHA = hashlib.sha256(PIXELS).hexdigest()
-_PATIENCE_S = 180.0
+_PATIENCE_S = 300.0
 _STDERR = "stderr.txt"
 _ROOT = Path(__file__).parents[2]
 

@@ -4,6 +4,8 @@ the fake may not answer otherwise.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QByteArray
@@ -19,6 +21,7 @@ def facts(krita: Any, document: Any) -> dict[str, Any]:
     _pixels(document, found)
     _groups(document, found)
     _animation(document, found)
+    _frames(krita, document, found)
     _settings(krita, found)
     _annotations(document, found)
     _others(krita, document, found)
@@ -81,6 +84,29 @@ def _animation(document: Any, found: dict[str, Any]) -> None:
     found["a range has an end"] = isinstance(document.fullClipRangeEndTime(), int)
 
 
+def _frames(krita: Any, document: Any, found: dict[str, Any]) -> None:
+    from modelsheet_krita import animation
+    from modelsheet_krita.picture import Picture, Place
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frames.kra"
+        for _ in animation.write(path, [Picture("", 8, 8, RED * 64)] * 2, Place(20, 20)):
+            pass
+        krita.setBatchmode(True)
+        opened = krita.openDocument(str(path))
+        krita.setBatchmode(False)
+    (layer,) = opened.rootNode().childNodes()
+    found["frames of a file"] = [layer.hasKeyframeAtTime(time) for time in range(3)]
+    found["a pixel of a frame"] = list(bytes(layer.pixelDataAtTime(16, 16, 1, 1, 1)))
+    found["outside of it"] = list(bytes(layer.pixelDataAtTime(15, 16, 1, 1, 1)))
+    layer.remove()
+    document.rootNode().addChildNode(layer, None)
+    opened.setModified(False)
+    opened.close()
+    taken = document.rootNode().childNodes()[-1]
+    found["frames go along to another document"] = [taken.hasKeyframeAtTime(t) for t in range(3)]
+
+
 def _settings(krita: Any, found: dict[str, Any]) -> None:
     found["an unknown setting"] = krita.readSetting("modelsheet_facts", "none", "default")
     krita.writeSetting("modelsheet_facts", "text", '["ы", "a b"]')
@@ -101,6 +127,7 @@ def _annotations(document: Any, found: dict[str, Any]) -> None:
 
 def _others(krita: Any, document: Any, found: dict[str, Any]) -> None:
     found["size"] = [document.width(), document.height()]
+    found["no file yet"] = document.fileName()
     found["no selection"] = document.selection() is None
     found["it is among the open ones"] = any(document == one for one in krita.documents())
     scratch = krita.createDocument(1, 1, "scratch", *SRGB, 72.0)

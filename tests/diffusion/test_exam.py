@@ -48,7 +48,7 @@ def doll() -> Doll:
 
 @pytest.fixture(scope="module")
 def result(sd15: BaseModel, doll: Doll) -> Result:
-    return Exam(doll, [doll], sd15, senses(sd15), None, seeds=2).sit(Idler())
+    return Exam(doll, [doll], sd15, senses(sd15), None, seeds=2, inference_steps=2).sit(Idler())
 
 
 def senses(base: BaseModel, dino: Eyes | None = None) -> Senses:
@@ -77,7 +77,7 @@ def test_pictures_are_given_by_what_was_asked(sd15: BaseModel, doll: Doll, resul
     side = sd15.resolution
     (alone,) = paint(
         sd15,
-        Painting(["imp, on red floor"], [3], side, side, guidance_scale=sd15.guidance_scale),
+        Painting(["imp, on red floor"], [3], side, side, 2, sd15.guidance_scale),
     )
     assert alone.tobytes() == painted["on red floor"][1].tobytes()
 
@@ -88,7 +88,11 @@ def test_one_picture_a_prompt_has_no_variety_and_photographs_no_mask(
     shown = [picture.convert("RGB").convert("RGBA") for picture in doll.references]
     opaque = replace(doll, references=shown, truths={}, prompts={"red": "a red {}"})
 
-    figures = Exam(opaque, [opaque], sd15, senses(sd15), None, seeds=1).sit(Idler()).figures
+    figures = (
+        Exam(opaque, [opaque], sd15, senses(sd15), None, seeds=1, inference_steps=2)
+        .sit(Idler())
+        .figures
+    )
 
     assert {"div", "masked_subject_fidelity", "both_right"} & figures.keys() == set()
     assert 0.0 < figures["real_fidelity"] < 1.0 - 1e-6, "no picture is held against itself"
@@ -100,7 +104,11 @@ def test_dino_looks_beside_clip(
     write_dino(tmp_path)
     dino = dino_eyes(str(tmp_path), torch.device("cpu"))
 
-    figures = Exam(doll, [doll], sd15, senses(sd15, dino), None, seeds=1).sit(Idler()).figures
+    figures = (
+        Exam(doll, [doll], sd15, senses(sd15, dino), None, seeds=1, inference_steps=2)
+        .sit(Idler())
+        .figures
+    )
 
     for name in ("dino_subject_fidelity", "masked_dino_real_fidelity", "subject_fidelity"):
         assert name in figures

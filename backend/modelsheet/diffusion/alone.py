@@ -63,7 +63,7 @@ def learning_of(
         captions=wish.captions,
         seed=wish.seed,
     )
-    around = Surroundings((), (), cache=folder, clip=clip or clip_of(base))
+    around = Surroundings((), [wish.class_noun], cache=folder, clip=clip or clip_of(base))
     with opened(
         lambda undo: Learning(base, request, pictures, folder / "work", around, undo), base
     ) as learning:

@@ -19,7 +19,7 @@ from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.contract import TrainingOverrides
 from modelsheet.diffusion import dreambooth_set
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.bench_page import write_page
+from modelsheet.diffusion.bench_page import plots, write_page
 from modelsheet.diffusion.bench_rows import table
 from modelsheet.diffusion.clip import Clip, clip_of
 from modelsheet.diffusion.contestant import (
@@ -31,7 +31,7 @@ from modelsheet.diffusion.contestant import (
     variants,
 )
 from modelsheet.diffusion.doll import DOLLS, Doll, read_dolls
-from modelsheet.diffusion.exam import Exam, Report, Result
+from modelsheet.diffusion.exam import INFERENCE_STEPS, Exam, Report, Result
 from modelsheet.diffusion.eyes import Senses, clip_eyes, dino_eyes
 from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.errors import InvalidRequest
@@ -63,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dino", metavar="MODEL", help="folder or id, facebook/dino-vits16 say")
     _add_contestants(parser.add_argument_group("who learns"))
     parser.add_argument("--seeds", type=int, help="pictures a prompt (2; for photographs 4)")
+    parser.add_argument(
+        "--inference-steps", type=int, default=INFERENCE_STEPS, help="a picture (%(default)s)"
+    )
     parser.add_argument("--only", type=int, nargs="+", metavar="N", help="subjects by number")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     parser.add_argument("--page", type=Path, metavar="DIR", help="write plots and pictures there")
@@ -95,6 +98,8 @@ def _add_contestants(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Raises ModelsheetError."""
+    if arguments.page:
+        plots()  # better now than after hours
     data_dir = Settings.from_environment(os.environ).data_dir
     device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     base = load_base_model(arguments.base, data_dir, device)
@@ -129,7 +134,8 @@ def _exams(arguments: argparse.Namespace, base: BaseModel, senses: Senses) -> li
         chosen = [dolls[n] for n in arguments.only]
     tiles = _read_tiles(arguments.tiles, arguments.subjects)
     seeds = arguments.seeds or (_SEEDS if dolls[0].truths else dreambooth_set.PICTURES_A_PROMPT)
-    exams = [Exam(doll, dolls, base, senses, tiles, seeds) for doll in chosen]
+    steps = arguments.inference_steps
+    exams = [Exam(doll, dolls, base, senses, tiles, seeds, steps) for doll in chosen]
     _say(_conditions(arguments, exams))
     return exams
 

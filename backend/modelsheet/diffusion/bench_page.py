@@ -6,8 +6,10 @@ Plots need matplotlib: `pip install "modelsheet[bench]"`.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+import importlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from PIL import Image
 
@@ -44,48 +46,63 @@ _STYLE = (
 )
 
 
+def plots() -> ModuleType:
+    """What draws the plots. Raises ModelsheetError where matplotlib is missing."""
+    try:
+        return importlib.import_module("modelsheet.diffusion.bench_plots")
+    except ModuleNotFoundError as error:
+        raise ModelsheetError(
+            f'Plots need {error.name}, which is not installed: pip install "modelsheet[bench]".'
+        ) from error
+
+
 def write_page(folder: Path, report: Report, conditions: str) -> Path:
     """Write index.html, its plots and one sheet of pictures a subject; gives the page's path.
 
     Raises ModelsheetError where matplotlib is missing.
     """
-    try:
-        from modelsheet.diffusion import bench_plots
-    except ModuleNotFoundError as error:
-        raise ModelsheetError(
-            f'Plots need {error.name}, which is not installed: pip install "modelsheet[bench]".'
-        ) from error
+    draw = plots().draw
     folder.mkdir(parents=True, exist_ok=True)
-    plots = bench_plots.draw(folder, report)
+    drawn = draw(folder, report)
     sheets = []
     for index, doll in enumerate(report.dolls):
         results = {name: each[index] for name, each in report.results.items()}
         sheets.append(f"{doll.name}.png")
         sheet_of(doll, results).save(folder / sheets[-1])
     page = folder / "index.html"
-    page.write_text(_html(report.rows, conditions, plots, sheets), "utf-8")
+    page.write_text(_html(report.rows, conditions, drawn, sheets), "utf-8")
     return page
 
 
-def sheet_of(doll: Doll, results: dict[str, Result]) -> Image.Image:
-    """References, truths and what every recipe painted for the same prompts and seeds, in rows."""
+def sheet_of(doll: Doll, results: Mapping[str, Result]) -> Image.Image:
+    """References, then a row of truths and a row a recipe, of the same prompts and seeds. What was
+    asked stands below the first of these rows, the row's name below its first picture.
+    """
     asked = list(doll.prompts)[:_MOST_COLUMNS]
-    blank, rows = Cell(Image.new("RGBA", (1, 1))), list[list[Cell]]()
-    rows.append(
-        [Cell(r, said or "plain") for r, said in zip(doll.references, doll.captions, strict=True)]
+    shown = (
+        {"truth": {each: truths[0] for each, truths in doll.truths.items()}} if doll.truths else {}
     )
-    if doll.truths:
-        rows.append([Cell(doll.truths[each][0], each, "truth") for each in asked])
-    for name, result in results.items():
-        rows.append([Cell(result.painted[each][0], each, name) for each in asked])
+    shown |= {
+        name: {each: result.painted[each][0] for each in asked} for name, result in results.items()
+    }
+    references = zip(doll.references, doll.captions, strict=True)
+    rows = [[Cell(picture, said) for picture, said in references]]
+    for number, (name, pictures) in enumerate(shown.items()):
+        rows.append(
+            [
+                Cell(pictures[each], "" if number else each, "" if column else name)
+                for column, each in enumerate(asked)
+            ]
+        )
     columns = max(len(row) for row in rows)
+    blank = Cell(Image.new("RGBA", (1, 1)))
     cells = [cell for row in rows for cell in row + [blank] * (columns - len(row))]
     title = f"{doll.name}: references, then what was asked"
     return draw_sheet([Section(title, cells, columns)], cell_size=96)
 
 
 def _html(
-    rows: Sequence[Row], conditions: str, plots: Sequence[tuple[str, str]], sheets: Sequence[str]
+    rows: Sequence[Row], conditions: str, drawn: Sequence[tuple[str, str]], sheets: Sequence[str]
 ) -> str:
     shown = [(name, head) for name, head in _COLUMNS if any(name in row.figures for row in rows)]
     heads = "".join(f"<th>{html.escape(head)}</th>" for _, head in shown)
@@ -97,7 +114,7 @@ def _html(
     )
     figures = "".join(
         f'<h2>{html.escape(title)}</h2><img src="{file}" alt="{html.escape(title)}">'
-        for file, title in plots
+        for file, title in drawn
     )
     pictures = "".join(
         f'<p><img src="{html.escape(file)}" alt="{html.escape(file)}"></p>' for file in sheets

@@ -40,10 +40,11 @@ def _fidelity(rows: Sequence[Row]) -> Figure:
     _guide(left, first["real_fidelity"], "real pictures")
     left.set_xlabel("subject fidelity (CLIP-I, cosine)")
     _dots(right, rows, "prompt_fidelity", _COLOURS[1], 0.0)
-    _guide(right, first["base_prompt_fidelity"], "untuned base, class noun")
+    _guide(right, first["base_prompt_fidelity"], "untuned base")
     right.set_xlabel("prompt fidelity (CLIP-T, cosine)")
     for axes in (left, right):
-        axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
+        least, most = axes.get_xlim()
+        axes.set_xlim(min(0.0, least), most + 0.05 * (most - least))
     return figure
 
 

@@ -19,6 +19,7 @@ from modelsheet.diffusion.gauge import Gauge, Paintings
 from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.sprite32.tiles import TileSet
 
+INFERENCE_STEPS = 25
 _BATCH = 6
 _BARE = 8  # pictures of the class noun alone, for PRES
 
@@ -47,8 +48,10 @@ class Exam:
         senses: Senses,
         tiles: TileSet | None,
         seeds: int,
+        inference_steps: int = INFERENCE_STEPS,
     ) -> None:
         self.doll, self.seeds, self._base = doll, seeds, base
+        self._inference_steps = inference_steps
         self._asked = [each for each in doll.prompts for _ in range(seeds)]
         self.rivals = {each: rivals_of(doll, each, dolls, tiles) for each in doll.truths}
         untuned = self._paint_all(None)
@@ -86,11 +89,15 @@ class Exam:
         side, painted = self._base.resolution, list[Image.Image]()
         for start in range(0, len(prompts), _BATCH):
             batch = slice(start, start + _BATCH)
-            scale = self._base.guidance_scale
-            painted += paint(
-                self._base,
-                Painting(prompts[batch], seeds[batch], side, side, guidance_scale=scale),
+            painting = Painting(
+                prompts[batch],
+                seeds[batch],
+                side,
+                side,
+                self._inference_steps,
+                self._base.guidance_scale,
             )
+            painted += paint(self._base, painting)
         return painted
 
 

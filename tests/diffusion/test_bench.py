@@ -1,0 +1,142 @@
+"""`modelsheet bench likeness` from the command line, on SD 1.5 of its true architecture with a
+CLIP beside it: photographs by DreamBooth's protocol, and drawn subjects with truths.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from transformers import CLIPTokenizer
+
+from modelsheet import bench
+from modelsheet.diffusion.clip import FOLDER
+from modelsheet.diffusion.composites import dressed
+from modelsheet.errors import InvalidRequest
+from modelsheet.sprite32.tiles import TileSet
+from modelsheet.sprite32.vocabulary import build_tokenizer
+from tests.diffusion.photographs import write_photographs
+from tests.diffusion.test_bench_rows import NEEDED
+from tests.diffusion.tiny import write_clip, write_dino
+from tests.sprite32.archive import write_archive
+from tests.true_architecture import write_model
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with an SD 1.5 of the true architecture and CLIP, tiles, and a DINO."""
+    folder = tmp_path_factory.mktemp("home")
+    tiles = TileSet.load(write_archive(folder / "sprites.zip"))
+    tokenizer = folder / "tokenizer"
+    build_tokenizer(tiles, 400, tokenizer)
+    models = folder / "data" / "models"
+    write_model("sd15", models / "sd15", CLIPTokenizer.from_pretrained(tokenizer))
+    write_clip(models / FOLDER, tokenizer)
+    write_dino(folder / "dino")
+    return folder
+
+
+def run(home: Path, tmp_path: Path, *options: str) -> list[dict[str, Any]]:
+    file = tmp_path / "rows.json"
+    line = [
+        "--base",
+        "sd15",
+        "--device",
+        "cpu",
+        "--inference-steps",
+        "2",
+        "--json",
+        str(file),
+        *options,
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODELSHEET_HOME", str(home))
+        assert bench.main(["likeness", *line]) == 0
+    rows: list[dict[str, Any]] = json.loads(file.read_text())
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_dreambooths_protocol_is_one_command(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subjects = tmp_path / "dataset"
+    subjects.mkdir()
+    write_photographs(subjects)
+
+    (row,) = run(
+        home, tmp_path, "--subjects", str(subjects), "--dino", str(home / "dino"), "--steps", "1"
+    )
+
+    said = capsys.readouterr().out
+    assert "2 subjects from dataset, 2 prompts, 4 pictures a prompt, on sd15" in said
+    assert "PRES and DIV are measured by DINO" in said
+    assert row.keys() >= NEEDED | {"dino_subject_fidelity", "dino_real_fidelity", "pres", "div"}
+    assert row["both_right"] is None
+    assert set(row["subjects"]) == {"soda_can", "cat2"}
+    assert row["intervals"]["seconds"][0] <= row["seconds"] <= row["intervals"]["seconds"][1]
+
+
+def write_dolls(folder: Path, archive: Path) -> None:
+    tiles = TileSet.load(archive).core()
+    things = [tiles.part("hand1")[0], tiles.part("cloak")[1]]
+    for name, tile in zip(("00-imp", "01-orc-woman"), tiles.part("base")[1:], strict=True):
+        place = folder / name
+        place.mkdir(parents=True)
+        figure = Image.fromarray(tile.pixels)
+        worn = dressed(figure, tiles.part("hand2")[0])
+        for number, picture in enumerate((figure, worn)):
+            picture.save(place / f"{number}.png")
+        prompts = []
+        for thing in things:
+            file = f"{thing.phrase}.png"
+            dressed(figure, thing).save(place / file)
+            prompts.append({"suffix": thing.phrase, "truth": file})
+        captions = ["", "with red book"]
+        references = [{"file": f"{n}.png", "caption": c} for n, c in enumerate(captions)]
+        said = {"class_noun": tile.phrase, "references": references, "prompts": prompts}
+        (place / "subject.json").write_text(json.dumps(said))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_drawn_subjects_are_compared_at_equal_time(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subjects, page = tmp_path / "dolls", tmp_path / "page"
+    write_dolls(subjects, home / "sprites.zip")
+    tiles = ["--tiles", str(home / "sprites.zip")]
+    options = ["--subjects", str(subjects), *tiles, "--seeds", "1", "--steps", "1"]
+
+    rows = run(home, tmp_path, *options, "--inversion", "--equal-time", "--page", str(page))
+
+    assert [row["recipe"] for row in rows] == ["balanced", "textual inversion"]
+    for row in rows:
+        assert row.keys() >= NEEDED
+        assert 0.0 <= row["both_right"] <= min(row["subject_right"], row["prompt_right"])
+        assert row["equal_time"]
+        assert row["rivals_composed"] == 1.0
+    said = capsys.readouterr().out
+    assert "Nobody learnt a subject for longer than balanced did" in said
+    assert "balanced is ahead of textual inversion in both right by" in said
+    words = (page / "index.html").read_text("utf-8")
+    shown = re.findall(r'src="([^"]+)"', words)
+    assert shown == ["fidelity.png", "right.png", "curve.png", "00-imp.png", "01-orc-woman.png"]
+    for file in shown:
+        with Image.open(page / file) as picture:
+            assert len(picture.convert("RGB").getcolors(1 << 20)) > 10, f"{file} is empty"
+    assert "textual inversion" in words
+    assert "100 rivals" not in words, "there are fewer tiles than that"
+
+
+def test_a_subject_that_is_not_there_is_refused(home: Path, tmp_path: Path) -> None:
+    subjects = tmp_path / "dolls"
+    write_dolls(subjects, home / "sprites.zip")
+
+    with pytest.raises(InvalidRequest, match="there are 2 subjects"):
+        run(home, tmp_path, "--subjects", str(subjects), "--only", "2")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +151,31 @@ def test_a_job_that_stepped_aside_ends_with_the_same_bytes(
 
     assert [said.step for said in resumed.said if said.phase == "learning"] == [4]
     adapters = [c.staging_dir / "adapter.safetensors" for c in (whole, resumed)]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
+
+
+def test_class_pictures_make_way_and_the_adapter_has_the_same_bytes(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    overrides = TrainingOverrides(training_steps=2, prior="class-images")
+    whole, disturbed = Context(data_dir, "d4"), Context(data_dir, "d5")
+    request = learn_request(whole, pictures, class_noun="dog", overrides=overrides)
+    worker.run(request, whole)
+    shutil.rmtree(data_dir / "cache")
+
+    attempts = 0
+    while not disturbed.said or disturbed.said[-1].phase != "saving":
+        disturbed = Context(data_dir, "d5", stop_at=1, directive="yield")
+        attempts += 1
+        with contextlib.suppress(SteppedAside):
+            worker.run(request, disturbed)
+        if attempts == 1:
+            assert disturbed.said[-1].phase == "painting class pictures"
+            assert disturbed.said[-1].step == 1
+
+    batches, steps = 3, 2
+    assert attempts <= 2 * batches + steps + 1
+    adapters = [c.staging_dir / "adapter.safetensors" for c in (whole, disturbed)]
     assert adapters[0].read_bytes() == adapters[1].read_bytes()
 
 

@@ -9,6 +9,7 @@ import torch
 
 from modelsheet.diffusion import prior
 from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.execution import SteppedAside
 from tests.diffusion.conftest import Tiny
 
 PROMPTS = ["a photo of imp", "a photo of imp, in the snow"]
@@ -29,6 +30,27 @@ def test_they_are_latents_of_the_base_s_size_and_painted_once(
     assert prompts == PROMPTS * (prior.CLASS_IMAGES // 2)
     assert torch.equal(latents, again)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_one_who_steps_aside_goes_on_with_the_batch_that_was_not_done(
+    sd15: BaseModel, tmp_path: Path
+) -> None:
+    whole, _ = prior.class_latents(sd15, PROMPTS, tmp_path / "calm")
+    cache, seen = tmp_path / "disturbed", []
+
+    def step_aside(step: int, total: int) -> None:
+        seen.append(step)
+        if len(seen) == total + 3:
+            raise SteppedAside
+
+    with pytest.raises(SteppedAside):
+        prior.class_latents(sd15, PROMPTS, cache, step_aside)
+    seen_before = len(seen)
+    resumed, _ = prior.class_latents(sd15, PROMPTS, cache, step_aside)
+
+    assert torch.equal(resumed, whole)
+    assert len(seen) - seen_before == 2 * prior.CLASS_INFERENCE_STEPS
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_a_damaged_file_is_painted_anew(sd15: BaseModel, tmp_path: Path) -> None:

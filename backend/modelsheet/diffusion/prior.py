@@ -32,28 +32,42 @@ def class_latents(
 ) -> tuple[torch.Tensor, list[str]]:
     """Latents (24, C, h, w) that the bare base paints of class prompts, and the prompt of each.
 
-    Cached under the hash of everything that shapes them. Never decoded to pixels and back.
+    Cached under the hash of everything that shapes them, batch by batch, so that `report` may raise
+    to step aside and little is painted again. Never decoded to pixels and back.
     """
     chosen = [prompts[index % len(prompts)] for index in range(CLASS_IMAGES)]
     file = cache / f"{_key(base, chosen)}.safetensors"
     kept = _kept(file)
     if kept is not None:
         return kept.to(base.device), chosen
+    starts = range(0, CLASS_IMAGES, _BATCH)
+    parts = [file.with_name(f"{file.stem}-{start}{file.suffix}") for start in starts]
     painted = []
-    for start in range(0, CLASS_IMAGES, _BATCH):
-        batch = range(start, min(start + _BATCH, CLASS_IMAGES))
-        painting = Painting(
-            prompts=[chosen[index] for index in batch],
-            seeds=list(batch),
-            width=base.resolution,
-            height=base.resolution,
-            inference_steps=CLASS_INFERENCE_STEPS,
-            guidance_scale=base.guidance_scale,
-        )
-        painted.append(sample_latents(base, painting, report))
+    for start, part in zip(starts, parts, strict=True):
+        kept = _kept(part)
+        if kept is None:
+            kept = _paint(base, chosen, range(start, min(start + _BATCH, CLASS_IMAGES)), report)
+            _store(part, kept)
+        painted.append(kept.to(base.device))
     latents = torch.cat(painted)
     _store(file, latents)
+    for part in parts:
+        part.unlink(missing_ok=True)
     return latents, chosen
+
+
+def _paint(
+    base: BaseModel, chosen: Sequence[str], batch: range, report: Report | None
+) -> torch.Tensor:
+    painting = Painting(
+        prompts=[chosen[index] for index in batch],
+        seeds=list(batch),
+        width=base.resolution,
+        height=base.resolution,
+        inference_steps=CLASS_INFERENCE_STEPS,
+        guidance_scale=base.guidance_scale,
+    )
+    return sample_latents(base, painting, report)
 
 
 def _key(base: BaseModel, prompts: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .contract import Estimate
 from .lora_header import in_words
 from .words import tr, trn
@@ -37,7 +39,10 @@ def _memory(estimate: Estimate) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
+    if seconds < 95:
+        tens = max(10, math.ceil(seconds / 10) * 10)
+        return trn("about {count} second", "about {count} seconds", tens)
+    minutes = round(seconds / 60)
     if minutes < 90:
         return trn("about {count} minute", "about {count} minutes", minutes)
     return trn("about {count} hour", "about {count} hours", round(minutes / 60))

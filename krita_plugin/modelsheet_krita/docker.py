@@ -8,7 +8,7 @@ from typing import Any
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from . import actions, diagnostics, document
+from . import actions, diagnostics, document, placing
 from .backend_form import BackendForm
 from .controller import Controller
 from .excuse import DOCKER_ID
@@ -19,6 +19,8 @@ from .qt import QtCore, QtGui, QtWidgets
 from .settings import BackendChoice, Preferences, launch_plan
 from .source import LocalBackend, RemoteBackend
 from .words import tr
+
+FIRST_LOOK_MS = 500
 
 
 class ModelsheetDocker(DockWidget):
@@ -46,6 +48,8 @@ class ModelsheetDocker(DockWidget):
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(panel)
         self.setWidget(scroll)
+        for notice in (panel.trouble, panel.notice):
+            notice.said.connect(partial(_bring_into_view, scroll, notice))
         self.visibilityChanged.connect(self._on_visibility)
 
     def canvasChanged(self, canvas: Any) -> None:
@@ -64,6 +68,12 @@ class ModelsheetDocker(DockWidget):
     def _on_visibility(self, visible: bool) -> None:
         if visible:
             self._link.wake()
+            # Krita lays its window out after this call.
+            QtCore.QTimer.singleShot(FIRST_LOOK_MS, self._on_seen)
+
+    def _on_seen(self) -> None:
+        if self.isVisible() and self._preferences.take_first_sight():
+            placing.give_room(self)
 
     def _on_backend_wanted(self, what: str) -> None:
         {
@@ -153,6 +163,16 @@ def source(choice: BackendChoice) -> Source:
 
 def icon(name: str) -> QtGui.QIcon:
     return Krita.instance().icon(name)
+
+
+def _bring_into_view(scroll: QtWidgets.QScrollArea, notice: QtWidgets.QWidget) -> None:
+    """Beside Krita's other dockers ours may be so low that a notice would not be seen."""
+
+    def bring() -> None:
+        if notice.isVisible():
+            scroll.ensureWidgetVisible(notice, 0, 0)
+
+    QtCore.QTimer.singleShot(0, bring)  # once it has its place
 
 
 def _document_in_front() -> document.OpenDocument:

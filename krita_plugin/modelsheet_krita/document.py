@@ -49,7 +49,8 @@ class OpenDocument:
     def __init__(self, document: Any, view: Any) -> None:
         self._document = document
         self._view = view
-        self.name = document.name() or tr("the unnamed document")
+        file = document.fileName()
+        self.name = Path(file).name if file else document.name() or tr("the unnamed document")
 
     @property
     def is_open(self) -> bool:

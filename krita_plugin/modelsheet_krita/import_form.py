@@ -54,6 +54,7 @@ class ImportForm(QtWidgets.QDialog):
         self.hint = QtWidgets.QLabel()
         self.hint.setObjectName("modelsheet_import_hint")
         self.hint.setWordWrap(True)
+        self.hint.setMinimumHeight(self.fontMetrics().height() * 2)
         self.class_noun = _line("modelsheet_import_noun", CLASS_NOUN_LENGTH)
         self.class_noun.setPlaceholderText(tr("for example: knight"))
         self.class_noun.setToolTip(tr("A common English word for what it shows"))

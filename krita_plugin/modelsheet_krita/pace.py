@@ -23,6 +23,7 @@ class Pace(QtCore.QObject):
     ) -> None:
         super().__init__()
         self._work, self._on_done, self._on_error = work, on_done, on_error
+        self._is_busy = self._is_stopped = False
         self._timer = QtCore.QTimer(self)
         self._timer.timeout.connect(self._turn)
         self._timer.start(0)
@@ -33,18 +34,26 @@ class Pace(QtCore.QObject):
 
     def stop(self) -> None:
         self._timer.stop()
-        self._work.close()
+        self._is_stopped = True
+        if not self._is_busy:
+            self._work.close()
 
     def begin(self) -> None:
         """Do the first slice at once: what is small needs no later turn."""
         self._turn()
 
     def _turn(self) -> None:
+        if self._is_busy:  # a call into Krita turned the event loop, and with it our timer
+            return
+        self._is_busy = True
         guarded(self._slice, self._fail)
+        self._is_busy = False
+        if self._is_stopped:
+            self._work.close()
 
     def _slice(self) -> None:
         end = time.monotonic() + SLICE_S
-        while time.monotonic() < end:
+        while not self._is_stopped and time.monotonic() < end:
             try:
                 next(self._work)
             except StopIteration as finished:

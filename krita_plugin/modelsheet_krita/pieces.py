@@ -110,6 +110,7 @@ class Notice(QtWidgets.QFrame):
     """A sentence for the artist, to be dismissed or acted upon; never a dialog in the way."""
 
     acted = Signal()
+    said = Signal()
 
     def __init__(self, icon: IconSource, name: str) -> None:
         super().__init__()
@@ -151,6 +152,7 @@ class Notice(QtWidgets.QFrame):
         self._button.setVisible(bool(action))
         self._action = do
         self.show()
+        self.said.emit()
 
     def _on_acted(self) -> None:
         if self._action is None:

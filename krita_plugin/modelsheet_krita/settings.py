@@ -51,6 +51,13 @@ class Preferences(Memory):
     def set_count(self, count: int) -> None:
         _write("count", str(count))
 
+    def take_first_sight(self) -> bool:
+        """Whether the docker is seen for the first time; asked again, it is not."""
+        is_first = not _read("seen")
+        if is_first:
+            _write("seen", "yes")
+        return is_first
+
 
 def _read(name: str, default: str = "") -> str:
     return str(Krita.instance().readSetting(GROUP, name, default))

@@ -243,6 +243,7 @@ class Document:
         self._selection: Selection | None = None
         self._modified = False
         self.annotations: dict[str, bytes] = {}
+        self.file = ""
         self.last_time = 0
         self.active: Node | None = None
         self.undo_steps: list[tuple[Node, Node]] = []
@@ -275,6 +276,9 @@ class Document:
 
     def name(self) -> str:
         return "fake"
+
+    def fileName(self) -> str:
+        return self.file
 
     def width(self) -> int:
         return self._width

@@ -341,6 +341,16 @@ def test_carrying_into_a_document_that_was_closed_gets_a_sentence(
     until(lambda: said(connected) == "“fake” was closed meanwhile. Open it again.")
 
 
+def test_a_document_is_called_by_its_file(
+    connected: Any, document: fake_krita.Document, fox: SubjectView, until: Until
+) -> None:
+    document.file = "/home/ana/page 3.kra"
+
+    pick(connected, fox.id, "Carry")
+
+    until(lambda: "makes “page 3.kra” larger by" in said(connected))
+
+
 def test_carrying_without_a_document_gets_a_sentence(connected: Any, fox: SubjectView) -> None:
     pick(connected, fox.id, "Carry")
 

@@ -220,8 +220,8 @@ COSTS = {
     ),
     "measured elsewhere": (
         Estimate(training_steps=1, seconds=78.0, memory_bytes=GB, free_bytes=3 * GB),
-        "At most about 1 minute on one processor core. It takes 1.0 GB of memory; 3.0 GB are free. "
-        "You can paint meanwhile.",
+        "At most about 80 seconds on one processor core. It takes 1.0 GB of memory; 3.0 GB are "
+        "free. You can paint meanwhile.",
     ),
     "seen here": (
         Estimate(training_steps=1, seconds=7300.0, seen_here=True),

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 import modelsheet
 from modelsheet import commands, exchange_commands, model_commands, oversight, painting_commands
+from modelsheet.complaints import complaint
 from modelsheet.contract import Preset, TrainingOverrides
 from modelsheet.errors import Cancelled, ModelsheetError
 from modelsheet.exchange import ExportFormat
@@ -27,6 +28,8 @@ DELEGATED: Mapping[str, str] = {
 
 _INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
 _USAGE = 2  # what argparse exits with
+# Options that are not called like the field they set.
+_OPTIONS = {"inference_steps": "--steps", "guidance_scale": "--guidance", "init_image": "--from"}
 _Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -56,10 +59,14 @@ def _delegate(target: str, arguments: list[str]) -> int:
 
 
 def _first_of(error: ValidationError) -> str:
-    """Say what is wrong with the request's first wrong field."""
+    """Say what is wrong with the request's first wrong field, by the name of its option."""
     first = error.errors()[0]
-    field = " ".join(str(part).replace("_", " ") for part in first["loc"])
-    return f"{field or 'the request'}: {first['msg'].removeprefix('Value error, ')}."
+    said = complaint(first)
+    for name, option in _OPTIONS.items():
+        said = said.replace(f"an {name}", option).replace(f"the {name}", option)
+    field = " ".join(_OPTIONS.get(str(part), str(part).replace("_", " ")) for part in first["loc"])
+    whole = f"{field} {said}" if field else said
+    return f"{whole[:1].upper()}{whole[1:]}."
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from modelsheet.complaints import complaint
+
 API_VERSION = "1.0"
 
 
@@ -193,8 +195,9 @@ class Axis(Model):
             try:
                 admitted.validate_python(value)
             except ValidationError as error:
-                said = error.errors()[0]["msg"]
-                raise ValueError(f"{self.name} cannot be {value:g}: {said}") from None
+                said = complaint(error.errors()[0])
+                name = self.name.replace("_", " ")
+                raise ValueError(f"{name} {value:g}: it {said}") from None
         return self
 
 

@@ -10,6 +10,7 @@ from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from modelsheet.complaints import complaint
 from modelsheet.contract import FieldError, Problem
 from modelsheet.errors import ModelsheetError
 from modelsheet.service.job import PRIORITIES
@@ -114,19 +115,17 @@ def _from_refusal(error: Refused) -> Response:
 
 
 def _from_validation(error: ValidationError) -> Response:
-    details = error.errors(include_url=False, include_context=False, include_input=False)
+    details = error.errors(include_url=False, include_input=False)
     errors = [
         FieldError(
             pointer=_pointer(item["loc"]),
             code=item["type"],
-            message=item["msg"],
+            message=complaint(item),
         )
         for item in details
     ]
     first = errors[0]
-    sentence = (
-        f"The request is not as the service expects it: {first.pointer or 'it'}: {first.message}."
-    )
+    sentence = f"The request cannot be carried out: {first.pointer or 'in it,'} {first.message}."
     return problem(422, "validation", sentence, errors=errors)
 
 

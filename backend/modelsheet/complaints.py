@@ -1,0 +1,28 @@
+"""What is wrong with a request, in plain words; what was sent is not repeated. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SENTENCES: Mapping[str, str] = {
+    "greater_than_equal": "must be {ge:g} or more",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "less_than": "must be less than {lt:g}",
+    "string_too_long": "is too long: write at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "too_long": "has too many entries: give at most {max_length}",
+    "too_short": "has too few entries: give at least {min_length}",
+    "literal_error": "must be one of {expected}",
+    "extra_forbidden": "is not known here",
+    "missing": "is missing",
+}
+
+
+def complaint(error: Mapping[str, Any]) -> str:
+    """Say what one of pydantic's error details means, as what follows the field's name."""
+    known = _SENTENCES.get(error["type"])
+    if known is None:
+        return str(error["msg"]).removeprefix("Value error, ")
+    return known.format(**error.get("ctx", {}))

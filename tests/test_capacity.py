@@ -28,6 +28,12 @@ def test_a_gpu_works_no_more_than_all_the_time() -> None:
     assert 0.95 <= outcome.busy_s / (0.9 * DAY_S * 2) <= 1.01
 
 
+def test_learning_that_never_ends_is_counted() -> None:
+    outcome = Studio(HABITS, artists=200, gpus=1, seed=1).run(DAY_S)
+
+    assert outcome.stretch(0.95) > 50
+
+
 def test_the_wait_of_a_crowd_is_that_of_a_closed_queue() -> None:
     """With many more artists than a GPU serves, each round takes artists * paint_s."""
     never = replace(HABITS, learn_every_s=1e12)

@@ -1,6 +1,6 @@
 """How many artists so many GPUs serve: a simulation of the queue from measured times.
 
-`modelsheet capacity --step 0.3 --picture 1.0` prints a table. Artists ask for pictures, look at
+`modelsheet capacity --step 0.2 --picture 1.0` prints a table. Artists ask for pictures, look at
 them, ask again, and now and then have a subject learnt. A picture goes to any free GPU, or
 interrupts learning after the step under way; learning has what painting leaves.
 """
@@ -83,7 +83,14 @@ class Studio:
             if self._now < _WARM_UP * seconds:
                 self.outcome = Outcome()
             act()
+        self._count_the_unfinished(seconds)
         return self.outcome
+
+    def _count_the_unfinished(self, seconds: float) -> None:
+        """Learning that is not over has taken at least as long as until now."""
+        unfinished = [*self._waiting, *(learning for learning, _ in self._running.values())]
+        stretches = [(seconds - each.asked) / self._habits.learn_s for each in unfinished]
+        self.outcome.stretches += [stretch for stretch in stretches if stretch > 1.0]
 
     def _after(self, delay_s: float, act: _Act) -> int:
         self._number += 1
@@ -178,8 +185,8 @@ def _quantile(values: Sequence[float], share: float) -> float:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="modelsheet capacity", description=__doc__)
     times = parser.add_argument_group("measured on one of the GPUs, in seconds")
-    times.add_argument("--step", type=float, default=0.3, help="a step of learning (%(default)s)")
-    times.add_argument("--steps", type=int, default=800, help="of one subject (%(default)s)")
+    times.add_argument("--step", type=float, default=0.2, help="a step of learning (%(default)s)")
+    times.add_argument("--steps", type=int, default=400, help="of one subject (%(default)s)")
     times.add_argument("--picture", type=float, default=1.0, help="one picture (%(default)s)")
     times.add_argument("--overhead", type=float, default=0.3, help="of a request (%(default)s)")
     times.add_argument("--aside", type=float, default=1.0, help="to step aside and come back")
@@ -190,7 +197,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 8, 100])
     parser.add_argument("--waits", type=float, nargs="+", default=[2.0, 10.0])
     parser.add_argument("--stretch", type=float, default=4.0, help="of learning, at most")
-    parser.add_argument("--gpu-hours", type=float, default=400.0, help="simulated (%(default)s)")
+    parser.add_argument("--gpu-hours", type=float, default=200.0, help="simulated (%(default)s)")
     return parser
 
 

@@ -40,6 +40,7 @@ class ToyCluster:
             "MODELSHEET_TOYS": str(self.toys),
             "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "backend")]),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",  # or whatever else runs here holds them up
             "OMP_NUM_THREADS": "1",
         }
         self._errors = (home / "cluster.log").open("wb")

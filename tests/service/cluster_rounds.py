@@ -32,22 +32,28 @@ _PICTURES = 12  # of each job to paint
 
 @dataclass
 class Day:
-    """What happened; shares are pictures of each artist when the first of them had all."""
+    """What happened. Shares are seconds of painting that each artist had while all of them waited
+    for more; `longest_s` is the longest that one of their jobs took.
+    """
 
     jobs: dict[str, str] = field(default_factory=dict)  # and what each ended as
     learnt: dict[str, int] = field(default_factory=dict)  # and of how many steps
     moved: list[str] = field(default_factory=list)
     went_on: int = 0
     ran_at_the_kill: int = 0
-    shares: Counter[str] = field(default_factory=Counter)
+    shares: dict[str, float] = field(default_factory=dict)
+    longest_s: float = 0.0
     warm_base: float = 0.0
     warm_adapter: float = 0.0
 
     @property
-    def unevenness(self) -> float:
-        """The largest distance of a share from the mean, as a part of the mean."""
-        mean = sum(self.shares.values()) / len(self.shares)
-        return max(abs(share - mean) for share in self.shares.values()) / mean
+    def distance_s(self) -> float:
+        """The largest distance of a share from the mean."""
+        return max(abs(share - self.mean_s) for share in self.shares.values())
+
+    @property
+    def mean_s(self) -> float:
+        return sum(self.shares.values()) / len(self.shares)
 
 
 class Studio:
@@ -98,6 +104,10 @@ class Studio:
             time.sleep(0.1)  # it looks at all jobs at once; events are of one each
         return views
 
+    def used_s(self) -> dict[str, float]:
+        artists = self.service.get("/v1/studio")["artists"]
+        return {artist["name"]: artist["used_s"] for artist in artists}
+
     def fences(self) -> dict[str, int]:
         """Read the ledger of a service that is dead."""
         with sqlite3.connect(self.data / "ledger.sqlite3") as ledger:
@@ -124,10 +134,9 @@ def live_through(studio: Studio, paintings: int, say: Callable[[str], None]) -> 
     _kill_a_node(studio, day, long)
     say("a node is dead")
     painted = _paint(studio, paintings)
-    _kill_the_service(studio, day, painted)
+    _share(studio, day, painted, paintings)
+    _kill_the_service(studio, day)
     say("the service died and is back")
-    views = studio.wait_until(lambda views: _has_all(views, painted, paintings))
-    day.shares = _pictures(views, painted)
     views = studio.wait_until(lambda views: all(view["finished"] for view in views.values()))
     day.jobs = {job: view["state"] for job, view in views.items()}
     day.moved = [job for job in long if views[job]["attempt"] > 1]
@@ -166,12 +175,23 @@ def _paint(studio: Studio, paintings: int) -> list[str]:
     ]
 
 
-def _kill_the_service(studio: Studio, day: Day, painted: list[str]) -> None:
-    def is_under_way(views: dict[str, View]) -> bool:
-        done = sum(views[job]["state"] == "done" for job in painted)
-        return done >= len(painted) // 3 and any(views[j]["state"] == "running" for j in painted)
+def _share(studio: Studio, day: Day, painted: list[str], paintings: int) -> None:
+    """See how much everybody had when the first artist has two more to come."""
 
-    studio.wait_until(is_under_way)
+    def is_far(views: dict[str, View]) -> bool:
+        done = Counter(views[job]["owner"] for job in painted if views[job]["state"] == "done")
+        return max(done.values(), default=0) >= paintings - 2
+
+    before = studio.used_s()
+    views = studio.wait_until(is_far)
+    after = studio.used_s()
+    day.shares = {artist: after[artist] - before[artist] for artist in studio.artists}
+    done = [views[job] for job in painted if views[job]["state"] == "done"]
+    day.longest_s = max(view["finished"] - view["started"] for view in done)
+
+
+def _kill_the_service(studio: Studio, day: Day) -> None:
+    studio.wait_until(lambda views: any(view["state"] == "running" for view in views.values()))
     studio.service.kill()
     before = studio.fences()
     with sqlite3.connect(studio.data / "ledger.sqlite3") as ledger:
@@ -183,19 +203,6 @@ def _kill_the_service(studio: Studio, day: Day, painted: list[str]) -> None:
     records = studio.data / "job-records"
     after = {job: json.loads((records / f"{job}.json").read_text())["columns"] for job in running}
     day.went_on = sum(after[job]["fence"] == before[job] for job in running)
-
-
-def _has_all(views: dict[str, View], painted: list[str], paintings: int) -> bool:
-    done = Counter(views[job]["owner"] for job in painted if views[job]["state"] == "done")
-    return max(done.values(), default=0) >= paintings
-
-
-def _pictures(views: dict[str, View], painted: list[str]) -> Counter[str]:
-    count: Counter[str] = Counter()
-    for job in painted:
-        is_done = views[job]["state"] == "done"
-        count[views[job]["owner"]] += _PICTURES if is_done else views[job]["progress"]["step"]
-    return count
 
 
 def _count_loads(studio: Studio, day: Day, painted: list[str]) -> None:
@@ -219,7 +226,8 @@ def check(studio: Studio, day: Day) -> None:
             f"the adapter of {job} is another"
         )
     assert day.moved, "no learning was moved by the node's death"
-    assert day.unevenness <= 0.2, day.shares
+    # No arithmetic divides a job: on a machine that stands still for a while, one is the measure.
+    assert day.distance_s <= max(0.2 * day.mean_s, day.longest_s), day.shares
 
 
 def play(home: Path, nodes: int, artists: int, paintings: int, say: Callable[[str], None]) -> Day:
@@ -246,7 +254,11 @@ def main() -> None:
     say(f"{len(day.jobs)} jobs of {given.artists} artists on {given.nodes} nodes, all done once")
     say(f"{len(day.moved)} learning moved by the node's death; all {len(day.learnt)} adapters as")
     say(f"undisturbed; {day.went_on} of {day.ran_at_the_kill} jobs ran through the service's death")
-    say(f"shares when the first artist had all: {dict(day.shares)}, off by {day.unevenness:.0%}")
+    shares = ", ".join(f"{share:.1f}" for share in day.shares.values())
+    say(f"seconds each artist had while all waited: {shares}; the mean is {day.mean_s:.1f}, the")
+    say(
+        f"farthest {day.distance_s / day.mean_s:.0%} off, and the longest job {day.longest_s:.1f} s"
+    )
     say(f"painted without loading: base {day.warm_base:.0%}, adapter {day.warm_adapter:.0%}")
     say(f"{time.monotonic() - began:.0f} s")
 

@@ -23,7 +23,9 @@ from urllib.parse import urlsplit
 import psutil
 import requests
 
-from modelsheet.contract import TERMINAL_STATES
+from modelsheet.contract import TERMINAL_STATES, GenerateRequest, Progress
+from modelsheet.service.ledger import Ledger
+from modelsheet.service.wishes import MAX_QUEUED
 from tests.service.live import SHA, LiveService, generate_request, learn_request
 
 _BATCH = 50  # jobs that wait at once
@@ -53,6 +55,40 @@ class Waiting:
     @property
     def longest_s(self) -> float:
         return max(self.times_s)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What the ledger and the API process get done in a second."""
+
+    ledger: float  # jobs queued, straight into the ledger
+    http: float  # jobs queued by one client
+    progress: float  # reports of progress, straight into the ledger
+    queue_s: float  # to read a queue of that many jobs, as the dispatcher does before each start
+
+
+def pace(service: LiveService, jobs: int) -> Pace:
+    """Queue so many jobs in a service that starts none, and as many in a ledger beside it."""
+    assert service.session.put(f"{service.url}/v1/queue", json={"state": "held"}).ok
+    began = time.monotonic()
+    for _ in range(min(jobs, MAX_QUEUED)):
+        service.submit(generate_request())
+    http = min(jobs, MAX_QUEUED) / (time.monotonic() - began)
+    request = GenerateRequest(prompt="a hill")
+    ledger = Ledger(service.home / "another.sqlite3", lambda view: None)
+    began = time.monotonic()
+    queued = [ledger.submit(request, owner=f"artist-{number % 100}") for number in range(jobs)]
+    straight = jobs / (time.monotonic() - began)
+    began = time.monotonic()
+    ledger.in_state("queued")
+    queue_s = time.monotonic() - began
+    running = ledger.start(queued[0].id)
+    began = time.monotonic()
+    for step in range(jobs):
+        ledger.advance(running.id, running.fence, Progress(step=step, total=jobs))
+    progress = jobs / (time.monotonic() - began)
+    ledger.close()
+    return Pace(straight, http, progress, queue_s)
 
 
 def soak(service: LiveService, jobs: int) -> list[Footprint]:
@@ -148,6 +184,13 @@ def main() -> None:
     arguments = parser.parse_args()
     say: Callable[[str], None] = functools.partial(print, flush=True)
     with tempfile.TemporaryDirectory() as home, LiveService(Path(home)) as service:
+        speed = pace(service, arguments.jobs)
+        say(
+            f"{speed.ledger:.0f} jobs a second into the ledger, {speed.http:.0f} over HTTP; "
+            f"{speed.progress:.0f} reports of progress a second; reading a queue of them takes "
+            f"{speed.queue_s * 1000:.0f} ms"
+        )
+        assert service.session.put(f"{service.url}/v1/queue", json={"state": "open"}).ok
         waiting = crowd(service, arguments.clients, rounds=5)
         say(
             f"{arguments.clients} clients, {len(waiting.times_s)} plain requests: "

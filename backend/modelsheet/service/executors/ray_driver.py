@@ -114,7 +114,7 @@ class Driver:
         """Tell the service who is there; said before what else the change means."""
         with self._telling:  # or an older list would come after a newer one
             seats = list(self._seats.values())
-            self.send(Staff(workers=[seat.view() for seat in seats if seat.is_ready]))
+            self.send(Staff(workers=[seat.view() for seat in seats if seat.is_usable]))
 
     def _add_seat(self, name: str) -> Seat:
         if name not in self._seats:

@@ -76,13 +76,14 @@ class Seat:
         self._thread.start()
 
     @property
-    def is_ready(self) -> bool:
-        return self.hello is not None
-
-    @property
     def is_free(self) -> bool:
         """Whether it may be given a job; one whose result nobody fetched is free too."""
         return self.hello is not None and self._assignment is None and not self.hello.is_busy
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it carries out a job of ours, or could."""
+        return self.hello is not None and (self._assignment is not None or self.is_free)
 
     @property
     def job_id(self) -> str:

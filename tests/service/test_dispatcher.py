@@ -43,7 +43,7 @@ def wait_for(service: Service, job_id: str, is_met: Callable[[JobView], bool]) -
     view = service.desk(OPERATOR).job(job_id)
     while not is_met(view):
         assert view.state not in TERMINAL_STATES, view
-        page = service.events.read(cursor, 20, job_id)
+        page = service.events.read(cursor, 200, job_id)
         assert page.events, f"nothing happens any more: {view}"
         cursor, view = page.cursor, service.desk(OPERATOR).job(job_id)
     return view

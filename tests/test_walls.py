@@ -57,6 +57,13 @@ def test_only_the_service_imports_flask(backend: imports.Graph) -> None:
     assert outside(imports.importers(backend, servers), SERVICE_ROOM) == []
 
 
+def test_only_the_benchmarks_plots_need_matplotlib(backend: imports.Graph) -> None:
+    drawing = imports.importers(backend, frozenset({"matplotlib"}))
+
+    assert drawing == {"modelsheet.diffusion.bench_plots"}
+    assert imports.importers(backend, frozenset(drawing)) == set(), "it is imported when asked for"
+
+
 def test_service_subjects_and_contract_never_reach_torch(backend: imports.Graph) -> None:
     rooms = [name for name in backend if imports.is_within(name, TORCH_FREE)]
 

@@ -70,8 +70,8 @@ class Launcher:
             raise BackendMissing(
                 tr(
                     "No backend is installed on this computer. Run ./install.sh in Modelsheet's "
-                    "folder, or enter the URL and token of another computer's in the backend "
-                    "settings."
+                    "folder, or enter the URL and token of another computer's: the button at the "
+                    "bottom of this docker asks for them."
                 )
             )
         before = self._stamp()

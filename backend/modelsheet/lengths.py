@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelsheet.contract import Family, Preset
 
-BALANCED: dict[Family, int] = {"sprite32": 120, "sd15": 400, "sdxl": 400}
+BALANCED: dict[Family, int] = {"sprite32": 160, "sd15": 400, "sdxl": 400}
 WRITE_UP = 4500
 _LENGTH: dict[Preset, float] = {"quick": 0.5, "balanced": 1.0, "thorough": 2.0}
 

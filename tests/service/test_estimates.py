@@ -23,7 +23,7 @@ def ask(client: FlaskClient, **query: str) -> Estimate:
 def test_before_anything_was_learnt_it_is_the_measured_figure(client: FlaskClient) -> None:
     told = ask(client)
 
-    assert (told.training_steps, told.seconds, told.seen_here) == (120, 78.0, False)
+    assert (told.training_steps, told.seconds, told.seen_here) == (160, 104.0, False)
     assert told.memory_bytes == 1 << 30
     assert told.free_bytes > 0
 
@@ -32,14 +32,14 @@ def test_afterwards_it_is_what_it_took_here(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite3", lambda job: None, 1.0)
     request = LearnRequest.model_validate(learn_request())
     job = ledger.start(ledger.submit(request, None, "ann").id)
-    # Learning ended early: 20 of 120 steps.
+    # Learning ended early: 20 of 160 steps.
     result = LearnResult(subject_id=job.id, training_steps=20, best_step=20, seconds=50.0)
     ledger.finish(job.id, job.fence, result)
     estimates = Estimates(ledger, lambda: [TOY_MODEL])
 
     told = estimates.of("sprite32", "thorough")
 
-    assert (told.training_steps, told.seconds, told.seen_here) == (240, 600.0, True)
+    assert (told.training_steps, told.seconds, told.seen_here) == (320, 800.0, True)
     ledger.close()
 
 

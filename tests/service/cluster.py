@@ -107,6 +107,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Ray prints
     temporary = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
+    # Where Ray notes its newest cluster, whatever temporary folder that has; it must be there.
+    Path(tempfile.gettempdir(), "ray").mkdir(exist_ok=True)
     about = {"num_cpus": 1, "object_store_memory": _STORE_BYTES}
     head = {**about, "num_gpus": 0, "include_dashboard": False, "temp_dir": temporary}
     cluster = Cluster(initialize_head=True, head_node_args=head)

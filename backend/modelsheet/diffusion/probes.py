@@ -95,6 +95,9 @@ class Prober:
             if clip is not None:
                 self.references = clip.embed_images([_on_white(each) for each in references])
                 self.texts = clip.embed_texts(self.class_prompts)
+                untuned = as_pictures(self.class_before)
+                seen = clip.embed_images([image_tensor(picture) for picture in untuned])
+                self._base_obedience = prompt_fidelity(seen, self.texts)
 
     def look(self, step: int) -> Probe:
         """Measure the adapter as it is after `step` steps."""
@@ -115,7 +118,7 @@ class Prober:
             subject_fidelity=likeness,
             prompt_fidelity=obedience,
             prior_drift=moved,
-            score=score(likeness, obedience, moved),
+            score=score(likeness, obedience, self._base_obedience, moved),
             text_drift=text_drift(self._text_before, self._read_class_prompts()),
         )
 

@@ -1,0 +1,24 @@
+"""Which step is kept: the likest that still obeys and leaves the class alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelsheet.diffusion.likeness import score
+
+BASE = 0.36  # obedience of the untuned base
+
+
+def test_likeness_decides_between_steps_that_obey() -> None:
+    early, late = score(0.69, 0.34, BASE, 0.004), score(0.74, 0.30, BASE, 0.028)
+
+    assert late > early
+
+
+@pytest.mark.parametrize(("obedience", "drift"), [(0.16, 0.01), (0.33, 0.06)])
+def test_a_little_more_likeness_is_not_worth_the_words_or_the_class(
+    obedience: float, drift: float
+) -> None:
+    overfitted, sound = score(0.80, obedience, BASE, drift), score(0.74, 0.31, BASE, 0.02)
+
+    assert sound > overfitted

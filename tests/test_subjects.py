@@ -8,6 +8,7 @@ import pytest
 
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
 from modelsheet.manifest import MANIFEST
+from modelsheet.prompts import expand
 from modelsheet.subjects import ADAPTER, RECORD, SubjectStore, handle_of
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
 
@@ -144,6 +145,20 @@ def test_a_new_name_leaves_what_was_learnt_sealed(store: SubjectStore, tmp_path:
     assert store.find("@sir_gawain").id == ID
     assert store.adapter_path(ID).read_bytes() == WEIGHTS
     assert (tmp_path / "subjects" / ID / MANIFEST).read_bytes() == sealed
+
+
+def test_what_a_subject_was_called_still_finds_it_until_another_is_called_so(
+    store: SubjectStore,
+) -> None:
+    publish(store)
+    store.rename(ID, "Gawain")
+    store.rename(ID, "Sir Gawain")
+
+    assert store.find("@hero").id == store.find("@gawain").id == ID
+    assert expand("@hero on a hill", store.list()).subjects[0].id == ID
+
+    publish(store, OTHER, name="Hero")
+    assert store.find("@hero").id == OTHER
 
 
 def test_a_name_that_cannot_be_said_or_is_taken_is_refused(store: SubjectStore) -> None:

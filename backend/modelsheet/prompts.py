@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelsheet.errors import InvalidRequest, NotFound
-from modelsheet.subjects import SubjectRecord, handle_of
+from modelsheet.subjects import SubjectRecord, handle_of, mentioned
 
 _MENTION = re.compile(r"(?<!\w)@(\w+)")
 
@@ -54,9 +54,9 @@ def phrase_of(subject: SubjectRecord) -> str:
 
 
 def _named(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord:
-    for subject in subjects:
-        if handle_of(mention) == subject.handle or mention == subject.identifier:
-            return subject
+    found = mentioned(mention, subjects)
+    if found is not None:
+        return found
     handles = [subject.handle for subject in subjects]
     if not handles:
         raise NotFound(f"@{mention} is not known: no subject has been learnt yet. Learn one first.")

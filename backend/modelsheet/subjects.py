@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -39,7 +40,7 @@ _STAGING = ".staging-"
 
 class SubjectRecord(Model):
     """What is known of a subject; `created` is in Unix seconds, `best_step` is the step whose
-    adapter was kept.
+    adapter was kept, `formerly` what stood after the @ before it was renamed.
     """
 
     schema_version: int = 1
@@ -60,11 +61,23 @@ class SubjectRecord(Model):
     warnings: list[str]
     owner: str = ""
     report: LearnReport | None = None
+    formerly: list[str] = []
 
     @property
     def handle(self) -> str:
         """What stands after the @ in a prompt."""
         return handle_of(self.name)
+
+
+def mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
+    """The first subject of that handle or identifier, else one that was called so once: recipes
+    and saved prompts outlive a renaming.
+    """
+    handle = handle_of(mention)
+    for subject in subjects:
+        if handle == subject.handle or mention == subject.identifier:
+            return subject
+    return next((subject for subject in subjects if handle in subject.formerly), None)
 
 
 def handle_of(name: str) -> str:
@@ -115,9 +128,9 @@ class SubjectStore:
         NotFound.
         """
         wanted = handle_or_identifier.removeprefix("@")
-        for record in self.list():
-            if wanted == record.identifier or handle_of(wanted) == record.handle:
-                return record
+        found = mentioned(wanted, self.list())
+        if found is not None:
+            return found
         raise NotFound(f"There is no subject called {wanted!r}; list the subjects to see them.")
 
     def adapter_path(self, subject_id: str) -> Path:
@@ -166,7 +179,7 @@ class SubjectStore:
 
     def rename(self, subject_id: str, name: str) -> SubjectRecord:
         """Call a subject otherwise. What was learnt stays sealed by its manifest: the new name lies
-        beside it, and is there by one rename.
+        beside it, above those it had, and is there by one rename.
 
         Raises NotFound. InvalidRequest: prompts could not mention it. Conflict: its owner has
         another subject that prompts call so.
@@ -178,7 +191,8 @@ class SubjectStore:
             raise Conflict(f"There is a subject @{handle_of(name)} already. Choose another name.")
         target = self._folder(subject_id) / NAME
         fresh = target.with_name(f".{NAME}-{uuid4().hex}")
-        fresh.write_text(name.strip(), encoding="utf-8")
+        names = [" ".join(name.split()), *_given_names(target.parent)]
+        fresh.write_text("\n".join(dict.fromkeys(names)), encoding="utf-8")
         sync(fresh)
         os.replace(fresh, target)
         sync(target.parent)
@@ -233,7 +247,10 @@ def _read(folder: Path) -> SubjectRecord | None:
         if hashlib.sha256(content).hexdigest() != manifest.files[RECORD].sha256:
             raise ValueError(f"{RECORD} was changed")
         record = SubjectRecord.model_validate_json(content)
-        return record.model_copy(update={"name": _given_name(folder) or record.name})
+        name, *older = [*_given_names(folder), record.name]
+        handles = dict.fromkeys([*map(handle_of, older), *record.formerly])
+        formerly = [handle for handle in handles if handle != handle_of(name)]
+        return record.model_copy(update={"name": name, "formerly": formerly})
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, OSError, ValidationError) as error:
@@ -241,12 +258,12 @@ def _read(folder: Path) -> SubjectRecord | None:
         return None
 
 
-def _given_name(folder: Path) -> str:
-    """The name that the artist gave it later, empty where there is none."""
+def _given_names(folder: Path) -> list[str]:
+    """The names that the artist gave it later, newest first."""
     try:
-        return (folder / NAME).read_text(encoding="utf-8").strip()
+        return (folder / NAME).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return ""
+        return []
 
 
 def _check_staged(staging: Path, subject_id: str) -> SubjectRecord:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from modelsheet.client import BackendClient
 
 # Before any library reads them: nothing may ask a hub, and Qt needs no screen.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -25,6 +30,31 @@ def modelsheet_home(
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("MODELSHEET_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def client(home: Path) -> Iterator[BackendClient]:
+    """Speaks to a real service with the toy runner, one for all tests of a file."""
+    from tests import toy  # once the environment above is set
+
+    with toy.service(home) as running:
+        yield running
+
+
+@pytest.fixture
+def server(client: BackendClient, home: Path) -> list[str]:
+    """The options by which the command line reaches that service."""
+    from modelsheet.service.connection import read_connection
+    from modelsheet.settings import Settings
+
+    connection = read_connection(Settings.from_environment({"MODELSHEET_HOME": str(home)}))
+    assert connection is not None
+    return [f"--server={connection.url}", f"--token={connection.token}"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

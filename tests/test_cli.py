@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,30 +20,10 @@ from modelsheet.documents import read_layers
 from modelsheet.errors import Cancelled
 from modelsheet.images import read_picture
 from modelsheet.recipes import read_recipe
-from modelsheet.service.connection import read_connection
-from modelsheet.settings import Settings
 from tests import toy
 
 HERO_PNG = str(toy.REPOSITORY / "docs" / "hero.png")
 HERO = str(toy.REPOSITORY / "docs" / "sample" / "hero.ora")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("service")
-
-
-@pytest.fixture(scope="module")
-def client(home: Path) -> Iterator[BackendClient]:
-    with toy.service(home) as running:
-        yield running
-
-
-@pytest.fixture
-def server(client: BackendClient, home: Path) -> list[str]:
-    connection = read_connection(Settings.from_environment({"MODELSHEET_HOME": str(home)}))
-    assert connection is not None
-    return ["--server", connection.url, "--token", connection.token]
 
 
 Captured = pytest.CaptureFixture[str]
@@ -252,9 +231,9 @@ def test_a_wrong_line_gets_one_sentence(
 def test_a_token_may_stand_in_the_environment(
     server: list[str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MODELSHEET_TOKEN", server[3])
+    monkeypatch.setenv("MODELSHEET_TOKEN", server[1].partition("=")[2])
 
-    assert cli.main(["jobs", *server[:2]]) == 0, capsys.readouterr().err
+    assert cli.main(["jobs", server[0]]) == 0, capsys.readouterr().err
 
 
 def test_a_server_without_its_token_is_refused(

@@ -33,17 +33,6 @@ from tests import toy
 NOISE = Image.fromarray(np.random.default_rng(4).integers(0, 256, (9, 7, 4), dtype=np.uint8))
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("service")
-
-
-@pytest.fixture(scope="module")
-def client(home: Path) -> Iterator[BackendClient]:
-    with toy.service(home) as running:
-        yield running
-
-
 def quietly(client: BackendClient, request: Request, title: str) -> Result:
     return client.wait(client.submit(request).id, lambda view: None)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,7 @@ import requests
 import modelsheet
 from modelsheet import cli
 from modelsheet.client import BackendClient
-from modelsheet.service.connection import read_connection
-from modelsheet.settings import Settings
 from modelsheet.weights_file import encode, parse_header
-from tests import toy
 
 WEIGHTS = Path(modelsheet.__file__).parent / "sprite32" / "weights"
 WIDTH = json.loads((WEIGHTS / "unet" / "config.json").read_text())["block_out_channels"][-1]
@@ -24,24 +20,6 @@ LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 UP = np.linspace(-1, 1, WIDTH * 2, dtype=np.float32).reshape(WIDTH, 2)
 DOWN = np.linspace(1, -0.5, WIDTH * 2, dtype=np.float32).reshape(2, WIDTH)
 Captured = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("service")
-
-
-@pytest.fixture(scope="module")
-def client(home: Path) -> Iterator[BackendClient]:
-    with toy.service(home) as running:
-        yield running
-
-
-@pytest.fixture
-def server(client: BackendClient, home: Path) -> list[str]:
-    connection = read_connection(Settings.from_environment({"MODELSHEET_HOME": str(home)}))
-    assert connection is not None
-    return [f"--server={connection.url}", f"--token={connection.token}"]
 
 
 def lora(folder: Path, **metadata: str) -> str:

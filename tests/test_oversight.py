@@ -71,7 +71,7 @@ def test_a_token_lets_an_artist_in_until_it_is_revoked(client: BackendClient, ru
     ("words", "status", "said"),
     [
         (["token", "add"], 1, "Say whose: modelsheet token add NAME"),
-        (["token", "add", "Ann Lee"], 2, "name: "),
+        (["token", "add", "Ann Lee"], 2, "Name must be small letters and digits"),
         (["token", "revoke", "nobody"], 1, "nobody has no token"),
         (["jobs", "finish", "x"], 1, "Say which job by its id"),
     ],

@@ -18,10 +18,18 @@ _SENTENCES: Mapping[str, str] = {
     "extra_forbidden": "is not known here",
     "missing": "is missing",
 }
+_PATTERN = "string_pattern_mismatch"
+# By the pattern that contract.py has; an artist never types the others.
+_FORMS: Mapping[str, str] = {
+    r"^[a-z0-9][a-z0-9._-]{0,39}$": "must be small letters and digits, with . _ - in between",
+    r"^#[0-9a-f]{6}$": "must be a colour like #ff8000",
+}
 
 
 def complaint(error: Mapping[str, Any]) -> str:
     """Say what one of pydantic's error details means, as what follows the field's name."""
+    if error["type"] == _PATTERN:
+        return _FORMS.get(error["ctx"]["pattern"], "does not have the right form")
     known = _SENTENCES.get(error["type"])
     if known is None:
         return str(error["msg"]).removeprefix("Value error, ")

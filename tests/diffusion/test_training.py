@@ -4,6 +4,7 @@ fails.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -134,9 +135,11 @@ def test_every_part_of_the_adapter_moves(sd15: BaseModel, pictures: list[Image.I
 
     moved = learnt(sd15, pictures, RECIPE)
 
-    # The penultimate text layer's last block may see no gradient; the UNet's all do.
+    # The penultimate text layer's last block may see no gradient. The UNet's all do, but where a
+    # picture this small is a single token, which attends to itself whatever its query.
     still = [key for key in moved if torch.equal(moved[key], untouched[key])]
-    assert [key for key in still if key.startswith("unet.")] == []
+    alone = re.compile(r"unet\.mid_block\..*attn1\.to_[qk]\.lora_B")
+    assert [key for key in still if key.startswith("unet.") and not alone.match(key)] == []
     assert {value.dtype for value in moved.values()} == {torch.float32}
 
 

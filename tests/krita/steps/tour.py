@@ -9,6 +9,7 @@ import os
 import time
 
 from krita import Krita
+from PyQt5.QtGui import QCursor
 from PyQt5.QtWidgets import QApplication, QDockWidget, QMenu, QProgressBar
 
 PROMPT = "@hero holding sword, with blue knight shield"
@@ -17,6 +18,8 @@ PROMPT = "@hero holding sword, with blue knight shield"
 def steps(driver):
     yield from arrange_window(driver)
     document = yield from open_sample(driver)
+    QCursor.setPos(driver.docker().mapToGlobal(driver.docker().rect().bottomRight()))
+    yield after(0.5)
     photograph(driver, "krita-1-open")
     yield from choose_layers(driver, document)
     yield from show_menu(driver)
@@ -143,7 +146,7 @@ def explore(driver):
 
 
 def photograph(driver, name):
-    """The whole screen, menus and dialogs included."""
+    """The whole screen, menus and dialogs included; the brush's outline stays out of it."""
     picture = QApplication.primaryScreen().grabWindow(0)
     window = driver.window.qwindow().frameGeometry()
     picture.copy(window).save(str(driver.folder / (name + ".png")))

@@ -180,7 +180,7 @@ def test_zip_has_an_entry_for_each_folder_and_nothing_built(tmp_path: Path) -> N
     parents = {f"{parent.as_posix()}/" for name in names for parent in Path(name).parents} - {"./"}
     assert parents <= set(names)
     assert "modelsheet_krita/_vendor/requests/__init__.py" in names
-    assert not [name for name in names if "__pycache__" in name or name.endswith("backend.json")]
+    assert not [name for name in names if "__pycache__" in name or name.endswith("/backend.json")]
 
 
 def krita_importer() -> ModuleType:

@@ -15,6 +15,7 @@ from modelsheet.diffusion import rival
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.clip import clip_of
 from modelsheet.diffusion.contestant import Script, Taught, differing_variants
+from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.doll import Doll, prompt_for
 from modelsheet.diffusion.exam import Exam, Result
 from modelsheet.diffusion.eyes import Eyes, Senses, clip_eyes, dino_eyes
@@ -22,6 +23,7 @@ from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.rival import Cost, Pace
 from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.errors import ModelMissing
+from modelsheet.images import composite
 from tests.diffusion.conftest import view
 from tests.diffusion.tiny import write_dino
 
@@ -68,6 +70,19 @@ def test_who_learns_nothing_is_where_the_base_is(result: Result) -> None:
     assert figures["div"] > 0.0
     assert figures["seconds"] == 3.0
     assert (figures["rivals"], figures["rivals_composed"]) == (1, 0)
+
+
+def test_true_pictures_say_how_obedient_a_picture_can_be(
+    sd15: BaseModel, doll: Doll, result: Result
+) -> None:
+    clip = clip_of(sd15)
+    texts = clip.embed_texts([prompt.format("imp") for prompt in doll.prompts.values()])
+    truths = [composite(doll.truths[asked][0], (255, 255, 255)) for asked in doll.prompts]
+
+    vectors = clip.embed_images([image_tensor(truth) for truth in truths])
+
+    expected = float((vectors * texts).sum(1).mean())
+    assert result.figures["real_prompt_fidelity"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_pictures_are_given_by_what_was_asked(sd15: BaseModel, doll: Doll, result: Result) -> None:

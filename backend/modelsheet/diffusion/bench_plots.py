@@ -41,6 +41,8 @@ def _fidelity(rows: Sequence[Row]) -> Figure:
     left.set_xlabel("subject fidelity (CLIP-I, cosine)")
     _dots(right, rows, "prompt_fidelity", _COLOURS[1], 0.0)
     _guide(right, first["base_prompt_fidelity"], "untuned base")
+    if "real_prompt_fidelity" in first:
+        _guide(right, first["real_prompt_fidelity"], "real pictures")
     right.set_xlabel("prompt fidelity (CLIP-T, cosine)")
     for axes in (left, right):
         least, most = axes.get_xlim()
@@ -72,6 +74,7 @@ def _curves(report: Report) -> Figure:
     axes.set_xlabel("seconds since learning began, mean over the subjects")
     axes.set_ylabel("subject fidelity of the probes (cosine)")
     axes.set_xlim(left=0)
+    axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     return figure

@@ -73,6 +73,8 @@ class Gauge:
             f"base_{name}": value
             for name, value in (self._obedience(untuned) | self._quality(untuned)).items()
         }
+        if doll.truths:
+            self._bounds["real_prompt_fidelity"] = self._obedience_of_truths()
 
     def measure(self, paintings: Paintings) -> dict[str, float]:
         """All figures by name; those that need truths, masks or several seeds only with them."""
@@ -131,6 +133,11 @@ class Gauge:
         """CLIP-T, the identifier taken out of the prompts."""
         vectors = self._clip.embed_images(_tensors(paintings.asked))
         return {"prompt_fidelity": prompt_fidelity(vectors, self._texts)}
+
+    def _obedience_of_truths(self) -> float:
+        """What true pictures reach: less than the base's own, which paint the words alone."""
+        real = [self._doll.truths[asked][0] for asked in self._asked]
+        return prompt_fidelity(self._clip.embed_images(_tensors(real)), self._texts)
 
     def _quality(self, paintings: Paintings) -> dict[str, float]:
         """PRES and DIV (Ruiz et al. 2022) by the last eyes, DINO's where they are.

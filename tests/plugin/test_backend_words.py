@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
+from tests.source import parsed
 
 from modelsheet_krita import backend_words, contract, wire, words  # isort: skip
 
@@ -67,7 +68,7 @@ def escaped(text: str) -> str:
 
 def texts(path: Path) -> tuple[set[str], set[str]]:
     """What the file says to an artist, and all texts in it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     silent = {id(part) for node in ast.walk(tree) for part in _silent(node)}
     found, every = set(), set()
     for node in ast.walk(tree):

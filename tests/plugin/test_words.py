@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
+from tests.source import parsed
 
 from modelsheet_krita import words  # isort: skip
 
@@ -35,7 +36,7 @@ def english() -> Iterator[None]:
 
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
                 yield path, node
 
@@ -87,7 +88,7 @@ def test_counting_texts_have_three_forms() -> None:
 def test_nothing_is_said_untranslated(path: Path) -> None:
     if path.name in NOT_SAID:
         return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     inside = {
         id(part)
         for node in ast.walk(tree)

@@ -21,6 +21,7 @@ from modelsheet.documents import (
 )
 from modelsheet.errors import InvalidImages
 from modelsheet.images import read_picture
+from tests.damaged_zip import spoiled
 
 HERO = Path(__file__).parent.parent / "docs" / "sample" / "hero.ora"
 RED, BLUE = (255, 0, 0, 255), (0, 0, 255, 255)
@@ -217,6 +218,14 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     at = content.index(b"IDAT") + 20
     content[at] ^= 0xFF
     (tmp_path / "damaged.ora").write_bytes(bytes(content))
+
+    with pytest.raises(InvalidImages, match="no whole OpenRaster file"):
+        read_layers(tmp_path / "damaged.ora")
+
+
+@pytest.mark.parametrize("name", ["mimetype", "stack.xml", "data/layer000.png"])
+def test_bytes_that_do_not_unpack_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "damaged.ora").write_bytes(spoiled(HERO.read_bytes(), name))
 
     with pytest.raises(InvalidImages, match="no whole OpenRaster file"):
         read_layers(tmp_path / "damaged.ora")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from modelsheet.errors import InvalidRequest
 from modelsheet.palettes import limit_to, palette_of, read_palette
+from tests.damaged_zip import spoiled
 
 GPL = "GIMP Palette\nName: x\nColumns: 2\n#\n  0   0   0\tBlack\n255 128  64 Skin\n0 0 0\n"
 KPL = """<?xml version="1.0"?><ColorSet name="x" version="1.0">
@@ -50,6 +51,16 @@ def test_what_is_no_palette_is_refused_with_its_name(
 
     with pytest.raises(InvalidRequest, match=name):
         read_palette(tmp_path / name)
+
+
+def test_a_palette_whose_bytes_do_not_unpack_is_refused(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.kpl"
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("colorset.xml", KPL)
+    (tmp_path / "a.kpl").write_bytes(spoiled(whole.read_bytes(), "colorset.xml"))
+
+    with pytest.raises(InvalidRequest, match="a.kpl is no palette"):
+        read_palette(tmp_path / "a.kpl")
 
 
 def test_few_colours_are_taken_as_they_are() -> None:

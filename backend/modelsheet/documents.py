@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
+from modelsheet.archives import DAMAGED
 from modelsheet.errors import InvalidImages
 from modelsheet.images import LARGEST_FILE, Size, check_size, decode_picture
 
@@ -79,7 +80,7 @@ def read_document(path: Path) -> Document:
             return _parse_stack(archive, path)
     except FileNotFoundError:
         raise InvalidImages(f"There is no file {path}. Check the name.") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise _unsound(f"{path} is no whole OpenRaster file ({error}).") from None
     except OSError as error:
         raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None

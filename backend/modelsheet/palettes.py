@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from modelsheet.archives import DAMAGED
 from modelsheet.errors import InvalidRequest
 from modelsheet.images import Colour
 
@@ -37,7 +38,7 @@ def read_palette(path: Path) -> list[Colour]:
         colours = readers[path.suffix.lower()](path)
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}. Check the name.") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, ElementTree.ParseError) as error:
+    except (*DAMAGED, OSError, ValueError, KeyError, ElementTree.ParseError) as error:
         raise InvalidRequest(
             f"{path} is no palette that can be read ({error}). Save it again, or name another."
         ) from None

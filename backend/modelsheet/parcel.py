@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from PIL import Image
 from pydantic import ValidationError
 
+from modelsheet.archives import DAMAGED
 from modelsheet.contract import ImageRef
 from modelsheet.errors import UnsafeModel
 from modelsheet.images import decode_picture, from_bgra, resize, to_bgra
@@ -79,7 +80,7 @@ class Parcel:
                 ]
             if str(UUID(self.record.id)) != self.record.id:
                 raise ValueError("no id of ours")
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except (*DAMAGED, OSError) as error:
             raise UnsafeModel("The file is no subject of Modelsheet, or damaged.") from error
         except (ValidationError, ValueError) as error:
             raise UnsafeModel("The file's subject is damaged, or of a newer version.") from error

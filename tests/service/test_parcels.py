@@ -24,6 +24,7 @@ from modelsheet.service.parcels import Parcels
 from modelsheet.service.service import Service
 from modelsheet.subjects import ADAPTER, RECORD, SubjectStore, write_record
 from modelsheet.weights_file import encode
+from tests.damaged_zip import spoiled
 from tests.service.subject import subject_record
 from tests.test_exchange_commands import DOWN, LAYER, UP
 
@@ -166,6 +167,7 @@ def pickled(content: bytes) -> bytes:
 BAD: dict[str, tuple[Callable[[bytes], bytes], type[Exception], str]] = {
     "no zip": (lambda content: b"hello", UnsafeModel, "no subject of Modelsheet"),
     "cut off": (lambda content: content[:-30], UnsafeModel, "no subject of Modelsheet"),
+    "spoiled bytes": (lambda content: spoiled(content, RECORD), UnsafeModel, "or damaged"),
     "no record": (lambda content: repacked(content, record=None), UnsafeModel, "lacks subject.j"),
     "no json": (lambda content: repacked(content, record=b"{"), UnsafeModel, "damaged, or of a"),
     "a path for an id": (lambda content: told(content, id="../x"), UnsafeModel, "damaged, or of"),

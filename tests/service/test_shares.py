@@ -4,23 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from modelsheet.contract import JobView, Progress
-from modelsheet.service.job import PRIORITIES, Job, Kind
+from modelsheet.service.job import Job
 from modelsheet.service.shares import Shares
-
-
-def wish(owner: str, number: int, kind: Kind = "generate") -> Job:
-    view = JobView(
-        id=f"{owner}{number}",
-        kind=kind,
-        title="t",
-        state="queued",
-        attempt=1,
-        progress=Progress(),
-        created=0.0,
-        owner=owner,
-    )
-    return Job(view, "{}", PRIORITIES[kind], 1, cancel_requested=False, pause_requested=False)
+from tests.service.queued import queued_job
 
 
 def serve(shares: Shares, queued: list[Job], takes_s: dict[str, float], until_s: float) -> float:
@@ -39,7 +25,7 @@ def serve(shares: Shares, queued: list[Job], takes_s: dict[str, float], until_s:
 
 def test_whoever_asks_for_long_jobs_has_no_more_of_the_gpu() -> None:
     shares = Shares()
-    queued = [wish(owner, n) for owner in ("ann", "ben") for n in range(500)]
+    queued = [queued_job(owner, n) for owner in ("ann", "ben") for n in range(500)]
 
     serve(shares, queued, {"ann": 1.0, "ben": 9.0}, until_s=360.0)
 
@@ -48,8 +34,8 @@ def test_whoever_asks_for_long_jobs_has_no_more_of_the_gpu() -> None:
 
 def test_who_comes_late_neither_pays_nor_is_paid_for_having_been_away() -> None:
     shares = Shares()
-    serve(shares, [wish("ann", n) for n in range(100)], {"ann": 1.0}, until_s=100.0)
-    both = [wish(owner, n) for owner in ("ann", "ben") for n in range(100, 200)]
+    serve(shares, [queued_job("ann", n) for n in range(100)], {"ann": 1.0}, until_s=100.0)
+    both = [queued_job(owner, n) for owner in ("ann", "ben") for n in range(100, 200)]
 
     serve(shares, both, {"ann": 1.0, "ben": 1.0}, until_s=40.0)
 
@@ -58,7 +44,7 @@ def test_who_comes_late_neither_pays_nor_is_paid_for_having_been_away() -> None:
 
 def test_jobs_that_run_at_once_are_given_out_evenly_before_any_ends() -> None:
     shares = Shares()
-    queued = [wish(owner, n) for owner in ("ann", "ben", "cyd") for n in range(4)]
+    queued = [queued_job(owner, n) for owner in ("ann", "ben", "cyd") for n in range(4)]
     serve(shares, queued[:1], {"ann": 5.0}, until_s=1.0)  # what a job takes is known from here on
     given: Counter[str] = Counter()
     for _ in range(6):
@@ -74,10 +60,10 @@ def test_jobs_that_run_at_once_are_given_out_evenly_before_any_ends() -> None:
 
 def test_learning_is_not_paid_with_pictures() -> None:
     shares = Shares()
-    painted = wish("ann", 0)
+    painted = queued_job("ann", 0)
     shares.started(painted)
     shares.ended(painted, 100.0)
-    learning = [wish("ann", 1, "learn"), wish("ben", 1, "learn")]
+    learning = [queued_job("ann", 1, "learn"), queued_job("ben", 1, "learn")]
     shares.welcome(learning)
 
     assert shares.fairest(learning) == learning[0]

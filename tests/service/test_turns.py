@@ -5,6 +5,7 @@ from __future__ import annotations
 from modelsheet.contract import JobView, Progress
 from modelsheet.service.job import PRIORITIES, Job, Kind
 from modelsheet.service.turns import Turns
+from tests.service.queued import queued_job
 
 
 def job(kind: Kind) -> Job:
@@ -75,23 +76,9 @@ def test_nothing_is_owed_when_no_learning_waited() -> None:
     assert turns.next([]) is None
 
 
-def waiting(owner: str, number: int, kind: Kind = "generate") -> Job:
-    view = JobView(
-        id=f"{owner}{number}",
-        kind=kind,
-        title="t",
-        state="queued",
-        attempt=1,
-        progress=Progress(),
-        created=0.0,
-        owner=owner,
-    )
-    return Job(view, "{}", PRIORITIES[kind], 1, cancel_requested=False, pause_requested=False)
-
-
 def test_artists_take_turns_however_much_one_asks_for() -> None:
     turns = Turns(quantum_s=20, burst_s=60)
-    queued = [waiting("ann", n) for n in range(3)] + [waiting("ben", 0), waiting("cyd", 0)]
+    queued = [queued_job("ann", n) for n in range(3)] + [queued_job("ben", 0), queued_job("cyd", 0)]
     served = []
     while queued:
         job = turns.next(queued)
@@ -105,7 +92,7 @@ def test_artists_take_turns_however_much_one_asks_for() -> None:
 
 def test_learning_that_stepped_aside_goes_on_before_another_begins() -> None:
     turns = Turns(quantum_s=20, burst_s=60)
-    first, second = waiting("ann", 0, "learn"), waiting("ben", 0, "learn")
+    first, second = queued_job("ann", 0, "learn"), queued_job("ben", 0, "learn")
     turns.started(first, now=0)
     turns.ended(first, ran_s=5, is_learning_waiting=True)
 

@@ -1,0 +1,20 @@
+"""Jobs in the queue, without a ledger."""
+
+from __future__ import annotations
+
+from modelsheet.contract import JobView, Progress
+from modelsheet.service.job import PRIORITIES, Job, Kind
+
+
+def queued_job(owner: str, number: int, kind: Kind = "generate") -> Job:
+    view = JobView(
+        id=f"{owner}{number}",
+        kind=kind,
+        title="t",
+        state="queued",
+        attempt=1,
+        progress=Progress(),
+        created=0.0,
+        owner=owner,
+    )
+    return Job(view, "{}", PRIORITIES[kind], 1, cancel_requested=False, pause_requested=False)

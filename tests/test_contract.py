@@ -36,6 +36,8 @@ ANSWERS = {
     "LikenessPoint": backend.LikenessPoint,
     "QueueView": backend.QueueView,
     "Recipe": backend.Recipe,
+    "ModelView": backend.ModelView,
+    "ModelList": backend.ModelList,
 }
 IMAGE = backend.GeneratedImage(blob=SHA256, width=4, height=5, seed=7, prompt="a knight")
 RESULTS = [
@@ -108,6 +110,7 @@ def field_names(kind: Any) -> set[str]:
             ),
         ),
         asks.DescribeRequest("sprite32", (REFERENCE,)),
+        asks.DownloadRequest("sd15"),
     ],
     ids=lambda request: request.kind,
 )

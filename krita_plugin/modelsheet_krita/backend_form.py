@@ -5,8 +5,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .contract import Capabilities
-from .pieces import buddy, heading
-from .qt import QtCore, QtWidgets, Signal
+from .model_rows import ModelRows
+from .pieces import IconSource, buddy, heading
+from .qt import QtWidgets, Signal
 from .words import tr
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -19,6 +20,7 @@ class BackendForm(QtWidgets.QDialog):
 
     def __init__(
         self,
+        icon: IconSource,
         parent: QtWidgets.QWidget | None,
         *,
         is_remote: bool,
@@ -47,25 +49,21 @@ class BackendForm(QtWidgets.QDialog):
         self.hint.setWordWrap(True)
         # Room for the longest of its sentences, so that the form does not jump.
         self.hint.setMinimumHeight(self.fontMetrics().height() * 3)
-        self.has = QtWidgets.QLabel(inventory(capabilities))
-        self.has.setObjectName("modelsheet_inventory")
-        self.has.setWordWrap(True)
-        self.has.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._build()
+        self.models = ModelRows(capabilities)
+        self._build(icon)
         (self.remote if is_remote else self.local).setChecked(True)
         self._judge()
 
-    def _build(self) -> None:
+    def _build(self, icon: IconSource) -> None:
         form = QtWidgets.QFormLayout()
         form.addRow(buddy(tr("URL"), self.url), self.url)
         form.addRow(buddy(tr("Token"), self.token), self.token)
-        standard = QtWidgets.QDialogButtonBox.StandardButton
-        buttons = QtWidgets.QDialogButtonBox(standard.Ok | standard.Cancel)
-        self.ok = buttons.button(standard.Ok)
-        # Qt's own words for these are not translated in every Krita.
-        self.ok.setText(tr("OK"))
-        buttons.button(standard.Cancel).setText(tr("Cancel"))
+        roles = QtWidgets.QDialogButtonBox.ButtonRole
+        buttons = QtWidgets.QDialogButtonBox()
+        self.ok = buttons.addButton(tr("OK"), roles.AcceptRole)
+        self.ok.setIcon(icon("dialog-ok"))
         self.ok.setObjectName("modelsheet_backend_ok")
+        buttons.addButton(tr("Cancel"), roles.RejectRole).setIcon(icon("dialog-cancel"))
         buttons.accepted.connect(self.sent)
         buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
@@ -74,7 +72,8 @@ class BackendForm(QtWidgets.QDialog):
         layout.addLayout(form)
         layout.addWidget(self.hint)
         layout.addWidget(heading(tr("What it has")))
-        layout.addWidget(self.has)
+        layout.addWidget(self.models)
+        layout.addStretch(1)
         layout.addWidget(buttons)
         self.remote.toggled.connect(self._judge)
         self.url.textChanged.connect(self._judge)
@@ -88,18 +87,6 @@ class BackendForm(QtWidgets.QDialog):
         hint = objection(self.url.text(), self.token.text()) if is_remote else ""
         self.ok.setEnabled(not hint)
         self.hint.setText(hint or (warning(self.url.text()) if is_remote else ""))
-
-
-def inventory(capabilities: Capabilities | None) -> str:
-    """Say in lines what the connected backend has, and of the rest what it lacks."""
-    if capabilities is None:
-        return tr("Not known until it is connected.")
-    lines = [tr("Modelsheet {version}", version=capabilities.version)]
-    for model in capabilities.base_models:
-        state = tr("ready") if model.available else tr("not ready")
-        line = f"{model.id}: {state}, {model.resolution} × {model.resolution}"
-        lines.append(f"{line}. {model.note}" if model.note else line)
-    return "\n".join(lines)
 
 
 def objection(url: str, token: str) -> str:

@@ -22,7 +22,8 @@ class Carrying:
     def __init__(self, desk: Desk, shelf: Shelf, exchange: Exchange) -> None:
         self._desk, self._shelf, self._exchange = desk, shelf, exchange
         self._pace: Pace | None = None
-        self._said: tuple[list[str], list[str]] = ([], [])
+        self._said: tuple[list[str], ...] = ([], [], [])
+        self._successors: dict[str, str] = {}  # of subjects that were learnt again
         subjects = desk.panel.list
         subjects.is_carried = self._is_carried
         subjects.carry_wanted.connect(lambda key: desk.attempt(partial(self._turn, key)))
@@ -63,7 +64,8 @@ class Carrying:
         )
 
     def _carry(self, subject: SubjectView, document: Any, content: bytes) -> None:
-        work = document.carry(subject, content)
+        former = [old for old, new in self._outdated(document).items() if new.id == subject.id]
+        work = document.carry(subject, content, former)
         self._pace = Pace(work, lambda _: self._on_carried(subject, document), self._on_error)
 
     def _on_carried(self, subject: SubjectView, document: Any) -> None:
@@ -75,6 +77,23 @@ class Carrying:
         )
         self._desk.panel.notice.say(said, icon="dialog-ok")
 
+    def follow(self, former: str, successor: str) -> None:
+        """A subject was learnt again: documents that carry it are to carry the new one."""
+        self._successors[former] = successor
+
+    def _outdated(self, document: Any) -> dict[str, SubjectView]:
+        """Those that the document carries and the backend has no more, each with what is there in
+        its place: what it was learnt again as, or what has its name now."""
+        here = {subject.id: subject for subject in self._shelf.subjects}
+        named = {naming.handle(subject.name): subject for subject in self._shelf.subjects}
+        words = {one["id"]: naming.handle(one["name"]) for one in document.subjects()}
+        found = {}
+        for old in self._shelf.unknown(document.carried()):
+            new = here.get(self._successors.get(old, "")) or named.get(words.get(old, ""))
+            if new is not None:
+                found[old] = new
+        return found
+
     def look(self) -> None:
         """Say which subjects the document in front misses here, and offer those that it brings."""
         if self._desk.link.state.phase != "connected":
@@ -83,15 +102,38 @@ class Carrying:
             document = self._desk.current_document()
         except PluginError:
             return
-        noted = document.subjects()
-        brought = self._shelf.unknown(document.carried())
-        missing = self._shelf.missing([one for one in noted if one["id"] not in brought])
-        if (brought, missing) != self._said:
+        noted, outdated = document.subjects(), self._outdated(document)
+        unknown = self._shelf.unknown(document.carried())
+        brought = [one for one in unknown if one not in outdated]
+        missing = self._shelf.missing([one for one in noted if one["id"] not in unknown])
+        found = (brought, missing, sorted(outdated))
+        if found != self._said:
             if brought:
                 self._offer(document, brought, noted)
+            elif outdated:
+                self._offer_newer(document, next(iter(outdated.values())))
             elif missing:
                 self._tell(missing)
-        self._said = brought, missing
+        self._said = found
+
+    def _offer_newer(self, document: Any, subject: SubjectView) -> None:
+        self._desk.panel.notice.say(
+            tr(
+                "“{document}” carries another @{word} than the one that is here now.",
+                document=document.name,
+                word=naming.handle(subject.name),
+            ),
+            icon="folder",
+            action=tr("Carry This One Instead"),
+            do=partial(self._exchange_for, subject, document),
+        )
+
+    def _exchange_for(self, subject: SubjectView, document: Any) -> None:
+        self._desk.link.ask(
+            lambda client: client.parcel(subject.id),
+            partial(self._carry, subject, document),
+            self._desk.on_trouble,
+        )
 
     def _offer(self, document: Any, brought: list[str], noted: list[dict[str, str]]) -> None:
         names = {one["id"]: f"@{naming.handle(one['name'])}" for one in noted}

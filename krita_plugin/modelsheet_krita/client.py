@@ -97,6 +97,10 @@ class Client:
     def delete_subject(self, subject_id: str) -> None:
         self._send("DELETE", f"/v1/subjects/{subject_id}")
 
+    def models(self) -> tuple[contract.ModelView, ...]:
+        """What is there, and what could be downloaded."""
+        return _parsed(contract.ModelList, self._send("GET", "/v1/models")).models
+
     def estimate(self, base_model: str, preset: str) -> contract.Estimate:
         """What learning will take."""
         query = urlencode({"base_model": base_model, "preset": preset})

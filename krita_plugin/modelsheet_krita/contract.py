@@ -158,6 +158,23 @@ class Capabilities:
 
 
 @dataclass(frozen=True)
+class ModelView:
+    """A model that is there or could be; `size_bytes` of a missing one is what it will have."""
+
+    id: str
+    kind: str  # base, naming, matting
+    state: str  # ready, missing, faulty
+    size_bytes: int = 0
+    licence: str = ""
+    note: Said = Said("")
+
+
+@dataclass(frozen=True)
+class ModelList:
+    models: tuple[ModelView, ...]
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What learning takes at most; 0 bytes and None are not known."""
 

@@ -25,6 +25,7 @@ from .pieces import IconSource
 from .presets import Presets
 from .qt import QtCore
 from .shelf import Shelf
+from .stock import Stock
 from .words import tr
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Controller(QtCore.QObject):
         self.generating = Generating(self)
         self.exploring = Exploring(self, self.generating)
         self.presets = Presets(self)
+        self.stock = Stock(self, self.jobs)
         self._connect_panel()
         link.state_changed.connect(self._on_state)
         link.jobs_listed.connect(self._on_jobs)
@@ -197,11 +199,16 @@ class Controller(QtCore.QObject):
         self.generating.on_job(job)
 
     def _on_end(self, job: JobView) -> None:
+        if job.kind == "download":
+            self.stock.on_end(job)
         if job.error is not None:
             self.panel.notice.say(job.error.sentence)
         elif job.kind == "learn" and job.state == "done":
             if job.id in self._replaced:
-                self.shelf.discard(self._replaced.pop(job.id))
+                former = self._replaced.pop(job.id)
+                if job.result is not None:
+                    self.carrying.follow(former, job.result.subject_id)
+                self.shelf.discard(former)
             word = naming.handle(job.title)
             said = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
             self.panel.notice.say(said, icon="dialog-ok")

@@ -30,6 +30,7 @@ class ModelsheetDocker(DockWidget):
         super().__init__()
         self.setWindowTitle("Modelsheet")
         self._link, self._preferences = link, preferences
+        self._form: BackendForm | None = None
         panel = Panel(icon)
         panel.box.count.setValue(preferences.count())
         panel.box.count.valueChanged.connect(preferences.set_count)
@@ -97,14 +98,17 @@ class ModelsheetDocker(DockWidget):
 
     def _open_backend_form(self) -> None:
         choice = self._preferences.backend()
-        form = BackendForm(
+        if self._form is not None:
+            self._form.deleteLater()
+        self._form = form = BackendForm(
+            icon,
             self.window(),
             is_remote=choice.is_remote,
             url=choice.url,
             token=choice.token,
             capabilities=self._link.state.capabilities,
         )
-        form.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.controller.stock.attend(form.models)
         form.sent.connect(lambda: self._on_backend_chosen(form))
         form.open()
 

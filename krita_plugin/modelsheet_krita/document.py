@@ -143,9 +143,11 @@ class OpenDocument:
                 )
             )
 
-    def remember_subjects(self, subjects: Sequence[SubjectView]) -> None:
-        """Note in the document which subjects are painted in it."""
-        known = {one["id"]: one for one in self.subjects()}
+    def remember_subjects(
+        self, subjects: Sequence[SubjectView], *, forget: Sequence[str] = ()
+    ) -> None:
+        """Note in the document which subjects are painted in it, and of which ids no more."""
+        known = {one["id"]: one for one in self.subjects() if one["id"] not in forget}
         for one in subjects:
             known[one.id] = {"id": one.id, "name": one.name, "class_noun": one.class_noun}
         text = json.dumps({"version": 1, "subjects": list(known.values())}, ensure_ascii=False)
@@ -156,10 +158,13 @@ class OpenDocument:
         """The subjects that travel in the document, each with the annotations that hold it."""
         return carried.whole(self._document.annotationTypes())
 
-    def carry(self, subject: SubjectView, content: bytes) -> Generator[None, None, None]:
+    def carry(
+        self, subject: SubjectView, content: bytes, instead_of: Sequence[str] = ()
+    ) -> Generator[None, None, None]:
         """Put a subject into the document, to be saved with it; yields between its pieces.
 
-        Raises BadInput: the document was closed.
+        The subjects `instead_of` which it comes leave once it is in. Raises BadInput: the document
+        was closed.
         """
         self.carry_no_longer(subject.id)
         for number, key in enumerate(carried.keys(subject.id, len(content))):
@@ -168,7 +173,9 @@ class OpenDocument:
             piece = content[number * carried.PIECE : (number + 1) * carried.PIECE]
             description = "Modelsheet: a subject, in pieces"
             self._document.setAnnotation(key, description, QtCore.QByteArray(piece))
-        self.remember_subjects([subject])
+        for former in instead_of:
+            self.carry_no_longer(former)
+        self.remember_subjects([subject], forget=instead_of)
 
     def _require_still_open(self) -> None:
         if not self.is_open:

@@ -44,6 +44,7 @@ class Exchange:
             self._desk.panel.window(),
             tr("Rename “{name}”", name=subject.name),
             name=subject.name,
+            tip=tr("What you call it; prompts name it so, after an @"),
             judge=lambda name: naming.objection(name, taken),
             explain=naming.hint,
         )

@@ -159,8 +159,12 @@ class GridView(QtWidgets.QDialog):
     def _whole(self) -> QtCore.QSize:
         """Room for all cells, within reason."""
         em = self.fontMetrics().height()
-        width = self.table.horizontalHeader().length() + 6 * em
-        height = self.table.verticalHeader().length() + 8 * em
+        across, down = self.table.horizontalHeader(), self.table.verticalHeader()
+        margins = self.layout().contentsMargins()
+        frame = 2 * self.table.frameWidth()
+        width = across.length() + down.sizeHint().width() + frame
+        width += margins.left() + margins.right()
+        height = down.length() + across.sizeHint().height() + frame + 6 * em
         return QtCore.QSize(width, height).boundedTo(QtCore.QSize(60 * em, 44 * em))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .pieces import ExplainedList
+from .pieces import ExplainedList, accent
 from .qt import QtCore, QtGui, QtWidgets, Signal, flags
 
 KEY = QtCore.Qt.ItemDataRole.UserRole
@@ -157,7 +157,7 @@ class ThumbnailDelegate(QtWidgets.QStyledItemDelegate):
         frame = _frame_width(option)
         state = QtWidgets.QStyle.StateFlag
         if option.state & state.State_Selected:
-            painter.fillRect(option.rect, option.palette.highlight())
+            painter.fillRect(option.rect, accent(option.palette))
         elif option.state & state.State_MouseOver:
             painter.fillRect(option.rect, option.palette.mid())
         inside = option.rect.adjusted(frame, frame, -frame, -frame)
@@ -177,4 +177,4 @@ class ThumbnailDelegate(QtWidgets.QStyledItemDelegate):
 
 
 def _frame_width(option: QtWidgets.QStyleOptionViewItem) -> int:
-    return max(2, option.fontMetrics.height() // 5)
+    return max(3, option.fontMetrics.height() // 5)

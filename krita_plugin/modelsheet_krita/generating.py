@@ -12,10 +12,10 @@ from .contract import JobView
 from .desk import Desk
 from .errors import BadInput
 from .pace import Pace
-from .picture import to_image
-from .qt import QtCore, QtWidgets
+from .qt import QtCore
 from .request import Explore
 from .results import Result, Results, Target
+from .saving import Saving
 from .words import tr
 
 
@@ -26,6 +26,7 @@ class Generating:
         self._desk = desk
         self._targets: dict[str, Target | None] = {}
         self.results = Results(desk)
+        self.saving = Saving(desk)
         self._reference: Result | None = None
         self._applying: list[Pace] = []
 
@@ -89,7 +90,7 @@ class Generating:
             "vary": lambda: self._vary(chosen[0]),
             "reference": lambda: self._refer(chosen[0]),
             "prompt": lambda: self._show_prompt(chosen[0]),
-            "save": lambda: self._save(chosen),
+            "save": lambda: self.saving.ask(chosen),
             "discard": lambda: self.results.discard(keys),
         }[what]()
 
@@ -180,16 +181,6 @@ class Generating:
         box.random.setChecked(False)
         box.seed.setValue(min(result.image.seed, box.seed.maximum()))
         box.prompt.setFocus()
-
-    def _save(self, results: list[Result]) -> None:
-        panel = self._desk.panel
-        folder = QtWidgets.QFileDialog.getExistingDirectory(panel, tr("Save the Pictures Into"))
-        if not folder:
-            return
-        for result in results:
-            path = QtCore.QDir(folder).filePath(f"{result.job_id[:8]}-{result.image.seed}.png")
-            if not to_image(result.picture).save(path):
-                raise BadInput(tr("{path} cannot be written. Choose another folder.", path=path))
 
 
 def _request(result: Result) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .pieces import ElidedLabel, IconSource, give_icon, tool_button
+from .pieces import ElidedLabel, IconSource, accent, give_icon, tool_button
 from .qt import QtCore, QtGui, QtWidgets, Signal
 from .words import tr
 
@@ -19,11 +19,15 @@ class JobLine:
     detail: str
     fraction: float
     is_known: bool  # whether the fraction means something; else work just goes on
-    is_learning: bool = False
+    kind: str = "generate"  # or learn, download
     is_paused: bool = False
     is_waiting: bool = False
     likeness: tuple[tuple[int, float], ...] = ()
     total: int = 0
+
+    @property
+    def is_learning(self) -> bool:
+        return self.kind == "learn"
 
 
 class JobCard(QtWidgets.QWidget):
@@ -238,7 +242,8 @@ class LikenessCurve(QtWidgets.QWidget):
             )
             for step, like in self._points
         )
-        painter.setPen(QtGui.QPen(self.palette().color(roles.Highlight), 1.5))
+        colour = accent(self.palette())
+        painter.setPen(QtGui.QPen(colour, 1.5))
         painter.drawPolyline(line)
-        painter.setBrush(self.palette().color(roles.Highlight))
+        painter.setBrush(colour)
         painter.drawEllipse(line.at(values.index(high)), 2.5, 2.5)

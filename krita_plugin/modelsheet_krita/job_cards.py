@@ -12,7 +12,7 @@ MARK_HEIGHT = 2  # px
 
 
 class JobCards(QtWidgets.QWidget):
-    """Learning and painting are two queues: a job moves among those of its kind only."""
+    """Each kind of job is a queue of its own: a job moves among those of its kind only."""
 
     wanted = Signal(str, str)  # job id; what a JobCard's buttons say
     moved = Signal(str, object)  # job id; the one that it shall precede, or None for the end
@@ -56,11 +56,7 @@ class JobCards(QtWidgets.QWidget):
     def _kin(self, card: JobCard) -> list[JobCard]:
         """Those that wait in the card's queue, in order, itself among them."""
         shown = [self._layout.itemAt(place).widget() for place in range(self._layout.count())]
-        return [
-            one
-            for one in shown
-            if one.line.is_waiting and one.line.is_learning == card.line.is_learning
-        ]
+        return [one for one in shown if one.line.is_waiting and one.line.kind == card.line.kind]
 
     def _place_at(self, card: JobCard, height: int) -> int:
         """How many of the others in the queue lie above `height`, in this widget's pixels."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from . import errand
-from .contract import JobView
+from .contract import JobView, Progress
 from .desk import Desk
 from .errors import BackendError
 from .job_card import JobLine
+from .lora_header import in_words
 from .picture import Picture, thumbnail
 from .words import tr
 
 PREVIEW_LINES = 4  # a probe's preview, in lines of text
 MOST_PREVIEWS = 4
+KINDS = ("generate", "learn", "download")  # that have a card, in the order they are done
 
 
 class Jobs:
@@ -57,16 +59,20 @@ class Jobs:
         return was_open and job.is_over
 
     def show(self) -> None:
-        shown = [job for job in self._open.values() if job.kind in ("learn", "generate")]
+        shown = [job for job in self._open.values() if job.kind in KINDS]
         shown.sort(key=self._place)
         self._desk.panel.show_jobs([line_of(job) for job in shown])
         for job in shown:
             self._show_previews(job)
 
-    def _place(self, job: JobView) -> tuple[bool, bool, int, float]:
-        """What runs, then what is painted, then what is learnt: so the backend does it too."""
+    def _place(self, job: JobView) -> tuple[bool, int, int, float]:
+        """What runs, then what is painted, learnt, downloaded: so the backend does it too."""
         known = self._order.index(job.id) if job.id in self._order else len(self._order)
-        return job.state == "queued", job.kind == "learn", known, job.created
+        return job.state == "queued", KINDS.index(job.kind), known, job.created
+
+    def downloading(self) -> set[str]:
+        """The models that are on their way."""
+        return {job.title for job in self._open.values() if job.kind == "download"}
 
     def cancel_first(self) -> None:
         """Cancel what runs, or else what waits: the shortcut's meaning."""
@@ -129,18 +135,18 @@ class Jobs:
 
 def line_of(job: JobView) -> JobLine:
     progress, is_running = job.progress, job.state == "running"
-    is_learning = job.kind == "learn"
-    if is_learning:
-        title = tr("Learning {title}", title=job.title)
-    else:
-        title = tr("Painting {title}", title=job.title)
+    title = {
+        "generate": tr("Painting {title}", title=job.title),
+        "learn": tr("Learning {title}", title=job.title),
+        "download": tr("Downloading {title}", title=job.title),
+    }[job.kind]
     return JobLine(
         job_id=job.id,
         title=title,
         detail=" · ".join(_details(job)),
         fraction=progress.fraction,
         is_known=not is_running or progress.fraction > 0,
-        is_learning=is_learning,
+        kind=job.kind,
         is_paused=job.state == "paused",
         is_waiting=job.state == "queued",
         likeness=tuple((point.step, point.subject_fidelity) for point in progress.curve),
@@ -152,6 +158,8 @@ def _details(job: JobView) -> list[str]:
     progress = job.progress
     if job.state == "queued":
         return [tr("waiting")]
+    if job.kind == "download":
+        return [_fetched(job.progress)]
     parts = [tr(progress.phase) if job.state == "running" else tr("paused")]
     if job.stalled:
         parts = [tr("gives no sign of life")]
@@ -160,6 +168,14 @@ def _details(job: JobView) -> list[str]:
     if progress.eta_s is not None and job.state == "running":
         parts.append(remaining(progress.eta_s))
     return parts
+
+
+def _fetched(progress: Progress) -> str:
+    """A download's steps are megabytes."""
+    if not progress.total:
+        return tr("asking where it is")
+    done, total = (in_words(count * 1_000_000) for count in (progress.step, progress.total))
+    return tr("{done} of {total}", done=done, total=total)
 
 
 def remaining(seconds: float) -> str:

@@ -123,7 +123,7 @@ class LearnForm(QtWidgets.QDialog):
         layout.addWidget(self.remarks)
         layout.addLayout(form)
         layout.addWidget(buttons)
-        self.resize(self._em * 30, self._em * 32)
+        self.resize(self._em * 32, self._em * 38)
 
     def _noun_box(self) -> QtWidgets.QComboBox:
         box = QtWidgets.QComboBox()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
 from .client import POLL_S, Address, Client
+from .contract import Capabilities
 from .errors import BackendDown, BackendError, BackendMissing
 from .guard import guarded
 from .interruptible import Bell
@@ -98,6 +99,14 @@ class BackendLink(QtCore.QObject):
             self.ask(
                 lambda client: client.subjects(), self.subjects_listed.emit, lambda trouble: None
             )
+
+    def look_again(self) -> None:
+        """Ask anew what the backend has, and tell of it as of a new state."""
+        self.ask(lambda client: client.capabilities(), self._on_capabilities, lambda trouble: None)
+
+    def _on_capabilities(self, found: Capabilities) -> None:
+        if self.state.phase == "connected":
+            self._set_state(LinkState("connected", capabilities=found))
 
     def restart(self) -> None:
         """End the backend; the link then starts it anew. Raises BadInput: it is not ours."""

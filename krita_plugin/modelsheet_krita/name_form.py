@@ -25,6 +25,7 @@ class NameForm(QtWidgets.QDialog):
         title: str,
         *,
         name: str,
+        tip: str,
         judge: Callable[[str], str],
         explain: Callable[[str], str],
     ) -> None:
@@ -35,7 +36,7 @@ class NameForm(QtWidgets.QDialog):
         self.name = QtWidgets.QLineEdit(name)
         self.name.setObjectName("modelsheet_new_name")
         self.name.setMaxLength(NAME_LENGTH)
-        self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
+        self.name.setToolTip(tip)
         self.hint = QtWidgets.QLabel()
         self.hint.setObjectName("modelsheet_name_hint")
         self.hint.setWordWrap(True)

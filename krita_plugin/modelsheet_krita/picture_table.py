@@ -13,11 +13,18 @@ Flag = QtCore.Qt.ItemFlag
 CAPTION, REMARKS = 0, 1
 
 
-class _ReadOnly(QtWidgets.QStyledItemDelegate):
-    """Remarks are not the artist's to edit."""
+class _Remark(QtWidgets.QStyledItemDelegate):
+    """Not the artist's to edit, and its sign is as high as a line of text."""
 
     def createEditor(self, *_: object) -> None:
         return None
+
+    def initStyleOption(
+        self, option: QtWidgets.QStyleOptionViewItem, index: QtCore.QModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        side = round(option.fontMetrics.height() * 1.25)
+        option.decorationSize = QtCore.QSize(side, side)
 
 
 class PictureTable(QtWidgets.QTreeWidget):
@@ -41,7 +48,7 @@ class PictureTable(QtWidgets.QTreeWidget):
         self.setEditTriggers(
             trigger.DoubleClicked | trigger.SelectedClicked | trigger.EditKeyPressed
         )
-        self.setItemDelegateForColumn(REMARKS, _ReadOnly(self))
+        self.setItemDelegateForColumn(REMARKS, _Remark(self))
         self.itemChanged.connect(lambda item, column: self.changed.emit())
 
     def show_pictures(self, rows: Sequence[tuple[QtGui.QPixmap, str, str, Sequence[str]]]) -> None:
@@ -54,7 +61,7 @@ class PictureTable(QtWidgets.QTreeWidget):
             item.setToolTip(CAPTION, f"{caption}\n{size}")
             item.setToolTip(REMARKS, "\n".join(remarks))
             if remarks:
-                item.setIcon(REMARKS, self._small_icon("warning"))
+                item.setIcon(REMARKS, self._icon("warning"))
             item.setFlags(
                 Flag.ItemIsEnabled
                 | Flag.ItemIsSelectable
@@ -77,7 +84,3 @@ class PictureTable(QtWidgets.QTreeWidget):
             for row, item in enumerate(items)
             if item.checkState(CAPTION) == QtCore.Qt.CheckState.Checked
         ]
-
-    def _small_icon(self, name: str) -> QtGui.QIcon:
-        side = self.fontMetrics().height()
-        return QtGui.QIcon(self._icon(name).pixmap(side, side))

@@ -10,6 +10,7 @@ from .words import tr
 IconSource = Callable[[str], QtGui.QIcon]
 Policy = QtWidgets.QSizePolicy.Policy
 Alignment = QtCore.Qt.AlignmentFlag
+LEAST_CONTRAST = 80  # of 255 in lightness
 ICON = "modelsheet_icon"  # the property with the name of a button's icon
 
 
@@ -129,6 +130,11 @@ class Notice(QtWidgets.QFrame):
         layout = QtWidgets.QGridLayout(self)
         half = self.fontMetrics().height() // 2
         layout.setContentsMargins(half, half, half, half)
+        # Sign, first line of text and cross stand on one line.
+        line = close.sizeHint().height()
+        self._sign.setFixedHeight(line)
+        above = max(0, (line - self.fontMetrics().height()) // 2)
+        self.text.setContentsMargins(0, above, 0, above)
         layout.addWidget(self._sign, 0, 0, Alignment.AlignTop)
         layout.addWidget(self.text, 0, 1)
         layout.addWidget(close, 0, 2, Alignment.AlignTop)
@@ -145,7 +151,7 @@ class Notice(QtWidgets.QFrame):
         do: Callable[[], None] | None = None,
     ) -> None:
         """`action`: what a button below offers, and `do` what it does; else `acted` is emitted."""
-        side = self.fontMetrics().height()
+        side = round(self.fontMetrics().height() * 1.25)
         self._sign.setPixmap(self._icon(icon).pixmap(side, side))
         self.text.setText(sentence)
         self._button.setText(action)
@@ -191,6 +197,15 @@ def refresh_icons(root: QtWidgets.QWidget, icon: IconSource) -> None:
         sign = button.property(ICON)
         if sign:
             button.setIcon(icon(sign))
+
+
+def accent(palette: QtGui.QPalette) -> QtGui.QColor:
+    """The theme's highlight, made to stand out where it is as dim as what is behind it."""
+    roles = QtGui.QPalette.ColorRole
+    colour, ground = palette.color(roles.Highlight), palette.color(roles.Base)
+    if abs(colour.lightness() - ground.lightness()) >= LEAST_CONTRAST:
+        return colour
+    return colour.lighter(150) if ground.lightness() < 128 else colour.darker(150)
 
 
 def heading(text: str) -> QtWidgets.QLabel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .desk import Desk
-from .qt import QtWidgets
+from .name_form import NameForm
 from .words import tr
 
 
@@ -12,6 +12,7 @@ class Presets:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.form: NameForm | None = None
         box = desk.panel.box
         box.preset_chosen.connect(self._on_chosen)
         box.preset_saved.connect(self._on_saved)
@@ -27,12 +28,29 @@ class Presets:
             self._desk.panel.box.fold.show_knobs(knobs)
 
     def _on_saved(self) -> None:
-        panel = self._desk.panel
-        name, is_ok = QtWidgets.QInputDialog.getText(
-            panel, tr("Save as a Preset"), tr("What shall it be called?")
+        if self.form is not None:
+            self.form.deleteLater()
+        self.form = NameForm(
+            self._desk.icon,
+            self._desk.panel.window(),
+            tr("Save as a Preset"),
+            name="",
+            tip=tr("What the bookmark's menu calls it"),
+            judge=lambda name: "" if name else tr("What shall it be called?"),
+            explain=self._explain,
         )
-        if is_ok and name.strip():
-            self.save(name.strip())
+        self.form.sent.connect(self._on_named)
+        self.form.show()
+
+    def _explain(self, name: str) -> str:
+        if name in self._desk.preferences.presets():
+            return tr("The preset of that name will be replaced.")
+        return tr("It keeps what stands under More.")
+
+    def _on_named(self, name: str) -> None:
+        assert self.form is not None
+        self.form.accept()
+        self.save(name)
 
     def save(self, name: str) -> None:
         """Keep what the knobs say now under that name."""

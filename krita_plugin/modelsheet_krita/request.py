@@ -95,6 +95,12 @@ class DescribeRequest:
 
 
 @dataclass(frozen=True)
+class DownloadRequest:
+    model: str
+    kind: str = "download"
+
+
+@dataclass(frozen=True)
 class ImportRequest:
     """A LoRA file, whose bytes are in the blobs `parts`; an empty identifier is the file's own."""
 
@@ -107,4 +113,4 @@ class ImportRequest:
 
 
 # The last is a request that the backend itself once told, to be sent again.
-Request = Union[LearnRequest, GenerateRequest, DescribeRequest, "dict[str, Any]"]
+Request = Union[LearnRequest, GenerateRequest, DescribeRequest, DownloadRequest, "dict[str, Any]"]

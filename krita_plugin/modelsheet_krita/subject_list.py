@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Callable
 
 from .pieces import ExplainedList, IconSource, heading, push_button, tool_button
-from .qt import QtCore, QtGui, QtWidgets, Signal
+from .qt import QtCore, QtGui, QtWidgets, Signal, flags
 from .words import tr
 
 SUBJECT = QtCore.Qt.ItemDataRole.UserRole
+Role = QtCore.Qt.ItemDataRole
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class SubjectList(QtWidgets.QWidget):
         self.items.setObjectName("modelsheet_subjects")
         self.items.setAccessibleName(tr("Subjects"))
         self.items.setIconSize(QtCore.QSize(3 * em, 3 * em))
-        self.items.setFixedHeight(9 * em)
+        self.items.setFixedHeight(10 * em)
+        self.items.setItemDelegate(SubjectDelegate(self.items))
+        self.items.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.items.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
         self.items.customContextMenuRequested.connect(self._on_menu)
         self.items.itemClicked.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
@@ -129,3 +132,64 @@ class SubjectList(QtWidgets.QWidget):
         if item is not None:
             menu = self.menu_of(*item.data(SUBJECT))
             menu.popup(self.items.viewport().mapToGlobal(place))
+
+
+class SubjectDelegate(QtWidgets.QStyledItemDelegate):
+    """Draws picture, name, and facts line by line, each cut off where the list ends."""
+
+    def sizeHint(
+        self, option: QtWidgets.QStyleOptionViewItem, index: QtCore.QModelIndex
+    ) -> QtCore.QSize:
+        margin = _margin(option)
+        lines = len(index.data(Role.DisplayRole).splitlines()) * option.fontMetrics.height()
+        # As wide as the list, however long the name.
+        return QtCore.QSize(0, max(option.decorationSize.height(), lines) + margin)
+
+    def paint(
+        self,
+        painter: QtGui.QPainter,
+        option: QtWidgets.QStyleOptionViewItem,
+        index: QtCore.QModelIndex,
+    ) -> None:
+        self._paint_ground(painter, option)
+        margin, side = _margin(option), option.decorationSize
+        inside = option.rect.adjusted(margin, margin // 2, -margin, -margin // 2)
+        picture = index.data(Role.DecorationRole)
+        if picture is not None:
+            picture.paint(painter, QtCore.QRect(inside.topLeft(), side))
+        painter.save()
+        state = QtWidgets.QStyle.StateFlag.State_Selected
+        roles = QtGui.QPalette.ColorRole
+        role = roles.HighlightedText if option.state & state else roles.Text
+        painter.setPen(option.palette.color(role))
+        self._paint_lines(painter, option, inside.adjusted(side.width() + margin, 0, 0, 0), index)
+        painter.restore()
+
+    def _paint_ground(
+        self, painter: QtGui.QPainter, option: QtWidgets.QStyleOptionViewItem
+    ) -> None:
+        panel = QtWidgets.QStyle.PrimitiveElement.PE_PanelItemViewItem
+        option.widget.style().drawPrimitive(panel, option, painter, option.widget)
+
+    def _paint_lines(
+        self,
+        painter: QtGui.QPainter,
+        option: QtWidgets.QStyleOptionViewItem,
+        area: QtCore.QRect,
+        index: QtCore.QModelIndex,
+    ) -> None:
+        lines = index.data(Role.DisplayRole).splitlines()
+        height = option.fontMetrics.height()
+        top = area.top() + max(0, (area.height() - len(lines) * height) // 2)
+        font = QtGui.QFont(option.font)
+        for number, line in enumerate(lines):
+            font.setBold(number == 0)
+            painter.setFont(font)
+            mode = QtCore.Qt.TextElideMode.ElideRight
+            shown = QtGui.QFontMetrics(font).elidedText(line, mode, area.width())
+            row = QtCore.QRect(area.left(), top + number * height, area.width(), height)
+            painter.drawText(row, flags(QtCore.Qt.AlignmentFlag.AlignVCenter), shown)
+
+
+def _margin(option: QtWidgets.QStyleOptionViewItem) -> int:
+    return max(2, option.fontMetrics.height() // 3)

@@ -20,7 +20,7 @@ if MAJOR == 6:
         QUuid,
         pyqtSignal,
     )
-    from PyQt6.QtGui import QColor, QIcon, QKeyEvent, QMouseEvent, QPalette, QPixmap
+    from PyQt6.QtGui import QColor, QIcon, QImage, QKeyEvent, QMouseEvent, QPalette, QPixmap
     from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow
 else:
     from PyQt5.QtCore import (
@@ -36,7 +36,7 @@ else:
         QUuid,
         pyqtSignal,
     )
-    from PyQt5.QtGui import QColor, QIcon, QKeyEvent, QMouseEvent, QPalette, QPixmap
+    from PyQt5.QtGui import QColor, QIcon, QImage, QKeyEvent, QMouseEvent, QPalette, QPixmap
     from PyQt5.QtWidgets import QApplication, QDockWidget, QMainWindow
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "QEvent",
     "QEventLoop",
     "QIcon",
+    "QImage",
     "QKeyEvent",
     "QMainWindow",
     "QMouseEvent",

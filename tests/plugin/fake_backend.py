@@ -21,6 +21,7 @@ from modelsheet.contract import (
     ClassNounGuess,
     DescribeRequest,
     DescribeResult,
+    Empty,
     Estimate,
     Event,
     EventPage,
@@ -35,6 +36,8 @@ from modelsheet.contract import (
     LearnRequest,
     LearnResult,
     Model,
+    ModelList,
+    ModelView,
     ParcelRequest,
     Ping,
     Problem,
@@ -67,6 +70,8 @@ class FakeBackend:
         self.waiting: list[str] = []
         self.imported: list[tuple[ImportRequest, bytes]] = []
         self.estimates = {"balanced": Estimate(training_steps=120)}
+        self.base_models = [MODEL]
+        self.models: list[ModelView] = []
         self.refusal = ""  # what is said against a file that is to be imported
         self.padding = 0  # bytes by which a packed subject is larger
         self.changed = threading.Condition()
@@ -97,7 +102,8 @@ class FakeBackend:
         return next((one for one in list(self.requests.values()) if isinstance(one, kind)), None)
 
     def submit(self, request: Any) -> JobView:
-        title = getattr(request, "name", "") or getattr(request, "prompt", "describe")
+        named = (getattr(request, field, "") for field in ("name", "prompt", "model"))
+        title = next(filter(None, named), "describe")
         view = JobView(
             id=str(uuid4()),
             kind=request.kind,
@@ -273,11 +279,13 @@ class _Handler(BaseHTTPRequestHandler):
                     api=backend.api,
                     version="0.1.0",
                     boot_id=backend.boot_id,
-                    base_models=[MODEL],
+                    base_models=backend.base_models,
                     presets=["quick", "balanced", "thorough", "seed"],
                     limits={},
                 )
             )
+        elif path == ["models"]:
+            self._answer(ModelList(models=backend.models))
         elif path == ["estimate"]:
             self._answer(backend.estimates[query["preset"]])
         elif path == ["events"]:
@@ -313,6 +321,10 @@ class _Handler(BaseHTTPRequestHandler):
             backend.subjects[:] = [renamed if one.id == path[1] else one for one in known.values()]
             backend.publish(None)
             self._answer(renamed)
+        elif self.command == "DELETE":
+            backend.subjects[:] = [one for one in known.values() if one.id != path[1]]
+            backend.publish(None)
+            self._answer(Empty())
 
     def _jobs(self, path: list[str], body: bytes) -> None:
         if path == ["jobs"] and self.command == "GET":

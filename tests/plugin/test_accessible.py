@@ -43,9 +43,9 @@ def icon(name: str) -> QIcon:
 
 MADE: dict[str, Callable[[], Any]] = {
     "learn": lambda: learn_form.LearnForm(icon, None),
-    "backend": lambda: backend_form.BackendForm(None, is_remote=True, url="", token=""),
+    "backend": lambda: backend_form.BackendForm(icon, None, is_remote=True, url="", token=""),
     "name": lambda: name_form.NameForm(
-        icon, None, "Rename", name="Hero", judge=lambda name: "", explain=str
+        icon, None, "Rename", name="Hero", tip="tip", judge=lambda name: "", explain=str
     ),
     "import": lambda: import_form.ImportForm(
         icon, None, Path("fox.safetensors"), lora_header.LoraHeader(3, "", ""), []

@@ -312,6 +312,47 @@ def test_another_machine_is_offered_what_the_document_brings(
     )
 
 
+def test_a_document_is_offered_the_subject_that_was_learnt_again(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    learn_hero(connected, remote, until)
+    former = remote.subjects[0].id
+    carry(connected, former, until)
+    remote.jobs.clear()
+    remote.requests.clear()
+    panel = connected.controller.panel
+
+    panel.list.relearn_wanted.emit(former)
+    until(lambda: connected.controller.learning.form.isVisible())
+    connected.controller.learning.form.name.setText("Captain")
+    connected.controller.learning.form.learn.click()
+    until(lambda: any(job.kind == "learn" for job in [*remote.jobs.values()]))
+    remote.learn_done()
+    until(lambda: said(connected).startswith("“fake” carries another @captain than"))
+    panel.notice._button.click()
+    until(lambda: "once it is saved" in said(connected))
+
+    (subject,) = remote.subjects
+    assert [*carried.whole(document.annotationTypes())] == [subject.id] != [former]
+    noted = connected.controller.current_document().subjects()
+    assert [one["name"] for one in noted] == ["Captain"]
+
+
+def test_another_subject_of_the_same_name_is_not_brought_in_over_it(
+    connected: Any,
+    document: fake_krita.Document,
+    fox: SubjectView,
+    remote: FakeBackend,
+    until: Until,
+) -> None:
+    carry(connected, fox.id, until)
+
+    remote.subjects[:] = [fox.model_copy(update={"id": fox.id.replace("a", "b")})]
+    remote.publish(None)
+
+    until(lambda: said(connected).startswith("“fake” carries another @grey_fox than"))
+
+
 def test_half_of_a_carried_subject_is_not_offered(
     connected: Any,
     document: fake_krita.Document,

@@ -32,7 +32,7 @@ shown.list.show_rows([subject_list.SubjectRow("1", "hero", "Hero", "tip", None)]
 shown.list.menu_of("1", "hero")
 shown.show_jobs([
     job_card.JobLine(
-        "1", "Learning", "step", 0.5, True, is_learning=True, likeness=((1, 0.2), (2, 0.4)), total=9
+        "1", "Learning", "step", 0.5, True, kind="learn", likeness=((1, 0.2), (2, 0.4)), total=9
     )
 ])
 shown.trouble.say("sentence", action="Try Again")
@@ -61,9 +61,9 @@ form.grab()
 assert form.pictures.chosen() == [(0, "front")]
 one = contract.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
 report_view.ReportView(one, [some], None).grab()
-backend_form.BackendForm(None, is_remote=True, url="", token="").grab()
+backend_form.BackendForm(icon, None, is_remote=True, url="", token="").grab()
 ask = name_form.NameForm(
-    icon, None, "Rename", name="Hero", judge=lambda name: "" if name else "no", explain=str
+    icon, None, "Rename", name="Hero", tip="", judge=lambda name: "" if name else "no", explain=str
 )
 gui.QGuiApplication.sendEvent(shown.list.items, gui.QKeyEvent(
     core.QEvent.Type.KeyPress, core.Qt.Key.Key_F2, core.Qt.KeyboardModifier.NoModifier

@@ -208,8 +208,8 @@ def test_a_subject_learnt_again_takes_the_place_of_the_old_one(
     until(lambda: remote.the_request(LearnRequest))
     remote.learn_done()
 
-    until(lambda: any(h["path"].endswith(old) for h in remote.headers_seen))
-    assert connected.controller.panel.list.items.count() == 2
+    until(lambda: old not in [one.id for one in [*remote.subjects]])
+    until(lambda: connected.controller.panel.list.items.count() == 1)
 
 
 GB = 1_000_000_000

@@ -48,7 +48,10 @@ def test_a_preset_brings_the_knobs_back(connected: Any) -> None:
     box, presets = connected.controller.panel.box, connected.controller.presets
     box.fold.guidance.setValue(7.5)
     box.fold.pixel_art.setChecked(True)
-    presets.save("crisp")
+    box.preset_saved.emit()
+    assert not presets.form.ok.isEnabled()
+    presets.form.name.setText(" crisp ")
+    presets.form.ok.click()
     wanted = box.fold.knobs()
     box.fold.show_knobs(Knobs())
 

@@ -1,0 +1,52 @@
+"""Results are written as PNG files without making Krita wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.plugin.binding import QImage
+from tests.plugin.conftest import Until
+from tests.plugin.drive import generate, said
+from tests.plugin.fake_backend import FakeBackend
+
+
+def save(docker: Any, chosen: int) -> Any:
+    panel = docker.controller.panel
+    keys = [item.data(256) for item in panel.results.pictures()][:chosen]
+    panel.result_wanted.emit("save", keys)
+    return docker.controller.generating.saving.dialog
+
+
+def test_one_result_is_saved_under_a_name(
+    connected: Any, remote: FakeBackend, tmp_path: Path, until: Until
+) -> None:
+    generate(connected, remote, until)
+    dialog = save(connected, 1)
+    assert dialog.isVisible()
+
+    dialog.fileSelected.emit(str(tmp_path / "hero.png"))
+
+    until(lambda: said(connected) == "1 picture is written.")
+    assert QImage(str(tmp_path / "hero.png")).width() == 8
+
+
+def test_several_are_saved_into_a_folder(
+    connected: Any, remote: FakeBackend, tmp_path: Path, until: Until
+) -> None:
+    generate(connected, remote, until)
+
+    save(connected, 2).fileSelected.emit(str(tmp_path))
+
+    until(lambda: said(connected) == "2 pictures are written.")
+    assert sorted(path.name[8:] for path in tmp_path.iterdir()) == ["-7.png", "-8.png"]
+
+
+def test_a_folder_that_takes_nothing_gets_a_sentence(
+    connected: Any, remote: FakeBackend, tmp_path: Path, until: Until
+) -> None:
+    generate(connected, remote, until)
+
+    save(connected, 2).fileSelected.emit(str(tmp_path / "gone"))
+
+    until(lambda: "cannot be written. Choose another folder." in said(connected))

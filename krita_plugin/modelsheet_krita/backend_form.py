@@ -50,6 +50,7 @@ class BackendForm(QtWidgets.QDialog):
         # Room for the longest of its sentences, so that the form does not jump.
         self.hint.setMinimumHeight(self.fontMetrics().height() * 3)
         self.models = ModelRows(capabilities)
+        self.models.filled.connect(self._grow)
         self._build(icon)
         (self.remote if is_remote else self.local).setChecked(True)
         self._judge()
@@ -79,6 +80,13 @@ class BackendForm(QtWidgets.QDialog):
         self.url.textChanged.connect(self._judge)
         self.token.textChanged.connect(self._judge)
         self.resize(self.fontMetrics().height() * 26, self.sizeHint().height())
+
+    def _grow(self) -> None:
+        """Make room for lines that came later."""
+        layout = self.layout()
+        layout.activate()
+        height = layout.totalHeightForWidth(self.width())
+        self.resize(self.width(), max(self.height(), height))
 
     def _judge(self) -> None:
         is_remote = self.remote.isChecked()

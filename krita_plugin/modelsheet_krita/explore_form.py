@@ -164,7 +164,7 @@ class GridView(QtWidgets.QDialog):
         frame = 2 * self.table.frameWidth()
         width = across.length() + down.sizeHint().width() + frame
         width += margins.left() + margins.right()
-        height = down.length() + across.sizeHint().height() + frame + 6 * em
+        height = down.length() + across.sizeHint().height() + frame + 5 * em
         return QtCore.QSize(width, height).boundedTo(QtCore.QSize(60 * em, 44 * em))
 
 

@@ -30,7 +30,7 @@ class Knobs:
 
 
 class KnobFold(Fold):
-    """Shows and reads the knobs."""
+    """Shows and reads the knobs; `first` has those that are always in sight."""
 
     def __init__(self) -> None:
         super().__init__(tr("More"), "modelsheet_more")
@@ -64,8 +64,26 @@ class KnobFold(Fold):
         self.pixel_art = QtWidgets.QCheckBox(tr("Pixel art"))
         self.pixel_art.setObjectName("modelsheet_pixel_art")
         self.pixel_art.setToolTip(tr("On the pixel grid, with few colours"))
+        self.first = QtWidgets.QWidget()
+        self._fill_first()
         self._fill_fold()
         self.show_knobs(Knobs())
+
+    def _fill_first(self) -> None:
+        grid = QtWidgets.QGridLayout(self.first)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        self._strength_label = buddy(tr("Strength"), self.strength)
+        for row, (label, widget) in enumerate(
+            (
+                (buddy(tr("Size"), self.size), self.size),
+                (buddy(tr("Start from"), self.source), self.source),
+                (self._strength_label, self.strength),
+            )
+        ):
+            grid.addWidget(label, row, 0)
+            grid.addWidget(widget, row, 1)
+        self.source.currentIndexChanged.connect(self._on_source)
 
     def _fill_fold(self) -> None:
         form = QtWidgets.QFormLayout(self.inside)
@@ -73,9 +91,6 @@ class KnobFold(Fold):
         form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for label, widget in (
-            (tr("Size"), self.size),
-            (tr("Start from"), self.source),
-            (tr("Strength"), self.strength),
             (tr("Not in it"), self.negative),
             (tr("Sampler"), self.sampler),
             (tr("Steps"), self.steps),
@@ -86,7 +101,6 @@ class KnobFold(Fold):
             form.addRow(buddy(label, widget), widget)
         form.addRow(self.tiling)
         form.addRow(self.pixel_art)
-        self.source.currentIndexChanged.connect(self._on_source)
 
     def knobs(self) -> Knobs:
         return Knobs(
@@ -125,10 +139,13 @@ class KnobFold(Fold):
         if self.source.findData("picture") < 0:
             self.source.addItem(tr("The chosen picture"), "picture")
         self.source.setCurrentIndex(self.source.findData("picture"))
-        self.button.setChecked(True)
 
     def _on_source(self) -> None:
-        self.strength.setEnabled(self.source.currentData() != "nothing")
+        """From nothing there is nothing to change."""
+        can_change = self.source.currentData() != "nothing"
+        self._strength_label.setVisible(can_change)
+        self.strength.setVisible(can_change)
+        self.size.setDisabled(can_change)  # it has the size of what it starts from
 
 
 def read_knobs(told: dict[str, Any]) -> Knobs:

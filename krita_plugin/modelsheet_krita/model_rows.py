@@ -14,6 +14,7 @@ class ModelRows(QtWidgets.QWidget):
     """Shows; `wanted` says which model shall be downloaded."""
 
     wanted = Signal(str)
+    filled = Signal()
 
     def __init__(self, capabilities: Capabilities | None) -> None:
         super().__init__()
@@ -25,6 +26,7 @@ class ModelRows(QtWidgets.QWidget):
         self.buttons: dict[str, QtWidgets.QPushButton] = {}
         self._grid = QtWidgets.QGridLayout()
         self._grid.setColumnStretch(0, 1)
+        self._grid.setVerticalSpacing(self.fontMetrics().height() // 2)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.has)
@@ -37,6 +39,7 @@ class ModelRows(QtWidgets.QWidget):
         self.has.setText("\n".join([version, *there]))
         for row, model in enumerate(one for one in models if one.state == "missing"):
             self._offer(row, model, is_coming=model.id in on_their_way)
+        self.filled.emit()
 
     def _offer(self, row: int, model: ModelView, *, is_coming: bool) -> None:
         text = QtWidgets.QLabel(_offered(model))

@@ -38,6 +38,7 @@ class PromptBox(QtWidgets.QWidget):
         layout.addLayout(self._headline())
         layout.addWidget(self.prompt)
         layout.addLayout(self._numbers())
+        layout.addWidget(self.fold.first)
         layout.addWidget(self.cut_out)
         layout.addWidget(self.fold)
         row = QtWidgets.QHBoxLayout()

@@ -12,6 +12,7 @@ from .words import tr
 
 SUBJECT = QtCore.Qt.ItemDataRole.UserRole
 Role = QtCore.Qt.ItemDataRole
+LEAST_ROWS, MOST_ROWS = 2, 3  # in sight at a time
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,6 @@ class SubjectList(QtWidgets.QWidget):
         self.items.setObjectName("modelsheet_subjects")
         self.items.setAccessibleName(tr("Subjects"))
         self.items.setIconSize(QtCore.QSize(3 * em, 3 * em))
-        self.items.setFixedHeight(10 * em)
         self.items.setItemDelegate(SubjectDelegate(self.items))
         self.items.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.items.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
@@ -78,6 +78,7 @@ class SubjectList(QtWidgets.QWidget):
         layout.addWidget(heading(tr("Subjects")))
         layout.addWidget(self.items)
         layout.addLayout(row)
+        self._make_room(0)
 
     def show_rows(self, rows: Sequence[SubjectRow]) -> None:
         self.items.clear()
@@ -88,6 +89,13 @@ class SubjectList(QtWidgets.QWidget):
             if row.picture is not None:
                 item.setIcon(QtGui.QIcon(row.picture))
             self.items.addItem(item)
+        self._make_room(len(rows))
+
+    def _make_room(self, rows: int) -> None:
+        """The results need the rest of the docker more than empty rows."""
+        em = self.fontMetrics().height()
+        shown = min(max(rows, LEAST_ROWS), MOST_ROWS)
+        self.items.setFixedHeight(round(shown * 3.4 * em) + 2 * self.items.frameWidth())
 
     def menu_of(self, subject_id: str, handle: str) -> QtWidgets.QMenu:
         """What can be done with one subject."""

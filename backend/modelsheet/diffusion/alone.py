@@ -24,13 +24,16 @@ _NO_BLOB = "0" * 64
 
 
 class Wish(BaseModel):
-    """How to learn; the numbers that are not overridden are the preset's."""
+    """How to learn; the numbers that are not overridden are the preset's. Where it is not `probed`
+    nothing is painted on the way, and likeness not measured.
+    """
 
     class_noun: str
     preset: Preset = "balanced"
     overrides: TrainingOverrides = TrainingOverrides()
     captions: list[str] | None = None
     seed: int = 0
+    probed: bool = True
 
 
 class Errand(BaseModel):
@@ -74,7 +77,7 @@ def carry_out(errand: Errand) -> None:
     base = load_base_model(errand.base_model, errand.data_dir, torch.device("cpu"))
     pictures = [Image.open(file).convert("RGBA") for file in sorted(errand.pictures.glob("*.png"))]
     with learning_of(base, pictures, errand.wish, errand.out) as learning:
-        for _ in learning.events():
+        for _ in learning.events() if errand.wish.probed else learning.training.steps():
             pass
         learning.finish(errand.out)
 

@@ -14,6 +14,7 @@ from transformers import CLIPTokenizer, PreTrainedModel
 from modelsheet.catalogue import BaseFiles, check, locate
 from modelsheet.contract import Family
 from modelsheet.diffusion.pipelines import Pipeline, read_folder, read_single_file
+from modelsheet.diffusion.precision import precision_on
 from modelsheet.errors import ModelMissing, UnsafeModel
 
 
@@ -92,7 +93,7 @@ class BaseModel:
         return self.family == "sprite32"
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Mixed precision on CUDA; on a CPU the weights' own."""
+        """Mixed precision on CUDA; on a CPU the weights' own, with the adapter in fp32."""
         enabled = self.device.type == "cuda"
         half = self.dtype if self.dtype is torch.float16 else torch.bfloat16
         return torch.autocast(self.device.type, half, enabled=enabled)
@@ -186,8 +187,7 @@ def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> Base
     """
     files = locate(model_id, data_dir)
     check(files)
-    dtype = _precision_on(device)
-    pipeline = _read_pipeline(files, data_dir, dtype)
+    dtype, pipeline = _read_pipeline(files, data_dir, device)
     base = BaseModel(model_id, files.family, pipeline, device, dtype)
     for module in base.modules():
         module.requires_grad_(False).eval().to(device)
@@ -195,19 +195,14 @@ def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> Base
     return base
 
 
-def _precision_on(device: torch.device) -> torch.dtype:
-    """bf16 where a graphics card has it, else fp16; fp32 on a CPU."""
-    if device.type != "cuda":
-        return torch.float32
-    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if has_bf16 else torch.float16
-
-
-def _read_pipeline(files: BaseFiles, data_dir: Path, dtype: torch.dtype) -> Pipeline:
+def _read_pipeline(
+    files: BaseFiles, data_dir: Path, device: torch.device
+) -> tuple[torch.dtype, Pipeline]:
     try:
+        dtype = precision_on(device, files.configs)
         if files.is_single_file:
-            return read_single_file(files, data_dir, dtype)
-        return read_folder(files, dtype)
+            return dtype, read_single_file(files, data_dir, dtype)
+        return dtype, read_folder(files, dtype)
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -7,8 +7,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -73,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     if "service" in only:
         bare, served = bench.service()
         _say(f"bare pipeline {bare:.2f} s, through the service {served:.2f} s: {served / bare:.3f}")
+        kept, sent = bench.upload()
+        _say(f"a layer of 4096² hashed and written {kept:.2f} s, sent to the service {sent:.2f} s")
     return 0
 
 
@@ -187,6 +191,23 @@ class PaintingBench:
             times = [(seconds_of(bare), seconds_of(served)) for _ in range(_ROUNDS + 1)][1:]
         return median(b for b, _ in times), median(s for _, s in times)
 
+    def upload(self) -> tuple[float, float]:
+        """Median seconds for the bytes of a layer of 4096 × 4096: hashed and written to a file and
+        nothing else, and sent to the service until it has them; taken in turn.
+        """
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            launcher.connect(self._settings, environment=dict(os.environ)) as client,
+        ):
+            times = []
+            for _ in range(_ROUNDS):
+                layer = os.urandom(4096 * 4096 * 4)  # new every time, or it would be there already
+                file = Path(folder) / "layer"
+                kept = seconds_of(partial(_keep, layer, file))
+                sent = seconds_of(partial(client.upload_bytes, layer))
+                times.append((kept, sent))
+        return median(k for k, _ in times), median(s for _, s in times)
+
     def _paint(self, request: Request) -> GenerateResult:
         result = self._worker.run(request, self._desk)
         assert isinstance(result, GenerateResult)
@@ -203,6 +224,11 @@ class PaintingBench:
     def _references(self, subject: SubjectRecord) -> list[Image.Image]:
         folder = SubjectStore(self._settings.data_dir).folder(subject.id) / "references"
         return [read_picture(file) for file in sorted(folder.glob("*.png"))]
+
+
+def _keep(layer: bytes, file: Path) -> None:
+    hashlib.sha256(layer).digest()
+    file.write_bytes(layer)
 
 
 def _embed(clip: Clip, pictures: Sequence[Image.Image]) -> torch.Tensor:

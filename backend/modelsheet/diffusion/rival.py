@@ -52,6 +52,7 @@ class RivalSetting:
     text_encoder: bool = True
     class_images: int = 0
     seed: int = 0
+    mixed_precision: str = "no"
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def _options(setting: RivalSetting, instances: Path, classes: Path, out: Path) -
         "checkpointing_steps": setting.steps + 1,
         "rank": setting.rank,
         "seed": setting.seed,
+        "mixed_precision": setting.mixed_precision,
         "report_to": "tensorboard",
     }
     flags = ["--train_text_encoder"] if setting.text_encoder else []

@@ -12,20 +12,25 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 import torch
+from PIL import Image
+from pydantic import BaseModel as Written
 
 from modelsheet.catalogue import DEFAULT_BASE_MODEL, locate
 from modelsheet.contract import TrainingOverrides
 from modelsheet.diffusion import alone, rival
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, Doll, read_dolls
+from modelsheet.diffusion.first_picture import Order
 from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.rival import Cost, RivalSetting
+from modelsheet.diffusion.true_size import drawn_picture, random_sd15
 from modelsheet.images import composite
 from modelsheet.settings import Settings
 
@@ -34,37 +39,59 @@ _RANK = 4
 _RATE = 1e-4
 _SETTLED = 0.95  # of the final subject fidelity
 _WHITE = (255, 255, 255)
+_RANDOM_SIDE = 256  # px: few steps of the true size fit into minutes on a CPU
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Theirs over ours; `our_…` and `their_…` are the seconds behind them."""
+    """Theirs over ours; `our_…` and `their_…` are the seconds and bytes behind them. What says
+    nothing on random weights is None.
+    """
 
     whole_job_ratio: float
     step_ratio: float
     memory_ratio: float
-    time_to_likeness_ratio: float
+    time_to_likeness_ratio: float | None
     generation_ratio: float
+    cold_generation_ratio: float
     our_job_s: float
     their_job_s: float
     our_step_s: float
     their_step_s: float
-    seconds_to_likeness: float
+    our_peak_bytes: int
+    their_peak_bytes: int
+    seconds_to_likeness: float | None
+    batch: int
+    precision: str
 
 
 @dataclass(frozen=True)
 class Bench:
-    """One subject on one base, with the same settings for both."""
+    """One subject on one base, with the same settings for both. `doll` is None on random weights,
+    where there is no likeness to watch: then nothing is probed.
+    """
 
     script: Path
-    doll: Doll
-    base_id: str
+    base: BaseModel
     data_dir: Path
-    resolution: int
+    doll: Doll | None
     batch: int
     class_images: int
+    inference_steps: int
 
-    def ours(self, steps: int, *, prior: bool) -> Cost:
+    @property
+    def pictures(self) -> list[Image.Image]:
+        return self.doll.references if self.doll else [drawn_picture()]
+
+    @property
+    def class_noun(self) -> str:
+        return self.doll.class_noun if self.doll else "cat"
+
+    @property
+    def precision(self) -> str:
+        return str(self.base.dtype).removeprefix("torch.")
+
+    def ours(self, steps: int, *, prior: bool, probed: bool) -> Cost:
         overrides = TrainingOverrides(
             training_steps=steps,
             batch=self.batch,
@@ -76,39 +103,51 @@ class Bench:
             convolutions=False,
             prior="no-images" if prior else "none",
         )
-        wish = alone.Wish(class_noun=self.doll.class_noun, overrides=overrides)
+        wish = alone.Wish(class_noun=self.class_noun, overrides=overrides, probed=probed)
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
-            for index, picture in enumerate(self.doll.references):
+            for index, picture in enumerate(self.pictures):
                 picture.save(place / f"{index:02}.png")
+            (place / "out").mkdir()
             errand = alone.Errand(
-                base_model=self.base_id,
+                base_model=self.base.id,
                 data_dir=self.data_dir,
                 pictures=place,
                 out=place / "out",
                 wish=wish,
             )
-            (place / "out").mkdir()
-            file = place / "errand.json"
-            file.write_text(errand.model_dump_json(), "utf-8")
-            module = "modelsheet.diffusion.alone"
-            return rival.timed([sys.executable, "-m", module, str(file)])
+            return _carried_out("modelsheet.diffusion.alone", errand)
 
     def theirs(self, steps: int, *, prior: bool) -> Cost:
         setting = RivalSetting(
-            base=locate(self.base_id, self.data_dir).path,
-            prompt=f"ktn {self.doll.class_noun}",
-            class_prompt=self.doll.class_noun,
-            resolution=self.resolution,
+            base=locate(self.base.id, self.data_dir).path,
+            prompt=f"ktn {self.class_noun}",
+            class_prompt=self.class_noun,
+            resolution=self.base.resolution,
             steps=steps,
             learning_rate=_RATE,
             batch=self.batch,
             rank=_RANK,
             class_images=self.class_images if prior else 0,
+            mixed_precision="bf16" if self.base.dtype is torch.bfloat16 else "no",
         )
-        pictures = [composite(reference, _WHITE) for reference in self.doll.references]
+        pictures = [composite(reference, _WHITE) for reference in self.pictures]
         with tempfile.TemporaryDirectory() as folder:
             return rival.learn(self.script, pictures, setting, Path(folder))[1]
+
+    def first_picture(self, *, bare: bool) -> Cost:
+        """From the start of a process to its first picture."""
+        order = Order(
+            base_model=self.base.id,
+            data_dir=self.data_dir,
+            prompt=self.class_noun,
+            side=self.base.resolution,
+            inference_steps=self.inference_steps,
+            guidance_scale=self.base.guidance_scale,
+            dtype=self.precision,
+            bare=bare,
+        )
+        return _carried_out("modelsheet.diffusion.first_picture", order)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,65 +156,112 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--subjects", type=Path, default=DOLLS, help=f"{DOLLS_HELP}; one is learnt")
     parser.add_argument("--base", default=DEFAULT_BASE_MODEL, help="(%(default)s)")
+    parser.add_argument(
+        "--random-sd15",
+        action="store_true",
+        help="on a Stable Diffusion of its true size with random weights instead, at 256 px",
+    )
     parser.add_argument("--steps", type=int, default=120, help="of the whole job (%(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="pictures a step (%(default)s)")
     parser.add_argument("--class-images", type=int, default=100, help="theirs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="of which the median counts")
+    parser.add_argument(
+        "--inference-steps", type=int, default=25, help="of a painted picture (%(default)s)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Raises ModelsheetError."""
-    settings = Settings.from_environment(os.environ)
-    doll = read_dolls(arguments.subjects)[0]
-    base = load_base_model(arguments.base, settings.data_dir, torch.device("cpu"))
-    bench = Bench(
-        script=arguments.script,
-        doll=doll,
-        base_id=arguments.base,
-        data_dir=settings.data_dir,
-        resolution=base.resolution,
-        batch=arguments.batch,
-        class_images=arguments.class_images,
-    )
-    speed = measure(bench, base, steps=arguments.steps, rounds=arguments.rounds)
+    with _opened(arguments) as bench:
+        speed = measure(bench, steps=arguments.steps, rounds=arguments.rounds)
     for name, value in asdict(speed).items():
-        print(f"{name.replace('_', ' '):26}{value:10.2f}")  # noqa: T201 -- asked for its figures
+        shown = f"{value:.2f}" if isinstance(value, float) else value
+        print(f"{name.replace('_', ' '):26}{shown!s:>14}")  # noqa: T201 -- asked for its figures
     if arguments.json:
         arguments.json.write_text(json.dumps(asdict(speed), indent=2) + "\n", "utf-8")
     return 0
 
 
-def measure(bench: Bench, base: BaseModel, *, steps: int, rounds: int) -> Speed:
-    """Some minutes: two whole jobs, four short ones, a learning and twelve pictures a round."""
+@contextmanager
+def _opened(arguments: argparse.Namespace) -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir, base_id, doll = Path(folder), arguments.base, None
+        if arguments.random_sd15:
+            base_id = "sd15"
+            _write_random_sd15(data_dir / "models" / base_id)
+        else:
+            data_dir = Settings.from_environment(os.environ).data_dir
+            doll = read_dolls(arguments.subjects)[0]
+        yield Bench(
+            script=arguments.script,
+            base=load_base_model(base_id, data_dir, torch.device("cpu")),
+            data_dir=data_dir,
+            doll=doll,
+            batch=arguments.batch,
+            class_images=arguments.class_images,
+            inference_steps=arguments.inference_steps,
+        )
+
+
+def _write_random_sd15(folder: Path) -> None:
+    base = random_sd15(torch.device("cpu"), torch.float32, _RANDOM_SIDE)
+    base.pipeline.save_pretrained(folder)
+
+
+def measure(bench: Bench, *, steps: int, rounds: int) -> Speed:
+    """Some minutes: a round has two whole jobs, four short ones, and two first pictures."""
+    probed = bench.doll is not None
     ours, theirs = _interleaved(
-        [lambda: bench.ours(steps, prior=True), lambda: bench.theirs(steps, prior=True)], rounds
-    )
-    few, many = max(1, steps // 6), max(2, steps // 2)
-    short_ours, long_ours, short_theirs, long_theirs = _interleaved(
         [
-            lambda: bench.ours(few, prior=False),
-            lambda: bench.ours(many, prior=False),
-            lambda: bench.theirs(few, prior=False),
-            lambda: bench.theirs(many, prior=False),
+            lambda: bench.ours(steps, prior=True, probed=probed),
+            lambda: bench.theirs(steps, prior=True),
         ],
         rounds,
     )
-    our_step = (long_ours.seconds - short_ours.seconds) / (many - few)
-    their_step = (long_theirs.seconds - short_theirs.seconds) / (many - few)
-    settled = seconds_to_likeness(bench.doll, base)
+    our_step, their_step = _step_seconds(bench, steps, rounds)
+    our_first, their_first = _interleaved(
+        [lambda: bench.first_picture(bare=False), lambda: bench.first_picture(bare=True)], rounds
+    )
+    settled = seconds_to_likeness(bench.doll, bench.base) if bench.doll else None
     return Speed(
         whole_job_ratio=theirs.seconds / ours.seconds,
         step_ratio=their_step / our_step,
         memory_ratio=theirs.peak_bytes / ours.peak_bytes,
-        time_to_likeness_ratio=WRITE_UP_STEPS * their_step / settled,
-        generation_ratio=generation_ratio(base, bench.doll.class_noun),
+        time_to_likeness_ratio=WRITE_UP_STEPS * their_step / settled if settled else None,
+        generation_ratio=generation_ratio(bench),
+        cold_generation_ratio=their_first.seconds / our_first.seconds,
         our_job_s=ours.seconds,
         their_job_s=theirs.seconds,
         our_step_s=our_step,
         their_step_s=their_step,
+        our_peak_bytes=ours.peak_bytes,
+        their_peak_bytes=theirs.peak_bytes,
         seconds_to_likeness=settled,
+        batch=bench.batch,
+        precision=bench.precision,
+    )
+
+
+def _step_seconds(bench: Bench, steps: int, rounds: int) -> tuple[float, float]:
+    """Ours and theirs: what a longer learning takes more than a shorter one, a step. Neither
+    paints on the way.
+    """
+    few, many = max(1, steps // 6), max(2, steps // 2)
+    short_ours, short_theirs, long_ours, long_theirs = _interleaved(
+        [
+            lambda: bench.ours(few, prior=False, probed=False),
+            lambda: bench.theirs(few, prior=False),
+            lambda: bench.ours(many, prior=False, probed=False),
+            lambda: bench.theirs(many, prior=False),
+        ],
+        rounds,
+    )
+    more = many - few
+    return (
+        (long_ours.seconds - short_ours.seconds) / more,
+        (long_theirs.seconds - short_theirs.seconds) / more,
     )
 
 
@@ -195,32 +281,27 @@ def seconds_to_likeness(doll: Doll, base: BaseModel) -> float:
     return next(seconds for seconds, fidelity in seen if fidelity >= _SETTLED * final)
 
 
-def generation_ratio(base: BaseModel, class_noun: str, rounds: int = 6) -> float:
+def generation_ratio(bench: Bench, rounds: int = 6) -> float:
     """The bare pipeline's time for one warm picture over ours, medians of interleaved runs."""
-    side, steps = base.resolution, 25
-    pipeline = base.pipeline
-    pipeline.set_progress_bar_config(disable=True)
+    base, prompt, side = bench.base, bench.class_noun, bench.base.resolution
+    steps, guidance = bench.inference_steps, base.guidance_scale
+    base.pipeline.set_progress_bar_config(disable=True)
 
     def bare() -> None:
-        pipeline(
-            class_noun,
+        base.pipeline(
+            prompt,
             num_inference_steps=steps,
-            guidance_scale=base.guidance_scale,
+            guidance_scale=guidance,
             width=side,
             height=side,
             generator=torch.Generator().manual_seed(0),
         )
 
     def ours() -> None:
-        painting = Painting(
-            [class_noun],
-            [0],
-            side,
-            side,
-            inference_steps=steps,
-            guidance_scale=base.guidance_scale,
+        paint(
+            base,
+            Painting([prompt], [0], side, side, inference_steps=steps, guidance_scale=guidance),
         )
-        paint(base, painting)
 
     times: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
@@ -233,6 +314,14 @@ def seconds_of(act: Callable[[], object]) -> float:
     began = time.perf_counter()
     act()
     return time.perf_counter() - began
+
+
+def _carried_out(module: str, errand: Written) -> Cost:
+    """Give a process of its own what it is to do as a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "errand.json"
+        file.write_text(errand.model_dump_json(), "utf-8")
+        return rival.timed([sys.executable, "-m", module, str(file)])
 
 
 def _interleaved(acts: Sequence[Callable[[], Cost]], rounds: int) -> list[Cost]:

@@ -33,6 +33,7 @@ from modelsheet.diffusion.training import Training
 
 _HERE = Path(modelsheet.__file__).parent
 _WINDOW = 77  # tokens
+_LATENT_FACTOR = 8
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -65,8 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def random_sd15(device: torch.device, dtype: torch.dtype) -> BaseModel:
-    """Stable Diffusion 1.5 as its config files say, its weights drawn at random."""
+def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> BaseModel:
+    """Stable Diffusion 1.5 as its config files say, its weights drawn at random, that takes
+    pictures to have `side` px.
+    """
     folder = _HERE / "configs" / "sd15"
     text_config = json.loads((folder / "text_encoder" / "config.json").read_text("utf-8"))
     torch.manual_seed(0)
@@ -77,9 +80,9 @@ def random_sd15(device: torch.device, dtype: torch.dtype) -> BaseModel:
         tokenizer=CLIPTokenizer.from_pretrained(
             _HERE / "sprite32" / "weights" / "tokenizer", model_max_length=_WINDOW
         ),
-        unet=UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(folder / "unet")).to(
-            dtype
-        ),
+        unet=UNet2DConditionModel.from_config(
+            UNet2DConditionModel.load_config(folder / "unet"), sample_size=side // _LATENT_FACTOR
+        ).to(dtype),
         scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
         safety_checker=None,
         feature_extractor=None,
@@ -97,7 +100,7 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
     recipe = recipe_for(base.family, "balanced", overrides)
     naming = Naming("qzw", "cat", base.family)
     began = time.monotonic()
-    prepared = prepare_pictures([_picture()], base)
+    prepared = prepare_pictures([drawn_picture()], base)
     instances = encode_instances(prepared, [""], naming, base)
     encoded = time.monotonic() - began
     adapter = LearningAdapter(base, recipe.shape, seed=0)
@@ -134,7 +137,8 @@ def _peak_resident() -> int:
     return peak if psutil.MACOS else peak * 1024
 
 
-def _picture() -> Image.Image:
+def drawn_picture() -> Image.Image:
+    """Something to learn where there is nothing to recognise: an ellipse, 640 px."""
     picture = Image.new("RGB", (640, 640), (200, 190, 170)).convert("RGBA")
     ImageDraw.Draw(picture).ellipse((120, 100, 500, 560), fill=(180, 60, 30, 255))
     return picture

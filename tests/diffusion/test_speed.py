@@ -1,0 +1,71 @@
+"""What the speed benchmark compares with what, and what it makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from modelsheet.diffusion import speed
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.doll import Doll
+from modelsheet.diffusion.rival import Cost
+from modelsheet.diffusion.speed import Bench, measure
+
+
+@dataclass(frozen=True)
+class Pretended(Bench):
+    """A start of 10 s for both; then our steps take 1 s, theirs 3 s, a probe 5 s, class pictures
+    100 s.
+    """
+
+    def ours(self, steps: int, *, prior: bool, probed: bool) -> Cost:
+        return Cost(10.0 + steps + 5.0 * probed, 2000)
+
+    def theirs(self, steps: int, *, prior: bool) -> Cost:
+        return Cost(10.0 + 3 * steps + 100.0 * prior, 3000)
+
+    def first_picture(self, *, bare: bool) -> Cost:
+        return Cost(4.0 if bare else 5.0, 1)
+
+
+@pytest.fixture
+def doll() -> Doll:
+    picture = Image.new("RGBA", (8, 8), "red")
+    return Doll("fox", "fox", [picture], [""], {}, {})
+
+
+@pytest.fixture
+def bench(sd15: BaseModel, doll: Doll, tmp_path: Path) -> Pretended:
+    return Pretended(
+        script=tmp_path / "script.py",
+        base=sd15,
+        data_dir=tmp_path,
+        doll=doll,
+        batch=1,
+        class_images=10,
+        inference_steps=1,
+    )
+
+
+def test_ratios_are_theirs_over_ours(bench: Pretended, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "seconds_to_likeness", lambda doll, base: 60.0)
+
+    found = measure(bench, steps=60, rounds=1)
+
+    assert found.whole_job_ratio == (10 + 180 + 100) / (10 + 60 + 5)
+    assert (found.our_step_s, found.their_step_s) == (1.0, 3.0)
+    assert found.step_ratio == 3.0
+    assert found.memory_ratio == 1.5
+    assert found.time_to_likeness_ratio == 4500 * 3.0 / 60.0
+    assert found.cold_generation_ratio == 0.8
+    assert found.generation_ratio > 0.0
+
+
+def test_random_weights_have_no_likeness(bench: Pretended) -> None:
+    found = measure(replace(bench, doll=None), steps=60, rounds=1)
+
+    assert asdict(found)["time_to_likeness_ratio"] is None
+    assert found.whole_job_ratio == (10 + 180 + 100) / (10 + 60)

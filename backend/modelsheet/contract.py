@@ -100,14 +100,16 @@ class ImageRef(Model):
 class TrainingOverrides(Model):
     """Numbers of the preset that the caller wants otherwise; None keeps the preset's.
 
-    `batch` pictures go through the network at once and `accumulation` such batches make a step.
-    `prodigy` finds its own rate, so that 1 is its learning rate. `pivotal` learns the identifier's
-    embedding too; without `masked` what is beside the subject is learnt with it.
+    `batch` pictures go through the network at once and `accumulation` such batches make a step,
+    which `processes` share, each with a graphics card of its own. `prodigy` finds its own rate, so
+    that 1 is its learning rate. `pivotal` learns the identifier's embedding too; without `masked`
+    what is beside the subject is learnt with it.
     """
 
     training_steps: Annotated[int, Field(ge=1, le=20_000), BeforeValidator(_integral)] | None = None
     batch: Annotated[int, Field(ge=1, le=32), BeforeValidator(_integral)] | None = None
     accumulation: Annotated[int, Field(ge=1, le=64), BeforeValidator(_integral)] | None = None
+    processes: Annotated[int, Field(ge=1, le=16), BeforeValidator(_integral)] | None = None
     optimizer: OptimizerName | None = None
     unet_learning_rate: Annotated[float, Field(gt=0.0, le=100.0)] | None = None
     text_encoder_learning_rate: Annotated[float, Field(ge=0.0, le=100.0)] | None = None

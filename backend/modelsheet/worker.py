@@ -78,7 +78,7 @@ class Worker:
         cache = self._data_dir / "cache" / "class-pictures"
         clip = self._clip_or_none(base)
         around = Surroundings(self._taken_identifiers(), self._own_nouns(), cache, clip)
-        return learn(base, request, context, around)
+        return learn(base, request, context, around, self._data_dir)
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
         model = self._expanded(request.prompt, context).base_model or request.base_model

@@ -4,16 +4,20 @@ directives.
 
 from __future__ import annotations
 
+import functools
 import math
+import tempfile
 import time
 from collections import deque
 from contextlib import ExitStack
+from pathlib import Path
 
 from modelsheet.contract import GeneratedImage, LearnRequest, LearnResult, Progress
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.checkpoint import file_sha256, saving
 from modelsheet.diffusion.generation import Report
 from modelsheet.diffusion.learning import Learning, LearningEvent, Surroundings, opened
+from modelsheet.diffusion.parallel import Errand, helped, require_cards
 from modelsheet.diffusion.pictures import read_picture, write_picture
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Directive, JobContext, SteppedAside
@@ -23,9 +27,13 @@ _CHECKPOINT_EVERY_S = 20.0
 
 
 def learn(
-    base: BaseModel, request: LearnRequest, context: JobContext, around: Surroundings
+    base: BaseModel,
+    request: LearnRequest,
+    context: JobContext,
+    around: Surroundings,
+    data_dir: Path,
 ) -> LearnResult:
-    """Raises ModelsheetError, Cancelled, SteppedAside."""
+    """Raises ModelsheetError, Cancelled, SteppedAside. `data_dir` is where base models lie."""
     began = time.monotonic()
     context.progress(Progress(phase="preparing the pictures"))
     pictures = [read_picture(image, context) for image in request.images]
@@ -34,8 +42,15 @@ def learn(
         folder = context.checkpoint_dir
         return Learning(base, request, pictures, folder, around, undo, _painting_report(context))
 
-    with opened(make, base) as learning:
+    with opened(make, base) as learning, ExitStack() as helpers:
+        if learning.recipe.processes > 1:
+            require_cards(base.device, learning.recipe.processes)
+            room = Path(helpers.enter_context(tempfile.TemporaryDirectory()))
+            errand = _errand(learning, request, around, data_dir, room)
+            check = functools.partial(_stop_as_told, context)
+            helpers.enter_context(helped(learning, errand, pictures, check))
         _run(learning, context)
+        helpers.close()  # what follows is one process' work
         context.progress(Progress(phase="saving", fraction=1.0, curve=learning.curve))
         record = _store(request, learning, context)
     return LearnResult(
@@ -88,6 +103,29 @@ def _run(learning: Learning, context: JobContext) -> None:
         if directive is not Directive.RUN:
             raise SteppedAside
     return None
+
+
+def _errand(
+    learning: Learning, request: LearnRequest, around: Surroundings, data_dir: Path, room: Path
+) -> Errand:
+    return Errand(
+        request=request,
+        processes=learning.recipe.processes,
+        device=learning.base.device.type,
+        data_dir=data_dir,
+        folder=learning.folder,
+        cache=around.cache,
+        room=room,
+    )
+
+
+def _stop_as_told(context: JobContext) -> None:
+    """Leave where there is nothing to save. Raises Cancelled, SteppedAside."""
+    directive = context.directive()
+    if directive is Directive.CANCEL:
+        raise Cancelled("Learning was cancelled.")
+    if directive in (Directive.YIELD, Directive.PAUSE):
+        raise SteppedAside
 
 
 def _painting_report(context: JobContext) -> Report:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from modelsheet.contract import Family, OptimizerName, Preset, PriorKind, TrainingOverrides
 from modelsheet.diffusion.adapter import AdapterShape
+from modelsheet.errors import InvalidRequest
 from modelsheet.lengths import BALANCED, WRITE_UP, training_steps
 
 
@@ -26,6 +27,7 @@ class Recipe:
     prior: PriorKind
     optimizer: OptimizerName = "adamw"
     accumulation: int = 1
+    processes: int = 1  # which share the batches of a step
     prior_loss_weight: float = 1.0  # λ = 1: Ruiz et al. 2022
     snr_gamma: float | None = 5.0  # γ = 5: Hang et al. 2023
     caption_dropout: float = 0.05  # above .1 the unconditional branch learns the subject too
@@ -83,7 +85,7 @@ _BY_FAMILY: dict[Family, Recipe] = {"sprite32": _SPRITE32, "sd15": _SD15, "sdxl"
 
 
 def recipe_for(family: Family, preset: Preset, overrides: TrainingOverrides) -> Recipe:
-    """The numbers of a preset with what the caller wants otherwise."""
+    """The numbers of a preset with what the caller wants otherwise. Raises InvalidRequest."""
     balanced = _BY_FAMILY[family]
     if preset == "seed":
         return _overridden(_write_up(balanced), overrides)
@@ -133,6 +135,12 @@ def _overridden(recipe: Recipe, overrides: TrainingOverrides) -> Recipe:
     wanted = replace(recipe, shape=replace(recipe.shape, **named), **given)
     if not wanted.text_encoder_learning_rate:  # what does not learn needs no adapter
         wanted = replace(wanted, shape=replace(wanted.shape, text_encoder_rank=0))
+    if wanted.accumulation % wanted.processes:
+        raise InvalidRequest(
+            f"A step has `accumulation` batches, {wanted.accumulation} of them, and "
+            f"{wanted.processes} processes cannot share them evenly. Set `accumulation` to "
+            f"{wanted.processes}, and `batch` to fewer pictures if a step shall have no more."
+        )
     return replace(wanted, prior_batch=_prior_batch(recipe, wanted))
 
 

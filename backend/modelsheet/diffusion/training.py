@@ -14,6 +14,7 @@ from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.batch import Batch, BatchSource, PriorExamples
 from modelsheet.diffusion.checkpoint import Checkpoint
+from modelsheet.diffusion.company import Company
 from modelsheet.diffusion.conditioning import Conditioning
 from modelsheet.diffusion.dataset import Instance
 from modelsheet.diffusion.loss import add_noise, per_sample_mse, target_for, weighted_loss
@@ -49,7 +50,7 @@ class Training:
     """Everything that moves while a subject is learnt. All randomness is in `source`.
 
     `spares_memory` once the device had too little of it: then activations are computed twice and
-    what is idle is set aside.
+    what is idle is set aside. `company` are the processes that learn together.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Training:
         self.source = BatchSource(base, instances, prior, recipe, generator)
         self.conditioning = Conditioning(base, adapter, self.source.prompts)
         self.step = 0
+        self.company = Company()
         self.spares_memory = False
         self.optimizer = make_optimizer(adapter, recipe)
         # fp16's small gradients would be lost; bf16 and fp32 need no scaling.
@@ -99,6 +101,10 @@ class Training:
         self.source.restore(saved.position)
         self.step = saved.step
 
+    def require_company_alike(self) -> None:
+        """Raises WorkerCrashed: the others do not begin from the same place."""
+        self.company.require_alike(self.step, self.snapshot()[0])
+
     @contextmanager
     def everything_present(self) -> Iterator[None]:
         """Bring back, for as long as the block runs, what was set aside to spare memory."""
@@ -123,8 +129,9 @@ class Training:
     def _advance(self) -> StepReport:
         set_rates(self.optimizer, self.step, self.recipe)
         drawn = [self.source.draw() for _ in range(self.recipe.accumulation)]
-        instance, prior = self._gradients(drawn)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        instance, prior = self.company.add_up(parameters, self._gradients(drawn))
+        self._require_sound(instance + prior)
         self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT_NORM)
         self.scaler.step(self.optimizer)
@@ -134,7 +141,9 @@ class Training:
         return StepReport(self.step, self.recipe.training_steps, instance, prior)
 
     def _gradients(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
-        """Mean losses of the batches; once more, sparing memory, where there was too little."""
+        """This process' part of the batches' mean losses; once more, sparing memory, where there
+        was too little.
+        """
         try:
             return self._accumulate(drawn)
         except torch.OutOfMemoryError:
@@ -153,9 +162,8 @@ class Training:
 
     def _accumulate(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
         instances, priors = 0.0, 0.0
-        for batch, prior_batch in drawn:
+        for batch, prior_batch in self.company.share(drawn):
             instance, prior = self._losses(batch, prior_batch)
-            self._require_sound(float((instance + prior).detach()))
             torch.autograd.backward(self.scaler.scale((instance + prior) / len(drawn)))
             instances += float(instance.detach()) / len(drawn)
             priors += float(prior.detach()) / len(drawn)

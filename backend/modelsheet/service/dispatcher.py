@@ -33,7 +33,7 @@ from modelsheet.service.executors.port import (
 from modelsheet.service.gate import Gate
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger, StaleReport
-from modelsheet.service.outcomes import Outcomes
+from modelsheet.service.outcomes import Outcomes, as_loss
 from modelsheet.service.overview import overview
 from modelsheet.service.publication import Publisher
 from modelsheet.service.reserve import Reserve
@@ -223,6 +223,7 @@ class Dispatcher:
     def _take(self, report: Report) -> None:
         if isinstance(report, Room):
             return  # the next turn looks how many there are
+        report = as_loss(report)
         run = self._runs.get(report.job_id)
         if run is None or report.fence != run.job.fence:
             _log.info("A late report of job %s, fence %s is dropped", report.job_id, report.fence)

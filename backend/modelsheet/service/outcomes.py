@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelsheet.contract import JobError, LearnResult
-from modelsheet.errors import DiskFull
+from modelsheet.errors import DiskFull, WorkerCrashed
 from modelsheet.service.executors.port import (
     Advanced,
     Failed,
@@ -26,6 +26,13 @@ _DISK_FULL = JobError(
     sentence="The disk of the data folder is full; free some space and resume the job.",
     retryable=True,
 )
+
+
+def as_loss(report: JobReport) -> JobReport:
+    """A worker that lost one of its own processes has lost the job as if it had died itself."""
+    if isinstance(report, Failed) and report.error.code == WorkerCrashed.code:
+        return Lost(job_id=report.job_id, fence=report.fence, reason=report.error.sentence)
+    return report
 
 
 class Outcomes:

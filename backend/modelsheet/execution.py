@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -68,11 +69,32 @@ class JobContext(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Warm:
+    """What a runner has in memory, or a job needs there: a base model, and adapters of it by their
+    sha256.
+    """
+
+    base_model: str = ""
+    adapters: tuple[str, ...] = ()
+
+    def covers(self, needs: Warm) -> int:
+        """How much of that is there: 0 nothing, 1 the base model, 2 the adapters too."""
+        if not needs.base_model or self.base_model != needs.base_model:
+            return 0
+        return 2 if needs.adapters and set(needs.adapters) <= set(self.adapters) else 1
+
+
 class Runner(Protocol):
     """Carries out jobs one at a time and keeps models warm between them.
 
     Raises ModelsheetError for the artist, Cancelled on CANCEL, SteppedAside on YIELD and PAUSE.
     """
+
+    @property
+    def warm(self) -> Warm:
+        """What the next job would not have to load; asked from any thread."""
+        ...
 
     def run(self, request: Request, context: JobContext) -> Result: ...
 

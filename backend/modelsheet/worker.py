@@ -38,7 +38,7 @@ from modelsheet.diffusion.pictures import read_picture
 from modelsheet.diffusion.wardrobe import Garment
 from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory
-from modelsheet.execution import JobContext, Request, Result
+from modelsheet.execution import JobContext, Request, Result, Warm
 from modelsheet.prompts import ExpandedPrompt, expand
 from modelsheet.subjects import SubjectRecord, SubjectStore
 
@@ -55,6 +55,13 @@ class Worker:
         self._base: BaseModel | None = None
         self._seeing: Clip | None = None
         self._studio: Studio | None = None
+
+    @property
+    def warm(self) -> Warm:
+        base, studio = self._base, self._studio
+        if base is None or studio is None:
+            return Warm()
+        return Warm(base.id, tuple(studio.wardrobe.adapters))
 
     def run(self, request: Request, context: JobContext) -> Result:
         """Raises ModelsheetError, Cancelled, SteppedAside."""

@@ -102,6 +102,23 @@ def test_what_was_worn_before_leaves_no_trace(
     assert all(torch.equal(a, b) for a, b in zip(outputs(wardrobe.base), bare, strict=True))
 
 
+def test_beyond_the_most_adapters_the_one_not_worn_for_longest_goes(
+    wardrobe: Wardrobe, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelsheet.diffusion.wardrobe._MOST_ADAPTERS", 2)
+    bare = outputs(wardrobe.base)
+    second, third = (
+        Path(shutil.copy(saved, tmp_path / name)) for name in ("2.safetensors", "3.safetensors")
+    )
+    first = worn(wardrobe, saved)
+    for file in (second, saved, third):
+        worn(wardrobe, file)
+
+    assert wardrobe.adapters == [f"{saved}", f"{third}"]
+    assert all(torch.equal(a, b) for a, b in zip(worn(wardrobe, saved), first, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(worn(wardrobe), bare, strict=True))
+
+
 def test_equal_adapters_have_equal_bytes_and_no_path_of_this_machine(
     sd15: BaseModel, tmp_path: Path
 ) -> None:

@@ -66,8 +66,8 @@ def test_painting_takes_the_subjects_it_names_and_learning_the_names_of_all(
     painting = pack(assignment(tmp_path, GenerateRequest(prompt=f"@{record.handle}")), tmp_path)
     learning = pack(assignment(tmp_path, _LEARN), tmp_path)
 
-    assert painting.adapters == (record.adapter_sha256,)
-    assert painting.base_model == record.base_model
+    assert painting.needs.adapters == (record.adapter_sha256,)
+    assert painting.needs.base_model == record.base_model
     for files in painting.subjects.values():
         write_files(away / "whole", files)
     for files in learning.subjects.values():

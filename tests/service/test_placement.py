@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from modelsheet.execution import Warm
 from modelsheet.service.executors.luggage import Luggage
 from modelsheet.service.executors.ray_driver import warmest
-from modelsheet.service.executors.ray_messages import Hello
 from modelsheet.service.executors.ray_seat import Seat
 
 
@@ -16,12 +16,11 @@ class FreeSeat:
     """As much of a seat as is looked at."""
 
     name: str
-    hello: Hello
+    warm: Warm
 
 
 def seat(name: str, base_model: str = "", *adapters: str) -> Seat:
-    hello = Hello(version="1", node="n", base_model=base_model, adapters=list(adapters))
-    return cast(Seat, FreeSeat(name, hello))
+    return cast(Seat, FreeSeat(name, Warm(base_model, adapters)))
 
 
 def chosen(luggage: Luggage, *free: Seat) -> str:
@@ -31,7 +30,7 @@ def chosen(luggage: Luggage, *free: Seat) -> str:
 
 
 def test_the_adapter_counts_most_then_the_base_model() -> None:
-    hero = Luggage({}, {}, "sd15", ("hero",))
+    hero = Luggage({}, {}, Warm("sd15", ("hero",)))
     cold, based, dressed = seat("cold"), seat("based", "sd15"), seat("dressed", "sd15", "hero")
 
     assert chosen(hero, cold, based, dressed) == "dressed"
@@ -39,14 +38,21 @@ def test_the_adapter_counts_most_then_the_base_model() -> None:
 
 
 def test_an_adapter_on_another_base_model_is_worth_nothing() -> None:
-    hero = Luggage({}, {}, "sd15", ("hero",))
+    hero = Luggage({}, {}, Warm("sd15", ("hero",)))
 
     assert chosen(hero, seat("other", "sdxl", "hero"), seat("based", "sd15")) == "based"
 
 
+def test_learning_which_takes_adapters_off_goes_where_the_fewest_are() -> None:
+    learning = Luggage({}, {}, Warm("sd15"))
+    dressed, based = seat("dressed", "sd15", "hero", "imp"), seat("based", "sd15", "hero")
+
+    assert chosen(learning, dressed, based) == "based"
+
+
 def test_what_nobody_has_goes_where_nothing_is_lost() -> None:
-    assert chosen(Luggage({}, {}, "sd15"), seat("other", "sdxl"), seat("cold")) == "cold"
+    assert chosen(Luggage({}, {}, Warm("sd15")), seat("other", "sdxl"), seat("cold")) == "cold"
 
 
 def test_nobody_free_is_nobody_chosen() -> None:
-    assert warmest([], Luggage({}, {}, "sd15")) is None
+    assert warmest([], Luggage({}, {}, Warm("sd15"))) is None

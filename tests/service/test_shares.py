@@ -67,3 +67,30 @@ def test_learning_is_not_paid_with_pictures() -> None:
     shares.welcome(learning)
 
     assert shares.fairest(learning) == learning[0]
+
+
+def test_of_those_who_had_as_much_the_one_comes_first_whose_models_are_there() -> None:
+    shares = Shares()
+    takes = dict.fromkeys(("ann", "ben", "cyd"), 4.0)
+    serve(shares, [queued_job(owner, 0) for owner in takes], takes, until_s=12.0)
+    queued = [queued_job(owner, 1) for owner in takes]
+    shares.welcome(queued)
+
+    chosen = shares.fairest(queued, lambda job: job.view.owner == "cyd")
+
+    assert chosen == queued[2]
+
+
+def test_warm_models_give_nobody_more_than_a_job_and_a_half() -> None:
+    shares = Shares()
+    queued = [queued_job(owner, n) for owner in ("ann", "ben", "cyd") for n in range(50)]
+    for _ in range(60):
+        shares.welcome(queued)
+        job = shares.fairest(queued, lambda job: 2 if job.view.owner == "cyd" else 0)
+        assert job is not None
+        queued.remove(job)
+        shares.started(job)
+        shares.ended(job, 4.0)
+
+        had = [shares.used_s[owner] for owner in ("ann", "ben", "cyd")]
+        assert max(had) - min(had) <= 6.0

@@ -32,13 +32,14 @@ from modelsheet.contract import (
     Recipe,
 )
 from modelsheet.errors import Cancelled, DiskFull
-from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
+from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside, Warm
 from modelsheet.prompts import expand
 from modelsheet.shots import Shot, plan
 from modelsheet.subjects import ADAPTER, SubjectRecord, SubjectStore, write_record
 
 STEPS = 20
 LOADS = "loads.jsonl"  # of a cluster's toys
+_MOST_ADAPTERS = 16
 OTHER_MODEL = BaseModelView(id="other", family="sprite32", resolution=32, available=True)
 TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
 
@@ -64,7 +65,7 @@ class ToyRunner:
         self._data_dir = data_dir
         # On a cluster the data folder is the worker's own; this one is everybody's.
         self._toys = Path(os.environ.get("MODELSHEET_TOYS", data_dir))
-        self._loaded: tuple[str, ...] = ()
+        self.warm = Warm()
 
     def run(self, request: Request, context: JobContext) -> Result:
         if isinstance(request, LearnRequest):
@@ -73,18 +74,21 @@ class ToyRunner:
             return self._generate(request, context)
         return self._describe(request)
 
-    def _load(self, base_model: str, adapters: tuple[str, ...], job_id: str) -> None:
-        """Have these in memory; on a cluster, note what was there already."""
-        before, self._loaded = self._loaded, (base_model, *adapters)
+    def _load(self, needs: Warm, job_id: str) -> None:
+        """Have this in memory as the true worker does, where learning and another base model take
+        all adapters off; on a cluster, note what was there already.
+        """
+        before = self.warm
+        kept = before.adapters if before.covers(needs) and needs.adapters else ()
+        adapters = [one for one in kept if one not in needs.adapters]
+        self.warm = Warm(needs.base_model, (*adapters, *needs.adapters)[-_MOST_ADAPTERS:])
         if "MODELSHEET_TOYS" in os.environ:
-            has_base = before[:1] == (base_model,)
-            has_adapters = has_base and set(adapters) <= set(before)
-            line = {"job": job_id, "base": has_base, "adapters": has_adapters}
+            line = {"job": job_id, "covered": before.covers(needs)}
             with (self._toys / LOADS).open("a") as stream:
                 stream.write(json.dumps(line) + "\n")
 
     def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
-        self._load(request.base_model, (), context.job_id)
+        self._load(Warm(request.base_model), context.job_id)
         total = request.overrides.training_steps or STEPS
         words = set(request.class_noun.split())
         step, state = _resume(context.checkpoint_dir)
@@ -111,7 +115,7 @@ class ToyRunner:
         subjects = SubjectStore(self._data_dir).list(context.owner or None)
         named = expand(request.prompt, subjects)
         adapters = tuple(subject.adapter_sha256 for subject in named.subjects)
-        self._load(named.base_model or "sprite32", adapters, context.job_id)
+        self._load(Warm(named.base_model or "sprite32", adapters), context.job_id)
         images = []
         for index, shot in enumerate(shots):
             self._misbehave(words, index + 1, context)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.embedding import rows_applied
 from modelsheet.diffusion.prompt_embeds import embed_prompt
 
-_MOST_ADAPTERS = 8  # each is a few MB; beyond them all are taken off and begun anew
+_MOST_ADAPTERS = 16  # each is a few MB; beyond them whoever was not worn for longest goes
 _MOST_PROMPTS = 256
 
 
@@ -43,10 +43,15 @@ class Wardrobe:
 
     def __init__(self, base: BaseModel) -> None:
         self.base = base
-        self._names: dict[str, str] = {}
+        self._names: OrderedDict[str, str] = OrderedDict()  # by sha256, the last worn at the end
         self._number = 0
         self._worn: tuple[tuple[str, ...], float] | None = None
         self._prompts: OrderedDict[tuple[object, ...], PromptEmbeds] = OrderedDict()
+
+    @property
+    def adapters(self) -> list[str]:
+        """The adapters in memory, by sha256."""
+        return list(self._names)
 
     def put_on(self, outfit: Outfit) -> None:
         """Let the UNet paint with this outfit; nothing is done when it wears it already."""
@@ -86,16 +91,27 @@ class Wardrobe:
     def _hung_up(self, garments: Sequence[Garment]) -> list[str]:
         """Load what is not loaded yet, and give the names the base knows the garments by."""
         missing = [each for each in garments if each.sha256 not in self._names]
-        if len(self._names) + len(missing) > _MOST_ADAPTERS:
-            self.empty()
-            missing = list(garments)
+        self._make_room(len(missing), {each.sha256 for each in garments})
         for garment in missing:
             self._number += 1
             name = f"subject_{self._number}"
             self._load(garment.file, name)
             self._names[garment.sha256] = name
             self._worn = None  # loading puts the new one on
+        for garment in garments:
+            self._names.move_to_end(garment.sha256)
         return [self._names[each.sha256] for each in garments]
+
+    def _make_room(self, wanted: int, kept: Collection[str]) -> None:
+        spare = [sha256 for sha256 in self._names if sha256 not in kept]
+        excess = len(self._names) + wanted - _MOST_ADAPTERS
+        gone = [self._names.pop(sha256) for sha256 in spare[: max(0, excess)]]
+        if gone:
+            self._worn = None
+            with warnings.catch_warnings():
+                # Whichever is put on instead, another outfit comes next.
+                warnings.filterwarnings("ignore", message="Adapter .* was active which is now")
+                self.base.pipeline.delete_adapters(gone)
 
     def _load(self, file: Path, name: str) -> None:
         with warnings.catch_warnings():

@@ -92,7 +92,9 @@ class Dispatcher:
         self._turns = Turns(timings.quantum_s, timings.burst_s)
         self._backoff = BackOff(timings.backoff_s)
         grace_s = timings.cancel_grace_s
-        self._steering = Steering(ledger, self._turns, gate, self._backoff, grace_s, gpus_of)
+        self._steering = Steering(
+            ledger, self._turns, gate, self._backoff, grace_s, gpus_of, self._executor.warmth
+        )
         self._runs: dict[str, Run] = {}  # by job
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="dispatcher", daemon=True)

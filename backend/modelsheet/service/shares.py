@@ -4,17 +4,26 @@ Start-time fair queueing (Goyal, Vin and Cheng, 1996): each artist has an accoun
 their jobs ran, and the lowest account is served next. What a job will take is not known before it
 ends, so it is charged what jobs of its kind took lately, and corrected afterwards. Whoever was away
 does not come back with a claim on the time they did not use.
+
+Accounts nearer to each other than half a job are alike: among those artists the one comes first
+whose models a free worker has in memory, so that turns cost as little loading as can be.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from modelsheet.service.job import Job
 
 _NEWEST = 0.3  # weight of the last job in what its kind is expected to take
+_ALIKE = 0.5  # of a job
+Warmth = Callable[[Job], int]
 _Artist = tuple[str, int]  # and urgency: learning is not paid with pictures
+
+
+def no_warmth(job: Job) -> int:
+    return 0
 
 
 class Shares:
@@ -38,13 +47,22 @@ class Shares:
             self._accounts[artist] = max(self._account(artist), min(floor, default=0.0))
         self._active = active
 
-    def fairest(self, jobs: Sequence[Job]) -> Job | None:
-        """Return the first job of the artist who had least; of those alike, who waits longest."""
-        return min(
-            jobs,
-            key=lambda job: (self._account(_artist(job)), self._served.get(_artist(job), 0)),
-            default=None,
-        )
+    def fairest(self, jobs: Sequence[Job], warmth: Warmth = no_warmth) -> Job | None:
+        """Return the first job of the artist who had least; of those alike, the warmest, and of
+        those who waits longest.
+        """
+        firsts: dict[_Artist, Job] = {}
+        for job in jobs:
+            firsts.setdefault(_artist(job), job)
+        least_s = min(map(self._account, firsts), default=0.0)
+
+        def order(job: Job) -> tuple[bool, int, float, int]:
+            artist = _artist(job)
+            above_s = self._account(artist) - least_s
+            is_ahead = above_s > self._expected_s.get(job.view.kind, 0.0) * _ALIKE
+            return is_ahead, -warmth(job), above_s, self._served.get(artist, 0)
+
+        return min(firsts.values(), key=order, default=None)
 
     def started(self, job: Job) -> None:
         artist = _artist(job)

@@ -30,7 +30,8 @@ class Run:
 
 class Steering:
     """Decides which job is next and what the running ones are told. `gpus_of` says how many jobs
-    of an artist may run at once, 0 for as many as there is room for.
+    of an artist may run at once, 0 for as many as there is room for; `warmth`, how much of what a
+    job needs a free worker has in memory.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Steering:
         backoff: BackOff,
         cancel_grace_s: float,
         gpus_of: Callable[[str], int],
+        warmth: Callable[[Job], int],
     ) -> None:
         self._ledger = ledger
         self._turns = turns
@@ -48,6 +50,7 @@ class Steering:
         self._backoff = backoff
         self._cancel_grace_s = cancel_grace_s
         self._gpus_of = gpus_of
+        self._warmth = warmth
         self._interrupts: dict[str, float] = {}  # when which jobs shall step aside
 
     def next(self, runs: Collection[Run]) -> Job | None:
@@ -55,7 +58,8 @@ class Steering:
         if not self._gate.is_open:
             return None
         full = self._full(runs)
-        return self._turns.next([job for job in self._ready() if job.view.owner not in full])
+        ready = [job for job in self._ready() if job.view.owner not in full]
+        return self._turns.next(ready, self._warmth)
 
     def steer(self, runs: Collection[Run], executor: Executor) -> None:
         """Tell each running job what it must know, once, and kill it when it does not listen."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelsheet.service.job import PRIORITIES, Job
-from modelsheet.service.shares import Shares
+from modelsheet.service.shares import Shares, Warmth, no_warmth
 
 
 def is_urgent(job: Job) -> bool:
@@ -31,13 +31,13 @@ class Turns:
         self._begun: set[str] = set()  # learning that stepped aside goes on before others begin
         self._shares = Shares()
 
-    def next(self, queued: Sequence[Job]) -> Job | None:
+    def next(self, queued: Sequence[Job], warmth: Warmth = no_warmth) -> Job | None:
         """Return the job to start; `queued` is in order of priority and place."""
         self._shares.welcome(queued)
         patient = [job for job in queued if not is_urgent(job)]
         if patient and self._owed_s >= self._burst_s:
-            return self._fairest(patient)
-        return self._fairest(queued)
+            return self._fairest(patient, warmth)
+        return self._fairest(queued, warmth)
 
     def started(self, job: Job, now: float) -> None:
         self._shares.started(job)
@@ -69,8 +69,8 @@ class Turns:
         wanted = not is_urgent(running) and any(job.priority > running.priority for job in queued)
         return self._undisturbed_until.get(running.id) if wanted else None
 
-    def _fairest(self, queued: Sequence[Job]) -> Job | None:
+    def _fairest(self, queued: Sequence[Job], warmth: Warmth) -> Job | None:
         """Return the first job of the artist who had least, among the most urgent ones."""
         alike = [job for job in queued if job.priority == queued[0].priority]
         begun = [job for job in alike if job.id in self._begun]
-        return self._shares.fairest(begun or alike)
+        return self._shares.fairest(begun or alike, warmth)

@@ -13,6 +13,7 @@ from modelsheet.execution import Directive, Runner
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt, carry_out
 from modelsheet.service.executors.port import Assignment, Sink
+from modelsheet.service.job import Job
 
 
 class InlineExecutor:
@@ -44,6 +45,9 @@ class InlineExecutor:
 
     def kill(self, job_id: str) -> None:
         self.tell(job_id, Directive.CANCEL)
+
+    def warmth(self, job: Job) -> int:
+        return 0  # there is no choice of workers
 
     def workers(self) -> list[WorkerView]:
         busy = [*self._running, *[""] * self.slots][: self.slots]

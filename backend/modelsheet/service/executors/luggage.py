@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from modelsheet.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.contract import DownloadRequest, GenerateRequest
+from modelsheet.contract import DescribeRequest, DownloadRequest, GenerateRequest, LearnRequest
 from modelsheet.errors import ModelsheetError
-from modelsheet.execution import Request
+from modelsheet.execution import Request, Warm
 from modelsheet.manifest import MANIFEST, FileEntry, Manifest
 from modelsheet.prompts import expand
 from modelsheet.service.blobs import BlobStore
@@ -23,19 +23,19 @@ from modelsheet.service.executors.port import Assignment
 from modelsheet.subjects import NAME, RECORD, SubjectRecord, SubjectStore
 
 Files = dict[str, bytes]
+ModelRequest = LearnRequest | GenerateRequest | DescribeRequest
 _NOUNS = "class_nouns.txt"
 
 
 @dataclass(frozen=True)
 class Luggage:
     """`files` go below the job's folder. A subject's files go to those who lack them: its key says
-    which they are. `base_model` and `adapters` are what the job needs in memory.
+    which they are. `needs` is what the job wants in memory.
     """
 
     files: Files
     subjects: dict[str, Files] = field(default_factory=dict)
-    base_model: str = ""
-    adapters: tuple[str, ...] = ()
+    needs: Warm = Warm()
 
 
 def pack(assignment: Assignment, data_dir: Path) -> Luggage:
@@ -53,8 +53,19 @@ def pack(assignment: Assignment, data_dir: Path) -> Luggage:
     subjects = dict(_whole(store, record) for record in named)
     if not named:  # others' identifiers must not be chosen again
         subjects = dict(_outline(record) for record in store.list())
+    return Luggage(files, subjects, _needs(request, named))
+
+
+def needs_of(request: Request, owner: str, data_dir: Path) -> Warm:
+    """Return what a job of this artist wants in memory."""
+    if isinstance(request, DownloadRequest):
+        return Warm()
+    return _needs(request, _named(request, SubjectStore(data_dir).list(owner or None)))
+
+
+def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> Warm:
     base = named[0].base_model if named else request.base_model or DEFAULT_BASE_MODEL
-    return Luggage(files, subjects, base, tuple(record.adapter_sha256 for record in named))
+    return Warm(base, tuple(record.adapter_sha256 for record in named))
 
 
 def read_folder(folder: Path, prefix: str = "") -> Files:

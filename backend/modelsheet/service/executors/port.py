@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from modelsheet.contract import JobError, JobRequest, JobResult, Model, Progress, WorkerView
 from modelsheet.execution import Directive
+from modelsheet.service.job import Job
 
 
 class Assignment(Model):
@@ -133,6 +134,12 @@ class Executor(Protocol):
 
     def kill(self, job_id: str) -> None:
         """End the running attempt by force; its report is Lost."""
+        ...
+
+    def warmth(self, job: Job) -> int:
+        """How much of what a job needs a free worker has in memory: 0 nothing, 1 the base model, 2
+        its adapters too.
+        """
         ...
 
     def workers(self) -> list[WorkerView]:

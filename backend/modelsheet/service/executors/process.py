@@ -35,6 +35,7 @@ from modelsheet.service.executors.port import (
 )
 from modelsheet.service.executors.vitals import Patience, Vitals
 from modelsheet.service.executors.worker_log import WorkerLog
+from modelsheet.service.job import Job
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +79,9 @@ class ProcessExecutor:
     def kill(self, job_id: str) -> None:
         if self._worker is not None and self._worker.job_id == job_id:
             self._worker.process.kill()
+
+    def warmth(self, job: Job) -> int:
+        return 0  # there is no choice of workers
 
     def workers(self) -> list[WorkerView]:
         job_id = "" if self._worker is None else self._worker.job_id

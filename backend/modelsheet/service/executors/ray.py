@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -20,9 +21,10 @@ from pydantic import BaseModel, ValidationError
 
 from modelsheet.contract import WorkerView
 from modelsheet.errors import ModelsheetError
-from modelsheet.execution import Directive
+from modelsheet.execution import Directive, Warm
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.frames import read_frame, write_frame
+from modelsheet.service.executors.luggage import needs_of
 from modelsheet.service.executors.port import (
     Advanced,
     Assignment,
@@ -47,10 +49,12 @@ from modelsheet.service.executors.ray_messages import (
 )
 from modelsheet.service.executors.vitals import Patience
 from modelsheet.service.executors.worker_log import WorkerLog
+from modelsheet.service.job import Job
 
 _log = logging.getLogger(__name__)
 _FIRST_ANSWER_S = 60.0  # from the cluster, when an earlier service left jobs running in it
 _LONGEST_REST_S = 30.0
+_MOST_NEEDS = 1000  # jobs of which we remember what they want in memory
 
 
 class RayExecutor:
@@ -71,12 +75,14 @@ class RayExecutor:
     ) -> None:
         limits = json.dumps(asdict(patience or Patience()))
         self._arguments = [str(data_dir), factory, address, namespace, limits]
-        self._cwd = data_dir
+        self._data_dir = data_dir
         self._log = WorkerLog(log_file)
         self._sink = sink
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._workers: list[WorkerView] = []
+        self._free: list[Warm] = []  # what each free worker has in memory
+        self._needs: OrderedDict[str, Warm] = OrderedDict()  # by job
         self._assignments: dict[str, Assignment] = {}
         self._told: dict[str, Directive] = {}
         self._left: list[Attempt] | None = []  # None once the first Resume is answered or given up
@@ -103,6 +109,7 @@ class RayExecutor:
         with self._lock:
             self._assignments[assignment.job_id] = assignment
             self._told.pop(assignment.job_id, None)
+            self._take_warmest(self._needs.pop(assignment.job_id, Warm()))
         self._send(assignment)
 
     def tell(self, job_id: str, directive: Directive) -> None:
@@ -113,6 +120,20 @@ class RayExecutor:
     def kill(self, job_id: str) -> None:
         if not self._send(Kill(job_id=job_id)) or not self._workers:
             self._give_up(job_id, _out_of_reach)
+
+    def warmth(self, job: Job) -> int:
+        if job.id not in self._needs:
+            self._needs[job.id] = needs_of(job.request, job.view.owner, self._data_dir)
+            while len(self._needs) > _MOST_NEEDS:
+                self._needs.popitem(last=False)
+        needs = self._needs[job.id]
+        with self._lock:
+            return max((warm.covers(needs) for warm in self._free), default=0)
+
+    def _take_warmest(self, needs: Warm) -> None:
+        """Count on one free worker less, until the driver says who is."""
+        if self._free:
+            self._free.remove(max(self._free, key=lambda warm: warm.covers(needs)))
 
     def workers(self) -> list[WorkerView]:
         return self._workers
@@ -134,7 +155,7 @@ class RayExecutor:
     def _keep_driver(self) -> None:
         rest_s = 1.0
         while not self._closed.is_set():
-            process = _spawn(self._arguments, self._cwd)
+            process = _spawn(self._arguments, self._data_dir)
             self._process = process
             assert process.stderr is not None
             words = self._log.follow(process.stderr)
@@ -175,6 +196,8 @@ class RayExecutor:
             case Resumed():
                 self._take_up(message.jobs)
             case Staff():
+                with self._lock:
+                    self._free = _warm_of_free(message)
                 self._set_workers(message.workers)
             case Advanced() | Silent():
                 if self._is_current(message):
@@ -255,6 +278,11 @@ def namespace_of(data_dir: Path) -> str:
     if not file.exists():
         file.write_text(f"modelsheet-{secrets.token_hex(8)}", encoding="utf-8")
     return file.read_text(encoding="utf-8")
+
+
+def _warm_of_free(staff: Staff) -> list[Warm]:
+    both = zip(staff.workers, staff.adapters, strict=True)
+    return [Warm(one.base_model, tuple(adapters)) for one, adapters in both if not one.job_id]
 
 
 def _displaced(which: Attempt) -> StoppedEarly:

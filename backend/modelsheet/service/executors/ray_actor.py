@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 import modelsheet
-from modelsheet.execution import Directive, Runner, RunnerFactory
+from modelsheet.execution import Directive, Runner, RunnerFactory, Warm
 from modelsheet.model_registry import REGISTRY
 from modelsheet.service.executors.attempt import carry_out
 from modelsheet.service.executors.environment import OFFLINE
@@ -47,28 +47,24 @@ class GpuWorker:
         self._attempt: RemoteAttempt | None = None
         self._thread: threading.Thread | None = None
         self._runner: Runner | None = None
-        self._base_model = ""
-        self._adapters: list[str] = []
         self._subjects: list[str] = []
         self._asked_at = time.monotonic()
         threading.Thread(target=self._watch, name="lonely", daemon=True).start()
 
     def hello(self) -> str:
         """Return a Hello as JSON."""
-        attempt = self._attempt
+        attempt, warm = self._attempt, self._warm
         return Hello(
             version=modelsheet.__version__,
             node=os.uname().nodename,
             attempt=Which(job_id=attempt.job_id, fence=attempt.fence) if attempt else None,
             is_busy=self._is_busy,
-            base_model=self._base_model,
-            adapters=self._adapters,
+            base_model=warm.base_model,
+            adapters=list(warm.adapters),
             subjects=self._subjects,
         ).model_dump_json()
 
-    def start(
-        self, order: str, files: Files, subjects: dict[str, Files], base: str, adapters: list[str]
-    ) -> bool:
+    def start(self, order: str, files: Files, subjects: dict[str, Files]) -> bool:
         """Begin an Assignment given as JSON; False if another is under way. A subject without
         files is there already.
         """
@@ -83,7 +79,6 @@ class GpuWorker:
             "staging_dir": str(self._folder / "staging"),
         }
         self._attempt = RemoteAttempt(given.model_copy(update=here), self._blobs, self._outbox)
-        self._base_model, self._adapters = base, adapters
         self._thread = threading.Thread(target=self._carry_out, args=(self._attempt,), daemon=True)
         self._thread.start()
         return True
@@ -94,12 +89,20 @@ class GpuWorker:
         if attempt is not None and (attempt.job_id, attempt.fence) == (job_id, fence):
             attempt.tell(Directive(directive))
 
-    def news(self, after: int, wait_s: float) -> list[Item]:
-        """Return what happened since item `after`, which the driver has; wait for the first."""
+    def news(self, after: int, wait_s: float) -> tuple[str, list[str], list[Item]]:
+        """Return which base model and adapters are in memory, and what happened since item `after`,
+        which the driver has; wait for the first.
+        """
         self._asked_at = time.monotonic()
         if self._attempt is not None and self._is_busy:
             self._attempt.flush()
-        return self._outbox.read(after, wait_s)
+        items = self._outbox.read(after, wait_s)
+        warm = self._warm
+        return warm.base_model, list(warm.adapters), items
+
+    @property
+    def _warm(self) -> Warm:
+        return self._runner.warm if self._runner is not None else Warm()
 
     @property
     def _is_busy(self) -> bool:

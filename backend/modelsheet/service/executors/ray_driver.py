@@ -113,8 +113,9 @@ class Driver:
     def tell_staff(self) -> None:
         """Tell the service who is there; said before what else the change means."""
         with self._telling:  # or an older list would come after a newer one
-            seats = list(self._seats.values())
-            self.send(Staff(workers=[seat.view() for seat in seats if seat.is_usable]))
+            seats = [seat for seat in list(self._seats.values()) if seat.is_usable]
+            adapters = [list(seat.warm.adapters) for seat in seats]
+            self.send(Staff(workers=[seat.view() for seat in seats], adapters=adapters))
 
     def _add_seat(self, name: str) -> Seat:
         if name not in self._seats:
@@ -200,15 +201,9 @@ def warmest(free: list[Seat], luggage: Luggage) -> Seat | None:
     others stay warm.
     """
 
-    def warmth(seat: Seat) -> tuple[bool, bool, bool]:
-        assert seat.hello is not None
-        has_base = seat.hello.base_model == luggage.base_model
-        wears = (
-            has_base
-            and bool(luggage.adapters)
-            and set(luggage.adapters) <= set(seat.hello.adapters)
-        )
-        return wears, has_base, not seat.hello.base_model
+    def warmth(seat: Seat) -> tuple[int, bool, int]:
+        warm = seat.warm
+        return warm.covers(luggage.needs), not warm.base_model, -len(warm.adapters)
 
     return max(free, key=warmth, default=None)
 

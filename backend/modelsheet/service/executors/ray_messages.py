@@ -64,10 +64,11 @@ class Resumed(Model):
 
 
 class Staff(Model):
-    """The actors that are ready or at work."""
+    """The actors that are ready or at work, and the adapters that each has in memory."""
 
     kind: Literal["staff"] = "staff"
     workers: list[WorkerView]
+    adapters: list[list[str]]
 
 
 class Hello(Model):

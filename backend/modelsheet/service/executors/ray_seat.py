@@ -14,7 +14,7 @@ from typing import Any
 import modelsheet
 from modelsheet.contract import JobError, WorkerView
 from modelsheet.errors import DiskFull
-from modelsheet.execution import Directive
+from modelsheet.execution import Directive, Warm
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.luggage import Files, Luggage, keep_only, write_files
 from modelsheet.service.executors.port import (
@@ -81,6 +81,12 @@ class Seat:
         return self.hello is not None and self._assignment is None and not self.hello.is_busy
 
     @property
+    def warm(self) -> Warm:
+        """What the actor has in memory; nothing while it is not there."""
+        hello = self.hello
+        return Warm(hello.base_model, tuple(hello.adapters)) if hello is not None else Warm()
+
+    @property
     def is_usable(self) -> bool:
         """Whether it carries out a job of ours, or could."""
         return self.hello is not None and (self._assignment is not None or self.is_free)
@@ -116,14 +122,10 @@ class Seat:
         self._vitals.move()
         known = set(hello.subjects)
         subjects = {k: {} if k in known else files for k, files in luggage.subjects.items()}
-        adapters = list(luggage.adapters)
         self._starting = self._begun = self._actor.start.remote(
-            assignment.model_dump_json(), luggage.files, subjects, luggage.base_model, adapters
+            assignment.model_dump_json(), luggage.files, subjects
         )
-        now = {"base_model": luggage.base_model, "adapters": adapters, "subjects": list(subjects)}
-        with self._lock:
-            if self.hello is not None:
-                self.hello = hello.model_copy(update=now)
+        self._note(subjects=list(subjects))
         return True
 
     def tell(self, directive: Directive) -> None:
@@ -171,8 +173,10 @@ class Seat:
         started, self._starting = self._starting, None
         if started is not None:
             self._look_at_start(started)
-        items = self._wait_for(self._actor.news.remote(self._seen, _NEWS_WAIT_S))
+        news = self._actor.news.remote(self._seen, _NEWS_WAIT_S)
+        base_model, adapters, items = self._wait_for(news)
         self._vitals.beat()
+        self._note(base_model=base_model, adapters=adapters)
         for number, said, files in items:
             self._receive(FROM_ACTOR.validate_json(said), files)
             self._seen = max(self._seen, number)
@@ -244,9 +248,14 @@ class Seat:
     def _free(self) -> None:
         with self._lock:
             self._assignment = None
-            if self.hello is not None:
-                self.hello = self.hello.model_copy(update={"is_busy": False, "attempt": None})
+        self._note(is_busy=False, attempt=None)
         self._on_change()
+
+    def _note(self, **news: object) -> None:
+        """Keep what is known of the actor up to date."""
+        with self._lock:
+            if self.hello is not None:
+                self.hello = self.hello.model_copy(update=news)
 
     def _bury(self, reason: str) -> None:
         with self._lock:

@@ -33,6 +33,7 @@ from modelsheet.diffusion.contestant import (
 from modelsheet.diffusion.doll import DOLLS, Doll, read_dolls
 from modelsheet.diffusion.exam import INFERENCE_STEPS, Exam, Report, Result
 from modelsheet.diffusion.eyes import Senses, clip_eyes, dino_eyes
+from modelsheet.diffusion.own_doll import read_own
 from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
@@ -46,12 +47,17 @@ _PRESETS = ("quick", _BALANCED, "thorough", "seed")
 _SUBJECTS_HELP = (
     "a folder of drawn subjects, each a folder with subject.json (class noun, captioned "
     "references, prompts with true pictures) and its PNGs, or the DreamBooth data set's, with "
-    f"{dreambooth_set.LIST} (default: %(default)s, where that exists)"
+    f"{dreambooth_set.LIST}, or a document of your own, .ora, whose layers are the "
+    "references (default: %(default)s, where that exists)"
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subjects", type=Path, default=DOLLS, help=_SUBJECTS_HELP)
+    parser.add_argument("--class-noun", default="", help="what your own document shows")
+    parser.add_argument(
+        "--ask", nargs="+", default=[], metavar="WORDS", help="prompts for it, without its name"
+    )
     parser.add_argument("--base", default=DEFAULT_BASE_MODEL, help="base model (%(default)s)")
     parser.add_argument("--device", help="cpu or cuda; by default cuda where there is one")
     parser.add_argument(
@@ -126,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _exams(arguments: argparse.Namespace, base: BaseModel, senses: Senses) -> list[Exam]:
-    dolls = _read_subjects(arguments.subjects)
+    dolls = _read_subjects(arguments)
     chosen = dolls
     if arguments.only:
         if max(arguments.only) >= len(dolls):
@@ -140,7 +146,10 @@ def _exams(arguments: argparse.Namespace, base: BaseModel, senses: Senses) -> li
     return exams
 
 
-def _read_subjects(folder: Path) -> list[Doll]:
+def _read_subjects(arguments: argparse.Namespace) -> list[Doll]:
+    folder: Path = arguments.subjects
+    if folder.is_file():
+        return [read_own(folder, arguments.class_noun, arguments.ask)]
     if (folder / dreambooth_set.LIST).is_file():
         return dreambooth_set.read_dreambooth(folder)
     return read_dolls(folder)

@@ -1,0 +1,45 @@
+"""An artist's own document as a test subject: its layers are the references, truths unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelsheet.diffusion.captions import caption_of
+from modelsheet.diffusion.doll import Doll, prompt_for
+from modelsheet.documents import read_layers
+from modelsheet.errors import InvalidRequest
+
+# Each in the words of the embedded base model.
+ASKED = (
+    "holding sword",
+    "holding war axe",
+    "holding scythe",
+    "holding trident",
+    "with blue knight shield",
+    "with red book",
+    "wearing red robe",
+    "wearing chain mail",
+    "red cloak",
+    "black cloak",
+    "on grass floor",
+    "holding sword, on grass floor",
+)
+
+
+def read_own(file: Path, class_noun: str, asked: Sequence[str] = ()) -> Doll:
+    """Read an OpenRaster document (.ora); layers that say nothing by their names have no caption.
+
+    Raises InvalidImages when it cannot be read, InvalidRequest without a class noun.
+    """
+    if not class_noun.strip():
+        raise InvalidRequest(f"Say what {file.name} shows: --class-noun “human woman”, say.")
+    layers = read_layers(file)
+    return Doll(
+        name=file.stem,
+        class_noun=class_noun.strip(),
+        references=[layer.image.convert("RGBA") for layer in layers],
+        captions=[caption_of(layer.name) for layer in layers],
+        prompts={suffix: prompt_for(suffix) for suffix in asked or ASKED},
+        truths={},
+    )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from .contract import Capabilities
 from .model_rows import ModelRows
 from .pieces import IconSource, buddy, heading
-from .qt import QtWidgets, Signal
+from .qt import QtCore, QtWidgets, Signal
 from .words import tr
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -50,7 +50,8 @@ class BackendForm(QtWidgets.QDialog):
         # Room for the longest of its sentences, so that the form does not jump.
         self.hint.setMinimumHeight(self.fontMetrics().height() * 3)
         self.models = ModelRows(capabilities)
-        self.models.filled.connect(self._grow)
+        # Qt shows what was added to a layout in a later turn.
+        self.models.filled.connect(lambda: QtCore.QTimer.singleShot(0, self._grow))
         self._build(icon)
         (self.remote if is_remote else self.local).setChecked(True)
         self._judge()

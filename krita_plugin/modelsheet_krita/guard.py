@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Callable, TypeVar
 
+from .errors import PluginError
+
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -14,6 +16,7 @@ def guarded(action: Callable[[], T], on_error: Callable[[Exception], None]) -> T
     try:
         return action()
     except Exception as error:
-        logger.exception("Modelsheet stumbled")
+        if not isinstance(error, PluginError):
+            logger.exception("Modelsheet stumbled")
         on_error(error)
         return None

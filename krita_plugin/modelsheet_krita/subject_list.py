@@ -93,9 +93,9 @@ class SubjectList(QtWidgets.QWidget):
 
     def _make_room(self, rows: int) -> None:
         """The results need the rest of the docker more than empty rows."""
-        em = self.fontMetrics().height()
+        row = self.items.sizeHintForRow(0) if rows else round(3.4 * self.fontMetrics().height())
         shown = min(max(rows, LEAST_ROWS), MOST_ROWS)
-        self.items.setFixedHeight(round(shown * 3.4 * em) + 2 * self.items.frameWidth())
+        self.items.setFixedHeight(shown * row + 2 * self.items.frameWidth())
 
     def menu_of(self, subject_id: str, handle: str) -> QtWidgets.QMenu:
         """What can be done with one subject."""

@@ -100,3 +100,18 @@ def test_what_is_on_its_way_is_not_offered_again(
     connected._form.reject()
 
     assert not open_form(connected, remote, until).buttons["sd15"].isEnabled()
+
+
+def test_the_form_makes_room_for_what_it_is_told(
+    connected: Any, remote: FakeBackend, until: Until
+) -> None:
+    rows = open_form(connected, remote, until)
+
+    until(
+        lambda: (
+            connected._form.height()
+            >= connected._form.layout().totalHeightForWidth(connected._form.width())
+        )
+    )
+    text = rows._grid.itemAtPosition(0, 0).widget()
+    until(lambda: text.height() >= text.heightForWidth(text.width()) > 0)

@@ -101,6 +101,14 @@ def _add_serve(choices: _Choices) -> None:
         "--ray-address", default="auto", metavar="HOST:PORT", help="the cluster's head"
     )
     parser.add_argument(
+        "--gpus-per-worker",
+        type=int,
+        choices=range(1, 17),
+        default=1,
+        metavar="N",
+        help="for subjects learnt on several cards of a machine (default: %(default)s)",
+    )
+    parser.add_argument(
         "--json-log", action="store_true", help="write the log as lines of JSON, for programs"
     )
     parser.set_defaults(run=commands.serve)

@@ -38,7 +38,7 @@ from modelsheet.service.executors.port import (
     StoppedEarly,
 )
 from modelsheet.service.executors.process import ProcessExecutor
-from modelsheet.service.executors.ray import RayExecutor
+from modelsheet.service.executors.ray import Cluster, RayExecutor
 from modelsheet.subjects import ADAPTER
 from tests.service.live import PIXELS, SHA
 from tests.service.toy_runner import make_runner, undisturbed_adapter
@@ -133,9 +133,9 @@ def _make(kind: str, folder: Path, sink: Sink, request: pytest.FixtureRequest) -
         return InlineExecutor(folder, make_runner(folder), sink)
     if kind == "process":
         return ProcessExecutor(folder, _RUNNER, folder / "worker.log", sink)
-    address = request.getfixturevalue("cluster").address
+    cluster = Cluster(request.getfixturevalue("cluster").address)
     log = folder / "worker.log"
-    return RayExecutor(folder, _RUNNER, log, sink, address=address, namespace="contract")
+    return RayExecutor(folder, _RUNNER, log, sink, cluster=cluster, namespace="contract")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import cast
 
 from modelsheet.execution import Warm
 from modelsheet.service.executors.luggage import Luggage
-from modelsheet.service.executors.ray_driver import warmest
+from modelsheet.service.executors.ray_driver import room_for_workers, warmest
 from modelsheet.service.executors.ray_seat import Seat
 
 
@@ -56,3 +56,11 @@ def test_what_nobody_has_goes_where_nothing_is_lost() -> None:
 
 def test_nobody_free_is_nobody_chosen() -> None:
     assert warmest([], Luggage({}, {}, Warm("sd15"))) is None
+
+
+def test_a_workers_gpus_are_of_one_machine_that_is_there() -> None:
+    nodes = [{"Alive": True, "Resources": {"GPU": 3.0}}, {"Alive": True, "Resources": {"CPU": 8.0}}]
+    gone = {"Alive": False, "Resources": {"GPU": 8.0}}
+
+    assert room_for_workers([*nodes, *nodes, gone], 1) == 6
+    assert room_for_workers([*nodes, *nodes, gone], 2) == 2

@@ -8,6 +8,7 @@ import json
 import sys
 
 from modelsheet.service.dispatcher import Timings
+from modelsheet.service.executors.ray import Cluster
 from modelsheet.service.server import serve
 from modelsheet.settings import Settings
 from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL
@@ -18,5 +19,5 @@ if __name__ == "__main__":
         runner="tests.service.toy_runner:make_runner",
         timings=Timings(**json.loads(sys.argv[2])) if len(sys.argv) > 2 else None,
         base_models=lambda data_dir: [TOY_MODEL, OTHER_MODEL],
-        ray_address=sys.argv[3] if len(sys.argv) > 3 else "",
+        cluster=Cluster(sys.argv[3]) if len(sys.argv) > 3 else None,
     )

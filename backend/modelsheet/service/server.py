@@ -32,7 +32,7 @@ from modelsheet.service.connection import (
 from modelsheet.service.dispatcher import Timings
 from modelsheet.service.executors.port import Executor, Sink
 from modelsheet.service.executors.process import ProcessExecutor
-from modelsheet.service.executors.ray import RayExecutor, namespace_of
+from modelsheet.service.executors.ray import Cluster, RayExecutor, namespace_of
 from modelsheet.service.executors.vitals import Patience
 from modelsheet.service.listening import HOST, listen
 from modelsheet.service.log_files import start_log
@@ -52,12 +52,12 @@ def serve(
     runner: str = DEFAULT_RUNNER,
     timings: Timings | None = None,
     base_models: Callable[[Path], Sequence[BaseModelView]] = list_base_models,
-    ray_address: str = "",
+    cluster: Cluster | None = None,
     json_log: bool = False,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Call it on the main thread. With the
-    address of a Ray cluster, jobs run on its GPUs instead of a process of this machine. With
-    `json_log`, the log has a JSON object in each line.
+    """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. Call it on the main thread. With a
+    cluster, jobs run on its GPUs instead of a process of this machine. With `json_log`, the log has
+    a JSON object in each line.
 
     Raises Conflict: another service has this data folder. ModelsheetError: it could not go on.
     """
@@ -68,7 +68,7 @@ def serve(
         start_log(settings.log_dir, as_json=json_log)
         known = functools.partial(base_models, settings.data_dir)
         timings = timings or Timings()
-        make_executor = functools.partial(_executor, settings, runner, timings, ray_address)
+        make_executor = functools.partial(_executor, settings, runner, timings, cluster)
         service = _service(settings, make_executor, timings, known)
         server = listen(create_app(service), port, settings.threads)
         url = f"http://{HOST}:{server.effective_port}"
@@ -82,18 +82,18 @@ def serve(
 
 
 def _executor(
-    settings: Settings, runner: str, timings: Timings, ray_address: str, sink: Sink
+    settings: Settings, runner: str, timings: Timings, cluster: Cluster | None, sink: Sink
 ) -> Executor:
     log_file = settings.log_dir / "worker.log"
     patience = Patience(timings.quiet_s, timings.stall_s, timings.hang_s)
-    if not ray_address:
+    if cluster is None:
         return ProcessExecutor(settings.data_dir, runner, log_file, sink, patience)
     return RayExecutor(
         settings.data_dir,
         runner,
         log_file,
         sink,
-        address=ray_address,
+        cluster=cluster,
         namespace=namespace_of(settings.data_dir),
         patience=patience,
     )

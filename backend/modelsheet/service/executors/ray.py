@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -57,8 +57,16 @@ _LONGEST_REST_S = 30.0
 _MOST_NEEDS = 1000  # jobs of which we remember what they want in memory
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """Where a Ray cluster's head is, and how many GPUs of one machine each worker holds."""
+
+    address: str
+    gpus_per_worker: int = 1
+
+
 class RayExecutor:
-    """Jobs run on every GPU of the cluster at `address`, by the runner that `factory`
+    """Jobs run on every GPU of the cluster, by the runner that `factory`
     ("package.module:attribute") makes there. `namespace` tells this service's actors from others'.
     """
 
@@ -69,12 +77,13 @@ class RayExecutor:
         log_file: Path,
         sink: Sink,
         *,
-        address: str,
+        cluster: Cluster,
         namespace: str,
         patience: Patience | None = None,
     ) -> None:
         limits = json.dumps(asdict(patience or Patience()))
-        self._arguments = [str(data_dir), factory, address, namespace, limits]
+        where = [cluster.address, namespace, str(cluster.gpus_per_worker)]
+        self._arguments = [str(data_dir), factory, *where, limits]
         self._data_dir = data_dir
         self._log = WorkerLog(log_file)
         self._sink = sink

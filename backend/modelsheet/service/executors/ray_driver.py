@@ -1,5 +1,5 @@
 """The process that speaks to Ray for the service: `ray_driver PARENT_PID DATA_DIR FACTORY ADDRESS
-NAMESPACE PATIENCE`.
+NAMESPACE GPUS_PER_WORKER PATIENCE`.
 
 Ray ends the process of a driver that has lost the cluster's head, and that must not be the service
 with its ledger. This one may die: its jobs go on in their actors, and the next one finds them.
@@ -54,9 +54,12 @@ _NO_DOWNLOADS = JobError(
 class Driver:
     """The seats of one cluster, and the pipe to the service."""
 
-    def __init__(self, data_dir: Path, factory: str, patience: Patience, reports: IO[bytes]):
+    def __init__(
+        self, data_dir: Path, factory: str, gpus: int, patience: Patience, reports: IO[bytes]
+    ) -> None:
         self._data_dir = data_dir
         self._factory = factory
+        self._gpus = gpus
         self._patience = patience
         self._reports = reports
         self._writing = threading.Lock()
@@ -102,10 +105,9 @@ class Driver:
                 os._exit(0)
 
     def keep_seats(self) -> None:
-        """Have a seat for each GPU, for ever."""
+        """Have a seat for each GPU, or as many GPUs of a machine as a worker holds, for ever."""
         while True:
-            gpus = int(self._ray.cluster_resources().get("GPU", 0))
-            for number in range(gpus):
+            for number in range(room_for_workers(self._ray.nodes(), self._gpus)):
                 self._add_seat(f"gpu-{number}")
             self.tell_staff()
             time.sleep(_LOOK_EVERY_S)
@@ -139,7 +141,7 @@ class Driver:
             "name": name,
             "get_if_exists": True,
             "lifetime": "detached",
-            "num_gpus": 1,
+            "num_gpus": self._gpus,
             "num_cpus": 0,
             "max_restarts": -1,
             "max_task_retries": 0,
@@ -196,6 +198,12 @@ class Driver:
                 return
 
 
+def room_for_workers(nodes: list[dict[str, Any]], gpus: int) -> int:
+    """How many workers with so many GPUs each these nodes, as Ray describes them, have room for."""
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    return sum(int(resources.get("GPU", 0)) // gpus for resources in alive)
+
+
 def warmest(free: list[Seat], luggage: Luggage) -> Seat | None:
     """Choose the seat that has most of what the job needs in memory; else an empty one, so that
     others stay warm.
@@ -209,13 +217,14 @@ def warmest(free: list[Seat], luggage: Luggage) -> Seat | None:
 
 
 def main() -> None:
-    parent, data_dir, factory, address, namespace, patience = sys.argv[1:7]
+    parent, data_dir, factory, address, namespace, gpus, patience = sys.argv[1:8]
     die_with_parent(int(parent))
     orders, reports = take_over_pipes()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    driver = Driver(Path(data_dir), factory, Patience(**json.loads(patience)), reports)
+    limits = Patience(**json.loads(patience))
+    driver = Driver(Path(data_dir), factory, int(gpus), limits, reports)
     threading.Thread(target=driver.connect, args=(address, namespace), daemon=True).start()
     while (frame := read_frame(orders)) is not None:
         driver.obey(ORDERS.validate_json(frame))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from modelsheet.contract import LikenessPoint, TrainingOverrides
 from modelsheet.diffusion import speed
+from modelsheet.diffusion.alone import Wish
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.doll import Doll
+from modelsheet.diffusion.learning import Learning
 from modelsheet.diffusion.rival import Cost
-from modelsheet.diffusion.speed import Bench, measure
+from modelsheet.diffusion.speed import Bench, measure, seconds_to_likeness
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,10 @@ class Pretended(Bench):
     """
 
     def ours(self, steps: int, *, prior: bool, probed: bool) -> Cost:
-        return Cost(10.0 + steps + 5.0 * probed, 2000)
+        return Cost(10.0 + steps + 5.0 * probed, 2000, 8.0 + steps + 5.0 * probed)
 
     def theirs(self, steps: int, *, prior: bool) -> Cost:
-        return Cost(10.0 + 3 * steps + 100.0 * prior, 3000)
+        return Cost(10.0 + 3 * steps + 100.0 * prior, 3000, 9.0 + 3 * steps)
 
     def first_picture(self, *, bare: bool) -> Cost:
         return Cost(4.0 if bare else 5.0, 1)
@@ -69,3 +73,33 @@ def test_random_weights_have_no_likeness(bench: Pretended) -> None:
 
     assert asdict(found)["time_to_likeness_ratio"] is None
     assert found.whole_job_ratio == (10 + 180 + 100) / (10 + 60)
+
+
+def test_likeness_is_timed_without_the_looking(
+    sd15: BaseModel, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    rising = iter([0.5, 0.94, 0.96, 1.0])
+
+    def look(self: Learning) -> None:
+        looked.append(self.training.step)
+        point = LikenessPoint(
+            step=self.training.step,
+            subject_fidelity=next(rising),
+            prompt_fidelity=0.0,
+            prior_drift=0.0,
+            score=0.0,
+        )
+        self.curve.append(point)
+
+    ticks = iter(float(n) for n in range(10_000))
+    monkeypatch.setattr(speed.time, "process_time", lambda: next(ticks))
+    monkeypatch.setattr(Learning, "look_once_more", look)
+    monkeypatch.setattr(speed, "_LOOK_EVERY", 2)
+    brief = TrainingOverrides(training_steps=8, batch=1, prior="none")
+    monkeypatch.setattr(speed.alone, "Wish", partial(Wish, overrides=brief))
+
+    taken = seconds_to_likeness(Doll("imp", "cat", pictures, [""] * len(pictures), {}, {}), sd15)
+
+    assert looked == [2, 4, 6, 8]
+    assert taken == 6.0  # a tick a step: likeness passes 95 % after the sixth

@@ -66,7 +66,8 @@ def learning_of(
         captions=wish.captions,
         seed=wish.seed,
     )
-    around = Surroundings((), [wish.class_noun], cache=folder, clip=clip or clip_of(base))
+    eyes = clip or (clip_of(base) if wish.probed else None)
+    around = Surroundings((), [wish.class_noun], cache=folder, clip=eyes)
     with opened(
         lambda undo: Learning(base, request, pictures, folder / "work", around, undo), base
     ) as learning:

@@ -39,7 +39,7 @@ def steps(driver):
 
 def arrange_window(driver):
     window = driver.window.qwindow()
-    window.setGeometry(0, 0, 1280, 860)
+    window.setGeometry(0, 0, 1280, 920)
     docker = driver.docker()
     for other in window.findChildren(QDockWidget):
         if other.objectName() not in ("modelsheet_krita", "KisLayerBox", "ToolBox"):
@@ -47,7 +47,7 @@ def arrange_window(driver):
     docker.setVisible(True)
     docker.raise_()
     window.resizeDocks([docker], [330], 1)
-    window.resizeDocks([window.findChild(QDockWidget, "KisLayerBox"), docker], [230, 560], 2)
+    window.resizeDocks([window.findChild(QDockWidget, "KisLayerBox"), docker], [210, 640], 2)
     yield lambda: driver.child("modelsheet_status").text().startswith("Backend: ready")
 
 

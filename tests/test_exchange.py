@@ -65,6 +65,23 @@ def test_a_learnt_identifier_goes_through_and_out_as_an_embedding(
     assert "export it as an embedding" in parse_header(kohya, "k").metadata["modelspec.usage_hint"]
 
 
+def test_a_subjects_own_decoder_stays_with_it_and_is_missed_elsewhere(
+    store: SubjectStore, tmp_path: Path
+) -> None:
+    bias = np.arange(3, dtype=np.float32)
+    fox = import_subject(store, content(**{"lora_decoder.conv_out.bias": bias}), WISH, tmp_path)
+
+    kept = store.adapter_path(fox.id).read_bytes()
+    kohya = export_subject(store, fox.id, tmp_path, "kohya")
+
+    np.testing.assert_array_equal(
+        parse_header(kept, "a").tensor(kept, "lora_decoder.conv_out.bias"), bias
+    )
+    header = parse_header(kohya, "k")
+    assert not [key for key in header.entries if "decoder" in key]
+    assert "decoder stays behind" in header.metadata["modelspec.usage_hint"]
+
+
 def test_what_fails_leaves_nothing(store: SubjectStore, tmp_path: Path) -> None:
     with pytest.raises(UnsafeModel):
         import_subject(store, content()[:-1], WISH, tmp_path)

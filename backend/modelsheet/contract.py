@@ -103,7 +103,8 @@ class TrainingOverrides(Model):
     `batch` pictures go through the network at once and `accumulation` such batches make a step,
     which `processes` share, each with a graphics card of its own. `prodigy` finds its own rate, so
     that 1 is its learning rate. `pivotal` learns the identifier's embedding too; without `masked`
-    what is beside the subject is learnt with it.
+    what is beside the subject is learnt with it. `own_decoder` corrects a pixel-art base's
+    autoencoder for the subject.
     """
 
     training_steps: Annotated[int, Field(ge=1, le=20_000), BeforeValidator(_integral)] | None = None
@@ -124,6 +125,7 @@ class TrainingOverrides(Model):
     caption_dropout: Annotated[float, Field(ge=0.0, le=0.5)] | None = None
     flip: bool | None = None
     masked: bool | None = None
+    own_decoder: bool | None = None
 
 
 class LearnRequest(Model):

@@ -72,6 +72,7 @@ def export_subject(
         seed=record.seed,
         created=record.created,
         has_embedding=bool(learnt.rows),
+        has_decoder=bool(learnt.decoder),
     )
     return write_kohya(learnt.factors, layout, about)
 
@@ -93,7 +94,7 @@ def import_subject(
     _check_words(wish)
     layout = layout_of(locate(wish.base_model, data_dir))
     lora = read_lora(content, layout, wish.file_name or "the file")
-    adapter = write_diffusers(lora.factors, layout, lora.rows)
+    adapter = write_diffusers(lora.factors, layout, {**lora.rows, **lora.decoder})
     record = _record(wish, lora, adapter)
     staging = store.stage(record.id)
     try:

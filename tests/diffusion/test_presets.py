@@ -75,11 +75,11 @@ def test_the_write_up_s_setting_is_kept_as_it_was() -> None:
 
 def test_every_number_can_be_set() -> None:
     numbers = {
-        "training_steps": 7, "batch": 3, "accumulation": 2, "optimizer": "adamw",
+        "training_steps": 7, "batch": 3, "accumulation": 2, "processes": 2, "optimizer": "adamw",
         "unet_learning_rate": 0.5, "text_encoder_learning_rate": 0.25, "warm_up_steps": 1,
         "rank": 5, "text_encoder_rank": 3, "feed_forward": False, "convolutions": True,
         "pivotal": True, "prior": "class-images", "prior_loss_weight": 9.0,
-        "caption_dropout": 0.25, "flip": True, "masked": False,
+        "caption_dropout": 0.25, "flip": True, "masked": False, "own_decoder": True,
     }  # fmt: skip
     assert set(numbers) == set(TrainingOverrides.model_fields)
 

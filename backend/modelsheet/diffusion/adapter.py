@@ -116,9 +116,9 @@ class LearningAdapter:
             if self.rows:
                 self.rows.scale = 1.0
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path, beside: Mapping[str, torch.Tensor] | None = None) -> Path:
         """Write `folder`/adapter.safetensors in the format that diffusers loads, with its
-        metadata.
+        metadata; tensors `beside` the adapter's go in as they are.
         """
         layers = {
             f"{name}_lora_layers": get_peft_model_state_dict(module, adapter_name=LEARNING)
@@ -131,8 +131,9 @@ class LearningAdapter:
         self.base.pipeline.save_lora_weights(
             folder, weight_name=FILE_NAME, safe_serialization=True, **layers, **metadata
         )
-        if self.rows:
-            _add_tensors(folder / FILE_NAME, self.rows.state())
+        more = {**(self.rows.state() if self.rows else {}), **(beside or {})}
+        if more:
+            _add_tensors(folder / FILE_NAME, more)
         _write_header_canonically(folder / FILE_NAME)
         return folder / FILE_NAME
 

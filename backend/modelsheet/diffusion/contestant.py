@@ -18,6 +18,7 @@ from modelsheet.diffusion import rival
 from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.clip import Clip
+from modelsheet.diffusion.decoder import corrected
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.rival import Pace, RivalSetting
@@ -34,6 +35,7 @@ VARIANTS: Mapping[str, TrainingOverrides] = {
     "unet only": TrainingOverrides(text_encoder_learning_rate=0.0),
     "masked": TrainingOverrides(masked=True),
     "unmasked": TrainingOverrides(masked=False),
+    "plain decoder": TrainingOverrides(own_decoder=False),
     "pivotal": TrainingOverrides(pivotal=True),
 }
 
@@ -102,7 +104,8 @@ class Ours:
             learning.finish(Path(folder))
             naming = learning.naming
             phrase = f"{naming.identifier} {naming.class_noun}"
-            yield Taught(phrase, time.monotonic() - began, curve)
+            with corrected(base, learning.correction):
+                yield Taught(phrase, time.monotonic() - began, curve)
 
 
 @dataclass

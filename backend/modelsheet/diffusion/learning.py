@@ -20,9 +20,16 @@ from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.batch import PriorExamples
 from modelsheet.diffusion.captions import Naming, caption_of, class_prompts
-from modelsheet.diffusion.checkpoint import newest_checkpoint, saving, write_checkpoint
+from modelsheet.diffusion.checkpoint import (
+    Checkpoint,
+    newest_checkpoint,
+    saving,
+    write_checkpoint,
+)
 from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures, warnings_for
+from modelsheet.diffusion.decoder import Correction, corrected, correction_tensors
+from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.embedding import IdentifierRows
 from modelsheet.diffusion.generation import Report
 from modelsheet.diffusion.presets import Recipe, recipe_for
@@ -95,6 +102,9 @@ class Learning:
         self.curve: list[LikenessPoint] = []
         self.best_step = 0
         self.best_state: dict[str, torch.Tensor] = {}
+        self._seed = request.seed
+        wanted = self.recipe.own_decoder and base.is_pixel_art
+        self._correction: Correction | None = None if wanted else {}
         prior = _prior_examples(base, self.naming, self.recipe, around.cache, report)
         instances = encode_instances(
             self.pictures,
@@ -109,6 +119,14 @@ class Learning:
         undo.callback(self.training.release)
         self.prober = Prober(base, self.adapter, self.naming, self.pictures, around.clip)
         self._resume()
+
+    @property
+    def correction(self) -> Correction:
+        """The subject's decoder; learnt when it is first asked for."""
+        if self._correction is None:
+            with self.training.everything_present():
+                self._correction = learn_correction(self.base, self.pictures, self._seed)
+        return self._correction
 
     def events(self) -> Iterator[LearningEvent]:
         """Learn step by step, probing now and then, until the end or until likeness stops
@@ -132,6 +150,7 @@ class Learning:
         """Raises DiskFull."""
         tensors, position = self.training.snapshot()
         tensors |= {f"best.{name}": value for name, value in self.best_state.items()}
+        tensors |= {f"decoder.{name}": each for name, each in (self._correction or {}).items()}
         position |= {"curve": [p.model_dump() for p in self.curve], "best_step": self.best_step}
         write_checkpoint(self.folder, self.training.step, tensors, position)
 
@@ -149,7 +168,7 @@ class Learning:
         if kept != steps:
             self.adapter.load_state(self.best_state)
         with saving("The adapter"):
-            self.adapter.save(staging)
+            self.adapter.save(staging, correction_tensors(self.correction))
         return Learnt(self.naming, self.captions, self.warnings, self.curve, steps, report)
 
     def _name(self, request: LearnRequest, around: Surroundings) -> Naming:
@@ -184,8 +203,8 @@ class Learning:
         return LearningEvent(report, self.curve[-1] if self.curve else None, pictures)
 
     def _probe(self) -> Sequence[Image.Image]:
-        step = self.training.step
-        with self.training.everything_present():
+        step, correction = self.training.step, self.correction
+        with self.training.everything_present(), corrected(self.base, correction):
             probe = self.prober.look(step)
         if probe.point is None:
             return probe.pictures
@@ -207,12 +226,8 @@ class Learning:
         self.training.restore(saved)
         self.curve = [LikenessPoint(**point) for point in saved.position["curve"]]
         self.best_step = int(saved.position["best_step"])
-        prefix = "best."
-        self.best_state = {
-            name[len(prefix) :]: value
-            for name, value in saved.tensors.items()
-            if name.startswith(prefix)
-        }
+        self.best_state = _part(saved, "best.")
+        self._correction = _part(saved, "decoder.") or self._correction
         _logger.info("learning goes on from step %d", saved.step)
 
 
@@ -222,6 +237,14 @@ def opened(make: Callable[[ExitStack], Learning], base: BaseModel) -> Iterator[L
     with ExitStack() as undo:
         undo.callback(base.pipeline.unload_lora_weights)
         yield make(undo)
+
+
+def _part(saved: Checkpoint, prefix: str) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in saved.tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _captions(request: LearnRequest) -> list[str]:

@@ -14,6 +14,7 @@ from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.canvas import Canvas, start_on
 from modelsheet.diffusion.cast import Scene
 from modelsheet.diffusion.cutting import Cutter
+from modelsheet.diffusion.decoder import Correction, corrected, decode_places
 from modelsheet.diffusion.generation import as_pictures, draw_noise
 from modelsheet.diffusion.memory_ladder import MemoryLadder
 from modelsheet.diffusion.pictures import write_picture
@@ -105,7 +106,23 @@ class Painter:
         sampler = make_sampler(self._base, self._sampler, requests[0].inference_steps or 1)
         latents = denoise(self._base, run, sampler)
         self._done += sum(self._steps(scene) for scene in scenes)
-        return as_pictures(self._base.decode_latents(latents))
+        return as_pictures(self._decoded(latents, scenes[0]))
+
+    def _decoded(self, latents: torch.Tensor, scene: Scene) -> torch.Tensor:
+        """Pictures (B, 3, H, W), each place as its subject's own decoder has it."""
+        return decode_places(self._base, latents, self._places(scene, latents))
+
+    def _places(self, scene: Scene, latents: torch.Tensor) -> list[tuple[Correction, torch.Tensor]]:
+        corrections = [self._studio.wardrobe.correction(outfit) for outfit in scene.outfits]
+        everywhere, stage = latents.new_ones(latents.shape[-2:]), self._canvas.stage
+        if stage is None:
+            return [(corrections[0], everywhere)]
+        weights = [torch.from_numpy(stage.ground)]
+        for spot in stage.spots:
+            left, top, right, bottom = spot.window
+            weights.append(torch.zeros_like(weights[0]))
+            weights[-1][top:bottom, left:right] = torch.from_numpy(spot.weight)
+        return list(zip(corrections, weights, strict=True))
 
     def _views(self, scenes: Sequence[Scene]) -> list[View]:
         """The whole picture, and each region in its window."""
@@ -193,7 +210,8 @@ class Painter:
         if self._clock() - self._shown < _PREVIEW_INTERVAL_S:
             return []
         self._shown = self._clock()
-        pictures = self._studio.preview.pictures(look())
+        with corrected(self._base, self._studio.wardrobe.correction(scenes[0].outfits[0])):
+            pictures = self._studio.preview.pictures(look())
         return [
             write_picture(picture, s.shot.request.seed, s.shot.request.prompt, self._context)
             for picture, s in zip(pictures, scenes, strict=True)

@@ -36,6 +36,7 @@ class Recipe:
     probe_every: int = 30
     masked: bool = True
     flip: bool = False
+    own_decoder: bool = False  # of a pixel-art base; others have autoencoders that need none
     pivotal: bool = False  # learn the identifier's row of the embedding too
     embedding_learning_rate: float = 5e-4  # cloneofsimo/lora's for textual inversion
     # Probes without a better score, after which learning stops and the best is kept; None learns
@@ -59,6 +60,7 @@ _SPRITE32 = Recipe(
     prior="no-images",
     prior_loss_weight=2.0,  # at 1 and this rate the class drifts by more than .05
     probe_every=40,
+    own_decoder=True,
 )
 # 1e-4 at rank 16 and some 800 sample passes for a few pictures: near diffusers' README (1e-4, 500)
 # and DreamBench++ (1e-4, 100 for a single picture); the text encoder at a tenth of the rate.
@@ -115,6 +117,7 @@ def _write_up(recipe: Recipe) -> Recipe:
         final_rate=1.0,
         probe_every=450,
         masked=False,
+        own_decoder=False,
         patience=None,
         longest_s=3600.0,
         fixed_identifier="ktn",

@@ -14,11 +14,13 @@ from typing import Any
 from diffusers.loaders.lora_base import set_adapters_for_text_encoder
 
 from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.decoder import Correction, mean_of, read_correction, scaled
 from modelsheet.diffusion.embedding import rows_applied
 from modelsheet.diffusion.prompt_embeds import embed_prompt
 
 _MOST_ADAPTERS = 16  # each is a few MB; beyond them whoever was not worn for longest goes
 _MOST_PROMPTS = 256
+_MOST_CORRECTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Wardrobe:
         self._number = 0
         self._worn: tuple[tuple[str, ...], float] | None = None
         self._prompts: OrderedDict[tuple[object, ...], PromptEmbeds] = OrderedDict()
+        self._corrections: dict[str, Correction] = {}  # by sha256; each is a tenth of a MB
 
     @property
     def adapters(self) -> list[str]:
@@ -72,6 +75,15 @@ class Wardrobe:
             self._prompts.popitem(last=False)
         return self._prompts[key]
 
+    def correction(self, outfit: Outfit) -> Correction:
+        """What this outfit changes in the decoder; of several subjects each has its share.
+
+        Raises UnsafeModel.
+        """
+        share = max(0.0, min(1.0, outfit.unet_scale))
+        worn = [self._correction_of(each) for each in outfit.garments]
+        return scaled(mean_of(worn), share) if worn else {}
+
     def empty(self) -> None:
         """Take all adapters off; the base gives bit for bit what it gave before."""
         if self._names:
@@ -87,6 +99,13 @@ class Wardrobe:
         files = [garment.file for garment in outfit.garments]
         with rows_applied(self.base, files, outfit.text_encoder_scale):
             return embed_prompt(self.base, text)
+
+    def _correction_of(self, garment: Garment) -> Correction:
+        if garment.sha256 not in self._corrections:
+            if len(self._corrections) >= _MOST_CORRECTIONS:
+                self._corrections.clear()
+            self._corrections[garment.sha256] = read_correction(garment.file, self.base)
+        return self._corrections[garment.sha256]
 
     def _hung_up(self, garments: Sequence[Garment]) -> list[str]:
         """Load what is not loaded yet, and give the names the base knows the garments by."""

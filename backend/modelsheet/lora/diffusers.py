@@ -11,15 +11,16 @@ from modelsheet.weights_file import Array, encode
 
 
 def write_diffusers(
-    factors: Mapping[Site, Factors], layout: Layout, rows: Mapping[str, Array]
+    factors: Mapping[Site, Factors], layout: Layout, beside: Mapping[str, Array]
 ) -> bytes:
     """Return the file's bytes, fp32. Each component has one rank, so that no version of diffusers
-    need guess an alpha: without one it is the rank. `rows` go in as they came.
+    need guess an alpha: without one it is the rank. What stands `beside` the LoRA goes in as it
+    came.
     """
     ranks: dict[str, int] = {}
     for site, each in factors.items():
         ranks[site.component] = max(ranks.get(site.component, 0), each.rank)
-    tensors = dict(rows)
+    tensors = dict(beside)
     for site, each in factors.items():
         padded, weight = each.padded(ranks[site.component]), layout.sites[site]
         name = diffusers_name(site)

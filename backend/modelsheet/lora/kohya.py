@@ -53,6 +53,7 @@ class About:
     seed: int
     created: float
     has_embedding: bool = False
+    has_decoder: bool = False
 
     @property
     def trigger(self) -> str:
@@ -60,12 +61,15 @@ class About:
 
     @property
     def usage_hint(self) -> str:
-        if not self.has_embedding:
-            return f"Write “{self.trigger}” in the prompt; strength 1."
-        return (
-            f"{self.identifier!r} was learnt too: export it as an embedding, and write the "
-            f"embedding's name and “{self.class_noun}” in the prompt; strength 1."
-        )
+        hint = f"Write “{self.trigger}” in the prompt; strength 1."
+        if self.has_embedding:
+            hint = (
+                f"{self.identifier!r} was learnt too: export it as an embedding, and write the "
+                f"embedding's name and “{self.class_noun}” in the prompt; strength 1."
+            )
+        if self.has_decoder:
+            hint += " Its own decoder stays behind: other programs paint its colours duller."
+        return hint
 
 
 def write_kohya(factors: Mapping[Site, Factors], layout: Layout, about: About) -> bytes:

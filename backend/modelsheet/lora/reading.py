@@ -35,19 +35,22 @@ _ROLES = {
     "_lora.up.weight": "up",
 }
 _NO_ALPHA = "The file does not say its alpha; it was taken to equal the rank, as diffusers does."
-_ROW = "lora_identifier."  # Modelsheet's own: an embedding learnt with the adapter
+# Modelsheet's own: an embedding learnt with the adapter, and the subject's decoder
+_ROW, _DECODER = "lora_identifier.", "lora_decoder."
 _PEFT_METADATA = "lora_adapter_metadata"
 
 
 @dataclass(frozen=True)
 class LoraFile:
     """What a file changes, layer by layer; `metadata` and `warnings` for the artist. `rows` are the
-    identifier's own embeddings, one a text encoder, by their keys in adapter.safetensors.
+    identifier's own embeddings, one a text encoder, and `decoder` what corrects a pixel-art base's
+    autoencoder, both by their keys in adapter.safetensors.
     """
 
     factors: Mapping[Site, Factors]
     metadata: Mapping[str, str]
     rows: Mapping[str, Array]
+    decoder: Mapping[str, Array]
     warnings: list[str] = field(default_factory=list)
 
 
@@ -67,16 +70,20 @@ def read_lora(content: bytes, layout: Layout, name: str) -> LoraFile:
     }
     if not any(each.up.any() and each.down.any() for each in factors.values()):
         raise UnsafeModel(f"{name} changes nothing: all its weights are zero. Get it again.")
-    rows = {key: header.tensor(content, key) for key in header.entries if key.startswith(_ROW)}
+    rows, decoder = (_beside(header, content, kind) for kind in (_ROW, _DECODER))
     says_alpha = bool(peft) or any("alpha" in keys for keys in layers.values())
-    return LoraFile(factors, header.metadata, rows, [] if says_alpha else [_NO_ALPHA])
+    return LoraFile(factors, header.metadata, rows, decoder, [] if says_alpha else [_NO_ALPHA])
+
+
+def _beside(header: Header, content: bytes, kind: str) -> dict[str, Array]:
+    return {key: header.tensor(content, key) for key in header.entries if key.startswith(kind)}
 
 
 def _grouped(header: Header, layout: Layout) -> dict[Site, dict[str, str]]:
     """The file's keys by layer and role. Raises UnsafeModel at the first that has no place."""
     layers: dict[Site, dict[str, str]] = {}
     for key in header.entries:
-        if key.startswith(_ROW):
+        if key.startswith((_ROW, _DECODER)):
             continue
         ending = next((ending for ending in _ROLES if key.endswith(ending)), None)
         if ending is None:

@@ -77,15 +77,15 @@ def _loss(
     return loss_at
 
 
-def disturbed(latents: torch.Tensor) -> torch.Tensor:
-    """Add fine grain and soft blotches, each sample's by a strength of its own: a decoder that has
-    seen both paints flat what is nearly flat.
+def disturbed(latents: torch.Tensor, noise: float = DECODER_NOISE) -> torch.Tensor:
+    """Add fine grain and soft blotches, each sample's by a strength of its own, at most `noise` of
+    the latents' spread: a decoder that has seen both paints flat what is nearly flat.
     """
     grain = torch.randn_like(latents)
     coarse = torch.randn(*latents.shape[:2], 4, 4, device=latents.device, dtype=latents.dtype)
     blotches = torch.nn.functional.interpolate(coarse, latents.shape[-2:], mode="bilinear")
     shares = torch.rand(len(latents), 2, 1, 1, 1, device=latents.device, dtype=latents.dtype)
-    strength = DECODER_NOISE * latents.std()
+    strength = noise * latents.std()
     return latents + strength * (shares[:, 0] * grain + shares[:, 1] * blotches)
 
 

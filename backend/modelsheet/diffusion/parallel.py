@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import torch
 from PIL import Image
@@ -113,6 +112,8 @@ def _wait_until_ready(
 def help_out(errand: Errand, rank: int) -> None:
     """Take the same steps as the process that has the job, until the last."""
     place = f"cuda:{rank}" if errand.device == "cuda" else errand.device
+    if errand.device == "cuda":
+        torch.cuda.set_device(rank)
     base = load_base_model(errand.request.base_model, errand.data_dir, torch.device(place))
     pictures = [Image.open(file).convert("RGBA") for file in sorted(errand.room.glob("*.png"))]
     around = Surroundings((), (), errand.cache, None)
@@ -135,12 +136,13 @@ def _mark(room: Path, rank: int) -> Path:
 
 def main() -> None:
     keep_libraries_quiet()
-    threading.Thread(target=_end_with_input, args=(sys.stdin.buffer,), daemon=True).start()
+    threading.Thread(target=_end_with_input, daemon=True).start()
     help_out(Errand.model_validate_json(Path(sys.argv[1]).read_bytes()), int(sys.argv[2]))
 
 
-def _end_with_input(orders: IO[bytes]) -> None:
-    orders.read()
+def _end_with_input() -> None:
+    while os.read(0, 1):  # not sys.stdin, whose lock the interpreter wants at its own end
+        pass
     os._exit(0)  # nobody waits for the next step
 
 

@@ -58,6 +58,7 @@ def homes(data_dir: Path, tmp_path: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_and_go_on_to_the_byte(
     homes: list[Path], pictures: list[Image.Image]
 ) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ _RATE, _FINAL_SHARE, _WARM_UP = 4e-3, 0.05, 5
 _NOISE = 0.5  # of the latents' spread, at most: painted latents are off by more than encoded ones
 _LATENTS_A_VIEW, _MOST_LATENTS = 4, 128
 _MOST_RECOLOURED = 24
+_AT_ONCE = 8
 _PATCHES = 8  # along each side of what recoloured references stand on
 
 
@@ -160,14 +162,20 @@ def _lessons_of(base: BaseModel, views: Sequence[View], ending: _Ending) -> _Les
     shown = torch.stack([image_tensor(view.shown) for view in views]).to(base.device)
     alphas = torch.stack([_alpha(view) for view in views]).to(base.device)
     count = max(1, min(_LATENTS_A_VIEW, _MOST_LATENTS // len(views)))
-    latents = base.encode_images(shown)
+    latents = _by_and_by(base.encode_images, shown)
     near = torch.cat([disturbed(latents, _NOISE) for _ in range(count)])
     wanted, weights = shown.repeat(count, 1, 1, 1), 1 + FIGURE_WEIGHT * alphas
-    own = _Lesson(_features(base, near), wanted, weights.repeat(count, 1, 1, 1))
+    read = partial(_features, base)
+    own = _Lesson(_by_and_by(read, near), wanted, weights.repeat(count, 1, 1, 1))
     others = _recoloured(shown[:_MOST_RECOLOURED], alphas[:_MOST_RECOLOURED])
-    features = _features(base, base.encode_images(others))
-    kept = ending(features)
+    features = _by_and_by(read, _by_and_by(base.encode_images, others))
+    kept = _by_and_by(ending, features)
     return _Lessons(own, _Lesson(features, kept, torch.ones_like(kept[:, :1])))
+
+
+def _by_and_by(act: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+    """What `act` makes of the rows, a few at a time for the memory's sake."""
+    return torch.cat([act(few) for few in rows.split(_AT_ONCE)])
 
 
 def _alpha(view: View) -> torch.Tensor:

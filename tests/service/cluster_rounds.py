@@ -259,7 +259,9 @@ def check(studio: Studio, day: Day) -> None:
             f"the adapter of {job} is another"
         )
     assert day.moved, "no learning was moved by the node's death"
-    assert day.distance_s <= _UNEVEN * day.mean_s, (day.shares, day.longest_s)
+    # No arithmetic divides a job: on a machine that stands still for a while, one is the measure.
+    most_s = max(_UNEVEN * day.mean_s, day.longest_s)
+    assert day.distance_s <= most_s, (day.shares, day.longest_s)
 
 
 def play(home: Path, nodes: int, artists: int, paintings: int, say: Callable[[str], None]) -> Day:

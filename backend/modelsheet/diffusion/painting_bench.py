@@ -32,7 +32,7 @@ from modelsheet.contract import (
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.clip import Clip, clip_of
 from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.diffusion.speed import seconds_of
+from modelsheet.diffusion.speed import paint_barely, seconds_of
 from modelsheet.execution import Directive, Request
 from modelsheet.images import composite, from_bgra, read_picture
 from modelsheet.settings import Settings
@@ -170,15 +170,7 @@ class PaintingBench:
         prompt = f"{subject.identifier} {subject.class_noun}"
         request = GenerateRequest(prompt=f"@{subject.handle}", inference_steps=self._steps)
 
-        def bare() -> None:
-            base.pipeline(
-                prompt,
-                num_inference_steps=self._steps,
-                guidance_scale=base.guidance_scale,
-                width=base.resolution,
-                height=base.resolution,
-            )
-
+        bare = partial(paint_barely, base, prompt, self._steps)
         environment = dict(os.environ)
         with launcher.connect(self._settings, environment=environment) as client:
 

@@ -12,9 +12,10 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -29,7 +30,7 @@ from modelsheet.diffusion import alone, rival
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, Doll, read_dolls
 from modelsheet.diffusion.first_picture import Order
-from modelsheet.diffusion.generation import Painting, paint
+from modelsheet.diffusion.generation import Painting, as_pictures, paint
 from modelsheet.diffusion.rival import Cost, RivalSetting
 from modelsheet.diffusion.true_size import drawn_picture, random_sd15
 from modelsheet.images import composite
@@ -180,7 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
         speed = measure(bench, steps=arguments.steps, rounds=arguments.rounds)
     for name, value in asdict(speed).items():
         shown = f"{value:.2f}" if isinstance(value, float) else value
-        print(f"{name.replace('_', ' '):26}{shown!s:>14}")  # noqa: T201 -- asked for its figures
+        _say(f"{name.replace('_', ' '):26}{shown!s:>14}")
     if arguments.json:
         arguments.json.write_text(json.dumps(asdict(speed), indent=2) + "\n", "utf-8")
     return 0
@@ -216,15 +217,19 @@ def measure(bench: Bench, *, steps: int, rounds: int) -> Speed:
     """Some minutes: a round has two whole jobs, four short ones, and two first pictures."""
     probed = bench.doll is not None
     ours, theirs = _interleaved(
-        [
-            lambda: bench.ours(steps, prior=True, probed=probed),
-            lambda: bench.theirs(steps, prior=True),
-        ],
+        {
+            "our whole job": lambda: bench.ours(steps, prior=True, probed=probed),
+            "their whole job": lambda: bench.theirs(steps, prior=True),
+        },
         rounds,
     )
     our_step, their_step = _step_seconds(bench, steps, rounds)
     our_first, their_first = _interleaved(
-        [lambda: bench.first_picture(bare=False), lambda: bench.first_picture(bare=True)], rounds
+        {
+            "our first picture": lambda: bench.first_picture(bare=False),
+            "their first picture": lambda: bench.first_picture(bare=True),
+        },
+        rounds,
     )
     settled = seconds_to_likeness(bench.doll, bench.base) if bench.doll else None
     return Speed(
@@ -252,12 +257,12 @@ def _step_seconds(bench: Bench, steps: int, rounds: int) -> tuple[float, float]:
     """
     few, many = max(1, steps // 6), max(2, steps)
     short_ours, short_theirs, long_ours, long_theirs = _interleaved(
-        [
-            lambda: bench.ours(few, prior=False, probed=False),
-            lambda: bench.theirs(few, prior=False),
-            lambda: bench.ours(many, prior=False, probed=False),
-            lambda: bench.theirs(many, prior=False),
-        ],
+        {
+            f"our {few} steps": lambda: bench.ours(few, prior=False, probed=False),
+            f"their {few} steps": lambda: bench.theirs(few, prior=False),
+            f"our {many} steps": lambda: bench.ours(many, prior=False, probed=False),
+            f"their {many} steps": lambda: bench.theirs(many, prior=False),
+        },
         rounds,
     )
     more = many - few
@@ -301,26 +306,30 @@ def generation_ratio(bench: Bench, rounds: int = 6) -> float:
     steps, guidance = bench.inference_steps, base.guidance_scale
     base.pipeline.set_progress_bar_config(disable=True)
 
-    def bare() -> None:
-        base.pipeline(
-            prompt,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            width=side,
-            height=side,
-            generator=torch.Generator().manual_seed(0),
-        )
-
     def ours() -> None:
         paint(
             base,
             Painting([prompt], [0], side, side, inference_steps=steps, guidance_scale=guidance),
         )
 
+    bare = partial(paint_barely, base, prompt, steps)
     times: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
         times.append((seconds_of(bare), seconds_of(ours)))
     return median(b for b, _ in times[1:]) / median(o for _, o in times[1:])
+
+
+def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
+    """By diffusers' own pipeline, on the parts that we loaded; the autoencoder's are in fp32."""
+    latents = base.pipeline(
+        prompt,
+        num_inference_steps=steps,
+        guidance_scale=base.guidance_scale,
+        width=base.resolution,
+        height=base.resolution,
+        output_type="latent",
+    ).images
+    as_pictures(base.decode_latents(latents))
 
 
 def seconds_of(act: Callable[[], object]) -> float:
@@ -338,9 +347,11 @@ def _carried_out(module: str, errand: Written) -> Cost:
         return rival.timed([sys.executable, "-m", module, str(file)])
 
 
-def _interleaved(acts: Sequence[Callable[[], Cost]], rounds: int) -> list[Cost]:
-    """Run each in turn, `rounds` times; give the medians, and the least processor time."""
-    costs = [[act() for act in acts] for _ in range(rounds)]
+def _interleaved(acts: Mapping[str, Callable[[], Cost]], rounds: int) -> list[Cost]:
+    """Run each in turn, `rounds` times, and say what it took; give the medians, and the least
+    processor time.
+    """
+    costs = [[_told(name, act()) for name, act in acts.items()] for _ in range(rounds)]
     return [
         Cost(
             median(cost.seconds for cost in each),
@@ -349,3 +360,13 @@ def _interleaved(acts: Sequence[Callable[[], Cost]], rounds: int) -> list[Cost]:
         )
         for each in zip(*costs, strict=True)
     ]
+
+
+def _told(name: str, cost: Cost) -> Cost:
+    memory = cost.peak_bytes / 2**20
+    _say(f"{name}: {cost.seconds:.1f} s, {cost.cpu_seconds:.1f} of a processor, {memory:.0f} MiB")
+    return cost
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)  # noqa: T201 -- a program, asked for its figures

@@ -45,8 +45,9 @@ def folder(path: Path, **index: object) -> Path:
         (path / part).mkdir(parents=True)
         (path / part / "config.json").write_text("{}")
         checkpoint(path / part / "model.safetensors", {"x": (4,)})
-    for part in ("tokenizer", "scheduler"):
-        (path / part).mkdir()
+    for name in ("tokenizer/tokenizer.json", "scheduler/scheduler_config.json"):
+        (path / name).parent.mkdir()
+        (path / name).write_text("{}")
     (path / "model_index.json").write_text(json.dumps({**parts, **index}))
     return path
 
@@ -156,12 +157,14 @@ def without(shapes: Shapes, start: str) -> Shapes:
     return {key: shape for key, shape in shapes.items() if not key.startswith(start)}
 
 
+EDM = {**SDXL, "edm_vpred.sigma_max": ()}
 INPAINTING = SD15 | {f"{UNET}input_blocks.0.0.weight": (320, 9, 3, 3)}
 SD2 = without(SD15, "cond_stage") | {"cond_stage_model.model.ln_final.weight": (4,)}
 REFUSED: dict[str, tuple[Shapes, str]] = {
     "UNet alone": (without(SD15, "cond_stage"), "has no text encoder"),
     "half of SDXL": (without(SDXL, "conditioner.embedders.1"), "has no text encoder"),
     "no VAE": (without(SD15, "first_stage"), r"has no autoencoder \(VAE\)"),
+    "CosXL": (EDM, r"another kind of noise \(EDM\)"),
     "inpainting": (INPAINTING, "made for inpainting"),
     "SD 2": (SD2, "is a Stable Diffusion 2"),
     "LoRA": ({"lora_unet_x.lora_up.weight": (2, 2)}, "is a LoRA, no base model"),
@@ -207,8 +210,22 @@ def no_weights(path: Path) -> None:
     (path / "unet" / "model.safetensors").unlink()
 
 
-def no_tokenizer(path: Path) -> None:
-    (path / "tokenizer").rmdir()
+def no_vocabulary(path: Path) -> None:
+    (path / "tokenizer" / "tokenizer.json").unlink()
+
+
+def no_scheduler(path: Path) -> None:
+    (path / "scheduler" / "scheduler_config.json").unlink()
+
+
+SCHEDULE = "scheduler/scheduler_config.json"
+
+
+def saying(file: str, **config: object) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        (path / file).write_text(json.dumps(config))
+
+    return spoil
 
 
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -218,7 +235,12 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "pickles": (only_pickles, "has its weights only as a pickle"),
     "cut off": (cut_off, "text encoder in .* cannot be used: .* is cut off: 1 of 8 bytes"),
     "no weights": (no_weights, "there is no UNet"),
-    "no tokenizer": (no_tokenizer, "has no folder tokenizer"),
+    "no vocabulary": (no_vocabulary, "has no vocabulary"),
+    "no scheduler": (no_scheduler, "is missing or damaged"),
+    "EDM": (saying(SCHEDULE, _class_name="EDMEulerScheduler"), "another kind of noise"),
+    "says x_0": (saying(SCHEDULE, prediction_type="sample"), "another kind of noise"),
+    "inpainting": (saying("unet/config.json", in_channels=9), "made for inpainting"),
+    "SD 2": (saying("unet/config.json", cross_attention_dim=1024), "is a Stable Diffusion 2"),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from modelsheet.errors import InvalidImages
 
@@ -65,8 +65,12 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
         with Image.open(io.BytesIO(content)) as image:
             check_size(image.size, name)
             return _rgba8(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise InvalidImages(f"{name} is no picture. Give a PNG, WebP or JPEG file.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidImages(f"{name} is not a picture that can be read ({error}).") from None
+        raise InvalidImages(
+            f"{name} is not a picture that can be read ({error}). Save it again."
+        ) from None
 
 
 def _rgba8(image: Image.Image) -> Image.Image:

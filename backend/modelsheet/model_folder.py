@@ -21,7 +21,9 @@ _PARTS = {
 }
 _NEEDED = ("unet", "vae", "text_encoder")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-_PLAIN = ("tokenizer", "scheduler")
+_VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+# As in Karras et al. 2022 and in rectified flows: our noise would be wrong for them.
+_OTHER_SCHEDULES = ("EDM", "FlowMatch")
 
 
 def check_folder(folder: Path) -> None:
@@ -30,7 +32,8 @@ def check_folder(folder: Path) -> None:
     Raises ModelMissing: no such folder or a part is not there. UnsafeModel: damaged, or a pickle.
     """
     index = _index(folder)
-    for part in _NEEDED + ("text_encoder_2",) * (family_of_folder(folder) == "sdxl"):
+    is_xl = family_of_folder(folder) == "sdxl"
+    for part in _NEEDED + ("text_encoder_2",) * is_xl:
         if not _is_given(index, part):
             raise ModelMissing(
                 f"{folder} has no {_PARTS[part]}, and nothing can be learnt or painted without "
@@ -39,9 +42,10 @@ def check_folder(folder: Path) -> None:
     for part in _PARTS:
         if _is_given(index, part):
             _check_part(folder / part, _PARTS[part])
-    for name in _PLAIN:
-        if not (folder / name).is_dir():
-            raise ModelMissing(f"{folder} has no folder {name}. Get the whole model.")
+    _check_unet(folder / "unet" / "config.json")
+    for name in ("tokenizer",) + ("tokenizer_2",) * is_xl:
+        _check_tokenizer(folder / name)
+    _check_scheduler(folder / "scheduler" / "scheduler_config.json")
 
 
 def family_of_folder(folder: Path) -> Family:
@@ -66,6 +70,12 @@ def size_of(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def changed_ns(path: Path) -> int:
+    """When a file, or any file in a folder, was last changed, in Unix nanoseconds."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return max((file.stat().st_mtime_ns for file in files), default=0)
 
 
 def _index(folder: Path) -> dict[str, Any]:
@@ -102,6 +112,48 @@ def _check_part(folder: Path, what: str) -> None:
         fault = _fault_of_file(file, state.st_mtime_ns, state.st_size)
         if fault:
             raise UnsafeModel(f"The {what} in {folder} cannot be used: {fault}")
+
+
+def _check_unet(file: Path) -> None:
+    config = _read(file)
+    if config.get("in_channels", 4) != 4:
+        raise UnsafeModel(
+            f"{file.parent.parent} is made for inpainting or editing. Take the ordinary version of "
+            "the model."
+        )
+    if config.get("cross_attention_dim") == 1024:
+        raise UnsafeModel(
+            f"{file.parent.parent} is a Stable Diffusion 2. Only SD 1.5 and SDXL can be used."
+        )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Read a config file. Raises ModelMissing."""
+    try:
+        config = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise ModelMissing(f"{file} is missing or damaged. Get the whole model.")
+    return config
+
+
+def _check_tokenizer(folder: Path) -> None:
+    if not any(all((folder / name).is_file() for name in names) for names in _VOCABULARIES):
+        raise ModelMissing(
+            f"{folder} has no vocabulary, and no prompt can be read without one. "
+            "Get the whole model."
+        )
+
+
+def _check_scheduler(file: Path) -> None:
+    config = _read(file)
+    name, predicts = str(config.get("_class_name", "")), config.get("prediction_type", "epsilon")
+    if predicts not in ("epsilon", "v_prediction") or name.startswith(_OTHER_SCHEDULES):
+        raise UnsafeModel(
+            f"{file.parent.parent} was trained with another kind of noise ({name}, {predicts}) "
+            "than SD 1.5 and SDXL. Only models of their kinds can be used."
+        )
 
 
 @functools.lru_cache(maxsize=256)

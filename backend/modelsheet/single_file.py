@@ -24,6 +24,10 @@ _TEXT = {
     "sd15": ("cond_stage_model.transformer.",),
     "sdxl": ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."),
 }
+_OTHER_NOISE = (
+    "edm_mean",
+    "edm_vpred.sigma_max",
+)  # Playground 2.5 and CosXL, as ComfyUI tells them
 _SD2 = "cond_stage_model.model."
 _V_PREDICTION = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
 
@@ -88,6 +92,11 @@ def _fault(header: Header) -> str:
         return "is made for inpainting or editing. Take the ordinary version of the model."
     if _holds(entries, _SD2):
         return "is a Stable Diffusion 2. Only SD 1.5 and SDXL can be used."
+    if any(key in entries for key in _OTHER_NOISE):
+        return (
+            "was trained with another kind of noise (EDM) than SD 1.5 and SDXL. Only models of "
+            "their kinds can be used."
+        )
     missing = [prefix for prefix in _TEXT[_family(entries)] if not _holds(entries, prefix)]
     if missing:
         return (

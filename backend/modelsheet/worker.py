@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
 from modelsheet.contract import (
     DescribeRequest,
     DescribeResult,
@@ -39,6 +39,7 @@ from modelsheet.diffusion.wardrobe import Garment
 from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.execution import JobContext, Request, Result, Warm
+from modelsheet.model_folder import changed_ns
 from modelsheet.prompts import ExpandedPrompt, expand
 from modelsheet.subjects import SubjectRecord, SubjectStore
 
@@ -53,6 +54,7 @@ class Worker:
         self._device = device
         self._subjects = SubjectStore(data_dir)
         self._base: BaseModel | None = None
+        self._state: tuple[BaseFiles, int] | None = None
         self._seeing: Clip | None = None
         self._studio: Studio | None = None
 
@@ -84,7 +86,8 @@ class Worker:
         base = self._bare(request.base_model, context)
         cache = self._data_dir / "cache" / "class-pictures"
         clip = self._clip_or_none(base)
-        around = Surroundings(self._taken_identifiers(), self._own_nouns(), cache, clip)
+        own_nouns = class_noun.own_class_nouns(self._data_dir)
+        around = Surroundings(self._taken_identifiers(), own_nouns, cache, clip)
         return learn(base, request, context, around, self._data_dir)
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
@@ -114,7 +117,8 @@ class Worker:
         base = self._bare(request.base_model, context)
         context.progress(Progress(phase="looking at the pictures"))
         pictures = prepare_pictures([read_picture(i, context) for i in request.images], base)
-        guesses = class_noun.guess(pictures, base.family, self._clip(base), self._own_nouns())
+        own_nouns = class_noun.own_class_nouns(self._data_dir)
+        guesses = class_noun.guess(pictures, base.family, self._clip(base), own_nouns)
         return DescribeResult(
             class_nouns=guesses,
             identifiers=identifier.choose(base, guesses[0].noun, self._taken_identifiers()),
@@ -122,11 +126,14 @@ class Worker:
         )
 
     def _loaded(self, model_id: str, context: JobContext) -> BaseModel:
-        if self._base is None or self._base.id != model_id:
+        files = locate(model_id, self._data_dir)
+        state = files, changed_ns(files.path)  # another model may have taken the name
+        if self._base is None or self._state != state:
             context.progress(Progress(phase="loading the base model"))
             # frees the old one before the new one needs memory
             self._base = self._seeing = self._studio = None
             self._base = load_base_model(model_id, self._data_dir, self._device)
+            self._state = state
             self._studio = Studio(self._base, self._data_dir)
         return self._base
 
@@ -157,14 +164,6 @@ class Worker:
 
     def _taken_identifiers(self) -> set[str]:
         return {subject.identifier for subject in self._subjects.list()}
-
-    def _own_nouns(self) -> list[str]:
-        """The artist's additions: one noun a line in class_nouns.txt of the data folder."""
-        file = self._data_dir / "class_nouns.txt"
-        if not file.is_file():
-            return []
-        lines = (line.strip().lower() for line in file.read_text("utf-8").splitlines())
-        return [line for line in lines if line]
 
 
 def _use_of(subject: SubjectRecord) -> SubjectUse:

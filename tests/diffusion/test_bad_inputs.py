@@ -19,6 +19,10 @@ from safetensors.torch import load_file, save_file
 
 from modelsheet import errors
 from modelsheet.contract import DescribeRequest, DescribeResult, LearnRequest, TrainingOverrides
+from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.captions import Naming
+from modelsheet.diffusion.probes import Prober
 from modelsheet.subjects import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn_request
@@ -68,6 +72,28 @@ def _spoil_unet(home: Path) -> None:
 def _spoil_autoencoder(home: Path) -> None:
     folder = home / "models" / "sd15" / "vae"
     _fill_with_nan(folder / "diffusion_pytorch_model.safetensors", "encoder.conv_in")
+
+
+def _leave_out(file: Path, part: str) -> None:
+    kept = {name: value for name, value in load_file(file).items() if part not in name}
+    save_file(kept, file)
+
+
+def _hole_in_unet(home: Path) -> None:
+    _leave_out(_unet(home), "mid_block.attentions.0.proj_in.weight")
+
+
+def _hole_in_text_encoder(home: Path) -> None:
+    _leave_out(home / "models" / "sd15" / "text_encoder" / "model.safetensors", "0.mlp.fc1.weight")
+
+
+def _spoil_decoder(home: Path) -> None:
+    folder = home / "models" / "sd15" / "vae"
+    _fill_with_nan(folder / "diffusion_pytorch_model.safetensors", "decoder.conv_in")
+
+
+def _spoil_eyes(home: Path) -> None:
+    _fill_with_nan(home / "models" / "sd15" / "image_encoder" / "model.safetensors", "0.mlp")
 
 
 def _take_identifier(home: Path) -> None:
@@ -122,11 +148,23 @@ WRONG = {
     ),
     "a pickle named .safetensors": Wrong(errors.UnsafeModel, "safetensors", spoil=_put_pickle),
     "a truncated safetensors file": Wrong(errors.UnsafeModel, "cut off", spoil=_cut_off),
+    "a UNet that lacks a weight": Wrong(
+        errors.UnsafeModel, "lacks the weight mid_block", spoil=_hole_in_unet
+    ),
+    "a text encoder that lacks a weight": Wrong(
+        errors.UnsafeModel, "lacks the weight encoder.layers.0.mlp", spoil=_hole_in_text_encoder
+    ),
     "NaN in a layer of the UNet": Wrong(
         errors.UnsafeModel, "gives no usable numbers", spoil=_spoil_unet
     ),
     "NaN in a layer of the autoencoder": Wrong(
         errors.UnsafeModel, "autoencoder gives no numbers", spoil=_spoil_autoencoder
+    ),
+    "NaN in the half of the autoencoder that paints": Wrong(
+        errors.UnsafeModel, "gives no usable numbers when it paints", spoil=_spoil_decoder
+    ),
+    "NaN in a layer of the image encoder": Wrong(
+        errors.UnsafeModel, "image encoder .* damaged", spoil=_spoil_eyes
     ),
     "a learning rate that diverges": Wrong(
         errors.LearningDiverged,
@@ -167,6 +205,22 @@ def test_a_bad_input_ends_its_job_alone(home: Path, pictures: list[Image.Image],
     assert [folder.name for folder in context.checkpoint_dir.glob("[0-9.]*")] == []
     assert [subject.id for subject in context.store.list()] == known
     goes_on(worker, home, pictures)
+
+
+def test_an_adapter_that_is_no_numbers_any_more_is_not_kept(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    shape = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=False, convolutions=False)
+    adapter = LearningAdapter(sd15, shape, seed=0)
+    try:
+        prober = Prober(sd15, adapter, Naming("qzw", "cat", "sd15"), pictures, None)
+        for weight in adapter.parameters("unet"):
+            weight.data.fill_(torch.nan)
+
+        with pytest.raises(errors.LearningDiverged, match="by step 7.*lower learning rate"):
+            prober.look(7)
+    finally:
+        adapter.detach()
 
 
 def test_a_layer_of_another_size_than_it_says_is_refused(

@@ -34,6 +34,24 @@ def test_an_empty_picture_is_refused_by_its_number(sd15: BaseModel) -> None:
         prepare_pictures([seen, Image.new("RGBA", (40, 40))], sd15)
 
 
+def test_what_lies_under_transparency_does_not_change_what_is_learnt(sd15: BaseModel) -> None:
+    clean = Image.new("RGBA", (48, 48))
+    clean.paste((200, 60, 30, 255), (12, 10, 30, 44))
+    pixels = np.array(clean)
+    hidden = pixels[..., 3] == 0
+    pixels[hidden, :3] = np.random.default_rng(0).integers(0, 256, (hidden.sum(), 3))
+    dirty = Image.fromarray(pixels)
+
+    from_clean, from_dirty = (
+        encode_instances(prepare_pictures([picture], sd15), [""], NAMING, sd15)
+        for picture in (clean, dirty)
+    )
+
+    for one, other in zip(from_clean, from_dirty, strict=True):
+        assert torch.equal(one.latents, other.latents)
+        assert torch.equal(one.mask, other.mask)
+
+
 def test_pixel_art_grows_by_whole_numbers_only() -> None:
     picture = Image.new("RGBA", (16, 20))
     picture.putpixel((8, 10), (255, 0, 0, 255))

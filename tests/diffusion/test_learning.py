@@ -24,10 +24,12 @@ from modelsheet.contract import (
     Progress,
     TrainingOverrides,
 )
+from modelsheet.diffusion.class_noun import own_class_nouns
 from modelsheet.diffusion.embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.execution import Directive, SteppedAside
 from modelsheet.images import from_bgra, to_bgra
+from modelsheet.model_registry import AddedModel, add_model, forget
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.subjects import SubjectRecord, SubjectStore
 from modelsheet.worker import Worker
@@ -290,6 +292,47 @@ def test_an_artist_s_own_noun_is_known(
         nouns.unlink()
 
     assert subject.class_noun == "old florb"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1251"])
+def test_own_nouns_that_are_no_utf_8_are_refused_in_a_sentence(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image], encoding: str
+) -> None:
+    nouns = data_dir / "class_nouns.txt"
+    nouns.write_bytes("кот\n".encode(encoding))
+    context = Context(data_dir, "f1")
+    try:
+        with pytest.raises(InvalidClassNoun, match="Save it as UTF-8"):
+            worker.run(learn_request(context, pictures), context)
+    finally:
+        nouns.unlink()
+
+
+def test_own_nouns_may_begin_with_windows_mark(tmp_path: Path) -> None:
+    (tmp_path / "class_nouns.txt").write_bytes(b"\xef\xbb\xbfFlorb\r\n\r\n old  gnome \r\n")
+
+    assert own_class_nouns(tmp_path) == ["florb", "old gnome"]
+
+
+def test_another_model_under_a_name_is_loaded_anew(data_dir: Path, tmp_path: Path) -> None:
+    folder, home = tmp_path / "mine", tmp_path / "home"
+    shutil.copytree(data_dir / "models" / "sd15", folder)
+    add_model(home, AddedModel(id="mine", path=str(folder)), taken=[])
+    worker, context = Worker(home, torch.device("cpu")), Context(home, "a0")
+    request = GenerateRequest(prompt="a cat", base_model="mine", inference_steps=2, seed=1)
+
+    before = worker.run(request, context)
+    forget(home, "mine")
+    added = AddedModel(id="mine", path=str(folder), prediction_type="v_prediction")
+    add_model(home, added, taken=[])
+    after = worker.run(request, context)
+
+    assert isinstance(before, GenerateResult)
+    assert isinstance(after, GenerateResult)
+    assert before.images[0].blob != after.images[0].blob
+    shutil.rmtree(folder)
+    with pytest.raises(ModelMissing, match="no longer there"):
+        worker.run(request, context)
 
 
 def test_an_empty_layer_ends_the_job_with_a_sentence(worker: Worker, data_dir: Path) -> None:

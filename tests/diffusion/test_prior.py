@@ -53,6 +53,14 @@ def test_one_who_steps_aside_goes_on_with_the_batch_that_was_not_done(
     assert len(list(cache.iterdir())) == 1
 
 
+def test_a_cache_that_cannot_be_written_costs_time_alone(sd15: BaseModel, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+
+    latents, _ = prior.class_latents(sd15, PROMPTS, tmp_path / "cache" / "pictures")
+
+    assert len(latents) == prior.CLASS_IMAGES
+
+
 def test_a_damaged_file_is_painted_anew(sd15: BaseModel, tmp_path: Path) -> None:
     latents, _ = prior.class_latents(sd15, PROMPTS, tmp_path)
     (file,) = tmp_path.iterdir()

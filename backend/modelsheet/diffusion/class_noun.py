@@ -31,6 +31,24 @@ def known_class_nouns(family: Family, own: Sequence[str] = ()) -> list[str]:
     return list(dict.fromkeys([*listed, *own]))
 
 
+def own_class_nouns(data_dir: Path) -> list[str]:
+    """The artist's additions: one noun a line in class_nouns.txt of the data folder.
+
+    Raises InvalidClassNoun: the file is no UTF-8.
+    """
+    file = data_dir / "class_nouns.txt"
+    try:
+        content = file.read_text("utf-8-sig")  # Windows' editor begins a file with a mark
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError):
+        raise InvalidClassNoun(
+            f"{file} cannot be read as text. Save it as UTF-8, one noun a line."
+        ) from None
+    lines = (" ".join(line.split()).lower() for line in content.splitlines())
+    return [line for line in lines if line]
+
+
 def guess(
     pictures: Sequence[Image.Image], family: Family, clip: Clip, own: Sequence[str] = ()
 ) -> list[ClassNounGuess]:

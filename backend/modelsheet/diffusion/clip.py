@@ -37,13 +37,21 @@ class Clip:
 
     @torch.no_grad()
     def embed_images(self, images: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
-        """Pictures (3, H, W) in [-1, 1] of any sizes to unit vectors (B, width)."""
+        """Pictures (3, H, W) in [-1, 1] of any sizes to unit vectors (B, width).
+
+        Raises UnsafeModel: it gives none.
+        """
         side = int(self.image_encoder.config.image_size)
         seen = torch.stack([_fitted(image.to(self.device).float(), side) for image in images])
         if not self.is_own:
             mean, spread = (seen.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _SPREAD))
             seen = ((seen + 1) / 2 - mean) / spread
         vectors: torch.Tensor = self.image_encoder(seen).image_embeds
+        if not torch.isfinite(vectors).all():
+            raise UnsafeModel(
+                "The image encoder that looks at pictures gives no usable numbers: its file is "
+                "damaged. Get the model that it came with again."
+            )
         return torch.nn.functional.normalize(vectors, dim=-1)
 
     @torch.no_grad()

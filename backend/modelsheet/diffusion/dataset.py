@@ -81,9 +81,13 @@ def fit(picture: Image.Image, width: int, height: int, *, stands: bool) -> Image
 
 
 def looks_like_pixel_art(picture: Image.Image) -> bool:
+    """Tell a small picture of few colours; what lies under alpha 0 is none of them."""
     if max(picture.size) > _PIXEL_ART_SIDE:
         return False
-    return picture.convert("RGBA").getcolors(_PIXEL_ART_COLOURS) is not None
+    whole = picture.convert("RGBA")
+    is_seen = whole.getchannel("A").point(lambda alpha: 255 if alpha else 0)
+    seen = Image.composite(whole, Image.new("RGBA", whole.size), is_seen)
+    return seen.getcolors(_PIXEL_ART_COLOURS) is not None
 
 
 def encode_instances(

@@ -5,6 +5,7 @@ config files of ours. Nothing is fetched, and only safetensors are read.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from modelsheet.contract import Family
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.layouts import layout_of
 from modelsheet.lora.names import UNET
-from modelsheet.model_folder import variant_of
+from modelsheet.model_folder import variant_of, weights_in
 from modelsheet.single_file import UNET_PREFIX
 from modelsheet.weights_file import read_header
 
 # StableDiffusionPipeline or its XL sibling; diffusers has no annotations to hold on to.
 Pipeline = Any
+_TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
+_INNER = "text_model."  # an inner module of text encoders, which some versions name and some do not
 # What a folder may list and we have no use for: it is neither fetched nor loaded.
 _SAFETY = {"safety_checker": None, "requires_safety_checker": False}
 _UNUSED: dict[Family, dict[str, Any]] = {
@@ -43,6 +46,9 @@ def read_folder(files: BaseFiles, dtype: torch.dtype) -> Pipeline:
         use_safetensors=True,
         **_UNUSED[files.family],
     )
+    _require_filled(pipeline, files)
+    _require_text(pipeline, files)
+    _bound_windows(pipeline)
     return _with_prediction_type(pipeline, files)
 
 
@@ -63,7 +69,52 @@ def read_single_file(files: BaseFiles, data_dir: Path, dtype: torch.dtype) -> Pi
         ),
         **_tokenizers(files, data_dir),
     )
+    _require_filled(pipeline, files)
     return _with_prediction_type(pipeline, files)
+
+
+def _require_filled(pipeline: Pipeline, files: BaseFiles) -> None:
+    """Raises UnsafeModel: a part's weight was in no file, and diffusers left it empty."""
+    for name in ("unet", "vae", *_TEXT_ENCODERS):
+        part = getattr(pipeline, name, None)
+        if part is not None:
+            empty = (path for path, weight in part.named_parameters() if weight.is_meta)
+            _require_none(empty, name, files)
+
+
+def _require_text(pipeline: Pipeline, files: BaseFiles) -> None:
+    """The same of text encoders in a folder, which transformers would fill at random."""
+    for name in _TEXT_ENCODERS:
+        part = getattr(pipeline, name, None)
+        if part is not None:
+            keys = {key for file in weights_in(files.path / name) for key in _keys_of(file)}
+            _require_none((path for path in _paths_of(part) if path not in keys), name, files)
+
+
+def _require_none(lacking: Iterator[str], name: str, files: BaseFiles) -> None:
+    path = next(lacking, None)
+    if path is not None:
+        raise UnsafeModel(
+            f"{files.path} is not whole: its {name} lacks the weight {path}. Get the whole model "
+            "again."
+        )
+
+
+def _keys_of(file: Path) -> list[str]:
+    return [key.removeprefix(_INNER) for key in read_header(file).entries]
+
+
+def _paths_of(part: torch.nn.Module) -> list[str]:
+    return [path.removeprefix(_INNER) for path, _ in part.named_parameters()]
+
+
+def _bound_windows(pipeline: Pipeline) -> None:
+    """Hold prompts to what the text encoders read; not every tokenizer's files say it."""
+    for suffix in ("", "_2"):
+        tokenizer = getattr(pipeline, f"tokenizer{suffix}", None)
+        if tokenizer is not None:
+            window = getattr(pipeline, f"text_encoder{suffix}").config.max_position_embeddings
+            tokenizer.model_max_length = min(tokenizer.model_max_length, window)
 
 
 def _check_unet(files: BaseFiles) -> None:

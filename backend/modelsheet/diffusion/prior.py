@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -51,8 +52,9 @@ def class_latents(
         painted.append(kept.to(base.device))
     latents = torch.cat(painted)
     _store(file, latents)
-    for part in parts:
-        part.unlink(missing_ok=True)
+    with suppress(OSError):  # what cannot be written cannot be taken away
+        for part in parts:
+            part.unlink(missing_ok=True)
     return latents, chosen
 
 

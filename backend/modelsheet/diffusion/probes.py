@@ -28,6 +28,7 @@ from modelsheet.diffusion.likeness import (
 )
 from modelsheet.diffusion.presets import Recipe
 from modelsheet.diffusion.views import has_transparency
+from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.images import composite
 
 _SPRITE_DETAILS = ("", "holding dagger", "with red book", "black cloak")
@@ -82,7 +83,7 @@ class Prober:
         references: Sequence[Image.Image],
         clip: Clip | None,
     ) -> None:
-        """`references`: prepared RGBA pictures."""
+        """`references`: prepared RGBA pictures. Raises UnsafeModel: the base paints nothing."""
         self.base, self.adapter, self.clip = base, adapter, clip
         details = _details_of(naming.family)
         self._is_masked = all(has_transparency(each) for each in references)
@@ -91,6 +92,11 @@ class Prober:
         self.class_prompts = [naming.class_prompt(detail, shown) for detail in details]
         with adapter.off():
             self.class_before = self._paint(self.class_prompts)
+            if not torch.isfinite(self.class_before).all():
+                raise UnsafeModel(
+                    f"{base.id} gives no usable numbers when it paints: its file is damaged. "
+                    "Install the base model again or take another."
+                )
             self._text_before = self._read_class_prompts()
             if clip is not None:
                 self.references = clip.embed_images([_on_white(each) for each in references])
@@ -100,8 +106,14 @@ class Prober:
                 self._base_obedience = prompt_fidelity(seen, self.texts)
 
     def look(self, step: int) -> Probe:
-        """Measure the adapter as it is after `step` steps."""
-        pictures = as_pictures(self._paint(self.prompts))
+        """Measure the adapter as it is after `step` steps. Raises LearningDiverged."""
+        painted = self._paint(self.prompts)
+        if not torch.isfinite(painted).all():
+            raise LearningDiverged(
+                f"Learning went out of bounds by step {step}: what is painted are no pictures any "
+                "more. Learn again with a lower learning rate or with a preset as it is."
+            )
+        pictures = as_pictures(painted)
         return Probe(self._point(step, pictures), pictures)
 
     def _point(self, step: int, pictures: Sequence[Image.Image]) -> LikenessPoint | None:

@@ -737,7 +737,9 @@ class AddModelRequest(Model):
 
 
 class Capabilities(Model):
-    """What this service is and has; the plugin refuses another major `api`."""
+    """What this service is and has, and in sentences what its machine lacks; the plugin refuses
+    another major `api`.
+    """
 
     api: str
     version: str
@@ -746,6 +748,7 @@ class Capabilities(Model):
     presets: list[str]
     samplers: list[str] = []
     limits: dict[str, int]
+    shortcomings: list[str] = []
 
 
 class Event(Model):

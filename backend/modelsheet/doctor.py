@@ -21,6 +21,7 @@ import modelsheet
 from modelsheet import krita_install, kritarc, launcher
 from modelsheet.catalogue import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.contract import API_VERSION, Model
+from modelsheet.equipment import LIBRARIES
 from modelsheet.errors import NotFound
 from modelsheet.service.connection import connection_path, read_connection
 from modelsheet.service.database import journal_mode
@@ -29,7 +30,6 @@ from modelsheet.settings import Settings
 State = Literal["ok", "note", "missing"]
 
 _OLDEST_PYTHON = (3, 10)
-_LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "flask", "waitress")
 _LEAST_MEMORY = 4 << 30  # bytes; a comfortable margin, not a measured need
 _LEAST_DISK = 2 << 30
 _ASKING_TIMEOUT_S = 120
@@ -93,7 +93,7 @@ def _python() -> Finding:
 
 
 def _libraries() -> Iterator[Finding]:
-    for library in _LIBRARIES:
+    for library in LIBRARIES:
         try:
             yield _finding(library, True, metadata.version(library))
         except metadata.PackageNotFoundError:

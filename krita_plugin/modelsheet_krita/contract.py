@@ -155,6 +155,7 @@ class Capabilities:
     boot_id: str
     base_models: tuple[BaseModelView, ...]
     presets: tuple[str, ...]
+    shortcomings: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -62,13 +62,15 @@ class Exploring:
         self.grid = GridView(results[0].prompt, cells, explore, panel.window())
         self.grid.picked.connect(partial(self._on_picked, explore, results))
         self.grid.show()
+        self._generating.results.choose_only(results[0])  # hardly anybody wants all of them
 
     def _on_picked(self, explore: Explore, results: list[Result], place: int) -> None:
-        """Let the next pictures be painted with the cell's values."""
+        """Select the cell's picture, and let the next ones be painted with its values."""
         row, column = divmod(place, len(explore.across.values))
         values = {explore.across.name: explore.across.values[column]}
         if explore.down is not None:
             values[explore.down.name] = explore.down.values[row]
+        self._generating.results.choose_only(results[place])
         box = self._desk.panel.box
         seed = int(values.pop("seed", results[place].image.seed))
         if "inference_steps" in values:

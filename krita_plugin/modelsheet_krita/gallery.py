@@ -76,6 +76,11 @@ class Gallery(ExplainedList):
             item.setSelected(item.data(GROUP) == group)
         self.scrollToTop()
 
+    def choose_only(self, keys: list[Any]) -> None:
+        """Select these pictures and no other."""
+        for item in self.pictures():
+            item.setSelected(item.data(KEY) in keys)
+
     def step(self, by: int) -> None:
         """Select the next picture, or with -1 the previous one."""
         pictures = self.pictures()

@@ -35,8 +35,9 @@ class ModelRows(QtWidgets.QWidget):
     def show_models(self, models: Sequence[ModelView], on_their_way: Collection[str]) -> None:
         """Say of each what it is; offer those that are missing. Called once."""
         there = [_line(model) for model in models if model.state != "missing"]
-        version = inventory(self._capabilities).splitlines()[0]
-        self.has.setText("\n".join([version, *there]))
+        lines = inventory(self._capabilities).splitlines()
+        lacks = len(self._capabilities.shortcomings) if self._capabilities else 0
+        self.has.setText("\n".join([*lines[: 1 + lacks], *there]))
         for row, model in enumerate(one for one in models if one.state == "missing"):
             self._offer(row, model, is_coming=model.id in on_their_way)
         self.filled.emit()
@@ -64,7 +65,7 @@ def inventory(capabilities: Capabilities | None) -> str:
     """Say in lines what the connected backend has, and of the rest what it lacks."""
     if capabilities is None:
         return tr("Not known until it is connected.")
-    lines = [tr("Modelsheet {version}", version=capabilities.version)]
+    lines = [tr("Modelsheet {version}", version=capabilities.version), *capabilities.shortcomings]
     for model in capabilities.base_models:
         state = tr("ready") if model.available else tr("not ready")
         line = f"{model.id}: {state}, {model.resolution} × {model.resolution}"

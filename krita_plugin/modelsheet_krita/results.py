@@ -76,6 +76,11 @@ class Results(QtCore.QObject):
         assert job.result is not None
         self._fetch(job, list(job.result.images), target, self._desk.on_trouble)
 
+    def choose_only(self, result: Result) -> None:
+        """Select this one and no other."""
+        keys = [key for key, one in self._results.items() if one is result]
+        self._desk.panel.results.choose_only(keys)
+
     def discard(self, keys: list[int]) -> None:
         chosen = [self._results.pop(key) for key in keys]
         self._desk.preferences.discard([_name(one.job_id, one.image) for one in chosen])

@@ -25,7 +25,8 @@ AT_A_TERMINAL = """
 __main__ bench bundle cli client commands demo doctor documents errands exchange_commands
 krita_install krita_vendor kritarc launcher model_commands model_folder model_registry oversight
 painting_commands painting_options palettes recipes shots single_file terminal
-diffusion/dreambooth_set diffusion/eyes diffusion/doll diffusion/resume diffusion/rival
+diffusion/dreambooth_set diffusion/eyes diffusion/doll diffusion/own_doll diffusion/resume
+diffusion/rival
 service/executors/ray service/executors/ray_driver
 service/job_table service/openapi service/schema service/server service/tokens
 """

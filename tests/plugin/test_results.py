@@ -243,8 +243,13 @@ def test_a_grid_is_painted_and_a_cell_sets_the_scales(
     remote.generate_done(GREEN)
     until(lambda: exploring.grid is not None)
 
+    chosen = connected.controller.panel.results.chosen
+    assert len(chosen()) == 1, "Apply would put the whole grid into the document"
+    (first,) = chosen()
+
     exploring.grid.table.cellClicked.emit(1, 1)
 
+    assert chosen() == [first + 4]
     assert (wish.count, wish.explore.across.values, wish.explore.down.values) == (
         1,
         [0, 0.5, 1],

@@ -22,6 +22,7 @@ FOLDER = "clip-vit-large-patch14"
 # Radford et al. 2021: the mean and spread of their pictures in [0, 1].
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _SPREAD = (0.26862954, 0.26130258, 0.27577711)
+_TEXTS_AT_ONCE = 16  # their activations are most of what naming a subject needs of memory
 LOGIT_SCALE = math.log(100)  # where CLIP's own training ended, Radford et al. 2021
 
 
@@ -64,7 +65,11 @@ class Clip:
             truncation=True,
             return_tensors="pt",
         )
-        output = self.text_encoder(tokens.input_ids.to(self.device))
+        ids = tokens.input_ids.to(self.device)
+        return torch.cat([self._embed_ids(few) for few in ids.split(_TEXTS_AT_ONCE)])
+
+    def _embed_ids(self, ids: torch.Tensor) -> torch.Tensor:
+        output = self.text_encoder(ids)
         vectors: torch.Tensor = output.pooler_output if self.is_own else output.text_embeds
         return torch.nn.functional.normalize(vectors.float(), dim=-1)
 

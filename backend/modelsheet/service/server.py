@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 import modelsheet
 from modelsheet.catalogue import list_base_models
 from modelsheet.contract import API_VERSION, BaseModelView
+from modelsheet.equipment import shortcomings
 from modelsheet.errors import Conflict, ModelsheetError
 from modelsheet.service.app import create_app
 from modelsheet.service.connection import (
@@ -69,7 +70,8 @@ def serve(
         known = functools.partial(base_models, settings.data_dir)
         timings = timings or Timings()
         make_executor = functools.partial(_executor, settings, runner, timings, cluster)
-        service = _service(settings, make_executor, timings, known)
+        lacking = shortcomings if cluster is None else list
+        service = _service(settings, make_executor, timings, known, lacking)
         server = listen(create_app(service), port, settings.threads)
         url = f"http://{HOST}:{server.effective_port}"
         note_address(url)
@@ -104,11 +106,13 @@ def _service(
     make_executor: Callable[[Sink], Executor],
     timings: Timings,
     base_models: Callable[[], Sequence[BaseModelView]],
+    lacking: Callable[[], list[str]],
 ) -> Service:
     return Service(
         settings.data_dir,
         make_executor,
         base_models=base_models,
+        shortcomings=lacking,
         max_waiters=max(1, settings.threads // 2),
         timings=timings,
         on_end=lambda: os.kill(os.getpid(), signal.SIGTERM),

@@ -61,7 +61,8 @@ _audit = logging.getLogger("modelsheet.audit")
 
 class Service:
     """One data folder in service. `token` lets in, `boot_id` tells one run from the next; `on_end`
-    is called when the service should end: it was asked to, or it cannot go on.
+    is called when the service should end: it was asked to, or it cannot go on. `shortcomings` says
+    what the machines that carry out jobs lack.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Service:
         make_executor: Callable[[Sink], Executor],
         *,
         base_models: Callable[[], Sequence[BaseModelView]],
+        shortcomings: Callable[[], list[str]] = list,
         max_waiters: int = 6,
         timings: Timings | None = None,
         on_end: Callable[[], None] = lambda: None,
@@ -84,7 +86,7 @@ class Service:
         self.blobs = BlobStore(data_dir / "blobs")
         self.data_dir = data_dir
         self._subjects = SubjectStore(data_dir)
-        self._base_models = base_models
+        self._base_models, self._shortcomings = base_models, shortcomings
         self._ledger = Ledger(
             data_dir / "ledger.sqlite3", self.events.publish_job, timings.save_interval_s
         )
@@ -223,6 +225,7 @@ class Service:
             base_models=list(self._base_models()),
             presets=list(get_args(Preset)),
             samplers=list(get_args(SamplerName)),
+            shortcomings=self._shortcomings(),
             limits={
                 "max_blob_bytes": MAX_BODY_BYTES,
                 "max_json_bytes": MAX_JSON_BYTES,

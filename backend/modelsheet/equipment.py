@@ -1,0 +1,37 @@
+"""What the machine of a service lacks for learning and painting: packages, a graphics card. Found
+without torch, which takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import shutil
+from importlib import metadata
+
+LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "flask", "waitress")
+_CUDA_SIZE = "3 GB"  # torch and the CUDA libraries it brings
+
+
+def shortcomings() -> list[str]:
+    """Sentences, each with what to do; none where nothing is missing."""
+    missing = [name for name in LIBRARIES if _version(name) is None]
+    if missing:
+        return [f"{', '.join(missing)}: not installed on the backend's computer. Run ./install.sh."]
+    has_card = shutil.which("nvidia-smi") is not None
+    if has_card and (_version("torch") or "").endswith("+cpu"):
+        return [
+            "The backend's computer has a graphics card that its torch cannot use. "
+            f"Run ./install.sh --cuda there; it downloads about {_CUDA_SIZE}."
+        ]
+    if has_card or shutil.which("rocminfo") is not None:
+        return []
+    return [
+        "The backend's computer has no graphics card that torch could use: sprite32 takes minutes "
+        "to learn a subject, large base models take many hours."
+    ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

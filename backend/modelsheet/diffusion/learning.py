@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -117,8 +118,13 @@ class Learning:
         self.adapter = LearningAdapter(base, self.recipe.shape, request.seed, self._rows(undo))
         self.training = Training(base, self.adapter, instances, prior, self.recipe, request.seed)
         undo.callback(self.training.release)
-        self.prober = Prober(base, self.adapter, self.naming, self.pictures, around.clip)
+        self._clip = around.clip
         self._resume()
+
+    @cached_property
+    def prober(self) -> Prober:
+        """It paints the class as it is before, which takes a while: only where somebody looks."""
+        return Prober(self.base, self.adapter, self.naming, self.pictures, self._clip)
 
     @property
     def correction(self) -> Correction:
@@ -134,6 +140,7 @@ class Learning:
         """
         if self._has_settled():
             return
+        self.prober  # noqa: B018 -- a base that paints nothing is refused before it learns
         every = probe_interval(self.recipe, self.base.family)
         for report in self.training.steps():
             is_due = report.step % every == 0 or report.step == report.total
@@ -204,8 +211,10 @@ class Learning:
 
     def _probe(self) -> Sequence[Image.Image]:
         step, correction = self.training.step, self.correction
-        with self.training.everything_present(), corrected(self.base, correction):
-            probe = self.prober.look(step)
+        with self.training.everything_present():
+            prober = self.prober
+            with corrected(self.base, correction):
+                probe = prober.look(step)
         if probe.point is None:
             return probe.pictures
         if not self.curve or probe.point.score > max(point.score for point in self.curve):

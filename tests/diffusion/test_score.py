@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet.diffusion.likeness import score
+from modelsheet.diffusion.likeness import is_as_good, score
 
 BASE = 0.36  # obedience of the untuned base
 
@@ -22,3 +22,9 @@ def test_a_little_more_likeness_is_not_worth_the_words_or_the_class(
     overfitted, sound = score(0.80, obedience, BASE, drift), score(0.74, 0.31, BASE, 0.02)
 
     assert sound > overfitted
+
+
+def test_of_steps_that_are_alike_a_later_one_is_kept() -> None:
+    assert is_as_good(0.70, [0.70])
+    assert is_as_good(0.69, [0.68, 0.70, 0.69])
+    assert not is_as_good(0.67, [0.68, 0.70, 0.67])

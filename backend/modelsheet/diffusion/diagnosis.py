@@ -13,6 +13,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from modelsheet.contract import LearnReport, LikenessPoint
 from modelsheet.diffusion.adapter import LEARNING, LearningAdapter
 from modelsheet.diffusion.captions import Naming
+from modelsheet.diffusion.likeness import is_as_good
 from modelsheet.diffusion.presets import Recipe
 
 # Measured on a drawn test subject with sprite32: 60 steps of balanced drift by .005, the text by
@@ -31,7 +32,7 @@ def report(
     adapter: LearningAdapter,
 ) -> LearnReport:
     """`usual` is the family's balanced recipe, beside which the numbers are judged."""
-    best = max(curve, key=lambda point: point.score, default=None)
+    best = _best(curve, kept_step)
     final = curve[-1] if curve else None
     change = {name: relative_change(module) for name, module in adapter.modules.items()}
     findings = [*_of_name(naming, adapter), *_of_rates(recipe, usual, steps, change)]
@@ -40,6 +41,15 @@ def report(
     return LearnReport(
         kept_step=kept_step, best=best, final=final, change=change, findings=findings
     )
+
+
+def _best(curve: Sequence[LikenessPoint], kept_step: int) -> LikenessPoint | None:
+    """The step that was kept where none was better, else the one that was."""
+    scores = [point.score for point in curve]
+    kept = [point for point in curve if point.step == kept_step]
+    if kept and is_as_good(kept[0].score, scores):
+        return kept[0]
+    return max(curve, key=lambda point: point.score, default=None)
 
 
 @torch.no_grad()

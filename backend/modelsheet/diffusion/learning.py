@@ -33,6 +33,7 @@ from modelsheet.diffusion.decoder import Correction, corrected, correction_tenso
 from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.embedding import IdentifierRows
 from modelsheet.diffusion.generation import Report
+from modelsheet.diffusion.likeness import is_as_good
 from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.prior import class_latents
 from modelsheet.diffusion.probes import Prober, probe_interval
@@ -217,16 +218,16 @@ class Learning:
                 probe = prober.look(step)
         if probe.point is None:
             return probe.pictures
-        if not self.curve or probe.point.score > max(point.score for point in self.curve):
-            self.best_step, self.best_state = step, self.adapter.state()
         self.curve.append(probe.point)
+        if is_as_good(probe.point.score, [point.score for point in self.curve]):
+            self.best_step, self.best_state = step, self.adapter.state()
         return probe.pictures
 
     def _has_settled(self) -> bool:
         if self.recipe.patience is None:
             return False
-        later = [point for point in self.curve if point.step > self.best_step]
-        return len(later) >= self.recipe.patience
+        scores = [point.score for point in self.curve]
+        return bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= self.recipe.patience
 
     def _resume(self) -> None:
         saved = newest_checkpoint(self.folder)

@@ -4,6 +4,8 @@ prior drift, and the score that picks the best step. The vectors are a Clip's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 # A subject that is not itself is useless: likeness counts as it is, the others once they leave
@@ -11,6 +13,8 @@ import torch
 # what the base makes of the class, so that a little less than that costs nothing.
 OBEDIENT_SHARE, PROMPT_WEIGHT = 0.8, 1.0
 TOLERABLE_DRIFT, DRIFT_WEIGHT = 0.03, 5.0  # squared distance of pictures in [0, 1]
+# A small CLIP is content when an eye is not: pictures still grow clearer while scores wander.
+SAME = 0.02
 
 
 def score(
@@ -23,6 +27,11 @@ def score(
     disobedience = max(0.0, OBEDIENT_SHARE * base_prompt_fidelity - prompt_fidelity)
     excess = max(0.0, prior_drift - TOLERABLE_DRIFT)
     return subject_fidelity - PROMPT_WEIGHT * disobedience - DRIFT_WEIGHT * excess
+
+
+def is_as_good(score: float, scores: Sequence[float]) -> bool:
+    """Whether a later step with this score is to be preferred to all that have these."""
+    return score >= max(scores) - SAME
 
 
 def subject_fidelity(pictures: torch.Tensor, references: torch.Tensor) -> float:

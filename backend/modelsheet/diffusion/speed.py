@@ -104,6 +104,7 @@ class Bench:
             text_encoder_learning_rate=_RATE,
             feed_forward=False,
             convolutions=False,
+            own_decoder=False,
             prior="no-images" if prior else "none",
         )
         wish = alone.Wish(class_noun=self.class_noun, overrides=overrides, probed=probed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -36,13 +36,13 @@ def _fidelity(rows: Sequence[Row]) -> Figure:
     figure, (left, right) = _panels(2, len(rows))
     _dots(left, rows, "subject_fidelity", _COLOURS[0], 0.0)
     first = rows[0].figures
-    _guide(left, first["base_fidelity"], "untuned base")
-    _guide(left, first["real_fidelity"], "real pictures")
+    _guides(left, {"untuned base": first["base_fidelity"], "real pictures": first["real_fidelity"]})
     left.set_xlabel("subject fidelity (CLIP-I, cosine)")
     _dots(right, rows, "prompt_fidelity", _COLOURS[1], 0.0)
-    _guide(right, first["base_prompt_fidelity"], "untuned base")
+    bounds = {"untuned base": first["base_prompt_fidelity"]}
     if "real_prompt_fidelity" in first:
-        _guide(right, first["real_prompt_fidelity"], "real pictures")
+        bounds["real pictures"] = first["real_prompt_fidelity"]
+    _guides(right, bounds)
     right.set_xlabel("prompt fidelity (CLIP-T, cosine)")
     for axes in (left, right):
         least, most = axes.get_xlim()
@@ -127,14 +127,17 @@ def _dots(
     axes.grid(axis="x", alpha=0.3)
 
 
-def _guide(axes: Axes, value: float, label: str) -> None:
-    axes.axvline(value, color=_GUIDE, linestyle="--", linewidth=1)
-    axes.annotate(
-        label,
-        (value, 1.0),
-        xycoords=("data", "axes fraction"),
-        ha="center",
-        va="bottom",
-        fontsize="small",
-        color=_GUIDE,
-    )
+def _guides(axes: Axes, bounds: Mapping[str, float]) -> None:
+    """Lines with their names above them; the lower one's ends at it, for they may be near."""
+    lowest = min(bounds.values())
+    for label, value in bounds.items():
+        axes.axvline(value, color=_GUIDE, linestyle="--", linewidth=1)
+        axes.annotate(
+            label,
+            (value, 1.0),
+            xycoords=("data", "axes fraction"),
+            ha="right" if value == lowest and len(bounds) > 1 else "center",
+            va="bottom",
+            fontsize="small",
+            color=_GUIDE,
+        )

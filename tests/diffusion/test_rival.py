@@ -12,7 +12,7 @@ from PIL import Image
 
 from modelsheet.diffusion import pillow_transforms as transforms
 from modelsheet.diffusion import rival
-from modelsheet.diffusion.rival import RivalSetting
+from modelsheet.diffusion.rival import Cost, RivalSetting
 from modelsheet.errors import InvalidRequest, ModelsheetError
 
 # Stands for the script: uses what it imports and writes what it was told.
@@ -104,3 +104,23 @@ def test_a_random_crop_stays_inside() -> None:
     picture = Image.new("RGB", (5, 4))
 
     assert {crop(picture).size for _ in range(20)} == {(3, 3)}
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "step_s"),
+    [((10.0, 9.0), (16.0, 15.0), 0.1), ((30.0, 9.0), (20.0, 15.0), 0.05)],
+    ids=["calm", "the short run was disturbed"],
+)
+def test_a_noisy_machine_makes_no_step_free(
+    monkeypatch: pytest.MonkeyPatch,
+    short: tuple[float, float],
+    long: tuple[float, float],
+    step_s: float,
+) -> None:
+    costs = {5: Cost(short[0], 1, short[1]), 65: Cost(long[0], 1, long[1])}
+    monkeypatch.setattr(rival.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(
+        rival, "learn", lambda script, pictures, given, out: (out, costs[given.steps])
+    )
+
+    assert rival.pace(Path("script.py"), [], setting()).step_s == pytest.approx(step_s)

@@ -56,7 +56,7 @@ def _right(rows: Sequence[Row]) -> Figure:
     for index, name in enumerate(named):
         label = name.replace("_", " ")
         _dots(axes, rows, name, _COLOURS[index], 0.22 * (index - 1), _MARKS[index], label)
-    axes.set_xlim(0, 1)
+    axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("share of pictures, bars: 95 % interval over the subjects")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
@@ -128,15 +128,16 @@ def _dots(
 
 
 def _guides(axes: Axes, bounds: Mapping[str, float]) -> None:
-    """Lines with their names above them; the lower one's ends at it, for they may be near."""
-    lowest = min(bounds.values())
+    """Lines with their names above them, which keep out of each other's way where they are near."""
+    lowest, highest = min(bounds.values()), max(bounds.values())
+    are_near = lowest < highest < 1.2 * lowest
     for label, value in bounds.items():
         axes.axvline(value, color=_GUIDE, linestyle="--", linewidth=1)
         axes.annotate(
             label,
             (value, 1.0),
             xycoords=("data", "axes fraction"),
-            ha="right" if value == lowest and len(bounds) > 1 else "center",
+            ha=("right" if value == lowest else "left") if are_near else "center",
             va="bottom",
             fontsize="small",
             color=_GUIDE,

@@ -25,7 +25,6 @@ from modelsheet.errors import InvalidRequest, ModelsheetError
 _TORCHVISION = "from torchvision import transforms"
 _STAND_IN = "import pillow_transforms as transforms"
 _FEW_STEPS = (5, 65)
-_LEAST_STEP_S = 1e-3  # where a noisy machine makes the longer run the shorter one
 _WEIGHTS = "pytorch_lora_weights.safetensors"
 
 
@@ -70,15 +69,22 @@ class Pace:
 
 
 def pace(script: Path, pictures: Sequence[Image.Image], setting: RivalSetting) -> Pace:
-    """Measure it by a short and a longer run. Raises what `learn` raises."""
+    """Measure it by a short and a longer run; a step takes no less than its processor time on all
+    cores, even where a noisy machine makes the longer run the shorter one. Raises what `learn`
+    raises.
+    """
     short, long = _FEW_STEPS
-    seconds = []
+    costs = []
     for steps in (short, long):
         with tempfile.TemporaryDirectory() as folder:
             _, cost = learn(script, pictures, replace(setting, steps=steps), Path(folder))
-            seconds.append(cost.seconds)
-    step_s = max(_LEAST_STEP_S, (seconds[1] - seconds[0]) / (long - short))
-    return Pace(max(0.0, seconds[0] - short * step_s), step_s)
+            costs.append(cost)
+    quick, slow = costs
+    on_all_cores = (slow.cpu_seconds - quick.cpu_seconds) / (os.cpu_count() or 1)
+    step_s = max(slow.seconds - quick.seconds, on_all_cores) / (long - short)
+    if step_s <= 0.0:
+        raise ModelsheetError(f"{long} steps took no longer than {short}; run it again.")
+    return Pace(max(0.0, quick.seconds - short * step_s), step_s)
 
 
 def learn(

@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +20,7 @@ import modelsheet
 from modelsheet import krita_install, kritarc, launcher
 from modelsheet.catalogue import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.contract import API_VERSION, Model
-from modelsheet.equipment import LIBRARIES
+from modelsheet.equipment import LIBRARIES, installed_version
 from modelsheet.errors import NotFound
 from modelsheet.service.connection import connection_path, read_connection
 from modelsheet.service.database import journal_mode
@@ -94,10 +93,8 @@ def _python() -> Finding:
 
 def _libraries() -> Iterator[Finding]:
     for library in LIBRARIES:
-        try:
-            yield _finding(library, True, metadata.version(library))
-        except metadata.PackageNotFoundError:
-            yield _finding(library, False, "not installed; run ./install.sh")
+        version = installed_version(library)
+        yield _finding(library, version is not None, version or "not installed; run ./install.sh")
 
 
 def _device() -> Finding:

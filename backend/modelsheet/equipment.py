@@ -13,11 +13,11 @@ _CUDA_SIZE = "3 GB"  # torch and the CUDA libraries it brings
 
 def shortcomings() -> list[str]:
     """Sentences, each with what to do; none where nothing is missing."""
-    missing = [name for name in LIBRARIES if _version(name) is None]
+    missing = [name for name in LIBRARIES if installed_version(name) is None]
     if missing:
         return [f"{', '.join(missing)}: not installed on the backend's computer. Run ./install.sh."]
     has_card = shutil.which("nvidia-smi") is not None
-    if has_card and (_version("torch") or "").endswith("+cpu"):
+    if has_card and (installed_version("torch") or "").endswith("+cpu"):
         return [
             "The backend's computer has a graphics card that its torch cannot use. "
             f"Run ./install.sh --cuda there; it downloads about {_CUDA_SIZE}."
@@ -30,7 +30,8 @@ def shortcomings() -> list[str]:
     ]
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """None where it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

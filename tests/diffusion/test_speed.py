@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from modelsheet.contract import LikenessPoint, TrainingOverrides
-from modelsheet.diffusion import speed
+from modelsheet.diffusion import speed, time_to_likeness
 from modelsheet.diffusion.alone import Wish
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.learning import Learning
 from modelsheet.diffusion.rival import Cost
-from modelsheet.diffusion.speed import Bench, measure, seconds_to_likeness
+from modelsheet.diffusion.speed import Bench, measure
+from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,11 @@ def test_likeness_is_timed_without_the_looking(
         self.curve.append(point)
 
     ticks = iter(float(n) for n in range(10_000))
-    monkeypatch.setattr(speed.time, "process_time", lambda: next(ticks))
+    monkeypatch.setattr(time_to_likeness.time, "process_time", lambda: next(ticks))
     monkeypatch.setattr(Learning, "look_once_more", look)
-    monkeypatch.setattr(speed, "_LOOK_EVERY", 2)
+    monkeypatch.setattr(time_to_likeness, "_LOOK_EVERY", 2)
     brief = TrainingOverrides(training_steps=8, batch=1, prior="none")
-    monkeypatch.setattr(speed.alone, "Wish", partial(Wish, overrides=brief))
+    monkeypatch.setattr(time_to_likeness.alone, "Wish", partial(Wish, overrides=brief))
 
     taken = seconds_to_likeness(Doll("imp", "cat", pictures, [""] * len(pictures), {}, {}), sd15)
 

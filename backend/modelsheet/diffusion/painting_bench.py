@@ -29,10 +29,10 @@ from modelsheet.contract import (
     Progress,
     Region,
 )
+from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.clip import Clip, clip_of
 from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.diffusion.speed import paint_barely, seconds_of
 from modelsheet.execution import Directive, Request
 from modelsheet.images import composite, from_bgra, read_picture
 from modelsheet.settings import Settings

@@ -11,12 +11,10 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from statistics import median
 
@@ -27,11 +25,13 @@ from pydantic import BaseModel as Written
 from modelsheet.catalogue import DEFAULT_BASE_MODEL, locate
 from modelsheet.contract import TrainingOverrides
 from modelsheet.diffusion import alone, rival
+from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, Doll, read_dolls
 from modelsheet.diffusion.first_picture import Order
-from modelsheet.diffusion.generation import Painting, as_pictures, paint
+from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.rival import Cost, RivalSetting
+from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
 from modelsheet.diffusion.true_size import drawn_picture, random_sd15
 from modelsheet.images import composite
 from modelsheet.settings import Settings
@@ -39,8 +39,6 @@ from modelsheet.settings import Settings
 WRITE_UP_STEPS = 4500
 _RANK = 4
 _RATE = 1e-4
-_SETTLED = 0.95  # of the final subject fidelity
-_LOOK_EVERY = 10  # steps
 _WHITE = (255, 255, 255)
 _RANDOM_SIDE = 256  # px: few steps of the true size fit into minutes on a CPU
 
@@ -273,34 +271,6 @@ def _step_seconds(bench: Bench, steps: int, rounds: int) -> tuple[float, float]:
     )
 
 
-def seconds_to_likeness(doll: Doll, base: BaseModel) -> float:
-    """How long *balanced* learns, in processor time, until subject fidelity is 95 % of what it is
-    in the end. Looking is no part of it.
-    """
-    wish = alone.Wish(class_noun=doll.class_noun, captions=doll.captions)
-    seen: list[tuple[float, float]] = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        alone.learning_of(base, doll.references, wish, Path(folder)) as learning,
-    ):
-        steps = learning.training.steps()
-        while taken := list(islice(_timed(steps), _LOOK_EVERY)):
-            learning.look_once_more()
-            before = seen[-1][0] if seen else 0.0
-            seen.append((before + sum(taken), learning.curve[-1].subject_fidelity))
-    final = seen[-1][1]
-    return next(seconds for seconds, fidelity in seen if fidelity >= _SETTLED * final)
-
-
-def _timed(steps: Iterator[object]) -> Iterator[float]:
-    """The processor time that each of them takes."""
-    while True:
-        began = time.process_time()
-        if next(steps, None) is None:
-            return
-        yield time.process_time() - began
-
-
 def generation_ratio(bench: Bench, rounds: int = 6) -> float:
     """The bare pipeline's time for one warm picture over ours, medians of interleaved runs."""
     base, prompt, side = bench.base, bench.class_noun, bench.base.resolution
@@ -318,26 +288,6 @@ def generation_ratio(bench: Bench, rounds: int = 6) -> float:
     for _ in range(rounds + 1):
         times.append((seconds_of(bare), seconds_of(ours)))
     return median(b for b, _ in times[1:]) / median(o for _, o in times[1:])
-
-
-def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
-    """By diffusers' own pipeline, on the parts that we loaded; the autoencoder's are in fp32."""
-    latents = base.pipeline(
-        prompt,
-        num_inference_steps=steps,
-        guidance_scale=base.guidance_scale,
-        width=base.resolution,
-        height=base.resolution,
-        output_type="latent",
-    ).images
-    as_pictures(base.decode_latents(latents))
-
-
-def seconds_of(act: Callable[[], object]) -> float:
-    """Do it, and say how long it took."""
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
 
 
 def _carried_out(module: str, errand: Written) -> Cost:

@@ -24,6 +24,7 @@ from modelsheet.contract import (
     Progress,
     TrainingOverrides,
 )
+from modelsheet.diffusion import learning, probes
 from modelsheet.diffusion.class_noun import own_class_nouns
 from modelsheet.diffusion.embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
@@ -204,6 +205,34 @@ def test_finish_ends_a_job_as_done_with_the_best_so_far(
     assert subject.training_steps == 2
     assert [point.step for point in subject.curve] == [2]
     assert subject.best_step == 2
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [([0.70, 0.69, 0.685, 0.66], 6), ([0.70, 0.60, 0.60, 0.60], 2), ([0.5, 0.6, 0.7, 0.8], 8)],
+    ids=["alike", "falling", "rising"],
+)
+def test_of_steps_that_score_alike_the_last_is_kept(
+    worker: Worker,
+    data_dir: Path,
+    pictures: list[Image.Image],
+    monkeypatch: pytest.MonkeyPatch,
+    scores: list[float],
+    kept: int,
+) -> None:
+    following = iter(scores)
+    monkeypatch.setattr(probes, "score", lambda *facts: next(following))
+    monkeypatch.setattr(learning, "probe_interval", lambda recipe, family: 2)
+    context = Context(data_dir, f"e8{kept}")
+    request = learn_request(context, pictures, overrides=TrainingOverrides(training_steps=8))
+
+    subject = learn(worker, context, request)
+
+    assert [point.score for point in subject.curve] == scores
+    assert subject.best_step == kept
+    assert subject.report is not None
+    assert subject.report.best is not None
+    assert subject.report.best.step == kept
 
 
 def test_the_write_up_s_preset_says_what_was_wrong_with_it(

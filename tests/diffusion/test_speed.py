@@ -16,7 +16,8 @@ from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.learning import Learning
 from modelsheet.diffusion.rival import Cost
-from modelsheet.diffusion.speed import Bench, measure
+from modelsheet.diffusion.side_by_side import Bench
+from modelsheet.diffusion.speed import measure
 from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
 
 

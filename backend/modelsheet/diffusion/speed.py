@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,27 +18,19 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from PIL import Image
-from pydantic import BaseModel as Written
 
-from modelsheet.catalogue import DEFAULT_BASE_MODEL, locate
-from modelsheet.contract import TrainingOverrides
-from modelsheet.diffusion import alone, rival
+from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
-from modelsheet.diffusion.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, Doll, read_dolls
-from modelsheet.diffusion.first_picture import Order
+from modelsheet.diffusion.base_model import load_base_model
+from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, read_dolls
 from modelsheet.diffusion.generation import Painting, paint
-from modelsheet.diffusion.rival import Cost, RivalSetting
+from modelsheet.diffusion.rival import Cost
+from modelsheet.diffusion.side_by_side import Bench
 from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
-from modelsheet.diffusion.true_size import drawn_picture, random_sd15
-from modelsheet.images import composite
+from modelsheet.diffusion.true_size import random_sd15
 from modelsheet.settings import Settings
 
 WRITE_UP_STEPS = 4500
-_RANK = 4
-_RATE = 1e-4
-_WHITE = (255, 255, 255)
 _RANDOM_SIDE = 256  # px: few steps of the true size fit into minutes on a CPU
 
 
@@ -64,92 +55,6 @@ class Speed:
     seconds_to_likeness: float | None
     batch: int
     precision: str
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One subject on one base, with the same settings for both. `doll` is None on random weights,
-    where there is no likeness to watch: then nothing is probed.
-    """
-
-    script: Path
-    base: BaseModel
-    data_dir: Path
-    doll: Doll | None
-    batch: int
-    class_images: int
-    inference_steps: int
-
-    @property
-    def pictures(self) -> list[Image.Image]:
-        return self.doll.references if self.doll else [drawn_picture()]
-
-    @property
-    def class_noun(self) -> str:
-        return self.doll.class_noun if self.doll else "cat"
-
-    @property
-    def precision(self) -> str:
-        return str(self.base.dtype).removeprefix("torch.")
-
-    def ours(self, steps: int, *, prior: bool, probed: bool) -> Cost:
-        overrides = TrainingOverrides(
-            training_steps=steps,
-            batch=self.batch,
-            rank=_RANK,
-            text_encoder_rank=_RANK,
-            unet_learning_rate=_RATE,
-            text_encoder_learning_rate=_RATE,
-            feed_forward=False,
-            convolutions=False,
-            own_decoder=False,
-            prior="no-images" if prior else "none",
-        )
-        wish = alone.Wish(class_noun=self.class_noun, overrides=overrides, probed=probed)
-        with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder)
-            for index, picture in enumerate(self.pictures):
-                picture.save(place / f"{index:02}.png")
-            (place / "out").mkdir()
-            errand = alone.Errand(
-                base_model=self.base.id,
-                data_dir=self.data_dir,
-                pictures=place,
-                out=place / "out",
-                wish=wish,
-            )
-            return _carried_out("modelsheet.diffusion.alone", errand)
-
-    def theirs(self, steps: int, *, prior: bool) -> Cost:
-        setting = RivalSetting(
-            base=locate(self.base.id, self.data_dir).path,
-            prompt=f"ktn {self.class_noun}",
-            class_prompt=self.class_noun,
-            resolution=self.base.resolution,
-            steps=steps,
-            learning_rate=_RATE,
-            batch=self.batch,
-            rank=_RANK,
-            class_images=self.class_images if prior else 0,
-            mixed_precision="bf16" if self.base.dtype is torch.bfloat16 else "no",
-        )
-        pictures = [composite(reference, _WHITE) for reference in self.pictures]
-        with tempfile.TemporaryDirectory() as folder:
-            return rival.learn(self.script, pictures, setting, Path(folder))[1]
-
-    def first_picture(self, *, bare: bool) -> Cost:
-        """From the start of a process to its first picture."""
-        order = Order(
-            base_model=self.base.id,
-            data_dir=self.data_dir,
-            prompt=self.class_noun,
-            side=self.base.resolution,
-            inference_steps=self.inference_steps,
-            guidance_scale=self.base.guidance_scale,
-            dtype=self.precision,
-            bare=bare,
-        )
-        return _carried_out("modelsheet.diffusion.first_picture", order)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -288,14 +193,6 @@ def generation_ratio(bench: Bench, rounds: int = 6) -> float:
     for _ in range(rounds + 1):
         times.append((seconds_of(bare), seconds_of(ours)))
     return median(b for b, _ in times[1:]) / median(o for _, o in times[1:])
-
-
-def _carried_out(module: str, errand: Written) -> Cost:
-    """Give a process of its own what it is to do as a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "errand.json"
-        file.write_text(errand.model_dump_json(), "utf-8")
-        return rival.timed([sys.executable, "-m", module, str(file)])
 
 
 def _interleaved(acts: Mapping[str, Callable[[], Cost]], rounds: int) -> list[Cost]:

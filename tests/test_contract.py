@@ -35,7 +35,6 @@ ANSWERS = {
     "Problem": backend.Problem,
     "LikenessPoint": backend.LikenessPoint,
     "QueueView": backend.QueueView,
-    "Recipe": backend.Recipe,
     "ModelView": backend.ModelView,
     "ModelList": backend.ModelList,
 }

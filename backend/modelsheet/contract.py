@@ -365,7 +365,10 @@ class Recipe(Model):
 
 
 class GeneratedImage(Model):
-    """A result: raw straight-alpha BGRA8 in a blob, and what made it; a preview has no recipe."""
+    """A result: raw straight-alpha BGRA8 in a blob, and what made it; a preview has no recipe.
+
+    `parameters` says the recipe in the words that other tools read in a PNG.
+    """
 
     blob: Sha256
     width: Pixels
@@ -374,6 +377,7 @@ class GeneratedImage(Model):
     prompt: str
     label: str = ""
     recipe: Recipe | None = None
+    parameters: str = ""
 
 
 class ClassNounGuess(Model):

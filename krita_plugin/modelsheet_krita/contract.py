@@ -23,25 +23,19 @@ MOST_RESULTS = 64
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """`request`, sent again, paints the picture again."""
-
-    base_model: str
-    sampler: str
-    inference_steps: int
-    guidance_scale: float
-    request: dict  # the backend's own GenerateRequest, which may know more than ours
-
-
-@dataclass(frozen=True)
 class GeneratedImage:
+    """`recipe` is the backend's own, which may know more than ours: its `request`, sent again,
+    paints the picture again, and a PNG carries it and `parameters`.
+    """
+
     blob: str
     width: int
     height: int
     seed: int
     prompt: str
     label: str = ""
-    recipe: Recipe | None = None
+    recipe: dict | None = None
+    parameters: str = ""
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ class Generating:
 
     def _show_prompt(self, result: Result) -> None:
         box = self._desk.panel.box
-        request = result.image.recipe.request if result.image.recipe else {}
+        request = result.image.recipe["request"] if result.image.recipe else {}
         box.prompt.setText(request.get("prompt", result.prompt))
         box.random.setChecked(False)
         box.seed.setValue(min(result.image.seed, box.seed.maximum()))
@@ -186,7 +186,7 @@ class Generating:
 def _request(result: Result) -> dict[str, Any]:
     if result.image.recipe is None:
         raise BadInput(asking.no_recipe())
-    return result.image.recipe.request
+    return result.image.recipe["request"]
 
 
 def _random_seed(most: int) -> int:

@@ -79,7 +79,9 @@ class LayerWriting:
         """Put the node on top, as the one undo step.
 
         Krita waits here until it has composed the whole canvas anew. Its API leaves no way around:
-        a hidden node, and a group composed beforehand in another document, take as long in 5.1.
+        a hidden node, an empty one, and a group composed beforehand in another document take as
+        long in 5.1. Its action for a new group, filled by setChildNodes, takes 10 ms, but nothing
+        then composes the canvas, and undoing it leaves the pictures there to be seen.
         """
         active = self._document.activeNode()
         self._document.rootNode().addChildNode(node, None)

@@ -1,7 +1,8 @@
-"""Results as PNG files where the artist wants them."""
+"""Results as PNG files where the artist wants them, each with the recipe that made it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,11 @@ class Saving:
 def _written(files: dict[Path, Result]) -> Path | None:
     """Write all; the first that could not be, if any."""
     for path, result in files.items():
-        if not to_image(result.picture).save(str(path), "PNG"):
+        image = to_image(result.picture)
+        if result.image.recipe is not None:  # as `modelsheet again` and other tools read it
+            image.setText("parameters", result.image.parameters)
+            image.setText("modelsheet", json.dumps(result.image.recipe, ensure_ascii=False))
+        if not image.save(str(path), "PNG"):
             return path
     return None
 

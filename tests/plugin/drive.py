@@ -50,10 +50,17 @@ def learn_hero(docker: Any, backend: FakeBackend, until: Until) -> None:
     until(lambda: docker.controller.panel.list.items.count() == 1)
 
 
-def generate(docker: Any, backend: FakeBackend, until: Until, *, count: int = 2) -> None:
+def generate(
+    docker: Any,
+    backend: FakeBackend,
+    until: Until,
+    *,
+    count: int = 2,
+    prompt: str = "@hero holding sword",
+) -> None:
     panel = docker.controller.panel
     before = len(panel.results.pictures())
-    panel.prompt.setText("@hero holding sword")
+    panel.prompt.setText(prompt)
     panel.box.count.setValue(count)
     panel.box.random.setChecked(False)
     panel.box.seed.setValue(7)

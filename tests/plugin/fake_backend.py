@@ -48,6 +48,7 @@ from modelsheet.contract import (
     SubjectList,
     SubjectView,
 )
+from modelsheet.recipes import parameters_text
 
 TOKEN = "the token"
 REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)
@@ -174,6 +175,7 @@ class FakeBackend:
                 seed=request.seed + k,
                 prompt="expanded",
                 recipe=recipe(request),
+                parameters=parameters_text(recipe(request), (side, side)),
             )
             for k in range(request.count * cells)
         ]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from modelsheet.recipes import parameters_text, read_recipe
 from tests.plugin.binding import QImage
 from tests.plugin.conftest import Until
 from tests.plugin.drive import generate, said
-from tests.plugin.fake_backend import FakeBackend
+from tests.plugin.fake_backend import FakeBackend, recipe
 
 
 def save(docker: Any, chosen: int) -> Any:
@@ -29,6 +32,22 @@ def test_one_result_is_saved_under_a_name(
 
     until(lambda: said(connected) == "1 picture is written.")
     assert QImage(str(tmp_path / "hero.png")).width() == 8
+
+
+def test_a_saved_picture_carries_what_made_it(
+    connected: Any, remote: FakeBackend, tmp_path: Path, until: Until
+) -> None:
+    generate(connected, remote, until, prompt="@Hero holding a “sword”, night")
+    path = tmp_path / "hero.png"
+
+    save(connected, 1).fileSelected.emit(str(path))
+
+    until(lambda: said(connected) == "1 picture is written.")
+    (request,) = [asked for asked in remote.requests.values() if asked.kind == "generate"]
+    assert read_recipe(path) == recipe(request)
+    with Image.open(path) as picture:
+        picture.load()
+        assert picture.info["parameters"] == parameters_text(recipe(request), (8, 8))
 
 
 def test_several_are_saved_into_a_folder(

@@ -7,6 +7,7 @@ from PIL import Image
 from modelsheet.contract import GeneratedImage, ImageRef, Recipe
 from modelsheet.execution import JobContext
 from modelsheet.images import from_bgra, to_bgra
+from modelsheet.recipes import parameters_text
 
 
 def read_picture(image: ImageRef, context: JobContext) -> Image.Image:
@@ -32,4 +33,5 @@ def write_picture(
         prompt=prompt,
         label=label,
         recipe=recipe,
+        parameters=parameters_text(recipe, picture.size) if recipe else "",
     )

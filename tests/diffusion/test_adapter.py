@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from modelsheet.diffusion.adapter import LearningAdapter
+from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from tests.diffusion.test_training import RECIPE, SHAPE, open_training
@@ -137,3 +137,19 @@ def test_the_file_says_its_ranks(saved: Path) -> None:
         metadata = file.metadata()
 
     assert '"unet.r": 2' in metadata["lora_adapter_metadata"]
+
+
+def test_without_feed_forward_layers_attention_alone_learns_in_both_networks(
+    sd15: BaseModel,
+) -> None:
+    shape = AdapterShape(rank=2, text_encoder_rank=2, feed_forward=False, convolutions=False)
+    adapter = LearningAdapter(sd15, shape, seed=0)
+    try:
+        keys = [key.rsplit(".lora_", 1)[0] for key in adapter.state()]
+    finally:
+        adapter.detach()
+
+    # As diffusers' examples/dreambooth/train_dreambooth_lora.py has it.
+    ends = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
+    found = {next(end for end in ends if key.endswith(f".{end}")) for key in keys}
+    assert found == set(ends)

@@ -27,12 +27,16 @@ FILE_NAME = "adapter.safetensors"
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 _CONVOLUTIONS = ("conv1", "conv2", "conv_shortcut")
-_TEXT_ENCODER = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+_TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+_TEXT_FEED_FORWARD = ("fc1", "fc2")
 
 
 @dataclass(frozen=True)
 class AdapterShape:
-    """Which layers get a LoRA and how large; alpha equals rank, so that the scale is 1."""
+    """Which layers get a LoRA and how large; alpha equals rank, so that the scale is 1.
+
+    `feed_forward` is of both networks, `convolutions` of the UNet.
+    """
 
     rank: int
     text_encoder_rank: int  # 0: the text encoder stays as it is
@@ -45,7 +49,8 @@ class AdapterShape:
         return _config(self.rank, targets)
 
     def text_encoder_config(self) -> LoraConfig:
-        return _config(self.text_encoder_rank, _TEXT_ENCODER)
+        targets = _TEXT_ATTENTION + (_TEXT_FEED_FORWARD if self.feed_forward else ())
+        return _config(self.text_encoder_rank, targets)
 
 
 class LearningAdapter:

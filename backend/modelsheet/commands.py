@@ -55,6 +55,7 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
         subject = errands.learn(client, pictures, wish, carry_out)
     handle = handle_of(subject.name)
     say(f"Learnt @{handle}, “{subject.identifier} {subject.class_noun}”, from {len(pictures)}.")
+    say(f"In {subject.training_steps} steps: {figures(subject)}.")
     for warning in [*subject.warnings, *_findings(subject)]:
         say(f"Note: {warning}")
     say(f'Paint it with: modelsheet generate "@{handle} …"')
@@ -112,16 +113,30 @@ def _list_subjects(known: Sequence[SubjectView], say: Say) -> None:
 
 
 def _show_subject(subject: SubjectView, say: Say) -> None:
-    likeness = "not measured" if subject.likeness is None else f"{subject.likeness:.3f}"
     references = ", ".join(reference.name or "without a name" for reference in subject.references)
     say(f"@{handle_of(subject.name)}  {subject.name}")
     say(f"id          {subject.id}")
     say(f"prompt      {subject.identifier} {subject.class_noun}")
     say(f"base model  {subject.base_model}")
-    say(f"learnt      {subject.training_steps} steps, likeness {likeness}")
+    say(f"learnt      {subject.training_steps} steps, {figures(subject)}")
     say(f"from        {references}")
     for warning in [*subject.warnings, *_findings(subject)]:
         say(f"note        {warning}")
+
+
+def figures(subject: SubjectView) -> str:
+    """What was measured, before learning and of the step that was kept."""
+    report = subject.report
+    probes = (report.best, report.final) if report else ()
+    kept = [probe for probe in probes if report and probe and probe.step == report.kept_step]
+    if report is None or report.before is None or not kept:
+        return "likeness " + (f"{subject.likeness:.2f}" if subject.likeness else "not measured")
+    before, after = report.before, kept[0]
+    return (
+        f"likeness {before.subject_fidelity:.2f} → {after.subject_fidelity:.2f}, obedience to the "
+        f"prompt {before.prompt_fidelity:.2f} → {after.prompt_fidelity:.2f}, the class drifted by "
+        f"{after.prior_drift:.3f}"
+    )
 
 
 def named(known: Sequence[SubjectView], name: str) -> SubjectView:

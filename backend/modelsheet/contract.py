@@ -386,7 +386,7 @@ class ClassNounGuess(Model):
 
 
 class LikenessPoint(Model):
-    """One probe while learning: mean cosines in [-1, 1].
+    """One probe while learning: mean cosines in [-1, 1]. Step 0 is the base's own, of the class.
 
     `prior_drift` is a mean squared distance of class pictures, `text_drift` how far the text
     encoder moved on prompts without the identifier (1 - cosine).
@@ -403,11 +403,13 @@ class LikenessPoint(Model):
 class LearnReport(Model):
     """What became of the subject: the best probe against the last one, and why they differ.
 
-    `kept_step` is the step whose adapter the subject has. `change` is how large each network's
+    `kept_step` is the step whose adapter the subject has, `before` what the base painted of the
+    class noun. `change` is how large each network's
     change is beside its weights, as a ratio of norms. `findings` are sentences for the artist.
     """
 
     kept_step: Count
+    before: LikenessPoint | None = None
     best: LikenessPoint | None = None
     final: LikenessPoint | None = None
     change: dict[str, float] = {}

@@ -104,7 +104,7 @@ def test_a_subject_is_learnt_and_painted(
     subject = learn(worker, context, request)
 
     assert subject.base_model == base_model
-    assert [point.step for point in subject.curve] == [4]
+    assert [point.step for point in subject.curve] == [0, 4]
     steps = [said.step for said in context.said if said.phase == "learning"]
     assert steps == [1, 2, 3, 4]
     assert len(context.said[-2].previews) == 2
@@ -203,14 +203,19 @@ def test_finish_ends_a_job_as_done_with_the_best_so_far(
     subject = learn(worker, context, learn_request(context, pictures, overrides=overrides))
 
     assert subject.training_steps == 2
-    assert [point.step for point in subject.curve] == [2]
+    assert [point.step for point in subject.curve] == [0, 2]
     assert subject.best_step == 2
 
 
 @pytest.mark.parametrize(
     ("scores", "kept"),
-    [([0.70, 0.69, 0.685, 0.66], 6), ([0.70, 0.60, 0.60, 0.60], 2), ([0.5, 0.6, 0.7, 0.8], 8)],
-    ids=["alike", "falling", "rising"],
+    [
+        ([0.2, 0.70, 0.69, 0.685, 0.66], 6),
+        ([0.2, 0.70, 0.60, 0.60, 0.60], 2),
+        ([0.2, 0.5, 0.6, 0.7, 0.8], 8),
+        ([0.9, 0.5, 0.6, 0.7, 0.8], 8),
+    ],
+    ids=["alike", "falling", "rising", "never as good as before"],
 )
 def test_of_steps_that_score_alike_the_last_is_kept(
     worker: Worker,
@@ -223,7 +228,7 @@ def test_of_steps_that_score_alike_the_last_is_kept(
     following = iter(scores)
     monkeypatch.setattr(probes, "score", lambda *facts: next(following))
     monkeypatch.setattr(learning, "probe_interval", lambda recipe, family: 2)
-    context = Context(data_dir, f"e8{kept}")
+    context = Context(data_dir, f"e8{kept}{scores[0]:.0f}")
     request = learn_request(context, pictures, overrides=TrainingOverrides(training_steps=8))
 
     subject = learn(worker, context, request)
@@ -233,6 +238,7 @@ def test_of_steps_that_score_alike_the_last_is_kept(
     assert subject.report is not None
     assert subject.report.best is not None
     assert subject.report.best.step == kept
+    assert subject.report.before == subject.curve[0]
 
 
 def test_the_write_up_s_preset_says_what_was_wrong_with_it(

@@ -99,8 +99,8 @@ class Ours:
                 if budget_s is not None and seconds >= budget_s:
                     break
             learning.look_once_more()
-            if len(learning.curve) > len(curve):
-                curve.append(Moment(time.monotonic() - began, learning.curve[-1]))
+            if len(learning.learnt_curve) > len(curve):
+                curve.append(Moment(time.monotonic() - began, learning.learnt_curve[-1]))
             learning.finish(Path(folder))
             naming = learning.naming
             phrase = f"{naming.identifier} {naming.class_noun}"

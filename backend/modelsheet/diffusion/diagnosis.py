@@ -31,15 +31,24 @@ def report(
     steps: int,
     adapter: LearningAdapter,
 ) -> LearnReport:
-    """`usual` is the family's balanced recipe, beside which the numbers are judged."""
-    best = _best(curve, kept_step)
-    final = curve[-1] if curve else None
+    """`usual` is the family's balanced recipe, beside which the numbers are judged. `curve` may
+    begin at step 0, with what the base painted before.
+    """
+    learnt = [point for point in curve if point.step]
+    before = next((point for point in curve if not point.step), None)
+    best = _best(learnt, kept_step)
+    final = learnt[-1] if learnt else None
     change = {name: relative_change(module) for name, module in adapter.modules.items()}
     findings = [*_of_name(naming, adapter), *_of_rates(recipe, usual, steps, change)]
     if best is not None and final is not None:
         findings = [*_of_curve(best, final, kept_step), *_of_drift(final, recipe, usual), *findings]
     return LearnReport(
-        kept_step=kept_step, best=best, final=final, change=change, findings=findings
+        kept_step=kept_step,
+        before=before,
+        best=best,
+        final=final,
+        change=change,
+        findings=findings,
     )
 
 

@@ -128,6 +128,11 @@ class Learning:
         return Prober(self.base, self.adapter, self.naming, self.pictures, self._clip)
 
     @property
+    def learnt_curve(self) -> list[LikenessPoint]:
+        """The curve without what the base painted before it learnt anything."""
+        return [point for point in self.curve if point.step]
+
+    @property
     def correction(self) -> Correction:
         """The subject's decoder; learnt when it is first asked for."""
         if self._correction is None:
@@ -141,7 +146,9 @@ class Learning:
         """
         if self._has_settled():
             return
-        self.prober  # noqa: B018 -- a base that paints nothing is refused before it learns
+        before = self.prober.before  # a base that paints nothing is refused before it learns
+        if before is not None and not self.curve:
+            self.curve.append(before)
         every = probe_interval(self.recipe, self.base.family)
         for report in self.training.steps():
             is_due = report.step % every == 0 or report.step == report.total
@@ -151,7 +158,8 @@ class Learning:
 
     def look_once_more(self) -> None:
         """Measure the adapter as it is, unless that was done at this very step."""
-        if not self.curve or self.curve[-1].step != self.training.step:
+        curve = self.learnt_curve
+        if not curve or curve[-1].step != self.training.step:
             self._probe()
 
     def save_checkpoint(self) -> None:
@@ -219,14 +227,14 @@ class Learning:
         if probe.point is None:
             return probe.pictures
         self.curve.append(probe.point)
-        if is_as_good(probe.point.score, [point.score for point in self.curve]):
+        if is_as_good(probe.point.score, [point.score for point in self.learnt_curve]):
             self.best_step, self.best_state = step, self.adapter.state()
         return probe.pictures
 
     def _has_settled(self) -> bool:
         if self.recipe.patience is None:
             return False
-        scores = [point.score for point in self.curve]
+        scores = [point.score for point in self.learnt_curve]
         return bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= self.recipe.patience
 
     def _resume(self) -> None:

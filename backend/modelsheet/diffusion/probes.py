@@ -101,9 +101,18 @@ class Prober:
             if clip is not None:
                 self.references = clip.embed_images([_on_white(each) for each in references])
                 self.texts = clip.embed_texts(self.class_prompts)
-                untuned = as_pictures(self.class_before)
-                seen = clip.embed_images([image_tensor(picture) for picture in untuned])
-                self._base_obedience = prompt_fidelity(seen, self.texts)
+        self.before = self._untuned(clip) if clip is not None else None
+
+    def _untuned(self, clip: Clip) -> LikenessPoint:
+        """What the base painted of the class, as the curve's beginning."""
+        likeness, obedience = self._seen(clip, as_pictures(self.class_before))
+        return LikenessPoint(
+            step=0,
+            subject_fidelity=likeness,
+            prompt_fidelity=obedience,
+            prior_drift=0.0,
+            score=score(likeness, obedience, obedience, 0.0),
+        )
 
     def look(self, step: int) -> Probe:
         """Measure the adapter as it is after `step` steps. Raises LearningDiverged."""
@@ -117,22 +126,25 @@ class Prober:
         return Probe(self._point(step, pictures), pictures)
 
     def _point(self, step: int, pictures: Sequence[Image.Image]) -> LikenessPoint | None:
-        if self.clip is None:
+        if self.clip is None or self.before is None:
             return None
-        with self.adapter.off():  # where the base is its own CLIP, it measures as it was
-            whole = self.clip.embed_images([image_tensor(picture) for picture in pictures])
-            alone = self.clip.embed_images([self._alone(picture) for picture in pictures])
-        likeness = subject_fidelity(alone, self.references)
-        obedience = prompt_fidelity(whole, self.texts)
+        likeness, obedience = self._seen(self.clip, pictures)
         moved = drift(self.class_before, self._paint(self.class_prompts))
         return LikenessPoint(
             step=step,
             subject_fidelity=likeness,
             prompt_fidelity=obedience,
             prior_drift=moved,
-            score=score(likeness, obedience, self._base_obedience, moved),
+            score=score(likeness, obedience, self.before.prompt_fidelity, moved),
             text_drift=text_drift(self._text_before, self._read_class_prompts()),
         )
+
+    def _seen(self, clip: Clip, pictures: Sequence[Image.Image]) -> tuple[float, float]:
+        """Likeness and obedience."""
+        with self.adapter.off():  # where the base is its own CLIP, it measures as it was
+            whole = clip.embed_images([image_tensor(picture) for picture in pictures])
+            alone = clip.embed_images([self._alone(picture) for picture in pictures])
+        return subject_fidelity(alone, self.references), prompt_fidelity(whole, self.texts)
 
     def _alone(self, picture: Image.Image) -> torch.Tensor:
         """The subject without what is around it, on white."""

@@ -4,7 +4,7 @@ and never torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,6 +94,14 @@ def check(files: BaseFiles) -> None:
     """Make sure that a base model is whole and safe. Raises ModelMissing, UnsafeModel."""
     if not files.is_single_file:
         model_folder.check_folder(files.path)
+
+
+def family_of(model_id: str, models: Sequence[BaseModelView]) -> Family:
+    """Raises NotFound: no such base model among them."""
+    for one in models:
+        if one.id == model_id:
+            return one.family
+    raise NotFound(f"There is no base model {model_id!r}.")
 
 
 def _standard(family: Family, data_dir: Path) -> BaseFiles:

@@ -385,6 +385,12 @@ class ClassNounGuess(Model):
     probability: Fraction
 
 
+class ClassNounList(Model):
+    """All nouns that a base model takes for what a subject is; a longer one may end in one."""
+
+    class_nouns: list[str]
+
+
 class LikenessPoint(Model):
     """One probe while learning: mean cosines in [-1, 1]. Step 0 is the base's own, of the class.
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from modelsheet.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
+from modelsheet.class_nouns import own_class_nouns
 from modelsheet.contract import (
     DescribeRequest,
     DescribeResult,
@@ -86,7 +87,7 @@ class Worker:
         base = self._bare(request.base_model, context)
         cache = self._data_dir / "cache" / "class-pictures"
         clip = self._clip_or_none(base)
-        own_nouns = class_noun.own_class_nouns(self._data_dir)
+        own_nouns = own_class_nouns(self._data_dir)
         around = Surroundings(self._taken_identifiers(), own_nouns, cache, clip)
         return learn(base, request, context, around, self._data_dir)
 
@@ -117,7 +118,7 @@ class Worker:
         base = self._bare(request.base_model, context)
         context.progress(Progress(phase="looking at the pictures"))
         pictures = prepare_pictures([read_picture(i, context) for i in request.images], base)
-        own_nouns = class_noun.own_class_nouns(self._data_dir)
+        own_nouns = own_class_nouns(self._data_dir)
         guesses = class_noun.guess(pictures, base.family, self._clip(base), own_nouns)
         return DescribeResult(
             class_nouns=guesses,

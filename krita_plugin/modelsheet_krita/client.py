@@ -106,6 +106,12 @@ class Client:
         query = urlencode({"base_model": base_model, "preset": preset})
         return _parsed(contract.Estimate, self._send("GET", f"/v1/estimate?{query}"))
 
+    def class_nouns(self, base_model: str) -> tuple[str, ...]:
+        """All that a base model takes for what a subject is."""
+        query = urlencode({"base_model": base_model})
+        answer = self._send("GET", f"/v1/class-nouns?{query}")
+        return _parsed(contract.ClassNounList, answer).class_nouns
+
     def rename_subject(self, subject_id: str, name: str) -> contract.SubjectView:
         answer = self._send("PATCH", f"/v1/subjects/{subject_id}", json={"name": name})
         return _parsed(contract.SubjectView, answer)

@@ -45,6 +45,11 @@ class ClassNounGuess:
 
 
 @dataclass(frozen=True)
+class ClassNounList:
+    class_nouns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class LikenessPoint:
     """One probe while learning; `subject_fidelity` is a cosine."""
 

@@ -51,6 +51,7 @@ class ModelsheetDocker(DockWidget):
         self.setWidget(scroll)
         for notice in (panel.trouble, panel.notice):
             notice.said.connect(partial(_bring_into_view, scroll, notice))
+        panel.queue.learning_shown.connect(partial(_bring_into_view, scroll, panel.queue))
         self.visibilityChanged.connect(self._on_visibility)
 
     def canvasChanged(self, canvas: Any) -> None:
@@ -169,12 +170,12 @@ def icon(name: str) -> QtGui.QIcon:
     return Krita.instance().icon(name)
 
 
-def _bring_into_view(scroll: QtWidgets.QScrollArea, notice: QtWidgets.QWidget) -> None:
-    """Beside Krita's other dockers ours may be so low that a notice would not be seen."""
+def _bring_into_view(scroll: QtWidgets.QScrollArea, news: QtWidgets.QWidget) -> None:
+    """Beside Krita's other dockers ours may be so low that news would not be seen."""
 
     def bring() -> None:
-        if notice.isVisible():
-            scroll.ensureWidgetVisible(notice, 0, 0)
+        if news.isVisible():
+            scroll.ensureWidgetVisible(news, 0, 0)
 
     QtCore.QTimer.singleShot(0, bring)  # once it has its place
 

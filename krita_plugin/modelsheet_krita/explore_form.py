@@ -170,8 +170,8 @@ class GridView(QtWidgets.QDialog):
 
 def axis_title(name: str) -> str:
     return {
-        "unet_scale": tr("Drawing scale"),
-        "text_encoder_scale": tr("Reading scale"),
+        "unet_scale": tr("UNet scale"),
+        "text_encoder_scale": tr("Text encoder scale"),
         "guidance_scale": tr("Guidance"),
         "inference_steps": tr("Steps"),
         "seed": tr("Seed"),

@@ -10,6 +10,7 @@ from .qt import QtCore, QtGui, QtWidgets, Signal, flags
 KEY = QtCore.Qt.ItemDataRole.UserRole
 GROUP = QtCore.Qt.ItemDataRole.UserRole + 1
 DEEDS = (QtCore.Qt.Key.Key_Delete, QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter)
+LOOK_MS = 200  # how long a large picture may stay when the mouse has gone unnoticed
 WAYS = {QtCore.Qt.Key.Key_Left: -1, QtCore.Qt.Key.Key_Right: 1}
 NO_FLAG = QtCore.Qt.ItemFlag.NoItemFlags
 
@@ -33,7 +34,11 @@ class Gallery(ExplainedList):
         self.setSpacing(em // 8)
         self.setMinimumHeight(8 * em)
         self.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
-        self.itemEntered.connect(lambda item: self.pointed_at.emit(item.data(KEY)))
+        self.itemEntered.connect(self._on_entered)
+        # A menu, a dialog or a docker that scrolls takes the mouse away without a word.
+        self._look = QtCore.QTimer(self)
+        self._look.setInterval(LOOK_MS)
+        self._look.timeout.connect(self._on_look)
         self.currentItemChanged.connect(self._on_current)
 
     def open_group(self, group: Any, title: str) -> None:
@@ -119,6 +124,23 @@ class Gallery(ExplainedList):
 
     def leaveEvent(self, event: QtCore.QEvent) -> None:
         super().leaveEvent(event)
+        self._point_away()
+
+    def _on_entered(self, item: QtWidgets.QListWidgetItem) -> None:
+        self.pointed_at.emit(item.data(KEY))
+        self._look.start()
+
+    def _on_look(self) -> None:
+        if QtWidgets.QApplication.activePopupWidget() is not None or not self._has_mouse():
+            self._point_away()
+
+    def _has_mouse(self) -> bool:
+        place = QtGui.QCursor.pos()
+        below = QtWidgets.QApplication.widgetAt(place)
+        return below is not None and (below is self or self.isAncestorOf(below))
+
+    def _point_away(self) -> None:
+        self._look.stop()
         self.pointed_at.emit(None)
 
     def _on_current(self, item: QtWidgets.QListWidgetItem | None) -> None:

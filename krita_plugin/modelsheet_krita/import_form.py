@@ -56,7 +56,7 @@ class ImportForm(QtWidgets.QDialog):
         self.hint.setWordWrap(True)
         self.hint.setMinimumHeight(self.fontMetrics().height() * 2)
         self.class_noun = _line("modelsheet_import_noun", CLASS_NOUN_LENGTH)
-        self.class_noun.setPlaceholderText(tr("for example: knight"))
+        self.class_noun.setPlaceholderText(tr("for example: human woman"))
         self.class_noun.setToolTip(tr("A common English word for what it shows"))
         self.identifier = _line("modelsheet_import_identifier", IDENTIFIER_LENGTH)
         self.identifier.setText(header.trigger)

@@ -60,6 +60,9 @@ class JobCard(QtWidgets.QWidget):
         self._finish = self._button("dialog-ok", tr("Stop here and keep the best"), "finish")
         self._cancel = self._button("dialog-cancel", tr("Cancel"), "cancel")
         self.curve = LikenessCurve()
+        self.likeness = QtWidgets.QLabel()
+        self.likeness.setObjectName("modelsheet_likeness")
+        self.likeness.setToolTip(tr("How like the subject the newest trial pictures are"))
         self.previews = QtWidgets.QHBoxLayout()
         self.previews.setSpacing(em // 4)
         self._lay_out(em)
@@ -80,7 +83,8 @@ class JobCard(QtWidgets.QWidget):
             layout.addWidget(button, 0, column)
         layout.addWidget(self._bar, 1, 0, 1, 5)
         layout.addWidget(self._detail, 2, 0, 1, 5)
-        layout.addWidget(self.curve, 3, 0, 1, 5)
+        layout.addWidget(self.curve, 3, 0, 1, 4)
+        layout.addWidget(self.likeness, 3, 4)
         layout.addLayout(self.previews, 4, 0, 1, 5)
         layout.setColumnStretch(0, 1)
 
@@ -98,10 +102,16 @@ class JobCard(QtWidgets.QWidget):
         self._finish.setVisible(line.is_learning and not line.is_waiting and not line.is_paused)
         sign = "animation_play" if line.is_paused else "animation_pause"
         give_icon(self._pause, self._icon, sign)
+        # Or the other buttons move under the mouse.
+        policy = self._finish.sizePolicy()
+        policy.setRetainSizeWhenHidden(line.is_learning and not line.is_waiting)
+        self._finish.setSizePolicy(policy)
         name = tr("Go on learning") if line.is_paused else tr("Pause")
         self._pause.setToolTip(name)
         self._pause.setAccessibleName(name)
         self.curve.show_points(line.likeness, line.total)
+        self.likeness.setText(f" {line.likeness[-1][1]:.0%}" if line.likeness else "")
+        self.likeness.setVisible(len(line.likeness) > 1)
 
     def let_move(self, can_move: bool) -> None:
         """Whether the artist may drag it, or move it by keys."""

@@ -15,6 +15,7 @@ class JobCards(QtWidgets.QWidget):
     """Each kind of job is a queue of its own: a job moves among those of its kind only."""
 
     wanted = Signal(str, str)  # job id; what a JobCard's buttons say
+    learning_shown = Signal()  # for the first time
     moved = Signal(str, object)  # job id; the one that it shall precede, or None for the end
 
     def __init__(self, icon: IconSource) -> None:
@@ -33,6 +34,8 @@ class JobCards(QtWidgets.QWidget):
             card = self.cards.pop(gone)
             self._layout.removeWidget(card)
             card.deleteLater()
+        if any(line.is_learning and line.job_id not in self.cards for line in lines):
+            self.learning_shown.emit()
         for place, line in enumerate(lines):
             card = self.cards.get(line.job_id) or self._add(line.job_id)
             if self._layout.indexOf(card) != place:

@@ -95,8 +95,8 @@ class KnobFold(Fold):
             (tr("Sampler"), self.sampler),
             (tr("Steps"), self.steps),
             (tr("Guidance"), self.guidance),
-            (tr("Drawing scale"), self.unet),
-            (tr("Reading scale"), self.text),
+            (tr("UNet scale"), self.unet),
+            (tr("Text encoder scale"), self.text),
         ):
             form.addRow(buddy(label, widget), widget)
         form.addRow(self.tiling)

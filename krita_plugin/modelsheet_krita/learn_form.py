@@ -74,10 +74,9 @@ class LearnForm(QtWidgets.QDialog):
     def _make_lines(self) -> None:
         self.name = _line("modelsheet_name", tr("for example: hero"))
         self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
-        self.hint = QtWidgets.QLabel()
-        self.hint.setObjectName("modelsheet_hint")
-        self.hint.setWordWrap(True)
+        self.hint = _hint("modelsheet_hint")
         self.class_noun = self._noun_box()
+        self.noun_hint = _hint("modelsheet_noun_hint")
         self.identifier = _line("modelsheet_identifier", tr("chosen for you"))
         self.identifier.setMaxLength(IDENTIFIER_LENGTH)
         self.identifier.setToolTip(
@@ -100,6 +99,7 @@ class LearnForm(QtWidgets.QDialog):
         form.addRow(buddy(tr("Name"), self.name), self.name)
         form.addRow("", self.hint)
         form.addRow(buddy(tr("What it is"), self.class_noun), self.class_noun)
+        form.addRow("", self.noun_hint)
         form.addRow(buddy(tr("Identifier"), self.identifier), self.identifier)
         form.addRow(buddy(tr("Quality"), self.preset), self.preset)
         form.addRow(self._base_label, self.base_model)
@@ -130,7 +130,12 @@ class LearnForm(QtWidgets.QDialog):
         box.setObjectName("modelsheet_class_noun")
         box.setEditable(True)
         box.setInsertPolicy(QtWidgets.QComboBox.InsertPolicy.NoInsert)
-        box.lineEdit().setPlaceholderText(tr("for example: knight"))
+        box.lineEdit().setPlaceholderText(tr("for example: human woman"))
+        self._known_nouns = QtCore.QStringListModel(box)
+        completer = QtWidgets.QCompleter(self._known_nouns, box)
+        completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(QtCore.Qt.CaseSensitivity.CaseInsensitive)
+        box.setCompleter(completer)
         box.lineEdit().setMaxLength(CLASS_NOUN_LENGTH)
         box.setToolTip(
             tr("A common word for what the layers show; a wrong one spoils the likeness")
@@ -173,20 +178,30 @@ class LearnForm(QtWidgets.QDialog):
         self.base_model.setVisible(len(base_models) > 1)
         self._base_label.setVisible(len(base_models) > 1)
 
-    def suggest(self, nouns: Sequence[str], identifiers: Sequence[str]) -> None:
-        """Offer what the backend thinks; what the artist entered stays."""
+    def show_known_nouns(self, nouns: Sequence[str]) -> None:
+        """Offer these while the artist types."""
+        self._known_nouns.setStringList(list(nouns))
+
+    def suggest(self, nouns: Sequence[str], identifiers: Sequence[str], *, is_sure: bool) -> None:
+        """Offer what the backend thinks, and enter the first if it is sure; what the artist
+        entered stays.
+        """
         entered = self.class_noun.currentText()
         self.class_noun.clear()
         self.class_noun.addItems(list(nouns))
-        keep = entered if self._noun_touched or entered or not nouns else nouns[0]
+        keep = entered if self._noun_touched or entered or not (nouns and is_sure) else nouns[0]
         self.class_noun.setEditText(keep)
         if identifiers:
             said = tr("chosen for you, for example: {word}", word=identifiers[0])
             self.identifier.setPlaceholderText(said)
 
-    def show_judgement(self, hint: str, *, can_send: bool) -> None:
+    def show_judgement(self, hint: str, noun_hint: str, *, lacking: str) -> None:
+        """`lacking`: why it cannot be sent yet, or nothing."""
         self.hint.setText(hint)
-        self.learn.setEnabled(can_send)
+        self.noun_hint.setText(noun_hint)
+        self.noun_hint.setVisible(bool(noun_hint))
+        self.learn.setEnabled(not lacking)
+        self.learn.setToolTip(lacking)
 
     def wish(self) -> LearnWish:
         return LearnWish(
@@ -199,6 +214,13 @@ class LearnForm(QtWidgets.QDialog):
 
     def _on_noun_edited(self) -> None:
         self._noun_touched = True
+
+
+def _hint(name: str) -> QtWidgets.QLabel:
+    label = QtWidgets.QLabel()
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    return label
 
 
 def _line(name: str, placeholder: str) -> QtWidgets.QLineEdit:

@@ -21,6 +21,7 @@ from .words import tr, trn
 
 FALLBACK_BASE_MODEL = "sprite32"
 SUGGESTIONS = 5
+SURE = 0.25  # how likely the first guess must be to be entered; a wrong noun spoils the likeness
 
 
 class Learning:
@@ -43,6 +44,9 @@ class Learning:
         self._looks: list[Look] = []
         self._thumbnails: list[QtGui.QPixmap] = []
         self._described_by = ""
+        self._is_looking = False
+        self._guesses: list[str] = []
+        self._nouns: tuple[str, ...] = ()  # that the base model knows
         self.form = LearnForm(desk.icon, desk.panel.window())
         self.form.reading_wanted.connect(self._read_again)
         self.form.changed.connect(self.judge)
@@ -51,6 +55,8 @@ class Learning:
         self._fill_choices()
         self.form.cost_wanted.connect(self._ask_for_cost)
         self._ask_for_cost()
+        self.form.base_model.currentIndexChanged.connect(self._ask_for_nouns)
+        self._ask_for_nouns()
         self._pace = Pace(self._steps(Wish()), self._on_first_reading, self._on_no_reading)
 
     @property
@@ -148,8 +154,23 @@ class Learning:
             hint = naming.hint(wish.name)
         else:
             hint = tr("Prompts will call it by this name.")
-        can_send = not objection and bool(wish.class_noun) and count > 0
-        self.form.show_judgement(hint, can_send=can_send)
+        unknown = naming.noun_objection(wish.class_noun, self._nouns, wish.base_model)
+        lacking = objection or unknown
+        if not wish.class_noun:
+            lacking = lacking or tr("Say what the layers show.")
+        if not count:
+            lacking = lacking or tr("Tick a picture to learn from.")
+        self.form.show_judgement(hint, unknown or self._noun_hint(), lacking=lacking)
+
+    def _noun_hint(self) -> str:
+        """What is said while nothing was entered."""
+        if self.form.wish().class_noun:
+            return ""
+        if self._is_looking:
+            return tr("Looking at the layers…")
+        if self._guesses:
+            return tr("Hard to say what it is; perhaps: {words}.", words=", ".join(self._guesses))
+        return ""
 
     def _objection(self) -> str:
         taken = {naming.handle(subject.name) for subject in self._desk.subjects()}
@@ -162,8 +183,12 @@ class Learning:
         if job.id != self._described_by:
             return False
         if job.result is not None:
-            nouns = [guess.noun for guess in job.result.class_nouns[:SUGGESTIONS]]
-            self.form.suggest(nouns, job.result.identifiers)
+            guesses = job.result.class_nouns[:SUGGESTIONS]
+            self._guesses = [guess.noun for guess in guesses]
+            is_sure = bool(guesses) and guesses[0].probability >= SURE
+            self.form.suggest(self._guesses, job.result.identifiers, is_sure=is_sure)
+        if job.is_over:
+            self._is_looking = False
             self.judge()
         return True
 
@@ -180,15 +205,35 @@ class Learning:
         if (wish.base_model, wish.preset) == (base_model, preset):  # not that of an older choice
             self.form.cost.setText(cost(estimate))
 
+    def _ask_for_nouns(self) -> None:
+        base_model = self.form.wish().base_model
+        self._desk.link.ask(
+            lambda client: client.class_nouns(base_model),
+            partial(self._on_nouns, base_model),
+            lambda trouble: None,  # then the backend judges alone
+        )
+
+    def _on_nouns(self, base_model: str, nouns: tuple[str, ...]) -> None:
+        if self.form.wish().base_model == base_model:
+            self._nouns = nouns
+            self.form.show_known_nouns(nouns)
+            self.judge()
+
     def _ask_for_suggestions(self) -> None:
+        self._is_looking = True
+        self.judge()
         base_model = self.form.wish().base_model
         pictures = self._pictures[:MOST_PICTURES]
         self._desk.link.ask(
             partial(errand.describe, pictures=pictures, base_model=base_model),
             self._on_described,
             # The artist can name it without help, and the docker says what is wrong.
-            lambda trouble: None,
+            lambda trouble: self._on_no_description(),
         )
+
+    def _on_no_description(self) -> None:
+        self._is_looking = False
+        self.judge()
 
     def _on_described(self, job: JobView) -> None:
         self._described_by = job.id
@@ -200,7 +245,7 @@ class Learning:
         if objection:
             raise BadInput(objection)
         if not wish.class_noun:
-            raise BadInput(tr("Say what the layers show, for example: knight."))
+            raise BadInput(tr("Say what the layers show, for example: human woman."))
         if len(chosen) > MOST_PICTURES:
             self.form.remarks.say(_too_many(len(chosen)))
             return

@@ -1,12 +1,14 @@
-"""How a subject may be called, and by which @handle a prompt names it."""
+"""How a subject may be called, by which @handle a prompt names it, and what it may be."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from .contract import NAME_LENGTH
 from .words import tr, trn
+
+MOST_NEAR = 4
 
 
 def handle(name: str) -> str:
@@ -40,3 +42,29 @@ def hint(name: str) -> str:
     if word == name.casefold():
         return tr("In prompts: @{word}", word=word)
     return tr("In prompts: @{word} (only letters and digits count there)", word=word)
+
+
+def noun_objection(noun: str, known: Sequence[str], base_model: str) -> str:
+    """Say that the base model knows no such class noun and which are near, or nothing.
+
+    One that ends in a known noun will do ("old elf woman"). Nothing is judged by an empty list.
+    """
+    wanted = " ".join(noun.split()).lower()
+    if not wanted or not known:
+        return ""
+    if any(wanted == each or wanted.endswith(f" {each}") for each in known):
+        return ""
+    words = set(wanted.split())
+    near = [each for each in known if words & set(each.split())][:MOST_NEAR]
+    if near:
+        return tr(
+            "{base} does not know “{noun}”. Near to it: {near}.",
+            base=base_model,
+            noun=wanted,
+            near=", ".join(near),
+        )
+    return tr(
+        "{base} does not know “{noun}”. Type a word of it, and choose from what is offered.",
+        base=base_model,
+        noun=wanted,
+    )

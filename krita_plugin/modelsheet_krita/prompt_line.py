@@ -44,7 +44,11 @@ class PromptLine(QtWidgets.QLineEdit):
         if f"@{handle}" not in words:
             words[slice(others[0], others[0] + 1) if others else slice(0, 0)] = [f"@{handle}"]
         self.setText(" ".join(words) + " ")
+
+    def go_on_with(self, text: str) -> None:
+        """Let the artist go on here with what was typed elsewhere."""
         self.setFocus()
+        self.insert(text)
 
     def event(self, event: QtCore.QEvent) -> bool:
         keys = (QtCore.Qt.Key.Key_Up, QtCore.Qt.Key.Key_Down)

@@ -44,15 +44,20 @@ class Saving:
         dialog.open()
 
     def _write(self, files: dict[Path, Result]) -> None:
-        self._writing = Aside(partial(_written, files), partial(self._on_written, len(files)))
+        self._writing = Aside(partial(_written, files), partial(self._on_written, files))
 
-    def _on_written(self, count: int, failed: Path | None) -> None:
+    def _on_written(self, files: dict[Path, Result], failed: Path | None) -> None:
         notice = self._desk.panel.notice
         if failed is not None:
             said = tr("{path} cannot be written. Choose another folder.", path=failed)
             notice.say(said)
             return
-        said = trn("{count} picture is written.", "{count} pictures are written.", count)
+        said = trn(
+            "{count} picture is written into {folder}.",
+            "{count} pictures are written into {folder}.",
+            len(files),
+            folder=next(iter(files)).parent,
+        )
         notice.say(said, icon="dialog-ok")
 
 

@@ -16,7 +16,7 @@ from .report_view import ReportView
 from .subject_list import SubjectRow
 from .words import tr
 
-SECOND_THOUGHT_MS = 10_000
+SECOND_THOUGHT_MS = 30_000
 
 
 class Shelf:
@@ -27,9 +27,11 @@ class Shelf:
         self.subjects: tuple[SubjectView, ...] = ()
         self._pictures: dict[str, QtGui.QPixmap] = {}
         self._leaving: set[str] = set()  # on their way to the trash
+        self._discarded: set[str] = set()  # by the artist, who need not be told that they are gone
         self._view: ReportView | None = None
         panel = desk.panel.list
         panel.mentioned.connect(desk.panel.prompt.mention)
+        panel.written.connect(desk.panel.prompt.go_on_with)
         panel.discard_wanted.connect(lambda key: desk.attempt(partial(self.discard_soon, key)))
         panel.report_wanted.connect(lambda key: desk.attempt(partial(self._report, key)))
 
@@ -103,7 +105,7 @@ class Shelf:
 
     def missing(self, noted: list[dict[str, str]]) -> list[str]:
         """The @words of those in a document's note that the backend does not have."""
-        known = {subject.id for subject in self.subjects}
+        known = {subject.id for subject in self.subjects} | self._discarded
         words = {naming.handle(one["name"]) for one in noted if one["id"] not in known}
         return sorted(words - self.handles())
 
@@ -114,6 +116,7 @@ class Shelf:
 
     def discard(self, subject_id: str) -> None:
         """Move it to the backend's trash."""
+        self._discarded.add(subject_id)
         self._desk.link.ask(
             lambda client: client.delete_subject(subject_id),
             lambda done: None,

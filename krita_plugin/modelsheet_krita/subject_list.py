@@ -31,6 +31,7 @@ class SubjectList(QtWidgets.QWidget):
 
     learn_wanted = Signal()
     mentioned = Signal(str)  # handle
+    written = Signal(str)  # what is to be typed into the prompt
     discard_wanted = Signal(str)  # subject id, as below
     relearn_wanted = Signal(str)
     report_wanted = Signal(str)
@@ -58,7 +59,7 @@ class SubjectList(QtWidgets.QWidget):
         self.items.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
         self.items.customContextMenuRequested.connect(self._on_menu)
         self.items.itemClicked.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
-        self.items.itemActivated.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
+        self.items.itemActivated.connect(self._on_activated)
         self.items.installEventFilter(self)
         text = tr("Learn Subject from Layers…")
         self.learn = push_button(icon, "addlayer", text, "modelsheet_learn")
@@ -119,7 +120,9 @@ class SubjectList(QtWidgets.QWidget):
         return menu
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        """F2 renames and Delete throws away; Krita's own shortcuts would take these keys."""
+        """F2 renames, Delete throws away, and letters go into the prompt that a click has begun;
+        Krita's own shortcuts would take these keys.
+        """
         kinds = QtCore.QEvent.Type
         if event.type() not in (kinds.ShortcutOverride, kinds.KeyPress):
             return False
@@ -127,13 +130,21 @@ class SubjectList(QtWidgets.QWidget):
             QtCore.Qt.Key.Key_F2: self.rename_wanted,
             QtCore.Qt.Key.Key_Delete: self.discard_wanted,
         }.get(event.key())
-        item = self.items.currentItem()
-        if signal is None or item is None:
+        chosen = self.items.selectedItems()
+        is_text = _is_text(event)
+        if not chosen or (signal is None and not is_text):
             return False
         if event.type() == kinds.KeyPress:
-            signal.emit(item.data(SUBJECT)[0])
+            if is_text:
+                self.written.emit(event.text())
+            else:
+                signal.emit(chosen[0].data(SUBJECT)[0])
         event.accept()
         return True
+
+    def _on_activated(self, item: QtWidgets.QListWidgetItem) -> None:
+        self.mentioned.emit(item.data(SUBJECT)[1])
+        self.written.emit("")
 
     def _on_menu(self, place: QtCore.QPoint) -> None:
         item = self.items.itemAt(place)
@@ -197,6 +208,12 @@ class SubjectDelegate(QtWidgets.QStyledItemDelegate):
             shown = QtGui.QFontMetrics(font).elidedText(line, mode, area.width())
             row = QtCore.QRect(area.left(), top + number * height, area.width(), height)
             painter.drawText(row, flags(QtCore.Qt.AlignmentFlag.AlignVCenter), shown)
+
+
+def _is_text(event: QtGui.QKeyEvent) -> bool:
+    modifiers = QtCore.Qt.KeyboardModifier
+    held = event.modifiers() & ~(modifiers.ShiftModifier | modifiers.KeypadModifier)
+    return bool(event.text()) and event.text().isprintable() and held == modifiers.NoModifier
 
 
 def _margin(option: QtWidgets.QStyleOptionViewItem) -> int:

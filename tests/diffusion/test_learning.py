@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from modelsheet.class_nouns import own_class_nouns
 from modelsheet.contract import (
     DescribeRequest,
     DescribeResult,
@@ -25,7 +26,6 @@ from modelsheet.contract import (
     TrainingOverrides,
 )
 from modelsheet.diffusion import learning, probes
-from modelsheet.diffusion.class_noun import own_class_nouns
 from modelsheet.diffusion.embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.execution import Directive, SteppedAside

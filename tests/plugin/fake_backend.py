@@ -19,6 +19,7 @@ from modelsheet.contract import (
     BaseModelView,
     Capabilities,
     ClassNounGuess,
+    ClassNounList,
     DescribeRequest,
     DescribeResult,
     Empty,
@@ -70,6 +71,8 @@ class FakeBackend:
         self.verbs: list[str] = []
         self.waiting: list[str] = []
         self.imported: list[tuple[ImportRequest, bytes]] = []
+        self.class_nouns = ["death knight", "fox", "human woman", "knight"]
+        self.likelihood = 0.75  # of the first guess
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
         self.models: list[ModelView] = []
@@ -117,7 +120,7 @@ class FakeBackend:
         self.requests[view.id] = request
         self.publish(view)
         if isinstance(request, DescribeRequest):
-            nouns = [ClassNounGuess(noun="knight", probability=0.75)]
+            nouns = [ClassNounGuess(noun="knight", probability=self.likelihood)]
             self.finish(view.id, result=DescribeResult(class_nouns=nouns, identifiers=["sks"]))
         return view
 
@@ -288,6 +291,8 @@ class _Handler(BaseHTTPRequestHandler):
             )
         elif path == ["models"]:
             self._answer(ModelList(models=backend.models))
+        elif path == ["class-nouns"]:
+            self._answer(ClassNounList(class_nouns=backend.class_nouns))
         elif path == ["estimate"]:
             self._answer(backend.estimates[query["preset"]])
         elif path == ["events"]:

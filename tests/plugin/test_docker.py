@@ -314,6 +314,42 @@ def test_what_the_artist_entered_survives_the_suggestions(
     assert form.class_noun.itemText(0) == "knight"
 
 
+def test_a_noun_that_the_base_does_not_know_is_refused_in_the_form(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+    until(lambda: form.class_noun.currentText() == "knight" and form.learn.isEnabled())
+
+    form.class_noun.setEditText("grey knights")
+    until(lambda: not form.learn.isEnabled())
+    said_first = form.noun_hint.text()
+    form.class_noun.setEditText("human knave")
+    near = form.noun_hint.text()
+    form.class_noun.setEditText("tall Fox")
+
+    assert said_first.startswith("sprite32 does not know “grey knights”. Type a word of it")
+    assert near == "sprite32 does not know “human knave”. Near to it: human woman."
+    assert form.noun_hint.text() == form.learn.toolTip() == ""
+    assert form.learn.isEnabled(), "what ends in a known noun will do"
+
+
+def test_a_guess_that_is_not_sure_is_offered_and_not_entered(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    remote.likelihood = 0.1
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+
+    until(lambda: "perhaps" in form.noun_hint.text())
+
+    assert form.noun_hint.text() == "Hard to say what it is; perhaps: knight."
+    assert form.class_noun.currentText() == ""
+    assert form.class_noun.itemText(0) == "knight"
+    assert not form.learn.isEnabled()
+    assert form.learn.toolTip() == "Say what the layers show."
+
+
 def test_an_unknown_subject_is_named_by_the_backends_sentence(
     connected: Any, document: Any, until: Until
 ) -> None:

@@ -370,6 +370,24 @@ def test_half_of_a_carried_subject_is_not_offered(
     until(lambda: "which this backend does not have. Connect to" in said(connected))
 
 
+def test_a_subject_that_the_artist_threw_away_is_not_missed(
+    connected: Any,
+    document: fake_krita.Document,
+    fox: SubjectView,
+    remote: FakeBackend,
+    until: Until,
+) -> None:
+    shelf = connected.controller.shelf
+    noted = [{"id": fox.id, "name": fox.name, "class_noun": fox.class_noun}]
+    other = [{"id": "another", "name": "Owl", "class_noun": "owl"}]
+
+    shelf.discard(fox.id)
+    until(lambda: not shelf.subjects)
+
+    assert shelf.missing(noted) == []
+    assert shelf.missing(noted + other) == ["owl"]
+
+
 def test_carrying_into_a_document_that_was_closed_gets_a_sentence(
     connected: Any, document: fake_krita.Document, fox: SubjectView, until: Until
 ) -> None:

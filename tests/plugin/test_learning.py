@@ -9,7 +9,7 @@ import pytest
 
 from modelsheet.contract import Estimate, LearnRequest, LikenessPoint, Progress
 from tests.plugin import fake_krita
-from tests.plugin.binding import QRect, Qt
+from tests.plugin.binding import QApplication, QRect, Qt
 from tests.plugin.conftest import Until
 from tests.plugin.drive import captions, learn_hero, open_form, said, start
 from tests.plugin.fake_backend import FakeBackend
@@ -164,8 +164,14 @@ def test_learning_shows_its_curve_and_can_be_paused_resumed_and_finished(
     until(lambda: not card.curve.isHidden())
     assert card.curve.toolTip().endswith("60%")
 
+    assert card.likeness.text() == " 60%"
+
+    place = card._pause.geometry()
     card._pause.click()
     until(lambda: "paused" in card._detail.text())
+    QApplication.processEvents()
+    assert card._finish.isHidden()
+    assert card._pause.geometry() == place, "the buttons do not move under the mouse"
     card._pause.click()
     until(lambda: "waiting" in card._detail.text())
     remote.progress("learn", Progress(phase="learning", step=7, total=10))

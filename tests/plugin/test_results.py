@@ -202,6 +202,18 @@ def test_pointing_at_another_result_compares_the_two(
     assert panel.preview.isHidden()
 
 
+def test_the_large_picture_goes_when_the_mouse_was_taken_away_without_a_word(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    generate(connected, remote, until)
+    panel = connected.controller.panel
+
+    panel.results.itemEntered.emit(panel.results.pictures()[0])
+    assert not panel.preview.isHidden()
+
+    until(lambda: panel.preview.isHidden())
+
+
 def test_next_and_previous_walk_through_the_results(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:

@@ -30,7 +30,7 @@ def test_one_result_is_saved_under_a_name(
 
     dialog.fileSelected.emit(str(tmp_path / "hero.png"))
 
-    until(lambda: said(connected) == "1 picture is written.")
+    until(lambda: said(connected) == f"1 picture is written into {tmp_path}.")
     assert QImage(str(tmp_path / "hero.png")).width() == 8
 
 
@@ -42,7 +42,7 @@ def test_a_saved_picture_carries_what_made_it(
 
     save(connected, 1).fileSelected.emit(str(path))
 
-    until(lambda: said(connected) == "1 picture is written.")
+    until(lambda: said(connected) == f"1 picture is written into {tmp_path}.")
     (request,) = [asked for asked in remote.requests.values() if asked.kind == "generate"]
     assert read_recipe(path) == recipe(request)
     with Image.open(path) as picture:
@@ -57,7 +57,7 @@ def test_several_are_saved_into_a_folder(
 
     save(connected, 2).fileSelected.emit(str(tmp_path))
 
-    until(lambda: said(connected) == "2 pictures are written.")
+    until(lambda: said(connected) == f"2 pictures are written into {tmp_path}.")
     assert sorted(path.name[8:] for path in tmp_path.iterdir()) == ["-7.png", "-8.png"]
 
 

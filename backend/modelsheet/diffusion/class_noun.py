@@ -4,14 +4,13 @@ nouns.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from PIL import Image
 
+from modelsheet.class_nouns import known_class_nouns
 from modelsheet.contract import ClassNounGuess, Family
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.captions import background_words
@@ -21,32 +20,7 @@ from modelsheet.errors import InvalidClassNoun
 from modelsheet.images import composite
 
 TOP = 5
-_LISTS = Path(__file__).parent / "class_nouns.json"
 _BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128)}
-
-
-def known_class_nouns(family: Family, own: Sequence[str] = ()) -> list[str]:
-    """The curated list of a family, and the nouns that a user added."""
-    listed: list[str] = json.loads(_LISTS.read_text("utf-8"))[family]
-    return list(dict.fromkeys([*listed, *own]))
-
-
-def own_class_nouns(data_dir: Path) -> list[str]:
-    """The artist's additions: one noun a line in class_nouns.txt of the data folder.
-
-    Raises InvalidClassNoun: the file is no UTF-8.
-    """
-    file = data_dir / "class_nouns.txt"
-    try:
-        content = file.read_text("utf-8-sig")  # Windows' editor begins a file with a mark
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError):
-        raise InvalidClassNoun(
-            f"{file} cannot be read as text. Save it as UTF-8, one noun a line."
-        ) from None
-    lines = (" ".join(line.split()).lower() for line in content.splitlines())
-    return [line for line in lines if line]
 
 
 def guess(

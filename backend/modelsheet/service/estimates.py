@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
+from modelsheet.catalogue import family_of
 from modelsheet.contract import BaseModelView, Estimate, Family, LearnRequest, LearnResult, Preset
-from modelsheet.errors import NotFound
 from modelsheet.lengths import training_steps
 from modelsheet.service.ledger import Ledger
 
@@ -29,9 +29,7 @@ class Estimates:
 
     def of(self, base_model: str, preset: Preset) -> Estimate:
         """Raises NotFound: no such base model."""
-        family = next((one.family for one in self._base_models() if one.id == base_model), None)
-        if family is None:
-            raise NotFound(f"There is no base model {base_model!r}.")
+        family = family_of(base_model, self._base_models())
         steps, step_s = training_steps(family, preset), self._seen(base_model)
         told = _STEP_S.get(family) if step_s is None else step_s
         return Estimate(

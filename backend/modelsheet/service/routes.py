@@ -11,6 +11,7 @@ from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.contract import (
     BlobView,
     Capabilities,
+    ClassNounList,
     Empty,
     Estimate,
     EventPage,
@@ -77,6 +78,10 @@ class EventsQuery(Model):
     job: Annotated[str, Field(max_length=64)] = ""
 
 
+class ClassNounQuery(Model):
+    base_model: ModelId = DEFAULT_BASE_MODEL
+
+
 class EstimateQuery(Model):
     """What somebody is about to learn with."""
 
@@ -95,6 +100,10 @@ def capabilities(service: Service) -> Capabilities:
 
 def estimate(service: Service, query: EstimateQuery) -> Estimate:
     return service.estimates.of(query.base_model, query.preset)
+
+
+def class_nouns(service: Service, query: ClassNounQuery) -> ClassNounList:
+    return service.class_nouns(query.base_model)
 
 
 def has_blob(service: Service, sha256: str) -> Response:
@@ -162,6 +171,15 @@ OPERATIONS: tuple[Operation, ...] = (
         "What learning will take",
         Estimate,
         query=EstimateQuery,
+        errors=(404,),
+    ),
+    Operation(
+        "GET",
+        "/v1/class-nouns",
+        class_nouns,
+        "What a subject of a base model can be",
+        ClassNounList,
+        query=ClassNounQuery,
         errors=(404,),
     ),
     # HEAD before GET: a GET route answers HEAD too, by reading the whole blob.

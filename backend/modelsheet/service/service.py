@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import get_args
 
 import modelsheet
+from modelsheet.catalogue import family_of
+from modelsheet.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.contract import (
     API_VERSION,
     BaseModelView,
     Capabilities,
+    ClassNounList,
     ImportRequest,
     ParcelRequest,
     Preset,
@@ -216,6 +219,12 @@ class Service:
 
     def stats(self) -> StatsView:
         return stats_of(self._ledger.lives(), shutil.disk_usage(self.data_dir).free)
+
+    def class_nouns(self, base_model: str) -> ClassNounList:
+        """Raises NotFound: no such base model. InvalidClassNoun: the artist's own are no text."""
+        family = family_of(base_model, self._base_models())
+        own = own_class_nouns(self.data_dir)
+        return ClassNounList(class_nouns=known_class_nouns(family, own))
 
     def capabilities(self) -> Capabilities:
         return Capabilities(

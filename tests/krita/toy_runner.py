@@ -76,7 +76,7 @@ class ToyRunner:
             return self._learn(request, context)
         if isinstance(request, GenerateRequest):
             return self._generate(request, context)
-        guesses = [("warrior", 0.5), ("knight", 0.25), ("wizard", 0.125)]
+        guesses = [("human man", 0.5), ("human woman", 0.25), ("wizard", 0.125)]
         nouns = [ClassNounGuess(noun=noun, probability=p) for noun, p in guesses]
         return DescribeResult(class_nouns=nouns, identifiers=["sks"])
 

@@ -143,7 +143,10 @@ def learn(driver):
     yield lambda: is_shown(driver, "modelsheet_learn_form")
     form = driver.child("modelsheet_learn_form")
     form.name.setText("Hero")
-    yield lambda: form.class_noun.currentText() != ""
+    yield lambda: form.class_noun.count() > 0
+    if not form.class_noun.currentText():  # the guess was not sure
+        form.class_noun.setEditText("human woman")
+    yield lambda: form.learn.isEnabled()
     form.preset.setCurrentIndex(form.preset.findData("quick"))
     driver.report["remarks"] = form.remarks.text.text()
     driver.report["pictures_sent"] = form.pictures.count()

@@ -25,16 +25,17 @@ class Conditioning:
                 self._original(prompt)
 
     def tuned(self, prompts: Sequence[str]) -> PromptEmbeds:
-        """Gradients flow where the text encoders learn too."""
-        if self._adapter.trains_text:
-            return self._base.encode_prompts(prompts)
-        return self.original(prompts)
+        """Gradients flow where the text encoders learn too; equal prompts are encoded once."""
+        if not self._adapter.trains_text:
+            return self.original(prompts)
+        distinct = list(dict.fromkeys(prompts))
+        encoded = self._base.encode_prompts(distinct)
+        places = [distinct.index(prompt) for prompt in prompts]
+        # By slices: gradients of an index add up in any order on a graphics card.
+        return _stacked([encoded[place : place + 1] for place in places])
 
     def original(self, prompts: Sequence[str]) -> PromptEmbeds:
-        each = [self._original(prompt) for prompt in prompts]
-        pooled = [embeds.pooled for embeds in each if embeds.pooled is not None]
-        hidden = torch.cat([embeds.hidden for embeds in each])
-        return PromptEmbeds(hidden, torch.cat(pooled) if pooled else None)
+        return _stacked([self._original(prompt) for prompt in prompts])
 
     @torch.no_grad()
     def _original(self, prompt: str) -> PromptEmbeds:
@@ -42,3 +43,9 @@ class Conditioning:
             with self._adapter.off():
                 self._kept[prompt] = self._base.encode_prompts([prompt])
         return self._kept[prompt]
+
+
+def _stacked(each: Sequence[PromptEmbeds]) -> PromptEmbeds:
+    pooled = [embeds.pooled for embeds in each if embeds.pooled is not None]
+    hidden = torch.cat([embeds.hidden for embeds in each])
+    return PromptEmbeds(hidden, torch.cat(pooled) if pooled else None)

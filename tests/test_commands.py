@@ -40,6 +40,7 @@ def test_figures_are_of_the_step_that_was_kept(kept_step: int, after: tuple[str,
 def test_what_was_not_measured_is_not_made_up() -> None:
     assert figures(subject(None, likeness=None)) == "likeness not measured"
     assert figures(subject(LearnReport(kept_step=4), likeness=0.5)) == "likeness 0.50"
+    assert figures(subject(None, likeness=0.0)) == "likeness 0.00"
 
 
 def subject(report: LearnReport | None, likeness: float | None) -> SubjectView:

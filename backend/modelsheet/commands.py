@@ -130,7 +130,8 @@ def figures(subject: SubjectView) -> str:
     probes = (report.best, report.final) if report else ()
     kept = [probe for probe in probes if report and probe and probe.step == report.kept_step]
     if report is None or report.before is None or not kept:
-        return "likeness " + (f"{subject.likeness:.2f}" if subject.likeness else "not measured")
+        known = subject.likeness
+        return "likeness not measured" if known is None else f"likeness {known:.2f}"
     before, after = report.before, kept[0]
     return (
         f"likeness {before.subject_fidelity:.2f} → {after.subject_fidelity:.2f}, obedience to the "

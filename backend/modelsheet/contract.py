@@ -410,8 +410,8 @@ class LearnReport(Model):
     """What became of the subject: the best probe against the last one, and why they differ.
 
     `kept_step` is the step whose adapter the subject has, `before` what the base painted of the
-    class noun. `change` is how large each network's
-    change is beside its weights, as a ratio of norms. `findings` are sentences for the artist.
+    class noun. `change` is how large each network's change is beside its weights, as a ratio of
+    norms. `findings` are sentences for the artist.
     """
 
     kept_step: Count

@@ -206,6 +206,7 @@ class Learning:
             self.form.cost.setText(cost(estimate))
 
     def _ask_for_nouns(self) -> None:
+        self._nouns = ()  # nothing is judged by another model's
         base_model = self.form.wish().base_model
         self._desk.link.ask(
             lambda client: client.class_nouns(base_model),

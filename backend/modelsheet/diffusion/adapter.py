@@ -21,6 +21,7 @@ from safetensors.torch import load, save_file
 
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.embedding import IdentifierRows
+from modelsheet.diffusion.fused_lora import fuse_lora
 
 LEARNING = "default"
 FILE_NAME = "adapter.safetensors"
@@ -74,6 +75,8 @@ class LearningAdapter:
                     self.modules[_text_encoder_name(index)] = encoder
         # peft casts LoRA to the base's dtype; in bf16 most updates would round to nothing.
         cast_training_params(list(self.modules.values()), torch.float32)
+        for module in self.modules.values():
+            fuse_lora(module)
 
     @property
     def trains_text(self) -> bool:

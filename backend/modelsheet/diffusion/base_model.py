@@ -13,6 +13,7 @@ from transformers import CLIPTokenizer, PreTrainedModel
 
 from modelsheet.catalogue import BaseFiles, check, locate
 from modelsheet.contract import Family
+from modelsheet.diffusion.lean_layers import make_lean
 from modelsheet.diffusion.pipelines import Pipeline, read_folder, read_single_file
 from modelsheet.diffusion.precision import precision_on
 from modelsheet.errors import ModelMissing, UnsafeModel
@@ -188,10 +189,15 @@ def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> Base
     files = locate(model_id, data_dir)
     check(files)
     dtype, pipeline = _read_pipeline(files, data_dir, device)
-    base = BaseModel(model_id, files.family, pipeline, device, dtype)
-    for module in base.modules():
-        module.requires_grad_(False).eval().to(device)
     pipeline.set_progress_bar_config(disable=True)
+    return placed(BaseModel(model_id, files.family, pipeline, device, dtype))
+
+
+def placed(base: BaseModel) -> BaseModel:
+    """Freeze the base's parts and put them on its device."""
+    for module in base.modules():
+        module.requires_grad_(False).eval().to(base.device)
+    make_lean(base.unet)
     return base
 
 

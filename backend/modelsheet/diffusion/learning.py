@@ -34,6 +34,7 @@ from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.embedding import IdentifierRows
 from modelsheet.diffusion.generation import Report
 from modelsheet.diffusion.likeness import is_as_good
+from modelsheet.diffusion.packed_convolution import packed
 from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.prior import class_latents
 from modelsheet.diffusion.probes import Prober, probe_interval
@@ -119,6 +120,7 @@ class Learning:
         self.adapter = LearningAdapter(base, self.recipe.shape, request.seed, self._rows(undo))
         self.training = Training(base, self.adapter, instances, prior, self.recipe, request.seed)
         undo.callback(self.training.release)
+        undo.enter_context(packed(base.unet))
         self._clip = around.clip
         self._resume()
 

@@ -24,10 +24,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 import modelsheet
 from modelsheet.contract import PriorKind, TrainingOverrides
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.base_model import BaseModel, placed
 from modelsheet.diffusion.batch import PriorExamples
 from modelsheet.diffusion.captions import Naming, class_prompts
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
+from modelsheet.diffusion.packed_convolution import packed
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.training import Training
 
@@ -88,10 +89,7 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    base = BaseModel("sd15", "sd15", pipeline, device, dtype)
-    for module in base.modules():
-        module.requires_grad_(False).eval().to(device)
-    return base
+    return placed(BaseModel("sd15", "sd15", pipeline, device, dtype))
 
 
 def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> Cost:
@@ -106,8 +104,9 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
     adapter = LearningAdapter(base, recipe.shape, seed=0)
     examples = PriorExamples(list(class_prompts(naming)))
     times = []
-    for _ in Training(base, adapter, instances, examples, recipe, seed=0).steps():
-        times.append(time.monotonic())
+    with packed(base.unet):
+        for _ in Training(base, adapter, instances, examples, recipe, seed=0).steps():
+            times.append(time.monotonic())
     spans = [
         later - earlier for earlier, later in zip([began + encoded, *times], times, strict=False)
     ]

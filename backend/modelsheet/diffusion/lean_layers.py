@@ -1,0 +1,170 @@
+"""The UNet's layers without what Stable Diffusion does not use of them.
+
+diffusers' layers serve many architectures: they ask at every call which one this is, divide by one
+and drop out nothing. Small networks and small batches spend more time on that than on arithmetic.
+What a layer computes is the same; a layer that is of another kind is left as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.activations import GEGLU
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.modeling_outputs import Transformer2DModelOutput
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from torch import nn
+
+
+class LeanResnet(ResnetBlock2D):  # type: ignore[misc]
+    """Norm, SiLU, convolution twice; the timestep is added between."""
+
+    def forward(
+        self, input_tensor: torch.Tensor, temb: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        hidden = self.conv1(F.silu(self.norm1(input_tensor)))
+        hidden = hidden + self.time_emb_proj(F.silu(temb))[:, :, None, None]
+        hidden = self.conv2(F.silu(self.norm2(hidden)))
+        kept = input_tensor if self.conv_shortcut is None else self.conv_shortcut(input_tensor)
+        summed: torch.Tensor = kept + hidden
+        return summed
+
+
+class LeanTransformer(Transformer2DModel):  # type: ignore[misc]
+    """Blocks of self-attention, attention to the prompt, and a gated feed-forward layer."""
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        return_dict: bool = True,
+        **others: Any,
+    ) -> Transformer2DModelOutput | tuple[torch.Tensor]:
+        asked = [value for value in others.values() if value is not None and value != {}]
+        if asked or not _attends_at_once(self):
+            stock: Transformer2DModelOutput | tuple[torch.Tensor] = super().forward(
+                hidden_states, encoder_hidden_states, return_dict=return_dict, **others
+            )
+            return stock
+        tokens = self._tokens(hidden_states)
+        for block in self.transformer_blocks:
+            tokens = self._transformed(block, tokens, encoder_hidden_states)
+        output = self._picture(tokens, hidden_states.shape) + hidden_states
+        return Transformer2DModelOutput(sample=output) if return_dict else (output,)
+
+    def _transformed(self, *arguments: Any) -> torch.Tensor:
+        if not (torch.is_grad_enabled() and self.gradient_checkpointing):
+            return _transformed(*arguments)
+        spared: torch.Tensor = self._gradient_checkpointing_func(_transformed, *arguments)
+        return spared
+
+    def _tokens(self, picture: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w) to (B, h · w, C)."""
+        normed = self.norm(picture)
+        if self.use_linear_projection:
+            projected: torch.Tensor = self.proj_in(normed.flatten(2).transpose(1, 2))
+            return projected
+        convolved: torch.Tensor = self.proj_in(normed)
+        return convolved.flatten(2).transpose(1, 2).contiguous()
+
+    def _picture(self, tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        if self.use_linear_projection:
+            projected: torch.Tensor = self.proj_out(tokens)
+            return projected.transpose(1, 2).reshape(shape)
+        convolved: torch.Tensor = self.proj_out(tokens.transpose(1, 2).reshape(shape))
+        return convolved
+
+
+def make_lean(unet: nn.Module) -> None:
+    for module in unet.modules():
+        if type(module) is ResnetBlock2D and _is_usual_resnet(module):
+            module.__class__ = LeanResnet
+        elif type(module) is Transformer2DModel and _is_usual_transformer(module):
+            module.__class__ = LeanTransformer
+
+
+def _transformed(
+    block: BasicTransformerBlock, tokens: torch.Tensor, prompt: torch.Tensor | None
+) -> torch.Tensor:
+    normed = block.norm1(tokens)
+    tokens = _attended(block.attn1, normed, normed) + tokens
+    tokens = _attended(block.attn2, block.norm2(tokens), prompt) + tokens
+    value, gate = block.ff.net[0].proj(block.norm3(tokens)).chunk(2, dim=-1)
+    fed: torch.Tensor = block.ff.net[2](value * F.gelu(gate)) + tokens
+    return fed
+
+
+def _attended(
+    attention: Attention, tokens: torch.Tensor, seen: torch.Tensor | None
+) -> torch.Tensor:
+    heads = attention.heads
+    query = _split(attention.to_q(tokens), heads)
+    key, value = _split(attention.to_k(seen), heads), _split(attention.to_v(seen), heads)
+    found = F.scaled_dot_product_attention(query, key, value)
+    joined: torch.Tensor = attention.to_out[0](found.transpose(1, 2).flatten(2))
+    return joined
+
+
+def _split(tokens: torch.Tensor, heads: int) -> torch.Tensor:
+    """(B, tokens, C) to (B, heads, tokens, C / heads)."""
+    batch, length, channels = tokens.shape
+    return tokens.view(batch, length, heads, channels // heads).transpose(1, 2)
+
+
+def _attends_at_once(transformer: Transformer2DModel) -> bool:
+    """Not in slices, to save memory."""
+    return all(
+        type(attention.processor) is AttnProcessor2_0
+        for block in transformer.transformer_blocks
+        for attention in (block.attn1, block.attn2)
+    )
+
+
+def _is_usual_resnet(resnet: ResnetBlock2D) -> bool:
+    return (
+        resnet.time_embedding_norm == "default"
+        and resnet.time_emb_proj is not None
+        and not resnet.skip_time_act
+        and resnet.upsample is None
+        and resnet.downsample is None
+        and resnet.output_scale_factor == 1.0
+        and resnet.dropout.p == 0.0
+        and type(resnet.nonlinearity) is nn.SiLU
+    )
+
+
+def _is_usual_transformer(transformer: Transformer2DModel) -> bool:
+    return (
+        transformer.is_input_continuous
+        and type(transformer.norm) is nn.GroupNorm
+        and all(_is_usual_block(block) for block in transformer.transformer_blocks)
+    )
+
+
+def _is_usual_block(block: Any) -> bool:
+    return (
+        type(block) is BasicTransformerBlock
+        and block.norm_type == "layer_norm"
+        and block.pos_embed is None
+        and not block.only_cross_attention
+        and block.attn2 is not None
+        and type(block.ff.net[0]) is GEGLU
+        and block.ff.net[1].p == 0.0
+        and len(block.ff.net) == 3
+        and all(_is_usual_attention(attention) for attention in (block.attn1, block.attn2))
+    )
+
+
+def _is_usual_attention(attention: Attention) -> bool:
+    unused = ("group_norm", "spatial_norm", "norm_cross", "norm_q", "norm_k")
+    return (
+        not any(getattr(attention, name) for name in unused)
+        and not attention.residual_connection
+        and attention.rescale_output_factor == 1.0
+        and not attention.fused_projections
+        and attention.to_out[1].p == 0.0
+    )

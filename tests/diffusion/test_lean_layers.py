@@ -1,0 +1,133 @@
+"""Lean layers give what diffusers' own give, whatever is put on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+
+from modelsheet.diffusion.adapter import AdapterShape
+from modelsheet.diffusion.lean_layers import LeanResnet, LeanTransformer, make_lean
+
+FAMILIES = ("sd15", "sdxl")
+EVERYWHERE = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=True, convolutions=True)
+
+
+def unets(data_dir: Path, family: str) -> tuple[Any, Any]:
+    """The same network twice: as diffusers has it, and lean."""
+    folder = data_dir / "models" / family / "unet"
+    stock, lean = (UNet2DConditionModel.from_pretrained(folder).eval() for _ in range(2))
+    for unet in (stock, lean):
+        unet.requires_grad_(False)
+    make_lean(lean)
+    return stock, lean
+
+
+def said(unet: Any, height: int = 8, width: int = 8, *, training: bool = False) -> torch.Tensor:
+    """The prediction, or the gradient by the prompt."""
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(2, 4, height, width, generator=generator)
+    prompt = torch.randn(2, 5, unet.config.cross_attention_dim, generator=generator)
+    prompt.requires_grad_(training)
+    added = None
+    if unet.config.addition_embed_type:
+        embedded = unet.add_embedding.linear_1.in_features
+        pooled = embedded - 6 * unet.config.addition_time_embed_dim
+        added = {"text_embeds": torch.ones(2, pooled), "time_ids": torch.full((2, 6), 8.0)}
+    with torch.set_grad_enabled(training):
+        predicted = unet(latents, torch.tensor([3, 700]), prompt, added_cond_kwargs=added).sample
+    if not training:
+        assert isinstance(predicted, torch.Tensor)
+        return predicted
+    predicted.square().sum().backward()
+    assert prompt.grad is not None
+    return prompt.grad
+
+
+def wear(unet: Any) -> None:
+    """Put LoRA that does something on all kinds of layers, the same one on equal networks."""
+    torch.manual_seed(7)
+    unet.add_adapter(EVERYWHERE.unet_config())
+    for name, parameter in unet.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_layer_becomes_lean(data_dir: Path, family: str) -> None:
+    _, lean = unets(data_dir, family)
+    kinds = {type(module) for module in lean.modules()}
+    assert {LeanResnet, LeanTransformer} <= kinds
+    assert not {ResnetBlock2D, Transformer2DModel} & kinds
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("size", [(8, 8), (16, 8)])
+def test_a_lean_network_predicts_the_same(
+    data_dir: Path, family: str, size: tuple[int, int]
+) -> None:
+    stock, lean = unets(data_dir, family)
+    torch.testing.assert_close(said(lean, *size), said(stock, *size))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_adapters_on_any_layer_act_the_same(data_dir: Path, family: str) -> None:
+    stock, lean = unets(data_dir, family)
+    before = said(stock)
+    for unet in (stock, lean):
+        wear(unet)
+    assert not torch.allclose(before, said(stock))
+    torch.testing.assert_close(said(lean), said(stock))
+    torch.testing.assert_close(said(lean, training=True), said(stock, training=True))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_activations_computed_twice_are_still_the_same(data_dir: Path, family: str) -> None:
+    stock, lean = unets(data_dir, family)
+    lean.train()  # or nothing is computed twice
+    lean.enable_gradient_checkpointing()
+    torch.testing.assert_close(said(lean, training=True), said(stock, training=True))
+
+
+def test_attention_in_slices_is_still_done_in_slices(data_dir: Path) -> None:
+    stock, lean = unets(data_dir, "sd15")
+    lean.set_attention_slice(1)
+    torch.testing.assert_close(said(lean), said(stock))
+    block = next(m for m in lean.modules() if isinstance(m, LeanTransformer))
+    taken = block.transformer_blocks[0].attn1.processor
+    lean.set_attn_processor(Counting(taken))
+    said(lean)
+    assert Counting.calls
+
+
+class Counting:
+    """An attention processor that notes that it was asked."""
+
+    calls = 0
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        Counting.calls += 1
+        return self._real(*arguments, **options)
+
+
+def test_a_layer_of_another_kind_stays_as_it_is() -> None:
+    shifting = ResnetBlock2D(
+        in_channels=8, temb_channels=8, groups=4, time_embedding_norm="scale_shift"
+    )
+    halving = ResnetBlock2D(in_channels=8, temb_channels=8, groups=4, output_scale_factor=2.0)
+    discrete = Transformer2DModel(
+        num_attention_heads=1, attention_head_dim=8, in_channels=8, norm_num_groups=4,
+        cross_attention_dim=8, activation_fn="gelu",
+    )  # fmt: skip
+    for module in (shifting, halving, discrete):
+        kind = type(module)
+        make_lean(module)
+        assert type(module) is kind

@@ -1,0 +1,118 @@
+"""Packed convolutions give what the plain ones give, and are plain again afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from modelsheet.diffusion import packed_convolution
+from modelsheet.diffusion.packed_convolution import PackedConvolution, packed
+
+pytestmark = pytest.mark.skipif(
+    not packed_convolution._has_onednn(), reason="this PyTorch has no oneDNN"
+)
+KINDS = (torch.float32, torch.bfloat16)
+
+
+def convolution(dtype: torch.dtype = torch.float32, **options: Any) -> nn.Conv2d:
+    torch.manual_seed(5)
+    return nn.Conv2d(32, 48, 3, padding=1, **options).to(dtype).requires_grad_(False)
+
+
+def passed(layer: nn.Module, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Output, and the gradient by the input."""
+    pictures = pictures.detach().clone().requires_grad_()
+    output = layer(pictures)
+    output.float().square().sum().backward()
+    assert pictures.grad is not None
+    return output.detach(), pictures.grad
+
+
+def alike(one: torch.Tensor, other: torch.Tensor) -> None:
+    """Equal but for the order in which products are added up."""
+    scale = float(other.abs().max())
+    share = 1e-5 if other.dtype is torch.float32 else 2e-2
+    torch.testing.assert_close(one, other, atol=share * scale, rtol=0.0)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_output_and_gradient_are_the_plain_ones(dtype: torch.dtype, bias: bool, batch: int) -> None:
+    layer = convolution(dtype, bias=bias)
+    pictures = torch.randn(batch, 32, 4, 6).to(dtype)
+    expected = passed(layer, pictures)
+    with packed(layer):
+        assert type(layer) is PackedConvolution
+        got = passed(layer, pictures)
+        assert layer.layouts
+        with torch.no_grad():
+            alike(layer(pictures), expected[0])
+    for one, other in zip(got, expected, strict=True):
+        alike(one, other)
+
+
+def test_a_size_beyond_the_second_and_a_large_one_go_the_plain_way() -> None:
+    layer = convolution()
+    with packed(layer):
+        for side in (2, 3, 4, 5):
+            pictures = torch.randn(1, 32, side, side)
+            alike(layer(pictures), layer._conv_forward(pictures, layer.weight, layer.bias))
+        assert list(layer.layouts) == [(2, 2), (3, 3)]
+    with packed(layer):
+        layer(torch.randn(1, 32, 64, 64))
+        assert not layer.layouts
+
+
+def test_joined_edges_stay_joined() -> None:
+    layer = convolution()
+    pictures = torch.randn(1, 32, 4, 4)
+    with packed(layer):
+        layer.padding_mode = "circular"
+        layer._reversed_padding_repeated_twice = [1, 1, 1, 1]
+        around = layer(pictures)
+        layer.padding_mode = "zeros"
+        assert not torch.allclose(around, layer(pictures))
+
+
+def test_it_is_plain_again_after_a_block_that_fails() -> None:
+    layer = convolution()
+    state = vars(layer).keys()
+
+    def fail() -> None:
+        with packed(layer):
+            layer(torch.randn(1, 32, 4, 4))
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail()
+    assert type(layer) is nn.Conv2d
+    assert vars(layer).keys() == state
+
+
+@pytest.mark.parametrize(
+    "options", [{"stride": 2}, {"groups": 2}, {"dilation": 2}], ids=["stride", "groups", "dilation"]
+)
+def test_others_are_left_alone(options: dict[str, int]) -> None:
+    layer = convolution(**options)
+    with packed(layer):
+        assert type(layer) is nn.Conv2d
+
+
+def test_what_learns_is_left_alone() -> None:
+    layer = convolution().requires_grad_(True)
+    with packed(layer):
+        assert type(layer) is nn.Conv2d
+
+
+def test_nothing_is_packed_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Memory:
+        available = 1000
+
+    monkeypatch.setattr(packed_convolution.psutil, "virtual_memory", Memory)
+    layer = convolution()
+    with packed(layer):
+        assert type(layer) is nn.Conv2d

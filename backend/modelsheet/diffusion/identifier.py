@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from transformers import CLIPTokenizer
-from wordfreq import zipf_frequency
+from wordfreq import get_frequency_dict, get_frequency_list, zipf_frequency
 
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.errors import InvalidIdentifier
 
 _CANDIDATES = 64
+_AT_ONCE = 8  # prompts; all of them would take memory that learning itself never needs
 _LENGTHS = range(3, 6)
 # Zipf scale: 3 is a word met once in a million; below 1.5 nobody has heard of it, acronyms
 # included.
@@ -25,7 +26,10 @@ def candidates(tokenizer: CLIPTokenizer, taken: Collection[str] = ()) -> list[st
     A byte-pair vocabulary lists its merges by rank, so the last tokens are the rarest.
     """
     found = (word for word in _words_by_rarity(tokenizer) if is_good(word, tokenizer, taken))
-    return [word for word, _ in zip(found, range(_CANDIDATES), strict=False)]
+    words = [word for word, _ in zip(found, range(_CANDIDATES), strict=False)]
+    for kept in (get_frequency_dict, get_frequency_list):  # 25 MiB that nobody needs any more
+        kept.cache_clear()
+    return words
 
 
 def is_good(word: str, tokenizer: CLIPTokenizer, taken: Collection[str] = ()) -> bool:
@@ -57,7 +61,9 @@ def neutrality(base: BaseModel, words: Sequence[str], class_noun: str) -> list[f
     Compared is "a photo of [V] class" with "a photo of class" at the class noun's last token.
     """
     plain = _last_state(base, [f"a photo of {class_noun}"])
-    named = _last_state(base, [f"a photo of {word} {class_noun}" for word in words])
+    prompts = [f"a photo of {word} {class_noun}" for word in words]
+    parts = [prompts[start : start + _AT_ONCE] for start in range(0, len(prompts), _AT_ONCE)]
+    named = torch.cat([_last_state(base, part) for part in parts])
     similar = torch.nn.functional.cosine_similarity(named, plain, dim=-1)
     return [1 - float(value) for value in similar]
 

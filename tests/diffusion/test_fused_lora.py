@@ -85,6 +85,17 @@ def test_half_precision_rounds_and_keeps_the_adapter_s_own() -> None:
         torch.testing.assert_close(got[name].float(), value, atol=0.03 * scale, rtol=0.0)
 
 
+def test_mixed_precision_is_obeyed_as_by_any_linear_layer() -> None:
+    stock, fused = pair()
+    x = torch.randn(6, 24)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected, got = passed(stock, x), passed(fused, x)
+    assert got["output"].dtype is expected["output"].dtype is torch.bfloat16
+    for name, value in expected.items():
+        scale = float(value.abs().max())
+        torch.testing.assert_close(got[name], value, atol=0.02 * scale, rtol=0.0)
+
+
 def test_an_adapter_that_is_off_leaves_the_frozen_layer() -> None:
     _, fused = pair()
     x = torch.randn(5, 24)

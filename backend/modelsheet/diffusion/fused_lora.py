@@ -69,11 +69,12 @@ class _Product(Function):
         up: torch.Tensor,
         scale: float,
     ) -> torch.Tensor:
-        rows = x.reshape(-1, x.shape[-1]).to(weight.dtype)
         ctx.adapter_dtype, ctx.dtype, ctx.shape, ctx.scale = down.dtype, x.dtype, x.shape, scale
-        down, up = down.to(weight.dtype), up.to(weight.dtype)
+        kind = _computed_in(weight)
+        rows, weight = x.reshape(-1, x.shape[-1]).to(kind), weight.to(kind)
+        down, up = down.to(kind), up.to(kind)
         low = rows.mm(down.t())
-        flat = rows.mm(weight.t()) if bias is None else torch.addmm(bias, rows, weight.t())
+        flat = rows.mm(weight.t()) if bias is None else torch.addmm(bias.to(kind), rows, weight.t())
         flat.addmm_(low, up.t(), alpha=scale)
         ctx.save_for_backward(rows, low, weight, down, up)
         return flat.view(*x.shape[:-1], -1)
@@ -93,3 +94,9 @@ class _Product(Function):
             below = flat.mm(weight).addmm_(low_gradient, down).view(ctx.shape).to(ctx.dtype)
         own = ctx.adapter_dtype
         return below, None, None, down_gradient.to(own), up_gradient.to(own), None
+
+
+def _computed_in(weight: torch.Tensor) -> torch.dtype:
+    """What a linear layer would be computed in."""
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype

@@ -140,6 +140,7 @@ def _is_usual_resnet(resnet: ResnetBlock2D) -> bool:
 def _is_usual_transformer(transformer: Transformer2DModel) -> bool:
     return (
         transformer.is_input_continuous
+        and transformer.inner_dim == transformer.in_channels
         and type(transformer.norm) is nn.GroupNorm
         and all(_is_usual_block(block) for block in transformer.transformer_blocks)
     )

@@ -20,6 +20,7 @@ class Conditioning:
     def __init__(self, base: BaseModel, adapter: LearningAdapter, prompts: Sequence[str]) -> None:
         self._base, self._adapter = base, adapter
         self._kept: dict[str, PromptEmbeds] = {}
+        self._ids: dict[str, list[torch.Tensor]] = {}
         if not adapter.trains_text:
             for prompt in dict.fromkeys(prompts):
                 self._original(prompt)
@@ -29,7 +30,8 @@ class Conditioning:
         if not self._adapter.trains_text:
             return self.original(prompts)
         distinct = list(dict.fromkeys(prompts))
-        encoded = self._base.encode_prompts(distinct)
+        each = [self._tokenized(prompt) for prompt in distinct]
+        encoded = self._base.encode_tokens([torch.cat(ids) for ids in zip(*each, strict=True)])
         places = [distinct.index(prompt) for prompt in prompts]
         # By slices: gradients of an index add up in any order on a graphics card.
         return _stacked([encoded[place : place + 1] for place in places])
@@ -37,11 +39,18 @@ class Conditioning:
     def original(self, prompts: Sequence[str]) -> PromptEmbeds:
         return _stacked([self._original(prompt) for prompt in prompts])
 
+    def _tokenized(self, prompt: str) -> list[torch.Tensor]:
+        """Ids (1, window) of each text encoder."""
+        if prompt not in self._ids:
+            which = range(len(self._base.text_encoders))
+            self._ids[prompt] = [self._base.tokenize([prompt], index) for index in which]
+        return self._ids[prompt]
+
     @torch.no_grad()
     def _original(self, prompt: str) -> PromptEmbeds:
         if prompt not in self._kept:
             with self._adapter.off():
-                self._kept[prompt] = self._base.encode_prompts([prompt])
+                self._kept[prompt] = self._base.encode_tokens(self._tokenized(prompt))
         return self._kept[prompt]
 
 

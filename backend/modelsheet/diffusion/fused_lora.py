@@ -22,36 +22,35 @@ class FusedLora(LoraLinear):  # type: ignore[misc]
     not alone or not plain, peft's own way is taken.
     """
 
+    fused: frozenset[str]  # adapters; one that is put on later is not among them
+
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        name = self._only_plain_adapter()
-        if name is None or args or kwargs:
+        active = self.active_adapters
+        is_on = not (self.disable_adapters or self.merged)
+        if not is_on or len(active) != 1 or active[0] not in self.fused or args or kwargs:
             passed: torch.Tensor = super().forward(x, *args, **kwargs)
             return passed
-        frozen = self.base_layer
-        down, up = self.lora_A[name].weight, self.lora_B[name].weight
-        factors = frozen.weight, frozen.bias, down, up
-        fused: torch.Tensor = _Product.apply(x, *factors, self.scaling[name])  # type: ignore[no-untyped-call]
-        return fused
-
-    def _only_plain_adapter(self) -> str | None:
-        if self.disable_adapters or self.merged or len(self.active_adapters) != 1:
-            return None
-        name = self.active_adapters[0]
-        is_plain = (
-            name in self.lora_A
-            and name not in self.lora_variant
-            and type(self.base_layer) is nn.Linear
-            and isinstance(self.lora_dropout[name], nn.Identity)
-            and self.lora_B[name].bias is None
-        )
-        return name if is_plain else None
+        name, frozen = active[0], self.base_layer
+        factors = frozen.weight, frozen.bias, self.lora_A[name].weight, self.lora_B[name].weight
+        product: torch.Tensor = _Product.apply(x, *factors, self.scaling[name])  # type: ignore[no-untyped-call]
+        return product
 
 
 def fuse_lora(network: nn.Module) -> None:
     """Let the network's LoRA layers be computed so; they go away with the adapter, as peft's do."""
-    for module in network.modules():
-        if type(module) is LoraLinear:
-            module.__class__ = FusedLora
+    layers: list[Any] = [module for module in network.modules() if type(module) is LoraLinear]
+    for layer in layers:
+        if type(layer.base_layer) is nn.Linear:
+            layer.__class__ = FusedLora
+            layer.fused = frozenset(name for name in layer.lora_A if _is_plain(layer, name))
+
+
+def _is_plain(layer: Any, name: str) -> bool:
+    return (
+        name not in layer.lora_variant
+        and isinstance(layer.lora_dropout[name], nn.Identity)
+        and layer.lora_B[name].bias is None
+    )
 
 
 class _Product(Function):

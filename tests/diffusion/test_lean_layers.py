@@ -10,9 +10,15 @@ import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from PIL import Image
 
+from modelsheet.contract import TrainingOverrides
+from modelsheet.diffusion import alone
 from modelsheet.diffusion.adapter import AdapterShape
+from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.fused_lora import FusedLora
 from modelsheet.diffusion.lean_layers import LeanResnet, LeanTransformer, make_lean
+from modelsheet.diffusion.packed_convolution import PackedConvolution
 
 FAMILIES = ("sd15", "sdxl")
 EVERYWHERE = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=True, convolutions=True)
@@ -131,3 +137,18 @@ def test_a_layer_of_another_kind_stays_as_it_is() -> None:
         kind = type(module)
         make_lean(module)
         assert type(module) is kind
+
+
+def test_a_subject_is_learnt_on_lean_packed_and_fused_layers_and_leaves_none(
+    sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    def kinds() -> set[type]:
+        return {type(module) for network in sd15.modules() for module in network.modules()}
+
+    before = kinds()
+    assert {LeanResnet, LeanTransformer} <= before
+    wish = alone.Wish(class_noun="imp", overrides=TrainingOverrides(training_steps=1), probed=False)
+    with alone.learning_of(sd15, pictures, wish, tmp_path) as learning:
+        list(learning.training.steps())
+        assert kinds() - before >= {FusedLora, PackedConvolution}
+    assert kinds() == before

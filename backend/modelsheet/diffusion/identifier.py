@@ -13,7 +13,6 @@ from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.errors import InvalidIdentifier
 
 _CANDIDATES = 64
-_AT_ONCE = 8  # prompts; all of them would take memory that learning itself never needs
 _LENGTHS = range(3, 6)
 # Zipf scale: 3 is a word met once in a million; below 1.5 nobody has heard of it, acronyms
 # included.
@@ -61,9 +60,7 @@ def neutrality(base: BaseModel, words: Sequence[str], class_noun: str) -> list[f
     Compared is "a photo of [V] class" with "a photo of class" at the class noun's last token.
     """
     plain = _last_state(base, [f"a photo of {class_noun}"])
-    prompts = [f"a photo of {word} {class_noun}" for word in words]
-    parts = [prompts[start : start + _AT_ONCE] for start in range(0, len(prompts), _AT_ONCE)]
-    named = torch.cat([_last_state(base, part) for part in parts])
+    named = _last_state(base, [f"a photo of {word} {class_noun}" for word in words])
     similar = torch.nn.functional.cosine_similarity(named, plain, dim=-1)
     return [1 - float(value) for value in similar]
 
@@ -109,8 +106,10 @@ def _words_by_rarity(tokenizer: CLIPTokenizer) -> Iterator[str]:
 
 
 def _last_state(base: BaseModel, prompts: Sequence[str]) -> torch.Tensor:
-    """The state of each prompt's last word, (B, width)."""
+    """The state of each prompt's last word, (B, width). No state hears of what comes after it, so
+    that the rest of the window need not be computed.
+    """
     ids = base.tokenize(prompts)
     ends = (ids == base.tokenizers[0].eos_token_id).int().argmax(dim=1) - 1
-    states: torch.Tensor = base.text_encoders[0](ids).last_hidden_state
+    states: torch.Tensor = base.text_encoders[0](ids[:, : int(ends.max()) + 1]).last_hidden_state
     return states[torch.arange(len(ids), device=ids.device), ends]

@@ -116,3 +116,13 @@ def test_nothing_is_packed_where_memory_is_short(monkeypatch: pytest.MonkeyPatch
     layer = convolution()
     with packed(layer):
         assert type(layer) is nn.Conv2d
+
+
+def test_nothing_is_packed_that_would_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = convolution()
+    monkeypatch.setattr(packed_convolution, "_MOST_BYTES", 2 * layer.weight.nbytes)
+    with packed(layer):
+        assert type(layer) is nn.Conv2d
+    monkeypatch.setattr(packed_convolution, "_MOST_BYTES", 2 * layer.weight.nbytes + 1)
+    with packed(layer):
+        assert type(layer) is PackedConvolution

@@ -23,6 +23,9 @@ _PLACES_PER_CHANNEL = 2  # but the wider the network, the more of them it takes 
 _LEAST_CHANNELS = 16
 _MOST_SIZES = 2  # of pictures, for each of which the weights are kept in both directions
 _MEMORY_SHARE = 0.5  # of what is free
+# SD 1.5's take 2.1 GB in half precision, which it took to be loaded; in fp32 they would be twice as
+# much on top of everything else.
+_MOST_BYTES = 2_500_000_000
 
 
 class _Layouts(NamedTuple):
@@ -122,8 +125,9 @@ def _has_onednn() -> bool:
 
 def _fits(found: Sequence[nn.Conv2d]) -> bool:
     weights = sum(module.weight.numel() * module.weight.element_size() for module in found)
-    needed = 2 * _MOST_SIZES * weights
-    return needed < _MEMORY_SHARE * psutil.virtual_memory().available
+    layouts = 2 * weights
+    free = psutil.virtual_memory().available
+    return layouts < _MOST_BYTES and _MOST_SIZES * layouts < _MEMORY_SHARE * free
 
 
 # PyTorch has no public functions for weights laid out beforehand; these are what torch.compile

@@ -138,8 +138,11 @@ class BaseModel:
 
     def encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeds:
         """Gradients flow where the text encoders' adapters ask for them."""
-        which = range(len(self.text_encoders))
-        return self.encode_tokens([self.tokenize(prompts, index) for index in which])
+        return self.encode_tokens(self.tokenize_for_each(prompts))
+
+    def tokenize_for_each(self, prompts: Sequence[str]) -> list[torch.Tensor]:
+        """Token ids (B, window), one tensor for each text encoder."""
+        return [self.tokenize(prompts, index) for index in range(len(self.text_encoders))]
 
     def encode_tokens(self, ids: Sequence[torch.Tensor]) -> PromptEmbeds:
         """Encode token ids (B, window), one tensor for each text encoder."""
@@ -194,7 +197,7 @@ def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> Base
 
 
 def placed(base: BaseModel) -> BaseModel:
-    """Freeze the base's parts and put them on its device."""
+    """Freeze the base's parts, put them on its device, and let the UNet be computed lean."""
     for module in base.modules():
         module.requires_grad_(False).eval().to(base.device)
     make_lean(base.unet)

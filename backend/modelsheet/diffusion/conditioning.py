@@ -42,8 +42,7 @@ class Conditioning:
     def _tokenized(self, prompt: str) -> list[torch.Tensor]:
         """Ids (1, window) of each text encoder."""
         if prompt not in self._ids:
-            which = range(len(self._base.text_encoders))
-            self._ids[prompt] = [self._base.tokenize([prompt], index) for index in which]
+            self._ids[prompt] = self._base.tokenize_for_each([prompt])
         return self._ids[prompt]
 
     @torch.no_grad()

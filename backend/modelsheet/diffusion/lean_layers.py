@@ -58,8 +58,8 @@ class LeanTransformer(Transformer2DModel):  # type: ignore[misc]
 
     def _transformed(self, *arguments: Any) -> torch.Tensor:
         if not (torch.is_grad_enabled() and self.gradient_checkpointing):
-            return _transformed(*arguments)
-        spared: torch.Tensor = self._gradient_checkpointing_func(_transformed, *arguments)
+            return _through(*arguments)
+        spared: torch.Tensor = self._gradient_checkpointing_func(_through, *arguments)
         return spared
 
     def _tokens(self, picture: torch.Tensor) -> torch.Tensor:
@@ -80,6 +80,7 @@ class LeanTransformer(Transformer2DModel):  # type: ignore[misc]
 
 
 def make_lean(unet: nn.Module) -> None:
+    """Change, for good, the class of every layer that is as Stable Diffusion's are."""
     for module in unet.modules():
         if type(module) is ResnetBlock2D and _is_usual_resnet(module):
             module.__class__ = LeanResnet
@@ -87,7 +88,7 @@ def make_lean(unet: nn.Module) -> None:
             module.__class__ = LeanTransformer
 
 
-def _transformed(
+def _through(
     block: BasicTransformerBlock, tokens: torch.Tensor, prompt: torch.Tensor | None
 ) -> torch.Tensor:
     normed = block.norm1(tokens)

@@ -23,8 +23,8 @@ _PLACES_PER_CHANNEL = 2  # but the wider the network, the more of them it takes 
 _LEAST_CHANNELS = 16
 _MOST_SIZES = 2  # of pictures, for each of which the weights are kept in both directions
 _MEMORY_SHARE = 0.5  # of what is free
-# SD 1.5's take 2.1 GB in half precision, which it took to be loaded; in fp32 they would be twice as
-# much on top of everything else.
+# For one size. SD 1.5's take 2.1 GB in half precision, which it took to be loaded; in fp32 they
+# would be twice as much on top of everything else.
 _MOST_BYTES = 2_500_000_000
 
 
@@ -86,8 +86,8 @@ class _Convolve(Function):
 
 @contextmanager
 def packed(network: nn.Module) -> Iterator[None]:
-    """Pack what can be packed of the network, as each is used first, until the block ends. Does
-    nothing off a CPU, without oneDNN, or where free memory is short.
+    """Pack what can be packed of the network, each when it is first used, until the block ends.
+    Does nothing off a CPU, without oneDNN, or where it would take much memory.
     """
     found = [m for m in network.modules() if isinstance(m, nn.Conv2d) and _can_be_packed(m)]
     if not _has_onednn() or not _fits(found):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from modelsheet.diffusion import identifier
 from modelsheet.diffusion.base_model import BaseModel
@@ -22,6 +23,21 @@ def test_a_taken_identifier_is_not_offered_again(sd15: BaseModel) -> None:
     first = identifier.choose(sd15, "imp")[0]
 
     assert first not in identifier.choose(sd15, "imp", taken={first})
+
+
+def test_neutrality_is_that_of_whole_windows(sd15: BaseModel) -> None:
+    def last_state(prompt: str) -> torch.Tensor:
+        ids = sd15.tokenize([prompt])[0].tolist()
+        return sd15.encode_prompts([prompt]).hidden[
+            0, ids.index(sd15.tokenizers[0].eos_token_id) - 1
+        ]
+
+    words, plain = ["robe", "qzw"], last_state("a photo of imp")
+    named = [last_state(f"a photo of {word} imp") for word in words]
+    expected = [1 - float(torch.cosine_similarity(state, plain, dim=0)) for state in named]
+
+    assert identifier.neutrality(sd15, words, "imp") == pytest.approx(expected, abs=1e-5)
+    assert min(expected) > 1e-3
 
 
 def test_the_most_neutral_come_first(sd15: BaseModel) -> None:

@@ -97,7 +97,11 @@ def test_activations_computed_twice_are_still_the_same(data_dir: Path, family: s
     stock, lean = unets(data_dir, family)
     lean.train()  # or nothing is computed twice
     lean.enable_gradient_checkpointing()
+    block = next(m for m in lean.modules() if isinstance(m, LeanTransformer)).transformer_blocks[0]
+    passes = list[int]()
+    block.attn1.to_q.register_forward_hook(lambda *_: passes.append(1))
     torch.testing.assert_close(said(lean, training=True), said(stock, training=True))
+    assert len(passes) == 2
 
 
 def test_attention_in_slices_is_still_done_in_slices(data_dir: Path) -> None:

@@ -26,11 +26,11 @@ def test_a_taken_identifier_is_not_offered_again(sd15: BaseModel) -> None:
 
 
 def test_neutrality_is_that_of_whole_windows(sd15: BaseModel) -> None:
+    end = sd15.tokenizers[0].eos_token_id
+
     def last_state(prompt: str) -> torch.Tensor:
-        ids = sd15.tokenize([prompt])[0].tolist()
-        return sd15.encode_prompts([prompt]).hidden[
-            0, ids.index(sd15.tokenizers[0].eos_token_id) - 1
-        ]
+        place = sd15.tokenize([prompt])[0].tolist().index(end) - 1
+        return sd15.encode_prompts([prompt]).hidden[0, place]
 
     words, plain = ["robe", "qzw"], last_state("a photo of imp")
     named = [last_state(f"a photo of {word} imp") for word in words]

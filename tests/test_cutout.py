@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from modelsheet.cutout import is_flat, key_out, label_regions
 from modelsheet.documents import read_layers
 from modelsheet.images import Colour, composite, resize
+from tests.paths import HERO
 
-HERO = Path(__file__).parent.parent / "docs" / "sample" / "hero.ora"
 MAGENTA, GREEN, WHITE = (255, 0, 255), (0, 255, 0), (255, 255, 255)
 
 

@@ -22,8 +22,8 @@ from modelsheet.documents import (
 from modelsheet.errors import InvalidImages
 from modelsheet.images import read_picture
 from tests.damaged_zip import spoiled
+from tests.paths import HERO
 
-HERO = Path(__file__).parent.parent / "docs" / "sample" / "hero.ora"
 RED, BLUE = (255, 0, 0, 255), (0, 0, 255, 255)
 STACK = '<image w="4" h="4"><stack>{}</stack></image>'
 ONE_LAYER = STACK.format('<layer name="one" src="data/one.png" x="1" y="2"/>')

@@ -18,13 +18,13 @@ from packaging.utils import canonicalize_name
 
 from tests import imports
 from tests.fake_python import write_fake_python
+from tests.paths import ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-REPOSITORY = Path(__file__).parent.parent
 CPU = "- 2.13.0+cpu"
 
 
@@ -71,11 +71,11 @@ def machine(tmp_path: Path) -> Machine:
     for folder in (machine.home, machine.checkout / "backend/modelsheet", tmp_path / "bin"):
         folder.mkdir(parents=True)
     for name in ("install.sh", "constraints.txt", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, machine.checkout)
-    for source in (REPOSITORY / "backend/modelsheet").glob("*.py"):
+        shutil.copy(ROOT / name, machine.checkout)
+    for source in (ROOT / "backend/modelsheet").glob("*.py"):
         shutil.copy(source, machine.checkout / "backend/modelsheet")
     ignored = shutil.ignore_patterns("__pycache__", "_vendor")
-    shutil.copytree(REPOSITORY / "krita_plugin", machine.checkout / "krita_plugin", ignore=ignored)
+    shutil.copytree(ROOT / "krita_plugin", machine.checkout / "krita_plugin", ignore=ignored)
     write_fake_python(tmp_path / "bin")
     for name in ("nvidia-smi", "pgrep", "apt-get"):
         machine.tool(name, "exit 1")
@@ -266,7 +266,7 @@ def test_krita_dir_is_relative_to_where_the_user_stands(machine: Machine) -> Non
 def run_checks(machine: Machine, **environment: str) -> subprocess.CompletedProcess[str]:
     machine.tool("shellcheck", "exit 0")
     (machine.checkout / ".ci").mkdir()
-    shutil.copy(REPOSITORY / ".ci/run", machine.checkout / ".ci")
+    shutil.copy(ROOT / ".ci/run", machine.checkout / ".ci")
     return machine.run("test", **environment)
 
 
@@ -306,18 +306,18 @@ def test_one_check_that_fails_fails_the_whole_after_the_others_ran(machine: Mach
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
 def test_the_scripts_are_shellcheck_clean() -> None:
-    subprocess.run(["shellcheck", "install.sh", ".ci/run"], cwd=REPOSITORY, check=True)
+    subprocess.run(["shellcheck", "install.sh", ".ci/run"], cwd=ROOT, check=True)
 
 
 def project() -> dict[str, Any]:
-    content = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text())
     return cast("dict[str, Any]", content["project"])
 
 
 def pins() -> dict[str, set[str]]:
     """Map each pinned package to its versions on all platforms."""
     found: dict[str, set[str]] = {}
-    for line in (REPOSITORY / "constraints.txt").read_text().splitlines():
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
         if line and not line.startswith("#"):
             requirement = Requirement(line)
             version = re.fullmatch(r"==([\w.]+)", str(requirement.specifier))
@@ -353,7 +353,7 @@ def test_everything_that_gets_installed_is_pinned() -> None:
 
 
 def test_every_library_that_the_backend_imports_is_declared() -> None:
-    graph = imports.read_graph(REPOSITORY / "backend", "modelsheet")
+    graph = imports.read_graph(ROOT / "backend", "modelsheet")
     tops = {target.partition(".")[0] for targets in graph.values() for target in targets}
     foreign = tops - sys.stdlib_module_names - {"modelsheet", "ray", "matplotlib"}  # of extras
     distributions = metadata.packages_distributions()

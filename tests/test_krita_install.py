@@ -15,6 +15,7 @@ import pytest
 
 from modelsheet import krita_install
 from modelsheet.errors import InvalidRequest
+from tests.paths import BACKEND, ROOT
 
 COMMAND = ["/opt/modelsheet/bin/python", "-m", "modelsheet", "serve"]
 KRITA_IMPORTER = Path("/usr/share/krita/pykrita/plugin_importer/plugin_importer.py")
@@ -210,13 +211,13 @@ def test_kritas_own_importer_takes_the_zip(tmp_path: Path) -> None:
 
 def test_dry_run_needs_no_package_but_pythons_own() -> None:
     script = "import sys; sys.path.insert(0, sys.argv[1]); import modelsheet.krita_install"
-    backend = Path(__file__).parent.parent / "backend"
+    backend = BACKEND
 
     subprocess.run([sys.executable, "-I", "-S", "-c", script, str(backend)], check=True)
 
 
 def test_the_plugin_is_found_inside_an_installed_package(tmp_path: Path) -> None:
-    repository = Path(__file__).parent.parent
+    repository = ROOT
     package = tmp_path / "site-packages/modelsheet"
     ignored = shutil.ignore_patterns("__pycache__", "_vendor")
     shutil.copytree(repository / "krita_plugin", package / "krita_plugin", ignore=ignored)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
-REPOSITORY = Path(__file__).parent.parent
-README = (REPOSITORY / "README.md").read_text("utf-8")
+from tests.paths import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_each_picture_and_link_leads_somewhere() -> None:
@@ -15,7 +15,7 @@ def test_each_picture_and_link_leads_somewhere() -> None:
     local = [target for target in targets if not target.startswith("http")]
 
     assert local
-    assert [target for target in local if not (REPOSITORY / target).exists()] == []
+    assert [target for target in local if not (ROOT / target).exists()] == []
 
 
 def test_each_place_on_the_map_is_there() -> None:
@@ -24,12 +24,12 @@ def test_each_place_on_the_map_is_there() -> None:
     places = [place for name in names for place in name.split()]
 
     assert len(places) > 8
-    assert [p for p in places if not (REPOSITORY / "backend/modelsheet" / p).exists()] == []
+    assert [p for p in places if not (ROOT / "backend/modelsheet" / p).exists()] == []
 
 
 def test_each_command_is_one_that_install_sh_knows() -> None:
     said = subprocess.run(
-        [str(REPOSITORY / "install.sh"), "--help"], capture_output=True, text=True, check=True
+        [str(ROOT / "install.sh"), "--help"], capture_output=True, text=True, check=True
     )
     commands = set(re.findall(r"\./install\.sh ([a-z]+)", README))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parent.parent
+from tests.paths import ROOT
+
 FOLDERS = ("backend", "krita_plugin", "tests", "docs", ".ci")
 LARGEST = 2 << 20  # bytes; what is larger is a picture or weights
 SHAPES = {
@@ -22,9 +23,9 @@ SHAPES = {
 
 
 def files() -> Iterator[Path]:
-    yield from (path for path in REPOSITORY.iterdir() if path.is_file())
+    yield from (path for path in ROOT.iterdir() if path.is_file())
     for folder in FOLDERS:
-        for path in (REPOSITORY / folder).rglob("*"):
+        for path in (ROOT / folder).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests import imports
+from tests.paths import ROOT
 
-REPOSITORY = Path(__file__).parent.parent
-BACKEND = REPOSITORY / "backend"
-PLUGIN = REPOSITORY / "krita_plugin"
+BACKEND = ROOT / "backend"
+PLUGIN = ROOT / "krita_plugin"
 
 LEARNING = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
 LEARNING_ROOMS = frozenset({"modelsheet.diffusion", "modelsheet.worker", "modelsheet.sprite32"})

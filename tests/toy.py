@@ -11,13 +11,12 @@ from pathlib import Path
 from modelsheet import launcher
 from modelsheet.client import BackendClient
 from modelsheet.settings import Settings
-
-REPOSITORY = Path(__file__).parent.parent
+from tests.paths import ROOT
 
 
 def environment(home: Path) -> Mapping[str, str]:
     """What a service needs to find the backend and the toy runner, and its own home."""
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "backend")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "backend")])
     return {**os.environ, "PYTHONPATH": path, "MODELSHEET_HOME": str(home)}
 
 

@@ -23,8 +23,9 @@ from modelsheet.exchange import ImportWish, export_subject, import_subject
 from modelsheet.images import from_bgra, read_picture
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn
+from tests.paths import SHARED_DATA
 
-_FOLDER = Path(__file__).parents[3] / "shared" / "data" / "dreambooth"
+_FOLDER = SHARED_DATA / "dreambooth"
 pytestmark = pytest.mark.skipif(not _FOLDER.is_dir(), reason="no photographs in ../shared/data")
 
 

@@ -9,8 +9,9 @@ import pytest
 from modelsheet.diffusion.dreambooth_set import LIST, read_dreambooth
 from modelsheet.errors import InvalidRequest
 from tests.diffusion.photographs import write_photographs
+from tests.paths import SHARED_DATA
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "dreambooth"
+REAL = SHARED_DATA / "dreambooth"
 
 
 def test_subjects_get_the_prompts_of_their_kind(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from modelsheet.documents import read_layers
 from modelsheet.images import composite, from_bgra
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn
+from tests.paths import HERO
 
-HERO = Path(__file__).parents[2] / "docs" / "sample" / "hero.ora"
 WHITE = (255, 255, 255)
 
 

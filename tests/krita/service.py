@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
 
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "backend")]

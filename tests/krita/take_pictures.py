@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from tests.krita import harness
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 RUNNER = "modelsheet.worker:make_runner"
 PATIENCE_S = 900
 

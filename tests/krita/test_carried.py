@@ -7,8 +7,9 @@ from pathlib import Path
 from tests.krita import harness
 from tests.krita.conftest import TOY
 from tests.krita.toy_runner import adapter
+from tests.paths import KRITA_STEPS
 
-STEPS = Path(__file__).parent / "steps" / "carried.py"
+STEPS = KRITA_STEPS / "carried.py"
 PATIENCE_S = 600.0
 
 

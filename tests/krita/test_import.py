@@ -16,8 +16,9 @@ from pathlib import Path
 from modelsheet import krita_install, kritarc
 from tests.krita import harness
 from tests.krita.conftest import TOY
+from tests.paths import KRITA_STEPS
 
-STEPS = Path(__file__).parent / "steps"
+STEPS = KRITA_STEPS
 PATIENCE_S = 600.0
 
 

@@ -9,11 +9,10 @@ import pytest
 from modelsheet.catalogue import list_base_models
 from tests.krita import harness, toy_runner
 from tests.krita.conftest import Play
+from tests.paths import SHARED_DATA
 
 CENTRE = (150 + 60 // 2, 40 + 80 // 2)  # of the selection in steps/road.py
-REFERENCES = sorted(
-    Path(__file__).parents[3].glob("shared/data/dollhouse/01-*/references"), key=str
-)
+REFERENCES = sorted(SHARED_DATA.glob("dollhouse/01-*/references"), key=str)
 
 
 REAL = "modelsheet.worker:make_runner"

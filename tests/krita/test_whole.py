@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.krita import harness
 from tests.krita.conftest import Play
+from tests.paths import KRITA_STEPS
 
-STEPS = Path(__file__).parent / "steps"
+STEPS = KRITA_STEPS
 
 
 def step_of(detail: str) -> int:

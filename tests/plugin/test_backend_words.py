@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.source import parsed
 
 from modelsheet_krita import backend_words, contract, wire, words  # isort: skip
 
-ROOT = Path(__file__).parents[2]
 BACKEND = ROOT / "backend" / "modelsheet"
 KNOWN = ROOT / "krita_plugin/modelsheet_krita/translations/ru.backend.json"
 RUSSIAN: dict[str, str] = json.loads(KNOWN.read_text(encoding="utf-8"))

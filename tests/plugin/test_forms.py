@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
+
 from modelsheet_krita import backend_form  # isort: skip
 
-ROOT = Path(__file__).parents[2]
 WIDGETS = """
 import importlib, sys
 import {binding}.QtWidgets as widgets

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from tests.plugin import binding
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(binding.MAJOR == 6, reason="this is the run under PyQt6")

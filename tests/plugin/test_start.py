@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import PLUGIN, ROOT
 from tests.plugin import binding
-
-PLUGIN = Path(__file__).parents[2] / "krita_plugin" / "modelsheet_krita"
-ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
 import sys

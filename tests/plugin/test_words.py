@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import PLUGIN
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.source import parsed
 
 from modelsheet_krita import words  # isort: skip
 
-PLUGIN = Path(__file__).parents[2] / "krita_plugin" / "modelsheet_krita"
 SOURCES = sorted(PLUGIN.glob("*.py"))
 RUSSIAN = json.loads((PLUGIN / "translations" / "ru.json").read_text(encoding="utf-8"))
 # What the backend says while it works; jobs.py translates it when it comes.

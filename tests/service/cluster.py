@@ -18,7 +18,8 @@ from pathlib import Path
 
 import psutil
 
-_ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 _STORE_BYTES = 80 << 20  # about the least that Ray takes
 _START_S = 200.0
 _END_S = 60.0
@@ -38,7 +39,7 @@ class ToyCluster:
             **os.environ,
             "MODELSHEET_HOME": str(home),
             "MODELSHEET_TOYS": str(self.toys),
-            "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "backend")]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "backend")]),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",  # or whatever else runs here holds them up
             "OMP_NUM_THREADS": "1",
@@ -50,7 +51,7 @@ class ToyCluster:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=environment,
-            cwd=_ROOT,
+            cwd=ROOT,
             start_new_session=True,
         )
         try:

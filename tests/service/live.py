@@ -18,12 +18,12 @@ import requests
 from modelsheet.contract import TERMINAL_STATES
 from modelsheet.service.connection import read_connection
 from modelsheet.settings import Settings
+from tests.paths import ROOT
 
 PIXELS = bytes(range(64))  # 4 x 4 pixels of BGRA
 SHA = hashlib.sha256(PIXELS).hexdigest()
 _PATIENCE_S = 300.0
 _STDERR = "stderr.txt"
-_ROOT = Path(__file__).parents[2]
 
 View = dict[str, Any]
 
@@ -153,11 +153,11 @@ class LiveService:
 def spawn_service(
     home: Path, stderr: int | IO[bytes], ray_address: str = "", **timings: float
 ) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join([str(_ROOT), str(_ROOT / "backend")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "backend")])
     arguments = [str(home), json.dumps(timings), *([ray_address] if ray_address else [])]
     return subprocess.Popen(
         [sys.executable, "-m", "tests.service.toy_service", *arguments],
-        cwd=_ROOT,
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path},
         stderr=stderr,
     )

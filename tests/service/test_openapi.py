@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from modelsheet.service.openapi import document
+from tests.paths import ROOT
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+COMMITTED = ROOT / "docs" / "openapi.json"
 
 
 def test_the_committed_document_is_that_of_the_code() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parents[2] / "docs/modelsheet.service"
+from tests.paths import ROOT
+
+UNIT = ROOT / "docs/modelsheet.service"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")

@@ -49,7 +49,7 @@ def client(home: Path) -> Iterator[BackendClient]:
 @pytest.fixture
 def server(client: BackendClient, home: Path) -> list[str]:
     """The options by which the command line reaches that service."""
-    from modelsheet.service.connection import read_connection
+    from modelsheet.connection_file import read_connection
     from modelsheet.settings import Settings
 
     connection = read_connection(Settings.from_environment({"MODELSHEET_HOME": str(home)}))

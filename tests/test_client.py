@@ -16,6 +16,7 @@ from PIL import Image
 
 from modelsheet import errands, launcher
 from modelsheet.client import BackendClient
+from modelsheet.connection_file import read_connection
 from modelsheet.contract import GenerateRequest, GenerateResult, JobView, LearnRequest
 from modelsheet.errands import LearnWish, Picture
 from modelsheet.errors import (
@@ -26,7 +27,6 @@ from modelsheet.errors import (
     NotFound,
 )
 from modelsheet.execution import Request, Result
-from modelsheet.service.connection import read_connection
 from modelsheet.settings import Settings
 from tests import toy
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from modelsheet import demo, errands
+from modelsheet.connection_file import read_connection
 from modelsheet.contract import GeneratedImage
 from modelsheet.documents import Group, read_document
 from modelsheet.errands import Painting
 from modelsheet.images import read_picture
-from modelsheet.service.connection import read_connection
 from modelsheet.settings import Settings
 from modelsheet.terminal import carry_out
 from tests import toy

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from modelsheet import cli, doctor, krita_install
+from modelsheet.connection_file import connection_path
 from modelsheet.doctor import Finding, Report
-from modelsheet.service.connection import connection_path
 from modelsheet.settings import Settings
 from tests import toy
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from modelsheet import cli
 from modelsheet.client import BackendClient
+from modelsheet.connection_file import read_connection
 from modelsheet.contract import (
     GenerateRequest,
     NewToken,
@@ -23,7 +24,6 @@ from modelsheet.contract import (
     TokenRequest,
 )
 from modelsheet.errors import ModelsheetError
-from modelsheet.service.connection import read_connection
 from modelsheet.settings import Settings
 from tests import toy
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import modelsheet
 from modelsheet import doctor
+from modelsheet.connection_file import read_connection
 from modelsheet.errors import InvalidRequest, ModelsheetError
-from modelsheet.service.connection import read_connection
 from modelsheet.service.job import Value
 from modelsheet.service.records import Records
 from modelsheet.service.tokens import TokenStore

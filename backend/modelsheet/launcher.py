@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from modelsheet.client import BackendClient
+from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
-from modelsheet.service.connection import connection_path, read_connection
 from modelsheet.settings import Settings
 
 SERVE = (sys.executable, "-m", "modelsheet", "serve")

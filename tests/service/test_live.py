@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from modelsheet.service.connection import connection_path, read_connection
+from modelsheet.connection_file import connection_path, read_connection
 from tests.service.live import LiveService, generate_request, learn_request, spawn_service
 from tests.service.toy_runner import STEPS, undisturbed_adapter
 

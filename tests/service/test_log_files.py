@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from modelsheet.connection_file import read_connection
 from modelsheet.service import log_files
-from modelsheet.service.connection import read_connection
 from modelsheet.service.log_files import JsonLines, start_log
 from modelsheet.settings import Settings
 from tests import toy

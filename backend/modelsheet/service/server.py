@@ -20,16 +20,16 @@ from filelock import FileLock, Timeout
 
 import modelsheet
 from modelsheet.catalogue import list_base_models
-from modelsheet.contract import API_VERSION, BaseModelView
-from modelsheet.equipment import shortcomings
-from modelsheet.errors import Conflict, ModelsheetError
-from modelsheet.service.app import create_app
-from modelsheet.service.connection import (
+from modelsheet.connection_file import (
     Connection,
     read_connection,
     remove_connection,
     write_connection,
 )
+from modelsheet.contract import API_VERSION, BaseModelView
+from modelsheet.equipment import shortcomings
+from modelsheet.errors import Conflict, ModelsheetError
+from modelsheet.service.app import create_app
 from modelsheet.service.dispatcher import Timings
 from modelsheet.service.executors.port import Executor, Sink
 from modelsheet.service.executors.process import ProcessExecutor

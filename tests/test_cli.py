@@ -14,8 +14,8 @@ from PIL import Image
 
 import modelsheet
 from modelsheet import cli
+from modelsheet.api.contract import GenerateRequest, JobView
 from modelsheet.client import BackendClient
-from modelsheet.contract import GenerateRequest, JobView
 from modelsheet.documents import read_layers
 from modelsheet.errors import Cancelled
 from modelsheet.images import read_picture

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from modelsheet import errands, launcher
+from modelsheet.api.contract import GenerateRequest, GenerateResult, JobView, LearnRequest
 from modelsheet.client import BackendClient
 from modelsheet.connection_file import read_connection
-from modelsheet.contract import GenerateRequest, GenerateResult, JobView, LearnRequest
 from modelsheet.errands import LearnWish, Picture
 from modelsheet.errors import (
     BackendUnreachable,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from modelsheet.api.contract import LearnReport, LikenessPoint, SubjectView
 from modelsheet.commands import figures
-from modelsheet.contract import LearnReport, LikenessPoint, SubjectView
 
 
 def probe(step: int, likeness: float, obedience: float, drift: float) -> LikenessPoint:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from modelsheet import contract as backend
+from modelsheet.api import contract as backend
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
 from modelsheet_krita import contract as plugin, explore_form, knobs  # isort: skip

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from modelsheet import demo, errands
+from modelsheet.api.contract import GeneratedImage
 from modelsheet.connection_file import read_connection
-from modelsheet.contract import GeneratedImage
 from modelsheet.documents import Group, read_document
 from modelsheet.errands import Painting
 from modelsheet.images import read_picture

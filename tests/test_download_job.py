@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelsheet.contract import DownloadRequest, DownloadResult, Progress
+from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
 from modelsheet.download_job import download
 from modelsheet.downloads import DOWNLOADS
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel

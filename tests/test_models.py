@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelsheet.api.contract import AddModelRequest, ModelView
 from modelsheet.catalogue import list_base_models, locate
-from modelsheet.contract import AddModelRequest, ModelView
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.models import add_models, forget_model, list_models
 from modelsheet.weights_file import encode

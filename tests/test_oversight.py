@@ -13,9 +13,7 @@ import pytest
 from PIL import Image
 
 from modelsheet import cli
-from modelsheet.client import BackendClient
-from modelsheet.connection_file import read_connection
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     GenerateRequest,
     NewToken,
     QueueRequest,
@@ -23,6 +21,8 @@ from modelsheet.contract import (
     Region,
     TokenRequest,
 )
+from modelsheet.client import BackendClient
+from modelsheet.connection_file import read_connection
 from modelsheet.errors import ModelsheetError
 from modelsheet.settings import Settings
 from tests import toy

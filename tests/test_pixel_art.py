@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.contract import PixelArt
+from modelsheet.api.contract import PixelArt
 from modelsheet.errors import InvalidRequest
 from modelsheet.images import enlarge_pixels
 from modelsheet.pixel_art import find_pixel_size, harden_alpha, make_pixel_art, snap

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet.contract import Axis, Explore, GenerateRequest
+from modelsheet.api.contract import Axis, Explore, GenerateRequest
 from modelsheet.shots import plan
 
 

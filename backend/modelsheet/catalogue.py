@@ -12,7 +12,7 @@ from typing import Literal
 
 import modelsheet
 from modelsheet import model_folder, single_file
-from modelsheet.contract import BaseModelView, Family
+from modelsheet.api.contract import BaseModelView, Family
 from modelsheet.errors import ModelMissing, ModelsheetError, NotFound
 from modelsheet.model_folder import INDEX
 from modelsheet.model_registry import AddedModel, checkpoints_of, read_registry

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 import modelsheet
 from modelsheet import commands, exchange_commands, model_commands, oversight, painting_commands
-from modelsheet.complaints import complaint
-from modelsheet.contract import Preset, TrainingOverrides
+from modelsheet.api.contract import Preset, TrainingOverrides
+from modelsheet.api.validation_messages import complaint
 from modelsheet.errors import Cancelled, ModelsheetError
 from modelsheet.exchange import ExportFormat
 

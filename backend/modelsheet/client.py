@@ -17,7 +17,7 @@ import requests
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     API_VERSION,
     TERMINAL_STATES,
     BlobView,

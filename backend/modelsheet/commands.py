@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from modelsheet import errands, krita_install, launcher
+from modelsheet.api.contract import SubjectView, TrainingOverrides
 from modelsheet.client import BackendClient
-from modelsheet.contract import SubjectView, TrainingOverrides
 from modelsheet.errands import LearnWish, Picture
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, NotFound
 from modelsheet.settings import Settings

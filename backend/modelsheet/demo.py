@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from modelsheet import errands, launcher
+from modelsheet.api.contract import GenerateRequest
 from modelsheet.client import BackendClient
-from modelsheet.contract import GenerateRequest
 from modelsheet.documents import Group, Layer, write_document
 from modelsheet.errands import CarryOut, LearnWish, Painting, Picture
 from modelsheet.errors import NotFound

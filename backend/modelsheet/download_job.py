@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelsheet.contract import DownloadRequest, DownloadResult, Progress
+from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
 from modelsheet.downloads import DOWNLOADS, Download
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.execution import Directive, JobContext, SteppedAside

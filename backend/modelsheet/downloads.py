@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet.contract import Downloadable
+from modelsheet.api.contract import Downloadable
 from modelsheet.model_folder import INDEX
 
 _SETTINGS = ("*/config.json", "scheduler/*.json", "tokenizer/*", "tokenizer_2/*")

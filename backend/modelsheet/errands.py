@@ -8,8 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.client import BackendClient
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     ClassNounGuess,
     DescribeRequest,
     DescribeResult,
@@ -22,6 +21,7 @@ from modelsheet.contract import (
     SubjectView,
     TrainingOverrides,
 )
+from modelsheet.client import BackendClient
 from modelsheet.documents import on_canvas, read_document, read_layers
 from modelsheet.errors import InvalidImages
 from modelsheet.execution import Request, Result

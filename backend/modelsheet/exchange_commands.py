@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from modelsheet import commands
+from modelsheet.api.contract import ImportRequest, ParcelRequest, RenameRequest, SubjectView
 from modelsheet.client import BackendClient
 from modelsheet.commands import Say, service_of
-from modelsheet.contract import ImportRequest, ParcelRequest, RenameRequest, SubjectView
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
 from modelsheet.parcel import SUFFIX
 from modelsheet.subjects import handle_of

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     DescribeRequest,
     DescribeResult,
     DownloadRequest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet.contract import Family, Preset
+from modelsheet.api.contract import Family, Preset
 
 BALANCED: dict[Family, int] = {"sprite32": 160, "sd15": 400, "sdxl": 400}
 WRITE_UP = 4500

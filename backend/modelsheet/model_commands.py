@@ -6,9 +6,7 @@ import argparse
 from pathlib import Path
 from urllib.parse import quote
 
-from modelsheet.client import BackendClient
-from modelsheet.commands import Say, service_of
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     AddModelRequest,
     DownloadRequest,
     DownloadResult,
@@ -16,6 +14,8 @@ from modelsheet.contract import (
     ModelList,
     ModelView,
 )
+from modelsheet.client import BackendClient
+from modelsheet.commands import Say, service_of
 from modelsheet.downloads import DOWNLOADS
 from modelsheet.errors import InvalidRequest
 from modelsheet.terminal import carry_out

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from modelsheet.contract import Family
+from modelsheet.api.contract import Family
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.weights_file import read_header
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from modelsheet import model_registry, single_file
-from modelsheet.catalogue import BaseFiles, check, files_of, known_ids, list_base_models, locate
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     AddModelRequest,
     BaseModelView,
     Downloadable,
     ModelList,
     ModelView,
 )
+from modelsheet.catalogue import BaseFiles, check, files_of, known_ids, list_base_models, locate
 from modelsheet.downloads import DOWNLOADS
 from modelsheet.errors import InvalidRequest, ModelsheetError
 from modelsheet.model_folder import INDEX, size_of

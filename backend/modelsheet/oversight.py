@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.client import BackendClient
-from modelsheet.commands import service_of
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     Empty,
     JobView,
     LimitsRequest,
@@ -26,6 +24,8 @@ from modelsheet.contract import (
     TokenRequest,
     TokenView,
 )
+from modelsheet.client import BackendClient
+from modelsheet.commands import service_of
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.settings import Settings
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from modelsheet import errands
+from modelsheet.api.contract import Axis, AxisName, Explore, GenerateRequest
 from modelsheet.atlas import ATLAS_FORMATS, make_atlas
 from modelsheet.commands import Say, service_of
-from modelsheet.contract import Axis, AxisName, Explore, GenerateRequest
 from modelsheet.documents import Group, Layer, write_document
 from modelsheet.errands import Outcome, Painting
 from modelsheet.errors import InvalidRequest

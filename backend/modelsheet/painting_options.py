@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from PIL import Image
 
+from modelsheet.api.contract import CutOut, GenerateRequest, PixelArt, Region, SamplerName
 from modelsheet.client import BackendClient
-from modelsheet.contract import CutOut, GenerateRequest, PixelArt, Region, SamplerName
 from modelsheet.errors import InvalidRequest
 from modelsheet.images import composite, read_picture
 from modelsheet.palettes import hex_of, read_palette

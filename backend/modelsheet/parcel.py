@@ -15,8 +15,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from PIL import Image
 from pydantic import ValidationError
 
+from modelsheet.api.contract import ImageRef
 from modelsheet.archives import DAMAGED
-from modelsheet.contract import ImageRef
 from modelsheet.errors import UnsafeModel
 from modelsheet.images import decode_picture, from_bgra, resize, to_bgra
 from modelsheet.lora.names import Layout

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.contract import PixelArt
+from modelsheet.api.contract import PixelArt
 from modelsheet.errors import InvalidRequest
 from modelsheet.images import Colour
 from modelsheet.palettes import colour_of, limit_to, palette_of

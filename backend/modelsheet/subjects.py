@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from modelsheet.contract import ImageRef, LearnReport, LikenessPoint, Model, SubjectView
+from modelsheet.api.contract import ImageRef, LearnReport, LikenessPoint, Model, SubjectView
 from modelsheet.errors import (
     Conflict,
     InvalidRequest,

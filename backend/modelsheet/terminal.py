@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from tqdm import tqdm
 
+from modelsheet.api.contract import JobView
 from modelsheet.client import BackendClient
-from modelsheet.contract import JobView
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Request, Result
 

@@ -13,9 +13,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
-from modelsheet.class_nouns import own_class_nouns
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     DescribeRequest,
     DescribeResult,
     DownloadRequest,
@@ -26,6 +24,8 @@ from modelsheet.contract import (
     Progress,
     SubjectUse,
 )
+from modelsheet.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
+from modelsheet.class_nouns import own_class_nouns
 from modelsheet.diffusion import class_noun, identifier
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.cast import Cast

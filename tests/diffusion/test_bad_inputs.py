@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from modelsheet import errors
-from modelsheet.contract import DescribeRequest, DescribeResult, LearnRequest, TrainingOverrides
+from modelsheet.api.contract import DescribeRequest, DescribeResult, LearnRequest, TrainingOverrides
 from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.captions import Naming

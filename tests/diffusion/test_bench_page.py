@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modelsheet.contract import LikenessPoint
+from modelsheet.api.contract import LikenessPoint
 from modelsheet.diffusion.bench_page import sheet_of, write_page
 from modelsheet.diffusion.bench_plots import mean_curve
 from modelsheet.diffusion.bench_rows import row_of

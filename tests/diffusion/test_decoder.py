@@ -11,12 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from modelsheet.contract import (
-    GenerateRequest,
-    GenerateResult,
-    LearnRequest,
-    TrainingOverrides,
-)
+from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
 from modelsheet.diffusion import decoder_lessons
 from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.base_model import BaseModel, load_base_model

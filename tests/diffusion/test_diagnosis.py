@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.contract import LearnReport, LikenessPoint, Preset, TrainingOverrides
+from modelsheet.api.contract import LearnReport, LikenessPoint, Preset, TrainingOverrides
 from modelsheet.diffusion import diagnosis
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     DescribeRequest,
     DescribeResult,
     GenerateRequest,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     Axis,
     Explore,
     GeneratedImage,

@@ -12,7 +12,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from PIL import Image
 
-from modelsheet.contract import TrainingOverrides
+from modelsheet.api.contract import TrainingOverrides
 from modelsheet.diffusion import alone
 from modelsheet.diffusion.adapter import AdapterShape
 from modelsheet.diffusion.base_model import BaseModel

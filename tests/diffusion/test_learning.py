@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from modelsheet.class_nouns import own_class_nouns
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     DescribeRequest,
     DescribeResult,
     GenerateRequest,
@@ -25,6 +24,7 @@ from modelsheet.contract import (
     Progress,
     TrainingOverrides,
 )
+from modelsheet.class_nouns import own_class_nouns
 from modelsheet.diffusion import learning, probes
 from modelsheet.diffusion.embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
+from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
 from modelsheet.diffusion.distance import shifted_distances
 from modelsheet.documents import read_layers
 from modelsheet.images import composite, from_bgra

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
-from modelsheet.contract import GenerateRequest
+from modelsheet.api.contract import GenerateRequest
 from modelsheet.diffusion.backdrop import Backdrop
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.cutting import Cutter

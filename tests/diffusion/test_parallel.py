@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load
 
-from modelsheet.contract import LearnRequest, TrainingOverrides
+from modelsheet.api.contract import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 from modelsheet.execution import Directive, SteppedAside

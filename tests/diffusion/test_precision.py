@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.contract import GenerateRequest, GenerateResult, TrainingOverrides
+from modelsheet.api.contract import GenerateRequest, GenerateResult, TrainingOverrides
 from modelsheet.diffusion import precision
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.precision import bf16_gain, precision_on

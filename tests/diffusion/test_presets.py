@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from PIL import Image
 
-from modelsheet.contract import Family, Preset, TrainingOverrides
+from modelsheet.api.contract import Family, Preset, TrainingOverrides
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.captions import Naming
 from modelsheet.diffusion.clip import clip_of

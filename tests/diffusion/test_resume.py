@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.contract import TrainingOverrides
+from modelsheet.api.contract import TrainingOverrides
 from modelsheet.diffusion.alone import Wish
 from modelsheet.diffusion.resume import Trial, compare
 

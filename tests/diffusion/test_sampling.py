@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from modelsheet.contract import SamplerName
+from modelsheet.api.contract import SamplerName
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.generation import starting_noise
 from modelsheet.diffusion.samplers import make_sampler, own_sampler, usual_steps

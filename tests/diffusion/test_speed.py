@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modelsheet.contract import LikenessPoint, TrainingOverrides
+from modelsheet.api.contract import LikenessPoint, TrainingOverrides
 from modelsheet.diffusion import speed, time_to_likeness
 from modelsheet.diffusion.alone import Wish
 from modelsheet.diffusion.base_model import BaseModel

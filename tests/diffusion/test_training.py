@@ -13,7 +13,7 @@ import torch
 from diffusers.training_utils import compute_snr
 from PIL import Image
 
-from modelsheet.contract import PriorKind, TrainingOverrides
+from modelsheet.api.contract import PriorKind, TrainingOverrides
 from modelsheet.diffusion import identifier
 from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from modelsheet.contract import GeneratedImage
+from modelsheet.api.contract import GeneratedImage
 from modelsheet.errands import Outcome, Painting
 from modelsheet.frames import align
 from modelsheet.painting_commands import write_sheet

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modelsheet.catalogue import locate
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     BaseModelView,
     ClassNounGuess,
     DescribeResult,
@@ -24,6 +23,7 @@ from modelsheet.contract import (
     Progress,
     Recipe,
 )
+from modelsheet.catalogue import locate
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
 from modelsheet.lora.diffusers import write_diffusers

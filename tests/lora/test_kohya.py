@@ -16,7 +16,7 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import load, load_file, save
 
-from modelsheet.contract import Family
+from modelsheet.api.contract import Family
 from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.errors import UnsafeModel

@@ -11,7 +11,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from modelsheet.contract import Family
+from modelsheet.api.contract import Family
 from modelsheet.lora.architecture import Site, Weight, text_encoder_layers, unet_layers
 from modelsheet.lora.names import Layout, make_layout
 from tests.true_architecture import config

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from modelsheet.contract import Family
+from modelsheet.api.contract import Family
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.architecture import Site
 from modelsheet.lora.factors import Factors

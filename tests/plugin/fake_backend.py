@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     API_VERSION,
     BaseModelView,
     Capabilities,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from modelsheet.contract import LearnRequest, Progress
+from modelsheet.api.contract import LearnRequest, Progress
 from tests.plugin import fake_krita
 from tests.plugin.binding import QDockWidget, QRect
 from tests.plugin.conftest import Until, open_document

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelsheet.contract import SubjectView
+from modelsheet.api.contract import SubjectView
 from tests.plugin import fake_krita
 from tests.plugin.binding import Qt
 from tests.plugin.conftest import Until, open_document

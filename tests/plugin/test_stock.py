@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     BaseModelView,
     DownloadRequest,
     DownloadResult,

@@ -15,8 +15,8 @@ from typing import IO, Any
 
 import requests
 
+from modelsheet.api.contract import TERMINAL_STATES
 from modelsheet.connection_file import read_connection
-from modelsheet.contract import TERMINAL_STATES
 from modelsheet.settings import Settings
 from tests.paths import ROOT
 

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import psutil
 import requests
 
-from modelsheet.contract import TERMINAL_STATES, GenerateRequest, Progress
+from modelsheet.api.contract import TERMINAL_STATES, GenerateRequest, Progress
 from modelsheet.service.ledger import Ledger
 from modelsheet.service.wishes import MAX_QUEUED
 from tests.service.live import SHA, LiveService, generate_request, learn_request

@@ -17,14 +17,14 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.catalogue import list_base_models
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     GenerateRequest,
     ImageRef,
     JobView,
     LearnRequest,
     TrainingOverrides,
 )
+from modelsheet.catalogue import list_base_models
 from modelsheet.images import to_bgra
 from modelsheet.service.caller import OPERATOR
 from modelsheet.service.executors.inline import InlineExecutor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet.contract import JobView, Progress
+from modelsheet.api.contract import JobView, Progress
 from modelsheet.service.job import PRIORITIES, Job, Kind
 
 

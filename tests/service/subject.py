@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from modelsheet.contract import LikenessPoint
+from modelsheet.api.contract import LikenessPoint
 from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
 
 WEIGHTS = b"weights"

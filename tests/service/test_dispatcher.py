@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     TERMINAL_STATES,
     GenerateRequest,
     ImageRef,

@@ -7,7 +7,7 @@ from typing import get_args
 
 from flask.testing import FlaskClient
 
-from modelsheet.contract import Estimate, LearnRequest, LearnResult, Preset
+from modelsheet.api.contract import Estimate, LearnRequest, LearnResult, Preset
 from modelsheet.service.estimates import Estimates
 from modelsheet.service.ledger import Ledger
 from tests.service.live import learn_request

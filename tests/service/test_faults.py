@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from modelsheet.contract import GenerateRequest
+from modelsheet.api.contract import GenerateRequest
 from modelsheet.service.app import create_app
 from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.contract import GenerateRequest, ImageRef, LearnRequest
+from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest
 from modelsheet.service import housekeeping
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.housekeeping import Housekeeping

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     GenerateRequest,
     GenerateResult,
     ImageRef,

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     TERMINAL_STATES,
     GenerateRequest,
     GenerateResult,

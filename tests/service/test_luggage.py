@@ -6,13 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.contract import (
-    GenerateRequest,
-    ImageRef,
-    LearnRequest,
-    LearnResult,
-    Progress,
-)
+from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest, LearnResult, Progress
 from modelsheet.errors import NotFound
 from modelsheet.execution import Request
 from modelsheet.service.blobs import BlobStore

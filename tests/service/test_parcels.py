@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from modelsheet.contract import ImageRef
+from modelsheet.api.contract import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.parcel import Parcel
 from modelsheet.service.app import create_app

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.contract import GenerateRequest
+from modelsheet.api.contract import GenerateRequest
 from modelsheet.service.executors import process
 from modelsheet.service.executors.port import (
     Advanced,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.contract import ImageRef, LearnRequest, LearnResult
+from modelsheet.api.contract import ImageRef, LearnRequest, LearnResult
 from modelsheet.manifest import MANIFEST
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger, StaleReport

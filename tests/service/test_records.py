@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.contract import GenerateRequest, GenerateResult, ImageRef, LearnRequest
+from modelsheet.api.contract import GenerateRequest, GenerateResult, ImageRef, LearnRequest
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger
 from tests.service.live import SHA

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
-from modelsheet.contract import StatsView
+from modelsheet.api.contract import StatsView
 from modelsheet.service.service import Service
 from tests.service.test_dispatcher import learning, painting, submit, wait_for_state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet.contract import JobView, Progress
+from modelsheet.api.contract import JobView, Progress
 from modelsheet.service.job import PRIORITIES, Job, Kind
 from modelsheet.service.turns import Turns
 from tests.service.queued import queued_job

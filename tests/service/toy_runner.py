@@ -19,7 +19,7 @@ import signal
 import time
 from pathlib import Path
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     BaseModelView,
     DescribeRequest,
     DescribeResult,

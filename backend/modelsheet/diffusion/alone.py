@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from modelsheet.contract import ImageRef, LearnRequest, Preset, TrainingOverrides
+from modelsheet.api.contract import ImageRef, LearnRequest, Preset, TrainingOverrides
 from modelsheet.diffusion.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.clip import Clip, clip_of

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.contract import Family
+from modelsheet.api.contract import Family
 from modelsheet.diffusion.captions import FLAT_BACKGROUNDS, background_words
 from modelsheet.images import Colour
 

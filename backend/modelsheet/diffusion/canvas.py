@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet.contract import GenerateRequest, MaskRef
+from modelsheet.api.contract import GenerateRequest, MaskRef
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.generation import good_size, scaled_to, size_step
 from modelsheet.diffusion.pictures import read_picture

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from modelsheet.contract import Family, GenerateRequest, SubjectUse
+from modelsheet.api.contract import Family, GenerateRequest, SubjectUse
 from modelsheet.diffusion.backdrop import Backdrop, backdrop_for
 from modelsheet.diffusion.wardrobe import Garment, Outfit
 from modelsheet.prompt_syntax import choose_wildcards

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
+from modelsheet.api.contract import ClassNounGuess, Family
 from modelsheet.class_nouns import known_class_nouns
-from modelsheet.contract import ClassNounGuess, Family
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.captions import background_words
 from modelsheet.diffusion.clip import Clip

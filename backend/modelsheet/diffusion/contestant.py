@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from modelsheet.api.contract import LikenessPoint, Preset, TrainingOverrides
 from modelsheet.catalogue import locate
-from modelsheet.contract import LikenessPoint, Preset, TrainingOverrides
 from modelsheet.diffusion import rival
 from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.base_model import BaseModel

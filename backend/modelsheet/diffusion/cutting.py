@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.contract import CutOut, GenerateRequest
+from modelsheet.api.contract import CutOut, GenerateRequest
 from modelsheet.cutout import is_flat, key_out
 from modelsheet.diffusion.backdrop import Backdrop
 from modelsheet.diffusion.base_model import BaseModel

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from modelsheet.contract import LearnReport, LikenessPoint
+from modelsheet.api.contract import LearnReport, LikenessPoint
 from modelsheet.diffusion.adapter import LEARNING, LearningAdapter
 from modelsheet.diffusion.captions import Naming
 from modelsheet.diffusion.likeness import is_as_good

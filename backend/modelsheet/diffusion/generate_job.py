@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 import modelsheet
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     GeneratedImage,
     GenerateRequest,
     GenerateResult,

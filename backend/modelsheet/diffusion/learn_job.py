@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 
-from modelsheet.contract import GeneratedImage, LearnRequest, LearnResult, Progress
+from modelsheet.api.contract import GeneratedImage, LearnRequest, LearnResult, Progress
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.checkpoint import file_sha256, saving
 from modelsheet.diffusion.generation import Report

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.contract import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
+from modelsheet.api.contract import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
 from modelsheet.diffusion import class_noun, diagnosis, identifier
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.contract import GeneratedImage, GenerateRequest, Progress, SamplerName
+from modelsheet.api.contract import GeneratedImage, GenerateRequest, Progress, SamplerName
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.canvas import Canvas, start_on
 from modelsheet.diffusion.cast import Scene

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from modelsheet import launcher
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     Axis,
     Explore,
     GeneratedImage,

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from modelsheet.contract import LearnRequest
+from modelsheet.api.contract import LearnRequest
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.company import company
 from modelsheet.diffusion.learning import Learning, Surroundings, opened

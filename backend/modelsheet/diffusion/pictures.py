@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from modelsheet.contract import GeneratedImage, ImageRef, Recipe
+from modelsheet.api.contract import GeneratedImage, ImageRef, Recipe
 from modelsheet.execution import JobContext
 from modelsheet.images import from_bgra, to_bgra
 from modelsheet.recipes import parameters_text

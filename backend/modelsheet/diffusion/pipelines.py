@@ -13,9 +13,9 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
 from transformers import CLIPTokenizer
 
+from modelsheet.api.contract import Family
 from modelsheet.catalogue import BaseFiles
 from modelsheet.clip_vocabulary import find_vocabulary
-from modelsheet.contract import Family
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.layouts import layout_of
 from modelsheet.lora.names import UNET

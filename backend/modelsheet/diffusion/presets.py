@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from modelsheet.contract import Family, OptimizerName, Preset, PriorKind, TrainingOverrides
+from modelsheet.api.contract import Family, OptimizerName, Preset, PriorKind, TrainingOverrides
 from modelsheet.diffusion.adapter import AdapterShape
 from modelsheet.errors import InvalidRequest
 from modelsheet.lengths import BALANCED, WRITE_UP, training_steps

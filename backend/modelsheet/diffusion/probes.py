@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from modelsheet.contract import Family, LikenessPoint
+from modelsheet.api.contract import Family, LikenessPoint
 from modelsheet.cutout import key_out
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, evaluating

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
+from modelsheet.api.contract import TrainingOverrides
 from modelsheet.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.contract import TrainingOverrides
 from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.errors import ModelsheetError

@@ -16,7 +16,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from modelsheet.contract import SamplerName
+from modelsheet.api.contract import SamplerName
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.errors import InvalidRequest
 

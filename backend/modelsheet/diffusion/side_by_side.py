@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from pydantic import BaseModel as Written
 
+from modelsheet.api.contract import TrainingOverrides
 from modelsheet.catalogue import locate
-from modelsheet.contract import TrainingOverrides
 from modelsheet.diffusion import alone, rival
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.doll import Doll

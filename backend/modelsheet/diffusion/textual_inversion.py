@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from modelsheet.contract import TrainingOverrides
+from modelsheet.api.contract import TrainingOverrides
 from modelsheet.diffusion import identifier
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 import modelsheet
-from modelsheet.contract import PriorKind, TrainingOverrides
+from modelsheet.api.contract import PriorKind, TrainingOverrides
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, placed
 from modelsheet.diffusion.batch import PriorExamples

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import modelsheet
-from modelsheet.contract import Family
+from modelsheet.api.contract import Family
 from modelsheet.errors import ModelsheetError, UnsafeModel
 from modelsheet.lora.architecture import Site
 from modelsheet.lora.factors import Factors, distance, norm

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     BaseModelView,
     DescribeRequest,
     DownloadRequest,
@@ -15,6 +14,7 @@ from modelsheet.contract import (
     ImageRef,
     LearnRequest,
 )
+from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.execution import Request
 from modelsheet.inpainting import mask_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from modelsheet.contract import JobView, QueueView
+from modelsheet.api.contract import JobView, QueueView
 from modelsheet.errors import NotFound
 from modelsheet.execution import Request
 from modelsheet.service.admission import Admission

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet.contract import TERMINAL_STATES, StudioView
+from modelsheet.api.contract import TERMINAL_STATES, StudioView
 from modelsheet.errors import Conflict
 from modelsheet.execution import Directive
 from modelsheet.service.backoff import BackOff

@@ -9,8 +9,15 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
+from modelsheet.api.contract import (
+    BaseModelView,
+    Estimate,
+    Family,
+    LearnRequest,
+    LearnResult,
+    Preset,
+)
 from modelsheet.catalogue import family_of
-from modelsheet.contract import BaseModelView, Estimate, Family, LearnRequest, LearnResult, Preset
 from modelsheet.lengths import training_steps
 from modelsheet.service.ledger import Ledger
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 from pydantic import TypeAdapter
 
-from modelsheet.contract import ImportRequest, Model, ParcelRequest, SubjectView
+from modelsheet.api.contract import ImportRequest, Model, ParcelRequest, SubjectView
 from modelsheet.exchange import ExportFormat
 from modelsheet.service.caller import Caller
 from modelsheet.service.operations import BYTES, Operation

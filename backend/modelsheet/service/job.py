@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     DescribeRequest,
     DownloadRequest,
     GenerateRequest,

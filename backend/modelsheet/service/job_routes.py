@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     Empty,
     JobList,
     JobView,

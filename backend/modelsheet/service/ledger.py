@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.contract import JobError, JobState, JobView, Progress
+from modelsheet.api.contract import JobError, JobState, JobView, Progress
 from modelsheet.errors import WorkerCrashed
 from modelsheet.execution import Result
 from modelsheet.service.job import Job, Value

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from modelsheet.contract import API_VERSION, JobView, Problem, SubjectView
+from modelsheet.api.contract import API_VERSION, JobView, Problem, SubjectView
 from modelsheet.service.operations import BYTES, JSON, Operation
 from modelsheet.service.problems import MEDIA_TYPE
 from modelsheet.service.routes import OPERATIONS

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.contract import JobError, LearnResult
+from modelsheet.api.contract import JobError, LearnResult
 from modelsheet.errors import DiskFull, WorkerCrashed
 from modelsheet.service.executors.port import (
     Advanced,

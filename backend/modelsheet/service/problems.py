@@ -10,8 +10,8 @@ from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from modelsheet.complaints import complaint
-from modelsheet.contract import FieldError, Problem
+from modelsheet.api.contract import FieldError, Problem
+from modelsheet.api.validation_messages import complaint
 from modelsheet.errors import ModelsheetError
 from modelsheet.service.job import PRIORITIES
 

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from modelsheet.contract import JobError, LearnResult
+from modelsheet.api.contract import JobError, LearnResult
 from modelsheet.errors import ModelsheetError, NotFound
 from modelsheet.execution import Result
 from modelsheet.service.job import Job

@@ -7,8 +7,7 @@ from typing import Annotated
 from flask import Response
 from pydantic import Field, TypeAdapter
 
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     BlobView,
     Capabilities,
     ClassNounList,
@@ -35,6 +34,7 @@ from modelsheet.contract import (
     TokenRequest,
     TokenView,
 )
+from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import NotFound
 from modelsheet.execution import Request
 from modelsheet.service.caller import Caller

@@ -19,6 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import modelsheet
+from modelsheet.api.contract import API_VERSION, BaseModelView
 from modelsheet.catalogue import list_base_models
 from modelsheet.connection_file import (
     Connection,
@@ -26,7 +27,6 @@ from modelsheet.connection_file import (
     remove_connection,
     write_connection,
 )
-from modelsheet.contract import API_VERSION, BaseModelView
 from modelsheet.equipment import shortcomings
 from modelsheet.errors import Conflict, ModelsheetError
 from modelsheet.service.app import create_app

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import modelsheet
-from modelsheet.catalogue import family_of
-from modelsheet.class_nouns import known_class_nouns, own_class_nouns
-from modelsheet.contract import (
+from modelsheet.api.contract import (
     API_VERSION,
     BaseModelView,
     Capabilities,
@@ -29,6 +27,8 @@ from modelsheet.contract import (
     StudioView,
     SubjectView,
 )
+from modelsheet.catalogue import family_of
+from modelsheet.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.errors import NotFound
 from modelsheet.exchange import (
     ExportFormat,

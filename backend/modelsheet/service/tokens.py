@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from modelsheet.contract import Model, NewToken, TokenView
+from modelsheet.api.contract import Model, NewToken, TokenView
 from modelsheet.errors import Conflict, ModelsheetError, NotFound
 
 _audit = logging.getLogger("modelsheet.audit")

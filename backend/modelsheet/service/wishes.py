@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 
-from modelsheet.contract import TERMINAL_STATES, JobState, Progress
+from modelsheet.api.contract import TERMINAL_STATES, JobState, Progress
 from modelsheet.errors import Busy, Conflict, IdempotencyConflict
 from modelsheet.execution import Request
 from modelsheet.service.job import Job, Value

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.contract import JobError, Progress
+from modelsheet.api.contract import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
 from modelsheet.execution import Directive, Runner, SteppedAside
 from modelsheet.service.blobs import BlobStore

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from modelsheet.contract import WorkerView
+from modelsheet.api.contract import WorkerView
 from modelsheet.execution import Directive, Runner
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt, carry_out

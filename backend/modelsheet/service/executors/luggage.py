@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from modelsheet.api.contract import DescribeRequest, DownloadRequest, GenerateRequest, LearnRequest
 from modelsheet.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.contract import DescribeRequest, DownloadRequest, GenerateRequest, LearnRequest
 from modelsheet.errors import ModelsheetError
 from modelsheet.execution import Request, Warm
 from modelsheet.manifest import MANIFEST, FileEntry, Manifest

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from modelsheet.contract import JobError, JobRequest, JobResult, Model, Progress, WorkerView
+from modelsheet.api.contract import JobError, JobRequest, JobResult, Model, Progress, WorkerView
 from modelsheet.execution import Directive
 from modelsheet.service.job import Job
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from modelsheet.contract import WorkerView
+from modelsheet.api.contract import WorkerView
 from modelsheet.errors import ModelsheetError
 from modelsheet.execution import Directive, Warm
 from modelsheet.service.executors.environment import OFFLINE

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from modelsheet.contract import DownloadRequest, JobError
+from modelsheet.api.contract import DownloadRequest, JobError
 from modelsheet.errors import NotFound
 from modelsheet.service.executors.child import die_with_parent, take_over_pipes
 from modelsheet.service.executors.frames import read_frame, write_frame

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from modelsheet.contract import Model, WorkerView
+from modelsheet.api.contract import Model, WorkerView
 from modelsheet.execution import Directive
 from modelsheet.service.executors.port import (
     Advanced,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import modelsheet
-from modelsheet.contract import JobError, WorkerView
+from modelsheet.api.contract import JobError, WorkerView
 from modelsheet.errors import DiskFull
 from modelsheet.execution import Directive, Warm
 from modelsheet.service.blobs import BlobStore

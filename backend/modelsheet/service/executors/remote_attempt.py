@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from modelsheet.contract import Progress
+from modelsheet.api.contract import Progress
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt
 from modelsheet.service.executors.luggage import Files, read_folder

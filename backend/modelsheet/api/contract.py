@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from modelsheet.complaints import complaint
+from modelsheet.api.validation_messages import complaint
 
 API_VERSION = "1.0"
 

@@ -1,0 +1,1 @@
+"""Models of the HTTP API: requests, views and results, one module a resource."""

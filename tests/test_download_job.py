@@ -14,8 +14,8 @@ from modelsheet.download_job import download
 from modelsheet.downloads import DOWNLOADS
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.execution import Directive, SteppedAside
+from modelsheet.files.safetensors_file import encode
 from modelsheet.models import list_models
-from modelsheet.weights_file import encode
 from tests.fake_hub import Hub, running
 
 CLIP = DownloadRequest(model="clip")

@@ -12,7 +12,7 @@ import requests
 import modelsheet
 from modelsheet import cli
 from modelsheet.client import BackendClient
-from modelsheet.weights_file import encode, parse_header
+from modelsheet.files.safetensors_file import encode, parse_header
 
 WEIGHTS = Path(modelsheet.__file__).parent / "sprite32" / "weights"
 WIDTH = json.loads((WEIGHTS / "unet" / "config.json").read_text())["block_out_channels"][-1]

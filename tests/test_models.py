@@ -12,8 +12,8 @@ import pytest
 from modelsheet.api.contract import AddModelRequest, ModelView
 from modelsheet.catalogue import list_base_models, locate
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
+from modelsheet.files.safetensors_file import encode
 from modelsheet.models import add_models, forget_model, list_models
-from modelsheet.weights_file import encode
 
 UNET = "model.diffusion_model."
 SD15 = {

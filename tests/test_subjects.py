@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
-from modelsheet.manifest import MANIFEST
+from modelsheet.files.manifest import MANIFEST
 from modelsheet.prompts import expand
 from modelsheet.subjects import ADAPTER, RECORD, SubjectStore, handle_of
 from tests.service.subject import WEIGHTS, stage_subject, subject_record

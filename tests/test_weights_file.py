@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 
 from modelsheet.errors import UnsafeModel
-from modelsheet.weights_file import encode, parse_header, read_header
+from modelsheet.files.safetensors_file import encode, parse_header, read_header
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(1.5)}
 WHOLE = save(TENSORS, {"who": "me"})

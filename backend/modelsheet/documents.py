@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from modelsheet.archives import DAMAGED
 from modelsheet.errors import InvalidImages
+from modelsheet.files.zip_archive import DAMAGED
 from modelsheet.images import LARGEST_FILE, Size, check_size, decode_picture
 
 _MIMETYPE = b"image/openraster"

@@ -18,8 +18,8 @@ from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
 from modelsheet.downloads import DOWNLOADS, Download
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.execution import Directive, JobContext, SteppedAside
+from modelsheet.files.safetensors_file import read_header
 from modelsheet.model_folder import check_folder, size_of
-from modelsheet.weights_file import read_header
 
 _TICK_S = 0.3
 _GRAPH = ".onnx"

@@ -23,7 +23,7 @@ from huggingface_hub import HfApi, get_token, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 
-from modelsheet.manifest import sha256_of
+from modelsheet.files.manifest import sha256_of
 
 # The errors of whatever the hub's library speaks HTTP with are the base of its own.
 _HTTP_ERROR = cast("type[Exception]", HfHubHTTPError.__mro__[1])

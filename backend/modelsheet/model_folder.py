@@ -9,7 +9,7 @@ from typing import Any
 
 from modelsheet.api.contract import Family
 from modelsheet.errors import ModelMissing, UnsafeModel
-from modelsheet.weights_file import read_header
+from modelsheet.files.safetensors_file import read_header
 
 INDEX = "model_index.json"  # what every folder in Stable Diffusion's layout begins with
 _PARTS = {

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.archives import DAMAGED
 from modelsheet.errors import InvalidRequest
+from modelsheet.files.zip_archive import DAMAGED
 from modelsheet.images import Colour
 
 MOST_COLOURS = 256  # contract.PixelArt

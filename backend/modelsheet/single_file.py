@@ -13,7 +13,7 @@ from typing import Literal
 
 from modelsheet.api.contract import Family
 from modelsheet.errors import UnsafeModel
-from modelsheet.weights_file import Header, TensorEntry, read_header
+from modelsheet.files.safetensors_file import Header, TensorEntry, read_header
 
 PredictionType = Literal["", "v_prediction"]  # a file says nothing, or that
 UNET_PREFIX = "model.diffusion_model."

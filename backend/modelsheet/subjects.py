@@ -28,7 +28,7 @@ from modelsheet.errors import (
     NotFound,
     UnsafeModel,
 )
-from modelsheet.manifest import read_manifest, sha256_of, sync, write_manifest
+from modelsheet.files.manifest import read_manifest, sha256_of, sync, write_manifest
 
 _log = logging.getLogger(__name__)
 

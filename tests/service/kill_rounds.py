@@ -23,7 +23,7 @@ import psutil
 import requests
 
 from modelsheet.api.contract import TERMINAL_STATES
-from modelsheet.manifest import read_manifest, sha256_of
+from modelsheet.files.manifest import read_manifest, sha256_of
 from tests.service.live import LiveService, View, generate_request, learn_request
 from tests.service.toy_runner import undisturbed_adapter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelsheet.api.contract import ImageRef, LearnRequest, LearnResult
-from modelsheet.manifest import MANIFEST
+from modelsheet.files.manifest import MANIFEST
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger, StaleReport
 from modelsheet.service.publication import Publisher

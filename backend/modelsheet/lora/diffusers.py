@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from modelsheet.files.safetensors_file import Array, encode
 from modelsheet.lora.architecture import Site
 from modelsheet.lora.factors import Factors
 from modelsheet.lora.names import Layout, diffusers_name
-from modelsheet.weights_file import Array, encode
 
 
 def write_diffusers(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from modelsheet.api.contract import Family
 from modelsheet.errors import InvalidRequest
-from modelsheet.weights_file import Array, encode
+from modelsheet.files.safetensors_file import Array, encode
 
 _KEYS: dict[Family, tuple[str, ...]] = {
     "sprite32": ("emb_params",),

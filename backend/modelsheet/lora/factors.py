@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelsheet.weights_file import Array
+from modelsheet.files.safetensors_file import Array
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import numpy.typing as npt
 import modelsheet
 from modelsheet.api.contract import Family
 from modelsheet.errors import ModelsheetError, UnsafeModel
+from modelsheet.files.safetensors_file import encode
 from modelsheet.lora.architecture import Site
 from modelsheet.lora.factors import Factors, distance, norm
 from modelsheet.lora.names import UNET, Layout
 from modelsheet.lora.reading import read_lora
-from modelsheet.weights_file import encode
 
 _NAME = "exported.safetensors"
 # Rounding both factors to fp16 moves a change by about 2^-11 of itself; three times that is none

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from modelsheet.api.contract import Family
-from modelsheet.weights_file import Header
+from modelsheet.files.safetensors_file import Header
 
 Origin = Family | str  # families that Modelsheet does not run are named by what artists call them
 _METHODS = {

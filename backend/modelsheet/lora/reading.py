@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from modelsheet.errors import UnsafeModel
+from modelsheet.files.safetensors_file import Array, Header, parse_header
 from modelsheet.lora.architecture import Site, Weight
 from modelsheet.lora.factors import Factors
 from modelsheet.lora.names import Layout
 from modelsheet.lora.origin import family_of_file, foreign_method, full_name
-from modelsheet.weights_file import Array, Header, parse_header
 
 _ROLES = {
     ".lora_down.weight": "down",

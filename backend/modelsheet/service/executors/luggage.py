@@ -16,7 +16,7 @@ from modelsheet.api.contract import DescribeRequest, DownloadRequest, GenerateRe
 from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.execution import Request, Warm
-from modelsheet.manifest import MANIFEST, FileEntry, Manifest
+from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
 from modelsheet.prompts import expand
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.port import Assignment

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.atlas import ATLAS_FORMATS, AtlasFormat, make_atlas
-from modelsheet.frames import align
-from modelsheet.sheets import draw_frames
+from modelsheet.imaging.contact_sheet import draw_frames
+from modelsheet.imaging.sprite_alignment import align
+from modelsheet.imaging.sprite_atlas import ATLAS_FORMATS, AtlasFormat, make_atlas
 
 NAMES = ["walking 0", "walking 1", "asleep 0"]
 

@@ -16,10 +16,10 @@ import modelsheet
 from modelsheet import cli
 from modelsheet.api.contract import GenerateRequest, JobView
 from modelsheet.client import BackendClient
-from modelsheet.documents import read_layers
 from modelsheet.errors import Cancelled
-from modelsheet.images import read_picture
-from modelsheet.recipes import read_recipe
+from modelsheet.imaging.openraster import read_layers
+from modelsheet.imaging.png_metadata import read_recipe
+from modelsheet.imaging.rgba import read_picture
 from tests import toy
 
 HERO_PNG = str(toy.REPOSITORY / "docs" / "hero.png")

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from modelsheet.cutout import is_flat, key_out, label_regions
-from modelsheet.documents import read_layers
-from modelsheet.images import Colour, composite, resize
+from modelsheet.imaging.keying import is_flat, key_out, label_regions
+from modelsheet.imaging.openraster import read_layers
+from modelsheet.imaging.rgba import Colour, composite, resize
 from tests.paths import HERO
 
 MAGENTA, GREEN, WHITE = (255, 0, 255), (0, 255, 0), (255, 255, 255)

@@ -9,9 +9,9 @@ import pytest
 from modelsheet import demo, errands
 from modelsheet.api.contract import GeneratedImage
 from modelsheet.connection_file import read_connection
-from modelsheet.documents import Group, read_document
 from modelsheet.errands import Painting
-from modelsheet.images import read_picture
+from modelsheet.imaging.openraster import Group, read_document
+from modelsheet.imaging.rgba import read_picture
 from modelsheet.settings import Settings
 from modelsheet.terminal import carry_out
 from tests import toy

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from modelsheet.documents import (
+from modelsheet.errors import InvalidImages
+from modelsheet.imaging.openraster import (
     Group,
     Layer,
     flatten,
@@ -19,8 +20,7 @@ from modelsheet.documents import (
     read_layers,
     write_document,
 )
-from modelsheet.errors import InvalidImages
-from modelsheet.images import read_picture
+from modelsheet.imaging.rgba import read_picture
 from tests.damaged_zip import spoiled
 from tests.paths import HERO
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.frames import stand_free, touches_edge
+from modelsheet.imaging.sprite_alignment import stand_free, touches_edge
 
 
 def figure(left: int, top: int, right: int, bottom: int) -> Image.Image:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from modelsheet.errors import InvalidImages
-from modelsheet.inpainting import Place, cut_out, free_cells, mask_of, place_for, put_back
+from modelsheet.imaging.inpainting import Place, cut_out, free_cells, mask_of, place_for, put_back
 
 SIZE = (300, 200)
 

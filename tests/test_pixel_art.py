@@ -8,8 +8,8 @@ from PIL import Image
 
 from modelsheet.api.contract import PixelArt
 from modelsheet.errors import InvalidRequest
-from modelsheet.images import enlarge_pixels
-from modelsheet.pixel_art import find_pixel_size, harden_alpha, make_pixel_art, snap
+from modelsheet.imaging.pixel_art import find_pixel_size, harden_alpha, make_pixel_art, snap
+from modelsheet.imaging.rgba import enlarge_pixels
 
 
 def sprite(seed: int = 0) -> Image.Image:

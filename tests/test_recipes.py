@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from modelsheet.api.contract import GenerateRequest, Recipe, SubjectUse
 from modelsheet.errors import InvalidRequest
-from modelsheet.recipes import read_recipe, save_png
+from modelsheet.imaging.png_metadata import read_recipe, save_png
 
 # The pattern by which Automatic1111's web UI takes the last line apart.
 _SETTING = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')

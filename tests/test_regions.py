@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from modelsheet.regions import set_stage
+from modelsheet.imaging.regions import set_stage
 
 
 def mask(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from modelsheet.sheets import Cell, Section, draw_grid, draw_sheet, fitted
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_grid, draw_sheet, fitted
 
 RED = (255, 0, 0)
 

@@ -35,7 +35,7 @@ from modelsheet.api.contract import (
 )
 from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
 from modelsheet.execution import Request, Result
-from modelsheet.images import from_bgra, to_bgra
+from modelsheet.imaging.rgba import from_bgra, to_bgra
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _LONGEST_POLL_S = 15.0  # contract: /v1/events admits no more

@@ -9,12 +9,12 @@ from pathlib import Path
 from modelsheet import errands, launcher
 from modelsheet.api.contract import GenerateRequest
 from modelsheet.client import BackendClient
-from modelsheet.documents import Group, Layer, write_document
 from modelsheet.errands import CarryOut, LearnWish, Painting, Picture
 from modelsheet.errors import NotFound
-from modelsheet.images import is_empty
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
+from modelsheet.imaging.openraster import Group, Layer, write_document
+from modelsheet.imaging.rgba import is_empty
 from modelsheet.settings import Settings
-from modelsheet.sheets import Cell, Section, draw_sheet
 
 HERO = LearnWish("hero", "human woman")
 DETAILS = (

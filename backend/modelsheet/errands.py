@@ -22,10 +22,10 @@ from modelsheet.api.contract import (
     TrainingOverrides,
 )
 from modelsheet.client import BackendClient
-from modelsheet.documents import on_canvas, read_document, read_layers
 from modelsheet.errors import InvalidImages
 from modelsheet.execution import Request, Result
-from modelsheet.images import is_empty, read_picture
+from modelsheet.imaging.openraster import on_canvas, read_document, read_layers
+from modelsheet.imaging.rgba import is_empty, read_picture
 
 CarryOut = Callable[[BackendClient, Request, str], Result]
 _DOCUMENT = ".ora"

@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 
 from modelsheet import errands
 from modelsheet.api.contract import Axis, AxisName, Explore, GenerateRequest
-from modelsheet.atlas import ATLAS_FORMATS, make_atlas
 from modelsheet.commands import Say, service_of
-from modelsheet.documents import Group, Layer, write_document
 from modelsheet.errands import Outcome, Painting
 from modelsheet.errors import InvalidRequest
-from modelsheet.images import read_picture
+from modelsheet.imaging.openraster import Group, Layer, write_document
+from modelsheet.imaging.png_metadata import read_recipe, save_png
+from modelsheet.imaging.rgba import read_picture
+from modelsheet.imaging.sprite_atlas import ATLAS_FORMATS, make_atlas
 from modelsheet.painting_options import add_painting, add_places, painting_fields, place_fields
-from modelsheet.recipes import read_recipe, save_png
 from modelsheet.terminal import carry_out
 
 _LONGEST_STEM = 60

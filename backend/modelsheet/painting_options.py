@@ -11,8 +11,8 @@ from PIL import Image
 from modelsheet.api.contract import CutOut, GenerateRequest, PixelArt, Region, SamplerName
 from modelsheet.client import BackendClient
 from modelsheet.errors import InvalidRequest
-from modelsheet.images import composite, read_picture
-from modelsheet.palettes import hex_of, read_palette
+from modelsheet.imaging.palettes import hex_of, read_palette
+from modelsheet.imaging.rgba import composite, read_picture
 from modelsheet.prompt_syntax import check_syntax
 
 _SAMPLERS: dict[str, SamplerName] = {name.casefold(): name for name in get_args(SamplerName)}

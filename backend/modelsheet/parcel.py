@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from modelsheet.api.contract import ImageRef
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.zip_archive import DAMAGED
-from modelsheet.images import decode_picture, from_bgra, resize, to_bgra
+from modelsheet.imaging.rgba import decode_picture, from_bgra, resize, to_bgra
 from modelsheet.lora.names import Layout
 from modelsheet.lora.reading import read_lora
 from modelsheet.subjects import (

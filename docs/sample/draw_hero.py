@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.documents import Layer, write_document
+from modelsheet.imaging.openraster import Layer, write_document
 
 CANVAS = (32, 32)
 Place = tuple[int, int]

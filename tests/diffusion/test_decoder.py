@@ -29,7 +29,7 @@ from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from modelsheet.errors import UnsafeModel
 from modelsheet.execution import SteppedAside
-from modelsheet.images import composite
+from modelsheet.imaging.rgba import composite
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context
 

@@ -20,7 +20,7 @@ from modelsheet.api.contract import (
     TrainingOverrides,
 )
 from modelsheet.exchange import ImportWish, export_subject, import_subject
-from modelsheet.images import from_bgra, read_picture
+from modelsheet.imaging.rgba import from_bgra, read_picture
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn
 from tests.paths import SHARED_DATA

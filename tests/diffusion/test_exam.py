@@ -23,7 +23,7 @@ from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.rival import Cost, Pace
 from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.errors import ModelMissing
-from modelsheet.images import composite
+from modelsheet.imaging.rgba import composite
 from tests.diffusion.conftest import view
 from tests.diffusion.tiny import write_dino
 

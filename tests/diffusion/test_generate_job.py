@@ -26,7 +26,7 @@ from modelsheet.diffusion.cast import Cast, set_scene
 from modelsheet.diffusion.generate_job import generate
 from modelsheet.diffusion.painter import Painter, Studio
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
-from modelsheet.images import from_bgra
+from modelsheet.imaging.rgba import from_bgra
 from modelsheet.shots import plan
 from tests.diffusion.matting_graph import write_graph
 from tests.diffusion.test_learning import Context

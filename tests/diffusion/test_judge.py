@@ -9,10 +9,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from modelsheet.diffusion.composites import EACH, dressed, rivals_of
-from modelsheet.diffusion.distance import foreground_distance, palette_distance
 from modelsheet.diffusion.doll import Doll, prompt_for
 from modelsheet.diffusion.judge import judge
-from modelsheet.images import composite
+from modelsheet.imaging.pixel_distance import foreground_distance, palette_distance
+from modelsheet.imaging.rgba import composite
 from modelsheet.sprite32.tiles import Tile, TileSet
 from tests.sprite32.archive import write_archive
 

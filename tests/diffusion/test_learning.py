@@ -29,7 +29,7 @@ from modelsheet.diffusion import learning, probes
 from modelsheet.diffusion.embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.execution import Directive, SteppedAside
-from modelsheet.images import from_bgra, to_bgra
+from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.model_registry import AddedModel, add_model, forget
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.subjects import SubjectRecord, SubjectStore

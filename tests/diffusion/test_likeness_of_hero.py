@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
-from modelsheet.diffusion.distance import shifted_distances
-from modelsheet.documents import read_layers
-from modelsheet.images import composite, from_bgra
+from modelsheet.imaging.openraster import read_layers
+from modelsheet.imaging.pixel_distance import shifted_distances
+from modelsheet.imaging.rgba import composite, from_bgra
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn
 from tests.paths import HERO

@@ -17,7 +17,7 @@ from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.cutting import Cutter
 from modelsheet.diffusion.matting import Matting
 from modelsheet.errors import ModelMissing, UnsafeModel
-from modelsheet.images import composite, resize
+from modelsheet.imaging.rgba import composite, resize
 from tests.diffusion.matting_graph import write_graph
 
 SIDE = 64

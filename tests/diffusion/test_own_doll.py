@@ -9,8 +9,8 @@ from PIL import Image
 
 from modelsheet.demo import sample_path
 from modelsheet.diffusion.own_doll import ASKED, read_own
-from modelsheet.documents import Layer, write_document
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.openraster import Layer, write_document
 
 
 def test_layers_are_references_and_their_names_captions(tmp_path: Path) -> None:

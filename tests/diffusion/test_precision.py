@@ -14,7 +14,7 @@ from modelsheet.api.contract import GenerateRequest, GenerateResult, TrainingOve
 from modelsheet.diffusion import precision
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.precision import bf16_gain, precision_on
-from modelsheet.images import from_bgra
+from modelsheet.imaging.rgba import from_bgra
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn, learn_request
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from modelsheet.api.contract import GeneratedImage
 from modelsheet.errands import Outcome, Painting
-from modelsheet.frames import align
+from modelsheet.imaging.contact_sheet import draw_frames
+from modelsheet.imaging.sprite_alignment import align
 from modelsheet.painting_commands import write_sheet
-from modelsheet.sheets import draw_frames
 from tests.krita.conftest import Play
 
 POSES = 8

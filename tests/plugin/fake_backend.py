@@ -49,7 +49,7 @@ from modelsheet.api.contract import (
     SubjectList,
     SubjectView,
 )
-from modelsheet.recipes import parameters_text
+from modelsheet.imaging.png_metadata import parameters_text
 
 TOKEN = "the token"
 REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)

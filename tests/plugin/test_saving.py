@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from modelsheet.recipes import parameters_text, read_recipe
+from modelsheet.imaging.png_metadata import parameters_text, read_recipe
 from tests.plugin.binding import QImage
 from tests.plugin.conftest import Until
 from tests.plugin.drive import generate, said

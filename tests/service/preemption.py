@@ -25,7 +25,7 @@ from modelsheet.api.contract import (
     TrainingOverrides,
 )
 from modelsheet.catalogue import list_base_models
-from modelsheet.images import to_bgra
+from modelsheet.imaging.rgba import to_bgra
 from modelsheet.service.caller import OPERATOR
 from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelsheet.diffusion.distance import shifted_distances
+from modelsheet.imaging.pixel_distance import shifted_distances
 from modelsheet.sprite32.evaluate import _is_flat, _rival
 from modelsheet.sprite32.figures import figure
 from modelsheet.sprite32.tiles import TileSet

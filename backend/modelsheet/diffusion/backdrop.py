@@ -14,7 +14,7 @@ from PIL import Image
 
 from modelsheet.api.contract import Family
 from modelsheet.diffusion.captions import FLAT_BACKGROUNDS, background_words
-from modelsheet.images import Colour
+from modelsheet.imaging.rgba import Colour
 
 _SCENE = re.compile(r"\b(?:floor|background|backdrop)\b", re.IGNORECASE)
 _FLAT = re.compile(r"\bon an? (?:plain )?(\w+) background\b", re.IGNORECASE)

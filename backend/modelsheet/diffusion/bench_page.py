@@ -17,7 +17,7 @@ from modelsheet.diffusion.bench_rows import Row, cell, table
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.exam import Report, Result
 from modelsheet.errors import ModelsheetError
-from modelsheet.sheets import Cell, Section, draw_sheet
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 
 _MOST_COLUMNS = 12
 _COLUMNS = (

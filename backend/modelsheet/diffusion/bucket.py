@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.images import Size
+from modelsheet.imaging.rgba import Size
 
 _LONGEST = 1.5  # times the base's resolution; beyond it a base repeats its subject
 

@@ -18,9 +18,9 @@ from modelsheet.diffusion.pictures import read_picture
 from modelsheet.diffusion.sampling import Start
 from modelsheet.errors import InvalidRequest
 from modelsheet.execution import JobContext
-from modelsheet.images import Colour, Size, composite, resize
-from modelsheet.inpainting import Place, cut_out, free_cells, mask_of, place_for, put_back
-from modelsheet.regions import Stage, set_stage
+from modelsheet.imaging.inpainting import Place, cut_out, free_cells, mask_of, place_for, put_back
+from modelsheet.imaging.regions import Stage, set_stage
+from modelsheet.imaging.rgba import Colour, Size, composite, resize
 
 _CHANGED = 0.6  # the usual strength of image to image: its composition stays, its details change
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modelsheet.api.contract import Family
-from modelsheet.images import Colour
+from modelsheet.imaging.rgba import Colour
 
 # Names a program gives by itself say nothing about the picture.
 _SAYS_NOTHING = re.compile(

@@ -17,7 +17,7 @@ from modelsheet.diffusion.captions import background_words
 from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.errors import InvalidClassNoun
-from modelsheet.images import composite
+from modelsheet.imaging.rgba import composite
 
 TOP = 5
 _BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128)}

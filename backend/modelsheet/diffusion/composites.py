@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from modelsheet.diffusion.distance import Pixels
 from modelsheet.diffusion.doll import Doll
-from modelsheet.images import composite
+from modelsheet.imaging.pixel_distance import Pixels
+from modelsheet.imaging.rgba import composite
 from modelsheet.sprite32.figures import BARE_SPECIES
 from modelsheet.sprite32.tiles import PAPER_DOLL, Tile, TileSet
 

@@ -22,7 +22,7 @@ from modelsheet.diffusion.decoder import corrected
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.rival import Pace, RivalSetting
-from modelsheet.images import composite
+from modelsheet.imaging.rgba import composite
 
 _WHITE = (255, 255, 255)
 _SCRIPT_IDENTIFIER = "sks"  # its README's

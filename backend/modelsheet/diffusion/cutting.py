@@ -9,11 +9,11 @@ from pathlib import Path
 from PIL import Image
 
 from modelsheet.api.contract import CutOut, GenerateRequest
-from modelsheet.cutout import is_flat, key_out
 from modelsheet.diffusion.backdrop import Backdrop
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.matting import Matting
 from modelsheet.errors import ModelMissing
+from modelsheet.imaging.keying import is_flat, key_out
 
 _KEPT = "The prompt asks for a background, so it was kept. Leave it out to get the figure alone."
 _GET_IT = "Get it with: modelsheet models download matting"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelsheet.diffusion.doll import Doll
 from modelsheet.errors import InvalidRequest
-from modelsheet.images import read_picture
+from modelsheet.imaging.rgba import read_picture
 
 LIST = "prompts_and_classes.txt"
 PICTURES_A_PROMPT = 4  # Ruiz et al. 2022

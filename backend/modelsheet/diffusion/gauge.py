@@ -11,7 +11,6 @@ from statistics import mean
 import torch
 from PIL import Image
 
-from modelsheet.cutout import key_out
 from modelsheet.diffusion.composites import Rivals
 from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.doll import Doll
@@ -19,7 +18,8 @@ from modelsheet.diffusion.eyes import Eyes, Senses
 from modelsheet.diffusion.judge import judge
 from modelsheet.diffusion.likeness import drift, prompt_fidelity, subject_fidelity
 from modelsheet.diffusion.views import has_transparency
-from modelsheet.images import composite
+from modelsheet.imaging.keying import key_out
+from modelsheet.imaging.rgba import composite
 
 _WHITE = (255, 255, 255)
 

@@ -24,10 +24,10 @@ from modelsheet.diffusion.pictures import write_picture
 from modelsheet.diffusion.samplers import check_steps, own_sampler, usual_guidance, usual_steps
 from modelsheet.errors import Cancelled, InvalidRequest
 from modelsheet.execution import Directive, JobContext
-from modelsheet.frames import align, stand_free, touches_edge
-from modelsheet.images import enlarge_pixels
-from modelsheet.pixel_art import make_pixel_art
-from modelsheet.sheets import Cell, Section, draw_frames, draw_grid, draw_sheet
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_frames, draw_grid, draw_sheet
+from modelsheet.imaging.pixel_art import make_pixel_art
+from modelsheet.imaging.rgba import enlarge_pixels
+from modelsheet.imaging.sprite_alignment import align, stand_free, touches_edge
 from modelsheet.shots import axis_words, plan
 
 _MOST_COLUMNS = 8

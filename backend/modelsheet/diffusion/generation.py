@@ -11,7 +11,7 @@ from PIL import Image
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.samplers import make_sampler, own_sampler
 from modelsheet.diffusion.sampling import Run, View, denoise
-from modelsheet.images import enlarge_pixels, resize
+from modelsheet.imaging.rgba import enlarge_pixels, resize
 
 # Called after every denoising step with (steps done, steps in all); may raise to stop.
 Report = Callable[[int, int], None]

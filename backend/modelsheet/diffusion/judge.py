@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from modelsheet.cutout import key_out
 from modelsheet.diffusion.composites import Rivals
-from modelsheet.diffusion.distance import (
+from modelsheet.imaging.keying import key_out
+from modelsheet.imaging.pixel_distance import (
     Pixels,
     foreground_distance,
     palette_distance,
     shifted_distances,
 )
-from modelsheet.images import composite
+from modelsheet.imaging.rgba import composite
 
 _REACH = 2  # px by which a picture may be shifted
 _WHITE = (255, 255, 255)

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from modelsheet.cutout import label_regions
 from modelsheet.downloads import DOWNLOADS
 from modelsheet.errors import ModelMissing, OutOfMemory, UnsafeModel
-from modelsheet.images import bleed_colours
+from modelsheet.imaging.keying import label_regions
+from modelsheet.imaging.rgba import bleed_colours
 
 # What ImageNet's models read.
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32)

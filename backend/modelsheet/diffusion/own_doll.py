@@ -7,8 +7,8 @@ from pathlib import Path
 
 from modelsheet.diffusion.captions import caption_of
 from modelsheet.diffusion.doll import Doll, prompt_for
-from modelsheet.documents import read_layers
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.openraster import read_layers
 
 # Each in the words of the embedded base model.
 ASKED = (

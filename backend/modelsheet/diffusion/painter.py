@@ -26,7 +26,7 @@ from modelsheet.diffusion.tiling import edges_joined
 from modelsheet.diffusion.wardrobe import Wardrobe
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Directive, JobContext
-from modelsheet.images import Colour
+from modelsheet.imaging.rgba import Colour
 
 _PREVIEW_INTERVAL_S = 1.0
 _WHITE: Colour = (255, 255, 255)

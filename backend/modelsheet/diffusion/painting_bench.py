@@ -34,9 +34,9 @@ from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.clip import Clip, clip_of
 from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.execution import Directive, Request
-from modelsheet.images import composite, from_bgra, read_picture
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
+from modelsheet.imaging.rgba import composite, from_bgra, read_picture
 from modelsheet.settings import Settings
-from modelsheet.sheets import Cell, Section, draw_sheet
 from modelsheet.subjects import SubjectRecord, SubjectStore
 from modelsheet.worker import Worker, make_runner
 

@@ -6,8 +6,8 @@ from PIL import Image
 
 from modelsheet.api.contract import GeneratedImage, ImageRef, Recipe
 from modelsheet.execution import JobContext
-from modelsheet.images import from_bgra, to_bgra
-from modelsheet.recipes import parameters_text
+from modelsheet.imaging.png_metadata import parameters_text
+from modelsheet.imaging.rgba import from_bgra, to_bgra
 
 
 def read_picture(image: ImageRef, context: JobContext) -> Image.Image:

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import Family, LikenessPoint
-from modelsheet.cutout import key_out
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, evaluating
 from modelsheet.diffusion.captions import FLAT_BACKGROUNDS, Naming
@@ -29,7 +28,8 @@ from modelsheet.diffusion.likeness import (
 from modelsheet.diffusion.presets import Recipe
 from modelsheet.diffusion.views import has_transparency
 from modelsheet.errors import LearningDiverged, UnsafeModel
-from modelsheet.images import composite
+from modelsheet.imaging.keying import key_out
+from modelsheet.imaging.rgba import composite
 
 _SPRITE_DETAILS = ("", "holding dagger", "with red book", "black cloak")
 _PHOTO_DETAILS = ("", "in the snow")

@@ -19,7 +19,7 @@ from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.first_picture import Order
 from modelsheet.diffusion.rival import Cost, RivalSetting
 from modelsheet.diffusion.true_size import drawn_picture
-from modelsheet.images import composite
+from modelsheet.imaging.rgba import composite
 
 _RANK = 4
 _RATE = 1e-4

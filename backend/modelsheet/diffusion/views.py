@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from modelsheet.diffusion.captions import FLAT_BACKGROUNDS
-from modelsheet.images import Colour, bleed_colours, composite, resize
+from modelsheet.imaging.rgba import Colour, bleed_colours, composite, resize
 
 _CLOSEST_CROP = 0.88  # of a photograph's sides
 _SAME_COLOUR, _SAME_SHARE = 12, 0.98  # levels, and of the border's pixels

@@ -17,7 +17,7 @@ from modelsheet.api.contract import (
 from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.execution import Request
-from modelsheet.inpainting import mask_of
+from modelsheet.imaging.inpainting import mask_of
 from modelsheet.prompt_syntax import check_syntax
 from modelsheet.prompts import expand
 from modelsheet.service.blobs import BlobStore

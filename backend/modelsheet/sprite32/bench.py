@@ -14,8 +14,8 @@ from PIL import Image
 from modelsheet.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.generation import Painting, paint
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.settings import Settings
-from modelsheet.sheets import Cell, Section, draw_sheet
 from modelsheet.sprite32.evaluate import Figures, evaluate
 from modelsheet.sprite32.tiles import SIZE, TileSet
 

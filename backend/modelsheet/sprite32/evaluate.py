@@ -14,8 +14,8 @@ import torch
 
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.clip import clip_of
-from modelsheet.diffusion.distance import Pixels, shifted_distances
 from modelsheet.diffusion.generation import Painting, paint
+from modelsheet.imaging.pixel_distance import Pixels, shifted_distances
 from modelsheet.sprite32.figures import BACKGROUNDS, BARE_SPECIES, Composer, figure, flat, over
 from modelsheet.sprite32.pool import as_tensor
 from modelsheet.sprite32.tiles import SIZE, Tile, TileSet

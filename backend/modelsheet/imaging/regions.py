@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.images import Size
-from modelsheet.inpainting import bounds_of
+from modelsheet.imaging.inpainting import bounds_of
+from modelsheet.imaging.rgba import Size
 
 _LARGEST_FACTOR = 3.0  # of the base's resolution: beyond it memory, not the picture, decides
 _Weights = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import modelsheet
-from modelsheet.images import Size
+from modelsheet.imaging.rgba import Size
 
 AtlasFormat = Literal["aseprite", "texturepacker"]
 ATLAS_FORMATS: tuple[AtlasFormat, ...] = get_args(AtlasFormat)

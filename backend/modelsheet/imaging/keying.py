@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.images import Colour, bleed_colours
+from modelsheet.imaging.rgba import Colour, bleed_colours
 
 _Pixels = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]

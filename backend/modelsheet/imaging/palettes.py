@@ -14,7 +14,7 @@ from PIL import Image
 
 from modelsheet.errors import InvalidRequest
 from modelsheet.files.zip_archive import DAMAGED
-from modelsheet.images import Colour
+from modelsheet.imaging.rgba import Colour
 
 MOST_COLOURS = 256  # contract.PixelArt
 _LARGEST_FILE = 1024**2

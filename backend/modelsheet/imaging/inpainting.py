@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelsheet.errors import InvalidImages
-from modelsheet.images import Colour, Size, composite, enlarge_pixels, resize
+from modelsheet.imaging.rgba import Colour, Size, composite, enlarge_pixels, resize
 
 _CONTEXT = 0.25  # of the selection's longer side, on each side of it
 _Mask = npt.NDArray[np.uint8]

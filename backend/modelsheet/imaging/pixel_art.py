@@ -10,8 +10,8 @@ from PIL import Image
 
 from modelsheet.api.contract import PixelArt
 from modelsheet.errors import InvalidRequest
-from modelsheet.images import Colour
-from modelsheet.palettes import colour_of, limit_to, palette_of
+from modelsheet.imaging.palettes import colour_of, limit_to, palette_of
+from modelsheet.imaging.rgba import Colour
 
 _LARGEST_PIXEL = 32  # px
 _SHARE = 0.7  # of the differences between neighbours that a grid's lines must hold

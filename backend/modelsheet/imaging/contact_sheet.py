@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from modelsheet.images import Colour, enlarge_pixels, resize
+from modelsheet.imaging.rgba import Colour, enlarge_pixels, resize
 
 _PAPER: Colour = (250, 249, 246)
 _CARD: Colour = (236, 237, 240)

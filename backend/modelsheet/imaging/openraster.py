@@ -18,7 +18,7 @@ from PIL import Image
 
 from modelsheet.errors import InvalidImages
 from modelsheet.files.zip_archive import DAMAGED
-from modelsheet.images import LARGEST_FILE, Size, check_size, decode_picture
+from modelsheet.imaging.rgba import LARGEST_FILE, Size, check_size, decode_picture
 
 _MIMETYPE = b"image/openraster"
 _LARGEST_STACK = 4 * 1024**2

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from modelsheet.images import is_empty
+from modelsheet.imaging.rgba import is_empty
 
 
 def align(pictures: Sequence[Image.Image]) -> list[Image.Image]:

@@ -1,0 +1,1 @@
+"""Pixels without torch: RGBA arrays, palettes, masks, sprite sheets, OpenRaster, PNG metadata."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import modelsheet
-from modelsheet.catalogue import DEFAULT_BASE_MODEL, list_base_models
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, SPRITE32_WEIGHTS, list_base_models
 
 
 def test_the_embedded_model_is_available_exactly_if_its_weights_are_there(tmp_path: Path) -> None:
-    index = Path(modelsheet.__file__).parent / "sprite32" / "weights" / "model_index.json"
+    index = SPRITE32_WEIGHTS / "model_index.json"
     models = {model.id: model for model in list_base_models(tmp_path)}
 
     assert models[DEFAULT_BASE_MODEL].available == index.is_file()

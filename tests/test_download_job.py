@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
+from modelsheet.base_models.download_sources import DOWNLOADS
+from modelsheet.base_models.listing import list_models
 from modelsheet.download_job import download
-from modelsheet.downloads import DOWNLOADS
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.execution import Directive, SteppedAside
 from modelsheet.files.safetensors_file import encode
-from modelsheet.models import list_models
 from tests.fake_hub import Hub, running
 
 CLIP = DownloadRequest(model="clip")

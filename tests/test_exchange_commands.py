@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import requests
 
-import modelsheet
 from modelsheet import cli
+from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
 from modelsheet.client import BackendClient
 from modelsheet.files.safetensors_file import encode, parse_header
 
-WEIGHTS = Path(modelsheet.__file__).parent / "sprite32" / "weights"
 WIDTH = json.loads((WEIGHTS / "unet" / "config.json").read_text())["block_out_channels"][-1]
 LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 UP = np.linspace(-1, 1, WIDTH * 2, dtype=np.float32).reshape(WIDTH, 2)

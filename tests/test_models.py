@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from modelsheet.api.contract import AddModelRequest, ModelView
-from modelsheet.catalogue import list_base_models, locate
+from modelsheet.base_models.catalogue import list_base_models, locate
+from modelsheet.base_models.listing import add_models, forget_model, list_models
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import encode
-from modelsheet.models import add_models, forget_model, list_models
 
 UNET = "model.diffusion_model."
 SD15 = {

@@ -20,9 +20,8 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-import modelsheet
+from modelsheet.base_models.catalogue import CONFIGS
 
-CONFIGS = Path(modelsheet.__file__).parent / "configs"
 FIRST_WIDTH, SECOND_WIDTH = 16, 24
 _UNET: dict[str, dict[str, Any]] = {
     "sd15": {

@@ -19,7 +19,7 @@ import psutil
 import modelsheet
 from modelsheet import krita_install, kritarc, launcher
 from modelsheet.api.contract import API_VERSION, Model
-from modelsheet.catalogue import DEFAULT_BASE_MODEL, list_base_models
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.equipment import LIBRARIES, installed_version
 from modelsheet.errors import NotFound

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
-from modelsheet.downloads import DOWNLOADS, Download
+from modelsheet.base_models.diffusers_folder import check_folder, size_of
+from modelsheet.base_models.download_sources import DOWNLOADS, Download
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.execution import Directive, JobContext, SteppedAside
 from modelsheet.files.safetensors_file import read_header
-from modelsheet.model_folder import check_folder, size_of
 
 _TICK_S = 0.3
 _GRAPH = ".onnx"
@@ -87,7 +87,7 @@ def _fetching(
     online = {key: value for key, value in environment.items() if key not in _ONLINE_AGAIN}
     online["HF_HUB_DISABLE_TELEMETRY"] = "1"  # it would ask the hub for more than the files
     online["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-    command = [sys.executable, "-m", "modelsheet.hub_fetch"]
+    command = [sys.executable, "-m", "modelsheet.base_models.hub_download"]
     command += [source.repo, source.revision, str(partial), *source.files]
     with log.open("wb") as said, log.with_suffix(".err").open("wb") as errors:
         process = subprocess.Popen(

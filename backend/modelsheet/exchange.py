@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from modelsheet.catalogue import RESOLUTIONS, locate
+from modelsheet.base_models.catalogue import RESOLUTIONS, locate
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.lora.diffusers import write_diffusers
 from modelsheet.lora.embedding import write_embedding

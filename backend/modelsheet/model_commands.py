@@ -14,9 +14,9 @@ from modelsheet.api.contract import (
     ModelList,
     ModelView,
 )
+from modelsheet.base_models.download_sources import DOWNLOADS
 from modelsheet.client import BackendClient
 from modelsheet.commands import Say, service_of
-from modelsheet.downloads import DOWNLOADS
 from modelsheet.errors import InvalidRequest
 from modelsheet.terminal import carry_out
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from modelsheet.downloads import DOWNLOADS
+from modelsheet.base_models.download_sources import DOWNLOADS
 
 _MEAN, _DEVIATION = 0.485, 0.229  # of red, as the true model is fed
 _CERTAIN = 1e-6

@@ -24,13 +24,13 @@ from modelsheet.api.contract import (
     Progress,
     TrainingOverrides,
 )
+from modelsheet.base_models.user_models import AddedModel, add_model, forget
 from modelsheet.class_nouns import own_class_nouns
 from modelsheet.diffusion import learning, probes
 from modelsheet.diffusion.embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.execution import Directive, SteppedAside
 from modelsheet.imaging.rgba import from_bgra, to_bgra
-from modelsheet.model_registry import AddedModel, add_model, forget
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.subjects import SubjectRecord, SubjectStore
 from modelsheet.worker import Worker

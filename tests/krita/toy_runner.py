@@ -23,7 +23,7 @@ from modelsheet.api.contract import (
     Progress,
     Recipe,
 )
-from modelsheet.catalogue import locate
+from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
 from modelsheet.lora.diffusers import write_diffusers

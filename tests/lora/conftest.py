@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from modelsheet.catalogue import locate
+from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.lora.layouts import layout_of
 from modelsheet.lora.names import Layout

@@ -24,7 +24,7 @@ from modelsheet.api.contract import (
     LearnRequest,
     TrainingOverrides,
 )
-from modelsheet.catalogue import list_base_models
+from modelsheet.base_models.catalogue import list_base_models
 from modelsheet.imaging.rgba import to_bgra
 from modelsheet.service.caller import OPERATOR
 from modelsheet.service.executors.inline import InlineExecutor

@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTokenizer, PreTrainedModel
 
 from modelsheet.api.contract import Family
-from modelsheet.catalogue import BaseFiles, check, locate
+from modelsheet.base_models.catalogue import BaseFiles, check, locate
 from modelsheet.diffusion.lean_layers import make_lean
 from modelsheet.diffusion.pipelines import Pipeline, read_folder, read_single_file
 from modelsheet.diffusion.precision import precision_on

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from modelsheet.api.contract import TrainingOverrides
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion import dreambooth_set
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.bench_page import plots, write_page

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelsheet.api.contract import LikenessPoint, Preset, TrainingOverrides
-from modelsheet.catalogue import locate
+from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion import rival
 from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.base_model import BaseModel

@@ -12,7 +12,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from pydantic import BaseModel
 
-from modelsheet.catalogue import locate
+from modelsheet.base_models.catalogue import locate
 
 
 class Order(BaseModel):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from modelsheet.downloads import DOWNLOADS
+from modelsheet.base_models.download_sources import DOWNLOADS
 from modelsheet.errors import ModelMissing, OutOfMemory, UnsafeModel
 from modelsheet.imaging.keying import label_regions
 from modelsheet.imaging.rgba import bleed_colours

@@ -14,14 +14,14 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLP
 from transformers import CLIPTokenizer
 
 from modelsheet.api.contract import Family
-from modelsheet.catalogue import BaseFiles
-from modelsheet.clip_vocabulary import find_vocabulary
+from modelsheet.base_models.catalogue import BaseFiles
+from modelsheet.base_models.clip_vocabulary import find_vocabulary
+from modelsheet.base_models.diffusers_folder import variant_of, weights_in
+from modelsheet.base_models.single_file import UNET_PREFIX
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import read_header
 from modelsheet.lora.layouts import layout_of
 from modelsheet.lora.names import UNET
-from modelsheet.model_folder import variant_of, weights_in
-from modelsheet.single_file import UNET_PREFIX
 
 # StableDiffusionPipeline or its XL sibling; diffusers has no annotations to hold on to.
 Pipeline = Any

@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from modelsheet.api.contract import Family, OptimizerName, Preset, PriorKind, TrainingOverrides
+from modelsheet.base_models.families import BALANCED, WRITE_UP, training_steps
 from modelsheet.diffusion.adapter import AdapterShape
 from modelsheet.errors import InvalidRequest
-from modelsheet.lengths import BALANCED, WRITE_UP, training_steps
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import BaseModel as Written
 
 from modelsheet.api.contract import TrainingOverrides
-from modelsheet.catalogue import locate
+from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion import alone, rival
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.doll import Doll

@@ -19,7 +19,7 @@ from statistics import median
 
 import torch
 
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, read_dolls

@@ -21,8 +21,8 @@ from diffusers import (
 from PIL import Image, ImageDraw
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-import modelsheet
 from modelsheet.api.contract import PriorKind, TrainingOverrides
+from modelsheet.base_models.catalogue import CONFIGS, SPRITE32_WEIGHTS
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, placed
 from modelsheet.diffusion.batch import PriorExamples
@@ -32,7 +32,6 @@ from modelsheet.diffusion.packed_convolution import packed
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.training import Training
 
-_HERE = Path(modelsheet.__file__).parent
 _WINDOW = 77  # tokens
 _LATENT_FACTOR = 8
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -71,7 +70,7 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
     """Stable Diffusion 1.5 as its config files say, its weights drawn at random, that takes
     pictures to have `side` px.
     """
-    folder = _HERE / "configs" / "sd15"
+    folder = CONFIGS / "sd15"
     text_config = json.loads((folder / "text_encoder" / "config.json").read_text("utf-8"))
     torch.manual_seed(0)
     pipeline = StableDiffusionPipeline(
@@ -79,7 +78,7 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
         text_encoder=CLIPTextModel(CLIPTextConfig(**text_config)).to(dtype),
         # Its token numbers are within the true vocabulary's, and what they mean is no matter here.
         tokenizer=CLIPTokenizer.from_pretrained(
-            _HERE / "sprite32" / "weights" / "tokenizer", model_max_length=_WINDOW
+            SPRITE32_WEIGHTS / "tokenizer", model_max_length=_WINDOW
         ),
         unet=UNet2DConditionModel.from_config(
             UNet2DConditionModel.load_config(folder / "unet"), sample_size=side // _LATENT_FACTOR

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from modelsheet.catalogue import BaseFiles
+from modelsheet.base_models.catalogue import BaseFiles
 from modelsheet.errors import ModelMissing
 from modelsheet.lora.architecture import Config
 from modelsheet.lora.names import Layout, make_layout

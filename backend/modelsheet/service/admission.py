@@ -14,7 +14,7 @@ from modelsheet.api.contract import (
     ImageRef,
     LearnRequest,
 )
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.execution import Request
 from modelsheet.imaging.inpainting import mask_of

@@ -17,8 +17,8 @@ from modelsheet.api.contract import (
     LearnResult,
     Preset,
 )
-from modelsheet.catalogue import family_of
-from modelsheet.lengths import training_steps
+from modelsheet.base_models.catalogue import family_of
+from modelsheet.base_models.families import training_steps
 from modelsheet.service.ledger import Ledger
 
 _STEP_S: dict[Family, float] = {"sprite32": 0.65}  # on one core of a processor

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from modelsheet.api.contract import AddModelRequest, Empty, Model, ModelList
-from modelsheet.models import add_models, forget_model, list_models
+from modelsheet.base_models.listing import add_models, forget_model, list_models
 from modelsheet.service.operations import Operation
 from modelsheet.service.service import Service
 

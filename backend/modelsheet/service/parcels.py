@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelsheet.catalogue import locate
+from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Conflict, NotFound
 from modelsheet.lora.layouts import layout_of
 from modelsheet.parcel import Parcel, id_of_copy, pack, picture_of

@@ -34,7 +34,7 @@ from modelsheet.api.contract import (
     TokenRequest,
     TokenView,
 )
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import NotFound
 from modelsheet.execution import Request
 from modelsheet.service.caller import Caller

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 import modelsheet
 from modelsheet.api.contract import API_VERSION, BaseModelView
-from modelsheet.catalogue import list_base_models
+from modelsheet.base_models.catalogue import list_base_models
 from modelsheet.connection_file import (
     Connection,
     read_connection,

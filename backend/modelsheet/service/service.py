@@ -27,7 +27,7 @@ from modelsheet.api.contract import (
     StudioView,
     SubjectView,
 )
-from modelsheet.catalogue import family_of
+from modelsheet.base_models.catalogue import family_of
 from modelsheet.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.errors import NotFound
 from modelsheet.exchange import (

@@ -1,9 +1,3 @@
 """sprite32: the embedded base model, a small Stable Diffusion for 32 × 32 game sprites, and how it
 is trained.
 """
-
-from __future__ import annotations
-
-from pathlib import Path
-
-WEIGHTS = Path(__file__).parent / "weights"

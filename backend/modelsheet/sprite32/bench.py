@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet

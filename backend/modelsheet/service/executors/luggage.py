@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from modelsheet.api.contract import DescribeRequest, DownloadRequest, GenerateRequest, LearnRequest
-from modelsheet.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.execution import Request, Warm
 from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 
 import modelsheet
+from modelsheet.base_models.user_models import REGISTRY
 from modelsheet.execution import Directive, Runner, RunnerFactory, Warm
-from modelsheet.model_registry import REGISTRY
 from modelsheet.service.executors.attempt import carry_out
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.luggage import Files, keep_only, write_files

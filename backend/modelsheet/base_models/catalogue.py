@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import modelsheet
-from modelsheet import model_folder, single_file
 from modelsheet.api.contract import BaseModelView, Family
+from modelsheet.base_models import diffusers_folder, single_file
+from modelsheet.base_models.diffusers_folder import INDEX
+from modelsheet.base_models.user_models import AddedModel, checkpoints_of, read_registry
 from modelsheet.errors import ModelMissing, ModelsheetError, NotFound
-from modelsheet.model_folder import INDEX
-from modelsheet.model_registry import AddedModel, checkpoints_of, read_registry
 
 DEFAULT_BASE_MODEL = "sprite32"
 RESOLUTIONS: dict[Family, int] = {"sprite32": 32, "sd15": 512, "sdxl": 1024}
-_PACKAGE = Path(modelsheet.__file__).parent
+CONFIGS = Path(__file__).parent / "configs"
+SPRITE32_WEIGHTS = Path(__file__).parent / "weights" / "sprite32"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def files_of(model: AddedModel) -> BaseFiles:
     path = Path(model.path)
     if path.is_dir():
         return BaseFiles(
-            model.id, model_folder.family_of_folder(path), path, path, model.prediction_type
+            model.id, diffusers_folder.family_of_folder(path), path, path, model.prediction_type
         )
     if not path.is_file():
         raise ModelMissing(
@@ -84,7 +84,7 @@ def files_of(model: AddedModel) -> BaseFiles:
         id=model.id,
         family=found.family,
         path=path,
-        configs=Path(model.config) if model.config else _PACKAGE / "configs" / found.family,
+        configs=Path(model.config) if model.config else CONFIGS / found.family,
         prediction_type=model.prediction_type or found.prediction_type,
         has_zero_snr=found.has_zero_snr,
     )
@@ -93,7 +93,7 @@ def files_of(model: AddedModel) -> BaseFiles:
 def check(files: BaseFiles) -> None:
     """Make sure that a base model is whole and safe. Raises ModelMissing, UnsafeModel."""
     if not files.is_single_file:
-        model_folder.check_folder(files.path)
+        diffusers_folder.check_folder(files.path)
 
 
 def family_of(model_id: str, models: Sequence[BaseModelView]) -> Family:
@@ -110,7 +110,7 @@ def _standard(family: Family, data_dir: Path) -> BaseFiles:
     """
     folder = data_dir / "models" / family
     if family == DEFAULT_BASE_MODEL:
-        folder = _PACKAGE / "sprite32" / "weights"
+        folder = SPRITE32_WEIGHTS
     if not (folder / INDEX).is_file():
         raise ModelMissing(_missing(family, folder))
     return BaseFiles(family, family, folder, folder)

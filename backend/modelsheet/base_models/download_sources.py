@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelsheet.api.contract import Downloadable
-from modelsheet.model_folder import INDEX
+from modelsheet.base_models.diffusers_folder import INDEX
 
 _SETTINGS = ("*/config.json", "scheduler/*.json", "tokenizer/*", "tokenizer_2/*")
 # Half precision is half the download, and no less than what a graphics card computes in.

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from modelsheet import model_registry, single_file
 from modelsheet.api.contract import (
     AddModelRequest,
     BaseModelView,
@@ -16,11 +15,19 @@ from modelsheet.api.contract import (
     ModelList,
     ModelView,
 )
-from modelsheet.catalogue import BaseFiles, check, files_of, known_ids, list_base_models, locate
-from modelsheet.downloads import DOWNLOADS
+from modelsheet.base_models import single_file, user_models
+from modelsheet.base_models.catalogue import (
+    BaseFiles,
+    check,
+    files_of,
+    known_ids,
+    list_base_models,
+    locate,
+)
+from modelsheet.base_models.diffusers_folder import INDEX, size_of
+from modelsheet.base_models.download_sources import DOWNLOADS
+from modelsheet.base_models.user_models import AddedModel, Installation, name_for
 from modelsheet.errors import InvalidRequest, ModelsheetError
-from modelsheet.model_folder import INDEX, size_of
-from modelsheet.model_registry import AddedModel, Installation, name_for
 
 _OWN_LICENCE = "Apache-2.0; trained on CC0 tiles"
 _UNKNOWN_LICENCE = "its maker's; look there"
@@ -60,19 +67,19 @@ def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
     )
     _check_config(request, path)
     check(files_of(model))
-    model_registry.add_model(data_dir, model, known_ids(data_dir))
+    user_models.add_model(data_dir, model, known_ids(data_dir))
     return _only({model.id}, data_dir)
 
 
 def forget_model(name: str, data_dir: Path) -> None:
     """Raises NotFound: nothing of that name was added."""
-    model_registry.forget(data_dir, name)
+    user_models.forget(data_dir, name)
 
 
 def _add_installation(path: Path, request: AddModelRequest, data_dir: Path) -> ModelList:
     installation = Installation(name=request.name or name_for(path), path=str(path))
-    model_registry.add_installation(data_dir, installation)
-    return _only(set(model_registry.checkpoints_of(installation)), data_dir)
+    user_models.add_installation(data_dir, installation)
+    return _only(set(user_models.checkpoints_of(installation)), data_dir)
 
 
 def _only(ids: set[str], data_dir: Path) -> ModelList:

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelsheet.catalogue import BaseFiles
+from modelsheet.base_models.catalogue import BaseFiles
+from modelsheet.base_models.user_models import read_registry
 from modelsheet.errors import ModelMissing
-from modelsheet.model_registry import read_registry
 
 _PLACES = ("tokenizer", ".")  # of a model's folder
 _INSTALLATION_PLACES = (

@@ -14,12 +14,12 @@ from uuid import uuid4
 
 from modelsheet.base_models.catalogue import RESOLUTIONS, locate
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
-from modelsheet.lora.diffusers import write_diffusers
-from modelsheet.lora.embedding import write_embedding
-from modelsheet.lora.kohya import About, write_kohya
-from modelsheet.lora.layouts import layout_of
-from modelsheet.lora.names import UNET
-from modelsheet.lora.reading import LoraFile, read_lora
+from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.diffusers_format import write_diffusers
+from modelsheet.lora.embedding_format import write_embedding
+from modelsheet.lora.key_mapping import UNET
+from modelsheet.lora.kohya_format import About, write_kohya
+from modelsheet.lora.reader import LoraFile, read_lora
 from modelsheet.subjects import (
     ADAPTER,
     SubjectRecord,

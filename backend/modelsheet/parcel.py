@@ -19,8 +19,8 @@ from modelsheet.api.contract import ImageRef
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.zip_archive import DAMAGED
 from modelsheet.imaging.rgba import decode_picture, from_bgra, resize, to_bgra
-from modelsheet.lora.names import Layout
-from modelsheet.lora.reading import read_lora
+from modelsheet.lora.key_mapping import Layout
+from modelsheet.lora.reader import read_lora
 from modelsheet.subjects import (
     ADAPTER,
     RECORD,

@@ -26,9 +26,9 @@ from modelsheet.api.contract import (
 from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
-from modelsheet.lora.diffusers import write_diffusers
+from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import Factors
-from modelsheet.lora.layouts import layout_of
 from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
 
 # "thorough" is so long that a test can pause it, paint beside it, and end it early.

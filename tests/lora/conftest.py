@@ -10,8 +10,8 @@ import torch
 
 from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
-from modelsheet.lora.layouts import layout_of
-from modelsheet.lora.names import Layout
+from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.key_mapping import Layout
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.sprite32.vocabulary import build_tokenizer
 from tests.sprite32.archive import write_archive

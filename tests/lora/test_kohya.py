@@ -20,12 +20,12 @@ from modelsheet.api.contract import Family
 from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.errors import UnsafeModel
-from modelsheet.lora.architecture import Site
-from modelsheet.lora.diffusers import write_diffusers
+from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import Factors
-from modelsheet.lora.kohya import About, write_kohya
-from modelsheet.lora.names import Layout
-from modelsheet.lora.reading import read_lora
+from modelsheet.lora.key_mapping import Layout
+from modelsheet.lora.kohya_format import About, write_kohya
+from modelsheet.lora.layer_shapes import Site
+from modelsheet.lora.reader import read_lora
 from tests.lora.conftest import FAMILIES
 
 ABOUT = About(

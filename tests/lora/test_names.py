@@ -12,8 +12,8 @@ from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from modelsheet.api.contract import Family
-from modelsheet.lora.architecture import Site, Weight, text_encoder_layers, unet_layers
-from modelsheet.lora.names import Layout, make_layout
+from modelsheet.lora.key_mapping import Layout, make_layout
+from modelsheet.lora.layer_shapes import Site, Weight, text_encoder_layers, unet_layers
 from tests.true_architecture import config
 
 BLOCK = [

@@ -11,10 +11,10 @@ from safetensors.torch import save
 
 from modelsheet.api.contract import Family
 from modelsheet.errors import UnsafeModel
-from modelsheet.lora.architecture import Site
 from modelsheet.lora.factors import Factors
-from modelsheet.lora.names import Layout
-from modelsheet.lora.reading import read_lora
+from modelsheet.lora.key_mapping import Layout
+from modelsheet.lora.layer_shapes import Site
+from modelsheet.lora.reader import read_lora
 
 # The narrow models' widths: 16 in the middle; text of 16 for SD 1.5, of 40 for SDXL.
 PATH = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"

@@ -20,8 +20,8 @@ from modelsheet.base_models.diffusers_folder import variant_of, weights_in
 from modelsheet.base_models.single_file import UNET_PREFIX
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import read_header
-from modelsheet.lora.layouts import layout_of
-from modelsheet.lora.names import UNET
+from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.key_mapping import UNET
 
 # StableDiffusionPipeline or its XL sibling; diffusers has no annotations to hold on to.
 Pipeline = Any

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Conflict, NotFound
-from modelsheet.lora.layouts import layout_of
+from modelsheet.lora.base_model_keys import layout_of
 from modelsheet.parcel import Parcel, id_of_copy, pack, picture_of
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.caller import Caller

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from modelsheet.base_models.catalogue import BaseFiles
 from modelsheet.errors import ModelMissing
-from modelsheet.lora.architecture import Config
-from modelsheet.lora.names import Layout, make_layout
+from modelsheet.lora.key_mapping import Layout, make_layout
+from modelsheet.lora.layer_shapes import Config
 
 
 def layout_of(files: BaseFiles) -> Layout:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from modelsheet.files.safetensors_file import Array, encode
-from modelsheet.lora.architecture import Site
 from modelsheet.lora.factors import Factors
-from modelsheet.lora.names import Layout, diffusers_name
+from modelsheet.lora.key_mapping import Layout, diffusers_name
+from modelsheet.lora.layer_shapes import Site
 
 
 def write_diffusers(

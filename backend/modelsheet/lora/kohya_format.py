@@ -18,10 +18,10 @@ import modelsheet
 from modelsheet.api.contract import Family
 from modelsheet.errors import ModelsheetError, UnsafeModel
 from modelsheet.files.safetensors_file import encode
-from modelsheet.lora.architecture import Site
 from modelsheet.lora.factors import Factors, distance, norm
-from modelsheet.lora.names import UNET, Layout
-from modelsheet.lora.reading import read_lora
+from modelsheet.lora.key_mapping import UNET, Layout
+from modelsheet.lora.layer_shapes import Site
+from modelsheet.lora.reader import read_lora
 
 _NAME = "exported.safetensors"
 # Rounding both factors to fp16 moves a change by about 2^-11 of itself; three times that is none

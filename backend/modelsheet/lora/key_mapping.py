@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelsheet.api.contract import Family
-from modelsheet.lora.architecture import Config, Site, Weight, text_encoder_layers, unet_layers
+from modelsheet.lora.layer_shapes import Config, Site, Weight, text_encoder_layers, unet_layers
 
 UNET, TEXT_ENCODER, TEXT_ENCODER_2 = "unet", "text_encoder", "text_encoder_2"
 _PREFIXES = {  # kohya networks/lora.py: lora_te for SD 1.x, lora_te1 and lora_te2 for SDXL

@@ -13,10 +13,10 @@ import numpy as np
 
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import Array, Header, parse_header
-from modelsheet.lora.architecture import Site, Weight
+from modelsheet.lora.detection import family_of_file, foreign_method, full_name
 from modelsheet.lora.factors import Factors
-from modelsheet.lora.names import Layout
-from modelsheet.lora.origin import family_of_file, foreign_method, full_name
+from modelsheet.lora.key_mapping import Layout
+from modelsheet.lora.layer_shapes import Site, Weight
 
 _ROLES = {
     ".lora_down.weight": "down",

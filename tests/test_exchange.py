@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from modelsheet.errors import InvalidIdentifier, NotFound, UnsafeModel
-from modelsheet.exchange import ImportWish, export_subject, file_name_of, import_subject
 from modelsheet.files.safetensors_file import encode, parse_header
-from modelsheet.subjects import SubjectRecord, SubjectStore
+from modelsheet.subjects.lora_exchange import (
+    ImportWish,
+    export_subject,
+    file_name_of,
+    import_subject,
+)
+from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from tests.test_exchange_commands import DOWN, LAYER, UP
 
 WISH = ImportWish(

@@ -18,7 +18,9 @@ PLUGIN = ROOT / "krita_plugin"
 LEARNING = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
 LEARNING_ROOMS = frozenset({"modelsheet.diffusion", "modelsheet.worker", "modelsheet.sprite32"})
 SERVICE_ROOM = frozenset({"modelsheet.service"})
-TORCH_FREE = frozenset({"modelsheet.service", "modelsheet.subjects", "modelsheet.api.contract"})
+TORCH_FREE = frozenset(
+    {"modelsheet.service", "modelsheet.subjects.store", "modelsheet.api.contract"}
+)
 KRITA_ROOMS = frozenset(
     f"modelsheet_krita.{room}" for room in ("docker", "document", "settings")
 ) | {"modelsheet_krita"}

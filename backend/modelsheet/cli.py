@@ -17,7 +17,7 @@ from modelsheet import commands, exchange_commands, model_commands, oversight, p
 from modelsheet.api.contract import Preset, TrainingOverrides
 from modelsheet.api.validation_messages import complaint
 from modelsheet.errors import Cancelled, ModelsheetError
-from modelsheet.exchange import ExportFormat
+from modelsheet.subjects.lora_exchange import ExportFormat
 
 # Programs with a command line of their own, which gets what follows the name; imported when asked.
 DELEGATED: Mapping[str, str] = {

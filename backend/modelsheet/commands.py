@@ -20,7 +20,7 @@ from modelsheet.client import BackendClient
 from modelsheet.errands import LearnWish, Picture
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, NotFound
 from modelsheet.settings import Settings
-from modelsheet.subjects import handle_of
+from modelsheet.subjects.store import handle_of
 from modelsheet.terminal import carry_out
 
 Say = Callable[[str], None]

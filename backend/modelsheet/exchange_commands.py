@@ -11,8 +11,8 @@ from modelsheet.client import BackendClient
 from modelsheet.commands import Say, service_of
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
 from modelsheet.files.safetensors_file import parse_header
-from modelsheet.parcel import SUFFIX
-from modelsheet.subjects import handle_of
+from modelsheet.subjects.archive import SUFFIX
+from modelsheet.subjects.store import handle_of
 
 WHOLE = "subject"  # the format that takes all of it to another Modelsheet
 ACTIONS = ("list", "show", "rename", "delete", "export", "import")

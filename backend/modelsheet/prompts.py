@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelsheet.errors import InvalidRequest, NotFound
-from modelsheet.subjects import SubjectRecord, handle_of, mentioned
+from modelsheet.subjects.store import SubjectRecord, handle_of, mentioned
 
 _MENTION = re.compile(r"(?<!\w)@(\w+)")
 

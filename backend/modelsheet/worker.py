@@ -42,7 +42,7 @@ from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.execution import JobContext, Request, Result, Warm
 from modelsheet.prompts import ExpandedPrompt, expand
-from modelsheet.subjects import SubjectRecord, SubjectStore
+from modelsheet.subjects.store import SubjectRecord, SubjectStore
 
 _log = logging.getLogger(__name__)
 

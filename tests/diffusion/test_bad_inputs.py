@@ -23,7 +23,7 @@ from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.captions import Naming
 from modelsheet.diffusion.probes import Prober
-from modelsheet.subjects import ADAPTER, SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn_request
 

@@ -32,7 +32,7 @@ from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelM
 from modelsheet.execution import Directive, SteppedAside
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.sprite32.tiles import TileSet
-from modelsheet.subjects import SubjectRecord, SubjectStore
+from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker import Worker
 from tests.diffusion.tiny import write_sd15
 

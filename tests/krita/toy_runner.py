@@ -29,7 +29,7 @@ from modelsheet.execution import Directive, JobContext, Request, Result, Stepped
 from modelsheet.lora.base_model_keys import layout_of
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import Factors
-from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 # "thorough" is so long that a test can pause it, paint beside it, and end it early.
 STEPS = {"quick": 40, "balanced": 200, "thorough": 4000}

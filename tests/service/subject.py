@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from modelsheet.api.contract import LikenessPoint
-from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 WEIGHTS = b"weights"
 

@@ -39,7 +39,7 @@ from modelsheet.service.executors.port import (
 )
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.ray import Cluster, RayExecutor
-from modelsheet.subjects import ADAPTER
+from modelsheet.subjects.store import ADAPTER
 from tests.service.live import PIXELS, SHA
 from tests.service.toy_runner import make_runner, undisturbed_adapter
 

@@ -16,7 +16,7 @@ from modelsheet.service.blobs import BlobStore
 from modelsheet.service.housekeeping import Housekeeping
 from modelsheet.service.ledger import Ledger
 from modelsheet.service.reserve import Reserve
-from modelsheet.subjects import SubjectStore
+from modelsheet.subjects.store import SubjectStore
 
 Age = Callable[[str], None]
 

@@ -14,7 +14,7 @@ from modelsheet.service.executors.luggage import keep_only, pack, read_folder, w
 from modelsheet.service.executors.port import Advanced, Assignment, Finished
 from modelsheet.service.executors.ray_messages import FROM_ACTOR, Kept
 from modelsheet.service.executors.remote_attempt import Outbox
-from modelsheet.subjects import ADAPTER, SubjectStore
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.service.live import PIXELS, SHA
 from tests.service.subject import stage_subject
 

@@ -16,14 +16,14 @@ from flask.testing import FlaskClient
 from modelsheet.api.contract import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode
-from modelsheet.parcel import Parcel
 from modelsheet.service.app import create_app
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.caller import OPERATOR, Caller
 from modelsheet.service.ledger import Ledger
 from modelsheet.service.parcels import Parcels
 from modelsheet.service.service import Service
-from modelsheet.subjects import ADAPTER, RECORD, SubjectStore, write_record
+from modelsheet.subjects.archive import Parcel
+from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, write_record
 from tests.damaged_zip import spoiled
 from tests.service.subject import subject_record
 from tests.test_exchange_commands import DOWN, LAYER, UP

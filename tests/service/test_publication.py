@@ -13,7 +13,7 @@ from modelsheet.files.manifest import MANIFEST
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger, StaleReport
 from modelsheet.service.publication import Publisher
-from modelsheet.subjects import SubjectStore
+from modelsheet.subjects.store import SubjectStore
 from tests.service.live import SHA
 from tests.service.subject import stage_subject
 

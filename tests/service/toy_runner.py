@@ -35,7 +35,7 @@ from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside, Warm
 from modelsheet.prompts import expand
 from modelsheet.shots import Shot, plan
-from modelsheet.subjects import ADAPTER, SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 
 STEPS = 20
 LOADS = "loads.jsonl"  # of a cluster's toys

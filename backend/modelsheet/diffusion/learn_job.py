@@ -21,7 +21,7 @@ from modelsheet.diffusion.parallel import Errand, helped, require_cards
 from modelsheet.diffusion.pictures import read_picture, write_picture
 from modelsheet.errors import Cancelled
 from modelsheet.execution import Directive, JobContext, SteppedAside
-from modelsheet.subjects import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 _CHECKPOINT_EVERY_S = 20.0
 

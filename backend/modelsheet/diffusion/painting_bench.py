@@ -37,7 +37,7 @@ from modelsheet.execution import Directive, Request
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.imaging.rgba import composite, from_bgra, read_picture
 from modelsheet.settings import Settings
-from modelsheet.subjects import SubjectRecord, SubjectStore
+from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker import Worker, make_runner
 
 _WHITE = (255, 255, 255)

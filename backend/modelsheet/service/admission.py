@@ -22,7 +22,7 @@ from modelsheet.prompt_syntax import check_syntax
 from modelsheet.prompts import expand
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.caller import Caller
-from modelsheet.subjects import SubjectStore, require_handle
+from modelsheet.subjects.store import SubjectStore, require_handle
 
 _BYTES_PER_PIXEL = 4
 

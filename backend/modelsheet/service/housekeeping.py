@@ -10,7 +10,7 @@ from pathlib import Path
 from modelsheet.errors import DiskFull, ModelsheetError
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.ledger import Ledger
-from modelsheet.subjects import SubjectStore
+from modelsheet.subjects.store import SubjectStore
 
 _log = logging.getLogger(__name__)
 _LAYOUT = 1  # of the data folder as a whole

@@ -16,7 +16,7 @@ from modelsheet.errors import ModelsheetError, NotFound
 from modelsheet.execution import Result
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger
-from modelsheet.subjects import SubjectStore
+from modelsheet.subjects.store import SubjectStore
 
 _RESULT = "result.json"
 

@@ -30,14 +30,6 @@ from modelsheet.api.contract import (
 from modelsheet.base_models.catalogue import family_of
 from modelsheet.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.errors import NotFound
-from modelsheet.exchange import (
-    ExportFormat,
-    ImportWish,
-    export_subject,
-    file_name_of,
-    import_subject,
-)
-from modelsheet.parcel import SUFFIX
 from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.admission import Admission
 from modelsheet.service.blobs import BlobStore
@@ -57,7 +49,15 @@ from modelsheet.service.reserve import Reserve
 from modelsheet.service.stats import stats_of
 from modelsheet.service.tokens import TokenStore
 from modelsheet.service.wishes import MAX_QUEUED
-from modelsheet.subjects import SubjectStore, handle_of
+from modelsheet.subjects.archive import SUFFIX
+from modelsheet.subjects.lora_exchange import (
+    ExportFormat,
+    ImportWish,
+    export_subject,
+    file_name_of,
+    import_subject,
+)
+from modelsheet.subjects.store import SubjectStore, handle_of
 
 _audit = logging.getLogger("modelsheet.audit")
 

@@ -20,7 +20,7 @@ from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
 from modelsheet.prompts import expand
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.port import Assignment
-from modelsheet.subjects import NAME, RECORD, SubjectRecord, SubjectStore
+from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore
 
 Files = dict[str, bytes]
 ModelRequest = LearnRequest | GenerateRequest | DescribeRequest

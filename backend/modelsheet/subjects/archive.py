@@ -21,7 +21,7 @@ from modelsheet.files.zip_archive import DAMAGED
 from modelsheet.imaging.rgba import decode_picture, from_bgra, resize, to_bgra
 from modelsheet.lora.key_mapping import Layout
 from modelsheet.lora.reader import read_lora
-from modelsheet.subjects import (
+from modelsheet.subjects.store import (
     ADAPTER,
     RECORD,
     SubjectRecord,

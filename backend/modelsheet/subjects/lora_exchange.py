@@ -20,7 +20,7 @@ from modelsheet.lora.embedding_format import write_embedding
 from modelsheet.lora.key_mapping import UNET
 from modelsheet.lora.kohya_format import About, write_kohya
 from modelsheet.lora.reader import LoraFile, read_lora
-from modelsheet.subjects import (
+from modelsheet.subjects.store import (
     ADAPTER,
     SubjectRecord,
     SubjectStore,

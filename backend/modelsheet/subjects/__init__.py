@@ -1,0 +1,1 @@
+"""Learnt subjects: their folders, their archives, and their exchange with LoRA files."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.prompt_syntax import choose_wildcards, parse_weights
+from modelsheet.prompts.syntax import choose_wildcards, parse_weights
 
 WEIGHTS = {
     "plain words": [("plain words", 1.0)],

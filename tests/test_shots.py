@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelsheet.api.contract import Axis, Explore, GenerateRequest
-from modelsheet.shots import plan
+from modelsheet.prompts.variations import plan
 
 
 def test_pictures_differ_in_their_seed_which_wraps_around() -> None:

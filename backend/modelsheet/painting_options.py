@@ -13,7 +13,7 @@ from modelsheet.client import BackendClient
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.palettes import hex_of, read_palette
 from modelsheet.imaging.rgba import composite, read_picture
-from modelsheet.prompt_syntax import check_syntax
+from modelsheet.prompts.syntax import check_syntax
 
 _SAMPLERS: dict[str, SamplerName] = {name.casefold(): name for name in get_args(SamplerName)}
 

@@ -26,7 +26,6 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
 from modelsheet.base_models.diffusers_folder import changed_ns
-from modelsheet.class_nouns import own_class_nouns
 from modelsheet.diffusion import class_noun, identifier
 from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.cast import Cast
@@ -41,7 +40,8 @@ from modelsheet.diffusion.wardrobe import Garment
 from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.execution import JobContext, Request, Result, Warm
-from modelsheet.prompts import ExpandedPrompt, expand
+from modelsheet.prompts.class_nouns import own_class_nouns
+from modelsheet.prompts.expansion import ExpandedPrompt, expand
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 
 _log = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from modelsheet import errors
 from modelsheet.api.contract import DescribeRequest, DescribeResult, LearnRequest, TrainingOverrides
 from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.captions import Naming
 from modelsheet.diffusion.probes import Prober
+from modelsheet.prompts.captions import Naming
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn_request

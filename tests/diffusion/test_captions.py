@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet.diffusion.captions import Naming, caption_of, class_prompts
+from modelsheet.prompts.captions import Naming, caption_of, class_prompts
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from PIL import Image
 
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.bucket import bucket_for, buckets
-from modelsheet.diffusion.captions import FLAT_BACKGROUNDS, Naming
 from modelsheet.diffusion.dataset import (
     MASK_FLOOR,
     encode_instances,
@@ -23,6 +22,7 @@ from modelsheet.diffusion.dataset import (
 )
 from modelsheet.diffusion.views import flat_background, views_of
 from modelsheet.errors import InvalidImages
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
 
 NAMING = Naming("qzw", "imp", "sd15")
 

@@ -13,8 +13,8 @@ from modelsheet.api.contract import LearnReport, LikenessPoint, Preset, Training
 from modelsheet.diffusion import diagnosis
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.captions import Naming
 from modelsheet.diffusion.presets import recipe_for
+from modelsheet.prompts.captions import Naming
 from tests.diffusion.test_training import RECIPE, open_training, stir
 
 WELL = LikenessPoint(

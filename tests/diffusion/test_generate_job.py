@@ -27,7 +27,7 @@ from modelsheet.diffusion.generate_job import generate
 from modelsheet.diffusion.painter import Painter, Studio
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.rgba import from_bgra
-from modelsheet.shots import plan
+from modelsheet.prompts.variations import plan
 from tests.diffusion.matting_graph import write_graph
 from tests.diffusion.test_learning import Context
 

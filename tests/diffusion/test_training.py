@@ -18,7 +18,6 @@ from modelsheet.diffusion import identifier
 from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.batch import Batch, PriorExamples
-from modelsheet.diffusion.captions import Naming, class_prompts
 from modelsheet.diffusion.checkpoint import Checkpoint
 from modelsheet.diffusion.clip import clip_of
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
@@ -28,6 +27,7 @@ from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.probes import Prober
 from modelsheet.diffusion.training import Training
 from modelsheet.errors import LearningDiverged, UnsafeModel
+from modelsheet.prompts.captions import Naming, class_prompts
 from tests.diffusion.conftest import Tiny
 
 SHAPE = AdapterShape(rank=2, text_encoder_rank=2, feed_forward=True, convolutions=True)

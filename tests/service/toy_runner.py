@@ -33,8 +33,8 @@ from modelsheet.api.contract import (
 )
 from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside, Warm
-from modelsheet.prompts import expand
-from modelsheet.shots import Shot, plan
+from modelsheet.prompts.expansion import expand
+from modelsheet.prompts.variations import Shot, plan
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 
 STEPS = 20

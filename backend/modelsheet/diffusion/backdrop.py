@@ -13,8 +13,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelsheet.api.contract import Family
-from modelsheet.diffusion.captions import FLAT_BACKGROUNDS, background_words
 from modelsheet.imaging.rgba import Colour
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS, background_words
 
 _SCENE = re.compile(r"\b(?:floor|background|backdrop)\b", re.IGNORECASE)
 _FLAT = re.compile(r"\bon an? (?:plain )?(\w+) background\b", re.IGNORECASE)

@@ -10,8 +10,8 @@ from PIL import Image
 from modelsheet.api.contract import Family, GenerateRequest, SubjectUse
 from modelsheet.diffusion.backdrop import Backdrop, backdrop_for
 from modelsheet.diffusion.wardrobe import Garment, Outfit
-from modelsheet.prompt_syntax import choose_wildcards
-from modelsheet.shots import Shot
+from modelsheet.prompts.syntax import choose_wildcards
+from modelsheet.prompts.variations import Shot
 
 
 @dataclass(frozen=True)

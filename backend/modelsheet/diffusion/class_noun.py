@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import ClassNounGuess, Family
-from modelsheet.class_nouns import known_class_nouns
 from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.captions import background_words
 from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.errors import InvalidClassNoun
 from modelsheet.imaging.rgba import composite
+from modelsheet.prompts.captions import background_words
+from modelsheet.prompts.class_nouns import known_class_nouns
 
 TOP = 5
 _BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128)}

@@ -14,10 +14,10 @@ from PIL import Image
 
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.bucket import bucket_for
-from modelsheet.diffusion.captions import FLAT_BACKGROUNDS, Naming
 from modelsheet.diffusion.views import View, has_transparency, views_of
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.rgba import composite, crop_to_content, enlarge_pixels, is_empty, resize
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
 
 MASK_FLOOR = 0.15  # the background still counts a little, so that it stays what the caption says
 _MARGIN = 0.06  # of the longer side, around what is cropped to its content

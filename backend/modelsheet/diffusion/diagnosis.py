@@ -12,9 +12,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from modelsheet.api.contract import LearnReport, LikenessPoint
 from modelsheet.diffusion.adapter import LEARNING, LearningAdapter
-from modelsheet.diffusion.captions import Naming
 from modelsheet.diffusion.likeness import is_as_good
 from modelsheet.diffusion.presets import Recipe
+from modelsheet.prompts.captions import Naming
 
 # Measured on a drawn test subject with sprite32: 60 steps of balanced drift by .005, the text by
 # .002, and change the UNet by 7 %; 600 steps of the write-up's setting by .070, .207 and 60 %.

@@ -28,7 +28,7 @@ from modelsheet.imaging.contact_sheet import Cell, Section, draw_frames, draw_gr
 from modelsheet.imaging.pixel_art import make_pixel_art
 from modelsheet.imaging.rgba import enlarge_pixels
 from modelsheet.imaging.sprite_alignment import align, stand_free, touches_edge
-from modelsheet.shots import axis_words, plan
+from modelsheet.prompts.variations import axis_words, plan
 
 _MOST_COLUMNS = 8
 

@@ -20,7 +20,6 @@ from modelsheet.diffusion import class_noun, diagnosis, identifier
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.batch import PriorExamples
-from modelsheet.diffusion.captions import Naming, caption_of, class_prompts
 from modelsheet.diffusion.checkpoint import (
     Checkpoint,
     newest_checkpoint,
@@ -40,6 +39,7 @@ from modelsheet.diffusion.prior import class_latents
 from modelsheet.diffusion.probes import Prober, probe_interval
 from modelsheet.diffusion.training import StepReport, Training
 from modelsheet.errors import InvalidRequest
+from modelsheet.prompts.captions import Naming, caption_of, class_prompts
 
 _logger = logging.getLogger(__name__)
 _UNMEASURED = (

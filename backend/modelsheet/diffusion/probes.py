@@ -14,7 +14,6 @@ from PIL import Image
 from modelsheet.api.contract import Family, LikenessPoint
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, evaluating
-from modelsheet.diffusion.captions import FLAT_BACKGROUNDS, Naming
 from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.generation import Painting, as_pictures, sample_latents
@@ -30,6 +29,7 @@ from modelsheet.diffusion.views import has_transparency
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
 
 _SPRITE_DETAILS = ("", "holding dagger", "with red book", "black cloak")
 _PHOTO_DETAILS = ("", "in the snow")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
-from modelsheet.prompt_syntax import parse_weights
+from modelsheet.prompts.syntax import parse_weights
 
 
 @dataclass(frozen=True)

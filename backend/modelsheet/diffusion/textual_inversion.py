@@ -15,7 +15,6 @@ from modelsheet.diffusion import identifier
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.batch import PriorExamples
-from modelsheet.diffusion.captions import Naming, class_prompts
 from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.contestant import Moment, Taught
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
@@ -24,6 +23,7 @@ from modelsheet.diffusion.embedding import IdentifierRows
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.probes import Prober, probe_interval
 from modelsheet.diffusion.training import Training
+from modelsheet.prompts.captions import Naming, class_prompts
 
 STEPS = 3000  # diffusers' README of textual inversion; a budget ends it sooner
 RATE = 5e-3  # Gal et al. 2022

@@ -26,11 +26,11 @@ from modelsheet.base_models.catalogue import CONFIGS, SPRITE32_WEIGHTS
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, placed
 from modelsheet.diffusion.batch import PriorExamples
-from modelsheet.diffusion.captions import Naming, class_prompts
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.packed_convolution import packed
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.training import Training
+from modelsheet.prompts.captions import Naming, class_prompts
 
 _WINDOW = 77  # tokens
 _LATENT_FACTOR = 8

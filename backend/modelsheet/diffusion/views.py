@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from modelsheet.diffusion.captions import FLAT_BACKGROUNDS
 from modelsheet.imaging.rgba import Colour, bleed_colours, composite, resize
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS
 
 _CLOSEST_CROP = 0.88  # of a photograph's sides
 _SAME_COLOUR, _SAME_SHARE = 12, 0.98  # levels, and of the border's pixels

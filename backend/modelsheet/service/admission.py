@@ -18,8 +18,8 @@ from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.execution import Request
 from modelsheet.imaging.inpainting import mask_of
-from modelsheet.prompt_syntax import check_syntax
-from modelsheet.prompts import expand
+from modelsheet.prompts.expansion import expand
+from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.caller import Caller
 from modelsheet.subjects.store import SubjectStore, require_handle

@@ -28,8 +28,8 @@ from modelsheet.api.contract import (
     SubjectView,
 )
 from modelsheet.base_models.catalogue import family_of
-from modelsheet.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.errors import NotFound
+from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.admission import Admission
 from modelsheet.service.blobs import BlobStore

@@ -17,7 +17,7 @@ from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.execution import Request, Warm
 from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
-from modelsheet.prompts import expand
+from modelsheet.prompts.expansion import expand
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.port import Assignment
 from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelsheet.api.contract import Axis, AxisName, GenerateRequest
-from modelsheet.prompt_syntax import choose_wildcards
+from modelsheet.prompts.syntax import choose_wildcards
 
 _SEEDS = 2**32
 _WHOLE = ("seed", "inference_steps")

@@ -1,0 +1,1 @@
+"""Prompt text: class nouns, expansion of @names, weights in parentheses, captions, variations."""

@@ -26,7 +26,7 @@ from modelsheet.errors import (
     ModelsheetError,
     NotFound,
 )
-from modelsheet.execution import Request, Result
+from modelsheet.jobs.protocol import Request, Result
 from modelsheet.settings import Settings
 from tests import toy
 

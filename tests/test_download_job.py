@@ -14,8 +14,8 @@ from modelsheet.base_models.download_sources import DOWNLOADS
 from modelsheet.base_models.listing import list_models
 from modelsheet.download_job import download
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
-from modelsheet.execution import Directive, SteppedAside
 from modelsheet.files.safetensors_file import encode
+from modelsheet.jobs.protocol import Directive, SteppedAside
 from tests.fake_hub import Hub, running
 
 CLIP = DownloadRequest(model="clip")

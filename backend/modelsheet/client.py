@@ -34,8 +34,8 @@ from modelsheet.api.contract import (
     SubjectView,
 )
 from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
-from modelsheet.execution import Request, Result
 from modelsheet.imaging.rgba import from_bgra, to_bgra
+from modelsheet.jobs.protocol import Request, Result
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _LONGEST_POLL_S = 15.0  # contract: /v1/events admits no more

@@ -18,8 +18,8 @@ from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
 from modelsheet.base_models.diffusers_folder import check_folder, size_of
 from modelsheet.base_models.download_sources import DOWNLOADS, Download
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
-from modelsheet.execution import Directive, JobContext, SteppedAside
 from modelsheet.files.safetensors_file import read_header
+from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
 
 _TICK_S = 0.3
 _GRAPH = ".onnx"

@@ -23,9 +23,9 @@ from modelsheet.api.contract import (
 )
 from modelsheet.client import BackendClient
 from modelsheet.errors import InvalidImages
-from modelsheet.execution import Request, Result
 from modelsheet.imaging.openraster import on_canvas, read_document, read_layers
 from modelsheet.imaging.rgba import is_empty, read_picture
+from modelsheet.jobs.protocol import Request, Result
 
 CarryOut = Callable[[BackendClient, Request, str], Result]
 _DOCUMENT = ".ora"

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from modelsheet.api.contract import JobView
 from modelsheet.client import BackendClient
 from modelsheet.errors import Cancelled
-from modelsheet.execution import Request, Result
+from modelsheet.jobs.protocol import Request, Result
 
 _LIVE_INTERVAL_S = 0.2
 _LOG_INTERVAL_S = 10.0  # into a file or a pipe each refresh is a line of its own

@@ -35,11 +35,11 @@ from modelsheet.diffusion.generate_job import generate
 from modelsheet.diffusion.learn_job import learn
 from modelsheet.diffusion.learning import Surroundings
 from modelsheet.diffusion.painter import Studio
-from modelsheet.diffusion.pictures import read_picture
 from modelsheet.diffusion.wardrobe import Garment
 from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory
-from modelsheet.execution import JobContext, Request, Result, Warm
+from modelsheet.jobs.blob_images import read_picture
+from modelsheet.jobs.protocol import JobContext, Request, Result, Warm
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.prompts.expansion import ExpandedPrompt, expand
 from modelsheet.subjects.store import SubjectRecord, SubjectStore

@@ -28,8 +28,8 @@ from modelsheet.diffusion.decoder import (
 from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from modelsheet.errors import UnsafeModel
-from modelsheet.execution import SteppedAside
 from modelsheet.imaging.rgba import composite
+from modelsheet.jobs.protocol import SteppedAside
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context
 

@@ -28,8 +28,8 @@ from modelsheet.base_models.user_models import AddedModel, add_model, forget
 from modelsheet.diffusion import learning, probes
 from modelsheet.diffusion.embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
-from modelsheet.execution import Directive, SteppedAside
 from modelsheet.imaging.rgba import from_bgra, to_bgra
+from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.subjects.store import SubjectRecord, SubjectStore

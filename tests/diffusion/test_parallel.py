@@ -13,7 +13,7 @@ from safetensors.torch import load
 from modelsheet.api.contract import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.errors import InvalidRequest, WorkerCrashed
-from modelsheet.execution import Directive, SteppedAside
+from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.subjects.store import ADAPTER
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn, learn_request

@@ -9,7 +9,7 @@ import torch
 
 from modelsheet.diffusion import prior
 from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.execution import SteppedAside
+from modelsheet.jobs.protocol import SteppedAside
 from tests.diffusion.conftest import Tiny
 
 PROMPTS = ["a photo of imp", "a photo of imp, in the snow"]

@@ -25,7 +25,7 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Cancelled
-from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobContext, Request, Result, SteppedAside
 from modelsheet.lora.base_model_keys import layout_of
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import Factors

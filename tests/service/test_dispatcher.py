@@ -14,7 +14,7 @@ from modelsheet.api.contract import (
     LearnResult,
     TrainingOverrides,
 )
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.caller import OPERATOR
 from modelsheet.service.service import Service
 from tests.service.live import SHA

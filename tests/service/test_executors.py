@@ -20,7 +20,7 @@ from modelsheet.api.contract import (
     LearnResult,
     TrainingOverrides,
 )
-from modelsheet.execution import Directive, Request
+from modelsheet.jobs.protocol import Directive, Request
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.executors.port import (

@@ -18,7 +18,7 @@ from modelsheet.api.contract import (
     LearnRequest,
 )
 from modelsheet.errors import Conflict
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import MAX_ATTEMPTS, Ledger, StaleReport
 from tests.service.live import SHA

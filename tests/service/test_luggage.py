@@ -8,7 +8,7 @@ import pytest
 
 from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest, LearnResult, Progress
 from modelsheet.errors import NotFound
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.luggage import keep_only, pack, read_folder, write_files
 from modelsheet.service.executors.port import Advanced, Assignment, Finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from modelsheet.execution import Warm
+from modelsheet.jobs.protocol import Warm
 from modelsheet.service.executors.luggage import Luggage
 from modelsheet.service.executors.ray_driver import room_for_workers, warmest
 from modelsheet.service.executors.ray_seat import Seat

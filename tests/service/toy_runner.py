@@ -32,7 +32,7 @@ from modelsheet.api.contract import (
     Recipe,
 )
 from modelsheet.errors import Cancelled, DiskFull
-from modelsheet.execution import Directive, JobContext, Request, Result, SteppedAside, Warm
+from modelsheet.jobs.protocol import Directive, JobContext, Request, Result, SteppedAside, Warm
 from modelsheet.prompts.expansion import expand
 from modelsheet.prompts.variations import Shot, plan
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record

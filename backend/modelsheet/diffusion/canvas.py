@@ -14,13 +14,13 @@ from PIL import Image
 from modelsheet.api.contract import GenerateRequest, MaskRef
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.generation import good_size, scaled_to, size_step
-from modelsheet.diffusion.pictures import read_picture
 from modelsheet.diffusion.sampling import Start
 from modelsheet.errors import InvalidRequest
-from modelsheet.execution import JobContext
 from modelsheet.imaging.inpainting import Place, cut_out, free_cells, mask_of, place_for, put_back
 from modelsheet.imaging.regions import Stage, set_stage
 from modelsheet.imaging.rgba import Colour, Size, composite, resize
+from modelsheet.jobs.blob_images import read_picture
+from modelsheet.jobs.protocol import JobContext
 
 _CHANGED = 0.6  # the usual strength of image to image: its composition stays, its details change
 

@@ -20,14 +20,14 @@ from modelsheet.diffusion.canvas import Canvas, check_pixel_art, open_canvas, se
 from modelsheet.diffusion.cast import Casting, Scene, set_scene
 from modelsheet.diffusion.cutting import Cutter
 from modelsheet.diffusion.painter import Painter, Studio
-from modelsheet.diffusion.pictures import write_picture
 from modelsheet.diffusion.samplers import check_steps, own_sampler, usual_guidance, usual_steps
 from modelsheet.errors import Cancelled, InvalidRequest
-from modelsheet.execution import Directive, JobContext
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_frames, draw_grid, draw_sheet
 from modelsheet.imaging.pixel_art import make_pixel_art
 from modelsheet.imaging.rgba import enlarge_pixels
 from modelsheet.imaging.sprite_alignment import align, stand_free, touches_edge
+from modelsheet.jobs.blob_images import write_picture
+from modelsheet.jobs.protocol import Directive, JobContext
 from modelsheet.prompts.variations import axis_words, plan
 
 _MOST_COLUMNS = 8

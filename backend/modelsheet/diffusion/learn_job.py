@@ -18,9 +18,9 @@ from modelsheet.diffusion.checkpoint import file_sha256, saving
 from modelsheet.diffusion.generation import Report
 from modelsheet.diffusion.learning import Learning, LearningEvent, Surroundings, opened
 from modelsheet.diffusion.parallel import Errand, helped, require_cards
-from modelsheet.diffusion.pictures import read_picture, write_picture
 from modelsheet.errors import Cancelled
-from modelsheet.execution import Directive, JobContext, SteppedAside
+from modelsheet.jobs.blob_images import read_picture, write_picture
+from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 _CHECKPOINT_EVERY_S = 20.0

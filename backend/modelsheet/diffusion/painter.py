@@ -17,7 +17,6 @@ from modelsheet.diffusion.cutting import Cutter
 from modelsheet.diffusion.decoder import Correction, corrected, decode_places
 from modelsheet.diffusion.generation import as_pictures, draw_noise
 from modelsheet.diffusion.memory_ladder import MemoryLadder
-from modelsheet.diffusion.pictures import write_picture
 from modelsheet.diffusion.preview import PreviewDecoder
 from modelsheet.diffusion.prompt_embeds import stack
 from modelsheet.diffusion.samplers import make_sampler
@@ -25,8 +24,9 @@ from modelsheet.diffusion.sampling import Look, Run, Start, View, denoise, first
 from modelsheet.diffusion.tiling import edges_joined
 from modelsheet.diffusion.wardrobe import Wardrobe
 from modelsheet.errors import Cancelled
-from modelsheet.execution import Directive, JobContext
 from modelsheet.imaging.rgba import Colour
+from modelsheet.jobs.blob_images import write_picture
+from modelsheet.jobs.protocol import Directive, JobContext
 
 _PREVIEW_INTERVAL_S = 1.0
 _WHITE: Colour = (255, 255, 255)

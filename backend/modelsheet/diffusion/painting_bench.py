@@ -33,9 +33,9 @@ from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
 from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.clip import Clip, clip_of
 from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.execution import Directive, Request
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.imaging.rgba import composite, from_bgra, read_picture
+from modelsheet.jobs.protocol import Directive, Request
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker import Worker, make_runner

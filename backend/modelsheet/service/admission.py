@@ -16,8 +16,8 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
-from modelsheet.execution import Request
 from modelsheet.imaging.inpainting import mask_of
+from modelsheet.jobs.protocol import Request
 from modelsheet.prompts.expansion import expand
 from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.blobs import BlobStore

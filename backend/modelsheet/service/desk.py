@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from modelsheet.api.contract import JobView, QueueView
 from modelsheet.errors import NotFound
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.admission import Admission
 from modelsheet.service.caller import Caller
 from modelsheet.service.gate import Gate

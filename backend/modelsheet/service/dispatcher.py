@@ -17,7 +17,7 @@ from pathlib import Path
 
 from modelsheet.api.contract import TERMINAL_STATES, StudioView
 from modelsheet.errors import Conflict
-from modelsheet.execution import Directive
+from modelsheet.jobs.protocol import Directive
 from modelsheet.service.backoff import BackOff
 from modelsheet.service.database import is_damage
 from modelsheet.service.executors.port import (

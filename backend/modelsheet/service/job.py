@@ -19,7 +19,7 @@ from modelsheet.api.contract import (
     LearnRequest,
     Progress,
 )
-from modelsheet.execution import Request, Result
+from modelsheet.jobs.protocol import Request, Result
 
 Kind = Literal["learn", "generate", "describe", "download"]
 # An artist waits for a picture or a guess; learning takes its time anyway; a download gives way to

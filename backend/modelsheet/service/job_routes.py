@@ -17,7 +17,7 @@ from modelsheet.api.contract import (
     TokenRequest,
     TokenView,
 )
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.caller import Caller
 from modelsheet.service.service import Service
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from modelsheet.api.contract import TERMINAL_STATES, JobState, JobView, Progress
 from modelsheet.errors import NotFound
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.database import open_database
 from modelsheet.service.job import PRIORITIES, Job, Value, job_from_row, title_of
 from modelsheet.service.records import (

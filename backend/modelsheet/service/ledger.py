@@ -19,7 +19,7 @@ from pathlib import Path
 
 from modelsheet.api.contract import JobError, JobState, JobView, Progress
 from modelsheet.errors import WorkerCrashed
-from modelsheet.execution import Result
+from modelsheet.jobs.protocol import Result
 from modelsheet.service.job import Job, Value
 from modelsheet.service.job_table import JobTable
 from modelsheet.service.wishes import Wishes

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from modelsheet.api.contract import JobError, LearnResult
 from modelsheet.errors import ModelsheetError, NotFound
-from modelsheet.execution import Result
+from modelsheet.jobs.protocol import Result
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger
 from modelsheet.subjects.store import SubjectStore

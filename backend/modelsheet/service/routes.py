@@ -36,7 +36,7 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import NotFound
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.caller import Caller
 from modelsheet.service.exchange_routes import EXCHANGE
 from modelsheet.service.job import REQUEST

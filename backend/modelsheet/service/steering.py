@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet.execution import Directive
+from modelsheet.jobs.protocol import Directive
 from modelsheet.service.backoff import BackOff
 from modelsheet.service.executors.port import Executor
 from modelsheet.service.gate import Gate

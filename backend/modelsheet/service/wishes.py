@@ -8,7 +8,7 @@ import time
 
 from modelsheet.api.contract import TERMINAL_STATES, JobState, Progress
 from modelsheet.errors import Busy, Conflict, IdempotencyConflict
-from modelsheet.execution import Request
+from modelsheet.jobs.protocol import Request
 from modelsheet.service.job import Job, Value
 from modelsheet.service.job_table import JobTable
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from modelsheet.api.contract import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
-from modelsheet.execution import Directive, Runner, SteppedAside
+from modelsheet.jobs.protocol import Directive, Runner, SteppedAside
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.port import (
     Advanced,

@@ -21,7 +21,7 @@ from typing import IO
 
 from pydantic import BaseModel
 
-from modelsheet.execution import Runner, RunnerFactory
+from modelsheet.jobs.protocol import Runner, RunnerFactory
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt, carry_out
 from modelsheet.service.executors.frames import read_frame, write_frame

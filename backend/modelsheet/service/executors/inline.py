@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from modelsheet.api.contract import WorkerView
-from modelsheet.execution import Directive, Runner
+from modelsheet.jobs.protocol import Directive, Runner
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt, carry_out
 from modelsheet.service.executors.port import Assignment, Sink

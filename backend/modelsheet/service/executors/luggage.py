@@ -15,8 +15,8 @@ from uuid import uuid4
 from modelsheet.api.contract import DescribeRequest, DownloadRequest, GenerateRequest, LearnRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
-from modelsheet.execution import Request, Warm
 from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
+from modelsheet.jobs.protocol import Request, Warm
 from modelsheet.prompts.expansion import expand
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.port import Assignment

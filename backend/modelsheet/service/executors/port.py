@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field, TypeAdapter
 
 from modelsheet.api.contract import JobError, JobRequest, JobResult, Model, Progress, WorkerView
-from modelsheet.execution import Directive
+from modelsheet.jobs.protocol import Directive
 from modelsheet.service.job import Job
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from modelsheet.api.contract import WorkerView
-from modelsheet.execution import Directive
+from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.frames import read_frame, write_frame
 from modelsheet.service.executors.port import (

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from modelsheet.api.contract import WorkerView
 from modelsheet.errors import ModelsheetError
-from modelsheet.execution import Directive, Warm
+from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.frames import read_frame, write_frame
 from modelsheet.service.executors.luggage import needs_of

@@ -17,7 +17,7 @@ import psutil
 
 import modelsheet
 from modelsheet.base_models.user_models import REGISTRY
-from modelsheet.execution import Directive, Runner, RunnerFactory, Warm
+from modelsheet.jobs.protocol import Directive, Runner, RunnerFactory, Warm
 from modelsheet.service.executors.attempt import carry_out
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.luggage import Files, keep_only, write_files

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from modelsheet.api.contract import Model, WorkerView
-from modelsheet.execution import Directive
+from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.port import (
     Advanced,
     Assignment,

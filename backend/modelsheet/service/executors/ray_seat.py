@@ -14,7 +14,7 @@ from typing import Any
 import modelsheet
 from modelsheet.api.contract import JobError, WorkerView
 from modelsheet.errors import DiskFull
-from modelsheet.execution import Directive, Warm
+from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.luggage import Files, Luggage, keep_only, write_files
 from modelsheet.service.executors.port import (

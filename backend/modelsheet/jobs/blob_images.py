@@ -5,9 +5,9 @@ from __future__ import annotations
 from PIL import Image
 
 from modelsheet.api.contract import GeneratedImage, ImageRef, Recipe
-from modelsheet.execution import JobContext
 from modelsheet.imaging.png_metadata import parameters_text
 from modelsheet.imaging.rgba import from_bgra, to_bgra
+from modelsheet.jobs.protocol import JobContext
 
 
 def read_picture(image: ImageRef, context: JobContext) -> Image.Image:

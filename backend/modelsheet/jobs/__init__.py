@@ -1,0 +1,1 @@
+"""The protocol between a job queue and the code that runs a job."""

@@ -1,1 +1,1 @@
-"""Base models on this machine: which there are, where their files lie, how to download one. No torch."""
+"""Base models on this machine: which there are, where their files lie, how to get one."""

@@ -8,7 +8,6 @@ import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import psutil
 import torch

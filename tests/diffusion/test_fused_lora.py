@@ -11,7 +11,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import Linear as LoraLinear
 from torch import nn
 
-from modelsheet.diffusion.fused_lora import FusedLora, fuse_lora
+from modelsheet.diffusion.kernels.fused_lora import FusedLora, fuse_lora
 
 
 class Net(nn.Module):

@@ -16,9 +16,9 @@ from modelsheet.api.contract import TrainingOverrides
 from modelsheet.diffusion import alone
 from modelsheet.diffusion.adapter import AdapterShape
 from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.fused_lora import FusedLora
-from modelsheet.diffusion.lean_layers import LeanResnet, LeanTransformer, make_lean
-from modelsheet.diffusion.packed_convolution import PackedConvolution
+from modelsheet.diffusion.kernels.fused_lora import FusedLora
+from modelsheet.diffusion.kernels.lean_unet import LeanResnet, LeanTransformer, make_lean
+from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution
 
 FAMILIES = ("sd15", "sdxl")
 EVERYWHERE = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=True, convolutions=True)

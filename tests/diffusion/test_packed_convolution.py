@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from modelsheet.diffusion import packed_convolution
-from modelsheet.diffusion.packed_convolution import PackedConvolution, packed
+from modelsheet.diffusion.kernels import packed_conv2d
+from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution, packed
 
 pytestmark = pytest.mark.skipif(
-    not packed_convolution._has_onednn(), reason="this PyTorch has no oneDNN"
+    not packed_conv2d._has_onednn(), reason="this PyTorch has no oneDNN"
 )
 KINDS = (torch.float32, torch.bfloat16)
 
@@ -112,7 +112,7 @@ def test_nothing_is_packed_where_memory_is_short(monkeypatch: pytest.MonkeyPatch
     class Memory:
         available = 1000
 
-    monkeypatch.setattr(packed_convolution.psutil, "virtual_memory", Memory)
+    monkeypatch.setattr(packed_conv2d.psutil, "virtual_memory", Memory)
     layer = convolution()
     with packed(layer):
         assert type(layer) is nn.Conv2d
@@ -120,9 +120,9 @@ def test_nothing_is_packed_where_memory_is_short(monkeypatch: pytest.MonkeyPatch
 
 def test_nothing_is_packed_that_would_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = convolution()
-    monkeypatch.setattr(packed_convolution, "_MOST_BYTES", 2 * layer.weight.nbytes)
+    monkeypatch.setattr(packed_conv2d, "_MOST_BYTES", 2 * layer.weight.nbytes)
     with packed(layer):
         assert type(layer) is nn.Conv2d
-    monkeypatch.setattr(packed_convolution, "_MOST_BYTES", 2 * layer.weight.nbytes + 1)
+    monkeypatch.setattr(packed_conv2d, "_MOST_BYTES", 2 * layer.weight.nbytes + 1)
     with packed(layer):
         assert type(layer) is PackedConvolution

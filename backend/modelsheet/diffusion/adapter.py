@@ -21,7 +21,7 @@ from safetensors.torch import load, save_file
 
 from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.embedding import IdentifierRows
-from modelsheet.diffusion.fused_lora import fuse_lora
+from modelsheet.diffusion.kernels.fused_lora import fuse_lora
 
 LEARNING = "default"
 FILE_NAME = "adapter.safetensors"

@@ -32,8 +32,8 @@ from modelsheet.diffusion.decoder import Correction, corrected, correction_tenso
 from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.embedding import IdentifierRows
 from modelsheet.diffusion.generation import Report
+from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.likeness import is_as_good
-from modelsheet.diffusion.packed_convolution import packed
 from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.prior import class_latents
 from modelsheet.diffusion.probes import Prober, probe_interval

@@ -26,7 +26,7 @@ from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.base_model import BaseModel, placed
 from modelsheet.diffusion.batch import PriorExamples
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
-from modelsheet.diffusion.packed_convolution import packed
+from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.training import Training
 from modelsheet.prompts.captions import Naming, class_prompts

@@ -1,0 +1,1 @@
+"""Faster drop-in layers for the UNet, with the same numbers to rounding."""

@@ -15,7 +15,7 @@ _WHAT: Mapping[str, str] = {
     "sd15": "modelsheet.diffusion.true_size",
     "speed": "modelsheet.diffusion.speed",
 }
-_QUIET = "modelsheet.diffusion.quiet"
+_QUIET = "modelsheet.diffusion.models.library_logging"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,8 +14,8 @@ from PIL import Image
 from transformers import CLIPTokenizer
 
 from modelsheet import bench
-from modelsheet.diffusion.clip import FOLDER
 from modelsheet.diffusion.composites import dressed
+from modelsheet.diffusion.models.clip import FOLDER
 from modelsheet.errors import InvalidRequest
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.sprite32.vocabulary import build_tokenizer

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import CLIPModel, CLIPTokenizer
 
-from modelsheet.diffusion.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.clip import FOLDER, clip_of
+from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.clip import FOLDER, clip_of
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_clip, write_sd15

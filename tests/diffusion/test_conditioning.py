@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.conditioning import Conditioning
+from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from tests.diffusion.test_training import SHAPE
 
 PROMPTS = ["qzw imp", "an imp", "qzw imp", "qzw imp"]

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.bucket import bucket_for, buckets
 from modelsheet.diffusion.dataset import (
     MASK_FLOOR,
@@ -20,6 +19,7 @@ from modelsheet.diffusion.dataset import (
     prepare_pictures,
     warnings_for,
 )
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.views import flat_background, views_of
 from modelsheet.errors import InvalidImages
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming

@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
 from modelsheet.diffusion import decoder_lessons
 from modelsheet.diffusion.alone import Wish, learning_of
-from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.diffusion.decoder import (
+from modelsheet.diffusion.decoder_lessons import learn_correction
+from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.decoder_correction import (
     Correction,
     corrected,
     correction_tensors,
@@ -25,7 +26,6 @@ from modelsheet.diffusion.decoder import (
     read_correction,
     scaled,
 )
-from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite

@@ -12,7 +12,7 @@ from PIL import Image
 from modelsheet.api.contract import LearnReport, LikenessPoint, Preset, TrainingOverrides
 from modelsheet.diffusion import diagnosis
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.prompts.captions import Naming
 from tests.diffusion.test_training import RECIPE, open_training, stir

@@ -10,8 +10,13 @@ import torch
 from PIL import Image
 
 from modelsheet.diffusion import identifier
-from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.embedding import IdentifierRows, read_rows, rows_applied, token_of
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.identifier_embedding import (
+    IdentifierRows,
+    read_rows,
+    rows_applied,
+    token_of,
+)
 from tests.diffusion.test_training import RECIPE, open_training
 
 BASES = ("sd15", "sdxl")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from modelsheet.diffusion import identifier
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import InvalidIdentifier
 
 

@@ -26,7 +26,7 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.user_models import AddedModel, add_model, forget
 from modelsheet.diffusion import learning, probes
-from modelsheet.diffusion.embedding import read_rows
+from modelsheet.diffusion.models.identifier_embedding import read_rows
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, SteppedAside

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 
 from modelsheet.api.contract import GenerateRequest
 from modelsheet.diffusion.backdrop import Backdrop
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.cutting import Cutter
 from modelsheet.diffusion.matting import Matting
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.imaging.rgba import composite, resize
 from tests.diffusion.matting_graph import write_graph

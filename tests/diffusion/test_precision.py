@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import GenerateRequest, GenerateResult, TrainingOverrides
-from modelsheet.diffusion import precision
-from modelsheet.diffusion.base_model import load_base_model
-from modelsheet.diffusion.precision import bf16_gain, precision_on
+from modelsheet.diffusion.models import precision
+from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.models.precision import bf16_gain, precision_on
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.worker import Worker
 from tests.diffusion.test_learning import Context, learn, learn_request

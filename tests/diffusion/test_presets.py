@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from modelsheet.api.contract import Family, Preset, TrainingOverrides
-from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.clip import clip_of
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.probes import Prober, passes_of_probe, passes_of_step, probe_interval
 from modelsheet.prompts.captions import Naming

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from modelsheet.diffusion import prior
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.jobs.protocol import SteppedAside
 from tests.diffusion.conftest import Tiny
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.prompt_embeds import embed_prompt, stack
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.prompt_encoding import embed_prompt, stack
 
 LONG = ", ".join(["a red slime", "an imp", "a bat"] * 30)
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from modelsheet.base_models.user_models import AddedModel, Installation, add_installation, add_model
-from modelsheet.diffusion.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.sprite32.vocabulary import build_tokenizer

@@ -16,12 +16,12 @@ from PIL import Image
 from modelsheet.api.contract import PriorKind, TrainingOverrides
 from modelsheet.diffusion import identifier
 from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.batch import Batch, PriorExamples
 from modelsheet.diffusion.checkpoint import Checkpoint
-from modelsheet.diffusion.clip import clip_of
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
-from modelsheet.diffusion.embedding import IdentifierRows
+from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.models.clip import clip_of
+from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
 from modelsheet.diffusion.optimizer import rate_factor
 from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.probes import Prober

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from modelsheet.base_models.catalogue import locate
-from modelsheet.diffusion.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.lora.base_model_keys import layout_of
 from modelsheet.lora.key_mapping import Layout
 from modelsheet.sprite32.tiles import TileSet

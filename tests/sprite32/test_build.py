@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from modelsheet.diffusion.base_model import load_base_model
+from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.sprite32 import build as build_module
 from modelsheet.sprite32 import stage
 from modelsheet.sprite32.build import SHARES, Builder, Plan, main

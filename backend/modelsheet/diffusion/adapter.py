@@ -19,9 +19,9 @@ from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dic
 from safetensors import safe_open
 from safetensors.torch import load, save_file
 
-from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.embedding import IdentifierRows
 from modelsheet.diffusion.kernels.fused_lora import fuse_lora
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
 
 LEARNING = "default"
 FILE_NAME = "adapter.safetensors"

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.dataset import Instance
 from modelsheet.diffusion.loss import stratified_timesteps
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.presets import Recipe
 
 

@@ -18,10 +18,8 @@ import torch
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion import dreambooth_set
-from modelsheet.diffusion.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.bench_page import plots, write_page
 from modelsheet.diffusion.bench_rows import table
-from modelsheet.diffusion.clip import Clip, clip_of
 from modelsheet.diffusion.contestant import (
     VARIANTS,
     Contestant,
@@ -33,6 +31,8 @@ from modelsheet.diffusion.contestant import (
 from modelsheet.diffusion.doll import DOLLS, Doll, read_dolls
 from modelsheet.diffusion.exam import INFERENCE_STEPS, Exam, Report, Result
 from modelsheet.diffusion.eyes import Senses, clip_eyes, dino_eyes
+from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.clip import Clip, clip_of
 from modelsheet.diffusion.own_doll import read_own
 from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.errors import InvalidRequest

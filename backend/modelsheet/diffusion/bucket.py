@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.imaging.rgba import Size
 
 _LONGEST = 1.5  # times the base's resolution; beyond it a base repeats its subject

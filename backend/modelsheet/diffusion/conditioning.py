@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 
 
 class Conditioning:

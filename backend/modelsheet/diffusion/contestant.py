@@ -16,10 +16,10 @@ from modelsheet.api.contract import LikenessPoint, Preset, TrainingOverrides
 from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion import rival
 from modelsheet.diffusion.alone import Wish, learning_of
-from modelsheet.diffusion.base_model import BaseModel
-from modelsheet.diffusion.clip import Clip
-from modelsheet.diffusion.decoder import corrected
 from modelsheet.diffusion.doll import Doll
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.models.decoder_correction import corrected
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.rival import Pace, RivalSetting
 from modelsheet.imaging.rgba import composite

@@ -10,8 +10,8 @@ from PIL import Image
 
 from modelsheet.api.contract import CutOut, GenerateRequest
 from modelsheet.diffusion.backdrop import Backdrop
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.matting import Matting
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.keying import is_flat, key_out
 

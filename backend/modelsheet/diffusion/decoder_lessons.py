@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.diffusion.decoder import Correction
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.decoder_correction import Correction
 from modelsheet.diffusion.views import View, views_of
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS
 from modelsheet.sprite32.autoencoder import FIGURE_WEIGHT, decoding_error, disturbed

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.bench_rows import Row, row_of
 from modelsheet.diffusion.composites import rivals_of
 from modelsheet.diffusion.contestant import Contestant, Taught
@@ -17,6 +16,7 @@ from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.eyes import Senses
 from modelsheet.diffusion.gauge import Gauge, Paintings
 from modelsheet.diffusion.generation import Painting, paint
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.sprite32.tiles import TileSet
 
 INFERENCE_STEPS = 25

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModel
 
-from modelsheet.diffusion.clip import Clip
+from modelsheet.diffusion.models.clip import Clip
 from modelsheet.errors import ModelMissing
 
 # How DINO's authors look at pictures (Caron et al. 2021): the shorter side scaled, the middle cut

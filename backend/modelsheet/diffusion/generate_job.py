@@ -15,10 +15,10 @@ from modelsheet.api.contract import (
     Recipe,
     SamplerName,
 )
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.canvas import Canvas, check_pixel_art, open_canvas, settle, untouched
 from modelsheet.diffusion.cast import Casting, Scene, set_scene
 from modelsheet.diffusion.cutting import Cutter
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.painter import Painter, Studio
 from modelsheet.diffusion.samplers import check_steps, own_sampler, usual_guidance, usual_steps
 from modelsheet.errors import Cancelled, InvalidRequest

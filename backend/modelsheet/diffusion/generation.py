@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.samplers import make_sampler, own_sampler
 from modelsheet.diffusion.sampling import Run, View, denoise
 from modelsheet.imaging.rgba import enlarge_pixels, resize

@@ -9,7 +9,7 @@ import torch
 from transformers import CLIPTokenizer
 from wordfreq import get_frequency_dict, get_frequency_list, zipf_frequency
 
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import InvalidIdentifier
 
 _CANDIDATES = 64

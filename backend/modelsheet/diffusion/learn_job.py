@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from modelsheet.api.contract import GeneratedImage, LearnRequest, LearnResult, Progress
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.checkpoint import file_sha256, saving
 from modelsheet.diffusion.generation import Report
 from modelsheet.diffusion.learning import Learning, LearningEvent, Surroundings, opened
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.parallel import Errand, helped, require_cards
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.blob_images import read_picture, write_picture

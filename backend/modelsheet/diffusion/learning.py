@@ -18,7 +18,6 @@ from PIL import Image
 from modelsheet.api.contract import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
 from modelsheet.diffusion import class_noun, diagnosis, identifier
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.batch import PriorExamples
 from modelsheet.diffusion.checkpoint import (
     Checkpoint,
@@ -26,14 +25,15 @@ from modelsheet.diffusion.checkpoint import (
     saving,
     write_checkpoint,
 )
-from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures, warnings_for
-from modelsheet.diffusion.decoder import Correction, corrected, correction_tensors
 from modelsheet.diffusion.decoder_lessons import learn_correction
-from modelsheet.diffusion.embedding import IdentifierRows
 from modelsheet.diffusion.generation import Report
 from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.likeness import is_as_good
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.models.decoder_correction import Correction, corrected, correction_tensors
+from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
 from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.prior import class_latents
 from modelsheet.diffusion.probes import Prober, probe_interval

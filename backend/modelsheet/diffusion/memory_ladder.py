@@ -6,7 +6,7 @@ import logging
 
 import torch
 
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 8

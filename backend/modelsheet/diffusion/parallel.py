@@ -21,10 +21,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 from modelsheet.api.contract import LearnRequest
-from modelsheet.diffusion.base_model import load_base_model
 from modelsheet.diffusion.company import company
 from modelsheet.diffusion.learning import Learning, Surroundings, opened
-from modelsheet.diffusion.quiet import keep_libraries_quiet
+from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.models.library_logging import keep_libraries_quiet
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 
 _MEETING = "meeting"

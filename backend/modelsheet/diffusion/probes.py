@@ -13,8 +13,6 @@ from PIL import Image
 
 from modelsheet.api.contract import Family, LikenessPoint
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel, evaluating
-from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.generation import Painting, as_pictures, sample_latents
 from modelsheet.diffusion.likeness import (
@@ -24,6 +22,8 @@ from modelsheet.diffusion.likeness import (
     subject_fidelity,
     text_drift,
 )
+from modelsheet.diffusion.models.base_model import BaseModel, evaluating
+from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.presets import Recipe
 from modelsheet.diffusion.views import has_transparency
 from modelsheet.errors import LearningDiverged, UnsafeModel

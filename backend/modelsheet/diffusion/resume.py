@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.alone import Wish, learning_of
-from modelsheet.diffusion.base_model import load_base_model
+from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.errors import ModelsheetError
 from modelsheet.settings import Settings
 

@@ -17,7 +17,7 @@ from diffusers import (
 )
 
 from modelsheet.api.contract import SamplerName
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import InvalidRequest
 
 # A diffusers scheduler; they share no annotated base.

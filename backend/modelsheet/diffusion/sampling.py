@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.samplers import Sampler
 
 # Gives the scaled latents (B, C, h, w) that the prediction leads to; costs only when asked.

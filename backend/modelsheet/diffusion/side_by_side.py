@@ -14,9 +14,9 @@ from pydantic import BaseModel as Written
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion import alone, rival
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.first_picture import Order
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.rival import Cost, RivalSetting
 from modelsheet.diffusion.true_size import drawn_picture
 from modelsheet.imaging.rgba import composite

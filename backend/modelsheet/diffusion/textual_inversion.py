@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.diffusion import identifier
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.batch import PriorExamples
-from modelsheet.diffusion.clip import Clip
 from modelsheet.diffusion.contestant import Moment, Taught
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.doll import Doll
-from modelsheet.diffusion.embedding import IdentifierRows
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
 from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.probes import Prober, probe_interval
 from modelsheet.diffusion.training import Training

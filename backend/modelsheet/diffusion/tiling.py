@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 
 
 @contextmanager

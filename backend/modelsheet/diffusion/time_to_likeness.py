@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from modelsheet.diffusion import alone
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.doll import Doll
+from modelsheet.diffusion.models.base_model import BaseModel
 
 _SETTLED = 0.95  # of the final subject fidelity
 _LOOK_EVERY = 10  # steps

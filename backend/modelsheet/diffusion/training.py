@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.base_model import BaseModel
 from modelsheet.diffusion.batch import Batch, BatchSource, PriorExamples
 from modelsheet.diffusion.checkpoint import Checkpoint
 from modelsheet.diffusion.company import Company
 from modelsheet.diffusion.conditioning import Conditioning
 from modelsheet.diffusion.dataset import Instance
 from modelsheet.diffusion.loss import add_noise, per_sample_mse, target_for, weighted_loss
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.optimizer import (
     make_optimizer,
     optimizer_numbers,

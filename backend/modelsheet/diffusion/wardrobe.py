@@ -13,10 +13,15 @@ from typing import Any
 
 from diffusers.loaders.lora_base import set_adapters_for_text_encoder
 
-from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.decoder import Correction, mean_of, read_correction, scaled
-from modelsheet.diffusion.embedding import rows_applied
-from modelsheet.diffusion.prompt_embeds import embed_prompt
+from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.models.decoder_correction import (
+    Correction,
+    mean_of,
+    read_correction,
+    scaled,
+)
+from modelsheet.diffusion.models.identifier_embedding import rows_applied
+from modelsheet.diffusion.models.prompt_encoding import embed_prompt
 
 _MOST_ADAPTERS = 16  # each is a few MB; beyond them whoever was not worn for longest goes
 _MOST_PROMPTS = 256

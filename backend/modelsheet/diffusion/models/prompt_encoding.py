@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from modelsheet.diffusion.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.prompts.syntax import parse_weights
 
 

@@ -14,8 +14,8 @@ from transformers import CLIPTokenizer, PreTrainedModel
 from modelsheet.api.contract import Family
 from modelsheet.base_models.catalogue import BaseFiles, check, locate
 from modelsheet.diffusion.kernels.lean_unet import make_lean
-from modelsheet.diffusion.pipelines import Pipeline, read_folder, read_single_file
-from modelsheet.diffusion.precision import precision_on
+from modelsheet.diffusion.models.pipelines import Pipeline, read_folder, read_single_file
+from modelsheet.diffusion.models.precision import precision_on
 from modelsheet.errors import ModelMissing, UnsafeModel
 
 

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing, UnsafeModel
 
 # openai/clip-vit-large-patch14, in the data folder's models.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from modelsheet.diffusion.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import InvalidIdentifier
 
 # In adapter.safetensors: this, the text encoder's number and the token's, as in

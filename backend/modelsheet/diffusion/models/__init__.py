@@ -1,0 +1,1 @@
+"""Load a base model and encode prompts and images with it."""

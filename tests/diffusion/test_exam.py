@@ -17,10 +17,10 @@ from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.doll import Doll, prompt_for
 from modelsheet.diffusion.exam import Exam, Result
 from modelsheet.diffusion.eyes import Eyes, Senses, clip_eyes, dino_eyes
-from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.diffusion.rival import Cost, Pace
+from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.rgba import composite

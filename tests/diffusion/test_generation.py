@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelsheet.diffusion.generation import Painting, good_size, paint, scaled_to
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.sampling.plain_generation import Painting, good_size, paint, scaled_to
 
 
 def painted(base: BaseModel, prompts: list[str], seeds: list[int]) -> list[np.ndarray]:

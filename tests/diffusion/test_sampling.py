@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from modelsheet.api.contract import SamplerName
-from modelsheet.diffusion.generation import starting_noise
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.samplers import make_sampler, own_sampler, usual_steps
-from modelsheet.diffusion.sampling import Run, Start, View, denoise
+from modelsheet.diffusion.sampling.denoise import Run, Start, View, denoise
+from modelsheet.diffusion.sampling.plain_generation import starting_noise
+from modelsheet.diffusion.sampling.samplers import make_sampler, own_sampler, usual_steps
 from modelsheet.errors import InvalidRequest
 
 SAMPLERS = get_args(SamplerName)

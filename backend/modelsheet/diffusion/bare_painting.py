@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from modelsheet.diffusion.generation import as_pictures
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.sampling.plain_generation import as_pictures
 
 
 def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:

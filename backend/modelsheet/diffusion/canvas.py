@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import GenerateRequest, MaskRef
-from modelsheet.diffusion.generation import good_size, scaled_to, size_step
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling import Start
+from modelsheet.diffusion.sampling.denoise import Start
+from modelsheet.diffusion.sampling.plain_generation import good_size, scaled_to, size_step
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.inpainting import Place, cut_out, free_cells, mask_of, place_for, put_back
 from modelsheet.imaging.regions import Stage, set_stage

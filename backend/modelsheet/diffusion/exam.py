@@ -15,8 +15,8 @@ from modelsheet.diffusion.contestant import Contestant, Taught
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.eyes import Senses
 from modelsheet.diffusion.gauge import Gauge, Paintings
-from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.sprite32.tiles import TileSet
 
 INFERENCE_STEPS = 25

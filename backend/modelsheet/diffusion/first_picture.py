@@ -46,8 +46,8 @@ def carry_out(order: Order) -> None:
 
 def _by_our_road(order: Order) -> None:
     # Imported here, lest the bare road pay for them.
-    from modelsheet.diffusion.generation import Painting, paint
     from modelsheet.diffusion.models.base_model import load_base_model
+    from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 
     base = load_base_model(order.base_model, order.data_dir, torch.device("cpu"))
     painting = Painting(

@@ -20,7 +20,12 @@ from modelsheet.diffusion.cast import Casting, Scene, set_scene
 from modelsheet.diffusion.cutting import Cutter
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.painter import Painter, Studio
-from modelsheet.diffusion.samplers import check_steps, own_sampler, usual_guidance, usual_steps
+from modelsheet.diffusion.sampling.samplers import (
+    check_steps,
+    own_sampler,
+    usual_guidance,
+    usual_steps,
+)
 from modelsheet.errors import Cancelled, InvalidRequest
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_frames, draw_grid, draw_sheet
 from modelsheet.imaging.pixel_art import make_pixel_art

@@ -27,7 +27,6 @@ from modelsheet.diffusion.checkpoint import (
 )
 from modelsheet.diffusion.dataset import encode_instances, prepare_pictures, warnings_for
 from modelsheet.diffusion.decoder_lessons import learn_correction
-from modelsheet.diffusion.generation import Report
 from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.likeness import is_as_good
 from modelsheet.diffusion.models.base_model import BaseModel
@@ -37,6 +36,7 @@ from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
 from modelsheet.diffusion.presets import Recipe, recipe_for
 from modelsheet.diffusion.prior import class_latents
 from modelsheet.diffusion.probes import Prober, probe_interval
+from modelsheet.diffusion.sampling.plain_generation import Report
 from modelsheet.diffusion.training import StepReport, Training
 from modelsheet.errors import InvalidRequest
 from modelsheet.prompts.captions import Naming, caption_of, class_prompts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.generation import as_pictures
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.sampling.plain_generation import as_pictures
 
 _PICTURES = 8
 _PATCH = 4  # latents along one side of a patch of one colour

@@ -18,8 +18,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from modelsheet.diffusion.generation import Painting, Report, sample_latents
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.sampling.plain_generation import Painting, Report, sample_latents
 
 _logger = logging.getLogger(__name__)
 CLASS_IMAGES = 24  # as latents and with few steps they cost seconds; DreamBooth took 1000 pictures

@@ -14,7 +14,6 @@ from PIL import Image
 from modelsheet.api.contract import Family, LikenessPoint
 from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.diffusion.generation import Painting, as_pictures, sample_latents
 from modelsheet.diffusion.likeness import (
     drift,
     prompt_fidelity,
@@ -25,6 +24,7 @@ from modelsheet.diffusion.likeness import (
 from modelsheet.diffusion.models.base_model import BaseModel, evaluating
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.presets import Recipe
+from modelsheet.diffusion.sampling.plain_generation import Painting, as_pictures, sample_latents
 from modelsheet.diffusion.views import has_transparency
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.imaging.keying import key_out

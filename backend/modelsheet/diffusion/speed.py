@@ -22,9 +22,9 @@ import torch
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
 from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, read_dolls
-from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.rival import Cost
+from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.diffusion.side_by_side import Bench
 from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
 from modelsheet.diffusion.true_size import random_sd15

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.settings import Settings
 from modelsheet.sprite32.evaluate import Figures, evaluate

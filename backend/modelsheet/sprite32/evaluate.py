@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from modelsheet.diffusion.generation import Painting, paint
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
+from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.imaging.pixel_distance import Pixels, shifted_distances
 from modelsheet.sprite32.figures import BACKGROUNDS, BARE_SPECIES, Composer, figure, flat, over
 from modelsheet.sprite32.pool import as_tensor

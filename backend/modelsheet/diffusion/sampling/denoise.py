@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.samplers import Sampler
+from modelsheet.diffusion.sampling.samplers import Sampler
 
 # Gives the scaled latents (B, C, h, w) that the prediction leads to; costs only when asked.
 Look = Callable[[], torch.Tensor]

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.samplers import make_sampler, own_sampler
-from modelsheet.diffusion.sampling import Run, View, denoise
+from modelsheet.diffusion.sampling.denoise import Run, View, denoise
+from modelsheet.diffusion.sampling.samplers import make_sampler, own_sampler
 from modelsheet.imaging.rgba import enlarge_pixels, resize
 
 # Called after every denoising step with (steps done, steps in all); may raise to stop.

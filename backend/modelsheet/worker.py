@@ -26,15 +26,15 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
 from modelsheet.base_models.diffusers_folder import changed_ns
-from modelsheet.diffusion import class_noun, identifier
 from modelsheet.diffusion.cast import Cast
-from modelsheet.diffusion.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.generate_job import generate
 from modelsheet.diffusion.learn_job import learn
-from modelsheet.diffusion.learning import Surroundings
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
 from modelsheet.diffusion.painter import Studio
+from modelsheet.diffusion.training import class_noun, identifier
+from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
+from modelsheet.diffusion.training.session import Surroundings
 from modelsheet.diffusion.wardrobe import Garment
 from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory

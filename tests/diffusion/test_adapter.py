@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from tests.diffusion.test_training import RECIPE, SHAPE, open_training
 

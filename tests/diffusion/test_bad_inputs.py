@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 
 from modelsheet import errors
 from modelsheet.api.contract import DescribeRequest, DescribeResult, LearnRequest, TrainingOverrides
-from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.probes import Prober
+from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
+from modelsheet.diffusion.training.validation import Prober
 from modelsheet.prompts.captions import Naming
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker import Worker

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from modelsheet.diffusion.checkpoint import newest_checkpoint, write_checkpoint
-from modelsheet.diffusion.optimizer import optimizer_tensors, restore_optimizer
+from modelsheet.diffusion.training.checkpoint import newest_checkpoint, write_checkpoint
+from modelsheet.diffusion.training.optimizer import optimizer_tensors, restore_optimizer
 from modelsheet.errors import DiskFull
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.conditioning import Conditioning
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.conditioning import Conditioning
 from tests.diffusion.test_training import SHAPE
 
 PROMPTS = ["qzw imp", "an imp", "qzw imp", "qzw imp"]

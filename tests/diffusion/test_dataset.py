@@ -9,8 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.bucket import bucket_for, buckets
-from modelsheet.diffusion.dataset import (
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.training.aspect_buckets import bucket_for, buckets
+from modelsheet.diffusion.training.augmentation import flat_background, views_of
+from modelsheet.diffusion.training.dataset import (
     MASK_FLOOR,
     encode_instances,
     fit,
@@ -19,8 +21,6 @@ from modelsheet.diffusion.dataset import (
     prepare_pictures,
     warnings_for,
 )
-from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.views import flat_background, views_of
 from modelsheet.errors import InvalidImages
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
 

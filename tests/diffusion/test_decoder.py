@@ -12,10 +12,7 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
 from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
-from modelsheet.diffusion import decoder_lessons
 from modelsheet.diffusion.alone import Wish, learning_of
-from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.diffusion.decoder_lessons import learn_correction
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.decoder_correction import (
     Correction,
@@ -26,6 +23,9 @@ from modelsheet.diffusion.models.decoder_correction import (
     read_correction,
     scaled,
 )
+from modelsheet.diffusion.training import decoder
+from modelsheet.diffusion.training.dataset import image_tensor
+from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite
@@ -114,7 +114,7 @@ def test_learning_and_wearing_it_leave_the_base_and_the_random_numbers_as_they_w
 
 
 def test_what_does_not_help_is_not_kept(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder_lessons, "_RATE", 1e6)
+    monkeypatch.setattr(decoder, "_RATE", 1e6)
 
     assert learn_correction(base, REFERENCES, seed=0) == {}
 
@@ -189,7 +189,7 @@ def test_an_outfit_wears_its_subjects_share(
 def test_it_is_learnt_with_the_subject_through_a_pause_and_painted_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoder_lessons, "_STEPS", 12)
+    monkeypatch.setattr(decoder, "_STEPS", 12)
     worker = Worker(tmp_path, torch.device("cpu"))
     whole, paused = Context(tmp_path, "aa"), Context(tmp_path, "bb", stop_at=1, directive="pause")
     request = LearnRequest(

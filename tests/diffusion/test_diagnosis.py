@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import LearnReport, LikenessPoint, Preset, TrainingOverrides
-from modelsheet.diffusion import diagnosis
-from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.presets import recipe_for
+from modelsheet.diffusion.training import report as diagnosis
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.prompts.captions import Naming
 from tests.diffusion.test_training import RECIPE, open_training, stir
 
@@ -62,7 +62,7 @@ def test_a_ruined_subject_is_explained(sd15: BaseModel) -> None:
 
 
 def test_a_well_learnt_one_has_nothing_to_explain(sd15: BaseModel) -> None:
-    from modelsheet.diffusion import identifier
+    from modelsheet.diffusion.training import identifier
 
     word = identifier.candidates(sd15.tokenizers[0])[0]
 

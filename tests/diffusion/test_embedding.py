@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.diffusion import identifier
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.identifier_embedding import (
     IdentifierRows,
@@ -17,6 +16,7 @@ from modelsheet.diffusion.models.identifier_embedding import (
     rows_applied,
     token_of,
 )
+from modelsheet.diffusion.training import identifier
 from tests.diffusion.test_training import RECIPE, open_training
 
 BASES = ("sd15", "sdxl")

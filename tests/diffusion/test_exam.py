@@ -13,7 +13,6 @@ import torch
 
 from modelsheet.diffusion import rival
 from modelsheet.diffusion.contestant import Script, Taught, differing_variants
-from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.doll import Doll, prompt_for
 from modelsheet.diffusion.exam import Exam, Result
 from modelsheet.diffusion.eyes import Eyes, Senses, clip_eyes, dino_eyes
@@ -22,6 +21,7 @@ from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.diffusion.rival import Cost, Pace
 from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.diffusion.textual_inversion import TextualInversion
+from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.rgba import composite
 from tests.diffusion.conftest import view

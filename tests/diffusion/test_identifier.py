@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from modelsheet.diffusion import identifier
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.training import identifier
 from modelsheet.errors import InvalidIdentifier
 
 

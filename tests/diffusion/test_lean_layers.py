@@ -14,11 +14,11 @@ from PIL import Image
 
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.diffusion import alone
-from modelsheet.diffusion.adapter import AdapterShape
 from modelsheet.diffusion.kernels.fused_lora import FusedLora
 from modelsheet.diffusion.kernels.lean_unet import LeanResnet, LeanTransformer, make_lean
 from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.training.adapter import AdapterShape
 
 FAMILIES = ("sd15", "sdxl")
 EVERYWHERE = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=True, convolutions=True)

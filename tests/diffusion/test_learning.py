@@ -25,8 +25,8 @@ from modelsheet.api.contract import (
     TrainingOverrides,
 )
 from modelsheet.base_models.user_models import AddedModel, add_model, forget
-from modelsheet.diffusion import learning, probes
 from modelsheet.diffusion.models.identifier_embedding import read_rows
+from modelsheet.diffusion.training import session, validation
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, SteppedAside
@@ -226,8 +226,8 @@ def test_of_steps_that_score_alike_the_last_is_kept(
     kept: int,
 ) -> None:
     following = iter(scores)
-    monkeypatch.setattr(probes, "score", lambda *facts: next(following))
-    monkeypatch.setattr(learning, "probe_interval", lambda recipe, family: 2)
+    monkeypatch.setattr(validation, "score", lambda *facts: next(following))
+    monkeypatch.setattr(session, "probe_interval", lambda recipe, family: 2)
     context = Context(data_dir, f"e8{kept}{scores[0]:.0f}")
     request = learn_request(context, pictures, overrides=TrainingOverrides(training_steps=8))
 

@@ -7,7 +7,7 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
-from modelsheet.diffusion.loss import (
+from modelsheet.diffusion.training.loss import (
     add_noise,
     min_snr_weights,
     per_sample_mse,

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load
 
 from modelsheet.api.contract import LearnRequest, TrainingOverrides
-from modelsheet.diffusion.presets import recipe_for
+from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.subjects.store import ADAPTER
@@ -33,7 +33,9 @@ class Deadly(Context):
 
 def helpers() -> list[psutil.Process]:
     children = psutil.Process().children()
-    return [child for child in children if "modelsheet.diffusion.parallel" in child.cmdline()]
+    return [
+        child for child in children if "modelsheet.diffusion.training.multi_gpu" in child.cmdline()
+    ]
 
 
 def wish(context: Context, pictures: list[Image.Image], processes: int) -> LearnRequest:

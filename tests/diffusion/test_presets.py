@@ -11,8 +11,13 @@ from PIL import Image
 from modelsheet.api.contract import Family, Preset, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
-from modelsheet.diffusion.presets import Recipe, recipe_for
-from modelsheet.diffusion.probes import Prober, passes_of_probe, passes_of_step, probe_interval
+from modelsheet.diffusion.training.presets import Recipe, recipe_for
+from modelsheet.diffusion.training.validation import (
+    Prober,
+    passes_of_probe,
+    passes_of_step,
+    probe_interval,
+)
 from modelsheet.prompts.captions import Naming
 from tests.diffusion.test_training import RECIPE, open_training
 

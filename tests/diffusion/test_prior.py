@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from modelsheet.diffusion import prior
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.training import class_images
 from modelsheet.jobs.protocol import SteppedAside
 from tests.diffusion.conftest import Tiny
 
@@ -22,12 +22,12 @@ def refuse(step: int, total: int) -> None:
 def test_they_are_latents_of_the_base_s_size_and_painted_once(
     sd15: BaseModel, tmp_path: Path
 ) -> None:
-    latents, prompts = prior.class_latents(sd15, PROMPTS, tmp_path)
+    latents, prompts = class_images.class_latents(sd15, PROMPTS, tmp_path)
 
-    again, _ = prior.class_latents(sd15, PROMPTS, tmp_path, refuse)
+    again, _ = class_images.class_latents(sd15, PROMPTS, tmp_path, refuse)
 
-    assert latents.shape == (prior.CLASS_IMAGES, 4, 8, 8)
-    assert prompts == PROMPTS * (prior.CLASS_IMAGES // 2)
+    assert latents.shape == (class_images.CLASS_IMAGES, 4, 8, 8)
+    assert prompts == PROMPTS * (class_images.CLASS_IMAGES // 2)
     assert torch.equal(latents, again)
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -35,7 +35,7 @@ def test_they_are_latents_of_the_base_s_size_and_painted_once(
 def test_one_who_steps_aside_goes_on_with_the_batch_that_was_not_done(
     sd15: BaseModel, tmp_path: Path
 ) -> None:
-    whole, _ = prior.class_latents(sd15, PROMPTS, tmp_path / "calm")
+    whole, _ = class_images.class_latents(sd15, PROMPTS, tmp_path / "calm")
     cache, seen = tmp_path / "disturbed", []
 
     def step_aside(step: int, total: int) -> None:
@@ -44,38 +44,38 @@ def test_one_who_steps_aside_goes_on_with_the_batch_that_was_not_done(
             raise SteppedAside
 
     with pytest.raises(SteppedAside):
-        prior.class_latents(sd15, PROMPTS, cache, step_aside)
+        class_images.class_latents(sd15, PROMPTS, cache, step_aside)
     seen_before = len(seen)
-    resumed, _ = prior.class_latents(sd15, PROMPTS, cache, step_aside)
+    resumed, _ = class_images.class_latents(sd15, PROMPTS, cache, step_aside)
 
     assert torch.equal(resumed, whole)
-    assert len(seen) - seen_before == 2 * prior.CLASS_INFERENCE_STEPS
+    assert len(seen) - seen_before == 2 * class_images.CLASS_INFERENCE_STEPS
     assert len(list(cache.iterdir())) == 1
 
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(sd15: BaseModel, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
 
-    latents, _ = prior.class_latents(sd15, PROMPTS, tmp_path / "cache" / "pictures")
+    latents, _ = class_images.class_latents(sd15, PROMPTS, tmp_path / "cache" / "pictures")
 
-    assert len(latents) == prior.CLASS_IMAGES
+    assert len(latents) == class_images.CLASS_IMAGES
 
 
 def test_a_damaged_file_is_painted_anew(sd15: BaseModel, tmp_path: Path) -> None:
-    latents, _ = prior.class_latents(sd15, PROMPTS, tmp_path)
+    latents, _ = class_images.class_latents(sd15, PROMPTS, tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-9])
 
-    again, _ = prior.class_latents(sd15, PROMPTS, tmp_path)
+    again, _ = class_images.class_latents(sd15, PROMPTS, tmp_path)
 
     assert torch.equal(latents, again)
 
 
 def test_another_base_or_prompt_has_other_pictures(fresh: Tiny) -> None:
     base = fresh("epsilon", False)
-    before = prior._key(base, PROMPTS)
+    before = class_images._key(base, PROMPTS)
 
-    assert prior._key(base, PROMPTS[:1]) != before
+    assert class_images._key(base, PROMPTS[:1]) != before
     last = list(base.unet.parameters())[-1]
     last.data += 1e-3
-    assert prior._key(base, PROMPTS) != before
+    assert class_images._key(base, PROMPTS) != before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet.diffusion.likeness import is_as_good, score
+from modelsheet.diffusion.training.metrics import is_as_good, score
 
 BASE = 0.36  # obedience of the untuned base
 

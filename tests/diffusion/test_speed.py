@@ -13,12 +13,12 @@ from modelsheet.api.contract import LikenessPoint, TrainingOverrides
 from modelsheet.diffusion import speed, time_to_likeness
 from modelsheet.diffusion.alone import Wish
 from modelsheet.diffusion.doll import Doll
-from modelsheet.diffusion.learning import Learning
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.rival import Cost
 from modelsheet.diffusion.side_by_side import Bench
 from modelsheet.diffusion.speed import measure
 from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
+from modelsheet.diffusion.training.session import Learning
 
 
 @dataclass(frozen=True)

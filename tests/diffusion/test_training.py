@@ -14,18 +14,18 @@ from diffusers.training_utils import compute_snr
 from PIL import Image
 
 from modelsheet.api.contract import PriorKind, TrainingOverrides
-from modelsheet.diffusion import identifier
-from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
-from modelsheet.diffusion.batch import Batch, PriorExamples
-from modelsheet.diffusion.checkpoint import Checkpoint
-from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
-from modelsheet.diffusion.optimizer import rate_factor
-from modelsheet.diffusion.presets import Recipe, recipe_for
-from modelsheet.diffusion.probes import Prober
-from modelsheet.diffusion.training import Training
+from modelsheet.diffusion.training import identifier
+from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
+from modelsheet.diffusion.training.batches import Batch, PriorExamples
+from modelsheet.diffusion.training.checkpoint import Checkpoint
+from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
+from modelsheet.diffusion.training.optimizer import rate_factor
+from modelsheet.diffusion.training.presets import Recipe, recipe_for
+from modelsheet.diffusion.training.trainer import Training
+from modelsheet.diffusion.training.validation import Prober
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.prompts.captions import Naming, class_prompts
 from tests.diffusion.conftest import Tiny

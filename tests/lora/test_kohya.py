@@ -17,8 +17,8 @@ from safetensors import safe_open
 from safetensors.torch import load, load_file, save
 
 from modelsheet.api.contract import Family
-from modelsheet.diffusion.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import Factors

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import CLIPTokenizer
 
-from modelsheet.diffusion.identifier import candidates
+from modelsheet.diffusion.training.identifier import candidates
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.sprite32.vocabulary import RARE_TOKENS, build_tokenizer, caption_words
 

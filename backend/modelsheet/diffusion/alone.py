@@ -15,10 +15,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 from modelsheet.api.contract import ImageRef, LearnRequest, Preset, TrainingOverrides
-from modelsheet.diffusion.learning import Learning, Surroundings, opened
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
+from modelsheet.diffusion.training.session import Learning, Surroundings, opened
 
 _NO_BLOB = "0" * 64
 

@@ -20,8 +20,8 @@ from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.decoder_correction import corrected
-from modelsheet.diffusion.presets import recipe_for
 from modelsheet.diffusion.rival import Pace, RivalSetting
+from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.imaging.rgba import composite
 
 _WHITE = (255, 255, 255)

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 from modelsheet.diffusion.composites import Rivals
-from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.eyes import Eyes, Senses
 from modelsheet.diffusion.judge import judge
-from modelsheet.diffusion.likeness import drift, prompt_fidelity, subject_fidelity
-from modelsheet.diffusion.views import has_transparency
+from modelsheet.diffusion.training.augmentation import has_transparency
+from modelsheet.diffusion.training.dataset import image_tensor
+from modelsheet.diffusion.training.metrics import drift, prompt_fidelity, subject_fidelity
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
 

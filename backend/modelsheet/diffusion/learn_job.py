@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from modelsheet.api.contract import GeneratedImage, LearnRequest, LearnResult, Progress
-from modelsheet.diffusion.checkpoint import file_sha256, saving
-from modelsheet.diffusion.learning import Learning, LearningEvent, Surroundings, opened
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.parallel import Errand, helped, require_cards
 from modelsheet.diffusion.sampling.plain_generation import Report
+from modelsheet.diffusion.training.checkpoint import file_sha256, saving
+from modelsheet.diffusion.training.multi_gpu import Errand, helped, require_cards
+from modelsheet.diffusion.training.session import Learning, LearningEvent, Surroundings, opened
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.blob_images import read_picture, write_picture
 from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside

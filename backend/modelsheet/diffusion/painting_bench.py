@@ -30,9 +30,9 @@ from modelsheet.api.contract import (
     Region,
 )
 from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
-from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
+from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.imaging.rgba import composite, from_bgra, read_picture
 from modelsheet.jobs.protocol import Directive, Request

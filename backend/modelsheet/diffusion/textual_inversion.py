@@ -11,18 +11,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from modelsheet.api.contract import TrainingOverrides
-from modelsheet.diffusion import identifier
-from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.batch import PriorExamples
 from modelsheet.diffusion.contestant import Moment, Taught
-from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
-from modelsheet.diffusion.presets import recipe_for
-from modelsheet.diffusion.probes import Prober, probe_interval
-from modelsheet.diffusion.training import Training
+from modelsheet.diffusion.training import identifier
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.batches import PriorExamples
+from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
+from modelsheet.diffusion.training.presets import recipe_for
+from modelsheet.diffusion.training.trainer import Training
+from modelsheet.diffusion.training.validation import Prober, probe_interval
 from modelsheet.prompts.captions import Naming, class_prompts
 
 STEPS = 3000  # diffusers' README of textual inversion; a budget ends it sooner

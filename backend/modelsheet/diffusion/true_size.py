@@ -22,13 +22,13 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.contract import PriorKind, TrainingOverrides
 from modelsheet.base_models.catalogue import CONFIGS, SPRITE32_WEIGHTS
-from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.batch import PriorExamples
-from modelsheet.diffusion.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.models.base_model import BaseModel, placed
-from modelsheet.diffusion.presets import recipe_for
-from modelsheet.diffusion.training import Training
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.batches import PriorExamples
+from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
+from modelsheet.diffusion.training.presets import recipe_for
+from modelsheet.diffusion.training.trainer import Training
 from modelsheet.prompts.captions import Naming, class_prompts
 
 _WINDOW = 77  # tokens

@@ -6,7 +6,12 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from modelsheet.diffusion.loss import add_noise, stratified_timesteps, target_for, weighted_loss
+from modelsheet.diffusion.training.loss import (
+    add_noise,
+    stratified_timesteps,
+    target_for,
+    weighted_loss,
+)
 from modelsheet.sprite32.clip import tokenize
 from modelsheet.sprite32.device import Accelerator
 from modelsheet.sprite32.pool import PicturePool

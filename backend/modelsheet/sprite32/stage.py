@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from modelsheet.diffusion.checkpoint import newest_checkpoint, write_checkpoint
-from modelsheet.diffusion.optimizer import optimizer_tensors, restore_optimizer
+from modelsheet.diffusion.training.checkpoint import newest_checkpoint, write_checkpoint
+from modelsheet.diffusion.training.optimizer import optimizer_tensors, restore_optimizer
 
 _logger = logging.getLogger(__name__)
 _CHECKPOINT_EVERY_S = 180.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from modelsheet.diffusion.adapter import LearningAdapter
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.training.adapter import LearningAdapter
 
 
 class Conditioning:

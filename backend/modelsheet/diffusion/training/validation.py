@@ -12,20 +12,20 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import Family, LikenessPoint
-from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.dataset import image_tensor
-from modelsheet.diffusion.likeness import (
+from modelsheet.diffusion.models.base_model import BaseModel, evaluating
+from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.sampling.plain_generation import Painting, as_pictures, sample_latents
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.augmentation import has_transparency
+from modelsheet.diffusion.training.dataset import image_tensor
+from modelsheet.diffusion.training.metrics import (
     drift,
     prompt_fidelity,
     score,
     subject_fidelity,
     text_drift,
 )
-from modelsheet.diffusion.models.base_model import BaseModel, evaluating
-from modelsheet.diffusion.models.clip import Clip
-from modelsheet.diffusion.presets import Recipe
-from modelsheet.diffusion.sampling.plain_generation import Painting, as_pictures, sample_latents
-from modelsheet.diffusion.views import has_transparency
+from modelsheet.diffusion.training.presets import Recipe
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite

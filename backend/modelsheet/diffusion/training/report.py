@@ -11,9 +11,9 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from modelsheet.api.contract import LearnReport, LikenessPoint
-from modelsheet.diffusion.adapter import LEARNING, LearningAdapter
-from modelsheet.diffusion.likeness import is_as_good
-from modelsheet.diffusion.presets import Recipe
+from modelsheet.diffusion.training.adapter import LEARNING, LearningAdapter
+from modelsheet.diffusion.training.metrics import is_as_good
+from modelsheet.diffusion.training.presets import Recipe
 from modelsheet.prompts.captions import Naming
 
 # Measured on a drawn test subject with sprite32: 60 steps of balanced drift by .005, the text by

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from prodigyopt import Prodigy
 
-from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.presets import Recipe
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.presets import Recipe
 
 _WEIGHT_DECAY = 1e-2  # diffusers' scripts; next to nothing at these rates
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from modelsheet.api.contract import Family, OptimizerName, Preset, PriorKind, TrainingOverrides
 from modelsheet.base_models.families import BALANCED, WRITE_UP, training_steps
-from modelsheet.diffusion.adapter import AdapterShape
+from modelsheet.diffusion.training.adapter import AdapterShape
 from modelsheet.errors import InvalidRequest
 
 

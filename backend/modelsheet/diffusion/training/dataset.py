@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.bucket import bucket_for
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.views import View, has_transparency, views_of
+from modelsheet.diffusion.training.aspect_buckets import bucket_for
+from modelsheet.diffusion.training.augmentation import View, has_transparency, views_of
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.rgba import composite, crop_to_content, enlarge_pixels, is_empty, resize
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from modelsheet.diffusion.dataset import Instance
-from modelsheet.diffusion.loss import stratified_timesteps
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.presets import Recipe
+from modelsheet.diffusion.training.dataset import Instance
+from modelsheet.diffusion.training.loss import stratified_timesteps
+from modelsheet.diffusion.training.presets import Recipe
 
 
 @dataclass(frozen=True)

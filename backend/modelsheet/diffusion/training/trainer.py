@@ -10,22 +10,22 @@ from typing import Any
 
 import torch
 
-from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.batch import Batch, BatchSource, PriorExamples
-from modelsheet.diffusion.checkpoint import Checkpoint
-from modelsheet.diffusion.company import Company
-from modelsheet.diffusion.conditioning import Conditioning
-from modelsheet.diffusion.dataset import Instance
-from modelsheet.diffusion.loss import add_noise, per_sample_mse, target_for, weighted_loss
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.optimizer import (
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.batches import Batch, BatchSource, PriorExamples
+from modelsheet.diffusion.training.checkpoint import Checkpoint
+from modelsheet.diffusion.training.conditioning import Conditioning
+from modelsheet.diffusion.training.dataset import Instance
+from modelsheet.diffusion.training.loss import add_noise, per_sample_mse, target_for, weighted_loss
+from modelsheet.diffusion.training.optimizer import (
     make_optimizer,
     optimizer_numbers,
     optimizer_tensors,
     restore_optimizer,
     set_rates,
 )
-from modelsheet.diffusion.presets import Recipe
+from modelsheet.diffusion.training.presets import Recipe
+from modelsheet.diffusion.training.process_group import Company
 from modelsheet.errors import LearningDiverged, UnsafeModel
 
 _MAX_GRADIENT_NORM = 1.0

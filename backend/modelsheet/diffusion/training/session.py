@@ -16,28 +16,29 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
-from modelsheet.diffusion import class_noun, diagnosis, identifier
-from modelsheet.diffusion.adapter import LearningAdapter
-from modelsheet.diffusion.batch import PriorExamples
-from modelsheet.diffusion.checkpoint import (
+from modelsheet.diffusion.kernels.packed_conv2d import packed
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.models.decoder_correction import Correction, corrected, correction_tensors
+from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
+from modelsheet.diffusion.sampling.plain_generation import Report
+from modelsheet.diffusion.training import class_noun, identifier
+from modelsheet.diffusion.training import report as diagnosis
+from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.batches import PriorExamples
+from modelsheet.diffusion.training.checkpoint import (
     Checkpoint,
     newest_checkpoint,
     saving,
     write_checkpoint,
 )
-from modelsheet.diffusion.dataset import encode_instances, prepare_pictures, warnings_for
-from modelsheet.diffusion.decoder_lessons import learn_correction
-from modelsheet.diffusion.kernels.packed_conv2d import packed
-from modelsheet.diffusion.likeness import is_as_good
-from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip import Clip
-from modelsheet.diffusion.models.decoder_correction import Correction, corrected, correction_tensors
-from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
-from modelsheet.diffusion.presets import Recipe, recipe_for
-from modelsheet.diffusion.prior import class_latents
-from modelsheet.diffusion.probes import Prober, probe_interval
-from modelsheet.diffusion.sampling.plain_generation import Report
-from modelsheet.diffusion.training import StepReport, Training
+from modelsheet.diffusion.training.class_images import class_latents
+from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures, warnings_for
+from modelsheet.diffusion.training.decoder import learn_correction
+from modelsheet.diffusion.training.metrics import is_as_good
+from modelsheet.diffusion.training.presets import Recipe, recipe_for
+from modelsheet.diffusion.training.trainer import StepReport, Training
+from modelsheet.diffusion.training.validation import Prober, probe_interval
 from modelsheet.errors import InvalidRequest
 from modelsheet.prompts.captions import Naming, caption_of, class_prompts
 

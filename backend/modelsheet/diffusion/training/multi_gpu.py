@@ -21,10 +21,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 from modelsheet.api.contract import LearnRequest
-from modelsheet.diffusion.company import company
-from modelsheet.diffusion.learning import Learning, Surroundings, opened
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.library_logging import keep_libraries_quiet
+from modelsheet.diffusion.training.process_group import company
+from modelsheet.diffusion.training.session import Learning, Surroundings, opened
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 
 _MEETING = "meeting"
@@ -85,7 +85,7 @@ def require_cards(device: torch.device, processes: int) -> None:
 def _helper(file: Path, rank: int) -> Iterator[subprocess.Popen[bytes]]:
     path = os.pathsep.join(entry for entry in sys.path if entry)
     with subprocess.Popen(
-        [sys.executable, "-m", "modelsheet.diffusion.parallel", str(file), str(rank)],
+        [sys.executable, "-m", "modelsheet.diffusion.training.multi_gpu", str(file), str(rank)],
         stdin=subprocess.PIPE,
         cwd=file.parent,
         env={**os.environ, "PYTHONPATH": path},

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.decoder_correction import Correction
-from modelsheet.diffusion.views import View, views_of
+from modelsheet.diffusion.training.augmentation import View, views_of
+from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS
 from modelsheet.sprite32.autoencoder import FIGURE_WEIGHT, decoding_error, disturbed
 from modelsheet.sprite32.figures import RECOLOURING_GAINS

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import ClassNounGuess, Family
-from modelsheet.diffusion.dataset import image_tensor
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import InvalidClassNoun
 from modelsheet.imaging.rgba import composite
 from modelsheet.prompts.captions import background_words

@@ -1,0 +1,1 @@
+"""Learn a subject: DreamBooth with LoRA."""

@@ -26,16 +26,16 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
 from modelsheet.base_models.diffusers_folder import changed_ns
-from modelsheet.diffusion.cast import Cast
 from modelsheet.diffusion.generate_job import generate
+from modelsheet.diffusion.generation.adapters import Garment
+from modelsheet.diffusion.generation.image_generator import Studio
+from modelsheet.diffusion.generation.scene import Cast
 from modelsheet.diffusion.learn_job import learn
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
-from modelsheet.diffusion.painter import Studio
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.training.session import Surroundings
-from modelsheet.diffusion.wardrobe import Garment
 from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.jobs.blob_images import read_picture

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from modelsheet.diffusion.generation.adapters import Garment, Outfit, Wardrobe
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
-from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from tests.diffusion.test_training import RECIPE, SHAPE, open_training
 
 PROMPT = "a photo of qzw imp"
@@ -105,7 +105,7 @@ def test_what_was_worn_before_leaves_no_trace(
 def test_beyond_the_most_adapters_the_one_not_worn_for_longest_goes(
     wardrobe: Wardrobe, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelsheet.diffusion.wardrobe._MOST_ADAPTERS", 2)
+    monkeypatch.setattr("modelsheet.diffusion.generation.adapters._MOST_ADAPTERS", 2)
     bare = outputs(wardrobe.base)
     second, third = (
         Path(shutil.copy(saved, tmp_path / name)) for name in ("2.safetensors", "3.safetensors")

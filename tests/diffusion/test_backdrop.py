@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from modelsheet.diffusion.backdrop import backdrop_for, farthest
+from modelsheet.diffusion.generation.background_colour import backdrop_for, farthest
 
 
 def figure(colour: tuple[int, int, int]) -> Image.Image:

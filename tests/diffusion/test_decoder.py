@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
 from modelsheet.diffusion.alone import Wish, learning_of
+from modelsheet.diffusion.generation.adapters import Garment, Outfit, Wardrobe
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.decoder_correction import (
     Correction,
@@ -26,7 +27,6 @@ from modelsheet.diffusion.models.decoder_correction import (
 from modelsheet.diffusion.training import decoder
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.decoder import learn_correction
-from modelsheet.diffusion.wardrobe import Garment, Outfit, Wardrobe
 from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite
 from modelsheet.jobs.protocol import SteppedAside

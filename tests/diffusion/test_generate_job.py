@@ -20,11 +20,11 @@ from modelsheet.api.contract import (
     PixelArt,
     Region,
 )
-from modelsheet.diffusion.canvas import open_canvas
-from modelsheet.diffusion.cast import Cast, set_scene
 from modelsheet.diffusion.generate_job import generate
+from modelsheet.diffusion.generation.canvas import open_canvas
+from modelsheet.diffusion.generation.image_generator import Painter, Studio
+from modelsheet.diffusion.generation.scene import Cast, set_scene
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.painter import Painter, Studio
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.prompts.variations import plan

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from modelsheet.api.contract import GenerateRequest
-from modelsheet.diffusion.backdrop import Backdrop
-from modelsheet.diffusion.cutting import Cutter
-from modelsheet.diffusion.matting import Matting
+from modelsheet.diffusion.generation.background_colour import Backdrop
+from modelsheet.diffusion.generation.background_removal import Cutter
+from modelsheet.diffusion.generation.matting import Matting
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.imaging.rgba import composite, resize

@@ -15,11 +15,17 @@ from modelsheet.api.contract import (
     Recipe,
     SamplerName,
 )
-from modelsheet.diffusion.canvas import Canvas, check_pixel_art, open_canvas, settle, untouched
-from modelsheet.diffusion.cast import Casting, Scene, set_scene
-from modelsheet.diffusion.cutting import Cutter
+from modelsheet.diffusion.generation.background_removal import Cutter
+from modelsheet.diffusion.generation.canvas import (
+    Canvas,
+    check_pixel_art,
+    open_canvas,
+    settle,
+    untouched,
+)
+from modelsheet.diffusion.generation.image_generator import Painter, Studio
+from modelsheet.diffusion.generation.scene import Casting, Scene, set_scene
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.painter import Painter, Studio
 from modelsheet.diffusion.sampling.samplers import (
     check_steps,
     own_sampler,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from modelsheet.api.contract import Family, GenerateRequest, SubjectUse
-from modelsheet.diffusion.backdrop import Backdrop, backdrop_for
-from modelsheet.diffusion.wardrobe import Garment, Outfit
+from modelsheet.diffusion.generation.adapters import Garment, Outfit
+from modelsheet.diffusion.generation.background_colour import Backdrop, backdrop_for
 from modelsheet.prompts.syntax import choose_wildcards
 from modelsheet.prompts.variations import Shot
 

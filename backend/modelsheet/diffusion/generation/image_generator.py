@@ -10,19 +10,19 @@ import torch
 from PIL import Image
 
 from modelsheet.api.contract import GeneratedImage, GenerateRequest, Progress, SamplerName
-from modelsheet.diffusion.canvas import Canvas, start_on
-from modelsheet.diffusion.cast import Scene
-from modelsheet.diffusion.cutting import Cutter
-from modelsheet.diffusion.memory_ladder import MemoryLadder
+from modelsheet.diffusion.generation.adapters import Wardrobe
+from modelsheet.diffusion.generation.background_removal import Cutter
+from modelsheet.diffusion.generation.canvas import Canvas, start_on
+from modelsheet.diffusion.generation.latent_preview import PreviewDecoder
+from modelsheet.diffusion.generation.oom_fallback import MemoryLadder
+from modelsheet.diffusion.generation.scene import Scene
+from modelsheet.diffusion.generation.seamless_tiling import edges_joined
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.decoder_correction import Correction, corrected, decode_places
 from modelsheet.diffusion.models.prompt_encoding import stack
-from modelsheet.diffusion.preview import PreviewDecoder
 from modelsheet.diffusion.sampling.denoise import Look, Run, Start, View, denoise, first_step
 from modelsheet.diffusion.sampling.plain_generation import as_pictures, draw_noise
 from modelsheet.diffusion.sampling.samplers import make_sampler
-from modelsheet.diffusion.tiling import edges_joined
-from modelsheet.diffusion.wardrobe import Wardrobe
 from modelsheet.errors import Cancelled
 from modelsheet.imaging.rgba import Colour
 from modelsheet.jobs.blob_images import write_picture

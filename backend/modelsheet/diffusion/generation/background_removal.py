@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from modelsheet.api.contract import CutOut, GenerateRequest
-from modelsheet.diffusion.backdrop import Backdrop
-from modelsheet.diffusion.matting import Matting
+from modelsheet.diffusion.generation.background_colour import Backdrop
+from modelsheet.diffusion.generation.matting import Matting
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.keying import is_flat, key_out

@@ -1,0 +1,1 @@
+"""Generate images of subjects from a request."""

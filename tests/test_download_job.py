@@ -12,10 +12,10 @@ import pytest
 from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
 from modelsheet.base_models.download_sources import DOWNLOADS
 from modelsheet.base_models.listing import list_models
-from modelsheet.download_job import download
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.files.safetensors_file import encode
 from modelsheet.jobs.protocol import Directive, SteppedAside
+from modelsheet.worker.download_job import download
 from tests.fake_hub import Hub, running
 
 CLIP = DownloadRequest(model="clip")

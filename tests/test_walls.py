@@ -16,7 +16,9 @@ BACKEND = ROOT / "backend"
 PLUGIN = ROOT / "krita_plugin"
 
 LEARNING = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
-LEARNING_ROOMS = frozenset({"modelsheet.diffusion", "modelsheet.worker", "modelsheet.sprite32"})
+LEARNING_ROOMS = frozenset(
+    {"modelsheet.diffusion", "modelsheet.worker.runner", "modelsheet.sprite32"}
+)
 SERVICE_ROOM = frozenset({"modelsheet.service"})
 TORCH_FREE = frozenset(
     {"modelsheet.service", "modelsheet.subjects.store", "modelsheet.api.contract"}

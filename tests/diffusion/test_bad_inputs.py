@@ -24,7 +24,7 @@ from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.training.validation import Prober
 from modelsheet.prompts.captions import Naming
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
-from modelsheet.worker import Worker
+from modelsheet.worker.runner import Worker
 from tests.diffusion.test_learning import Context, learn_request
 
 

@@ -30,7 +30,7 @@ from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite
 from modelsheet.jobs.protocol import SteppedAside
-from modelsheet.worker import Worker
+from modelsheet.worker.runner import Worker
 from tests.diffusion.test_learning import Context
 
 _BLUE, _RED, _SKIN = (12, 0, 168, 255), (230, 24, 40, 255), (240, 190, 160, 255)

@@ -20,7 +20,6 @@ from modelsheet.api.contract import (
     PixelArt,
     Region,
 )
-from modelsheet.diffusion.generate_job import generate
 from modelsheet.diffusion.generation.canvas import open_canvas
 from modelsheet.diffusion.generation.image_generator import Painter, Studio
 from modelsheet.diffusion.generation.scene import Cast, set_scene
@@ -28,6 +27,7 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.prompts.variations import plan
+from modelsheet.worker.generate_job import generate
 from tests.diffusion.matting_graph import write_graph
 from tests.diffusion.test_learning import Context
 

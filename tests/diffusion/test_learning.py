@@ -33,7 +33,7 @@ from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.sprite32.tiles import TileSet
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
-from modelsheet.worker import Worker
+from modelsheet.worker.runner import Worker
 from tests.diffusion.tiny import write_sd15
 
 BRIEF = TrainingOverrides(training_steps=4)

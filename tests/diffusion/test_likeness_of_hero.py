@@ -13,7 +13,7 @@ from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnReques
 from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.pixel_distance import shifted_distances
 from modelsheet.imaging.rgba import composite, from_bgra
-from modelsheet.worker import Worker
+from modelsheet.worker.runner import Worker
 from tests.diffusion.test_learning import Context, learn
 from tests.paths import HERO
 

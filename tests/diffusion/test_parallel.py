@@ -15,7 +15,7 @@ from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.subjects.store import ADAPTER
-from modelsheet.worker import Worker
+from modelsheet.worker.runner import Worker
 from tests.diffusion.test_learning import Context, learn, learn_request
 
 STEPS = 5

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.krita import harness
 from tests.paths import ROOT
 
-RUNNER = "modelsheet.worker:make_runner"
+RUNNER = "modelsheet.worker.runner:make_runner"
 PATIENCE_S = 900
 
 

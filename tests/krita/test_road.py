@@ -15,7 +15,7 @@ CENTRE = (150 + 60 // 2, 40 + 80 // 2)  # of the selection in steps/road.py
 REFERENCES = sorted(SHARED_DATA.glob("dollhouse/01-*/references"), key=str)
 
 
-REAL = "modelsheet.worker:make_runner"
+REAL = "modelsheet.worker.runner:make_runner"
 PATIENCE_S = 1500  # learning takes one minute, and many on a machine with other work
 
 

@@ -29,7 +29,7 @@ from modelsheet.imaging.rgba import to_bgra
 from modelsheet.service.caller import OPERATOR
 from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service
-from modelsheet.worker import Worker
+from modelsheet.worker.runner import Worker
 
 _SIDE = 32  # px
 

@@ -38,7 +38,7 @@ from modelsheet.imaging.rgba import composite, from_bgra, read_picture
 from modelsheet.jobs.protocol import Directive, Request
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
-from modelsheet.worker import Worker, make_runner
+from modelsheet.worker.runner import Worker, make_runner
 
 _WHITE = (255, 255, 255)
 _SCALES = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]

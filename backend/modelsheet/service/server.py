@@ -41,7 +41,7 @@ from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 
 _log = logging.getLogger(__name__)
-DEFAULT_RUNNER = "modelsheet.worker:make_runner"
+DEFAULT_RUNNER = "modelsheet.worker.runner:make_runner"
 _LONGEST_END_S = 30.0  # of a service that was told to end: its last checkpoint takes a while
 _LOOK_EVERY_S = 0.2
 

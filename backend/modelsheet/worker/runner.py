@@ -26,23 +26,23 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
 from modelsheet.base_models.diffusers_folder import changed_ns
-from modelsheet.diffusion.generate_job import generate
 from modelsheet.diffusion.generation.adapters import Garment
 from modelsheet.diffusion.generation.image_generator import Studio
 from modelsheet.diffusion.generation.scene import Cast
-from modelsheet.diffusion.learn_job import learn
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.training.session import Surroundings
-from modelsheet.download_job import download
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.jobs.blob_images import read_picture
 from modelsheet.jobs.protocol import JobContext, Request, Result, Warm
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.prompts.expansion import ExpandedPrompt, expand
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.worker.download_job import download
+from modelsheet.worker.generate_job import generate
+from modelsheet.worker.learn_job import learn
 
 _log = logging.getLogger(__name__)
 

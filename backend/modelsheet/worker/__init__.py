@@ -1,0 +1,1 @@
+"""Run jobs in a worker process: learn, generate, download."""

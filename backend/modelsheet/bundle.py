@@ -19,9 +19,9 @@ import modelsheet
 from modelsheet import doctor
 from modelsheet.connection_file import read_connection
 from modelsheet.errors import InvalidRequest, ModelsheetError
+from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.job import Value
 from modelsheet.service.records import Records
-from modelsheet.service.tokens import TokenStore
 from modelsheet.settings import Settings
 
 _LOGS = ("service.log", "worker.log", "audit.log", "start.log", "started-by-krita.log")

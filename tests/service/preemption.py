@@ -26,7 +26,7 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import list_base_models
 from modelsheet.imaging.rgba import to_bgra
-from modelsheet.service.caller import OPERATOR
+from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service
 from modelsheet.worker.runner import Worker

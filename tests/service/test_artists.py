@@ -14,10 +14,10 @@ from flask.testing import FlaskClient
 
 from modelsheet.errors import ModelsheetError
 from modelsheet.service.app import create_app
+from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.operations import Operation
 from modelsheet.service.routes import OPERATIONS
 from modelsheet.service.service import Service
-from modelsheet.service.tokens import TokenStore
 from tests.service.live import generate_request, learn_request
 from tests.service.test_dispatcher import wait_for_state
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from modelsheet.service.app import create_app
-from modelsheet.service.caller import OPERATOR
+from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.listening import listen
 from modelsheet.service.service import Service
 from tests.service.live import SHA

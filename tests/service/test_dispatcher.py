@@ -15,7 +15,7 @@ from modelsheet.api.contract import (
     TrainingOverrides,
 )
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.caller import OPERATOR
+from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.service import Service
 from tests.service.live import SHA
 from tests.service.toy_runner import STEPS, undisturbed_adapter

@@ -17,8 +17,8 @@ from modelsheet.api.contract import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode
 from modelsheet.service.app import create_app
+from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.blobs import BlobStore
-from modelsheet.service.caller import OPERATOR, Caller
 from modelsheet.service.ledger import Ledger
 from modelsheet.service.parcels import Parcels
 from modelsheet.service.service import Service

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelsheet.errors import Busy
-from modelsheet.service.caller import OPERATOR, Caller
+from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service
 from tests.service.live import PIXELS

@@ -9,7 +9,7 @@ from modelsheet.api.contract import JobView, QueueView
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.admission import Admission
-from modelsheet.service.caller import Caller
+from modelsheet.service.auth.caller import Caller
 from modelsheet.service.gate import Gate
 from modelsheet.service.job import Job
 from modelsheet.service.ledger import Ledger

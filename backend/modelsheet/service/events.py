@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from modelsheet.api.contract import Event, EventPage, JobView
-from modelsheet.service.caller import OPERATOR, Caller
+from modelsheet.service.auth.caller import OPERATOR, Caller
 
 _BUSY_RETRY_MS = 1000
 _MOST_KEPT = 300  # jobs, so that memory stays flat

@@ -18,7 +18,7 @@ from modelsheet.api.contract import (
     TokenView,
 )
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.caller import Caller
+from modelsheet.service.auth.caller import Caller
 from modelsheet.service.service import Service
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Conflict, NotFound
 from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.service.auth.caller import Caller
 from modelsheet.service.blobs import BlobStore
-from modelsheet.service.caller import Caller
 from modelsheet.service.ledger import Ledger
 from modelsheet.subjects.archive import Parcel, id_of_copy, pack, picture_of
 from modelsheet.subjects.store import SubjectRecord, SubjectStore

@@ -37,7 +37,7 @@ from modelsheet.api.contract import (
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.caller import Caller
+from modelsheet.service.auth.caller import Caller
 from modelsheet.service.exchange_routes import EXCHANGE
 from modelsheet.service.job import REQUEST
 from modelsheet.service.job_routes import (

@@ -32,8 +32,9 @@ from modelsheet.errors import NotFound
 from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.admission import Admission
+from modelsheet.service.auth.caller import OPERATOR, Caller
+from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.blobs import BlobStore
-from modelsheet.service.caller import OPERATOR, Caller
 from modelsheet.service.desk import Desk
 from modelsheet.service.dispatcher import Dispatcher, Timings
 from modelsheet.service.estimates import Estimates
@@ -47,7 +48,6 @@ from modelsheet.service.parcels import Parcels
 from modelsheet.service.publication import Publisher
 from modelsheet.service.reserve import Reserve
 from modelsheet.service.stats import stats_of
-from modelsheet.service.tokens import TokenStore
 from modelsheet.service.wishes import MAX_QUEUED
 from modelsheet.subjects.archive import SUFFIX
 from modelsheet.subjects.lora_exchange import (

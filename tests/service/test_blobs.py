@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelsheet.errors import Conflict, NotFound
-from modelsheet.service.blobs import BlobStore
+from modelsheet.service.storage.blobs import BlobStore
 
 
 def test_a_blob_is_found_under_its_sha256(tmp_path: Path) -> None:

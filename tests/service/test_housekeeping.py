@@ -12,10 +12,10 @@ import pytest
 
 from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest
 from modelsheet.service import housekeeping
-from modelsheet.service.blobs import BlobStore
 from modelsheet.service.housekeeping import Housekeeping
 from modelsheet.service.ledger import Ledger
-from modelsheet.service.reserve import Reserve
+from modelsheet.service.storage.blobs import BlobStore
+from modelsheet.service.storage.disk_reserve import Reserve
 from modelsheet.subjects.store import SubjectStore
 
 Age = Callable[[str], None]

@@ -21,7 +21,7 @@ from modelsheet.jobs.protocol import Request
 from modelsheet.prompts.expansion import expand
 from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.auth.caller import Caller
-from modelsheet.service.blobs import BlobStore
+from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import SubjectStore, require_handle
 
 _BYTES_PER_PIXEL = 4

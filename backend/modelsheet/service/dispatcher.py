@@ -36,8 +36,8 @@ from modelsheet.service.ledger import Ledger, StaleReport
 from modelsheet.service.outcomes import Outcomes, as_loss
 from modelsheet.service.overview import overview
 from modelsheet.service.publication import Publisher
-from modelsheet.service.reserve import Reserve
 from modelsheet.service.steering import Run, Steering
+from modelsheet.service.storage.disk_reserve import Reserve
 from modelsheet.service.turns import Turns
 
 _log = logging.getLogger(__name__)

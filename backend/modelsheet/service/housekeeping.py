@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from modelsheet.errors import DiskFull, ModelsheetError
-from modelsheet.service.blobs import BlobStore
 from modelsheet.service.ledger import Ledger
+from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import SubjectStore
 
 _log = logging.getLogger(__name__)

@@ -34,7 +34,6 @@ from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.admission import Admission
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore
-from modelsheet.service.blobs import BlobStore
 from modelsheet.service.desk import Desk
 from modelsheet.service.dispatcher import Dispatcher, Timings
 from modelsheet.service.estimates import Estimates
@@ -46,8 +45,9 @@ from modelsheet.service.ledger import Ledger
 from modelsheet.service.operations import MAX_JSON_BYTES
 from modelsheet.service.parcels import Parcels
 from modelsheet.service.publication import Publisher
-from modelsheet.service.reserve import Reserve
 from modelsheet.service.stats import stats_of
+from modelsheet.service.storage.blobs import BlobStore
+from modelsheet.service.storage.disk_reserve import Reserve
 from modelsheet.service.wishes import MAX_QUEUED
 from modelsheet.subjects.archive import SUFFIX
 from modelsheet.subjects.lora_exchange import (

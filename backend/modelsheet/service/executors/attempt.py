@@ -14,7 +14,6 @@ from pathlib import Path
 from modelsheet.api.contract import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
 from modelsheet.jobs.protocol import Directive, Runner, SteppedAside
-from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.port import (
     Advanced,
     Assignment,
@@ -23,6 +22,7 @@ from modelsheet.service.executors.port import (
     Report,
     StoppedEarly,
 )
+from modelsheet.service.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.05

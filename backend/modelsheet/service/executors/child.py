@@ -22,10 +22,10 @@ from typing import IO
 from pydantic import BaseModel
 
 from modelsheet.jobs.protocol import Runner, RunnerFactory
-from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt, carry_out
 from modelsheet.service.executors.frames import read_frame, write_frame
 from modelsheet.service.executors.port import ORDER, Assignment, Beat
+from modelsheet.service.storage.blobs import BlobStore
 
 _BEAT_INTERVAL_S = 1.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -15,7 +15,6 @@ import modelsheet
 from modelsheet.api.contract import JobError, WorkerView
 from modelsheet.errors import DiskFull
 from modelsheet.jobs.protocol import Directive, Warm
-from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.luggage import Files, Luggage, keep_only, write_files
 from modelsheet.service.executors.port import (
     Advanced,
@@ -27,6 +26,7 @@ from modelsheet.service.executors.port import (
 )
 from modelsheet.service.executors.ray_messages import FROM_ACTOR, FromActor, Hello, Kept
 from modelsheet.service.executors.vitals import Patience, Vitals
+from modelsheet.service.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
 _NEWS_WAIT_S = 1.0

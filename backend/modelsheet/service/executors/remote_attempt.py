@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from modelsheet.api.contract import Progress
-from modelsheet.service.blobs import BlobStore
 from modelsheet.service.executors.attempt import Attempt
 from modelsheet.service.executors.luggage import Files, read_folder
 from modelsheet.service.executors.port import (
@@ -22,6 +21,7 @@ from modelsheet.service.executors.port import (
     StoppedEarly,
 )
 from modelsheet.service.executors.ray_messages import FromActor, Kept
+from modelsheet.service.storage.blobs import BlobStore
 
 _KEEP_INTERVAL_S = 0.5  # between looks for a new checkpoint
 Item = tuple[int, str, Files]  # number, message as JSON, and the files that belong to it

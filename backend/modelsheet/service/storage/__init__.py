@@ -1,0 +1,1 @@
+"""Blobs by hash, and the disk space kept in reserve."""

@@ -20,8 +20,8 @@ from modelsheet import doctor
 from modelsheet.connection_file import read_connection
 from modelsheet.errors import InvalidRequest, ModelsheetError
 from modelsheet.service.auth.tokens import TokenStore
-from modelsheet.service.job import Value
-from modelsheet.service.records import Records
+from modelsheet.service.queue.backup import Records
+from modelsheet.service.queue.job import Value
 from modelsheet.settings import Settings
 
 _LOGS = ("service.log", "worker.log", "audit.log", "start.log", "started-by-krita.log")

@@ -23,7 +23,7 @@ from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, list_base_model
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.equipment import LIBRARIES, installed_version
 from modelsheet.errors import NotFound
-from modelsheet.service.database import journal_mode
+from modelsheet.service.queue.database import journal_mode
 from modelsheet.settings import Settings
 
 State = Literal["ok", "note", "missing"]

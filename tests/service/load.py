@@ -24,8 +24,8 @@ import psutil
 import requests
 
 from modelsheet.api.contract import TERMINAL_STATES, GenerateRequest, Progress
-from modelsheet.service.ledger import Ledger
-from modelsheet.service.wishes import MAX_QUEUED
+from modelsheet.service.queue.job_commands import MAX_QUEUED
+from modelsheet.service.queue.job_store import Ledger
 from tests.service.live import SHA, LiveService, generate_request, learn_request
 
 _BATCH = 50  # jobs that wait at once

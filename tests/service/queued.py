@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelsheet.api.contract import JobView, Progress
-from modelsheet.service.job import PRIORITIES, Job, Kind
+from modelsheet.service.queue.job import PRIORITIES, Job, Kind
 
 
 def queued_job(owner: str, number: int, kind: Kind = "generate") -> Job:

@@ -8,8 +8,8 @@ from typing import get_args
 from flask.testing import FlaskClient
 
 from modelsheet.api.contract import Estimate, LearnRequest, LearnResult, Preset
-from modelsheet.service.estimates import Estimates
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.estimates import Estimates
+from modelsheet.service.queue.job_store import Ledger
 from tests.service.live import learn_request
 from tests.service.toy_runner import TOY_MODEL
 

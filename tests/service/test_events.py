@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from modelsheet.api.contract import JobView, Progress
-from modelsheet.service.events import EventLog
+from modelsheet.service.queue.events import EventLog
 
 
 def view(job_id: str = "a", step: int = 0) -> JobView:

@@ -13,7 +13,7 @@ import pytest
 from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest
 from modelsheet.service import housekeeping
 from modelsheet.service.housekeeping import Housekeeping
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.storage.disk_reserve import Reserve
 from modelsheet.subjects.store import SubjectStore

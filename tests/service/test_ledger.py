@@ -20,8 +20,8 @@ from modelsheet.api.contract import (
     Progress,
 )
 from modelsheet.errors import Conflict, IdempotencyConflict, ModelsheetError, NotFound
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger, StaleReport
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger, StaleReport
 from tests.service.live import SHA
 
 REQUEST = GenerateRequest(prompt="a hill")

@@ -19,8 +19,8 @@ from modelsheet.api.contract import (
 )
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import MAX_ATTEMPTS, Ledger, StaleReport
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import MAX_ATTEMPTS, Ledger, StaleReport
 from tests.service.live import SHA
 
 PAINT = GenerateRequest(prompt="a hill")

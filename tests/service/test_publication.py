@@ -10,9 +10,9 @@ import pytest
 
 from modelsheet.api.contract import ImageRef, LearnRequest, LearnResult
 from modelsheet.files.manifest import MANIFEST
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger, StaleReport
-from modelsheet.service.publication import Publisher
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger, StaleReport
+from modelsheet.service.queue.publication import Publisher
 from modelsheet.subjects.store import SubjectStore
 from tests.service.live import SHA
 from tests.service.subject import stage_subject

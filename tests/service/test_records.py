@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from modelsheet.api.contract import GenerateRequest, GenerateResult, ImageRef, LearnRequest
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger
 from tests.service.live import SHA
 
 PAINT = GenerateRequest(prompt="a hill")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from modelsheet.service.job import Job
+from modelsheet.service.queue.job import Job
 from modelsheet.service.shares import Shares
 from tests.service.queued import queued_job
 

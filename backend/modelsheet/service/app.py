@@ -9,10 +9,10 @@ from collections.abc import Callable
 from flask import Flask, Response, jsonify
 
 from modelsheet.service.access import install_access
-from modelsheet.service.database import is_damage
 from modelsheet.service.openapi import document
 from modelsheet.service.operations import install_operations
 from modelsheet.service.problems import install_problems, problem
+from modelsheet.service.queue.database import is_damage
 from modelsheet.service.routes import OPERATIONS
 from modelsheet.service.service import Service
 

@@ -19,7 +19,6 @@ from modelsheet.api.contract import TERMINAL_STATES, StudioView
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.backoff import BackOff
-from modelsheet.service.database import is_damage
 from modelsheet.service.executors.port import (
     Advanced,
     Assignment,
@@ -30,12 +29,13 @@ from modelsheet.service.executors.port import (
     Silent,
     Sink,
 )
-from modelsheet.service.gate import Gate
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger, StaleReport
 from modelsheet.service.outcomes import Outcomes, as_loss
 from modelsheet.service.overview import overview
-from modelsheet.service.publication import Publisher
+from modelsheet.service.queue.database import is_damage
+from modelsheet.service.queue.hold import Gate
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger, StaleReport
+from modelsheet.service.queue.publication import Publisher
 from modelsheet.service.steering import Run, Steering
 from modelsheet.service.storage.disk_reserve import Reserve
 from modelsheet.service.turns import Turns

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from modelsheet.errors import DiskFull, ModelsheetError
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import SubjectStore
 

@@ -17,9 +17,9 @@ from modelsheet.service.executors.port import (
     Silent,
     StoppedEarly,
 )
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger
-from modelsheet.service.publication import Publisher
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.publication import Publisher
 
 _DISK_FULL = JobError(
     code=DiskFull.code,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from modelsheet.api.contract import ArtistView, StudioView, WaitView, WorkerView
-from modelsheet.service.job import Job
+from modelsheet.service.queue.job import Job
 from modelsheet.service.steering import Run
 
 

@@ -8,7 +8,7 @@ from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Conflict, NotFound
 from modelsheet.lora.base_model_keys import layout_of
 from modelsheet.service.auth.caller import Caller
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.archive import Parcel, id_of_copy, pack, picture_of
 from modelsheet.subjects.store import SubjectRecord, SubjectStore

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from modelsheet.api.contract import FieldError, Problem
 from modelsheet.api.validation_messages import complaint
 from modelsheet.errors import ModelsheetError
-from modelsheet.service.job import PRIORITIES
+from modelsheet.service.queue.job import PRIORITIES
 
 MEDIA_TYPE = "application/problem+json"
 _STATUS = {

@@ -39,7 +39,6 @@ from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.exchange_routes import EXCHANGE
-from modelsheet.service.job import REQUEST
 from modelsheet.service.job_routes import (
     add_token,
     cancel_job,
@@ -60,6 +59,7 @@ from modelsheet.service.job_routes import (
 )
 from modelsheet.service.model_routes import MODELS
 from modelsheet.service.operations import BYTES, Operation
+from modelsheet.service.queue.job import REQUEST
 from modelsheet.service.service import Service
 
 

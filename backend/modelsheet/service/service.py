@@ -31,24 +31,24 @@ from modelsheet.base_models.catalogue import family_of
 from modelsheet.errors import NotFound
 from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.service.access import MAX_BODY_BYTES, Access
-from modelsheet.service.admission import Admission
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore
-from modelsheet.service.desk import Desk
 from modelsheet.service.dispatcher import Dispatcher, Timings
-from modelsheet.service.estimates import Estimates
-from modelsheet.service.events import EventLog
 from modelsheet.service.executors.port import Executor, Sink
-from modelsheet.service.gate import Gate
 from modelsheet.service.housekeeping import Housekeeping, refuse_newer
-from modelsheet.service.ledger import Ledger
 from modelsheet.service.operations import MAX_JSON_BYTES
 from modelsheet.service.parcels import Parcels
-from modelsheet.service.publication import Publisher
-from modelsheet.service.stats import stats_of
+from modelsheet.service.queue.admission import Admission
+from modelsheet.service.queue.caller_jobs import Desk
+from modelsheet.service.queue.estimates import Estimates
+from modelsheet.service.queue.events import EventLog
+from modelsheet.service.queue.hold import Gate
+from modelsheet.service.queue.job_commands import MAX_QUEUED
+from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.publication import Publisher
+from modelsheet.service.queue.stats import stats_of
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.storage.disk_reserve import Reserve
-from modelsheet.service.wishes import MAX_QUEUED
 from modelsheet.subjects.archive import SUFFIX
 from modelsheet.subjects.lora_exchange import (
     ExportFormat,

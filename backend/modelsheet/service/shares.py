@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from modelsheet.service.job import Job
+from modelsheet.service.queue.job import Job
 
 _NEWEST = 0.3  # weight of the last job in what its kind is expected to take
 _ALIKE = 0.5  # of a job

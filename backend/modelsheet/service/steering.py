@@ -11,9 +11,9 @@ from pathlib import Path
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.backoff import BackOff
 from modelsheet.service.executors.port import Executor
-from modelsheet.service.gate import Gate
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.hold import Gate
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.turns import Turns
 
 

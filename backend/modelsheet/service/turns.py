@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelsheet.service.job import PRIORITIES, Job
+from modelsheet.service.queue.job import PRIORITIES, Job
 from modelsheet.service.shares import Shares, Warmth, no_warmth
 
 

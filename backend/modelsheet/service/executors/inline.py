@@ -12,7 +12,7 @@ from modelsheet.api.contract import WorkerView
 from modelsheet.jobs.protocol import Directive, Runner
 from modelsheet.service.executors.attempt import Attempt, carry_out
 from modelsheet.service.executors.port import Assignment, Sink
-from modelsheet.service.job import Job
+from modelsheet.service.queue.job import Job
 from modelsheet.service.storage.blobs import BlobStore
 
 

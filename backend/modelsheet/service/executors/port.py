@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from modelsheet.api.contract import JobError, JobRequest, JobResult, Model, Progress, WorkerView
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.job import Job
+from modelsheet.service.queue.job import Job
 
 
 class Assignment(Model):

@@ -35,7 +35,7 @@ from modelsheet.service.executors.port import (
 )
 from modelsheet.service.executors.vitals import Patience, Vitals
 from modelsheet.service.executors.worker_log import WorkerLog
-from modelsheet.service.job import Job
+from modelsheet.service.queue.job import Job
 
 _log = logging.getLogger(__name__)
 

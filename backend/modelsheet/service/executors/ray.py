@@ -49,7 +49,7 @@ from modelsheet.service.executors.ray_messages import (
 )
 from modelsheet.service.executors.vitals import Patience
 from modelsheet.service.executors.worker_log import WorkerLog
-from modelsheet.service.job import Job
+from modelsheet.service.queue.job import Job
 
 _log = logging.getLogger(__name__)
 _FIRST_ANSWER_S = 60.0  # from the cluster, when an earlier service left jobs running in it

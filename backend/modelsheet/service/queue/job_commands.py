@@ -9,8 +9,8 @@ import time
 from modelsheet.api.contract import TERMINAL_STATES, JobState, Progress
 from modelsheet.errors import Busy, Conflict, IdempotencyConflict
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.job import Job, Value
-from modelsheet.service.job_table import JobTable
+from modelsheet.service.queue.job import Job, Value
+from modelsheet.service.queue.table import JobTable
 
 MAX_QUEUED = 200  # for each artist
 

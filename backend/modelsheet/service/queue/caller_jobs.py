@@ -8,12 +8,12 @@ from collections.abc import Callable
 from modelsheet.api.contract import JobView, QueueView
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.admission import Admission
 from modelsheet.service.auth.caller import Caller
-from modelsheet.service.gate import Gate
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger
-from modelsheet.service.wishes import MAX_QUEUED
+from modelsheet.service.queue.admission import Admission
+from modelsheet.service.queue.hold import Gate
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_commands import MAX_QUEUED
+from modelsheet.service.queue.job_store import Ledger
 
 _audit = logging.getLogger("modelsheet.audit")
 

@@ -16,15 +16,15 @@ from pathlib import Path
 from modelsheet.api.contract import TERMINAL_STATES, JobState, JobView, Progress
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.database import open_database
-from modelsheet.service.job import PRIORITIES, Job, Value, job_from_row, title_of
-from modelsheet.service.records import (
+from modelsheet.service.queue.backup import (
     Records,
     check_rows,
     checksum_of,
     durable,
     insert_columns,
 )
+from modelsheet.service.queue.database import open_database
+from modelsheet.service.queue.job import PRIORITIES, Job, Value, job_from_row, title_of
 
 _log = logging.getLogger(__name__)
 _EVENTS_KEPT = 10_000

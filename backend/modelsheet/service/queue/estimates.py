@@ -19,7 +19,7 @@ from modelsheet.api.contract import (
 )
 from modelsheet.base_models.catalogue import family_of
 from modelsheet.base_models.families import training_steps
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.job_store import Ledger
 
 _STEP_S: dict[Family, float] = {"sprite32": 0.65}  # on one core of a processor
 _GIB = 1 << 30

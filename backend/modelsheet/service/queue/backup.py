@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from modelsheet.service.job import DURABLE, Value, job_from_row
+from modelsheet.service.queue.job import DURABLE, Value, job_from_row
 
 _log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from modelsheet.api.contract import JobError, LearnResult
 from modelsheet.errors import ModelsheetError, NotFound
 from modelsheet.jobs.protocol import Result
-from modelsheet.service.job import Job
-from modelsheet.service.ledger import Ledger
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger
 from modelsheet.subjects.store import SubjectStore
 
 _RESULT = "result.json"

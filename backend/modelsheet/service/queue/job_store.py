@@ -20,9 +20,9 @@ from pathlib import Path
 from modelsheet.api.contract import JobError, JobState, JobView, Progress
 from modelsheet.errors import WorkerCrashed
 from modelsheet.jobs.protocol import Result
-from modelsheet.service.job import Job, Value
-from modelsheet.service.job_table import JobTable
-from modelsheet.service.wishes import Wishes
+from modelsheet.service.queue.job import Job, Value
+from modelsheet.service.queue.job_commands import Wishes
+from modelsheet.service.queue.table import JobTable
 
 MAX_ATTEMPTS = 3
 _LISTED = 500

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from modelsheet.service.schema import bring_up_to_date
+from modelsheet.service.queue.schema import bring_up_to_date
 
 _log = logging.getLogger(__name__)
 

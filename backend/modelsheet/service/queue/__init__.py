@@ -1,0 +1,1 @@
+"""The durable job queue: store, events, admission, publication of results."""

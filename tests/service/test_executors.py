@@ -22,7 +22,8 @@ from modelsheet.api.contract import (
 )
 from modelsheet.jobs.protocol import Directive, Request
 from modelsheet.service.executors.inline import InlineExecutor
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     Executor,
@@ -36,7 +37,6 @@ from modelsheet.service.executors.port import (
     Sink,
     StoppedEarly,
 )
-from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.ray import Cluster, RayExecutor
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import ADAPTER

@@ -10,7 +10,7 @@ from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest, Lea
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.executors.luggage import keep_only, pack, read_folder, write_files
-from modelsheet.service.executors.port import Advanced, Assignment, Finished
+from modelsheet.service.executors.protocol import Advanced, Assignment, Finished
 from modelsheet.service.executors.ray_messages import FROM_ACTOR, Kept
 from modelsheet.service.executors.remote_attempt import Outbox
 from modelsheet.service.storage.blobs import BlobStore

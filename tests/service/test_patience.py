@@ -7,7 +7,7 @@ import time
 import pytest
 
 from modelsheet.service.backoff import BackOff
-from modelsheet.service.executors.vitals import Patience, Vitals
+from modelsheet.service.executors.watchdog import Patience, Vitals
 
 
 @pytest.mark.parametrize(

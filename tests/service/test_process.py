@@ -12,7 +12,8 @@ import pytest
 
 from modelsheet.api.contract import GenerateRequest
 from modelsheet.service.executors import process
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     Finished,
@@ -20,7 +21,6 @@ from modelsheet.service.executors.port import (
     Report,
     Silent,
 )
-from modelsheet.service.executors.process import ProcessExecutor
 
 _PATIENCE_S = 150.0
 Reports = queue.SimpleQueue[Report]

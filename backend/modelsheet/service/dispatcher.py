@@ -19,7 +19,7 @@ from modelsheet.api.contract import TERMINAL_STATES, StudioView
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.backoff import BackOff
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     Executor,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelsheet.api.contract import JobError, LearnResult
 from modelsheet.errors import DiskFull, WorkerCrashed
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.protocol import (
     Advanced,
     Failed,
     Finished,

@@ -31,10 +31,10 @@ from modelsheet.equipment import shortcomings
 from modelsheet.errors import Conflict, ModelsheetError
 from modelsheet.service.app import create_app
 from modelsheet.service.dispatcher import Timings
-from modelsheet.service.executors.port import Executor, Sink
 from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors.protocol import Executor, Sink
 from modelsheet.service.executors.ray import Cluster, RayExecutor, namespace_of
-from modelsheet.service.executors.vitals import Patience
+from modelsheet.service.executors.watchdog import Patience
 from modelsheet.service.listening import HOST, listen
 from modelsheet.service.log_files import start_log
 from modelsheet.service.service import Service

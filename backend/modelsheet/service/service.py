@@ -34,7 +34,7 @@ from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.dispatcher import Dispatcher, Timings
-from modelsheet.service.executors.port import Executor, Sink
+from modelsheet.service.executors.protocol import Executor, Sink
 from modelsheet.service.housekeeping import Housekeeping, refuse_newer
 from modelsheet.service.operations import MAX_JSON_BYTES
 from modelsheet.service.parcels import Parcels

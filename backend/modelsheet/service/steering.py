@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.backoff import BackOff
-from modelsheet.service.executors.port import Executor
+from modelsheet.service.executors.protocol import Executor
 from modelsheet.service.queue.hold import Gate
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger

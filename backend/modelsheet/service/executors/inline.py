@@ -10,8 +10,8 @@ from pathlib import Path
 
 from modelsheet.api.contract import WorkerView
 from modelsheet.jobs.protocol import Directive, Runner
-from modelsheet.service.executors.attempt import Attempt, carry_out
-from modelsheet.service.executors.port import Assignment, Sink
+from modelsheet.service.executors.job_context import Attempt, carry_out
+from modelsheet.service.executors.protocol import Assignment, Sink
 from modelsheet.service.queue.job import Job
 from modelsheet.service.storage.blobs import BlobStore
 

@@ -18,7 +18,7 @@ from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
 from modelsheet.jobs.protocol import Request, Warm
 from modelsheet.prompts.expansion import expand
-from modelsheet.service.executors.port import Assignment
+from modelsheet.service.executors.protocol import Assignment
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore
 

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from modelsheet.api.contract import WorkerView
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.environment import OFFLINE
-from modelsheet.service.executors.frames import read_frame, write_frame
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.framing import read_frame, write_frame
+from modelsheet.service.executors.protocol import (
     MESSAGE,
     ORDER,
     Advanced,
@@ -33,7 +33,7 @@ from modelsheet.service.executors.port import (
     Sink,
     Told,
 )
-from modelsheet.service.executors.vitals import Patience, Vitals
+from modelsheet.service.executors.watchdog import Patience, Vitals
 from modelsheet.service.executors.worker_log import WorkerLog
 from modelsheet.service.queue.job import Job
 
@@ -98,7 +98,7 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
     the log.
     """
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    module = "modelsheet.service.executors.child"
+    module = "modelsheet.service.executors.worker_process"
     return subprocess.Popen(
         [sys.executable, "-m", module, str(os.getpid()), str(data_dir), factory],
         stdin=subprocess.PIPE,

@@ -23,9 +23,9 @@ from modelsheet.api.contract import WorkerView
 from modelsheet.errors import ModelsheetError
 from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.executors.environment import OFFLINE
-from modelsheet.service.executors.frames import read_frame, write_frame
+from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.luggage import needs_of
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     JobReport,
@@ -47,7 +47,7 @@ from modelsheet.service.executors.ray_messages import (
     Staff,
     Tell,
 )
-from modelsheet.service.executors.vitals import Patience
+from modelsheet.service.executors.watchdog import Patience
 from modelsheet.service.executors.worker_log import WorkerLog
 from modelsheet.service.queue.job import Job
 

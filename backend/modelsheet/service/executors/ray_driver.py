@@ -20,10 +20,9 @@ from pydantic import BaseModel
 
 from modelsheet.api.contract import DownloadRequest, JobError
 from modelsheet.errors import NotFound
-from modelsheet.service.executors.child import die_with_parent, take_over_pipes
-from modelsheet.service.executors.frames import read_frame, write_frame
+from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.luggage import Luggage, pack
-from modelsheet.service.executors.port import Assignment, Failed, StoppedEarly
+from modelsheet.service.executors.protocol import Assignment, Failed, StoppedEarly
 from modelsheet.service.executors.ray_actor import GpuWorker
 from modelsheet.service.executors.ray_messages import (
     ORDERS,
@@ -38,7 +37,8 @@ from modelsheet.service.executors.ray_messages import (
     Tell,
 )
 from modelsheet.service.executors.ray_seat import Seat
-from modelsheet.service.executors.vitals import Patience
+from modelsheet.service.executors.watchdog import Patience
+from modelsheet.service.executors.worker_process import die_with_parent, take_over_pipes
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 2.0  # for GPUs that joined the cluster

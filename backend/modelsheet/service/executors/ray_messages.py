@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from modelsheet.api.contract import Model, WorkerView
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     Failed,

@@ -16,7 +16,7 @@ from modelsheet.api.contract import JobError, WorkerView
 from modelsheet.errors import DiskFull
 from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.executors.luggage import Files, Luggage, keep_only, write_files
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     Failed,
@@ -25,7 +25,7 @@ from modelsheet.service.executors.port import (
     Silent,
 )
 from modelsheet.service.executors.ray_messages import FROM_ACTOR, FromActor, Hello, Kept
-from modelsheet.service.executors.vitals import Patience, Vitals
+from modelsheet.service.executors.watchdog import Patience, Vitals
 from modelsheet.service.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from modelsheet.api.contract import Progress
-from modelsheet.service.executors.attempt import Attempt
+from modelsheet.service.executors.job_context import Attempt
 from modelsheet.service.executors.luggage import Files, read_folder
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     Failed,

@@ -22,9 +22,9 @@ from typing import IO
 from pydantic import BaseModel
 
 from modelsheet.jobs.protocol import Runner, RunnerFactory
-from modelsheet.service.executors.attempt import Attempt, carry_out
-from modelsheet.service.executors.frames import read_frame, write_frame
-from modelsheet.service.executors.port import ORDER, Assignment, Beat
+from modelsheet.service.executors.framing import read_frame, write_frame
+from modelsheet.service.executors.job_context import Attempt, carry_out
+from modelsheet.service.executors.protocol import ORDER, Assignment, Beat
 from modelsheet.service.storage.blobs import BlobStore
 
 _BEAT_INTERVAL_S = 1.0

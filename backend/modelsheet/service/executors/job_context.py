@@ -14,7 +14,7 @@ from pathlib import Path
 from modelsheet.api.contract import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
 from modelsheet.jobs.protocol import Directive, Runner, SteppedAside
-from modelsheet.service.executors.port import (
+from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
     Failed,

@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 def serve(arguments: argparse.Namespace, say: Say) -> int:
     from modelsheet.service import server
-    from modelsheet.service.executors.ray import Cluster
+    from modelsheet.service.executors.ray.executor import Cluster
 
     settings = Settings.from_environment(os.environ)
     say(f"Serving on this machine until Ctrl-C; data in {settings.data_dir}.")

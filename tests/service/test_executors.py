@@ -37,7 +37,7 @@ from modelsheet.service.executors.protocol import (
     Sink,
     StoppedEarly,
 )
-from modelsheet.service.executors.ray import Cluster, RayExecutor
+from modelsheet.service.executors.ray.executor import Cluster, RayExecutor
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import ADAPTER
 from tests.service.live import PIXELS, SHA

@@ -9,10 +9,10 @@ import pytest
 from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest, LearnResult, Progress
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
-from modelsheet.service.executors.luggage import keep_only, pack, read_folder, write_files
 from modelsheet.service.executors.protocol import Advanced, Assignment, Finished
-from modelsheet.service.executors.ray_messages import FROM_ACTOR, Kept
-from modelsheet.service.executors.remote_attempt import Outbox
+from modelsheet.service.executors.ray.job_context import Outbox
+from modelsheet.service.executors.ray.job_files import keep_only, pack, read_folder, write_files
+from modelsheet.service.executors.ray.messages import FROM_ACTOR, Kept
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.service.live import PIXELS, SHA

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from modelsheet.jobs.protocol import Warm
-from modelsheet.service.executors.luggage import Luggage
-from modelsheet.service.executors.ray_driver import room_for_workers, warmest
-from modelsheet.service.executors.ray_seat import Seat
+from modelsheet.service.executors.ray.actor_handle import Seat
+from modelsheet.service.executors.ray.driver import room_for_workers, warmest
+from modelsheet.service.executors.ray.job_files import Luggage
 
 
 @dataclass

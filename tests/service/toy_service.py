@@ -8,7 +8,7 @@ import json
 import sys
 
 from modelsheet.service.dispatcher import Timings
-from modelsheet.service.executors.ray import Cluster
+from modelsheet.service.executors.ray.executor import Cluster
 from modelsheet.service.server import serve
 from modelsheet.settings import Settings
 from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL

@@ -21,10 +21,11 @@ from pydantic import BaseModel
 from modelsheet.api.contract import DownloadRequest, JobError
 from modelsheet.errors import NotFound
 from modelsheet.service.executors.framing import read_frame, write_frame
-from modelsheet.service.executors.luggage import Luggage, pack
 from modelsheet.service.executors.protocol import Assignment, Failed, StoppedEarly
-from modelsheet.service.executors.ray_actor import GpuWorker
-from modelsheet.service.executors.ray_messages import (
+from modelsheet.service.executors.ray.actor import GpuWorker
+from modelsheet.service.executors.ray.actor_handle import Seat
+from modelsheet.service.executors.ray.job_files import Luggage, pack
+from modelsheet.service.executors.ray.messages import (
     ORDERS,
     Attempt,
     Close,
@@ -36,7 +37,6 @@ from modelsheet.service.executors.ray_messages import (
     Staff,
     Tell,
 )
-from modelsheet.service.executors.ray_seat import Seat
 from modelsheet.service.executors.watchdog import Patience
 from modelsheet.service.executors.worker_process import die_with_parent, take_over_pipes
 

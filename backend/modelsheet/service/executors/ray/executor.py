@@ -24,7 +24,6 @@ from modelsheet.errors import ModelsheetError
 from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame
-from modelsheet.service.executors.luggage import needs_of
 from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
@@ -35,7 +34,8 @@ from modelsheet.service.executors.protocol import (
     Sink,
     StoppedEarly,
 )
-from modelsheet.service.executors.ray_messages import (
+from modelsheet.service.executors.ray.job_files import needs_of
+from modelsheet.service.executors.ray.messages import (
     FROM_DRIVER,
     Attempt,
     Close,
@@ -305,7 +305,7 @@ def _out_of_reach(which: Attempt) -> Lost:
 
 def _spawn(arguments: list[str], cwd: Path) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    module = "modelsheet.service.executors.ray_driver"
+    module = "modelsheet.service.executors.ray.driver"
     return subprocess.Popen(
         [sys.executable, "-m", module, str(os.getpid()), *arguments],
         stdin=subprocess.PIPE,

@@ -20,11 +20,11 @@ from modelsheet.base_models.user_models import REGISTRY
 from modelsheet.jobs.protocol import Directive, Runner, RunnerFactory, Warm
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.job_context import carry_out
-from modelsheet.service.executors.luggage import Files, keep_only, write_files
 from modelsheet.service.executors.protocol import Assignment
-from modelsheet.service.executors.ray_messages import Attempt as Which
-from modelsheet.service.executors.ray_messages import Hello
-from modelsheet.service.executors.remote_attempt import Item, Outbox, RemoteAttempt, SentBlobs
+from modelsheet.service.executors.ray.job_context import Item, Outbox, RemoteAttempt, SentBlobs
+from modelsheet.service.executors.ray.job_files import Files, keep_only, write_files
+from modelsheet.service.executors.ray.messages import Attempt as Which
+from modelsheet.service.executors.ray.messages import Hello
 from modelsheet.settings import Settings
 
 _log = logging.getLogger(__name__)

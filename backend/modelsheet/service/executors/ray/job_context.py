@@ -11,7 +11,6 @@ from pathlib import Path
 
 from modelsheet.api.contract import Progress
 from modelsheet.service.executors.job_context import Attempt
-from modelsheet.service.executors.luggage import Files, read_folder
 from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
@@ -20,7 +19,8 @@ from modelsheet.service.executors.protocol import (
     Report,
     StoppedEarly,
 )
-from modelsheet.service.executors.ray_messages import FromActor, Kept
+from modelsheet.service.executors.ray.job_files import Files, read_folder
+from modelsheet.service.executors.ray.messages import FromActor, Kept
 from modelsheet.service.storage.blobs import BlobStore
 
 _KEEP_INTERVAL_S = 0.5  # between looks for a new checkpoint

@@ -15,7 +15,6 @@ import modelsheet
 from modelsheet.api.contract import JobError, WorkerView
 from modelsheet.errors import DiskFull
 from modelsheet.jobs.protocol import Directive, Warm
-from modelsheet.service.executors.luggage import Files, Luggage, keep_only, write_files
 from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
@@ -24,7 +23,8 @@ from modelsheet.service.executors.protocol import (
     Lost,
     Silent,
 )
-from modelsheet.service.executors.ray_messages import FROM_ACTOR, FromActor, Hello, Kept
+from modelsheet.service.executors.ray.job_files import Files, Luggage, keep_only, write_files
+from modelsheet.service.executors.ray.messages import FROM_ACTOR, FromActor, Hello, Kept
 from modelsheet.service.executors.watchdog import Patience, Vitals
 from modelsheet.service.storage.blobs import BlobStore
 

@@ -1,0 +1,1 @@
+"""Run jobs as actors of a Ray cluster."""

@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from modelsheet.service.app import create_app
-from modelsheet.service.dispatcher import Timings
 from modelsheet.service.executors.inline import InlineExecutor
+from modelsheet.service.scheduling.dispatcher import Timings
 from modelsheet.service.service import Service
 from tests.service.cluster import ToyCluster
 from tests.service.live import PIXELS, LiveService

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from modelsheet.service.backoff import BackOff
 from modelsheet.service.executors.watchdog import Patience, Vitals
+from modelsheet.service.scheduling.backoff import BackOff
 
 
 @pytest.mark.parametrize(

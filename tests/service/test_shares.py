@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from modelsheet.service.queue.job import Job
-from modelsheet.service.shares import Shares
+from modelsheet.service.scheduling.fair_share import Shares
 from tests.service.queued import queued_job
 
 

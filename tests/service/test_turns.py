@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelsheet.api.contract import JobView, Progress
 from modelsheet.service.queue.job import PRIORITIES, Job, Kind
-from modelsheet.service.turns import Turns
+from modelsheet.service.scheduling.preemption import Turns
 from tests.service.queued import queued_job
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 import sys
 
-from modelsheet.service.dispatcher import Timings
 from modelsheet.service.executors.ray.executor import Cluster
+from modelsheet.service.scheduling.dispatcher import Timings
 from modelsheet.service.server import serve
 from modelsheet.settings import Settings
 from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL

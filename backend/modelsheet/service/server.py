@@ -30,13 +30,13 @@ from modelsheet.connection_file import (
 from modelsheet.equipment import shortcomings
 from modelsheet.errors import Conflict, ModelsheetError
 from modelsheet.service.app import create_app
-from modelsheet.service.dispatcher import Timings
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.protocol import Executor, Sink
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, namespace_of
 from modelsheet.service.executors.watchdog import Patience
 from modelsheet.service.listening import HOST, listen
 from modelsheet.service.log_files import start_log
+from modelsheet.service.scheduling.dispatcher import Timings
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 

@@ -33,7 +33,6 @@ from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore
-from modelsheet.service.dispatcher import Dispatcher, Timings
 from modelsheet.service.executors.protocol import Executor, Sink
 from modelsheet.service.housekeeping import Housekeeping, refuse_newer
 from modelsheet.service.operations import MAX_JSON_BYTES
@@ -47,6 +46,7 @@ from modelsheet.service.queue.job_commands import MAX_QUEUED
 from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.queue.publication import Publisher
 from modelsheet.service.queue.stats import stats_of
+from modelsheet.service.scheduling.dispatcher import Dispatcher, Timings
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.storage.disk_reserve import Reserve
 from modelsheet.subjects.archive import SUFFIX

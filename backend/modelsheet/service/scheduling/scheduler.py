@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.backoff import BackOff
 from modelsheet.service.executors.protocol import Executor
 from modelsheet.service.queue.hold import Gate
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger
-from modelsheet.service.turns import Turns
+from modelsheet.service.scheduling.backoff import BackOff
+from modelsheet.service.scheduling.preemption import Turns
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from modelsheet.api.contract import ArtistView, StudioView, WaitView, WorkerView
 from modelsheet.service.queue.job import Job
-from modelsheet.service.steering import Run
+from modelsheet.service.scheduling.scheduler import Run
 
 
 def overview(

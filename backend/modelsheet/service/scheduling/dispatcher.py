@@ -18,7 +18,6 @@ from pathlib import Path
 from modelsheet.api.contract import TERMINAL_STATES, StudioView
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.backoff import BackOff
 from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
@@ -29,16 +28,17 @@ from modelsheet.service.executors.protocol import (
     Silent,
     Sink,
 )
-from modelsheet.service.outcomes import Outcomes, as_loss
-from modelsheet.service.overview import overview
 from modelsheet.service.queue.database import is_damage
 from modelsheet.service.queue.hold import Gate
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger, StaleReport
 from modelsheet.service.queue.publication import Publisher
-from modelsheet.service.steering import Run, Steering
+from modelsheet.service.scheduling.backoff import BackOff
+from modelsheet.service.scheduling.outcomes import Outcomes, as_loss
+from modelsheet.service.scheduling.overview import overview
+from modelsheet.service.scheduling.preemption import Turns
+from modelsheet.service.scheduling.scheduler import Run, Steering
 from modelsheet.service.storage.disk_reserve import Reserve
-from modelsheet.service.turns import Turns
 
 _log = logging.getLogger(__name__)
 _MOST_AT_ONCE = 200  # reports between two looks at the queue

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelsheet.service.queue.job import PRIORITIES, Job
-from modelsheet.service.shares import Shares, Warmth, no_warmth
+from modelsheet.service.scheduling.fair_share import Shares, Warmth, no_warmth
 
 
 def is_urgent(job: Job) -> bool:

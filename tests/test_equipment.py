@@ -6,8 +6,8 @@ from importlib import metadata
 
 import pytest
 
-from modelsheet import equipment
-from modelsheet.equipment import shortcomings
+from modelsheet.service import requirements
+from modelsheet.service.requirements import shortcomings
 
 
 def on(monkeypatch: pytest.MonkeyPatch, torch: str | None, *programs: str) -> list[str]:
@@ -18,8 +18,10 @@ def on(monkeypatch: pytest.MonkeyPatch, torch: str | None, *programs: str) -> li
             raise metadata.PackageNotFoundError(name)
         return torch if name == "torch" and torch else "1.0"
 
-    monkeypatch.setattr(equipment.metadata, "version", version)
-    monkeypatch.setattr(equipment.shutil, "which", lambda name: name if name in programs else None)
+    monkeypatch.setattr(requirements.metadata, "version", version)
+    monkeypatch.setattr(
+        requirements.shutil, "which", lambda name: name if name in programs else None
+    )
     return shortcomings()
 
 

@@ -21,9 +21,9 @@ from modelsheet import krita_install, kritarc, launcher
 from modelsheet.api.contract import API_VERSION, Model
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.connection_file import connection_path, read_connection
-from modelsheet.equipment import LIBRARIES, installed_version
 from modelsheet.errors import NotFound
 from modelsheet.service.queue.database import journal_mode
+from modelsheet.service.requirements import LIBRARIES, installed_version
 from modelsheet.settings import Settings
 
 State = Literal["ok", "note", "missing"]

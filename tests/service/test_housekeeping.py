@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest
-from modelsheet.service import housekeeping
-from modelsheet.service.housekeeping import Housekeeping
+from modelsheet.service import cleanup
+from modelsheet.service.cleanup import Housekeeping
 from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.storage.disk_reserve import Reserve
@@ -61,7 +61,7 @@ def test_old_pictures_go_unless_a_job_needs_them(house: House, age: Age) -> None
 def test_over_the_quota_unreferred_pictures_go_sooner(
     house: House, age: Age, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "_BLOB_QUOTA", 16)
+    monkeypatch.setattr(cleanup, "_BLOB_QUOTA", 16)
     used, unused = house.referred(), house.blobs.write(bytes(20))
     two_hours_ago = time.time() - 7200
     for blob in (used, unused):

@@ -18,10 +18,10 @@ from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode
 from modelsheet.service.app import create_app
 from modelsheet.service.auth.caller import OPERATOR, Caller
-from modelsheet.service.parcels import Parcels
 from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.service import Service
 from modelsheet.service.storage.blobs import BlobStore
+from modelsheet.service.subject_archives import Parcels
 from modelsheet.subjects.archive import Parcel
 from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, write_record
 from tests.damaged_zip import spoiled

@@ -27,7 +27,6 @@ from modelsheet.connection_file import (
     remove_connection,
     write_connection,
 )
-from modelsheet.equipment import shortcomings
 from modelsheet.errors import Conflict, ModelsheetError
 from modelsheet.service.app import create_app
 from modelsheet.service.executors.process import ProcessExecutor
@@ -36,6 +35,7 @@ from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, name
 from modelsheet.service.executors.watchdog import Patience
 from modelsheet.service.listening import HOST, listen
 from modelsheet.service.log_files import start_log
+from modelsheet.service.requirements import shortcomings
 from modelsheet.service.scheduling.dispatcher import Timings
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings

@@ -33,10 +33,9 @@ from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore
+from modelsheet.service.cleanup import Housekeeping, refuse_newer
 from modelsheet.service.executors.protocol import Executor, Sink
-from modelsheet.service.housekeeping import Housekeeping, refuse_newer
 from modelsheet.service.operations import MAX_JSON_BYTES
-from modelsheet.service.parcels import Parcels
 from modelsheet.service.queue.admission import Admission
 from modelsheet.service.queue.caller_jobs import Desk
 from modelsheet.service.queue.estimates import Estimates
@@ -49,6 +48,7 @@ from modelsheet.service.queue.stats import stats_of
 from modelsheet.service.scheduling.dispatcher import Dispatcher, Timings
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.storage.disk_reserve import Reserve
+from modelsheet.service.subject_archives import Parcels
 from modelsheet.subjects.archive import SUFFIX
 from modelsheet.subjects.lora_exchange import (
     ExportFormat,

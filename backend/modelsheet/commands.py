@@ -27,15 +27,15 @@ Say = Callable[[str], None]
 
 
 def serve(arguments: argparse.Namespace, say: Say) -> int:
-    from modelsheet.service import server
     from modelsheet.service.executors.ray.executor import Cluster
+    from modelsheet.service.http import serve
 
     settings = Settings.from_environment(os.environ)
     say(f"Serving on this machine until Ctrl-C; data in {settings.data_dir}.")
     cluster = None
     if arguments.executor == "ray":
         cluster = Cluster(arguments.ray_address, arguments.gpus_per_worker)
-    server.serve(settings, port=arguments.port, cluster=cluster, json_log=arguments.json_log)
+    serve.serve(settings, port=arguments.port, cluster=cluster, json_log=arguments.json_log)
     return 0
 
 

@@ -10,7 +10,7 @@ from tests.paths import ROOT
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
 
-    from modelsheet.service.server import serve
+    from modelsheet.service.http.serve import serve
     from modelsheet.settings import Settings
     from tests.krita.toy_runner import TOY_MODEL
 

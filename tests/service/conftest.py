@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from modelsheet.service.app import create_app
 from modelsheet.service.executors.inline import InlineExecutor
+from modelsheet.service.http.app import create_app
 from modelsheet.service.scheduling.dispatcher import Timings
 from modelsheet.service.service import Service
 from tests.service.cluster import ToyCluster

@@ -8,7 +8,7 @@ import hmac
 import pytest
 from flask.testing import FlaskClient
 
-from modelsheet.service.app import create_app
+from modelsheet.service.http.app import create_app
 from modelsheet.service.service import Service
 from tests.service.live import generate_request
 

@@ -13,9 +13,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from modelsheet.errors import ModelsheetError
-from modelsheet.service.app import create_app
 from modelsheet.service.auth.tokens import TokenStore
-from modelsheet.service.operations import Operation
+from modelsheet.service.http.app import create_app
+from modelsheet.service.http.operations import Operation
 from modelsheet.service.routes import OPERATIONS
 from modelsheet.service.service import Service
 from tests.service.live import generate_request, learn_request

@@ -18,8 +18,8 @@ from modelsheet import cli
 from modelsheet.client import BackendClient
 from modelsheet.connection_file import Connection, write_connection
 from modelsheet.errors import BackendUnreachable, DiskFull
-from modelsheet.service.app import create_app
 from modelsheet.service.cleanup import refuse_newer
+from modelsheet.service.http.app import create_app
 from modelsheet.service.routes import OPERATIONS
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from modelsheet.service.app import create_app
 from modelsheet.service.auth.caller import OPERATOR
-from modelsheet.service.listening import listen
+from modelsheet.service.http.app import create_app
+from modelsheet.service.http.waitress_server import listen
 from modelsheet.service.service import Service
 from tests.service.live import SHA
 from tests.service.test_dispatcher import learning, submit, wait_for_state

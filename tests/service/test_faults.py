@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from modelsheet.api.contract import GenerateRequest
-from modelsheet.service.app import create_app
 from modelsheet.service.executors.inline import InlineExecutor
+from modelsheet.service.http.app import create_app
 from modelsheet.service.service import Service
 from tests.service.live import LiveService, View, learn_request
 from tests.service.test_live import steps, worker_of

@@ -6,7 +6,7 @@ import json
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from modelsheet.service.openapi import document
+from modelsheet.service.http.openapi import document
 from tests.paths import ROOT
 
 COMMITTED = ROOT / "docs" / "openapi.json"

@@ -16,8 +16,8 @@ from flask.testing import FlaskClient
 from modelsheet.api.contract import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode
-from modelsheet.service.app import create_app
 from modelsheet.service.auth.caller import OPERATOR, Caller
+from modelsheet.service.http.app import create_app
 from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.service import Service
 from modelsheet.service.storage.blobs import BlobStore

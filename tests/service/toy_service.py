@@ -8,8 +8,8 @@ import json
 import sys
 
 from modelsheet.service.executors.ray.executor import Cluster
+from modelsheet.service.http.serve import serve
 from modelsheet.service.scheduling.dispatcher import Timings
-from modelsheet.service.server import serve
 from modelsheet.settings import Settings
 from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL
 

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from modelsheet.api.contract import ImportRequest, Model, ParcelRequest, SubjectView
 from modelsheet.service.auth.caller import Caller
-from modelsheet.service.operations import BYTES, Operation
+from modelsheet.service.http.operations import BYTES, Operation
 from modelsheet.service.service import Service
 from modelsheet.subjects.lora_exchange import ExportFormat
 

@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from modelsheet.api.contract import AddModelRequest, Empty, Model, ModelList
 from modelsheet.base_models.listing import add_models, forget_model, list_models
-from modelsheet.service.operations import Operation
+from modelsheet.service.http.operations import Operation
 from modelsheet.service.service import Service
 
 

@@ -39,6 +39,7 @@ from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.exchange_routes import EXCHANGE
+from modelsheet.service.http.operations import BYTES, Operation
 from modelsheet.service.job_routes import (
     add_token,
     cancel_job,
@@ -58,7 +59,6 @@ from modelsheet.service.job_routes import (
     submit_job,
 )
 from modelsheet.service.model_routes import MODELS
-from modelsheet.service.operations import BYTES, Operation
 from modelsheet.service.queue.job import REQUEST
 from modelsheet.service.service import Service
 

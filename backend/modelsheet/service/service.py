@@ -30,12 +30,12 @@ from modelsheet.api.contract import (
 from modelsheet.base_models.catalogue import family_of
 from modelsheet.errors import NotFound
 from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
-from modelsheet.service.access import MAX_BODY_BYTES, Access
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.cleanup import Housekeeping, refuse_newer
 from modelsheet.service.executors.protocol import Executor, Sink
-from modelsheet.service.operations import MAX_JSON_BYTES
+from modelsheet.service.http.access import MAX_BODY_BYTES, Access
+from modelsheet.service.http.operations import MAX_JSON_BYTES
 from modelsheet.service.queue.admission import Admission
 from modelsheet.service.queue.caller_jobs import Desk
 from modelsheet.service.queue.estimates import Estimates

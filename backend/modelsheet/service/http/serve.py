@@ -28,12 +28,12 @@ from modelsheet.connection_file import (
     write_connection,
 )
 from modelsheet.errors import Conflict, ModelsheetError
-from modelsheet.service.app import create_app
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.protocol import Executor, Sink
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, namespace_of
 from modelsheet.service.executors.watchdog import Patience
-from modelsheet.service.listening import HOST, listen
+from modelsheet.service.http.app import create_app
+from modelsheet.service.http.waitress_server import HOST, listen
 from modelsheet.service.log_files import start_log
 from modelsheet.service.requirements import shortcomings
 from modelsheet.service.scheduling.dispatcher import Timings

@@ -18,7 +18,7 @@ from pydantic import BaseModel, TypeAdapter
 from werkzeug.datastructures import Headers
 from werkzeug.routing import BaseConverter
 
-from modelsheet.service.problems import Refused
+from modelsheet.service.http.problems import Refused
 
 JSON = "application/json"
 BYTES = "application/octet-stream"

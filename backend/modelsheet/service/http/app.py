@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from flask import Flask, Response, jsonify
 
-from modelsheet.service.access import install_access
-from modelsheet.service.openapi import document
-from modelsheet.service.operations import install_operations
-from modelsheet.service.problems import install_problems, problem
+from modelsheet.service.http.access import install_access
+from modelsheet.service.http.openapi import document
+from modelsheet.service.http.operations import install_operations
+from modelsheet.service.http.problems import install_problems, problem
 from modelsheet.service.queue.database import is_damage
 from modelsheet.service.routes import OPERATIONS
 from modelsheet.service.service import Service

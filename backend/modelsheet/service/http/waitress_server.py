@@ -9,8 +9,8 @@ from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
-from modelsheet.service.access import HEADERS, MAX_BODY_BYTES
-from modelsheet.service.problems import MEDIA_TYPE, describe
+from modelsheet.service.http.access import HEADERS, MAX_BODY_BYTES
+from modelsheet.service.http.problems import MEDIA_TYPE, describe
 
 HOST = "127.0.0.1"
 

@@ -12,7 +12,7 @@ from flask import Flask, Response, g, request
 
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore, proof_of
-from modelsheet.service.problems import Refused
+from modelsheet.service.http.problems import Refused
 
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
 MAX_BODY_BYTES = 64 << 20  # a layer of 4096 x 4096

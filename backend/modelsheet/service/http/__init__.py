@@ -1,0 +1,1 @@
+"""The HTTP server: Flask application, access control, errors, OpenAPI."""

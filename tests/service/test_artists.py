@@ -16,7 +16,7 @@ from modelsheet.errors import ModelsheetError
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.http.app import create_app
 from modelsheet.service.http.operations import Operation
-from modelsheet.service.routes import OPERATIONS
+from modelsheet.service.http.routes import OPERATIONS
 from modelsheet.service.service import Service
 from tests.service.live import generate_request, learn_request
 from tests.service.test_dispatcher import wait_for_state

@@ -20,7 +20,7 @@ from modelsheet.connection_file import Connection, write_connection
 from modelsheet.errors import BackendUnreachable, DiskFull
 from modelsheet.service.cleanup import refuse_newer
 from modelsheet.service.http.app import create_app
-from modelsheet.service.routes import OPERATIONS
+from modelsheet.service.http.routes import OPERATIONS
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 from tests.service.live import SHA, LiveService, generate_request, learn_request

@@ -12,8 +12,8 @@ from modelsheet.service.http.access import install_access
 from modelsheet.service.http.openapi import document
 from modelsheet.service.http.operations import install_operations
 from modelsheet.service.http.problems import install_problems, problem
+from modelsheet.service.http.routes import OPERATIONS
 from modelsheet.service.queue.database import is_damage
-from modelsheet.service.routes import OPERATIONS
 from modelsheet.service.service import Service
 
 _log = logging.getLogger(__name__)

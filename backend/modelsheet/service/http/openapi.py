@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from modelsheet.api.contract import API_VERSION, JobView, Problem, SubjectView
 from modelsheet.service.http.operations import BYTES, JSON, Operation
 from modelsheet.service.http.problems import MEDIA_TYPE
-from modelsheet.service.routes import OPERATIONS
+from modelsheet.service.http.routes import OPERATIONS
 
 # Any: the document is free-form JSON, and pydantic's schemas come as dict[str, Any].
 Node = dict[str, Any]

@@ -38,9 +38,8 @@ from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller
-from modelsheet.service.exchange_routes import EXCHANGE
 from modelsheet.service.http.operations import BYTES, Operation
-from modelsheet.service.job_routes import (
+from modelsheet.service.http.routes.jobs import (
     add_token,
     cancel_job,
     finish_job,
@@ -58,7 +57,8 @@ from modelsheet.service.job_routes import (
     set_queue,
     submit_job,
 )
-from modelsheet.service.model_routes import MODELS
+from modelsheet.service.http.routes.models import MODELS
+from modelsheet.service.http.routes.subjects import EXCHANGE
 from modelsheet.service.queue.job import REQUEST
 from modelsheet.service.service import Service
 

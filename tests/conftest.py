@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from modelsheet.client import BackendClient
+    from modelsheet.client.client import BackendClient
 
 # Before any library reads them: nothing may ask a hub, and Qt needs no screen.
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -15,7 +15,7 @@ from PIL import Image
 import modelsheet
 from modelsheet import cli
 from modelsheet.api.contract import GenerateRequest, JobView
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
 from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.png_metadata import read_recipe

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet import errands, launcher
 from modelsheet.api.contract import GenerateRequest, GenerateResult, JobView, LearnRequest
-from modelsheet.client import BackendClient
+from modelsheet.client import launcher, workflows
+from modelsheet.client.client import BackendClient
+from modelsheet.client.workflows import LearnWish, Picture
 from modelsheet.connection_file import read_connection
-from modelsheet.errands import LearnWish, Picture
 from modelsheet.errors import (
     BackendUnreachable,
     Cancelled,
@@ -48,7 +48,7 @@ def test_a_picture_comes_back_as_it_was_sent(client: BackendClient) -> None:
 def test_learning_ends_with_a_subject_made_of_the_pictures_sent(client: BackendClient) -> None:
     pictures = [Picture("holding staff", NOISE), Picture("plain", NOISE.rotate(180))]
 
-    subject = errands.learn(client, pictures, LearnWish("Red Fox", "fox"), quietly)
+    subject = workflows.learn(client, pictures, LearnWish("Red Fox", "fox"), quietly)
 
     assert subject in client.subjects()
     assert [reference.name for reference in subject.references] == ["holding staff", "plain"]
@@ -101,7 +101,7 @@ def test_a_reference_that_was_not_sent_is_refused(client: BackendClient) -> None
 
 
 def test_a_deleted_subject_is_gone(client: BackendClient) -> None:
-    subject = errands.learn(client, [Picture("a", NOISE)], LearnWish("gone", "fox"), quietly)
+    subject = workflows.learn(client, [Picture("a", NOISE)], LearnWish("gone", "fox"), quietly)
 
     client.delete_subject(subject.id)
 
@@ -220,8 +220,8 @@ def test_files_become_pictures_named_by_what_they_show(tmp_path: Path) -> None:
     NOISE.save(tmp_path / "holding_sword.png")
     Image.new("RGBA", (4, 4)).save(tmp_path / "empty.png")
 
-    (picture,) = errands.read_pictures([tmp_path / "holding_sword.png"])
+    (picture,) = workflows.read_pictures([tmp_path / "holding_sword.png"])
 
     assert picture.name == "holding sword"
     with pytest.raises(InvalidImages, match="'empty' is empty"):
-        errands.read_pictures([tmp_path / "empty.png"])
+        workflows.read_pictures([tmp_path / "empty.png"])

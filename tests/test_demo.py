@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet import demo, errands
+from modelsheet import demo
 from modelsheet.api.contract import GeneratedImage
+from modelsheet.client import workflows
+from modelsheet.client.workflows import Painting
 from modelsheet.connection_file import read_connection
-from modelsheet.errands import Painting
 from modelsheet.imaging.openraster import Group, read_document
 from modelsheet.imaging.rgba import read_picture
 from modelsheet.settings import Settings
@@ -68,7 +69,7 @@ def test_the_service_ends_with_the_demo(told: tuple[Path, list[str]]) -> None:
 
 
 def test_the_references_stand_on_the_left_of_the_results() -> None:
-    pictures = errands.read_pictures([demo.sample_path()])
+    pictures = workflows.read_pictures([demo.sample_path()])
     made_by = GeneratedImage(blob="0" * 64, width=32, height=32, seed=3, prompt="p")
     paintings = {"red cloak": [Painting(pictures[0].image, made_by)]}
 

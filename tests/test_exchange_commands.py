@@ -11,7 +11,7 @@ import requests
 
 from modelsheet import cli
 from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.files.safetensors_file import encode, parse_header
 
 WIDTH = json.loads((WEIGHTS / "unet" / "config.json").read_text())["block_out_channels"][-1]

@@ -21,7 +21,7 @@ from modelsheet.api.contract import (
     Region,
     TokenRequest,
 )
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import read_connection
 from modelsheet.errors import ModelsheetError
 from modelsheet.settings import Settings

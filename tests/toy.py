@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelsheet import launcher
-from modelsheet.client import BackendClient
+from modelsheet.client import launcher
+from modelsheet.client.client import BackendClient
 from modelsheet.settings import Settings
 from tests.paths import ROOT
 

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from modelsheet import errands, krita_install, launcher
+from modelsheet import krita_install
 from modelsheet.api.contract import SubjectView, TrainingOverrides
-from modelsheet.client import BackendClient
-from modelsheet.errands import LearnWish, Picture
+from modelsheet.client import launcher, workflows
+from modelsheet.client.client import BackendClient
+from modelsheet.client.workflows import LearnWish, Picture
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, NotFound
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import handle_of
@@ -40,7 +41,7 @@ def serve(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def learn(arguments: argparse.Namespace, say: Say) -> int:
-    pictures = errands.read_pictures(arguments.files)
+    pictures = workflows.read_pictures(arguments.files)
     with service_of(arguments) as client:
         noun = arguments.class_noun or _guess(client, pictures, arguments.base, say)
         wish = LearnWish(
@@ -52,7 +53,7 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
             seed=arguments.seed,
             overrides=_overrides(arguments.overrides),
         )
-        subject = errands.learn(client, pictures, wish, carry_out)
+        subject = workflows.learn(client, pictures, wish, carry_out)
     handle = handle_of(subject.name)
     say(f"Learnt @{handle}, “{subject.identifier} {subject.class_noun}”, from {len(pictures)}.")
     say(f"In {subject.training_steps} steps: {figures(subject)}.")
@@ -81,7 +82,7 @@ def _findings(subject: SubjectView) -> Sequence[str]:
 
 
 def _guess(client: BackendClient, pictures: Sequence[Picture], base_model: str, say: Say) -> str:
-    guesses = errands.guess_class_nouns(client, pictures, base_model, carry_out)
+    guesses = workflows.guess_class_nouns(client, pictures, base_model, carry_out)
     if not guesses:
         raise InvalidClassNoun("Say what it is with --class-noun, for example: human woman.")
     offered = ", ".join(f"{guess.noun} ({guess.probability:.0%})" for guess in guesses)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from modelsheet import errands, launcher
 from modelsheet.api.contract import GenerateRequest
-from modelsheet.client import BackendClient
-from modelsheet.errands import CarryOut, LearnWish, Painting, Picture
+from modelsheet.client import launcher, workflows
+from modelsheet.client.client import BackendClient
+from modelsheet.client.workflows import CarryOut, LearnWish, Painting, Picture
 from modelsheet.errors import NotFound
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.imaging.openraster import Group, Layer, write_document
@@ -48,7 +48,7 @@ def run_demo(
     out_dir.mkdir(parents=True, exist_ok=True)
     environment = {**environment, "MODELSHEET_HOME": str(out_dir / "home")}
     settings = Settings.from_environment(environment)
-    pictures = errands.read_pictures([sample_path()])
+    pictures = workflows.read_pictures([sample_path()])
     say(f"Starting the service; its subjects and log lie in {out_dir / 'home'}.")
     with launcher.running_service(settings, environment=environment, command=command) as client:
         _learn(client, pictures, carry_out, say)
@@ -79,7 +79,7 @@ def _learn(
     for picture in pictures:
         say(f"  · {picture.name}")
     start = time.monotonic()
-    subject = errands.learn(client, pictures, HERO, carry_out)
+    subject = workflows.learn(client, pictures, HERO, carry_out)
     seconds = time.monotonic() - start
     say(
         f"Learnt in {seconds:.0f} s: “{subject.identifier} {subject.class_noun}” now means the "
@@ -102,7 +102,7 @@ def _paint(
             seed=SEED,
             transparent="floor" not in detail,
         )
-        paintings[detail] = errands.generate(client, request, carry_out)
+        paintings[detail] = workflows.generate(client, request, carry_out)
     return paintings
 
 

@@ -17,9 +17,10 @@ from typing import Literal
 import psutil
 
 import modelsheet
-from modelsheet import krita_install, kritarc, launcher
+from modelsheet import krita_install, kritarc
 from modelsheet.api.contract import API_VERSION, Model
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, list_base_models
+from modelsheet.client import launcher
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import NotFound
 from modelsheet.service.queue.database import journal_mode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelsheet import commands
 from modelsheet.api.contract import ImportRequest, ParcelRequest, RenameRequest, SubjectView
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.commands import Say, service_of
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
 from modelsheet.files.safetensors_file import parse_header

@@ -15,7 +15,7 @@ from modelsheet.api.contract import (
     ModelView,
 )
 from modelsheet.base_models.download_sources import DOWNLOADS
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.commands import Say, service_of
 from modelsheet.errors import InvalidRequest
 from modelsheet.terminal import carry_out

@@ -24,7 +24,7 @@ from modelsheet.api.contract import (
     TokenRequest,
     TokenView,
 )
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.commands import service_of
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.settings import Settings

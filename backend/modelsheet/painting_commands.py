@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from modelsheet import errands
 from modelsheet.api.contract import Axis, AxisName, Explore, GenerateRequest
+from modelsheet.client import workflows
+from modelsheet.client.workflows import Outcome, Painting
 from modelsheet.commands import Say, service_of
-from modelsheet.errands import Outcome, Painting
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.png_metadata import read_recipe, save_png
@@ -93,7 +93,7 @@ def generate(arguments: argparse.Namespace, say: Say) -> int:
     folder = _writable(arguments.out)
     with service_of(arguments) as client:
         request = GenerateRequest(**fields, **place_fields(arguments, client))
-        outcome = errands.paint(client, request, carry_out)
+        outcome = workflows.paint(client, request, carry_out)
     _save(outcome, folder, _stem(request.prompt), say)
     return 0
 
@@ -102,7 +102,7 @@ def explore(arguments: argparse.Namespace, say: Say) -> int:
     request = GenerateRequest(**painting_fields(arguments), explore=_grid(arguments))
     folder = _writable(arguments.out)
     with service_of(arguments) as client:
-        outcome = errands.paint(client, request, carry_out)
+        outcome = workflows.paint(client, request, carry_out)
     stem = f"{_stem(request.prompt)}-{arguments.what}"
     assert outcome.sheet is not None, "a grid comes with its picture"
     _save(outcome, folder, stem, say)
@@ -123,7 +123,7 @@ def sheet(arguments: argparse.Namespace, say: Say) -> int:
     request = GenerateRequest(**fields, poses=arguments.poses, count=arguments.count)
     folder = _writable(arguments.out)
     with service_of(arguments) as client:
-        outcome = errands.paint(client, request, carry_out)
+        outcome = workflows.paint(client, request, carry_out)
     for line in write_sheet(outcome, folder, _stem(request.prompt), arguments):
         say(line)
     return 0
@@ -182,7 +182,7 @@ def again(arguments: argparse.Namespace, say: Say) -> int:
             changes |= {"init_image": picture, "strength": arguments.strength, "mask": None}
             changes |= {"width": 0, "height": 0, "patch": False}
         fields = {name: getattr(recipe.request, name) for name in GenerateRequest.model_fields}
-        outcome = errands.paint(client, GenerateRequest(**fields | changes), carry_out)
+        outcome = workflows.paint(client, GenerateRequest(**fields | changes), carry_out)
     _save(outcome, folder, _stem(recipe.request.prompt), say)
     return 0
 

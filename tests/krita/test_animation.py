@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from modelsheet.api.contract import GeneratedImage
-from modelsheet.errands import Outcome, Painting
+from modelsheet.client.workflows import Outcome, Painting
 from modelsheet.imaging.contact_sheet import draw_frames
 from modelsheet.imaging.sprite_alignment import align
 from modelsheet.painting_commands import write_sheet

@@ -15,7 +15,7 @@ import requests
 from flask.testing import FlaskClient
 
 from modelsheet import cli
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import Connection, write_connection
 from modelsheet.errors import BackendUnreachable, DiskFull
 from modelsheet.service.cleanup import refuse_newer

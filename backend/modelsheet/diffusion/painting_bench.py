@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet import launcher
 from modelsheet.api.contract import (
     Axis,
     Explore,
@@ -29,6 +28,7 @@ from modelsheet.api.contract import (
     Progress,
     Region,
 )
+from modelsheet.client import launcher
 from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of

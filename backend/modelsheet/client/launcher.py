@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
 from modelsheet.settings import Settings

@@ -21,7 +21,7 @@ from modelsheet.api.contract import (
     SubjectView,
     TrainingOverrides,
 )
-from modelsheet.client import BackendClient
+from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.openraster import on_canvas, read_document, read_layers
 from modelsheet.imaging.rgba import is_empty, read_picture

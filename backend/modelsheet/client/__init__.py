@@ -1,0 +1,1 @@
+"""Speak to a running service, or start one."""

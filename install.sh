@@ -254,7 +254,8 @@ import os
 import sys
 from pathlib import Path
 
-from modelsheet import errors, krita_install
+from modelsheet import errors
+from modelsheet.krita_setup import install as krita_install
 
 action, krita_dir, dry_run, python = sys.argv[1:]
 where = {"environment": os.environ, "dry_run": bool(dry_run)}

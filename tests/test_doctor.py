@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet import cli, doctor, krita_install
+from modelsheet import cli, doctor
 from modelsheet.connection_file import connection_path
 from modelsheet.doctor import Finding, Report
+from modelsheet.krita_setup import install
 from modelsheet.settings import Settings
 from tests import toy
 
@@ -70,8 +71,8 @@ def test_the_report_is_healthy_unless_something_is_missing() -> None:
 
 def test_an_installed_plugin_is_compared_with_this_version(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path)}
-    krita_install.install(None, ["modelsheet", "serve"], environment=environment)
-    (place,) = krita_install.find_places(None, environment=environment)
+    install.install(None, ["modelsheet", "serve"], environment=environment)
+    (place,) = install.find_places(None, environment=environment)
 
     (well,) = doctor._plugin(environment)
     (place.package / "__init__.py").write_text("# an older one")

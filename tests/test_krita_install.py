@@ -13,8 +13,8 @@ from types import ModuleType
 
 import pytest
 
-from modelsheet import krita_install
 from modelsheet.errors import InvalidRequest
+from modelsheet.krita_setup import install
 from tests.paths import BACKEND, ROOT
 
 COMMAND = ["/opt/modelsheet/bin/python", "-m", "modelsheet", "serve"]
@@ -28,7 +28,7 @@ def user(tmp_path: Path) -> dict[str, str]:
 
 
 def places(user: dict[str, str], platform: str = "linux") -> list[tuple[str, str]]:
-    found = krita_install.find_places(None, environment=user, platform=platform)
+    found = install.find_places(None, environment=user, platform=platform)
     home = Path(user["HOME"])
     return [
         (place.package.relative_to(home).as_posix(), place.settings.relative_to(home).as_posix())
@@ -75,7 +75,7 @@ def test_resource_folder_chosen_in_krita_is_honoured(user: dict[str, str], tmp_p
 def test_krita_dir_may_name_the_resources_or_the_pykrita_folder(
     user: dict[str, str], tmp_path: Path, named: str
 ) -> None:
-    (place,) = krita_install.find_places(tmp_path / named, environment=user)
+    (place,) = install.find_places(tmp_path / named, environment=user)
 
     assert place.package == tmp_path / "art/pykrita/modelsheet_krita"
 
@@ -83,7 +83,7 @@ def test_krita_dir_may_name_the_resources_or_the_pykrita_folder(
 def test_install_puts_in_all_that_krita_needs_and_switches_it_on(
     user: dict[str, str], tmp_path: Path
 ) -> None:
-    said = krita_install.install(None, COMMAND, environment=user, home=tmp_path / "ours")
+    said = install.install(None, COMMAND, environment=user, home=tmp_path / "ours")
 
     resources = tmp_path / ".local/share/krita"
     package = resources / "pykrita/modelsheet_krita"
@@ -101,7 +101,7 @@ def test_install_puts_in_all_that_krita_needs_and_switches_it_on(
 
 
 def test_dry_run_says_where_and_writes_nothing(user: dict[str, str], tmp_path: Path) -> None:
-    said = krita_install.install(None, COMMAND, environment=user, dry_run=True)
+    said = install.install(None, COMMAND, environment=user, dry_run=True)
 
     assert "would be installed in" in said[0]
     assert list(tmp_path.iterdir()) == []
@@ -110,11 +110,11 @@ def test_dry_run_says_where_and_writes_nothing(user: dict[str, str], tmp_path: P
 def test_installing_again_leaves_nothing_of_the_old_plugin(
     user: dict[str, str], tmp_path: Path
 ) -> None:
-    krita_install.install(None, COMMAND, environment=user)
+    install.install(None, COMMAND, environment=user)
     package = tmp_path / ".local/share/krita/pykrita/modelsheet_krita"
     (package / "left_over.py").write_text("")
 
-    krita_install.install(None, COMMAND, environment=user)
+    install.install(None, COMMAND, environment=user)
 
     assert not (package / "left_over.py").exists()
     assert sorted(path.name for path in package.parent.iterdir()) == [
@@ -133,18 +133,18 @@ def test_a_link_to_a_checkout_is_replaced_and_the_checkout_kept(
     pykrita.mkdir(parents=True)
     (pykrita / "modelsheet_krita").symlink_to(checkout)
 
-    krita_install.install(None, COMMAND, environment=user)
+    install.install(None, COMMAND, environment=user)
 
     assert not (pykrita / "modelsheet_krita").is_symlink()
     assert (checkout / "mine.py").exists()
 
 
 def test_uninstall_takes_out_all_and_nothing_else(user: dict[str, str], tmp_path: Path) -> None:
-    krita_install.install(None, COMMAND, environment=user)
+    install.install(None, COMMAND, environment=user)
     other = tmp_path / ".local/share/krita/pykrita/other.desktop"
     other.write_text("")
 
-    said = krita_install.uninstall(None, environment=user)
+    said = install.uninstall(None, environment=user)
 
     left = {path for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {other, tmp_path / ".config/kritarc"}
@@ -153,7 +153,7 @@ def test_uninstall_takes_out_all_and_nothing_else(user: dict[str, str], tmp_path
 
 
 def test_uninstall_where_there_is_nothing_says_so(user: dict[str, str], tmp_path: Path) -> None:
-    said = krita_install.uninstall(None, environment=user)
+    said = install.uninstall(None, environment=user)
 
     assert said == ["Krita has no plugin of Modelsheet to remove."]
     assert list(tmp_path.iterdir()) == []
@@ -164,18 +164,18 @@ def test_a_folder_that_cannot_be_written_is_named(user: dict[str, str], tmp_path
     (tmp_path / "art").write_text("")
 
     with pytest.raises(InvalidRequest, match=r"art.*--krita-dir"):
-        krita_install.install(tmp_path / "art", COMMAND, environment=user)
+        install.install(tmp_path / "art", COMMAND, environment=user)
 
 
 def test_zips_of_the_same_plugin_are_equal(tmp_path: Path) -> None:
-    krita_install.build_zip(tmp_path / "a.zip")
-    krita_install.build_zip(tmp_path / "b.zip")
+    install.build_zip(tmp_path / "a.zip")
+    install.build_zip(tmp_path / "b.zip")
 
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 def test_zip_has_an_entry_for_each_folder_and_nothing_built(tmp_path: Path) -> None:
-    krita_install.build_zip(tmp_path / "plugin.zip")
+    install.build_zip(tmp_path / "plugin.zip")
 
     names = zipfile.ZipFile(tmp_path / "plugin.zip").namelist()
     parents = {f"{parent.as_posix()}/" for name in names for parent in Path(name).parents} - {"./"}
@@ -197,7 +197,7 @@ def krita_importer() -> ModuleType:
 
 def test_kritas_own_importer_takes_the_zip(tmp_path: Path) -> None:
     importer = krita_importer()
-    krita_install.build_zip(tmp_path / "plugin.zip")
+    install.build_zip(tmp_path / "plugin.zip")
     (tmp_path / "resources").mkdir()
 
     imported = importer.PluginImporter(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet import kritarc
+from modelsheet.krita_setup import kritarc
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from modelsheet import krita_install
 from modelsheet.api.contract import SubjectView, TrainingOverrides
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.client.workflows import LearnWish, Picture
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, NotFound
+from modelsheet.krita_setup import install
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import handle_of
 from modelsheet.terminal import carry_out
@@ -174,18 +174,18 @@ def demo(arguments: argparse.Namespace, say: Say) -> int:
 
 def krita(arguments: argparse.Namespace, say: Say) -> int:
     if arguments.action == "zip":
-        krita_install.build_zip(arguments.target)
+        install.build_zip(arguments.target)
         said = [f"{arguments.target} is ready for Krita's “Import Python Plugin from File”."]
     elif arguments.action == "install":
         home = os.environ.get("MODELSHEET_HOME", "").strip()
-        said = krita_install.install(
+        said = install.install(
             arguments.krita_dir,
             [sys.executable, "-m", "modelsheet", "serve"],
             environment=os.environ,
             home=Path(home).absolute() if home else None,
         )
     else:
-        said = krita_install.uninstall(arguments.krita_dir, environment=os.environ)
+        said = install.uninstall(arguments.krita_dir, environment=os.environ)
     for line in said:
         say(line)
     return 0

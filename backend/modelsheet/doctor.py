@@ -17,12 +17,12 @@ from typing import Literal
 import psutil
 
 import modelsheet
-from modelsheet import krita_install, kritarc
 from modelsheet.api.contract import API_VERSION, Model
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.client import launcher
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import NotFound
+from modelsheet.krita_setup import install, kritarc
 from modelsheet.service.queue.database import journal_mode
 from modelsheet.service.requirements import LIBRARIES, installed_version
 from modelsheet.settings import Settings
@@ -195,19 +195,19 @@ def _krita(environment: Mapping[str, str]) -> Finding:
 
 
 def _plugin(environment: Mapping[str, str]) -> Iterator[Finding]:
-    for place in krita_install.find_places(None, environment=environment):
+    for place in install.find_places(None, environment=environment):
         name = "plugin" if place.label == "Krita" else f"plugin ({place.label})"
         yield _finding(name, *_plugin_state(place), "note")
 
 
-def _plugin_state(place: krita_install.KritaPlace) -> tuple[bool, str]:
+def _plugin_state(place: install.KritaPlace) -> tuple[bool, str]:
     mend = "run: modelsheet krita install"
     if not (place.package / "__init__.py").is_file():
         return False, f"not installed in {place.package.parent}; {mend}"
-    if not kritarc.is_enabled(place.settings, krita_install.MODULE):
+    if not kritarc.is_enabled(place.settings, install.MODULE):
         return False, f"installed, but not switched on in {place.settings}; {mend}"
     try:
-        current = krita_install.package_files()
+        current = install.package_files()
     except NotFound as error:
         return False, f"installed, but cannot be compared: {error}"
     if any(_content(place.package / name) != content for name, content in current.items()):

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from modelsheet import krita_install, kritarc
+from modelsheet.krita_setup import install, kritarc
 
 HERE = Path(__file__).parent
 SCREEN = "1600x1000x24"
@@ -52,7 +52,7 @@ def make_home(home: Path, runner: str) -> None:
     """
     command = [sys.executable, str(HERE / "service.py"), runner] if runner else []
     environment = {"HOME": str(home)}
-    krita_install.install(None, command, environment=environment, home=home / "modelsheet")
+    install.install(None, command, environment=environment, home=home / "modelsheet")
     shutil.copytree(HERE / "driver", home / ".local/share/krita/pykrita", dirs_exist_ok=True)
     kritarc.enable_plugin(home / ".config/kritarc", "modelsheet_driver")
     (home / "run").mkdir(mode=0o700)

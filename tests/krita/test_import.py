@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelsheet import krita_install, kritarc
+from modelsheet.krita_setup import install, kritarc
 from tests.krita import harness
 from tests.krita.conftest import TOY
 from tests.paths import KRITA_STEPS
@@ -45,7 +45,7 @@ def running_service(home: Path) -> Iterator[Path]:
 
 def test_the_zip_is_importable_and_works(tmp_path: Path) -> None:
     home, archive = tmp_path / "home", tmp_path / "modelsheet-krita.zip"
-    krita_install.build_zip(archive)
+    install.build_zip(archive)
     shutil.copytree(harness.HERE / "driver", home / ".local/share/krita/pykrita")
     kritarc.enable_plugin(home / ".config/kritarc", "modelsheet_driver")
     (home / "run").mkdir(mode=0o700)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet import krita_install
+from modelsheet.krita_setup import install
 from tests.plugin import fake_krita
 from tests.plugin.binding import QApplication, QDeadlineTimer, QEventLoop, QRect
 from tests.plugin.fake_backend import TOKEN, FakeBackend
 
 # Before any test module imports the plugin: it finds Krita, and `_vendor`, which a checkout lacks.
 _installed = tempfile.TemporaryDirectory(prefix="modelsheet-plugin-")
-for _name, _content in krita_install.package_files().items():
+for _name, _content in install.package_files().items():
     _path = Path(_installed.name) / "modelsheet_krita" / _name
     _path.parent.mkdir(parents=True, exist_ok=True)
     _path.write_bytes(_content)

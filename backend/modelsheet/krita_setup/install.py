@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet import krita_vendor, kritarc
+from modelsheet import krita_vendor
 from modelsheet.errors import InvalidRequest, NotFound
+from modelsheet.krita_setup import kritarc
 
 MODULE = "modelsheet_krita"
 BUILT = frozenset({"_vendor", "__pycache__", "backend.json"})
@@ -184,8 +185,8 @@ def package_files() -> dict[str, bytes]:
 
 def plugin_source() -> Path:
     """Find the plugin: in the checkout we run from, or else inside the installed package."""
-    here = Path(__file__).parent
-    for folder in (here.parents[1] / "krita_plugin", here / "krita_plugin"):
+    package = Path(__file__).parents[1]
+    for folder in (package.parents[1] / "krita_plugin", package / "krita_plugin"):
         if (folder / f"{MODULE}.desktop").is_file():
             return folder
     raise NotFound("The plugin's files are missing beside the backend. Install Modelsheet again.")

@@ -1,0 +1,1 @@
+"""Install the plugin into Krita. No package is needed."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet import cli, doctor
+from modelsheet import cli
 from modelsheet.connection_file import connection_path
-from modelsheet.doctor import Finding, Report
+from modelsheet.diagnostics import doctor
+from modelsheet.diagnostics.doctor import Finding, Report
 from modelsheet.krita_setup import install
 from modelsheet.settings import Settings
 from tests import toy

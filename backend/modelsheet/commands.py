@@ -156,7 +156,7 @@ def named(known: Sequence[SubjectView], name: str) -> SubjectView:
 
 
 def doctor(arguments: argparse.Namespace, say: Say) -> int:
-    from modelsheet import doctor as checkup
+    from modelsheet.diagnostics import doctor as checkup
 
     report = checkup.examine(Settings.from_environment(os.environ), environment=os.environ)
     say(report.model_dump_json(indent=2) if arguments.json else checkup.as_text(report))

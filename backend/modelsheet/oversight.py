@@ -162,7 +162,7 @@ def _list_tokens(client: BackendClient, say: Say) -> None:
 
 
 def bundle(arguments: argparse.Namespace, say: Say) -> int:
-    from modelsheet import bundle as diagnostics
+    from modelsheet.diagnostics import bundle as diagnostics
 
     target: Path = arguments.file
     if target.exists():

@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 
 import modelsheet
-from modelsheet import doctor
 from modelsheet.connection_file import read_connection
+from modelsheet.diagnostics import doctor
 from modelsheet.errors import InvalidRequest, ModelsheetError
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.queue.backup import Records

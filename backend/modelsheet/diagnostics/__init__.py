@@ -1,0 +1,1 @@
+"""Examine an installation, and pack a support bundle."""

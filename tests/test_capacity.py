@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from modelsheet import cli
 from modelsheet.capacity import Habits, Studio, most_artists
+from modelsheet.cli import main
 
 HABITS = Habits(
     paint_s=4.0, learn_s=240.0, step_s=0.3, aside_s=1.0, think_s=60.0, learn_every_s=7200.0
@@ -53,7 +53,7 @@ def test_more_gpus_and_more_patience_serve_more_artists() -> None:
 
 
 def test_the_command_prints_a_row_for_each_wish(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["capacity", "--gpus", "1", "2", "--waits", "5", "--gpu-hours", "10"]) == 0
+    assert main.main(["capacity", "--gpus", "1", "2", "--waits", "5", "--gpu-hours", "10"]) == 0
 
     rows = capsys.readouterr().out.splitlines()
     assert [row.split("|")[1].strip() for row in rows] == ["GPUs", "---", "1", "2"]

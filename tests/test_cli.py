@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 import modelsheet
-from modelsheet import cli
 from modelsheet.api.contract import GenerateRequest, JobView
+from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
 from modelsheet.imaging.openraster import read_layers
@@ -36,26 +36,26 @@ def test_learn_then_generate_then_look_then_delete(
     learn += ["--set", "training_steps=20", "--set", "prior=none"]
     generate = ["generate", "@star_hero, red cloak", "--count", "2", "--seed", "7"]
 
-    assert cli.main(learn) == 0
+    assert main.main(learn) == 0
     assert "Learnt @star_hero, “toy human woman”, from 5." in capsys.readouterr().out
-    assert cli.main([*generate, "--out", str(tmp_path / "new"), *server]) == 0
+    assert main.main([*generate, "--out", str(tmp_path / "new"), *server]) == 0
     painted = [Path(line) for line in capsys.readouterr().out.split("\n") if line]
     assert [path.name for path in painted] == [
         "star_hero-red-cloak-7.png",
         "star_hero-red-cloak-8.png",
     ]
     assert read_picture(painted[0]).size == (1, 1)
-    assert cli.main(["subjects", "show", "@star_hero", *server]) == 0
+    assert main.main(["subjects", "show", "@star_hero", *server]) == 0
     assert "holding sword, with round shield" in capsys.readouterr().out
-    assert cli.main(["subjects", "delete", "Star Hero", *server]) == 0
-    assert cli.main(["subjects", "show", "star_hero", *server]) == 1
+    assert main.main(["subjects", "delete", "Star Hero", *server]) == 0
+    assert main.main(["subjects", "show", "star_hero", *server]) == 1
     assert "There is no subject 'star_hero'" in capsys.readouterr().err
 
 
 def test_a_picture_that_is_there_already_is_kept(server: list[str], tmp_path: Path) -> None:
     generate = ["generate", "a fox", "--out", str(tmp_path), *server]
 
-    assert cli.main(generate) == cli.main(generate) == 0
+    assert main.main(generate) == main.main(generate) == 0
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-fox-0-2.png", "a-fox-0.png"]
 
@@ -65,7 +65,7 @@ def test_a_grid_is_written_as_one_picture_and_as_cells(
 ) -> None:
     explore = ["explore", "scales", "a fox", "--across", "0", "1", "--down", "0.5"]
 
-    assert cli.main([*explore, "--out", str(tmp_path), *server]) == 0
+    assert main.main([*explore, "--out", str(tmp_path), *server]) == 0
 
     written = [Path(line).name for line in capsys.readouterr().out.split()]
     assert written[0] == "a-fox-scales.png"
@@ -79,7 +79,7 @@ def test_poses_are_written_with_an_atlas_that_names_each_frame(
 ) -> None:
     sheet = ["sheet", "a fox", "asleep", "running", "--count", "2", "--frame-ms", "40"]
 
-    assert cli.main([*sheet, "--out", str(tmp_path), *server]) == 0
+    assert main.main([*sheet, "--out", str(tmp_path), *server]) == 0
 
     atlas = json.loads((tmp_path / "a-fox-sheet.json").read_text("utf-8"))
     names = [frame["filename"] for frame in atlas["frames"]]
@@ -94,11 +94,13 @@ def test_a_picture_is_painted_again_varied_and_gone_on_from(
     server: list[str], tmp_path: Path, capsys: Captured
 ) -> None:
     at, out = ["--out", str(tmp_path)], tmp_path / "a-fox-6.png"
-    assert cli.main(["generate", "a fox", "--seed", "6", "--sampler", "euler A", *at, *server]) == 0
+    assert (
+        main.main(["generate", "a fox", "--seed", "6", "--sampler", "euler A", *at, *server]) == 0
+    )
 
-    assert cli.main(["again", str(out), *at, *server]) == 0
-    assert cli.main(["again", str(out), "--vary", "0.25", *at, *server]) == 0
-    assert cli.main(["again", str(out), "--strength", "0.5", *at, *server]) == 0
+    assert main.main(["again", str(out), *at, *server]) == 0
+    assert main.main(["again", str(out), "--vary", "0.25", *at, *server]) == 0
+    assert main.main(["again", str(out), "--strength", "0.5", *at, *server]) == 0
 
     again, varied, further = (read_recipe(tmp_path / f"a-fox-6-{n}.png").request for n in (2, 3, 4))
     assert again == read_recipe(out).request
@@ -118,9 +120,9 @@ def test_pictures_selections_and_palettes_are_sent_along(
     palette = ["--palette", str(tmp_path / "two.hex")]
 
     line = ["generate", "a fox", "--from", canvas, "--mask", mask, "--patch", *palette]
-    assert cli.main([*line, "--out", str(tmp_path), *server]) == 0
+    assert main.main([*line, "--out", str(tmp_path), *server]) == 0
     place = ["generate", "a fox", "--region", "a bat", mask, "--seed", "1"]
-    assert cli.main([*place, "--out", str(tmp_path), *server]) == 0
+    assert main.main([*place, "--out", str(tmp_path), *server]) == 0
 
     sent = read_recipe(tmp_path / "a-fox-0.png").request
     assert sent.mask is not None
@@ -134,8 +136,8 @@ def test_jobs_are_listed_and_cancelled(
 ) -> None:
     job = client.submit(GenerateRequest(prompt="wait"))
 
-    assert cli.main(["jobs", "cancel", job.id, *server]) == 0
-    assert cli.main(["jobs", *server]) == 0
+    assert main.main(["jobs", "cancel", job.id, *server]) == 0
+    assert main.main(["jobs", *server]) == 0
 
     assert job.id in capsys.readouterr().out
     with pytest.raises(Cancelled):
@@ -220,7 +222,7 @@ WRONG = {
 def test_a_wrong_line_gets_one_sentence(
     server: list[str], capsys: Captured, line: list[str], code: int, sentence: str
 ) -> None:
-    assert cli.main([*line, *server]) == code
+    assert main.main([*line, *server]) == code
 
     said = capsys.readouterr().err
     assert said.startswith("modelsheet: ")
@@ -233,14 +235,14 @@ def test_a_token_may_stand_in_the_environment(
 ) -> None:
     monkeypatch.setenv("MODELSHEET_TOKEN", server[1].partition("=")[2])
 
-    assert cli.main(["jobs", server[0]]) == 0, capsys.readouterr().err
+    assert main.main(["jobs", server[0]]) == 0, capsys.readouterr().err
 
 
 def test_a_server_without_its_token_is_refused(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MODELSHEET_TOKEN", raising=False)
-    assert cli.main(["subjects", "--server", "http://127.0.0.1:9"]) == 1
+    assert main.main(["subjects", "--server", "http://127.0.0.1:9"]) == 1
 
     assert "--token" in capsys.readouterr().err
 
@@ -248,7 +250,7 @@ def test_a_server_without_its_token_is_refused(
 def test_a_class_noun_is_asked_for_when_none_can_be_guessed(
     server: list[str], capsys: Captured
 ) -> None:
-    assert cli.main(["learn", HERO, "--name", "x", *server]) == 1
+    assert main.main(["learn", HERO, "--name", "x", *server]) == 1
 
     assert "--class-noun" in capsys.readouterr().err
 
@@ -276,7 +278,7 @@ def test_a_class_noun_is_asked_for_when_none_can_be_guessed(
 )
 def test_every_command_explains_itself(command: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main([command, "--help"])
+        main.main([command, "--help"])
 
     assert ended.value.code == 0
     assert f"usage: modelsheet {command}" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelsheet.api.contract import LearnReport, LikenessPoint, SubjectView
-from modelsheet.commands import figures
+from modelsheet.cli.commands import figures
 
 
 def probe(step: int, likeness: float, obedience: float, drift: float) -> LikenessPoint:

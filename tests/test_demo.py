@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet import demo
 from modelsheet.api.contract import GeneratedImage
+from modelsheet.cli import demo
+from modelsheet.cli.progress import carry_out
 from modelsheet.client import workflows
 from modelsheet.client.workflows import Painting
 from modelsheet.connection_file import read_connection
 from modelsheet.imaging.openraster import Group, read_document
 from modelsheet.imaging.rgba import read_picture
 from modelsheet.settings import Settings
-from modelsheet.terminal import carry_out
 from tests import toy
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet import cli
+from modelsheet.cli import main
 from modelsheet.connection_file import connection_path
 from modelsheet.diagnostics import doctor
 from modelsheet.diagnostics.doctor import Finding, Report
@@ -112,7 +112,7 @@ def test_a_running_service_is_found(tmp_path: Path) -> None:
 def test_the_json_is_for_programs_and_the_code_says_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = cli.main(["doctor", "--json"])
+    code = main.main(["doctor", "--json"])
 
     report = json.loads(capsys.readouterr().out)
     states = {finding["state"] for finding in report["findings"]}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import requests
 
-from modelsheet import cli
 from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
+from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.files.safetensors_file import encode, parse_header
 
@@ -36,11 +36,11 @@ def test_a_file_comes_in_as_a_subject_and_goes_out_as_it_came(
     trigger = {"modelspec.trigger_phrase": "gfx fox"}
     out = tmp_path / "out.safetensors"
 
-    taken = cli.main(
+    taken = main.main(
         ["subjects", "import", lora(tmp_path, **trigger), "--class-noun", "fox", *server]
     )
     assert (taken, "Imported @grey_fox, “gfx fox”." in capsys.readouterr().out) == (0, True)
-    assert cli.main(["subjects", "export", "@grey_fox", "--out", str(out), *server]) == 0
+    assert main.main(["subjects", "export", "@grey_fox", "--out", str(out), *server]) == 0
     assert "Write “gfx fox” in the prompt" in capsys.readouterr().out
 
     content = out.read_bytes()
@@ -57,16 +57,16 @@ def test_as_diffusers_has_it_and_not_over_a_file_that_is_there(
 ) -> None:
     words = ["--class-noun", "fox", "--identifier", "fxo", "--name", "Blue Fox"]
     export = ["subjects", "export", "blue fox", "--format", "diffusers", "--out", str(tmp_path)]
-    assert cli.main(["subjects", "import", lora(tmp_path), *words, *server]) == 0
+    assert main.main(["subjects", "import", lora(tmp_path), *words, *server]) == 0
 
-    assert cli.main([*export, *server]) == 0
-    assert cli.main([*export, *server]) == 1
+    assert main.main([*export, *server]) == 0
+    assert main.main([*export, *server]) == 1
 
     assert "is there already. Name another file with --out." in capsys.readouterr().err
     keys = parse_header((tmp_path / "blue_fox.safetensors").read_bytes(), "out").entries
     path = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
     assert set(keys) == {f"{path}.lora_A.weight", f"{path}.lora_B.weight"}
-    assert cli.main(["subjects", "export", "blue fox", "--format", "embedding", *server]) == 1
+    assert main.main(["subjects", "export", "blue fox", "--format", "embedding", *server]) == 1
     assert "there is no embedding to export" in capsys.readouterr().err
 
 
@@ -89,7 +89,7 @@ def test_wrong_words_get_a_sentence_and_make_no_subject(
 ) -> None:
     before = client.subjects()
 
-    assert cli.main(["subjects", "import", lora(tmp_path), *words, *server]) == 1
+    assert main.main(["subjects", "import", lora(tmp_path), *words, *server]) == 1
 
     assert sentence in capsys.readouterr().err
     assert client.subjects() == before
@@ -112,7 +112,7 @@ def test_a_bad_file_gets_a_sentence_and_makes_no_subject(
     before = client.subjects()
     words = ["--class-noun", "fox", "--identifier", "x"]
 
-    assert cli.main(["subjects", "import", str(path), *words, *server]) == 1
+    assert main.main(["subjects", "import", str(path), *words, *server]) == 1
 
     assert f"bad.safetensors {sentence}" in capsys.readouterr().err
     assert client.subjects() == before
@@ -122,7 +122,7 @@ def test_the_api_gives_the_file_a_name_with_the_trigger(
     client: BackendClient, server: list[str], tmp_path: Path
 ) -> None:
     words = ["--class-noun", "fox", "--identifier", "qzx", "--name", "Red Fox"]
-    assert cli.main(["subjects", "import", lora(tmp_path), *words, *server]) == 0
+    assert main.main(["subjects", "import", lora(tmp_path), *words, *server]) == 0
     (subject,) = [each for each in client.subjects() if each.name == "Red Fox"]
 
     answer = requests.get(
@@ -139,30 +139,30 @@ def test_the_api_gives_the_file_a_name_with_the_trigger(
 def test_models_are_listed_added_and_taken_off(
     server: list[str], tmp_path: Path, capsys: Captured
 ) -> None:
-    assert cli.main(["models", *server]) == 0
+    assert main.main(["models", *server]) == 0
     said = capsys.readouterr().out
     assert "sd15" in said
     assert "CreativeML Open RAIL-M" in said
     assert "missing" in said
 
-    assert cli.main(["models", "add", str(WEIGHTS), "--name", "sprites", *server]) == 0
+    assert main.main(["models", "add", str(WEIGHTS), "--name", "sprites", *server]) == 0
     assert "sprites" in capsys.readouterr().out
-    assert cli.main(["models", "add", str(tmp_path), *server]) == 1
+    assert main.main(["models", "add", str(tmp_path), *server]) == 1
     assert "There is no checkpoint (.safetensors)" in capsys.readouterr().err
-    assert cli.main(["models", "remove", "sprites", *server]) == 0
-    assert cli.main(["models", "download", "flux", *server]) == 1
+    assert main.main(["models", "remove", "sprites", *server]) == 0
+    assert main.main(["models", "download", "flux", *server]) == 1
     assert "Say what to download: sd15, sdxl, clip, matting." in capsys.readouterr().err
 
 
 def test_a_subject_gets_another_name(server: list[str], tmp_path: Path, capsys: Captured) -> None:
     file = lora(tmp_path, **{"modelspec.trigger_phrase": "gfx fox"})
     called = ["subjects", "import", file, "--class-noun", "fox", "--name", "Old"]
-    assert cli.main([*called, *server]) == 0
+    assert main.main([*called, *server]) == 0
 
-    renamed = cli.main(["subjects", "rename", "@old", "--name", "New Name", *server])
+    renamed = main.main(["subjects", "rename", "@old", "--name", "New Name", *server])
 
     assert (renamed, "@old is now @new_name." in capsys.readouterr().out) == (0, True)
-    assert cli.main(["subjects", "rename", "@old", "--name", "x", *server]) == 1
+    assert main.main(["subjects", "rename", "@old", "--name", "x", *server]) == 1
     assert "There is no subject '@old'" in capsys.readouterr().err
 
 
@@ -170,13 +170,13 @@ def test_a_whole_subject_goes_out_and_comes_back(
     server: list[str], client: BackendClient, tmp_path: Path, capsys: Captured
 ) -> None:
     file = lora(tmp_path, **{"modelspec.trigger_phrase": "gfx fox"})
-    assert cli.main(["subjects", "import", file, "--class-noun=fox", "--name=Whole", *server]) == 0
+    assert main.main(["subjects", "import", file, "--class-noun=fox", "--name=Whole", *server]) == 0
     known = next(one for one in client.subjects() if one.name == "Whole")
 
     out = ["--format", "subject", "--out", str(tmp_path)]
-    assert cli.main(["subjects", "export", "@whole", *out, *server]) == 0
-    assert cli.main(["subjects", "delete", "@whole", *server]) == 0
-    assert cli.main(["subjects", "import", str(tmp_path / "whole.modelsheet"), *server]) == 0
+    assert main.main(["subjects", "export", "@whole", *out, *server]) == 0
+    assert main.main(["subjects", "delete", "@whole", *server]) == 0
+    assert main.main(["subjects", "import", str(tmp_path / "whole.modelsheet"), *server]) == 0
 
     assert "@whole, “gfx fox”, is here." in capsys.readouterr().out
     assert client.subject(known.id) == known

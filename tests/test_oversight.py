@@ -12,7 +12,6 @@ import psutil
 import pytest
 from PIL import Image
 
-from modelsheet import cli
 from modelsheet.api.contract import (
     GenerateRequest,
     NewToken,
@@ -21,6 +20,7 @@ from modelsheet.api.contract import (
     Region,
     TokenRequest,
 )
+from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import read_connection
 from modelsheet.errors import ModelsheetError
@@ -42,7 +42,7 @@ def run(client: BackendClient, token: str, capsys: pytest.CaptureFixture[str]) -
     """Runs a command against the service; returns its exit code and what it said."""
 
     def run(*words: str, using: str = token) -> tuple[int, str]:
-        code = cli.main([*words, "--server", client.url, "--token", using])
+        code = main.main([*words, "--server", client.url, "--token", using])
         said = capsys.readouterr()
         return code, said.out + said.err
 
@@ -179,7 +179,7 @@ def test_a_bundle_holds_no_secret(
     (home / "log" / "started-by-krita.log").write_text("Krita began it for jo.\n")
     target = tmp_path / "bundle.zip"
 
-    assert cli.main(["bundle", str(target)]) == 0
+    assert main.main(["bundle", str(target)]) == 0
 
     with zipfile.ZipFile(target) as archive:
         contents = {name: archive.read(name).decode() for name in archive.namelist()}
@@ -194,4 +194,4 @@ def test_a_bundle_holds_no_secret(
     assert "ok" in contents["ledger.txt"].splitlines()
     said = capsys.readouterr().out
     assert all(name in said for name in contents)
-    assert cli.main(["bundle", str(target)]) == 1
+    assert main.main(["bundle", str(target)]) == 1

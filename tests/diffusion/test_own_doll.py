@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modelsheet.demo import sample_path
+from modelsheet.cli.demo import sample_path
 from modelsheet.diffusion.own_doll import ASKED, read_own
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Layer, write_document

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from modelsheet.api.contract import GeneratedImage
+from modelsheet.cli.paint import write_sheet
 from modelsheet.client.workflows import Outcome, Painting
 from modelsheet.imaging.contact_sheet import draw_frames
 from modelsheet.imaging.sprite_alignment import align
-from modelsheet.painting_commands import write_sheet
 from tests.krita.conftest import Play
 
 POSES = 8

@@ -14,7 +14,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from modelsheet import cli
+from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import Connection, write_connection
 from modelsheet.errors import BackendUnreachable, DiskFull
@@ -38,7 +38,7 @@ def test_the_service_listens_on_loopback_alone(shared: LiveService) -> None:
 
 def test_no_option_makes_it_listen_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["serve", "--listen", "0.0.0.0"])
+        main.main(["serve", "--listen", "0.0.0.0"])
 
     assert "unrecognized arguments: --listen" in capsys.readouterr().err
 

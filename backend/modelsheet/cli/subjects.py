@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from modelsheet import commands
 from modelsheet.api.contract import ImportRequest, ParcelRequest, RenameRequest, SubjectView
+from modelsheet.cli import commands
+from modelsheet.cli.commands import Say, service_of
 from modelsheet.client.client import BackendClient
-from modelsheet.commands import Say, service_of
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
 from modelsheet.files.safetensors_file import parse_header
 from modelsheet.subjects.archive import SUFFIX

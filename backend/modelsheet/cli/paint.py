@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from modelsheet.api.contract import Axis, AxisName, Explore, GenerateRequest
+from modelsheet.cli.commands import Say, service_of
+from modelsheet.cli.paint_options import add_painting, add_places, painting_fields, place_fields
+from modelsheet.cli.progress import carry_out
 from modelsheet.client import workflows
 from modelsheet.client.workflows import Outcome, Painting
-from modelsheet.commands import Say, service_of
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.png_metadata import read_recipe, save_png
 from modelsheet.imaging.rgba import read_picture
 from modelsheet.imaging.sprite_atlas import ATLAS_FORMATS, make_atlas
-from modelsheet.painting_options import add_painting, add_places, painting_fields, place_fields
-from modelsheet.terminal import carry_out
 
 _LONGEST_STEM = 60
 _SCALES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from modelsheet.api.contract import SubjectView, TrainingOverrides
+from modelsheet.cli.progress import carry_out
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.client.workflows import LearnWish, Picture
@@ -22,7 +23,6 @@ from modelsheet.errors import InvalidClassNoun, InvalidRequest, NotFound
 from modelsheet.krita_setup import install
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import handle_of
-from modelsheet.terminal import carry_out
 
 Say = Callable[[str], None]
 
@@ -164,7 +164,7 @@ def doctor(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def demo(arguments: argparse.Namespace, say: Say) -> int:
-    from modelsheet.demo import run_demo
+    from modelsheet.cli.demo import run_demo
 
     # The demo's service shall not outlive it, however it ends.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

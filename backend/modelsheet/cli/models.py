@@ -15,10 +15,10 @@ from modelsheet.api.contract import (
     ModelView,
 )
 from modelsheet.base_models.download_sources import DOWNLOADS
+from modelsheet.cli.commands import Say, service_of
+from modelsheet.cli.progress import carry_out
 from modelsheet.client.client import BackendClient
-from modelsheet.commands import Say, service_of
 from modelsheet.errors import InvalidRequest
-from modelsheet.terminal import carry_out
 
 ACTIONS = ("list", "add", "download", "remove")
 

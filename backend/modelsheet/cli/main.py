@@ -13,9 +13,9 @@ from typing import TypeAlias, get_args
 from pydantic import ValidationError
 
 import modelsheet
-from modelsheet import commands, exchange_commands, model_commands, oversight, painting_commands
 from modelsheet.api.contract import Preset, TrainingOverrides
 from modelsheet.api.validation_messages import complaint
+from modelsheet.cli import admin, commands, models, paint, subjects
 from modelsheet.errors import Cancelled, ModelsheetError
 from modelsheet.subjects.lora_exchange import ExportFormat
 
@@ -81,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     choices = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (_add_serve, _add_learn):
         add(choices)
-    painting_commands.add_painting_commands(choices, _add_server)
+    paint.add_painting_commands(choices, _add_server)
     for add in (_add_subjects, _add_models, _add_jobs, _add_token):
         add(choices)
     for add in (_add_doctor, _add_bundle, _add_demo, _add_krita):
@@ -144,10 +144,10 @@ def _add_subjects(choices: _Choices) -> None:
         "LoRA files of theirs, and of diffusers and peft. --format subject writes all there is of "
         "one, for another Modelsheet to import.",
     )
-    actions = exchange_commands.ACTIONS
+    actions = subjects.ACTIONS
     parser.add_argument("action", nargs="?", choices=actions, default="list")
     parser.add_argument("name", nargs="?", default="", help="name, identifier or id; or the file")
-    formats = (*get_args(ExportFormat), exchange_commands.WHOLE)
+    formats = (*get_args(ExportFormat), subjects.WHOLE)
     parser.add_argument("--format", choices=formats, default="kohya", help="(%(default)s)")
     parser.add_argument("--out", type=Path, help="where to export to")
     parser.add_argument(
@@ -157,7 +157,7 @@ def _add_subjects(choices: _Choices) -> None:
     parser.add_argument("--identifier", default="", help="its trigger word; else the file's own")
     parser.add_argument("--base", default="sprite32", help="the base model it was made for")
     _add_server(parser)
-    parser.set_defaults(run=exchange_commands.subjects)
+    parser.set_defaults(run=subjects.subjects)
 
 
 def _add_models(choices: _Choices) -> None:
@@ -167,7 +167,7 @@ def _add_models(choices: _Choices) -> None:
         description="add takes a folder in diffusers' layout, a .safetensors checkpoint, or the "
         "folder of ComfyUI or A1111; download takes sd15, sdxl or clip (for naming).",
     )
-    actions = model_commands.ACTIONS
+    actions = models.ACTIONS
     parser.add_argument("action", nargs="?", choices=actions, default="list")
     parser.add_argument("target", nargs="?", default="", help="folder, file or name")
     parser.add_argument("--name", dest="called", default="", help="what to call what is added")
@@ -175,7 +175,7 @@ def _add_models(choices: _Choices) -> None:
     predictions = ("epsilon", "v_prediction")
     parser.add_argument("--prediction-type", choices=predictions, default="")
     _add_server(parser)
-    parser.set_defaults(run=model_commands.models)
+    parser.set_defaults(run=models.models)
 
 
 def _add_jobs(choices: _Choices) -> None:
@@ -185,28 +185,28 @@ def _add_jobs(choices: _Choices) -> None:
         description="finish: stop learning and keep the best so far. end: stop the service after "
         "the job that runs.",
     )
-    parser.add_argument("action", nargs="?", choices=oversight.JOB_ACTIONS, default="list")
+    parser.add_argument("action", nargs="?", choices=admin.JOB_ACTIONS, default="list")
     parser.add_argument("id", nargs="?", default="")
     parser.add_argument("--all", action="store_true", help="who works at what, who waits for what")
     parser.add_argument("--before", metavar="ID", help="the job to move it before; else it is last")
     _add_server(parser)
-    parser.set_defaults(run=oversight.jobs)
+    parser.set_defaults(run=admin.jobs)
 
 
 def _add_token(choices: _Choices) -> None:
     parser = choices.add_parser("token", help="let other artists use this service, or no longer")
-    parser.add_argument("action", nargs="?", choices=oversight.TOKEN_ACTIONS, default="list")
+    parser.add_argument("action", nargs="?", choices=admin.TOKEN_ACTIONS, default="list")
     parser.add_argument("name", nargs="?", default="", help="small letters, digits and . _ -")
     parser.add_argument("--gpus", type=int, default=0, help="limit: so many jobs at once, 0 any")
     parser.add_argument("--queued", type=int, default=0, help="limit: so many waiting, 0 for 200")
     _add_server(parser)
-    parser.set_defaults(run=oversight.token)
+    parser.set_defaults(run=admin.token)
 
 
 def _add_bundle(choices: _Choices) -> None:
     parser = choices.add_parser("bundle", help="pack what helps to find a fault, without secrets")
     parser.add_argument("file", nargs="?", type=Path, default=Path("modelsheet-bundle.zip"))
-    parser.set_defaults(run=oversight.bundle)
+    parser.set_defaults(run=admin.bundle)
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:

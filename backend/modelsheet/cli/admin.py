@@ -24,8 +24,8 @@ from modelsheet.api.contract import (
     TokenRequest,
     TokenView,
 )
+from modelsheet.cli.commands import service_of
 from modelsheet.client.client import BackendClient
-from modelsheet.commands import service_of
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.settings import Settings
 

@@ -61,7 +61,7 @@ def run_demo(
 
 def sample_path() -> Path:
     """Find the sample in the checkout we run from. Raises NotFound: there is none."""
-    path = Path(__file__).parents[2] / "docs" / "sample" / "hero.ora"
+    path = Path(__file__).parents[3] / "docs" / "sample" / "hero.ora"
     if not path.is_file():
         raise NotFound(
             f"The demo's sample is missing: {path}. Run the demo from a checkout of Modelsheet."

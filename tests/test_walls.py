@@ -17,7 +17,7 @@ PLUGIN = ROOT / "krita_plugin"
 
 LEARNING = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
 LEARNING_ROOMS = frozenset(
-    {"modelsheet.diffusion", "modelsheet.worker.runner", "modelsheet.sprite32"}
+    {"modelsheet.diffusion", "modelsheet.worker.runner", "sprite_training.sprite32"}
 )
 SERVICE_ROOM = frozenset({"modelsheet.service"})
 TORCH_FREE = frozenset(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 # Each has add_arguments(parser), which sets `run`; imported when asked, for they need torch.
 _WHAT: Mapping[str, str] = {
-    "base": "modelsheet.sprite32.bench",
+    "base": "sprite_training.sprite32.bench",
     "likeness": "modelsheet.diffusion.bench",
     "painting": "modelsheet.diffusion.painting_bench",
     "resume": "modelsheet.diffusion.resume",

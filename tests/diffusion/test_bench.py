@@ -17,8 +17,8 @@ from modelsheet import bench
 from modelsheet.diffusion.composites import dressed
 from modelsheet.diffusion.models.clip import FOLDER
 from modelsheet.errors import InvalidRequest
-from modelsheet.sprite32.tiles import TileSet
-from modelsheet.sprite32.vocabulary import build_tokenizer
+from sprite_training.sprite32.tiles import TileSet
+from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.diffusion.photographs import write_photographs
 from tests.diffusion.test_bench_rows import NEEDED
 from tests.diffusion.tiny import write_clip, write_dino

@@ -11,7 +11,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip import FOLDER, clip_of
 from modelsheet.errors import ModelMissing, UnsafeModel
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_clip, write_sd15
 
 

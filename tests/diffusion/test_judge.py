@@ -13,7 +13,7 @@ from modelsheet.diffusion.doll import Doll, prompt_for
 from modelsheet.diffusion.judge import judge
 from modelsheet.imaging.pixel_distance import foreground_distance, palette_distance
 from modelsheet.imaging.rgba import composite
-from modelsheet.sprite32.tiles import Tile, TileSet
+from sprite_training.sprite32.tiles import Tile, TileSet
 from tests.sprite32.archive import write_archive
 
 WHITE = (255, 255, 255)

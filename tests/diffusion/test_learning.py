@@ -31,9 +31,9 @@ from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelM
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.prompts.class_nouns import own_class_nouns
-from modelsheet.sprite32.tiles import TileSet
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.runner import Worker
+from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_sd15
 
 BRIEF = TrainingOverrides(training_steps=4)

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from modelsheet.base_models.user_models import AddedModel, Installation, add_installation, add_model
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.errors import ModelMissing, UnsafeModel
-from modelsheet.sprite32.tiles import TileSet
-from modelsheet.sprite32.vocabulary import build_tokenizer
+from sprite_training.sprite32.tiles import TileSet
+from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.single_checkpoint import Tensors, checkpoint_of, write_checkpoint
 from tests.sprite32.archive import write_archive
 from tests.true_architecture import make_pipeline

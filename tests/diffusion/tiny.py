@@ -27,8 +27,8 @@ from transformers import (
     ViTModel,
 )
 
-from modelsheet.sprite32.tiles import TileSet
-from modelsheet.sprite32.vocabulary import build_tokenizer
+from sprite_training.sprite32.tiles import TileSet
+from sprite_training.sprite32.tokenizer import build_tokenizer
 
 _WIDTH = 16
 _SIDE = 8  # latents; the autoencoder makes 64 px of them

@@ -12,8 +12,8 @@ from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.lora.base_model_keys import layout_of
 from modelsheet.lora.key_mapping import Layout
-from modelsheet.sprite32.tiles import TileSet
-from modelsheet.sprite32.vocabulary import build_tokenizer
+from sprite_training.sprite32.tiles import TileSet
+from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.sprite32.archive import write_archive
 from tests.true_architecture import write_model
 

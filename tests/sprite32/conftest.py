@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training.sprite32.tiles import TileSet
 from tests.sprite32.archive import write_archive
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from modelsheet.sprite32.autoencoder import EDGE_WEIGHT, SATURATION, decoding_error, unevenness
+from sprite_training.sprite32.autoencoder import EDGE_WEIGHT, SATURATION, decoding_error, unevenness
 
 WHITE = torch.ones(1, 3, 32, 32)
 GREY = torch.full((1, 3, 32, 32), 128 / 127.5 - 1)

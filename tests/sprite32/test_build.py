@@ -12,11 +12,11 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.sprite32 import build as build_module
-from modelsheet.sprite32 import stage
-from modelsheet.sprite32.build import SHARES, Builder, Plan, main
 from modelsheet.sprite32.evaluate import evaluate
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training import training_stage
+from sprite_training.sprite32 import build as build_module
+from sprite_training.sprite32.build import SHARES, Builder, Plan, main
+from sprite_training.sprite32.tiles import TileSet
 
 HOURS = 0.002
 
@@ -76,7 +76,7 @@ def test_a_stage_goes_on_from_its_checkpoint(
 ) -> None:
     monkeypatch.setattr(build_module, "LEARNING_RATES", dict.fromkeys(SHARES, 1e-3))
     clock = (tenths / 10 for tenths in itertools.count())  # each step takes a tenth of a second
-    monkeypatch.setattr(stage, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(training_stage, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     short = Plan(archive, tmp_path / "out", hours=0.001, toy=True)
     longer = Plan(archive, tmp_path / "out", hours=0.003, toy=True)
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from modelsheet.imaging.pixel_distance import shifted_distances
 from modelsheet.sprite32.evaluate import _is_flat, _rival
-from modelsheet.sprite32.figures import figure
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training.sprite32.compositing import figure
+from sprite_training.sprite32.tiles import TileSet
 
 
 def test_a_shift_by_one_pixel_is_forgiven() -> None:

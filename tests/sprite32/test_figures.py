@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from modelsheet.errors import NotFound
-from modelsheet.sprite32.figures import (
+from sprite_training.sprite32.compositing import (
     BACKGROUNDS,
     Composer,
     Mixture,
@@ -19,7 +19,7 @@ from modelsheet.sprite32.figures import (
     over,
     stack,
 )
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training.sprite32.tiles import TileSet
 
 
 def composer(tiles: TileSet, seed: int = 0) -> Composer:

@@ -8,8 +8,8 @@ import pytest
 from transformers import CLIPTokenizer
 
 from modelsheet.diffusion.training.identifier import candidates
-from modelsheet.sprite32.tiles import TileSet
-from modelsheet.sprite32.vocabulary import RARE_TOKENS, build_tokenizer, caption_words
+from sprite_training.sprite32.tiles import TileSet
+from sprite_training.sprite32.tokenizer import RARE_TOKENS, build_tokenizer, caption_words
 
 
 @pytest.fixture(scope="module")

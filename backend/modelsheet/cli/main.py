@@ -23,7 +23,7 @@ from modelsheet.subjects.lora_exchange import ExportFormat
 DELEGATED: Mapping[str, str] = {
     "bench": "modelsheet.bench:main",
     "capacity": "modelsheet.capacity:main",
-    "sprite32": "modelsheet.sprite32.build:main",
+    "sprite32": "sprite_training.sprite32.build:main",
 }
 
 _INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C

@@ -37,7 +37,7 @@ from modelsheet.diffusion.own_doll import read_own
 from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training.sprite32.tiles import TileSet
 
 _BALANCED = "balanced"
 _SEEDS = 2

@@ -17,8 +17,8 @@ from PIL import Image
 from modelsheet.diffusion.doll import Doll
 from modelsheet.imaging.pixel_distance import Pixels
 from modelsheet.imaging.rgba import composite
-from modelsheet.sprite32.figures import BARE_SPECIES
-from modelsheet.sprite32.tiles import PAPER_DOLL, Tile, TileSet
+from sprite_training.sprite32.compositing import BARE_SPECIES
+from sprite_training.sprite32.tiles import PAPER_DOLL, Tile, TileSet
 
 EACH = 50  # rivals that change the thing, and as many that change the subject
 _BENEATH = ("player/cloak", "terrain/floor")

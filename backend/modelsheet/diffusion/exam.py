@@ -17,7 +17,7 @@ from modelsheet.diffusion.eyes import Senses
 from modelsheet.diffusion.gauge import Gauge, Paintings
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import Painting, paint
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training.sprite32.tiles import TileSet
 
 INFERENCE_STEPS = 25
 _BATCH = 6

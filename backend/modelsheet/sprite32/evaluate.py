@@ -16,9 +16,16 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.imaging.pixel_distance import Pixels, shifted_distances
-from modelsheet.sprite32.figures import BACKGROUNDS, BARE_SPECIES, Composer, figure, flat, over
-from modelsheet.sprite32.pool import as_tensor
-from modelsheet.sprite32.tiles import SIZE, Tile, TileSet
+from sprite_training.sprite32.compositing import (
+    BACKGROUNDS,
+    BARE_SPECIES,
+    Composer,
+    figure,
+    flat,
+    over,
+)
+from sprite_training.sprite32.image_pool import as_tensor
+from sprite_training.sprite32.tiles import SIZE, Tile, TileSet
 
 SEED = 20_000_000  # training draws from seeds below 1000
 RIVALS = 99

@@ -23,8 +23,8 @@ from modelsheet.diffusion.models.decoder_correction import Correction
 from modelsheet.diffusion.training.augmentation import View, views_of
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS
-from modelsheet.sprite32.autoencoder import FIGURE_WEIGHT, decoding_error, disturbed
-from modelsheet.sprite32.figures import RECOLOURING_GAINS
+from sprite_training.sprite32.autoencoder import FIGURE_WEIGHT, decoding_error, disturbed
+from sprite_training.sprite32.compositing import RECOLOURING_GAINS
 
 # At 30 steps a third of the gain is missing, at 200 things in the subject's hands take its colours.
 _STEPS, _BATCH, _REST_BATCH = 100, 6, 3

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 from diffusers import AutoencoderKL
 
-from modelsheet.sprite32.device import Accelerator
-from modelsheet.sprite32.pool import PicturePool
-from modelsheet.sprite32.stage import Stage
+from sprite_training.device import Accelerator
+from sprite_training.sprite32.image_pool import PicturePool
+from sprite_training.training_stage import Stage
 
 KL_WEIGHT = 2e-5
 DECODER_NOISE = 0.3  # of the latents' own spread, at most: what a denoiser leaves behind

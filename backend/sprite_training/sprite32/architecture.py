@@ -13,7 +13,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from modelsheet.sprite32.tiles import SIZE
+from sprite_training.sprite32.tiles import SIZE
 
 LATENT_CHANNELS = 4
 LATENT_SIZE = SIZE // 2

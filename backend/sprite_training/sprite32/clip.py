@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from modelsheet.sprite32.architecture import PROMPT_TOKENS
-from modelsheet.sprite32.device import Accelerator
-from modelsheet.sprite32.pool import PicturePool
-from modelsheet.sprite32.stage import Stage
+from sprite_training.device import Accelerator
+from sprite_training.sprite32.architecture import PROMPT_TOKENS
+from sprite_training.sprite32.image_pool import PicturePool
+from sprite_training.training_stage import Stage
 
 NAME_ONLY_SHARE = 0.3  # naming asks for "orc man", not for all that he wears
 

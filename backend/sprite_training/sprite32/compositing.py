@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelsheet.sprite32.tiles import PAPER_DOLL, SIZE, Tile, TileSet
+from sprite_training.sprite32.tiles import PAPER_DOLL, SIZE, Tile, TileSet
 
 # Named in captions as "on a white background"; white is what most prompts will ask for.
 BACKGROUNDS: Mapping[str, tuple[int, int, int]] = {

@@ -24,16 +24,16 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from modelsheet.errors import Conflict, ModelsheetError
-from modelsheet.sprite32.architecture import SHIPPED, TOY, Architecture
-from modelsheet.sprite32.autoencoder import encode, train_autoencoder, train_decoder
-from modelsheet.sprite32.clip import Contrast, train_clip
-from modelsheet.sprite32.denoiser import train_denoiser
-from modelsheet.sprite32.device import Accelerator
-from modelsheet.sprite32.figures import Composer, Mixture
-from modelsheet.sprite32.pool import PicturePool
-from modelsheet.sprite32.stage import Stage
-from modelsheet.sprite32.tiles import TileSet
-from modelsheet.sprite32.vocabulary import build_tokenizer
+from sprite_training.device import Accelerator
+from sprite_training.sprite32.architecture import SHIPPED, TOY, Architecture
+from sprite_training.sprite32.autoencoder import encode, train_autoencoder, train_decoder
+from sprite_training.sprite32.clip import Contrast, train_clip
+from sprite_training.sprite32.compositing import Composer, Mixture
+from sprite_training.sprite32.image_pool import PicturePool
+from sprite_training.sprite32.tiles import TileSet
+from sprite_training.sprite32.tokenizer import build_tokenizer
+from sprite_training.sprite32.unet import train_denoiser
+from sprite_training.training_stage import Stage
 
 _logger = logging.getLogger(__name__)
 

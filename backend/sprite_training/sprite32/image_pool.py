@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from modelsheet.sprite32.figures import Composer, Mixture, Picture, caption
-from modelsheet.sprite32.tiles import SIZE
+from sprite_training.sprite32.compositing import Composer, Mixture, Picture, caption
+from sprite_training.sprite32.tiles import SIZE
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
 

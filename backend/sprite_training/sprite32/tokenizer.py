@@ -14,9 +14,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 from wordfreq import top_n_list
 
-from modelsheet.sprite32.architecture import PROMPT_TOKENS
-from modelsheet.sprite32.figures import BACKGROUNDS
-from modelsheet.sprite32.tiles import TileSet
+from sprite_training.sprite32.architecture import PROMPT_TOKENS
+from sprite_training.sprite32.compositing import BACKGROUNDS
+from sprite_training.sprite32.tiles import TileSet
 
 RARE_TOKENS = 192
 _ENGLISH_WORDS = 4000

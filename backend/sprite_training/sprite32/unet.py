@@ -12,10 +12,10 @@ from modelsheet.diffusion.training.loss import (
     target_for,
     weighted_loss,
 )
-from modelsheet.sprite32.clip import tokenize
-from modelsheet.sprite32.device import Accelerator
-from modelsheet.sprite32.pool import PicturePool
-from modelsheet.sprite32.stage import Stage
+from sprite_training.device import Accelerator
+from sprite_training.sprite32.clip import tokenize
+from sprite_training.sprite32.image_pool import PicturePool
+from sprite_training.training_stage import Stage
 
 SNR_GAMMA = 5.0
 REFRESH_EVERY = 100  # steps

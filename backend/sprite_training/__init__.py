@@ -1,0 +1,1 @@
+"""Train the embedded base models from open sprite art. Not part of the product package."""

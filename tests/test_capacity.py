@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from modelsheet.capacity import Habits, Studio, most_artists
 from modelsheet.cli import main
+from modelsheet_benchmarks.queue_simulation import Habits, Studio, most_artists
 
 HABITS = Habits(
     paint_s=4.0, learn_s=240.0, step_s=0.3, aside_s=1.0, think_s=60.0, learn_every_s=7200.0

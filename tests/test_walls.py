@@ -64,7 +64,7 @@ def test_only_the_service_imports_flask(backend: imports.Graph) -> None:
 def test_only_the_benchmarks_plots_need_matplotlib(backend: imports.Graph) -> None:
     drawing = imports.importers(backend, frozenset({"matplotlib"}))
 
-    assert drawing == {"modelsheet.diffusion.bench_plots"}
+    assert drawing == {"modelsheet_benchmarks.plots"}
     assert imports.importers(backend, frozenset(drawing)) == set(), "it is imported when asked for"
 
 

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from transformers import CLIPTokenizer
 
-from modelsheet import bench
-from modelsheet.diffusion.composites import dressed
 from modelsheet.diffusion.models.clip import FOLDER
 from modelsheet.errors import InvalidRequest
+from modelsheet_benchmarks import __main__
+from modelsheet_benchmarks.distractors import dressed
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.diffusion.photographs import write_photographs
@@ -55,7 +55,7 @@ def run(home: Path, tmp_path: Path, *options: str) -> list[dict[str, Any]]:
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODELSHEET_HOME", str(home))
-        assert bench.main(["likeness", *line]) == 0
+        assert __main__.main(["likeness", *line]) == 0
     rows: list[dict[str, Any]] = json.loads(file.read_text())
     return rows
 

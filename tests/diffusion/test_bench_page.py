@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from modelsheet.api.contract import LikenessPoint
-from modelsheet.diffusion.bench_page import sheet_of, write_page
-from modelsheet.diffusion.bench_plots import mean_curve
-from modelsheet.diffusion.bench_rows import row_of
-from modelsheet.diffusion.contestant import Moment, Taught
-from modelsheet.diffusion.doll import Doll, prompt_for
-from modelsheet.diffusion.exam import Report, Result
 from modelsheet.errors import ModelsheetError
+from modelsheet_benchmarks.evaluation import Report, Result
+from modelsheet_benchmarks.html_report import sheet_of, write_page
+from modelsheet_benchmarks.methods import Moment, Taught
+from modelsheet_benchmarks.plots import mean_curve
+from modelsheet_benchmarks.result_table import row_of
+from modelsheet_benchmarks.subjects import Doll, prompt_for
 from tests.diffusion.conftest import view
 from tests.diffusion.test_bench_rows import figures
 
@@ -90,8 +90,8 @@ def test_without_matplotlib_the_page_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
-    monkeypatch.delitem(sys.modules, "modelsheet.diffusion.bench_plots")
-    monkeypatch.delattr("modelsheet.diffusion.bench_plots")
+    monkeypatch.delitem(sys.modules, "modelsheet_benchmarks.plots")
+    monkeypatch.delattr("modelsheet_benchmarks.plots")
 
     with pytest.raises(ModelsheetError, match=r"modelsheet\[bench\]"):
         write_page(tmp_path, report(), "")

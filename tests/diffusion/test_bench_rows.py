@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet.diffusion.bench_rows import Row, lead, row_of, table
+from modelsheet_benchmarks.result_table import Row, lead, row_of, table
 
 NEEDED = {
     "recipe",

@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
 from modelsheet.api.contract import GenerateRequest, GenerateResult, LearnRequest, TrainingOverrides
-from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.generation.adapters import Garment, Outfit, Wardrobe
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.decoder_correction import (
@@ -31,6 +30,7 @@ from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite
 from modelsheet.jobs.protocol import SteppedAside
 from modelsheet.worker.runner import Worker
+from modelsheet_benchmarks.standalone_training import Wish, learning_of
 from tests.diffusion.test_learning import Context
 
 _BLUE, _RED, _SKIN = (12, 0, 168, 255), (230, 24, 40, 255), (240, 190, 160, 255)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modelsheet.diffusion.doll import read_dolls
 from modelsheet.errors import NotFound
+from modelsheet_benchmarks.subjects import read_dolls
 
 
 def plain(colour: str) -> Image.Image:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.diffusion.dreambooth_set import LIST, read_dreambooth
 from modelsheet.errors import InvalidRequest
+from modelsheet_benchmarks.dreambooth_dataset import LIST, read_dreambooth
 from tests.diffusion.photographs import write_photographs
 from tests.paths import SHARED_DATA
 

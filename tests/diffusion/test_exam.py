@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from modelsheet.diffusion import rival
-from modelsheet.diffusion.contestant import Script, Taught, differing_variants
-from modelsheet.diffusion.doll import Doll, prompt_for
-from modelsheet.diffusion.exam import Exam, Result
-from modelsheet.diffusion.eyes import Eyes, Senses, clip_eyes, dino_eyes
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
-from modelsheet.diffusion.rival import Cost, Pace
 from modelsheet.diffusion.sampling.plain_generation import Painting, paint
-from modelsheet.diffusion.textual_inversion import TextualInversion
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks import diffusers_script
+from modelsheet_benchmarks.diffusers_script import Cost, Pace
+from modelsheet_benchmarks.evaluation import Exam, Result
+from modelsheet_benchmarks.image_encoders import Eyes, Senses, clip_eyes, dino_eyes
+from modelsheet_benchmarks.methods import Script, Taught, differing_variants
+from modelsheet_benchmarks.subjects import Doll, prompt_for
+from modelsheet_benchmarks.textual_inversion import TextualInversion
 from tests.diffusion.conftest import view
 from tests.diffusion.tiny import write_dino
 
@@ -164,11 +164,13 @@ def test_the_script_gets_the_steps_that_fit_into_its_time(
 ) -> None:
     steps = []
 
-    def learn(script: Path, pictures: object, setting: rival.RivalSetting, out: Path) -> object:
+    def learn(
+        script: Path, pictures: object, setting: diffusers_script.RivalSetting, out: Path
+    ) -> object:
         steps.append(setting.steps)
         return out / "weights.safetensors", Cost(7.0 + 0.5 * setting.steps, 1)
 
-    monkeypatch.setattr(rival, "learn", learn)
+    monkeypatch.setattr(diffusers_script, "learn", learn)
     loads = "load_lora_weights"
     monkeypatch.setattr(sd15.pipeline, loads, lambda folder, weight_name: None)
     (tmp_path / "models" / "sd15").mkdir(parents=True)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from modelsheet.diffusion.composites import EACH, dressed, rivals_of
-from modelsheet.diffusion.doll import Doll, prompt_for
-from modelsheet.diffusion.judge import judge
 from modelsheet.imaging.pixel_distance import foreground_distance, palette_distance
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks.distractors import EACH, dressed, rivals_of
+from modelsheet_benchmarks.nearest_truth import judge
+from modelsheet_benchmarks.subjects import Doll, prompt_for
 from sprite_training.sprite32.tiles import Tile, TileSet
 from tests.sprite32.archive import write_archive
 

@@ -13,12 +13,12 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from PIL import Image
 
 from modelsheet.api.contract import TrainingOverrides
-from modelsheet.diffusion import alone
 from modelsheet.diffusion.kernels.fused_lora import FusedLora
 from modelsheet.diffusion.kernels.lean_unet import LeanResnet, LeanTransformer, make_lean
 from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape
+from modelsheet_benchmarks import standalone_training
 
 FAMILIES = ("sd15", "sdxl")
 EVERYWHERE = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=True, convolutions=True)
@@ -151,8 +151,10 @@ def test_a_subject_is_learnt_on_lean_packed_and_fused_layers_and_leaves_none(
 
     before = kinds()
     assert {LeanResnet, LeanTransformer} <= before
-    wish = alone.Wish(class_noun="imp", overrides=TrainingOverrides(training_steps=1), probed=False)
-    with alone.learning_of(sd15, pictures, wish, tmp_path) as learning:
+    wish = standalone_training.Wish(
+        class_noun="imp", overrides=TrainingOverrides(training_steps=1), probed=False
+    )
+    with standalone_training.learning_of(sd15, pictures, wish, tmp_path) as learning:
         list(learning.training.steps())
         assert kinds() - before >= {FusedLora, PackedConvolution}
     assert kinds() == before

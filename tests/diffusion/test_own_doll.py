@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from modelsheet.cli.demo import sample_path
-from modelsheet.diffusion.own_doll import ASKED, read_own
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Layer, write_document
+from modelsheet_benchmarks.openraster_subject import ASKED, read_own
 
 
 def test_layers_are_references_and_their_names_captions(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from modelsheet.api.contract import TrainingOverrides
-from modelsheet.diffusion.alone import Wish
-from modelsheet.diffusion.resume import Trial, compare
+from modelsheet_benchmarks.resume import Trial, compare
+from modelsheet_benchmarks.standalone_training import Wish
 
 
 @pytest.mark.slow

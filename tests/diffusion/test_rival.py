@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.diffusion import pillow_transforms as transforms
-from modelsheet.diffusion import rival
-from modelsheet.diffusion.rival import Cost, RivalSetting
 from modelsheet.errors import InvalidRequest, ModelsheetError
+from modelsheet_benchmarks import diffusers_script
+from modelsheet_benchmarks import torchvision_shim as transforms
+from modelsheet_benchmarks.diffusers_script import Cost, RivalSetting
 
 # Stands for the script: uses what it imports and writes what it was told.
 SCRIPT = """
@@ -51,7 +51,7 @@ def script(tmp_path: Path) -> Path:
 def test_the_script_is_run_with_our_settings_by_its_names(script: Path, tmp_path: Path) -> None:
     pictures = [Image.new("RGB", (4, 4)), Image.new("RGB", (4, 4), "red")]
 
-    weights, cost = rival.learn(script, pictures, setting(class_images=3), tmp_path)
+    weights, cost = diffusers_script.learn(script, pictures, setting(class_images=3), tmp_path)
 
     options, seen = eval(weights.read_text())
     assert seen == ["00.png", "01.png"]
@@ -64,7 +64,7 @@ def test_the_script_is_run_with_our_settings_by_its_names(script: Path, tmp_path
 
 
 def test_without_class_images_there_is_no_prior(script: Path, tmp_path: Path) -> None:
-    weights, _ = rival.learn(script, [Image.new("RGB", (4, 4))], setting(), tmp_path)
+    weights, _ = diffusers_script.learn(script, [Image.new("RGB", (4, 4))], setting(), tmp_path)
 
     assert "with_prior_preservation" not in weights.read_text()
 
@@ -74,14 +74,14 @@ def test_another_script_is_refused(tmp_path: Path) -> None:
     other.write_text("print('hello')")
 
     with pytest.raises(InvalidRequest, match=r"is not diffusers' .*train_dreambooth_lora\.py"):
-        rival.learn(other, [], setting(), tmp_path)
+        diffusers_script.learn(other, [], setting(), tmp_path)
     with pytest.raises(InvalidRequest, match="cannot be read"):
-        rival.learn(tmp_path / "none.py", [], setting(), tmp_path)
+        diffusers_script.learn(tmp_path / "none.py", [], setting(), tmp_path)
 
 
 def test_a_failing_command_brings_the_end_of_its_output() -> None:
     with pytest.raises(ModelsheetError, match="the reason"):
-        rival.timed([sys.executable, "-c", "raise SystemExit('the reason')"])
+        diffusers_script.timed([sys.executable, "-c", "raise SystemExit('the reason')"])
 
 
 def test_the_stand_in_scales_crops_and_normalises() -> None:
@@ -118,9 +118,9 @@ def test_a_noisy_machine_makes_no_step_free(
     step_s: float,
 ) -> None:
     costs = {5: Cost(short[0], 1, short[1]), 65: Cost(long[0], 1, long[1])}
-    monkeypatch.setattr(rival.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(diffusers_script.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(
-        rival, "learn", lambda script, pictures, given, out: (out, costs[given.steps])
+        diffusers_script, "learn", lambda script, pictures, given, out: (out, costs[given.steps])
     )
 
-    assert rival.pace(Path("script.py"), [], setting()).step_s == pytest.approx(step_s)
+    assert diffusers_script.pace(Path("script.py"), [], setting()).step_s == pytest.approx(step_s)

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from modelsheet.api.contract import LikenessPoint, TrainingOverrides
-from modelsheet.diffusion import speed, time_to_likeness
-from modelsheet.diffusion.alone import Wish
-from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.rival import Cost
-from modelsheet.diffusion.side_by_side import Bench
-from modelsheet.diffusion.speed import measure
-from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
 from modelsheet.diffusion.training.session import Learning
+from modelsheet_benchmarks import speed, time_to_likeness
+from modelsheet_benchmarks.diffusers_script import Cost
+from modelsheet_benchmarks.ours_vs_diffusers import Bench
+from modelsheet_benchmarks.speed import measure
+from modelsheet_benchmarks.standalone_training import Wish
+from modelsheet_benchmarks.subjects import Doll
+from modelsheet_benchmarks.time_to_likeness import seconds_to_likeness
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.sprite32.evaluate import evaluate
+from modelsheet_benchmarks.sprite32_metrics import evaluate
 from sprite_training import training_stage
 from sprite_training.sprite32 import build as build_module
 from sprite_training.sprite32.build import SHARES, Builder, Plan, main

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from modelsheet.imaging.pixel_distance import shifted_distances
-from modelsheet.sprite32.evaluate import _is_flat, _rival
+from modelsheet_benchmarks.sprite32_metrics import _is_flat, _rival
 from sprite_training.sprite32.compositing import figure
 from sprite_training.sprite32.tiles import TileSet
 

@@ -21,8 +21,8 @@ from modelsheet.subjects.lora_exchange import ExportFormat
 
 # Programs with a command line of their own, which gets what follows the name; imported when asked.
 DELEGATED: Mapping[str, str] = {
-    "bench": "modelsheet.bench:main",
-    "capacity": "modelsheet.capacity:main",
+    "bench": "modelsheet_benchmarks.__main__:main",
+    "capacity": "modelsheet_benchmarks.queue_simulation:main",
     "sprite32": "sprite_training.sprite32.build:main",
 }
 

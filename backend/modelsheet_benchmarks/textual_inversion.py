@@ -11,8 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from modelsheet.api.contract import TrainingOverrides
-from modelsheet.diffusion.contestant import Moment, Taught
-from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
@@ -24,6 +22,8 @@ from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.diffusion.training.trainer import Training
 from modelsheet.diffusion.training.validation import Prober, probe_interval
 from modelsheet.prompts.captions import Naming, class_prompts
+from modelsheet_benchmarks.methods import Moment, Taught
+from modelsheet_benchmarks.subjects import Doll
 
 STEPS = 3000  # diffusers' README of textual inversion; a budget ends it sooner
 RATE = 5e-3  # Gal et al. 2022

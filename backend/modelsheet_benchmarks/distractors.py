@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from modelsheet.diffusion.doll import Doll
 from modelsheet.imaging.pixel_distance import Pixels
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks.subjects import Doll
 from sprite_training.sprite32.compositing import BARE_SPECIES
 from sprite_training.sprite32.tiles import PAPER_DOLL, Tile, TileSet
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 # Each has add_arguments(parser), which sets `run`; imported when asked, for they need torch.
 _WHAT: Mapping[str, str] = {
     "base": "sprite_training.sprite32.bench",
-    "likeness": "modelsheet.diffusion.bench",
-    "painting": "modelsheet.diffusion.painting_bench",
-    "resume": "modelsheet.diffusion.resume",
-    "sd15": "modelsheet.diffusion.true_size",
-    "speed": "modelsheet.diffusion.speed",
+    "likeness": "modelsheet_benchmarks.likeness",
+    "painting": "modelsheet_benchmarks.generation",
+    "resume": "modelsheet_benchmarks.resume",
+    "sd15": "modelsheet_benchmarks.sd15_step",
+    "speed": "modelsheet_benchmarks.speed",
 }
 _QUIET = "modelsheet.diffusion.models.library_logging"
 

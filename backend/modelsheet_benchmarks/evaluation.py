@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from modelsheet.diffusion.bench_rows import Row, row_of
-from modelsheet.diffusion.composites import rivals_of
-from modelsheet.diffusion.contestant import Contestant, Taught
-from modelsheet.diffusion.doll import Doll
-from modelsheet.diffusion.eyes import Senses
-from modelsheet.diffusion.gauge import Gauge, Paintings
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import Painting, paint
+from modelsheet_benchmarks.distractors import rivals_of
+from modelsheet_benchmarks.image_encoders import Senses
+from modelsheet_benchmarks.methods import Contestant, Taught
+from modelsheet_benchmarks.metrics import Gauge, Paintings
+from modelsheet_benchmarks.result_table import Row, row_of
+from modelsheet_benchmarks.subjects import Doll
 from sprite_training.sprite32.tiles import TileSet
 
 INFERENCE_STEPS = 25

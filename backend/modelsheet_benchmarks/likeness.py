@@ -17,10 +17,15 @@ import torch
 
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.diffusion import dreambooth_set
-from modelsheet.diffusion.bench_page import plots, write_page
-from modelsheet.diffusion.bench_rows import table
-from modelsheet.diffusion.contestant import (
+from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.clip import Clip, clip_of
+from modelsheet.errors import InvalidRequest
+from modelsheet.settings import Settings
+from modelsheet_benchmarks import dreambooth_dataset
+from modelsheet_benchmarks.evaluation import INFERENCE_STEPS, Exam, Report, Result
+from modelsheet_benchmarks.html_report import plots, write_page
+from modelsheet_benchmarks.image_encoders import Senses, clip_eyes, dino_eyes
+from modelsheet_benchmarks.methods import (
     VARIANTS,
     Contestant,
     Ours,
@@ -28,15 +33,10 @@ from modelsheet.diffusion.contestant import (
     differing_variants,
     variants,
 )
-from modelsheet.diffusion.doll import DOLLS, Doll, read_dolls
-from modelsheet.diffusion.exam import INFERENCE_STEPS, Exam, Report, Result
-from modelsheet.diffusion.eyes import Senses, clip_eyes, dino_eyes
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip import Clip, clip_of
-from modelsheet.diffusion.own_doll import read_own
-from modelsheet.diffusion.textual_inversion import TextualInversion
-from modelsheet.errors import InvalidRequest
-from modelsheet.settings import Settings
+from modelsheet_benchmarks.openraster_subject import read_own
+from modelsheet_benchmarks.result_table import table
+from modelsheet_benchmarks.subjects import DOLLS, Doll, read_dolls
+from modelsheet_benchmarks.textual_inversion import TextualInversion
 from sprite_training.sprite32.tiles import TileSet
 
 _BALANCED = "balanced"
@@ -47,7 +47,7 @@ _PRESETS = ("quick", _BALANCED, "thorough", "seed")
 _SUBJECTS_HELP = (
     "a folder of drawn subjects, each a folder with subject.json (class noun, captioned "
     "references, prompts with true pictures) and its PNGs, or the DreamBooth data set's, with "
-    f"{dreambooth_set.LIST}, or a document of your own, .ora, whose layers are the "
+    f"{dreambooth_dataset.LIST}, or a document of your own, .ora, whose layers are the "
     "references (default: %(default)s, where that exists)"
 )
 
@@ -139,7 +139,7 @@ def _exams(arguments: argparse.Namespace, base: BaseModel, senses: Senses) -> li
             raise InvalidRequest(f"--only counts from 0, and there are {len(dolls)} subjects.")
         chosen = [dolls[n] for n in arguments.only]
     tiles = _read_tiles(arguments.tiles, arguments.subjects)
-    seeds = arguments.seeds or (_SEEDS if dolls[0].truths else dreambooth_set.PICTURES_A_PROMPT)
+    seeds = arguments.seeds or (_SEEDS if dolls[0].truths else dreambooth_dataset.PICTURES_A_PROMPT)
     steps = arguments.inference_steps
     exams = [Exam(doll, dolls, base, senses, tiles, seeds, steps) for doll in chosen]
     _say(_conditions(arguments, exams))
@@ -150,8 +150,8 @@ def _read_subjects(arguments: argparse.Namespace) -> list[Doll]:
     folder: Path = arguments.subjects
     if folder.is_file():
         return [read_own(folder, arguments.class_noun, arguments.ask)]
-    if (folder / dreambooth_set.LIST).is_file():
-        return dreambooth_set.read_dreambooth(folder)
+    if (folder / dreambooth_dataset.LIST).is_file():
+        return dreambooth_dataset.read_dreambooth(folder)
     return read_dolls(folder)
 
 

@@ -13,11 +13,11 @@ from types import ModuleType
 
 from PIL import Image
 
-from modelsheet.diffusion.bench_rows import Row, cell, table
-from modelsheet.diffusion.doll import Doll
-from modelsheet.diffusion.exam import Report, Result
 from modelsheet.errors import ModelsheetError
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
+from modelsheet_benchmarks.evaluation import Report, Result
+from modelsheet_benchmarks.result_table import Row, cell, table
+from modelsheet_benchmarks.subjects import Doll
 
 _MOST_COLUMNS = 12
 _COLUMNS = (
@@ -49,7 +49,7 @@ _STYLE = (
 def plots() -> ModuleType:
     """What draws the plots. Raises ModelsheetError where matplotlib is missing."""
     try:
-        return importlib.import_module("modelsheet.diffusion.bench_plots")
+        return importlib.import_module("modelsheet_benchmarks.plots")
     except ModuleNotFoundError as error:
         raise ModelsheetError(
             f'Plots need {error.name}, which is not installed: pip install "modelsheet[bench]".'

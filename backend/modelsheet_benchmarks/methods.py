@@ -14,15 +14,15 @@ from typing import Protocol
 
 from modelsheet.api.contract import LikenessPoint, Preset, TrainingOverrides
 from modelsheet.base_models.catalogue import locate
-from modelsheet.diffusion import rival
-from modelsheet.diffusion.alone import Wish, learning_of
-from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.decoder_correction import corrected
-from modelsheet.diffusion.rival import Pace, RivalSetting
 from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks import diffusers_script
+from modelsheet_benchmarks.diffusers_script import Pace, RivalSetting
+from modelsheet_benchmarks.standalone_training import Wish, learning_of
+from modelsheet_benchmarks.subjects import Doll
 
 _WHITE = (255, 255, 255)
 _SCRIPT_IDENTIFIER = "sks"  # its README's
@@ -137,11 +137,11 @@ class Script:
         start_s = 0.0
         if budget_s is not None:
             if self._pace is None:
-                self._pace = rival.pace(self.path, pictures, setting)
+                self._pace = diffusers_script.pace(self.path, pictures, setting)
             start_s = self._pace.start_s
             setting = replace(setting, steps=self._pace.steps_in(budget_s))
         with tempfile.TemporaryDirectory() as folder:
-            weights, cost = rival.learn(self.path, pictures, setting, Path(folder))
+            weights, cost = diffusers_script.learn(self.path, pictures, setting, Path(folder))
             base.pipeline.load_lora_weights(weights.parent, weight_name=weights.name)
             try:
                 yield Taught(phrase, cost.seconds - start_s)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from modelsheet.diffusion.composites import Rivals
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.pixel_distance import (
     Pixels,
@@ -19,6 +18,7 @@ from modelsheet.imaging.pixel_distance import (
     shifted_distances,
 )
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks.distractors import Rivals
 
 _REACH = 2  # px by which a picture may be shifted
 _WHITE = (255, 255, 255)

@@ -16,7 +16,7 @@ from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.sampling.plain_generation import Painting, paint
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.settings import Settings
-from modelsheet.sprite32.evaluate import Figures, evaluate
+from modelsheet_benchmarks.sprite32_metrics import Figures, evaluate
 from sprite_training.sprite32.tiles import SIZE, TileSet
 
 # Does not come with Modelsheet; whoever has no such file names another.

@@ -13,13 +13,13 @@ from pydantic import BaseModel as Written
 
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.base_models.catalogue import locate
-from modelsheet.diffusion import alone, rival
-from modelsheet.diffusion.doll import Doll
-from modelsheet.diffusion.first_picture import Order
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.rival import Cost, RivalSetting
-from modelsheet.diffusion.true_size import drawn_picture
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks import diffusers_script, standalone_training
+from modelsheet_benchmarks.diffusers_script import Cost, RivalSetting
+from modelsheet_benchmarks.first_image import Order
+from modelsheet_benchmarks.sd15_step import drawn_picture
+from modelsheet_benchmarks.subjects import Doll
 
 _RANK = 4
 _RATE = 1e-4
@@ -65,20 +65,22 @@ class Bench:
             own_decoder=False,
             prior="no-images" if prior else "none",
         )
-        wish = alone.Wish(class_noun=self.class_noun, overrides=overrides, probed=probed)
+        wish = standalone_training.Wish(
+            class_noun=self.class_noun, overrides=overrides, probed=probed
+        )
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             for index, picture in enumerate(self.pictures):
                 picture.save(place / f"{index:02}.png")
             (place / "out").mkdir()
-            errand = alone.Errand(
+            errand = standalone_training.Errand(
                 base_model=self.base.id,
                 data_dir=self.data_dir,
                 pictures=place,
                 out=place / "out",
                 wish=wish,
             )
-            return _carried_out("modelsheet.diffusion.alone", errand)
+            return _carried_out("modelsheet_benchmarks.standalone_training", errand)
 
     def theirs(self, steps: int, *, prior: bool) -> Cost:
         setting = RivalSetting(
@@ -95,7 +97,7 @@ class Bench:
         )
         pictures = [composite(reference, _WHITE) for reference in self.pictures]
         with tempfile.TemporaryDirectory() as folder:
-            return rival.learn(self.script, pictures, setting, Path(folder))[1]
+            return diffusers_script.learn(self.script, pictures, setting, Path(folder))[1]
 
     def first_picture(self, *, bare: bool) -> Cost:
         """From the start of a process to its first picture."""
@@ -109,7 +111,7 @@ class Bench:
             dtype=self.precision,
             bare=bare,
         )
-        return _carried_out("modelsheet.diffusion.first_picture", order)
+        return _carried_out("modelsheet_benchmarks.first_image", order)
 
 
 def _carried_out(module: str, errand: Written) -> Cost:
@@ -117,4 +119,4 @@ def _carried_out(module: str, errand: Written) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "errand.json"
         file.write_text(errand.model_dump_json(), "utf-8")
-        return rival.timed([sys.executable, "-m", module, str(file)])
+        return diffusers_script.timed([sys.executable, "-m", module, str(file)])

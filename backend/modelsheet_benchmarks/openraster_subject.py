@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelsheet.diffusion.doll import Doll, prompt_for
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import read_layers
 from modelsheet.prompts.captions import caption_of
+from modelsheet_benchmarks.subjects import Doll, prompt_for
 
 # Each in the words of the embedded base model.
 ASKED = (

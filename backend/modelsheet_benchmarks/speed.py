@@ -20,15 +20,15 @@ from statistics import median
 import torch
 
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
-from modelsheet.diffusion.doll import DOLLS, DOLLS_HELP, read_dolls
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.rival import Cost
 from modelsheet.diffusion.sampling.plain_generation import Painting, paint
-from modelsheet.diffusion.side_by_side import Bench
-from modelsheet.diffusion.time_to_likeness import seconds_to_likeness
-from modelsheet.diffusion.true_size import random_sd15
 from modelsheet.settings import Settings
+from modelsheet_benchmarks.diffusers_pipeline import paint_barely, seconds_of
+from modelsheet_benchmarks.diffusers_script import Cost
+from modelsheet_benchmarks.ours_vs_diffusers import Bench
+from modelsheet_benchmarks.sd15_step import random_sd15
+from modelsheet_benchmarks.subjects import DOLLS, DOLLS_HELP, read_dolls
+from modelsheet_benchmarks.time_to_likeness import seconds_to_likeness
 
 WRITE_UP_STEPS = 4500
 _RANDOM_SIDE = 256  # px: few steps of the true size fit into minutes on a CPU

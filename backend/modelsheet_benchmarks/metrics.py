@@ -11,15 +11,15 @@ from statistics import mean
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.composites import Rivals
-from modelsheet.diffusion.doll import Doll
-from modelsheet.diffusion.eyes import Eyes, Senses
-from modelsheet.diffusion.judge import judge
 from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.metrics import drift, prompt_fidelity, subject_fidelity
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks.distractors import Rivals
+from modelsheet_benchmarks.image_encoders import Eyes, Senses
+from modelsheet_benchmarks.nearest_truth import judge
+from modelsheet_benchmarks.subjects import Doll
 
 _WHITE = (255, 255, 255)
 

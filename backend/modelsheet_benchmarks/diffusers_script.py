@@ -19,8 +19,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.diffusion import pillow_transforms
 from modelsheet.errors import InvalidRequest, ModelsheetError
+from modelsheet_benchmarks import torchvision_shim
 
 _TORCHVISION = "from torchvision import transforms"
 _STAND_IN = "import pillow_transforms as transforms"
@@ -137,7 +137,7 @@ def _copy_of(script: Path, folder: Path) -> Path:
     lines = [line for line in text.splitlines() if not line.startswith("check_min_version(")]
     copy = folder / script.name
     copy.write_text("\n".join(lines).replace(_TORCHVISION, _STAND_IN), "utf-8")
-    shutil.copy(pillow_transforms.__file__, folder / "pillow_transforms.py")
+    shutil.copy(torchvision_shim.__file__, folder / "pillow_transforms.py")
     return copy
 
 

@@ -20,10 +20,10 @@ from PIL import Image, ImageDraw
 
 from modelsheet.api.contract import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
-from modelsheet.diffusion.alone import Wish, learning_of
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.errors import ModelsheetError
 from modelsheet.settings import Settings
+from modelsheet_benchmarks.standalone_training import Wish, learning_of
 
 
 @dataclass(frozen=True)

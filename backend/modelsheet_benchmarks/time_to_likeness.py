@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from modelsheet.diffusion import alone
-from modelsheet.diffusion.doll import Doll
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet_benchmarks import standalone_training
+from modelsheet_benchmarks.subjects import Doll
 
 _SETTLED = 0.95  # of the final subject fidelity
 _LOOK_EVERY = 10  # steps
@@ -20,11 +20,11 @@ def seconds_to_likeness(doll: Doll, base: BaseModel) -> float:
     """How long *balanced* learns, in processor time, until subject fidelity is 95 % of what it is
     in the end. Looking is no part of it.
     """
-    wish = alone.Wish(class_noun=doll.class_noun, captions=doll.captions)
+    wish = standalone_training.Wish(class_noun=doll.class_noun, captions=doll.captions)
     seen: list[tuple[float, float]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        alone.learning_of(base, doll.references, wish, Path(folder)) as learning,
+        standalone_training.learning_of(base, doll.references, wish, Path(folder)) as learning,
     ):
         steps = learning.training.steps()
         while taken := list(islice(_timed(steps), _LOOK_EVERY)):

@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from modelsheet.diffusion.doll import Doll
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.rgba import read_picture
+from modelsheet_benchmarks.subjects import Doll
 
 LIST = "prompts_and_classes.txt"
 PICTURES_A_PROMPT = 4  # Ruiz et al. 2022

@@ -29,7 +29,6 @@ from modelsheet.api.contract import (
     Region,
 )
 from modelsheet.client import launcher
-from modelsheet.diffusion.bare_painting import paint_barely, seconds_of
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
 from modelsheet.diffusion.training.dataset import image_tensor
@@ -39,6 +38,7 @@ from modelsheet.jobs.protocol import Directive, Request
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.runner import Worker, make_runner
+from modelsheet_benchmarks.diffusers_pipeline import paint_barely, seconds_of
 
 _WHITE = (255, 255, 255)
 _SCALES = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]

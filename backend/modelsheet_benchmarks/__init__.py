@@ -1,0 +1,1 @@
+"""Measure quality and speed: `modelsheet bench`. Not part of the product package."""

@@ -27,9 +27,9 @@ from modelsheet.api.contract import (
 from modelsheet.base_models.catalogue import list_base_models
 from modelsheet.imaging.rgba import to_bgra
 from modelsheet.service.auth.caller import OPERATOR
-from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service
 from modelsheet.worker.runner import Worker
+from tests.service.inline_executor import InlineExecutor
 
 _SIDE = 32  # px
 

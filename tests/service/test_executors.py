@@ -21,7 +21,6 @@ from modelsheet.api.contract import (
     TrainingOverrides,
 )
 from modelsheet.jobs.protocol import Directive, Request
-from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.protocol import (
     Advanced,
@@ -40,6 +39,7 @@ from modelsheet.service.executors.protocol import (
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import ADAPTER
+from tests.service.inline_executor import InlineExecutor
 from tests.service.live import PIXELS, SHA
 from tests.service.toy_runner import make_runner, undisturbed_adapter
 

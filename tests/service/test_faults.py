@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from modelsheet.api.contract import GenerateRequest
-from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.http.app import create_app
 from modelsheet.service.service import Service
+from tests.service.inline_executor import InlineExecutor
 from tests.service.live import LiveService, View, learn_request
 from tests.service.test_live import steps, worker_of
 from tests.service.toy_runner import TOY_MODEL, fill, make_runner, undisturbed_adapter

@@ -10,8 +10,8 @@ import pytest
 
 from modelsheet.errors import Busy
 from modelsheet.service.auth.caller import OPERATOR, Caller
-from modelsheet.service.executors.inline import InlineExecutor
 from modelsheet.service.service import Service
+from tests.service.inline_executor import InlineExecutor
 from tests.service.live import PIXELS
 from tests.service.test_dispatcher import learning, painting, wait_for, wait_for_state
 from tests.service.toy_runner import TOY_MODEL, make_runner, undisturbed_adapter

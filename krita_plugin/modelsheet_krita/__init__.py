@@ -10,7 +10,7 @@ import sys
 
 import krita
 
-from . import words
+from . import i18n
 from .guard import guarded
 from .qt import QtCore
 
@@ -18,10 +18,10 @@ OLDEST_PYTHON = (3, 10)
 
 
 def _start() -> None:
-    words.use(words.language(os.environ, QtCore.QLocale().name()))
+    i18n.use(i18n.language(os.environ, QtCore.QLocale().name()))
     if sys.version_info < OLDEST_PYTHON:
         raise RuntimeError(
-            words.tr(
+            i18n.tr(
                 "Krita's Python is {found}; Modelsheet needs 3.10. Install a newer Krita.",
                 found="{}.{}".format(*sys.version_info[:2]),
             )

@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from .conversion import SRGB
-from .picture import BYTES_PER_PIXEL, Picture, Place, pixels_of
+from .image import BYTES_PER_PIXEL, Picture, Place, pixels_of
 from .qt import QtCore
 from .strips import box_of, window
 

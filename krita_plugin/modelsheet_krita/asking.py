@@ -7,10 +7,10 @@ from typing import Any
 
 from .client import Client
 from .contract import JobView
+from .i18n import tr
+from .image import Picture
 from .knobs import Knobs
-from .picture import Picture
 from .request import Explore, GenerateRequest, ImageRef, MaskRef, PixelArt
-from .words import tr
 
 LARGEST_SIDE = 2048
 GRANULE = 8  # px; what every base model can paint in

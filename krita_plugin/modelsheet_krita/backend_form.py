@@ -5,10 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .contract import Capabilities
+from .i18n import tr
 from .model_rows import ModelRows
 from .pieces import IconSource, buddy, heading
 from .qt import QtCore, QtWidgets, Signal
-from .words import tr
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -12,14 +12,14 @@ import re
 import string
 from typing import NewType
 
-from . import words
+from . import i18n
 
 Said = NewType("Said", str)  # a field of the contract that the artist reads
 
 
 def translate(sentence: str) -> Said:
     """Say a sentence of the backend's, and what was filled into it, as the docker speaks."""
-    for pattern, said in _sentences(words.spoken()):
+    for pattern, said in _sentences(i18n.spoken()):
         found = pattern.fullmatch(sentence)
         if found is not None:
             return Said(said.format(*(translate(part) for part in found.groups())))
@@ -29,7 +29,7 @@ def translate(sentence: str) -> Said:
 @functools.cache
 def _sentences(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     """The longest first: a short one may fit what a longer one says better."""
-    path = words.FOLDER / f"{language}.backend.json"
+    path = i18n.FOLDER / f"{language}.backend.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     patterns = [(_pattern(sentence), said) for sentence, said in known.items()]
     return tuple(sorted(patterns, key=lambda one: -len(one[0].pattern)))

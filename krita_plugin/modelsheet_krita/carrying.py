@@ -10,10 +10,10 @@ from .contract import SubjectView
 from .desk import Desk
 from .errors import PluginError
 from .exchange import Exchange
+from .i18n import tr
 from .lora_header import in_words
 from .pace import Pace
 from .shelf import Shelf
-from .words import tr
 
 
 class Carrying:

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 from . import contract
 from ._vendor import requests
 from .errors import BackendDown, BackendRefused, RequestRefused
+from .i18n import tr
 from .interruptible import Bell, InterruptibleAdapter
 from .request import ImportRequest, Request
 from .wire import decode, encode
-from .words import tr
 
 T = TypeVar("T")
 

@@ -14,19 +14,19 @@ from .exchange import Exchange
 from .exploring import Exploring
 from .generating import Generating
 from .guard import guarded
+from .i18n import tr
+from .image import Picture
 from .jobs import Jobs
 from .learning import Learning
 from .link import BackendLink
 from .link_state import LinkState
 from .memory import Memory
 from .panel import Panel
-from .picture import Picture
 from .pieces import IconSource
 from .presets import Presets
 from .qt import QtCore
 from .shelf import Shelf
 from .stock import Stock
-from .words import tr
 
 logger = logging.getLogger(__name__)
 FALLBACK_RESOLUTION = 512

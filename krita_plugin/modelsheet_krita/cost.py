@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from .contract import Estimate
+from .i18n import tr, trn
 from .lora_header import in_words
-from .words import tr, trn
 
 
 def cost(estimate: Estimate) -> str:

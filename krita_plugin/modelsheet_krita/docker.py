@@ -12,13 +12,13 @@ from . import actions, diagnostics, document, placing
 from .backend_form import BackendForm
 from .controller import Controller
 from .excuse import DOCKER_ID
+from .i18n import tr
 from .launcher import Launcher
 from .link import BackendLink, Source
 from .panel import Panel
 from .qt import QtCore, QtGui, QtWidgets
 from .settings import BackendChoice, Preferences, launch_plan
 from .source import LocalBackend, RemoteBackend
-from .words import tr
 
 FIRST_LOOK_MS = 500
 

@@ -20,13 +20,13 @@ from .contract import SubjectView
 from .conversion import SRGB, Converter, check_size, space_of
 from .errors import BadInput
 from .frame import Box
+from .i18n import tr
+from .image import NamedPicture, Picture, Place, Reading
 from .layer_reading import LayerReading
 from .layer_writing import LayerWriting
-from .picture import NamedPicture, Picture, Place, Reading
 from .qt import QtCore
 from .reader import TileSource
 from .sources import Wish
-from .words import tr
 
 ANNOTATION = "modelsheet/subjects"
 LONGEST_GROUND = 2048  # px; what the backend takes to paint over

@@ -8,10 +8,10 @@ from pathlib import Path
 from .client import Client
 from .contract import GeneratedImage, JobView
 from .errors import RequestRefused
+from .i18n import tr
+from .image import BYTES_PER_PIXEL, Picture
 from .learn_form import LearnWish
-from .picture import BYTES_PER_PIXEL, Picture
 from .request import DescribeRequest, ImageRef, LearnRequest
-from .words import tr
 
 PARCEL = "parcel"  # beside the LoRA formats: the whole subject
 

@@ -9,13 +9,13 @@ from . import errand, naming
 from .contract import SubjectView
 from .desk import Desk
 from .errors import BackendError, BadInput
+from .i18n import tr
 from .import_form import ImportForm
 from .lora_header import in_words, read_header
 from .name_form import NameForm
 from .qt import QtWidgets
 from .sending import Sending
 from .shelf import Shelf
-from .words import tr
 
 SUFFIX = ".modelsheet"
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .contract import MOST_RESULTS
+from .i18n import tr
 from .pieces import IconSource, buddy, push_button
 from .qt import QtCore, QtGui, QtWidgets, Signal
 from .request import Axis, Explore
-from .words import tr
 
 USUAL = {
     "unet_scale": "0, 0.4, 0.7, 1, 1.3",

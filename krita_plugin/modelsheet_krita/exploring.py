@@ -8,10 +8,10 @@ from functools import partial
 from .desk import Desk
 from .explore_form import Cell, ExploreForm, GridView
 from .generating import Generating
-from .picture import thumbnail
+from .i18n import tr
+from .image import thumbnail
 from .request import Explore
 from .results import Result
-from .words import tr
 
 CELL_LINES = 6  # how large a cell is, in lines of text
 

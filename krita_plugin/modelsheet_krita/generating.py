@@ -11,12 +11,12 @@ from .asking import Asked, Ground
 from .contract import JobView
 from .desk import Desk
 from .errors import BadInput
+from .i18n import tr
 from .pace import Pace
 from .qt import QtCore
 from .request import Explore
 from .results import Result, Results, Target
 from .saving import Saving
-from .words import tr
 
 
 class Generating:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .contract import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH, NAME_LENGTH, BaseModelView
+from .i18n import tr
 from .lora_header import LoraHeader, in_words
 from .pieces import IconSource, Notice, buddy
 from .qt import QtWidgets, Signal
 from .request import ImportRequest
-from .words import tr
 
 
 class ImportForm(QtWidgets.QDialog):

@@ -8,10 +8,10 @@ from . import errand
 from .contract import JobView, Progress
 from .desk import Desk
 from .errors import BackendError
+from .i18n import tr
+from .image import Picture, thumbnail
 from .job_card import JobLine
 from .lora_header import in_words
-from .picture import Picture, thumbnail
-from .words import tr
 
 PREVIEW_LINES = 4  # a probe's preview, in lines of text
 MOST_PREVIEWS = 4

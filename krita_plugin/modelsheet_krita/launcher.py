@@ -15,7 +15,7 @@ from typing import Callable
 
 from .client import Address
 from .errors import BackendMissing
-from .words import tr
+from .i18n import tr
 
 START_TIMEOUT_S = 90.0
 LOOK_EVERY_S = 0.25

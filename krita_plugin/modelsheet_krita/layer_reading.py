@@ -11,12 +11,12 @@ from . import reader
 from .conversion import SRGB, Converter, check_size, space_of
 from .errors import BadInput
 from .frame import Box, frames
+from .i18n import tr
+from .image import Picture, Reading, cropped, shown_box
 from .layers import LayerWalk, refusal
-from .picture import Picture, Reading, cropped, shown_box
 from .qt import QtCore
 from .reader import TileSource
 from .sources import Source, Wish, expand, has_children, key_frames
-from .words import tr
 
 
 class LayerReading:

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from . import animation
 from .conversion import SRGB, Converter, is_srgb, space_of
-from .picture import NamedPicture, Picture, Place, pixels_of
+from .image import NamedPicture, Picture, Place, pixels_of
 from .qt import QtCore
 from .strips import strips
 

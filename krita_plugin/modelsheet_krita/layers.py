@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .contract import LAYER_NAME_LENGTH
+from .i18n import tr
 from .qt import QtCore
-from .words import tr
 
 SMALLEST_SIDE = 8
 LONGEST_SIDE = 8192

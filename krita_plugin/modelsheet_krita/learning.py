@@ -11,13 +11,13 @@ from .contract import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectVie
 from .cost import cost
 from .desk import Desk
 from .errors import BackendError, BadInput, PluginError
+from .i18n import tr, trn
+from .image import Picture, Reading, thumbnail
 from .inspection import Look, inspect, look
 from .learn_form import DEFAULT_PRESET, LearnForm
 from .pace import Pace
-from .picture import Picture, Reading, thumbnail
 from .qt import QtGui
 from .sources import Wish
-from .words import tr, trn
 
 FALLBACK_BASE_MODEL = "sprite32"
 SUGGESTIONS = 5

@@ -17,11 +17,11 @@ from .client import POLL_S, Address, Client
 from .contract import Capabilities
 from .errors import BackendDown, BackendError, BackendMissing
 from .guard import guarded
+from .i18n import tr
 from .interruptible import Bell
 from .link_state import LinkState, Stopped, Turned
 from .pace import SLICE_S
 from .qt import QtCore, Signal
-from .words import tr
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 8.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .contract import IDENTIFIER_LENGTH
 from .errors import BadInput
-from .words import tr
+from .i18n import tr
 
 MOST_BYTES = 512 << 20  # of a whole file: what the backend takes in 64 parts of 8 MiB
 LARGEST_HEADER = 16 << 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .contract import Capabilities, ModelView
+from .i18n import tr
 from .lora_header import in_words
 from .qt import QtCore, QtWidgets, Signal
-from .words import tr
 
 
 class ModelRows(QtWidgets.QWidget):

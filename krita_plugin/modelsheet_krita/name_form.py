@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Callable
 
 from .contract import NAME_LENGTH
+from .i18n import tr
 from .pieces import IconSource, buddy
 from .qt import QtWidgets, Signal
-from .words import tr
 
 
 class NameForm(QtWidgets.QDialog):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from .contract import NAME_LENGTH
-from .words import tr, trn
+from .i18n import tr, trn
 
 MOST_NEAR = 4
 

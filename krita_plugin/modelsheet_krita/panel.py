@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from .gallery import KEY, Gallery
+from .i18n import tr, trn
 from .job_card import JobCard, JobLine
 from .job_cards import JobCards
 from .pieces import (
@@ -22,7 +23,6 @@ from .preview import Preview
 from .prompt_box import PromptBox
 from .qt import QtCore, QtWidgets, Signal
 from .subject_list import SubjectList
-from .words import tr, trn
 
 THEME_EVENTS = frozenset({QtCore.QEvent.Type.PaletteChange, QtCore.QEvent.Type.StyleChange})
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .contract import LAYER_NAME_LENGTH
+from .i18n import tr
 from .pieces import IconSource
 from .qt import QtCore, QtGui, QtWidgets, Signal
-from .words import tr
 
 Flag = QtCore.Qt.ItemFlag
 CAPTION, REMARKS = 0, 1

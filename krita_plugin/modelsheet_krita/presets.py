@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .desk import Desk
+from .i18n import tr
 from .name_form import NameForm
-from .words import tr
 
 
 class Presets:

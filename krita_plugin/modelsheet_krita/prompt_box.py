@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .contract import MOST_RESULTS, PROMPT_LENGTH
+from .i18n import tr
 from .knobs import KnobFold
 from .pieces import IconSource, Policy, buddy, heading, push_button, spin_box, tool_button
 from .prompt_line import PromptLine
 from .qt import QtWidgets, Signal
-from .words import tr
 
 LARGEST_SEED = 2**31 - 1  # what a spin box can hold
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from .frame import Box
-from .picture import BYTES_PER_PIXEL, LONGEST_SIDE, Picture, from_image
+from .image import BYTES_PER_PIXEL, LONGEST_SIDE, Picture, from_image
 from .qt import QtCore, QtGui
 
 TILE = 1024  # px; Krita gives that many in some 10 ms

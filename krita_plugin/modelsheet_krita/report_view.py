@@ -6,9 +6,9 @@ import html
 from collections.abc import Sequence
 
 from .contract import SubjectView
-from .picture import Picture, thumbnail
+from .i18n import tr
+from .image import Picture, thumbnail
 from .qt import QtCore, QtGui, QtWidgets
-from .words import tr
 
 
 class ReportView(QtWidgets.QDialog):

@@ -12,9 +12,9 @@ from . import errand
 from .contract import GeneratedImage, JobView
 from .desk import Desk
 from .errors import BackendError, RequestRefused
-from .picture import Picture, Place, thumbnail
+from .i18n import tr
+from .image import Picture, Place, thumbnail
 from .qt import QtCore, Signal
-from .words import tr
 
 MOST_KEPT = 256
 JOBS_SHOWN_AGAIN = 16  # of earlier Kritas

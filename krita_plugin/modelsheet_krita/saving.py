@@ -9,10 +9,10 @@ from pathlib import Path
 
 from .aside import Aside
 from .desk import Desk
-from .picture import to_image
+from .i18n import tr, trn
+from .image import to_image
 from .qt import QtWidgets
 from .results import Result
-from .words import tr, trn
 
 
 class Saving:

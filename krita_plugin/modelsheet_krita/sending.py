@@ -7,8 +7,8 @@ from typing import Any, Callable
 
 from .client import Client
 from .errors import BackendError, RequestRefused
+from .i18n import tr
 from .link import BackendLink
-from .words import tr
 
 PIECE = 8 << 20  # bytes
 

@@ -10,11 +10,11 @@ from . import errand, naming
 from .contract import SubjectView
 from .desk import Desk
 from .errors import BadInput
-from .picture import Picture, thumbnail
+from .i18n import tr
+from .image import Picture, thumbnail
 from .qt import QtCore, QtGui
 from .report_view import ReportView
 from .subject_list import SubjectRow
-from .words import tr
 
 SECOND_THOUGHT_MS = 30_000
 

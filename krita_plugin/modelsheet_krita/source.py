@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .client import Address
 from .errors import BackendDown, BackendMissing, BackendRefused, BadInput
+from .i18n import tr
 from .launcher import Launcher
 from .link import BackendLink
 from .link_state import LinkState
-from .words import tr
 
 MOST_STARTS = 3
 

@@ -7,10 +7,10 @@ from functools import partial
 from .contract import JobView, ModelView
 from .desk import Desk
 from .errors import BackendError
+from .i18n import tr
 from .jobs import Jobs
 from .model_rows import ModelRows
 from .request import DownloadRequest
-from .words import tr
 
 
 class Stock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .frame import Box
-from .picture import Picture, Place, borrowed, from_image
+from .image import Picture, Place, borrowed, from_image
 from .qt import QtCore, QtGui
 
 STRIP_PIXELS = 1 << 20  # Krita takes and gives that many in some 10 ms

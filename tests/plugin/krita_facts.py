@@ -86,7 +86,7 @@ def _animation(document: Any, found: dict[str, Any]) -> None:
 
 def _frames(krita: Any, document: Any, found: dict[str, Any]) -> None:
     from modelsheet_krita import animation
-    from modelsheet_krita.picture import Picture, Place
+    from modelsheet_krita.image import Picture, Place
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.kra"

@@ -15,7 +15,7 @@ from tests.paths import ROOT
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.source import parsed
 
-from modelsheet_krita import backend_words, contract, wire, words  # isort: skip
+from modelsheet_krita import backend_words, contract, wire, i18n  # isort: skip
 
 BACKEND = ROOT / "backend" / "modelsheet"
 KNOWN = ROOT / "krita_plugin/modelsheet_krita/translations/ru.backend.json"
@@ -36,9 +36,9 @@ FOR_PROGRAMMERS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyErro
 
 @pytest.fixture(autouse=True)
 def russian() -> Iterator[None]:
-    words.use("ru")
+    i18n.use("ru")
     yield
-    words.use("en")
+    i18n.use("en")
 
 
 def rooms() -> list[Path]:

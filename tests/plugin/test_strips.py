@@ -9,7 +9,7 @@ import pytest
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.plugin.binding import QRect
 
-from modelsheet_krita import picture, strips  # isort: skip
+from modelsheet_krita import image as picture, strips  # isort: skip
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.paths import PLUGIN
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.source import parsed
 
-from modelsheet_krita import words  # isort: skip
+from modelsheet_krita import i18n  # isort: skip
 
 SOURCES = sorted(PLUGIN.glob("*.py"))
 RUSSIAN = json.loads((PLUGIN / "translations" / "ru.json").read_text(encoding="utf-8"))
@@ -31,7 +31,7 @@ UNTRANSLATED = frozenset({"Euler a", "Modelsheet stumbled"})
 @pytest.fixture(autouse=True)
 def english() -> Iterator[None]:
     yield
-    words.use("en")
+    i18n.use("en")
 
 
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
@@ -118,9 +118,9 @@ def test_nothing_is_said_untranslated(path: Path) -> None:
     [(1, "1 картинку"), (2, "2 картинки"), (5, "5 картинок"), (11, "11 картинок")],
 )
 def test_russian_counts_as_russians_do(count: int, text: str) -> None:
-    words.use("ru_RU.UTF-8")
+    i18n.use("ru_RU.UTF-8")
 
-    said = words.trn("Apply {count} Picture", "Apply {count} Pictures", count)
+    said = i18n.trn("Apply {count} Picture", "Apply {count} Pictures", count)
 
     assert text in said
 
@@ -137,4 +137,4 @@ def test_russian_counts_as_russians_do(count: int, text: str) -> None:
 def test_krita_s_own_choice_of_language_comes_first(
     environment: dict[str, str], locale: str, language: str
 ) -> None:
-    assert words.language(environment, locale) == language
+    assert i18n.language(environment, locale) == language

@@ -9,10 +9,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from modelsheet.api import contract as backend
+from modelsheet_krita.backend import api_responses as plugin
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
-from modelsheet_krita import contract as plugin, explore_form, knobs  # isort: skip
-from modelsheet_krita import request as asks, wire  # isort: skip
+from modelsheet_krita import explore_form, knobs  # isort: skip
+from modelsheet_krita.backend import api_requests as asks, json_codec  # isort: skip
 
 REQUEST: TypeAdapter[Any] = TypeAdapter(backend.JobRequest)
 SHA256 = "0" * 64
@@ -114,7 +115,7 @@ def field_names(kind: Any) -> set[str]:
     ids=lambda request: request.kind,
 )
 def test_backend_understands_what_the_plugin_asks(request_: Any) -> None:
-    said = wire.encode(request_)
+    said = json_codec.encode(request_)
 
     understood = REQUEST.validate_json(TypeAdapter(dict[str, Any]).dump_json(said))
 
@@ -123,7 +124,7 @@ def test_backend_understands_what_the_plugin_asks(request_: Any) -> None:
 
 
 def test_backend_understands_an_import() -> None:
-    said = wire.encode(asks.ImportRequest("Fox", "fox", "", "sprite32", (SHA256,), "fox.bin"))
+    said = json_codec.encode(asks.ImportRequest("Fox", "fox", "", "sprite32", (SHA256,), "fox.bin"))
 
     heard = backend.ImportRequest.model_validate_json(TypeAdapter(Any).dump_json(said))
 
@@ -145,7 +146,7 @@ def test_plugin_expects_only_results_the_backend_has() -> None:
 def test_plugin_understands_a_job_with_every_kind_of_result(result: Any) -> None:
     sent = job(result)
 
-    read = wire.decode(plugin.JobView, sent.model_dump(mode="json"))
+    read = json_codec.decode(plugin.JobView, sent.model_dump(mode="json"))
 
     assert (read.id, read.state, read.progress.eta_s) == ("j", "running", 3.0)
     if result is not None:
@@ -179,7 +180,7 @@ def test_plugin_understands_an_event_page() -> None:
         retry_ms=5,
     )
 
-    read = wire.decode(plugin.EventPage, page.model_dump(mode="json"))
+    read = json_codec.decode(plugin.EventPage, page.model_dump(mode="json"))
 
     assert [event.type for event in read.events] == ["job", "subjects"]
     assert read.events[0].job.title == "Hero"
@@ -187,13 +188,13 @@ def test_plugin_understands_an_event_page() -> None:
 
 
 def test_plugin_leaves_unknown_fields_alone() -> None:
-    assert wire.decode(plugin.Ping, {"ok": True, "proof": "p", "new": 1}) == plugin.Ping("p")
+    assert json_codec.decode(plugin.Ping, {"ok": True, "proof": "p", "new": 1}) == plugin.Ping("p")
 
 
 @pytest.mark.parametrize("answer", [[], "text", {}, {"jobs": [{}]}, {"jobs": 3}])
 def test_what_is_no_answer_is_refused(answer: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
-        wire.decode(plugin.JobList, answer)
+        json_codec.decode(plugin.JobList, answer)
 
 
 def test_limits_and_states_are_the_backends() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from .contract import Capabilities
+from .backend.api_responses import Capabilities
 from .i18n import tr
 from .model_rows import ModelRows
 from .pieces import IconSource, buddy, heading

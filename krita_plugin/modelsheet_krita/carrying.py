@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any
 
 from . import naming
-from .contract import SubjectView
+from .backend.api_responses import SubjectView
+from .backend.lora_header import in_words
 from .desk import Desk
 from .errors import PluginError
 from .exchange import Exchange
 from .i18n import tr
-from .lora_header import in_words
 from .pace import Pace
 from .shelf import Shelf
 

@@ -6,9 +6,12 @@ import logging
 from functools import partial
 from typing import Any, Callable
 
-from . import errand, naming
+from . import naming
+from .backend import calls
+from .backend.api_responses import JobView, SubjectView
+from .backend.connection import BackendLink
+from .backend.link_state import LinkState
 from .carrying import Carrying
-from .contract import JobView, SubjectView
 from .errors import BackendError, PluginError
 from .exchange import Exchange
 from .exploring import Exploring
@@ -18,8 +21,6 @@ from .i18n import tr
 from .image import Picture
 from .jobs import Jobs
 from .learning import Learning
-from .link import BackendLink
-from .link_state import LinkState
 from .memory import Memory
 from .panel import Panel
 from .pieces import IconSource
@@ -126,7 +127,7 @@ class Controller(QtCore.QObject):
     def _relearn(self, subject_id: str) -> None:
         subject, document = self.shelf.get(subject_id), self.current_document()
         self.link.ask(
-            partial(errand.fetch_references, references=subject.references),
+            partial(calls.fetch_references, references=subject.references),
             lambda pictures: self._on_references(subject, document, pictures),
             self.on_trouble,
         )

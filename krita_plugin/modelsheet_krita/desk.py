@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol
 
-from .contract import JobView, SubjectView
+from .backend.api_responses import JobView, SubjectView
+from .backend.connection import BackendLink
 from .errors import BackendError
-from .link import BackendLink
 from .memory import Memory
 from .panel import Panel
 from .pieces import IconSource

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from .contract import API_MAJOR, JobView
-from .link_state import LinkState
+from .backend.api_responses import API_MAJOR, JobView
+from .backend.link_state import LinkState
 from .qt import QtCore
 
 

@@ -9,16 +9,16 @@ from typing import Any
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from . import actions, diagnostics, document, placing
+from .backend.connection import BackendLink, Source
+from .backend.launcher import Launcher
+from .backend.location import LocalBackend, RemoteBackend
 from .backend_form import BackendForm
 from .controller import Controller
 from .excuse import DOCKER_ID
 from .i18n import tr
-from .launcher import Launcher
-from .link import BackendLink, Source
 from .panel import Panel
 from .qt import QtCore, QtGui, QtWidgets
 from .settings import BackendChoice, Preferences, launch_plan
-from .source import LocalBackend, RemoteBackend
 
 FIRST_LOOK_MS = 500
 

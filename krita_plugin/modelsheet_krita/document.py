@@ -16,7 +16,7 @@ from typing import Any
 from krita import Krita
 
 from . import carried, reader
-from .contract import SubjectView
+from .backend.api_responses import SubjectView
 from .conversion import SRGB, Converter, check_size, space_of
 from .errors import BadInput
 from .frame import Box

@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from . import errand, naming
-from .contract import SubjectView
+from . import naming
+from .backend import calls
+from .backend.api_responses import SubjectView
+from .backend.chunked_upload import Sending
+from .backend.lora_header import in_words, read_header
 from .desk import Desk
 from .errors import BackendError, BadInput
 from .i18n import tr
 from .import_form import ImportForm
-from .lora_header import in_words, read_header
 from .name_form import NameForm
 from .qt import QtWidgets
-from .sending import Sending
 from .shelf import Shelf
 
 SUFFIX = ".modelsheet"
@@ -82,20 +83,20 @@ class Exchange:
         dialog.open()
 
     def _on_filter(self, dialog: QtWidgets.QFileDialog, subject: SubjectView, chosen: str) -> None:
-        suffix = SUFFIX if _formats()[chosen] == errand.PARCEL else ".safetensors"
+        suffix = SUFFIX if _formats()[chosen] == calls.PARCEL else ".safetensors"
         dialog.setDefaultSuffix(suffix[1:])
         dialog.selectFile(f"{naming.handle(subject.name)}{suffix}")
 
     def _write(self, subject: SubjectView, path: Path, file_format: str) -> None:
         self._desk.link.ask(
-            partial(errand.export, subject_id=subject.id, file_format=file_format, path=path),
+            partial(calls.export, subject_id=subject.id, file_format=file_format, path=path),
             partial(self._on_written, subject, path, file_format),
             self._desk.on_trouble,
         )
 
     def _on_written(self, subject: SubjectView, path: Path, file_format: str, size: int) -> None:
         said = tr("{path} is written ({size}).", path=path, size=in_words(size))
-        if file_format != errand.PARCEL:
+        if file_format != calls.PARCEL:
             phrase = f"{subject.identifier} {subject.class_noun}"
             said += " " + tr("In other programs' prompts write “{phrase}”.", phrase=phrase)
         self._desk.panel.notice.say(said, icon="dialog-ok")
@@ -207,5 +208,5 @@ def _formats() -> dict[str, str]:
     return {
         tr("LoRA for ComfyUI, A1111, Forge and Krita AI Diffusion") + " (*.safetensors)": "kohya",
         tr("LoRA for diffusers, as it was learnt") + " (*.safetensors)": "diffusers",
-        tr("Whole subject, for another Modelsheet") + f" (*{SUFFIX})": errand.PARCEL,
+        tr("Whole subject, for another Modelsheet") + f" (*{SUFFIX})": calls.PARCEL,
     }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from .backend.api_requests import Explore
 from .desk import Desk
 from .explore_form import Cell, ExploreForm, GridView
 from .generating import Generating
 from .i18n import tr
 from .image import thumbnail
-from .request import Explore
 from .results import Result
 
 CELL_LINES = 6  # how large a cell is, in lines of text

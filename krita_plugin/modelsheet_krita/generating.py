@@ -8,13 +8,13 @@ from typing import Any, Callable
 
 from . import applying, asking
 from .asking import Asked, Ground
-from .contract import JobView
+from .backend.api_requests import Explore
+from .backend.api_responses import JobView
 from .desk import Desk
 from .errors import BadInput
 from .i18n import tr
 from .pace import Pace
 from .qt import QtCore
-from .request import Explore
 from .results import Result, Results, Target
 from .saving import Saving
 

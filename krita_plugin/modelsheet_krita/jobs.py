@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import errand
-from .contract import JobView, Progress
+from .backend import calls
+from .backend.api_responses import JobView, Progress
+from .backend.lora_header import in_words
 from .desk import Desk
 from .errors import BackendError
 from .i18n import tr
 from .image import Picture, thumbnail
 from .job_card import JobLine
-from .lora_header import in_words
 
 PREVIEW_LINES = 4  # a probe's preview, in lines of text
 MOST_PREVIEWS = 4
@@ -87,7 +87,7 @@ class Jobs:
             return
         self._previewed[job.id] = names
         self._desk.link.ask(
-            partial(errand.fetch_results, images=images),
+            partial(calls.fetch_results, images=images),
             partial(self._on_previews, job.id),
             lambda trouble: None,  # the next probe brings others
         )
@@ -108,7 +108,7 @@ class Jobs:
         if verb == "sooner":
             kin = {job.id for job in self._open.values() if job.kind == self._open[job_id].kind}
             self._desk.link.ask(
-                partial(errand.do_next, job_id=job_id, kin=kin), self._on_order, refused
+                partial(calls.do_next, job_id=job_id, kin=kin), self._on_order, refused
             )
             return
         self._desk.link.ask(
@@ -117,7 +117,7 @@ class Jobs:
 
     def _on_moved(self, job_id: str, before: str | None) -> None:
         self._desk.link.ask(
-            partial(errand.move, job_id=job_id, before=before),
+            partial(calls.move, job_id=job_id, before=before),
             self._on_order,
             partial(self._on_refused, job_id),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .contract import LAYER_NAME_LENGTH
+from .backend.api_responses import LAYER_NAME_LENGTH
 from .i18n import tr
 from .qt import QtCore
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .contract import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
+from .backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
 from .i18n import tr
 from .picture_table import PictureTable
 from .pieces import IconSource, Notice, buddy

@@ -6,8 +6,9 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any
 
-from . import errand, naming
-from .contract import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectView
+from . import naming
+from .backend import calls
+from .backend.api_responses import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectView
 from .cost import cost
 from .desk import Desk
 from .errors import BackendError, BadInput, PluginError
@@ -226,7 +227,7 @@ class Learning:
         base_model = self.form.wish().base_model
         pictures = self._pictures[:MOST_PICTURES]
         self._desk.link.ask(
-            partial(errand.describe, pictures=pictures, base_model=base_model),
+            partial(calls.describe, pictures=pictures, base_model=base_model),
             self._on_described,
             # The artist can name it without help, and the docker says what is wrong.
             lambda trouble: self._on_no_description(),
@@ -254,7 +255,7 @@ class Learning:
         pictures = [self._pictures[row] for row, _ in chosen]
         captions = tuple(caption for _, caption in chosen)
         self._desk.link.ask(
-            partial(errand.learn, pictures=pictures, captions=captions, wish=wish),
+            partial(calls.learn, pictures=pictures, captions=captions, wish=wish),
             self._on_sent,
             self._on_trouble,
         )

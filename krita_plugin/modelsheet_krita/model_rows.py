@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .contract import Capabilities, ModelView
+from .backend.api_responses import Capabilities, ModelView
+from .backend.lora_header import in_words
 from .i18n import tr
-from .lora_header import in_words
 from .qt import QtCore, QtWidgets, Signal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from .contract import NAME_LENGTH
+from .backend.api_responses import NAME_LENGTH
 from .i18n import tr
 from .pieces import IconSource, buddy
 from .qt import QtWidgets, Signal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from .contract import NAME_LENGTH
+from .backend.api_responses import NAME_LENGTH
 from .i18n import tr, trn
 
 MOST_NEAR = 4

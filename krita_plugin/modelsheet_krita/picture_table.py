@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .contract import LAYER_NAME_LENGTH
+from .backend.api_responses import LAYER_NAME_LENGTH
 from .i18n import tr
 from .pieces import IconSource
 from .qt import QtCore, QtGui, QtWidgets, Signal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .contract import MOST_RESULTS, PROMPT_LENGTH
+from .backend.api_responses import MOST_RESULTS, PROMPT_LENGTH
 from .i18n import tr
 from .knobs import KnobFold
 from .pieces import IconSource, Policy, buddy, heading, push_button, spin_box, tool_button

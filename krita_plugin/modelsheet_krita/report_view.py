@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from .contract import SubjectView
+from .backend.api_responses import SubjectView
 from .i18n import tr
 from .image import Picture, thumbnail
 from .qt import QtCore, QtGui, QtWidgets

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import errand
-from .contract import GeneratedImage, JobView
+from .backend import calls
+from .backend.api_responses import GeneratedImage, JobView
 from .desk import Desk
 from .errors import BackendError, RequestRefused
 from .i18n import tr
@@ -94,7 +94,7 @@ class Results(QtCore.QObject):
             return
         self._asked_for.add(job.id)
         self._desk.link.ask(
-            partial(errand.fetch_results, images=images),
+            partial(calls.fetch_results, images=images),
             lambda pictures: self._show(job, images, pictures, target),
             partial(self._on_not_fetched, job.id, on_trouble),
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from krita import Krita
 
-from .client import Address
-from .launcher import LaunchPlan
+from .backend.client import Address
+from .backend.launcher import LaunchPlan
 from .memory import Memory
 
 GROUP = "modelsheet"

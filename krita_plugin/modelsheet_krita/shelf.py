@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
-from . import errand, naming
-from .contract import SubjectView
+from . import naming
+from .backend import calls
+from .backend.api_responses import SubjectView
 from .desk import Desk
 from .errors import BadInput
 from .i18n import tr
@@ -53,7 +54,7 @@ class Shelf:
         for subject in subjects:
             if subject.references and subject.id not in self._pictures:
                 self._desk.link.ask(
-                    partial(errand.fetch_references, references=subject.references[:1]),
+                    partial(calls.fetch_references, references=subject.references[:1]),
                     partial(self._on_reference, subject.id),
                     self._desk.on_trouble,
                 )
@@ -126,7 +127,7 @@ class Shelf:
     def _report(self, subject_id: str) -> None:
         subject = self.get(subject_id)
         self._desk.link.ask(
-            partial(errand.fetch_references, references=subject.references),
+            partial(calls.fetch_references, references=subject.references),
             partial(self._show_report, subject),
             self._desk.on_trouble,
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from .contract import JobView, ModelView
+from .backend.api_requests import DownloadRequest
+from .backend.api_responses import JobView, ModelView
 from .desk import Desk
 from .errors import BackendError
 from .i18n import tr
 from .jobs import Jobs
 from .model_rows import ModelRows
-from .request import DownloadRequest
 
 
 class Stock:

@@ -8,26 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.binding import MAJOR, QIcon, Qt
-from tests.plugin.conftest import Until
-
-from modelsheet_krita import (  # isort: skip
+from modelsheet_krita import (
     backend_form,
-    contract,
     import_form,
     learn_form,
-    lora_header,
     name_form,
     report_view,
     subject_list,
 )
+from modelsheet_krita.backend import api_responses, lora_header
+from tests.plugin.binding import MAJOR, QIcon, Qt
+from tests.plugin.conftest import Until
 
 if MAJOR == 6:
     from PyQt6 import QtWidgets
 else:
     from PyQt5 import QtWidgets
 
-SUBJECT = contract.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
+SUBJECT = api_responses.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
 KINDS = (
     QtWidgets.QAbstractButton,
     QtWidgets.QLineEdit,

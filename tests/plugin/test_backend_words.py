@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from modelsheet_krita.backend import api_responses, json_codec, message_translation
 from tests.paths import ROOT
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.source import parsed
 
-from modelsheet_krita import backend_words, contract, wire, i18n  # isort: skip
+from modelsheet_krita import i18n  # isort: skip
 
 BACKEND = ROOT / "backend" / "modelsheet"
 KNOWN = ROOT / "krita_plugin/modelsheet_krita/translations/ru.backend.json"
@@ -124,7 +125,7 @@ def test_no_translation_is_left_over() -> None:
 def test_a_sentence_is_recognised_with_what_is_filled_in(sentence: str) -> None:
     values = [f"‹{number}›" for number in range(len(fields(sentence)))]
 
-    said = backend_words.translate(sentence.format(*values))
+    said = message_translation.translate(sentence.format(*values))
 
     assert said == RUSSIAN[sentence].format(*values)
     assert sorted(fields(RUSSIAN[sentence])) == sorted(fields(sentence))
@@ -132,7 +133,7 @@ def test_a_sentence_is_recognised_with_what_is_filled_in(sentence: str) -> None:
 
 
 def test_what_is_filled_in_is_translated_too() -> None:
-    said = backend_words.translate(
+    said = message_translation.translate(
         "That is not possible for a job that is done: it is over; submit a new one."
     )
 
@@ -143,12 +144,15 @@ def test_the_backends_answers_arrive_translated() -> None:
     answer = {"title": "Gone", "status": 404, "code": "not-found", "detail": "There is no blob 7."}
     answer["detail"] = "@fox is not known. Did you mean @box?"
 
-    assert wire.decode(contract.Problem, answer).detail == "@fox неизвестен. Может быть, @box?"
+    assert (
+        json_codec.decode(api_responses.Problem, answer).detail
+        == "@fox неизвестен. Может быть, @box?"
+    )
     error = {"code": "oom", "sentence": "Something newer."}
-    assert wire.decode(contract.JobError, error).sentence == "Something newer."
+    assert json_codec.decode(api_responses.JobError, error).sentence == "Something newer."
     result = {
         "kind": "generate",
         "warnings": ["The file changes the text encoder alone, not the UNet."],
     }
-    (warning,) = wire.decode(contract.JobResult, result).warnings
+    (warning,) = json_codec.decode(api_responses.JobResult, result).warnings
     assert warning == "Файл меняет только текстовый кодировщик, но не UNet."

@@ -451,8 +451,8 @@ def test_a_backend_that_is_down_gets_a_sentence_and_a_button(
 def test_a_wrong_token_gets_a_sentence(
     krita: Any, remote: FakeBackend, docker: Any, until: Until
 ) -> None:
-    from modelsheet_krita.client import Address
-    from modelsheet_krita.source import RemoteBackend
+    from modelsheet_krita.backend.client import Address
+    from modelsheet_krita.backend.location import RemoteBackend
 
     docker.controller.link.use(RemoteBackend(Address(remote.url, "another")))
 

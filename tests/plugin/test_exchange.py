@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from modelsheet.api.contract import SubjectView
+from modelsheet_krita import carried
 from tests.plugin import fake_krita
 from tests.plugin.binding import Qt
 from tests.plugin.conftest import Until, open_document
 from tests.plugin.drive import learn_hero, press, said
 from tests.plugin.fake_backend import FakeBackend
 
-from modelsheet_krita import carried, sending  # isort: skip
+from modelsheet_krita.backend import chunked_upload  # isort: skip
 
 FOX = SubjectView(
     id="aaaaaaaa-0000-4000-8000-000000000001",
@@ -133,7 +134,7 @@ def test_a_subject_is_written_where_the_artist_says(
 def test_a_file_that_cannot_be_written_gets_a_sentence_and_leaves_none(
     connected: Any, fox: SubjectView, tmp_path: Path, until: Until
 ) -> None:
-    from modelsheet_krita.contract import SubjectView as Shown
+    from modelsheet_krita.backend.api_responses import SubjectView as Shown
 
     shown = Shown(fox.id, fox.name, "fox", "gfx", "sprite32", 1.0, ())
 
@@ -150,7 +151,7 @@ def test_a_lora_becomes_a_subject_after_asking_what_it_shows(
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sending, "PIECE", 50)  # so that it goes in several
+    monkeypatch.setattr(chunked_upload, "PIECE", 50)  # so that it goes in several
     path = lora(tmp_path / "Grey Fox.safetensors", **{"modelspec.trigger_phrase": "gfx"})
     exchange = connected.controller.exchange
 

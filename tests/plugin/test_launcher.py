@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from modelsheet.settings import Settings
+from modelsheet_krita.backend import launcher
 
-from modelsheet_krita import launcher, settings  # isort: skip
-from modelsheet_krita.client import Address  # isort: skip
+from modelsheet_krita import settings  # isort: skip
+from modelsheet_krita.backend.client import Address  # isort: skip
 from modelsheet_krita.errors import BackendMissing  # isort: skip
 
 WRITES = """

@@ -11,12 +11,12 @@ import pytest
 from tests.plugin.conftest import Until
 from tests.plugin.fake_backend import TOKEN, FakeBackend
 
-from modelsheet_krita import client as http  # isort: skip
-from modelsheet_krita import link as link_module  # isort: skip
+from modelsheet_krita.backend import client as http  # isort: skip
+from modelsheet_krita.backend import connection as link_module  # isort: skip
 from modelsheet_krita.errors import BackendDown, BackendRefused, RequestRefused  # isort: skip
-from modelsheet_krita.interruptible import Bell  # isort: skip
-from modelsheet_krita.link import BackendLink  # isort: skip
-from modelsheet_krita.source import RemoteBackend  # isort: skip
+from modelsheet_krita.backend.long_poll import Bell  # isort: skip
+from modelsheet_krita.backend.connection import BackendLink  # isort: skip
+from modelsheet_krita.backend.location import RemoteBackend  # isort: skip
 
 
 @pytest.fixture

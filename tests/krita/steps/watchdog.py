@@ -42,9 +42,10 @@ class Watchdog:
 
     def watch_calls(self):
         """All that the plugin does of itself goes through its guard."""
-        from modelsheet_krita import controller, layer_writing, link, pace
+        from modelsheet_krita import controller, layer_writing, pace
+        from modelsheet_krita.backend import connection
 
-        for room in (controller, link, pace):
+        for room in (controller, connection, pace):
             room.guarded = self._timed(room.guarded, self.calls)
         writing = layer_writing.LayerWriting
         writing._join = self._timed(writing._join, self.composing)

@@ -7,9 +7,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contract import IDENTIFIER_LENGTH
-from .errors import BadInput
-from .i18n import tr
+from ..errors import BadInput
+from ..i18n import tr
+from .api_responses import IDENTIFIER_LENGTH
 
 MOST_BYTES = 512 << 20  # of a whole file: what the backend takes in 64 parts of 8 MiB
 LARGEST_HEADER = 16 << 20

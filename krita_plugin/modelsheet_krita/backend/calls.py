@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import RequestRefused
+from ..i18n import tr
+from ..image import BYTES_PER_PIXEL, Picture
+from ..learn_form import LearnWish
+from .api_requests import DescribeRequest, ImageRef, LearnRequest
+from .api_responses import GeneratedImage, JobView
 from .client import Client
-from .contract import GeneratedImage, JobView
-from .errors import RequestRefused
-from .i18n import tr
-from .image import BYTES_PER_PIXEL, Picture
-from .learn_form import LearnWish
-from .request import DescribeRequest, ImageRef, LearnRequest
 
 PARCEL = "parcel"  # beside the LoRA formats: the whole subject
 

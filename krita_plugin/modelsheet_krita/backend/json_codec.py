@@ -8,7 +8,7 @@ import functools
 import typing
 from typing import Any, TypeVar
 
-from .backend_words import Said, translate
+from .message_translation import Said, translate
 
 T = TypeVar("T")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Callable, TypeVar
 from urllib.parse import urlencode
 
-from . import contract
-from ._vendor import requests
-from .errors import BackendDown, BackendRefused, RequestRefused
-from .i18n import tr
-from .interruptible import Bell, InterruptibleAdapter
-from .request import ImportRequest, Request
-from .wire import decode, encode
+from .._vendor import requests
+from ..errors import BackendDown, BackendRefused, RequestRefused
+from ..i18n import tr
+from . import api_responses
+from .api_requests import ImportRequest, Request
+from .json_codec import decode, encode
+from .long_poll import Bell, InterruptibleAdapter
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Client:
             hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
             for secret in (self._token, key)
         ]
-        if _parsed(contract.Ping, answer).proof not in proofs:
+        if _parsed(api_responses.Ping, answer).proof not in proofs:
             raise BackendRefused(
                 tr(
                     "Another program answers at the backend's address. Close it, or press Try "
@@ -73,48 +73,48 @@ class Client:
                 )
             )
 
-    def capabilities(self) -> contract.Capabilities:
+    def capabilities(self) -> api_responses.Capabilities:
         """Ask what the backend is. Raises BackendRefused when its version does not fit."""
-        found = _parsed(contract.Capabilities, self._send("GET", "/v1/capabilities"))
-        if found.api.split(".")[0] != contract.API_MAJOR:
+        found = _parsed(api_responses.Capabilities, self._send("GET", "/v1/capabilities"))
+        if found.api.split(".")[0] != api_responses.API_MAJOR:
             raise BackendRefused(
                 tr(
                     "The backend is version {version} (API {api}), but this plugin needs API "
                     "{needed}. Update both with ./install.sh, then start Krita again.",
                     version=found.version,
                     api=found.api,
-                    needed=contract.API_MAJOR,
+                    needed=api_responses.API_MAJOR,
                 )
             )
         return found
 
-    def jobs(self) -> tuple[contract.JobView, ...]:
-        return _parsed(contract.JobList, self._send("GET", "/v1/jobs")).jobs
+    def jobs(self) -> tuple[api_responses.JobView, ...]:
+        return _parsed(api_responses.JobList, self._send("GET", "/v1/jobs")).jobs
 
-    def subjects(self) -> tuple[contract.SubjectView, ...]:
-        return _parsed(contract.SubjectList, self._send("GET", "/v1/subjects")).subjects
+    def subjects(self) -> tuple[api_responses.SubjectView, ...]:
+        return _parsed(api_responses.SubjectList, self._send("GET", "/v1/subjects")).subjects
 
     def delete_subject(self, subject_id: str) -> None:
         self._send("DELETE", f"/v1/subjects/{subject_id}")
 
-    def models(self) -> tuple[contract.ModelView, ...]:
+    def models(self) -> tuple[api_responses.ModelView, ...]:
         """What is there, and what could be downloaded."""
-        return _parsed(contract.ModelList, self._send("GET", "/v1/models")).models
+        return _parsed(api_responses.ModelList, self._send("GET", "/v1/models")).models
 
-    def estimate(self, base_model: str, preset: str) -> contract.Estimate:
+    def estimate(self, base_model: str, preset: str) -> api_responses.Estimate:
         """What learning will take."""
         query = urlencode({"base_model": base_model, "preset": preset})
-        return _parsed(contract.Estimate, self._send("GET", f"/v1/estimate?{query}"))
+        return _parsed(api_responses.Estimate, self._send("GET", f"/v1/estimate?{query}"))
 
     def class_nouns(self, base_model: str) -> tuple[str, ...]:
         """All that a base model takes for what a subject is."""
         query = urlencode({"base_model": base_model})
         answer = self._send("GET", f"/v1/class-nouns?{query}")
-        return _parsed(contract.ClassNounList, answer).class_nouns
+        return _parsed(api_responses.ClassNounList, answer).class_nouns
 
-    def rename_subject(self, subject_id: str, name: str) -> contract.SubjectView:
+    def rename_subject(self, subject_id: str, name: str) -> api_responses.SubjectView:
         answer = self._send("PATCH", f"/v1/subjects/{subject_id}", json={"name": name})
-        return _parsed(contract.SubjectView, answer)
+        return _parsed(api_responses.SubjectView, answer)
 
     def lora(self, subject_id: str, file_format: str) -> bytes:
         """The subject as a LoRA file; `file_format`: kohya or diffusers."""
@@ -126,20 +126,22 @@ class Client:
         path = f"/v1/subjects/{subject_id}/parcel"
         return self._send("GET", path, timeout_s=TRANSFER_TIMEOUT_S).content
 
-    def import_lora(self, request: ImportRequest) -> contract.SubjectView:
+    def import_lora(self, request: ImportRequest) -> api_responses.SubjectView:
         """Its parts were sent beforehand, as those of a parcel."""
         body = encode(request)
         answer = self._send("POST", "/v1/subjects", json=body, timeout_s=TRANSFER_TIMEOUT_S)
-        return _parsed(contract.SubjectView, answer)
+        return _parsed(api_responses.SubjectView, answer)
 
-    def unpack(self, parts: tuple[str, ...]) -> contract.SubjectView:
+    def unpack(self, parts: tuple[str, ...]) -> api_responses.SubjectView:
         body = {"parts": parts}
         answer = self._send("POST", "/v1/parcels", json=body, timeout_s=TRANSFER_TIMEOUT_S)
-        return _parsed(contract.SubjectView, answer)
+        return _parsed(api_responses.SubjectView, answer)
 
-    def tell_job(self, job_id: str, verb: str) -> contract.JobView:
+    def tell_job(self, job_id: str, verb: str) -> api_responses.JobView:
         """`verb`: cancel, pause, resume or finish."""
-        return _parsed(contract.JobView, self._send("POST", f"/v1/jobs/{job_id}/{verb}", json={}))
+        return _parsed(
+            api_responses.JobView, self._send("POST", f"/v1/jobs/{job_id}/{verb}", json={})
+        )
 
     def move_job(self, job_id: str, before: str | None) -> None:
         """Put a waiting job right before another of its kind, or last."""
@@ -147,13 +149,15 @@ class Client:
 
     def waiting(self) -> tuple[str, ...]:
         """The ids of the jobs that wait, the next one first."""
-        return _parsed(contract.QueueView, self._send("GET", "/v1/queue")).waiting
+        return _parsed(api_responses.QueueView, self._send("GET", "/v1/queue")).waiting
 
-    def submit(self, request: Request) -> contract.JobView:
+    def submit(self, request: Request) -> api_responses.JobView:
         """Hand in a job; sent twice because an answer was lost, it is still one job."""
         key = {"Idempotency-Key": uuid.uuid4().hex}
         body = encode(request)
-        return _parsed(contract.JobView, self._send("POST", "/v1/jobs", json=body, headers=key))
+        return _parsed(
+            api_responses.JobView, self._send("POST", "/v1/jobs", json=body, headers=key)
+        )
 
     def put_blob(self, content: bytes) -> str:
         """Send raw pixels or a piece of a file unless the backend has it; return its sha256."""
@@ -167,10 +171,10 @@ class Client:
     def picture(self, sha256: str) -> bytes:
         return self._send("GET", f"/v1/blobs/{sha256}", timeout_s=TRANSFER_TIMEOUT_S).content
 
-    def events(self, cursor: str, wait_s: int) -> contract.EventPage:
+    def events(self, cursor: str, wait_s: int) -> api_responses.EventPage:
         path = f"/v1/events?after={cursor}&wait={wait_s}"
         answer = self._request(self._poll_session, "GET", path, wait_s + READ_TIMEOUT_S)
-        return _parsed(contract.EventPage, _accepted(answer))
+        return _parsed(api_responses.EventPage, _accepted(answer))
 
     def _send(
         self, method: str, path: str, *, timeout_s: float = READ_TIMEOUT_S, **options: Any
@@ -228,7 +232,7 @@ def _accepted(answer: requests.Response) -> requests.Response:
         return answer
     if 300 <= answer.status_code < 400:
         raise BackendRefused(_unreadable())
-    problem = _parsed(contract.Problem, answer)
+    problem = _parsed(api_responses.Problem, answer)
     sentence = problem.detail or problem.title
     if answer.status_code == 503:
         raise BackendDown(sentence)

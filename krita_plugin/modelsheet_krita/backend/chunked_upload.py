@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable
 
+from ..errors import BackendError, RequestRefused
+from ..i18n import tr
 from .client import Client
-from .errors import BackendError, RequestRefused
-from .i18n import tr
-from .link import BackendLink
+from .connection import BackendLink
 
 PIECE = 8 << 20  # bytes
 

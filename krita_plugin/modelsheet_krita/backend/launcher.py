@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from ..errors import BackendMissing
+from ..i18n import tr
 from .client import Address
-from .errors import BackendMissing
-from .i18n import tr
 
 START_TIMEOUT_S = 90.0
 LOOK_EVERY_S = 0.25

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .backend_words import Said
-from .request import ImageRef
+from .api_requests import ImageRef
+from .message_translation import Said
 
 API_MAJOR = "1"
 TERMINAL_STATES = frozenset({"done", "failed", "cancelled"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .contract import Capabilities
+from .api_responses import Capabilities
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import re
 import string
 from typing import NewType
 
-from . import i18n
+from .. import i18n
 
 Said = NewType("Said", str)  # a field of the contract that the artist reads
 

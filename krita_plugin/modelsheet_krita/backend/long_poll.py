@@ -10,9 +10,9 @@ import select
 import socket
 from typing import Any, Callable
 
-from ._vendor.requests.adapters import HTTPAdapter
-from ._vendor.urllib3.connection import HTTPConnection, HTTPSConnection
-from ._vendor.urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from .._vendor.requests.adapters import HTTPAdapter
+from .._vendor.urllib3.connection import HTTPConnection, HTTPSConnection
+from .._vendor.urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
 class Bell:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ..errors import BackendDown, BackendMissing, BackendRefused, BadInput
+from ..i18n import tr
 from .client import Address
-from .errors import BackendDown, BackendMissing, BackendRefused, BadInput
-from .i18n import tr
+from .connection import BackendLink
 from .launcher import Launcher
-from .link import BackendLink
 from .link_state import LinkState
 
 MOST_STARTS = 3

@@ -13,15 +13,15 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
+from ..errors import BackendDown, BackendError, BackendMissing
+from ..guard import guarded
+from ..i18n import tr
+from ..pace import SLICE_S
+from ..qt import QtCore, Signal
+from .api_responses import Capabilities
 from .client import POLL_S, Address, Client
-from .contract import Capabilities
-from .errors import BackendDown, BackendError, BackendMissing
-from .guard import guarded
-from .i18n import tr
-from .interruptible import Bell
 from .link_state import LinkState, Stopped, Turned
-from .pace import SLICE_S
-from .qt import QtCore, Signal
+from .long_poll import Bell
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 8.0

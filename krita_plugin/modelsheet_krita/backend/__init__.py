@@ -1,0 +1,1 @@
+"""Speak to the backend over HTTP, or start it."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from . import actions, diagnostics, document, placing
+from . import actions, diagnostics, placing
 from .backend.connection import BackendLink, Source
 from .backend.launcher import Launcher
 from .backend.location import LocalBackend, RemoteBackend
 from .backend_form import BackendForm
 from .controller import Controller
+from .document import document
 from .excuse import DOCKER_ID
 from .i18n import tr
 from .panel import Panel

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
+from .document.layer_sources import Wish
 from .i18n import tr
 from .picture_table import PictureTable
 from .pieces import IconSource, Notice, buddy
 from .qt import QtCore, QtWidgets, Signal
-from .sources import Wish
 
 DEFAULT_PRESET = "balanced"
 

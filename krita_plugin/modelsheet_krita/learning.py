@@ -11,6 +11,7 @@ from .backend import calls
 from .backend.api_responses import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectView
 from .cost import cost
 from .desk import Desk
+from .document.layer_sources import Wish
 from .errors import BackendError, BadInput, PluginError
 from .i18n import tr, trn
 from .image import Picture, Reading, thumbnail
@@ -18,7 +19,6 @@ from .inspection import Look, inspect, look
 from .learn_form import DEFAULT_PRESET, LearnForm
 from .pace import Pace
 from .qt import QtGui
-from .sources import Wish
 
 FALLBACK_BASE_MODEL = "sprite32"
 SUGGESTIONS = 5

@@ -85,12 +85,12 @@ def _animation(document: Any, found: dict[str, Any]) -> None:
 
 
 def _frames(krita: Any, document: Any, found: dict[str, Any]) -> None:
-    from modelsheet_krita import animation
+    from modelsheet_krita.document import kra_animation
     from modelsheet_krita.image import Picture, Place
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.kra"
-        for _ in animation.write(path, [Picture("", 8, 8, RED * 64)] * 2, Place(20, 20)):
+        for _ in kra_animation.write(path, [Picture("", 8, 8, RED * 64)] * 2, Place(20, 20)):
             pass
         krita.setBatchmode(True)
         opened = krita.openDocument(str(path))

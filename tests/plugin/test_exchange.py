@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelsheet.api.contract import SubjectView
-from modelsheet_krita import carried
+from modelsheet_krita.document import subject_annotations
 from tests.plugin import fake_krita
 from tests.plugin.binding import Qt
 from tests.plugin.conftest import Until, open_document
@@ -267,7 +267,7 @@ def test_a_document_carries_a_subject_once_the_artist_knows_what_it_costs(
     until: Until,
 ) -> None:
     remote.padding = 2_500_000
-    assert not carried.whole(document.annotationTypes())
+    assert not subject_annotations.whole(document.annotationTypes())
 
     pick(connected, fox.id, "Carry")
     until(lambda: "@grey_fox makes “fake” larger by 2.5 MB" in said(connected))
@@ -275,13 +275,13 @@ def test_a_document_carries_a_subject_once_the_artist_knows_what_it_costs(
     connected.controller.panel.notice._button.click()
     until(lambda: "once it is saved" in said(connected))
 
-    keys = carried.whole(document.annotationTypes())[fox.id]
+    keys = subject_annotations.whole(document.annotationTypes())[fox.id]
     assert len(keys) == 3
     assert b"".join(document.annotations[key] for key in keys) == remote.pack(fox)
     assert document.modified()
     assert "No Longer Carry in This Document" in texts(connected, fox.id)
     pick(connected, fox.id, "No Longer")
-    assert carried.whole(document.annotationTypes()) == {}
+    assert subject_annotations.whole(document.annotationTypes()) == {}
     assert "Carry in This Document…" in texts(connected, fox.id)
 
 
@@ -334,7 +334,7 @@ def test_a_document_is_offered_the_subject_that_was_learnt_again(
     until(lambda: "once it is saved" in said(connected))
 
     (subject,) = remote.subjects
-    assert [*carried.whole(document.annotationTypes())] == [subject.id] != [former]
+    assert [*subject_annotations.whole(document.annotationTypes())] == [subject.id] != [former]
     noted = connected.controller.current_document().subjects()
     assert [one["name"] for one in noted] == ["Captain"]
 
@@ -363,7 +363,7 @@ def test_half_of_a_carried_subject_is_not_offered(
 ) -> None:
     remote.padding = 2_500_000
     carry(connected, fox.id, until)
-    document.removeAnnotation(carried.whole(document.annotationTypes())[fox.id][1])
+    document.removeAnnotation(subject_annotations.whole(document.annotationTypes())[fox.id][1])
 
     remote.subjects.clear()
     remote.publish(None)
@@ -439,4 +439,4 @@ def test_a_learnt_subject_is_carried_too(
 
     carry(connected, subject_id, until)
 
-    assert [*carried.whole(document.annotationTypes())] == [subject_id]
+    assert [*subject_annotations.whole(document.annotationTypes())] == [subject_id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet_krita.frame import frames
+from modelsheet_krita.document.geometry import frames
 
 SPRITE = (0, 0, 32, 32)
 PAINTING = (0, 0, 2000, 2000)

@@ -33,7 +33,7 @@ def steps(driver):
 
 
 def one(report, view):
-    from modelsheet_krita import document as room
+    from modelsheet_krita.document import document as room
     from modelsheet_krita.image import Picture, Place
 
     document = Krita.instance().activeDocument()

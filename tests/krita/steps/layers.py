@@ -22,8 +22,8 @@ SVG = (
 
 
 def steps(driver):
-    from modelsheet_krita import document as room
-    from modelsheet_krita.sources import Wish
+    from modelsheet_krita.document import document as room
+    from modelsheet_krita.document.layer_sources import Wish
 
     krita = Krita.instance()
     for colours in os.environ["LAYERS_COLOURS"].split():

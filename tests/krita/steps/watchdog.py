@@ -42,12 +42,13 @@ class Watchdog:
 
     def watch_calls(self):
         """All that the plugin does of itself goes through its guard."""
-        from modelsheet_krita import controller, layer_writing, pace
+        from modelsheet_krita import controller, pace
         from modelsheet_krita.backend import connection
+        from modelsheet_krita.document import layer_writer
 
         for room in (controller, connection, pace):
             room.guarded = self._timed(room.guarded, self.calls)
-        writing = layer_writing.LayerWriting
+        writing = layer_writer.LayerWriting
         writing._join = self._timed(writing._join, self.composing)
 
     def _timed(self, function, into):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .frame import Box
-from .image import Picture, Place, borrowed, from_image
-from .qt import QtCore, QtGui
+from ..image import Picture, Place, borrowed, from_image
+from ..qt import QtCore, QtGui
+from .geometry import Box
 
 STRIP_PIXELS = 1 << 20  # Krita takes and gives that many in some 10 ms
 Straight = QtGui.QImage.Format.Format_ARGB32

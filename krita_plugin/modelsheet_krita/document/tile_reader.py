@@ -6,9 +6,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Callable
 
-from .frame import Box
-from .image import BYTES_PER_PIXEL, LONGEST_SIDE, Picture, from_image
-from .qt import QtCore, QtGui
+from ..image import BYTES_PER_PIXEL, LONGEST_SIDE, Picture, from_image
+from ..qt import QtCore, QtGui
+from .geometry import Box
 
 TILE = 1024  # px; Krita gives that many in some 10 ms
 Straight = QtGui.QImage.Format.Format_ARGB32

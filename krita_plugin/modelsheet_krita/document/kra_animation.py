@@ -10,10 +10,10 @@ import zipfile
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from .conversion import SRGB
-from .image import BYTES_PER_PIXEL, Picture, Place, pixels_of
-from .qt import QtCore
-from .strips import box_of, window
+from ..image import BYTES_PER_PIXEL, Picture, Place, pixels_of
+from ..qt import QtCore
+from .color_conversion import SRGB
+from .row_strips import box_of, window
 
 TILE = 64  # px; the side of Krita's own tiles
 CANVAS = 64  # px; of a document that nobody sees, beyond whose edges the layer may reach

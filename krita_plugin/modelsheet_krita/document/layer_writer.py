@@ -8,11 +8,11 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
-from . import animation
-from .conversion import SRGB, Converter, is_srgb, space_of
-from .image import NamedPicture, Picture, Place, pixels_of
-from .qt import QtCore
-from .strips import strips
+from ..image import NamedPicture, Picture, Place, pixels_of
+from ..qt import QtCore
+from . import kra_animation
+from .color_conversion import SRGB, Converter, is_srgb, space_of
+from .row_strips import strips
 
 LONGEST_NAME = 200
 ACTIVE_LAYER_CHECKS_MS = (0, 100, 300)
@@ -61,7 +61,7 @@ class LayerWriting:
         """
         with tempfile.TemporaryDirectory(prefix="modelsheet-") as folder:
             path = Path(folder) / "frames.kra"
-            yield from animation.write(path, pictures, place)
+            yield from kra_animation.write(path, pictures, place)
             self._require_open()
             with self._open_file(path) as opened:
                 yield

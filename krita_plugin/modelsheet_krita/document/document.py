@@ -15,18 +15,18 @@ from typing import Any
 
 from krita import Krita
 
-from . import carried, reader
-from .backend.api_responses import SubjectView
-from .conversion import SRGB, Converter, check_size, space_of
-from .errors import BadInput
-from .frame import Box
-from .i18n import tr
-from .image import NamedPicture, Picture, Place, Reading
-from .layer_reading import LayerReading
-from .layer_writing import LayerWriting
-from .qt import QtCore
-from .reader import TileSource
-from .sources import Wish
+from ..backend.api_responses import SubjectView
+from ..errors import BadInput
+from ..i18n import tr
+from ..image import NamedPicture, Picture, Place, Reading
+from ..qt import QtCore
+from . import subject_annotations, tile_reader
+from .color_conversion import SRGB, Converter, check_size, space_of
+from .geometry import Box
+from .layer_reader import LayerReading
+from .layer_sources import Wish
+from .layer_writer import LayerWriting
+from .tile_reader import TileSource
 
 ANNOTATION = "modelsheet/subjects"
 LONGEST_GROUND = 2048  # px; what the backend takes to paint over
@@ -94,7 +94,7 @@ class OpenDocument:
         with _converter() as converter:
             source = TileSource(partial(self._shown, space, converter))
             longest = min(LONGEST_GROUND, max(resolution, 1) * 2)
-            picture = _drained(reader.read(self.name, box, source, longest))
+            picture = _drained(tile_reader.read(self.name, box, source, longest))
         place = Place(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
         return picture, self._mask(box, picture), place
 
@@ -156,7 +156,7 @@ class OpenDocument:
 
     def carried(self) -> dict[str, list[str]]:
         """The subjects that travel in the document, each with the annotations that hold it."""
-        return carried.whole(self._document.annotationTypes())
+        return subject_annotations.whole(self._document.annotationTypes())
 
     def carry(
         self, subject: SubjectView, content: bytes, instead_of: Sequence[str] = ()
@@ -167,10 +167,12 @@ class OpenDocument:
         was closed.
         """
         self.carry_no_longer(subject.id)
-        for number, key in enumerate(carried.keys(subject.id, len(content))):
+        for number, key in enumerate(subject_annotations.keys(subject.id, len(content))):
             yield
             self._require_still_open()
-            piece = content[number * carried.PIECE : (number + 1) * carried.PIECE]
+            piece = content[
+                number * subject_annotations.PIECE : (number + 1) * subject_annotations.PIECE
+            ]
             description = "Modelsheet: a subject, in pieces"
             self._document.setAnnotation(key, description, QtCore.QByteArray(piece))
         for former in instead_of:
@@ -183,7 +185,7 @@ class OpenDocument:
 
     def carry_no_longer(self, subject_id: str) -> None:
         for key in self._document.annotationTypes():
-            if carried.subject_of(key) == subject_id:
+            if subject_annotations.subject_of(key) == subject_id:
                 self._document.removeAnnotation(key)
 
     def read_carried(self, subject_id: str) -> Generator[None, None, bytes]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .i18n import tr
-from .layers import MASKS, LayerWalk
+from ..i18n import tr
+from .layer_tree import MASKS, LayerWalk
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .backend.api_responses import LAYER_NAME_LENGTH
-from .i18n import tr
-from .qt import QtCore
+from ..backend.api_responses import LAYER_NAME_LENGTH
+from ..i18n import tr
+from ..qt import QtCore
 
 SMALLEST_SIDE = 8
 LONGEST_SIDE = 8192

@@ -7,16 +7,16 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable
 
-from . import reader
-from .conversion import SRGB, Converter, check_size, space_of
-from .errors import BadInput
-from .frame import Box, frames
-from .i18n import tr
-from .image import Picture, Reading, cropped, shown_box
-from .layers import LayerWalk, refusal
-from .qt import QtCore
-from .reader import TileSource
-from .sources import Source, Wish, expand, has_children, key_frames
+from ..errors import BadInput
+from ..i18n import tr
+from ..image import Picture, Reading, cropped, shown_box
+from ..qt import QtCore
+from . import tile_reader
+from .color_conversion import SRGB, Converter, check_size, space_of
+from .geometry import Box, frames
+from .layer_sources import Source, Wish, expand, has_children, key_frames
+from .layer_tree import LayerWalk, refusal
+from .tile_reader import TileSource
 
 
 class LayerReading:
@@ -107,7 +107,7 @@ class LayerReading:
         self, source: Source, box: Box, notes: frozenset[str], converter: Converter
     ) -> Generator[None, None, None]:
         try:
-            picture = yield from reader.read(source.name, box, self._tiles(source, converter))
+            picture = yield from tile_reader.read(source.name, box, self._tiles(source, converter))
         except BadInput as error:
             self._remarks.append(str(error))
             return

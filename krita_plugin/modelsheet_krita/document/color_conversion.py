@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .errors import BadInput
-from .i18n import tr
-from .qt import QtCore
+from ..errors import BadInput
+from ..i18n import tr
+from ..qt import QtCore
 
 SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 SRGB_PROFILES = frozenset({"sRGB-elle-V2-srgbtrc.icc", "sRGB built-in"})

@@ -12,7 +12,7 @@ from modelsheet.api import contract as backend
 from modelsheet_krita.backend import api_responses as plugin
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
-from modelsheet_krita import explore_form, knobs  # isort: skip
+from modelsheet_krita.ui import explore_dialog, generation_settings  # isort: skip
 from modelsheet_krita.backend import api_requests as asks, json_codec  # isort: skip
 
 REQUEST: TypeAdapter[Any] = TypeAdapter(backend.JobRequest)
@@ -207,8 +207,8 @@ def test_limits_and_states_are_the_backends() -> None:
     assert longest(backend.LearnRequest, "identifier") == plugin.IDENTIFIER_LENGTH
     assert longest(backend.LearnRequest, "images") == plugin.MOST_PICTURES
     assert backend.MOST_RESULTS == plugin.MOST_RESULTS
-    assert set(get_args(backend.SamplerName)) == set(knobs.SAMPLERS)
-    assert set(get_args(backend.AxisName)) == set(explore_form.USUAL)
+    assert set(get_args(backend.SamplerName)) == set(generation_settings.SAMPLERS)
+    assert set(get_args(backend.AxisName)) == set(explore_dialog.USUAL)
     assert longest(backend.GenerateRequest, "prompt") == plugin.PROMPT_LENGTH
     assert longest(backend.ImageRef, "name") == plugin.LAYER_NAME_LENGTH
     assert backend.TERMINAL_STATES == plugin.TERMINAL_STATES

@@ -10,7 +10,7 @@ from .backend.api_responses import JobView
 from .backend.client import Client
 from .i18n import tr
 from .image import Picture
-from .knobs import Knobs
+from .ui.generation_settings import Knobs
 
 LARGEST_SIDE = 2048
 GRANULE = 8  # px; what every base model can paint in

@@ -22,12 +22,12 @@ from .image import Picture
 from .jobs import Jobs
 from .learning import Learning
 from .memory import Memory
-from .panel import Panel
-from .pieces import IconSource
 from .presets import Presets
 from .qt import QtCore
 from .shelf import Shelf
 from .stock import Stock
+from .ui.panel import Panel
+from .ui.widgets import IconSource
 
 logger = logging.getLogger(__name__)
 FALLBACK_RESOLUTION = 512

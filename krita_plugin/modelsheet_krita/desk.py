@@ -8,8 +8,8 @@ from .backend.api_responses import JobView, SubjectView
 from .backend.connection import BackendLink
 from .errors import BackendError
 from .memory import Memory
-from .panel import Panel
-from .pieces import IconSource
+from .ui.panel import Panel
+from .ui.widgets import IconSource
 
 
 class Desk(Protocol):

@@ -12,14 +12,14 @@ from . import actions, diagnostics, placing
 from .backend.connection import BackendLink, Source
 from .backend.launcher import Launcher
 from .backend.location import LocalBackend, RemoteBackend
-from .backend_form import BackendForm
 from .controller import Controller
 from .document import document
 from .excuse import DOCKER_ID
 from .i18n import tr
-from .panel import Panel
 from .qt import QtCore, QtGui, QtWidgets
 from .settings import BackendChoice, Preferences, launch_plan
+from .ui.backend_dialog import BackendForm
+from .ui.panel import Panel
 
 FIRST_LOOK_MS = 500
 

@@ -13,10 +13,10 @@ from .backend.lora_header import in_words, read_header
 from .desk import Desk
 from .errors import BackendError, BadInput
 from .i18n import tr
-from .import_form import ImportForm
-from .name_form import NameForm
 from .qt import QtWidgets
 from .shelf import Shelf
+from .ui.import_dialog import ImportForm
+from .ui.name_dialog import NameForm
 
 SUFFIX = ".modelsheet"
 

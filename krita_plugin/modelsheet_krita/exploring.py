@@ -7,11 +7,11 @@ from functools import partial
 
 from .backend.api_requests import Explore
 from .desk import Desk
-from .explore_form import Cell, ExploreForm, GridView
 from .generating import Generating
 from .i18n import tr
 from .image import thumbnail
 from .results import Result
+from .ui.explore_dialog import Cell, ExploreForm, GridView
 
 CELL_LINES = 6  # how large a cell is, in lines of text
 

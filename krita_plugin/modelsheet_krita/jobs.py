@@ -11,7 +11,7 @@ from .desk import Desk
 from .errors import BackendError
 from .i18n import tr
 from .image import Picture, thumbnail
-from .job_card import JobLine
+from .ui.job_card import JobLine
 
 PREVIEW_LINES = 4  # a probe's preview, in lines of text
 MOST_PREVIEWS = 4

@@ -16,9 +16,9 @@ from .errors import BackendError, BadInput, PluginError
 from .i18n import tr, trn
 from .image import Picture, Reading, thumbnail
 from .inspection import Look, inspect, look
-from .learn_form import DEFAULT_PRESET, LearnForm
 from .pace import Pace
 from .qt import QtGui
+from .ui.learn_dialog import DEFAULT_PRESET, LearnForm
 
 FALLBACK_BASE_MODEL = "sprite32"
 SUGGESTIONS = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .desk import Desk
 from .i18n import tr
-from .name_form import NameForm
+from .ui.name_dialog import NameForm
 
 
 class Presets:

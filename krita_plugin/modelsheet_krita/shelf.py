@@ -14,8 +14,8 @@ from .errors import BadInput
 from .i18n import tr
 from .image import Picture, thumbnail
 from .qt import QtCore, QtGui
-from .report_view import ReportView
-from .subject_list import SubjectRow
+from .ui.report_window import ReportView
+from .ui.subject_list import SubjectRow
 
 SECOND_THOUGHT_MS = 30_000
 

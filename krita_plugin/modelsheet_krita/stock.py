@@ -10,7 +10,7 @@ from .desk import Desk
 from .errors import BackendError
 from .i18n import tr
 from .jobs import Jobs
-from .model_rows import ModelRows
+from .ui.model_list import ModelRows
 
 
 class Stock:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from modelsheet_krita import (
-    backend_form,
-    import_form,
-    learn_form,
-    name_form,
-    report_view,
+from modelsheet_krita.backend import api_responses, lora_header
+from modelsheet_krita.ui import (
+    backend_dialog,
+    import_dialog,
+    learn_dialog,
+    name_dialog,
+    report_window,
     subject_list,
 )
-from modelsheet_krita.backend import api_responses, lora_header
 from tests.plugin.binding import MAJOR, QIcon, Qt
 from tests.plugin.conftest import Until
 
@@ -40,15 +40,15 @@ def icon(name: str) -> QIcon:
 
 
 MADE: dict[str, Callable[[], Any]] = {
-    "learn": lambda: learn_form.LearnForm(icon, None),
-    "backend": lambda: backend_form.BackendForm(icon, None, is_remote=True, url="", token=""),
-    "name": lambda: name_form.NameForm(
+    "learn": lambda: learn_dialog.LearnForm(icon, None),
+    "backend": lambda: backend_dialog.BackendForm(icon, None, is_remote=True, url="", token=""),
+    "name": lambda: name_dialog.NameForm(
         icon, None, "Rename", name="Hero", tip="tip", judge=lambda name: "", explain=str
     ),
-    "import": lambda: import_form.ImportForm(
+    "import": lambda: import_dialog.ImportForm(
         icon, None, Path("fox.safetensors"), lora_header.LoraHeader(3, "", ""), []
     ),
-    "report": lambda: report_view.ReportView(SUBJECT, [], None),
+    "report": lambda: report_window.ReportView(SUBJECT, [], None),
     "subjects": lambda: subject_list.SubjectList(icon),
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.paths import ROOT
 
-from modelsheet_krita import backend_form  # isort: skip
+from modelsheet_krita.ui import backend_dialog  # isort: skip
 
 WIDGETS = """
 import importlib, sys
@@ -95,8 +95,8 @@ sys.stdout.write(str(qt.qt_major))
     ],
 )
 def test_addresses_are_judged(url: str, token: str, objection: str) -> None:
-    assert backend_form.objection(url, token).startswith(objection)
-    assert bool(backend_form.objection(url, token)) == bool(objection)
+    assert backend_dialog.objection(url, token).startswith(objection)
+    assert bool(backend_dialog.objection(url, token)) == bool(objection)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_addresses_are_judged(url: str, token: str, objection: str) -> None:
     [("http://studio:80", True), ("https://studio", False), ("http://127.0.0.1:8", False)],
 )
 def test_unprotected_addresses_are_warned_of(url: str, warns: bool) -> None:
-    assert bool(backend_form.warning(url)) == warns
+    assert bool(backend_dialog.warning(url)) == warns
 
 
 @pytest.mark.parametrize("major", [5, 6])

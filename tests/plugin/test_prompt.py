@@ -43,7 +43,7 @@ def test_earlier_prompts_come_back_also_after_a_restart(
 
 
 def test_a_preset_brings_the_knobs_back(connected: Any) -> None:
-    from modelsheet_krita.knobs import Knobs
+    from modelsheet_krita.ui.generation_settings import Knobs
 
     box, presets = connected.controller.panel.box, connected.controller.presets
     box.fold.guidance.setValue(7.5)

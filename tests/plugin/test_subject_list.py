@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.plugin.binding import QApplication, QEvent, QIcon, QKeyEvent, Qt
 
-from modelsheet_krita import subject_list  # isort: skip
+from modelsheet_krita.ui import subject_list  # isort: skip
 
 LONG = "The second hero with a really long name\n@the_second_hero · knight\nsprite32 · today"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import RequestRefused
 from ..i18n import tr
 from ..image import BYTES_PER_PIXEL, Picture
-from ..learn_form import LearnWish
+from ..ui.learn_dialog import LearnWish
 from .api_requests import DescribeRequest, ImageRef, LearnRequest
 from .api_responses import GeneratedImage, JobView
 from .client import Client

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .pieces import ExplainedList, accent
-from .qt import QtCore, QtGui, QtWidgets, Signal, flags
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags
+from .widgets import ExplainedList, accent
 
 KEY = QtCore.Qt.ItemDataRole.UserRole
 GROUP = QtCore.Qt.ItemDataRole.UserRole + 1

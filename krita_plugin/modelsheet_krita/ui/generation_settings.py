@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .i18n import tr
-from .pieces import Fold, buddy, spin_box
-from .qt import QtCore, QtWidgets
+from ..i18n import tr
+from ..qt import QtCore, QtWidgets
+from .widgets import Fold, buddy, spin_box
 
 SAMPLERS = ("DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM")
 

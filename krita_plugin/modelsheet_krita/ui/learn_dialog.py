@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
-from .document.layer_sources import Wish
-from .i18n import tr
-from .picture_table import PictureTable
-from .pieces import IconSource, Notice, buddy
-from .qt import QtCore, QtWidgets, Signal
+from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
+from ..document.layer_sources import Wish
+from ..i18n import tr
+from ..qt import QtCore, QtWidgets, Signal
+from .image_table import PictureTable
+from .widgets import IconSource, Notice, buddy
 
 DEFAULT_PRESET = "balanced"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .backend.api_requests import ImportRequest
-from .backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH, NAME_LENGTH, BaseModelView
-from .backend.lora_header import LoraHeader, in_words
-from .i18n import tr
-from .pieces import IconSource, Notice, buddy
-from .qt import QtWidgets, Signal
+from ..backend.api_requests import ImportRequest
+from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH, NAME_LENGTH, BaseModelView
+from ..backend.lora_header import LoraHeader, in_words
+from ..i18n import tr
+from ..qt import QtWidgets, Signal
+from .widgets import IconSource, Notice, buddy
 
 
 class ImportForm(QtWidgets.QDialog):

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from .gallery import KEY, Gallery
-from .i18n import tr, trn
+from ..i18n import tr, trn
+from ..qt import QtCore, QtWidgets, Signal
+from .image_popup import Preview
 from .job_card import JobCard, JobLine
-from .job_cards import JobCards
-from .pieces import (
+from .job_list import JobCards
+from .prompt_box import PromptBox
+from .result_gallery import KEY, Gallery
+from .subject_list import SubjectList
+from .widgets import (
     CalmWheel,
     ElidedLabel,
     IconSource,
@@ -19,10 +23,6 @@ from .pieces import (
     refresh_icons,
     tool_button,
 )
-from .preview import Preview
-from .prompt_box import PromptBox
-from .qt import QtCore, QtWidgets, Signal
-from .subject_list import SubjectList
 
 THEME_EVENTS = frozenset({QtCore.QEvent.Type.PaletteChange, QtCore.QEvent.Type.StyleChange})
 

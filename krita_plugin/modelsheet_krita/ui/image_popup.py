@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .qt import QtCore, QtGui, QtWidgets
+from ..qt import QtCore, QtGui, QtWidgets
 
 
 class Preview(QtWidgets.QWidget):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from .backend.api_responses import Capabilities
-from .i18n import tr
-from .model_rows import ModelRows
-from .pieces import IconSource, buddy, heading
-from .qt import QtCore, QtWidgets, Signal
+from ..backend.api_responses import Capabilities
+from ..i18n import tr
+from ..qt import QtCore, QtWidgets, Signal
+from .model_list import ModelRows
+from .widgets import IconSource, buddy, heading
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

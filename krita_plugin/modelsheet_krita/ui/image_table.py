@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .backend.api_responses import LAYER_NAME_LENGTH
-from .i18n import tr
-from .pieces import IconSource
-from .qt import QtCore, QtGui, QtWidgets, Signal
+from ..backend.api_responses import LAYER_NAME_LENGTH
+from ..i18n import tr
+from ..qt import QtCore, QtGui, QtWidgets, Signal
+from .widgets import IconSource
 
 Flag = QtCore.Qt.ItemFlag
 CAPTION, REMARKS = 0, 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Callable
 
-from .backend.api_responses import NAME_LENGTH
-from .i18n import tr
-from .pieces import IconSource, buddy
-from .qt import QtWidgets, Signal
+from ..backend.api_responses import NAME_LENGTH
+from ..i18n import tr
+from ..qt import QtWidgets, Signal
+from .widgets import IconSource, buddy
 
 
 class NameForm(QtWidgets.QDialog):

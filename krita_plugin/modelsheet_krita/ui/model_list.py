@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .backend.api_responses import Capabilities, ModelView
-from .backend.lora_header import in_words
-from .i18n import tr
-from .qt import QtCore, QtWidgets, Signal
+from ..backend.api_responses import Capabilities, ModelView
+from ..backend.lora_header import in_words
+from ..i18n import tr
+from ..qt import QtCore, QtWidgets, Signal
 
 
 class ModelRows(QtWidgets.QWidget):

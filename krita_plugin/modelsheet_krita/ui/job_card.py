@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .i18n import tr
-from .pieces import ElidedLabel, IconSource, accent, give_icon, tool_button
-from .qt import QtCore, QtGui, QtWidgets, Signal
+from ..i18n import tr
+from ..qt import QtCore, QtGui, QtWidgets, Signal
+from .widgets import ElidedLabel, IconSource, accent, give_icon, tool_button
 
 
 @dataclass(frozen=True)

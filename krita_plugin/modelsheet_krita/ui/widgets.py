@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Callable
 
-from .i18n import tr
-from .qt import QtCore, QtGui, QtWidgets, Signal, flags
+from ..i18n import tr
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags
 
 IconSource = Callable[[str], QtGui.QIcon]
 Policy = QtWidgets.QSizePolicy.Policy

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from .backend.api_responses import SubjectView
-from .i18n import tr
-from .image import Picture, thumbnail
-from .qt import QtCore, QtGui, QtWidgets
+from ..backend.api_responses import SubjectView
+from ..i18n import tr
+from ..image import Picture, thumbnail
+from ..qt import QtCore, QtGui, QtWidgets
 
 
 class ReportView(QtWidgets.QDialog):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .backend.api_requests import Axis, Explore
-from .backend.api_responses import MOST_RESULTS
-from .i18n import tr
-from .pieces import IconSource, buddy, push_button
-from .qt import QtCore, QtGui, QtWidgets, Signal
+from ..backend.api_requests import Axis, Explore
+from ..backend.api_responses import MOST_RESULTS
+from ..i18n import tr
+from ..qt import QtCore, QtGui, QtWidgets, Signal
+from .widgets import IconSource, buddy, push_button
 
 USUAL = {
     "unet_scale": "0, 0.4, 0.7, 1, 1.3",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
-from .i18n import tr
-from .pieces import ExplainedList, IconSource, heading, push_button, tool_button
-from .qt import QtCore, QtGui, QtWidgets, Signal, flags
+from ..i18n import tr
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags
+from .widgets import ExplainedList, IconSource, heading, push_button, tool_button
 
 SUBJECT = QtCore.Qt.ItemDataRole.UserRole
 Role = QtCore.Qt.ItemDataRole

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..qt import QtCore, QtGui, QtWidgets, Signal
 from .job_card import JobCard, JobLine
-from .pieces import IconSource
-from .qt import QtCore, QtGui, QtWidgets, Signal
+from .widgets import IconSource
 
 MARK_HEIGHT = 2  # px
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .backend.api_responses import MOST_RESULTS, PROMPT_LENGTH
-from .i18n import tr
-from .knobs import KnobFold
-from .pieces import IconSource, Policy, buddy, heading, push_button, spin_box, tool_button
-from .prompt_line import PromptLine
-from .qt import QtWidgets, Signal
+from ..backend.api_responses import MOST_RESULTS, PROMPT_LENGTH
+from ..i18n import tr
+from ..qt import QtWidgets, Signal
+from .generation_settings import KnobFold
+from .prompt_edit import PromptLine
+from .widgets import IconSource, Policy, buddy, heading, push_button, spin_box, tool_button
 
 LARGEST_SEED = 2**31 - 1  # what a spin box can hold
 

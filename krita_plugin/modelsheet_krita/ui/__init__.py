@@ -1,0 +1,1 @@
+"""Widgets and dialogs. None knows a controller."""

@@ -8,11 +8,12 @@ from typing import Any
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from . import actions, diagnostics, placing
+from . import actions, placing
 from .backend.connection import BackendLink, Source
 from .backend.launcher import Launcher
 from .backend.location import LocalBackend, RemoteBackend
-from .controller import Controller
+from .controllers import diagnostics
+from .controllers.controller import Controller
 from .document import document
 from .excuse import DOCKER_ID
 from .i18n import tr

@@ -13,7 +13,7 @@ from krita import Krita
 
 from .backend.client import Address
 from .backend.launcher import LaunchPlan
-from .memory import Memory
+from .controllers.saved_state import Memory
 
 GROUP = "modelsheet"
 

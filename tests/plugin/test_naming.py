@@ -6,15 +6,18 @@ import pytest
 
 from modelsheet.subjects.store import handle_of
 
-from modelsheet_krita import naming  # isort: skip
+from modelsheet_krita.controllers import subject_names  # isort: skip
 
 
 @pytest.mark.parametrize(
     "name", ["Hero", "red/knight 🗡", "__a__b", "Straße 9", "Герой", "  x  ", "🔥", "a-b_c.d"]
 )
 def test_handle_is_the_backends(name: str) -> None:
-    assert naming.handle(name) == handle_of(name)
+    assert subject_names.handle(name) == handle_of(name)
 
 
 def test_control_characters_are_refused() -> None:
-    assert naming.objection("a\nb", ()) == "The name must be one line of plain text. Type it again."
+    assert (
+        subject_names.objection("a\nb", ())
+        == "The name must be one line of plain text. Type it again."
+    )

@@ -42,8 +42,9 @@ class Watchdog:
 
     def watch_calls(self):
         """All that the plugin does of itself goes through its guard."""
-        from modelsheet_krita import controller, pace
+        from modelsheet_krita import pace
         from modelsheet_krita.backend import connection
+        from modelsheet_krita.controllers import controller
         from modelsheet_krita.document import layer_writer
 
         for room in (controller, connection, pace):

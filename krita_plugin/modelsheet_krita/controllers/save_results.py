@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from .aside import Aside
-from .desk import Desk
-from .i18n import tr, trn
-from .image import to_image
-from .qt import QtWidgets
+from ..aside import Aside
+from ..i18n import tr, trn
+from ..image import to_image
+from ..qt import QtWidgets
+from .context import Desk
 from .results import Result
 
 

@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
-from . import naming
-from .backend import calls
-from .backend.api_responses import SubjectView
-from .desk import Desk
-from .errors import BadInput
-from .i18n import tr
-from .image import Picture, thumbnail
-from .qt import QtCore, QtGui
-from .ui.report_window import ReportView
-from .ui.subject_list import SubjectRow
+from ..backend import calls
+from ..backend.api_responses import SubjectView
+from ..errors import BadInput
+from ..i18n import tr
+from ..image import Picture, thumbnail
+from ..qt import QtCore, QtGui
+from ..ui.report_window import ReportView
+from ..ui.subject_list import SubjectRow
+from . import subject_names
+from .context import Desk
 
 SECOND_THOUGHT_MS = 30_000
 
@@ -38,7 +38,7 @@ class Shelf:
 
     def handles(self) -> set[str]:
         """The @words that are taken."""
-        return {naming.handle(subject.name) for subject in self.subjects}
+        return {subject_names.handle(subject.name) for subject in self.subjects}
 
     def get(self, subject_id: str) -> SubjectView:
         """Raises BadInput: it is gone."""
@@ -70,7 +70,7 @@ class Shelf:
         self._desk.panel.list.show_rows(rows)
 
     def _row(self, subject: SubjectView) -> SubjectRow:
-        word = naming.handle(subject.name)
+        word = subject_names.handle(subject.name)
         facts = [subject.base_model, _day(subject.created)]
         if subject.likeness is not None:
             facts.insert(0, tr("likeness {value}", value=f"{subject.likeness:.0%}"))
@@ -85,7 +85,7 @@ class Shelf:
 
     def discard_soon(self, subject_id: str) -> None:
         """Move it to the trash after a while in which the artist may think better of it."""
-        word = naming.handle(self.get(subject_id).name)
+        word = subject_names.handle(self.get(subject_id).name)
         self._leaving.add(subject_id)
         self._show()
         self._desk.panel.notice.say(
@@ -107,7 +107,7 @@ class Shelf:
     def missing(self, noted: list[dict[str, str]]) -> list[str]:
         """The @words of those in a document's note that the backend does not have."""
         known = {subject.id for subject in self.subjects} | self._discarded
-        words = {naming.handle(one["name"]) for one in noted if one["id"] not in known}
+        words = {subject_names.handle(one["name"]) for one in noted if one["id"] not in known}
         return sorted(words - self.handles())
 
     def unknown(self, subject_ids: Iterable[str]) -> list[str]:

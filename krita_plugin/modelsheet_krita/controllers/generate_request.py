@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .backend.api_requests import Explore, GenerateRequest, ImageRef, MaskRef, PixelArt
-from .backend.api_responses import JobView
-from .backend.client import Client
-from .i18n import tr
-from .image import Picture
-from .ui.generation_settings import Knobs
+from ..backend.api_requests import Explore, GenerateRequest, ImageRef, MaskRef, PixelArt
+from ..backend.api_responses import JobView
+from ..backend.client import Client
+from ..i18n import tr
+from ..image import Picture
+from ..ui.generation_settings import Knobs
 
 LARGEST_SIDE = 2048
 GRANULE = 8  # px; what every base model can paint in

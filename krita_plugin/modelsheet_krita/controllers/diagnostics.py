@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from .backend.api_responses import API_MAJOR, JobView
-from .backend.link_state import LinkState
-from .qt import QtCore
+from ..backend.api_responses import API_MAJOR, JobView
+from ..backend.link_state import LinkState
+from ..qt import QtCore
 
 
 def report(state: LinkState, jobs: Sequence[JobView], *, krita_version: str, url: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .backend.api_responses import Estimate
-from .backend.lora_header import in_words
-from .i18n import tr, trn
+from ..backend.api_responses import Estimate
+from ..backend.lora_header import in_words
+from ..i18n import tr, trn
 
 
 def cost(estimate: Estimate) -> str:

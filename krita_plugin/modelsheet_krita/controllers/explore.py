@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from .backend.api_requests import Explore
-from .desk import Desk
-from .generating import Generating
-from .i18n import tr
-from .image import thumbnail
+from ..backend.api_requests import Explore
+from ..i18n import tr
+from ..image import thumbnail
+from ..ui.explore_dialog import Cell, ExploreForm, GridView
+from .context import Desk
+from .generate import Generating
 from .results import Result
-from .ui.explore_dialog import Cell, ExploreForm, GridView
 
 CELL_LINES = 6  # how large a cell is, in lines of text
 

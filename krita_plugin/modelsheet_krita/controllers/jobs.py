@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from .backend import calls
-from .backend.api_responses import JobView, Progress
-from .backend.lora_header import in_words
-from .desk import Desk
-from .errors import BackendError
-from .i18n import tr
-from .image import Picture, thumbnail
-from .ui.job_card import JobLine
+from ..backend import calls
+from ..backend.api_responses import JobView, Progress
+from ..backend.lora_header import in_words
+from ..errors import BackendError
+from ..i18n import tr
+from ..image import Picture, thumbnail
+from ..ui.job_card import JobLine
+from .context import Desk
 
 PREVIEW_LINES = 4  # a probe's preview, in lines of text
 MOST_PREVIEWS = 4

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol
 
-from .backend.api_responses import JobView, SubjectView
-from .backend.connection import BackendLink
-from .errors import BackendError
-from .memory import Memory
-from .ui.panel import Panel
-from .ui.widgets import IconSource
+from ..backend.api_responses import JobView, SubjectView
+from ..backend.connection import BackendLink
+from ..errors import BackendError
+from ..ui.panel import Panel
+from ..ui.widgets import IconSource
+from .saved_state import Memory
 
 
 class Desk(Protocol):

@@ -6,17 +6,17 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Callable
 
-from . import applying, asking
-from .asking import Asked, Ground
-from .backend.api_requests import Explore
-from .backend.api_responses import JobView
-from .desk import Desk
-from .errors import BadInput
-from .i18n import tr
-from .pace import Pace
-from .qt import QtCore
+from ..backend.api_requests import Explore
+from ..backend.api_responses import JobView
+from ..errors import BadInput
+from ..i18n import tr
+from ..pace import Pace
+from ..qt import QtCore
+from . import apply_results, generate_request
+from .context import Desk
+from .generate_request import Asked, Ground
 from .results import Result, Results, Target
-from .saving import Saving
+from .save_results import Saving
 
 
 class Generating:
@@ -49,7 +49,7 @@ class Generating:
             ground, target = self._over_the_canvas()
         elif knobs.source == "picture" and self._reference is not None:
             ground = Ground(self._reference.picture)
-        asked = asking.compose(
+        asked = generate_request.compose(
             prompt,
             knobs,
             count=box.count.value(),
@@ -118,7 +118,7 @@ class Generating:
         self, batches: list[tuple[list[Result], Target]], how: str
     ) -> Generator[None, None, None]:
         for results, target in batches:
-            yield from applying.apply(how, results, target)
+            yield from apply_results.apply(how, results, target)
             self._desk.note_subjects(target.document, results[0].prompt)
 
     def _on_not_applied(self, error: Exception) -> None:
@@ -155,7 +155,7 @@ class Generating:
         if size == "model":
             return 0, 0
         x, y, width, height = self._desk.current_document().area(size)
-        return asking.paintable(width, height)
+        return generate_request.paintable(width, height)
 
     def _over_the_canvas(self) -> tuple[Ground, Target]:
         document = self._desk.current_document()
@@ -164,11 +164,11 @@ class Generating:
 
     def _again(self, result: Result) -> None:
         seed = _random_seed(self._desk.panel.box.seed.maximum())
-        self._send_again(asking.again(_request(result), seed))
+        self._send_again(generate_request.again(_request(result), seed))
 
     def _vary(self, result: Result) -> None:
         seed = _random_seed(self._desk.panel.box.seed.maximum())
-        self._send_again(asking.varied(_request(result), result.image.seed, seed))
+        self._send_again(generate_request.varied(_request(result), result.image.seed, seed))
 
     def _refer(self, result: Result) -> None:
         self._reference = result
@@ -185,7 +185,7 @@ class Generating:
 
 def _request(result: Result) -> dict[str, Any]:
     if result.image.recipe is None:
-        raise BadInput(asking.no_recipe())
+        raise BadInput(generate_request.no_recipe())
     return result.image.recipe["request"]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from .backend.api_responses import NAME_LENGTH
-from .i18n import tr, trn
+from ..backend.api_responses import NAME_LENGTH
+from ..i18n import tr, trn
 
 MOST_NEAR = 4
 

@@ -6,19 +6,19 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any
 
-from . import naming
-from .backend import calls
-from .backend.api_responses import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectView
-from .cost import cost
-from .desk import Desk
-from .document.layer_sources import Wish
-from .errors import BackendError, BadInput, PluginError
-from .i18n import tr, trn
-from .image import Picture, Reading, thumbnail
-from .inspection import Look, inspect, look
-from .pace import Pace
-from .qt import QtGui
-from .ui.learn_dialog import DEFAULT_PRESET, LearnForm
+from ..backend import calls
+from ..backend.api_responses import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectView
+from ..document.layer_sources import Wish
+from ..errors import BackendError, BadInput, PluginError
+from ..i18n import tr, trn
+from ..image import Picture, Reading, thumbnail
+from ..pace import Pace
+from ..qt import QtGui
+from ..ui.learn_dialog import DEFAULT_PRESET, LearnForm
+from . import subject_names
+from .context import Desk
+from .estimate_text import cost
+from .image_checks import Look, inspect, look
 
 FALLBACK_BASE_MODEL = "sprite32"
 SUGGESTIONS = 5
@@ -152,10 +152,10 @@ class Learning:
         if wish.name and objection:
             hint = objection
         elif wish.name:
-            hint = naming.hint(wish.name)
+            hint = subject_names.hint(wish.name)
         else:
             hint = tr("Prompts will call it by this name.")
-        unknown = naming.noun_objection(wish.class_noun, self._nouns, wish.base_model)
+        unknown = subject_names.noun_objection(wish.class_noun, self._nouns, wish.base_model)
         lacking = objection or unknown
         if not wish.class_noun:
             lacking = lacking or tr("Say what the layers show.")
@@ -174,10 +174,10 @@ class Learning:
         return ""
 
     def _objection(self) -> str:
-        taken = {naming.handle(subject.name) for subject in self._desk.subjects()}
+        taken = {subject_names.handle(subject.name) for subject in self._desk.subjects()}
         if self._replaced is not None:
-            taken.discard(naming.handle(self._replaced.name))
-        return naming.objection(self.form.wish().name, taken)
+            taken.discard(subject_names.handle(self._replaced.name))
+        return subject_names.objection(self.form.wish().name, taken)
 
     def on_job(self, job: JobView) -> bool:
         """Take the suggestions if the job is the one that makes them; say whether it is."""

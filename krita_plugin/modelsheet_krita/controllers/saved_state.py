@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Callable
 
-from .ui.generation_settings import Knobs, read_knobs
+from ..ui.generation_settings import Knobs, read_knobs
 
 MOST_PROMPTS = 50
 MOST_DISCARDED = 500

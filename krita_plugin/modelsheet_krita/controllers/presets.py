@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .desk import Desk
-from .i18n import tr
-from .ui.name_dialog import NameForm
+from ..i18n import tr
+from ..ui.name_dialog import NameForm
+from .context import Desk
 
 
 class Presets:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from . import naming
-from .backend import calls
-from .backend.api_responses import SubjectView
-from .backend.chunked_upload import Sending
-from .backend.lora_header import in_words, read_header
-from .desk import Desk
-from .errors import BackendError, BadInput
-from .i18n import tr
-from .qt import QtWidgets
-from .shelf import Shelf
-from .ui.import_dialog import ImportForm
-from .ui.name_dialog import NameForm
+from ..backend import calls
+from ..backend.api_responses import SubjectView
+from ..backend.chunked_upload import Sending
+from ..backend.lora_header import in_words, read_header
+from ..errors import BackendError, BadInput
+from ..i18n import tr
+from ..qt import QtWidgets
+from ..ui.import_dialog import ImportForm
+from ..ui.name_dialog import NameForm
+from . import subject_names
+from .context import Desk
+from .subjects import Shelf
 
 SUFFIX = ".modelsheet"
 
@@ -37,7 +37,7 @@ class Exchange:
 
     def _rename(self, subject_id: str) -> None:
         subject = self._shelf.get(subject_id)
-        taken = self._shelf.handles() - {naming.handle(subject.name)}
+        taken = self._shelf.handles() - {subject_names.handle(subject.name)}
         if self.name_form is not None:
             self.name_form.deleteLater()
         self.name_form = form = NameForm(
@@ -46,8 +46,8 @@ class Exchange:
             tr("Rename “{name}”", name=subject.name),
             name=subject.name,
             tip=tr("What you call it; prompts name it so, after an @"),
-            judge=lambda name: naming.objection(name, taken),
-            explain=naming.hint,
+            judge=lambda name: subject_names.objection(name, taken),
+            explain=subject_names.hint,
         )
         form.sent.connect(partial(self._send_name, subject))
         form.show()
@@ -63,7 +63,7 @@ class Exchange:
 
     def _on_renamed(self, form: NameForm, subject: SubjectView, renamed: SubjectView) -> None:
         form.accept()
-        old, new = (f"@{naming.handle(one.name)}" for one in (subject, renamed))
+        old, new = (f"@{subject_names.handle(one.name)}" for one in (subject, renamed))
         prompt = self._desk.panel.prompt
         words = [new if word == old else word for word in prompt.text().split(" ")]
         prompt.setText(" ".join(words))
@@ -75,7 +75,7 @@ class Exchange:
         formats = _formats()
         dialog.setNameFilters(list(formats))
         dialog.setDefaultSuffix("safetensors")
-        dialog.selectFile(f"{naming.handle(subject.name)}.safetensors")
+        dialog.selectFile(f"{subject_names.handle(subject.name)}.safetensors")
         dialog.filterSelected.connect(partial(self._on_filter, dialog, subject))
         dialog.fileSelected.connect(
             lambda path: self._write(subject, Path(path), formats[dialog.selectedNameFilter()])
@@ -85,7 +85,7 @@ class Exchange:
     def _on_filter(self, dialog: QtWidgets.QFileDialog, subject: SubjectView, chosen: str) -> None:
         suffix = SUFFIX if _formats()[chosen] == calls.PARCEL else ".safetensors"
         dialog.setDefaultSuffix(suffix[1:])
-        dialog.selectFile(f"{naming.handle(subject.name)}{suffix}")
+        dialog.selectFile(f"{subject_names.handle(subject.name)}{suffix}")
 
     def _write(self, subject: SubjectView, path: Path, file_format: str) -> None:
         self._desk.link.ask(
@@ -157,7 +157,7 @@ class Exchange:
         )
 
     def _on_brought(self, subject: SubjectView) -> None:
-        word = naming.handle(subject.name)
+        word = subject_names.handle(subject.name)
         said = tr("“{title}” is here. Write @{word} in a prompt.", title=subject.name, word=word)
         self._desk.panel.notice.say(said, icon="dialog-ok")
 
@@ -165,8 +165,8 @@ class Exchange:
         form = self.import_form
         assert form is not None
         request = form.request(())
-        objection = naming.objection(request.name, self._shelf.handles())
-        hint = objection or naming.hint(request.name)
+        objection = subject_names.objection(request.name, self._shelf.handles())
+        hint = objection or subject_names.hint(request.name)
         form.show_judgement(hint, can_send=not objection and bool(request.class_noun))
 
     def _send(self) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .backend import calls
-from .backend.api_responses import GeneratedImage, JobView
-from .desk import Desk
-from .errors import BackendError, RequestRefused
-from .i18n import tr
-from .image import Picture, Place, thumbnail
-from .qt import QtCore, Signal
+from ..backend import calls
+from ..backend.api_responses import GeneratedImage, JobView
+from ..errors import BackendError, RequestRefused
+from ..i18n import tr
+from ..image import Picture, Place, thumbnail
+from ..qt import QtCore, Signal
+from .context import Desk
 
 MOST_KEPT = 256
 JOBS_SHOWN_AGAIN = 16  # of earlier Kritas

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from .backend.api_requests import DownloadRequest
-from .backend.api_responses import JobView, ModelView
-from .desk import Desk
-from .errors import BackendError
-from .i18n import tr
+from ..backend.api_requests import DownloadRequest
+from ..backend.api_responses import JobView, ModelView
+from ..errors import BackendError
+from ..i18n import tr
+from ..ui.model_list import ModelRows
+from .context import Desk
 from .jobs import Jobs
-from .ui.model_list import ModelRows
 
 
 class Stock:

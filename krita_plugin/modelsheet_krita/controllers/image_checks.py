@@ -6,9 +6,9 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .i18n import tr
-from .image import BYTES_PER_PIXEL, Picture, from_image, glance, to_image
-from .qt import QtCore, QtGui
+from ..i18n import tr
+from ..image import BYTES_PER_PIXEL, Picture, from_image, glance, to_image
+from ..qt import QtCore, QtGui
 
 SMALL_SIDE = 256  # px; large enough for a thumbnail
 TINY_SIDE = 8  # px; at this size near-duplicates are the same

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from . import naming
-from .backend.api_responses import SubjectView
-from .backend.lora_header import in_words
-from .desk import Desk
-from .errors import PluginError
-from .exchange import Exchange
-from .i18n import tr
-from .pace import Pace
-from .shelf import Shelf
+from ..backend.api_responses import SubjectView
+from ..backend.lora_header import in_words
+from ..errors import PluginError
+from ..i18n import tr
+from ..pace import Pace
+from . import subject_names
+from .context import Desk
+from .import_export import Exchange
+from .subjects import Shelf
 
 
 class Carrying:
@@ -44,7 +44,7 @@ class Carrying:
             )
             return
         document.carry_no_longer(subject_id)
-        word = naming.handle(subject.name)
+        word = subject_names.handle(subject.name)
         said = tr("“{document}” carries @{word} no longer.", document=document.name, word=word)
         self._desk.panel.notice.say(said, icon="dialog-ok")
 
@@ -54,7 +54,7 @@ class Carrying:
             tr(
                 "@{word} makes “{document}” larger by {size}, and whoever gets the file gets the "
                 "subject and the pictures it was learnt from.",
-                word=naming.handle(subject.name),
+                word=subject_names.handle(subject.name),
                 document=document.name,
                 size=in_words(len(content)),
             ),
@@ -69,7 +69,7 @@ class Carrying:
         self._pace = Pace(work, lambda _: self._on_carried(subject, document), self._on_error)
 
     def _on_carried(self, subject: SubjectView, document: Any) -> None:
-        word = naming.handle(subject.name)
+        word = subject_names.handle(subject.name)
         said = tr(
             "“{document}” carries @{word} once it is saved as .kra.",
             document=document.name,
@@ -85,8 +85,8 @@ class Carrying:
         """Those that the document carries and the backend has no more, each with what is there in
         its place: what it was learnt again as, or what has its name now."""
         here = {subject.id: subject for subject in self._shelf.subjects}
-        named = {naming.handle(subject.name): subject for subject in self._shelf.subjects}
-        words = {one["id"]: naming.handle(one["name"]) for one in document.subjects()}
+        named = {subject_names.handle(subject.name): subject for subject in self._shelf.subjects}
+        words = {one["id"]: subject_names.handle(one["name"]) for one in document.subjects()}
         found = {}
         for old in self._shelf.unknown(document.carried()):
             new = here.get(self._successors.get(old, "")) or named.get(words.get(old, ""))
@@ -121,7 +121,7 @@ class Carrying:
             tr(
                 "“{document}” carries another @{word} than the one that is here now.",
                 document=document.name,
-                word=naming.handle(subject.name),
+                word=subject_names.handle(subject.name),
             ),
             icon="folder",
             action=tr("Carry This One Instead"),
@@ -136,7 +136,7 @@ class Carrying:
         )
 
     def _offer(self, document: Any, brought: list[str], noted: list[dict[str, str]]) -> None:
-        names = {one["id"]: f"@{naming.handle(one['name'])}" for one in noted}
+        names = {one["id"]: f"@{subject_names.handle(one['name'])}" for one in noted}
         words = ", ".join(names.get(one, tr("a subject")) for one in brought)
         self._desk.panel.notice.say(
             tr(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 
-from .document.row_strips import fitted
-from .i18n import tr
-from .image import NamedPicture, Picture, Place, borrowed, from_image
-from .qt import QtCore, QtGui
+from ..document.row_strips import fitted
+from ..i18n import tr
+from ..image import NamedPicture, Picture, Place, borrowed, from_image
+from ..qt import QtCore, QtGui
 from .results import Result, Target
 
 

@@ -6,28 +6,28 @@ import logging
 from functools import partial
 from typing import Any, Callable
 
-from . import naming
-from .backend import calls
-from .backend.api_responses import JobView, SubjectView
-from .backend.connection import BackendLink
-from .backend.link_state import LinkState
-from .carrying import Carrying
-from .errors import BackendError, PluginError
-from .exchange import Exchange
-from .exploring import Exploring
-from .generating import Generating
-from .guard import guarded
-from .i18n import tr
-from .image import Picture
+from ..backend import calls
+from ..backend.api_responses import JobView, SubjectView
+from ..backend.connection import BackendLink
+from ..backend.link_state import LinkState
+from ..errors import BackendError, PluginError
+from ..guard import guarded
+from ..i18n import tr
+from ..image import Picture
+from ..qt import QtCore
+from ..ui.panel import Panel
+from ..ui.widgets import IconSource
+from . import subject_names
+from .embedded_subjects import Carrying
+from .explore import Exploring
+from .generate import Generating
+from .import_export import Exchange
 from .jobs import Jobs
-from .learning import Learning
-from .memory import Memory
+from .learn import Learning
+from .models import Stock
 from .presets import Presets
-from .qt import QtCore
-from .shelf import Shelf
-from .stock import Stock
-from .ui.panel import Panel
-from .ui.widgets import IconSource
+from .saved_state import Memory
+from .subjects import Shelf
 
 logger = logging.getLogger(__name__)
 FALLBACK_RESOLUTION = 512
@@ -161,7 +161,7 @@ class Controller(QtCore.QObject):
         named = [
             subject
             for subject in self.shelf.subjects
-            if f"@{naming.handle(subject.name)}" in prompt.casefold().split()
+            if f"@{subject_names.handle(subject.name)}" in prompt.casefold().split()
         ]
         if named:
             document.remember_subjects(named)
@@ -210,7 +210,7 @@ class Controller(QtCore.QObject):
                 if job.result is not None:
                     self.carrying.follow(former, job.result.subject_id)
                 self.shelf.discard(former)
-            word = naming.handle(job.title)
+            word = subject_names.handle(job.title)
             said = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
             self.panel.notice.say(said, icon="dialog-ok")
             if not self.panel.prompt.text().strip():

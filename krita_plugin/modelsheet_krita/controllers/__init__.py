@@ -1,0 +1,1 @@
+"""What happens after a click: one controller for each task."""

@@ -26,15 +26,15 @@ def _start() -> None:
                 found="{}.{}".format(*sys.version_info[:2]),
             )
         )
-    from . import docker
+    from .app import docker
 
     docker.register()
 
 
 def _explain(error: Exception) -> None:
-    from . import excuse
+    from .app import fallback_docker
 
-    excuse.register(krita, excuse.reason(error))
+    fallback_docker.register(krita, fallback_docker.reason(error))
 
 
 guarded(_start, _explain)

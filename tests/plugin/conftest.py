@@ -92,7 +92,7 @@ def remote(krita: fake_krita.Krita, backend: FakeBackend) -> FakeBackend:
 @pytest.fixture
 def docker(krita: fake_krita.Krita, until: Until) -> Iterator[object]:
     """The docker, registered as Krita does it, without a backend asked for yet."""
-    from modelsheet_krita import docker
+    from modelsheet_krita.app import docker
 
     docker.register()
     for extension in krita.extensions:

@@ -14,7 +14,7 @@ import pytest
 from modelsheet.settings import Settings
 from modelsheet_krita.backend import launcher
 
-from modelsheet_krita import settings  # isort: skip
+from modelsheet_krita.app import settings  # isort: skip
 from modelsheet_krita.backend.client import Address  # isort: skip
 from modelsheet_krita.errors import BackendMissing  # isort: skip
 

@@ -8,7 +8,7 @@ from tests.plugin import fake_krita
 from tests.plugin.binding import QDockWidget, QMainWindow, Qt
 from tests.plugin.conftest import Until
 
-from modelsheet_krita import placing  # isort: skip
+from modelsheet_krita.app import docker_placement  # isort: skip
 
 
 def crowd(window: QMainWindow, until: Until, *, count: int) -> list[QDockWidget]:
@@ -28,7 +28,7 @@ def test_a_squeezed_docker_becomes_a_tab_with_room(krita: Any, until: Until) -> 
     window = QMainWindow()
     *others, ours = crowd(window, until, count=4)
 
-    placing.give_room(ours)
+    docker_placement.give_room(ours)
 
     assert window.tabifiedDockWidgets(ours) == [others[0]]
     until(lambda: ours.height() > 200)
@@ -39,14 +39,14 @@ def test_one_with_room_stays_where_it_is(krita: Any, until: Until) -> None:
     window = QMainWindow()
     (ours,) = crowd(window, until, count=1)
 
-    placing.give_room(ours)
+    docker_placement.give_room(ours)
 
     assert window.tabifiedDockWidgets(ours) == []
     window.deleteLater()
 
 
 def test_it_happens_once(krita: fake_krita.Krita) -> None:
-    from modelsheet_krita.settings import Preferences
+    from modelsheet_krita.app.settings import Preferences
 
     assert Preferences().take_first_sight()
     assert not Preferences().take_first_sight()

@@ -29,7 +29,7 @@ def test_at_completes_to_the_subjects(
 def test_earlier_prompts_come_back_also_after_a_restart(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
-    from modelsheet_krita.settings import Preferences
+    from modelsheet_krita.app.settings import Preferences
 
     generate(connected, remote, until, count=1)
     prompt = connected.controller.panel.prompt
@@ -63,7 +63,7 @@ def test_a_preset_brings_the_knobs_back(connected: Any) -> None:
 
 
 def test_settings_edited_by_hand_do_no_harm(krita: Any) -> None:
-    from modelsheet_krita.settings import Preferences
+    from modelsheet_krita.app.settings import Preferences
 
     krita.settings |= {
         ("modelsheet", "history"): "not JSON",

@@ -8,19 +8,19 @@ from typing import Any
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from . import actions, placing
-from .backend.connection import BackendLink, Source
-from .backend.launcher import Launcher
-from .backend.location import LocalBackend, RemoteBackend
-from .controllers import diagnostics
-from .controllers.controller import Controller
-from .document import document
-from .excuse import DOCKER_ID
-from .i18n import tr
-from .qt import QtCore, QtGui, QtWidgets
+from ..backend.connection import BackendLink, Source
+from ..backend.launcher import Launcher
+from ..backend.location import LocalBackend, RemoteBackend
+from ..controllers import diagnostics
+from ..controllers.controller import Controller
+from ..document import document
+from ..i18n import tr
+from ..qt import QtCore, QtGui, QtWidgets
+from ..ui.backend_dialog import BackendForm
+from ..ui.panel import Panel
+from . import actions, docker_placement
+from .fallback_docker import DOCKER_ID
 from .settings import BackendChoice, Preferences, launch_plan
-from .ui.backend_dialog import BackendForm
-from .ui.panel import Panel
 
 FIRST_LOOK_MS = 500
 
@@ -77,7 +77,7 @@ class ModelsheetDocker(DockWidget):
 
     def _on_seen(self) -> None:
         if self.isVisible() and self._preferences.take_first_sight():
-            placing.give_room(self)
+            docker_placement.give_room(self)
 
     def _on_backend_wanted(self, what: str) -> None:
         {

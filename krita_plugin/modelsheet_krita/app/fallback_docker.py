@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .i18n import tr
-from .qt import QtCore, QtWidgets
+from ..i18n import tr
+from ..qt import QtCore, QtWidgets
 
 DOCKER_ID = "modelsheet_krita"
 

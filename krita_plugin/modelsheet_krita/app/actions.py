@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from .i18n import tr
+from ..i18n import tr
 
 LEARN = "modelsheet_learn_subject"
 

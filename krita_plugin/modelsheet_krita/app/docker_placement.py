@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .qt import QtCore, QtWidgets
+from ..qt import QtCore, QtWidgets
 
 LEAST_LINES = 24  # of text; less shows no more than the list of subjects
 

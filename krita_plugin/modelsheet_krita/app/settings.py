@@ -11,9 +11,9 @@ from pathlib import Path
 
 from krita import Krita
 
-from .backend.client import Address
-from .backend.launcher import LaunchPlan
-from .controllers.saved_state import Memory
+from ..backend.client import Address
+from ..backend.launcher import LaunchPlan
+from ..controllers.saved_state import Memory
 
 GROUP = "modelsheet"
 
@@ -69,7 +69,7 @@ def _write(name: str, value: str) -> None:
 
 def launch_plan(environment: Mapping[str, str] = os.environ) -> LaunchPlan:
     """Read backend.json, which ./install.sh wrote beside this file."""
-    command, home = _installed(Path(__file__).with_name("backend.json"))
+    command, home = _installed(Path(__file__).parents[1] / "backend.json")
     state = state_folder(home, environment, sys.platform)
     return LaunchPlan(
         command=command,

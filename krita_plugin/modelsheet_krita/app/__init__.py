@@ -1,0 +1,1 @@
+"""Krita's side: docker, actions, settings."""

@@ -21,7 +21,7 @@ from modelsheet.imaging.openraster import (
     write_document,
 )
 from modelsheet.imaging.rgba import read_picture
-from tests.damaged_zip import spoiled
+from tests.files.damaged_zip import spoiled
 from tests.paths import HERO
 
 RED, BLUE = (255, 0, 0, 255), (0, 0, 255, 255)

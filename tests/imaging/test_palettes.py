@@ -11,7 +11,7 @@ from PIL import Image
 
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.palettes import limit_to, palette_of, read_palette
-from tests.damaged_zip import spoiled
+from tests.files.damaged_zip import spoiled
 
 GPL = "GIMP Palette\nName: x\nColumns: 2\n#\n  0   0   0\tBlack\n255 128  64 Skin\n0 0 0\n"
 KPL = """<?xml version="1.0"?><ColorSet name="x" version="1.0">

@@ -24,7 +24,7 @@ from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.subject_archives import Parcels
 from modelsheet.subjects.archive import Parcel
 from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, write_record
-from tests.damaged_zip import spoiled
+from tests.files.damaged_zip import spoiled
 from tests.service.subject import subject_record
 from tests.test_exchange_commands import DOWN, LAYER, UP
 

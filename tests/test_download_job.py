@@ -16,7 +16,7 @@ from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeMod
 from modelsheet.files.safetensors_file import encode
 from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.worker.download_job import download
-from tests.fake_hub import Hub, running
+from tests.base_models.fake_hub import Hub, running
 
 CLIP = DownloadRequest(model="clip")
 WEIGHTS = encode({"x": np.zeros(2_000_000, np.float32)}, {})

@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from modelsheet.api.contract import Family
 from modelsheet.lora.key_mapping import Layout, make_layout
 from modelsheet.lora.layer_shapes import Site, Weight, text_encoder_layers, unet_layers
-from tests.true_architecture import config
+from tests.base_models.true_architecture import config
 
 BLOCK = [
     *(f"attn{which}_to_{what}" for which in (1, 2) for what in ("q", "k", "v", "out_0")),

@@ -15,9 +15,9 @@ from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.errors import ModelMissing, UnsafeModel
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
-from tests.single_checkpoint import Tensors, checkpoint_of, write_checkpoint
+from tests.base_models.single_checkpoint import Tensors, checkpoint_of, write_checkpoint
+from tests.base_models.true_architecture import make_pipeline
 from tests.sprite32.archive import write_archive
-from tests.true_architecture import make_pipeline
 
 CPU = torch.device("cpu")
 FAMILIES = ("sd15", "sdxl")

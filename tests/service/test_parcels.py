@@ -24,9 +24,9 @@ from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.subject_archives import Parcels
 from modelsheet.subjects.archive import Parcel
 from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, write_record
+from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.files.damaged_zip import spoiled
 from tests.service.subject import subject_record
-from tests.test_exchange_commands import DOWN, LAYER, UP
 
 ID = "aaaaaaaa-0000-4000-8000-000000000001"
 ANN, BEN = Caller("ann"), Caller("ben")

@@ -17,7 +17,7 @@ from modelsheet.subjects.lora_exchange import (
     import_subject,
 )
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
-from tests.test_exchange_commands import DOWN, LAYER, UP
+from tests.cli.test_subjects import DOWN, LAYER, UP
 
 WISH = ImportWish(
     name="Grey Fox",

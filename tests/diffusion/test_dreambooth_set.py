@@ -8,7 +8,7 @@ import pytest
 
 from modelsheet.errors import InvalidRequest
 from modelsheet_benchmarks.dreambooth_dataset import LIST, read_dreambooth
-from tests.diffusion.photographs import write_photographs
+from tests.diffusion.training.photographs import write_photographs
 from tests.paths import SHARED_DATA
 
 REAL = SHARED_DATA / "dreambooth"

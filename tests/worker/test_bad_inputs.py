@@ -25,7 +25,7 @@ from modelsheet.diffusion.training.validation import Prober
 from modelsheet.prompts.captions import Naming
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker.runner import Worker
-from tests.diffusion.test_learning import Context, learn_request
+from tests.diffusion.training.test_session import Context, learn_request
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.prompts.variations import plan
 from modelsheet.worker.generate_job import generate
-from tests.diffusion.matting_graph import write_graph
-from tests.diffusion.test_learning import Context
+from tests.diffusion.generation.matting_graph import write_graph
+from tests.diffusion.training.test_session import Context
 
 Ask = Callable[..., GenerateResult]
 

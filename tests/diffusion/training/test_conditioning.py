@@ -10,7 +10,7 @@ import torch
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.conditioning import Conditioning
-from tests.diffusion.test_training import SHAPE
+from tests.diffusion.training.test_trainer import SHAPE
 
 PROMPTS = ["qzw imp", "an imp", "qzw imp", "qzw imp"]
 

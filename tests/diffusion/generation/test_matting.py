@@ -18,7 +18,7 @@ from modelsheet.diffusion.generation.matting import Matting
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.imaging.rgba import composite, resize
-from tests.diffusion.matting_graph import write_graph
+from tests.diffusion.generation.matting_graph import write_graph
 
 SIDE = 64
 WHITE_PAPER = Backdrop(", on a plain white background", (255, 255, 255))

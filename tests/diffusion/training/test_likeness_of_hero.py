@@ -14,7 +14,7 @@ from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.pixel_distance import shifted_distances
 from modelsheet.imaging.rgba import composite, from_bgra
 from modelsheet.worker.runner import Worker
-from tests.diffusion.test_learning import Context, learn
+from tests.diffusion.training.test_session import Context, learn
 from tests.paths import HERO
 
 WHITE = (255, 255, 255)

@@ -31,7 +31,7 @@ from modelsheet.imaging.rgba import composite
 from modelsheet.jobs.protocol import SteppedAside
 from modelsheet.worker.runner import Worker
 from modelsheet_benchmarks.standalone_training import Wish, learning_of
-from tests.diffusion.test_learning import Context
+from tests.diffusion.training.test_session import Context
 
 _BLUE, _RED, _SKIN = (12, 0, 168, 255), (230, 24, 40, 255), (240, 190, 160, 255)
 _WHITE = (255, 255, 255)

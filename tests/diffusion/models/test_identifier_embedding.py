@@ -17,7 +17,7 @@ from modelsheet.diffusion.models.identifier_embedding import (
     token_of,
 )
 from modelsheet.diffusion.training import identifier
-from tests.diffusion.test_training import RECIPE, open_training
+from tests.diffusion.training.test_trainer import RECIPE, open_training
 
 BASES = ("sd15", "sdxl")
 

@@ -15,7 +15,7 @@ from modelsheet.diffusion.training import report as diagnosis
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.prompts.captions import Naming
-from tests.diffusion.test_training import RECIPE, open_training, stir
+from tests.diffusion.training.test_trainer import RECIPE, open_training, stir
 
 WELL = LikenessPoint(
     step=30, subject_fidelity=0.8, prompt_fidelity=0.3, prior_drift=0.02, score=0.91

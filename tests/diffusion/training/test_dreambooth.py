@@ -22,7 +22,7 @@ from modelsheet.api.contract import (
 from modelsheet.imaging.rgba import from_bgra, read_picture
 from modelsheet.subjects.lora_exchange import ImportWish, export_subject, import_subject
 from modelsheet.worker.runner import Worker
-from tests.diffusion.test_learning import Context, learn
+from tests.diffusion.training.test_session import Context, learn
 from tests.paths import SHARED_DATA
 
 _FOLDER = SHARED_DATA / "dreambooth"

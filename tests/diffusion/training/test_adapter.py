@@ -14,7 +14,7 @@ from safetensors import safe_open
 from modelsheet.diffusion.generation.adapters import Garment, Outfit, Wardrobe
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
-from tests.diffusion.test_training import RECIPE, SHAPE, open_training
+from tests.diffusion.training.test_trainer import RECIPE, SHAPE, open_training
 
 PROMPT = "a photo of qzw imp"
 Outputs = tuple[torch.Tensor, torch.Tensor]

@@ -19,7 +19,7 @@ from modelsheet.diffusion.training.validation import (
     probe_interval,
 )
 from modelsheet.prompts.captions import Naming
-from tests.diffusion.test_training import RECIPE, open_training
+from tests.diffusion.training.test_trainer import RECIPE, open_training
 
 NAMING = Naming("qzw", "imp", "sd15")
 FAMILIES = get_args(Family)

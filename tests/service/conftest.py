@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from modelsheet.service.http.app import create_app
 from modelsheet.service.scheduling.dispatcher import Timings
 from modelsheet.service.service import Service
-from tests.service.cluster import ToyCluster
-from tests.service.inline_executor import InlineExecutor
-from tests.service.live import PIXELS, LiveService
+from tests.service.executors.inline_executor import InlineExecutor
+from tests.service.scenarios.cluster import ToyCluster
+from tests.service.scenarios.live import PIXELS, LiveService
 from tests.service.toy_runner import TOY_MODEL, make_runner
 
 

@@ -1,0 +1,150 @@
+"""A ledger that was damaged, lost or of an earlier version: nothing of the jobs is lost with it."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from modelsheet.api.contract import GenerateRequest, GenerateResult, ImageRef, LearnRequest
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import Ledger
+from tests.service.scenarios.live import SHA
+
+PAINT = GenerateRequest(prompt="a hill")
+LEARN = LearnRequest(name="Hero", class_noun="toy", images=[ImageRef(blob=SHA, width=4, height=4)])
+SCHEMA_1 = """
+CREATE TABLE jobs (position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+ kind TEXT NOT NULL, title TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL,
+ request TEXT NOT NULL, idempotency_key TEXT UNIQUE, attempt INTEGER NOT NULL DEFAULT 1,
+ fence INTEGER NOT NULL DEFAULT 1, cancel_requested INTEGER NOT NULL DEFAULT 0,
+ pause_requested INTEGER NOT NULL DEFAULT 0, progress TEXT, result TEXT, error TEXT,
+ created REAL NOT NULL, started REAL, finished REAL);
+CREATE INDEX jobs_by_state ON jobs (state, priority DESC, position);
+CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL,
+ state TEXT NOT NULL, attempt INTEGER NOT NULL, fence INTEGER NOT NULL, at REAL NOT NULL);
+PRAGMA user_version=1;
+"""
+
+
+def opened(folder: Path) -> closing[Ledger]:
+    return closing(Ledger(folder / "ledger.sqlite3", lambda view: None))
+
+
+def durable(jobs: list[Job]) -> list[tuple[object, ...]]:
+    """What of the jobs must outlive the ledger."""
+    return [
+        (j.id, j.request, j.fence, j.priority, j.view.state, j.view.owner, j.view.result)
+        for j in jobs
+    ]
+
+
+def lives(folder: Path) -> list[tuple[object, ...]]:
+    """Leave a job in each state."""
+    with opened(folder) as ledger:
+        done = ledger.start(ledger.submit(PAINT, "key", "ann").id)
+        ledger.finish(done.id, done.fence, GenerateResult(images=[]))
+        ledger.pause(ledger.submit(LEARN).id)
+        ledger.cancel(ledger.submit(LEARN).id)
+        ledger.start(ledger.submit(LEARN).id)
+        first, second = ledger.submit(LEARN), ledger.submit(LEARN, owner="ann")
+        ledger.move(second.id, first.id)
+        return durable(ledger.newest())
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def zero_a_page(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = bytes(4096)
+    path.write_bytes(content)
+
+
+def change_a_request(path: Path) -> None:
+    """As a bit does that flips in the middle of a text: SQLite itself sees nothing wrong."""
+    content = path.read_bytes()
+    assert b"Hero" in content
+    path.write_bytes(content.replace(b"Hero", b"Hern"))
+
+
+@pytest.mark.parametrize("damage", [lose, cut, zero_a_page, change_a_request])
+def test_a_damaged_ledger_is_made_anew_with_every_job(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    before = lives(tmp_path)
+    damage(tmp_path / "ledger.sqlite3")
+
+    with opened(tmp_path) as ledger:
+        assert durable(ledger.newest()) == before
+        assert ledger.submit(PAINT, "key", "ann").view.state == "done"
+        waiting = [job.id for job in ledger.in_state("queued")]
+    assert len(list(tmp_path.glob("*.damaged-*"))) == (damage is not lose)
+    assert waiting == [before[0][0], before[1][0]]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_flipped_bits_cost_no_job(tmp_path: Path, seed: int) -> None:
+    before = lives(tmp_path)
+    path, chance = tmp_path / "ledger.sqlite3", random.Random(seed)
+    content = bytearray(path.read_bytes())
+    for _ in range(40):
+        place = chance.randrange(100, len(content))  # the header's version would say: newer
+        content[place] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+
+    with opened(tmp_path) as ledger:
+        assert durable(ledger.newest()) == before
+
+
+def test_a_damaged_record_is_left_out(tmp_path: Path) -> None:
+    before = lives(tmp_path)
+    record = tmp_path / "job-records" / f"{before[0][0]}.json"
+    record.write_text(record.read_text().replace("Hero", "Hern"))
+    (tmp_path / "ledger.sqlite3").unlink()
+
+    with opened(tmp_path) as ledger:
+        assert durable(ledger.newest()) == before[1:]
+
+
+def test_a_ledger_of_schema_1_is_migrated_after_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(SCHEMA_1)
+        old.execute(
+            "INSERT INTO jobs (id, kind, title, priority, state, request, created)"
+            " VALUES ('a', 'learn', 'Hero', 10, 'queued', ?, 1.0)",
+            (LEARN.model_dump_json(),),
+        )
+        old.commit()
+
+    with opened(tmp_path) as ledger:
+        assert [(j.id, j.request, j.view.owner) for j in ledger.newest()] == [("a", LEARN, "")]
+        assert ledger.move("a", None).place == 1
+
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3.schema-1")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+        assert copy.execute("SELECT id FROM jobs").fetchall() == [("a",)]
+    path.unlink()
+    with opened(tmp_path) as ledger:  # it got its record by the migration
+        assert [job.id for job in ledger.newest()] == ["a"]
+
+
+def test_old_jobs_are_forgotten_with_their_records(tmp_path: Path) -> None:
+    lives(tmp_path)
+    with opened(tmp_path) as ledger:
+        over = {job.id for job in ledger.newest() if job.view.state in ("done", "cancelled")}
+
+        assert ledger.forget(older_than_s=0.0, keep=0) == len(over) == 2
+        left = {job.id for job in ledger.newest()}
+    assert left.isdisjoint(over)
+    assert {path.stem for path in (tmp_path / "job-records").iterdir()} == left

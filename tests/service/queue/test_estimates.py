@@ -1,0 +1,49 @@
+"""What learning will take is said by the last time here, else as it was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from flask.testing import FlaskClient
+
+from modelsheet.api.contract import Estimate, LearnRequest, LearnResult, Preset
+from modelsheet.service.queue.estimates import Estimates
+from modelsheet.service.queue.job_store import Ledger
+from tests.service.scenarios.live import learn_request
+from tests.service.toy_runner import TOY_MODEL
+
+
+def ask(client: FlaskClient, **query: str) -> Estimate:
+    answer = client.get("/v1/estimate", query_string=query)
+    assert answer.status_code == 200, answer.text
+    return Estimate.model_validate_json(answer.data)
+
+
+def test_before_anything_was_learnt_it_is_the_measured_figure(client: FlaskClient) -> None:
+    told = ask(client)
+
+    assert (told.training_steps, told.seconds, told.seen_here) == (160, 104.0, False)
+    assert told.memory_bytes == 1 << 30
+    assert told.free_bytes > 0
+
+
+def test_afterwards_it_is_what_it_took_here(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3", lambda job: None, 1.0)
+    request = LearnRequest.model_validate(learn_request())
+    job = ledger.start(ledger.submit(request, None, "ann").id)
+    # Learning ended early: 20 of 160 steps.
+    result = LearnResult(subject_id=job.id, training_steps=20, best_step=20, seconds=50.0)
+    ledger.finish(job.id, job.fence, result)
+    estimates = Estimates(ledger, lambda: [TOY_MODEL])
+
+    told = estimates.of("sprite32", "thorough")
+
+    assert (told.training_steps, told.seconds, told.seen_here) == (320, 800.0, True)
+    ledger.close()
+
+
+def test_an_unknown_base_or_preset_is_refused(client: FlaskClient) -> None:
+    assert client.get("/v1/estimate?base_model=mine").status_code == 404
+    assert client.get("/v1/estimate?preset=eternal").status_code == 422
+    assert all(ask(client, preset=preset).training_steps for preset in get_args(Preset))

@@ -17,7 +17,7 @@ from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.base_models.single_checkpoint import Tensors, checkpoint_of, write_checkpoint
 from tests.base_models.true_architecture import make_pipeline
-from tests.sprite32.archive import write_archive
+from tests.sprite_training.archive import write_archive
 
 CPU = torch.device("cpu")
 FAMILIES = ("sd15", "sdxl")

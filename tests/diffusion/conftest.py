@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_sd15, write_sdxl
-from tests.sprite32.archive import write_archive
+from tests.sprite_training.archive import write_archive
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from tests.base_models.true_architecture import write_model
 from tests.diffusion.test_bench_rows import NEEDED
 from tests.diffusion.tiny import write_clip, write_dino
 from tests.diffusion.training.photographs import write_photographs
-from tests.sprite32.archive import write_archive
+from tests.sprite_training.archive import write_archive
 
 
 @pytest.fixture(scope="module")

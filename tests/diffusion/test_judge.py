@@ -14,7 +14,7 @@ from modelsheet_benchmarks.distractors import EACH, dressed, rivals_of
 from modelsheet_benchmarks.nearest_truth import judge
 from modelsheet_benchmarks.subjects import Doll, prompt_for
 from sprite_training.sprite32.tiles import Tile, TileSet
-from tests.sprite32.archive import write_archive
+from tests.sprite_training.archive import write_archive
 
 WHITE = (255, 255, 255)
 

@@ -15,7 +15,7 @@ from modelsheet.lora.key_mapping import Layout
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.base_models.true_architecture import write_model
-from tests.sprite32.archive import write_archive
+from tests.sprite_training.archive import write_archive
 
 FAMILIES = ("sd15", "sdxl")
 

@@ -8,7 +8,7 @@ import pytest
 
 from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
 from sprite_training.sprite32.tiles import TileSet
-from tests.sprite32.archive import write_archive
+from tests.sprite_training.archive import write_archive
 
 
 @pytest.fixture(scope="session")

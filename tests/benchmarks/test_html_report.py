@@ -16,8 +16,8 @@ from modelsheet_benchmarks.methods import Moment, Taught
 from modelsheet_benchmarks.plots import mean_curve
 from modelsheet_benchmarks.result_table import row_of
 from modelsheet_benchmarks.subjects import Doll, prompt_for
+from tests.benchmarks.test_result_table import figures
 from tests.diffusion.conftest import view
-from tests.diffusion.test_bench_rows import figures
 
 
 def doll(*, has_truths: bool) -> Doll:

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests import imports
+from tests import import_graph
 from tests.fake_python import write_fake_python
 from tests.paths import ROOT
 
@@ -353,7 +353,7 @@ def test_everything_that_gets_installed_is_pinned() -> None:
 
 
 def test_every_library_that_the_backend_imports_is_declared() -> None:
-    graph = imports.read_graph(ROOT / "backend", "modelsheet")
+    graph = import_graph.read_graph(ROOT / "backend", "modelsheet")
     tops = {target.partition(".")[0] for targets in graph.values() for target in targets}
     foreign = tops - sys.stdlib_module_names - {"modelsheet", "ray", "matplotlib"}  # of extras
     distributions = metadata.packages_distributions()

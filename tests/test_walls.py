@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import imports
+from tests import import_graph
 from tests.paths import ROOT
 
 BACKEND = ROOT / "backend"
@@ -36,76 +36,86 @@ FORBIDDEN_KEYWORDS = frozenset({"allow_pickle", "shell", "trust_remote_code"})
 
 
 @pytest.fixture(scope="module")
-def backend() -> imports.Graph:
-    return imports.read_graph(BACKEND, "modelsheet")
+def backend() -> import_graph.Graph:
+    return import_graph.read_graph(BACKEND, "modelsheet")
 
 
 @pytest.fixture(scope="module")
-def plugin() -> imports.Graph:
-    graph = imports.read_graph(PLUGIN, "modelsheet_krita")
+def plugin() -> import_graph.Graph:
+    graph = import_graph.read_graph(PLUGIN, "modelsheet_krita")
     assert "modelsheet_krita" in graph, "the walls of an empty tree hold nothing"
     return graph
 
 
 def outside(modules: set[str], rooms: frozenset[str]) -> list[str]:
-    return sorted(name for name in modules if not imports.is_within(name, rooms))
+    return sorted(name for name in modules if not import_graph.is_within(name, rooms))
 
 
-def test_only_the_learning_rooms_import_torch_and_its_company(backend: imports.Graph) -> None:
-    assert outside(imports.importers(backend, LEARNING), LEARNING_ROOMS) == []
+def test_only_the_learning_rooms_import_torch_and_its_company(backend: import_graph.Graph) -> None:
+    assert outside(import_graph.importers(backend, LEARNING), LEARNING_ROOMS) == []
 
 
-def test_only_the_service_imports_flask(backend: imports.Graph) -> None:
+def test_only_the_service_imports_flask(backend: import_graph.Graph) -> None:
     servers = frozenset({"flask", "werkzeug", "waitress"})
 
-    assert outside(imports.importers(backend, servers), SERVICE_ROOM) == []
+    assert outside(import_graph.importers(backend, servers), SERVICE_ROOM) == []
 
 
-def test_only_the_benchmarks_plots_need_matplotlib(backend: imports.Graph) -> None:
-    drawing = imports.importers(backend, frozenset({"matplotlib"}))
+def test_only_the_benchmarks_plots_need_matplotlib(backend: import_graph.Graph) -> None:
+    drawing = import_graph.importers(backend, frozenset({"matplotlib"}))
 
     assert drawing == {"modelsheet_benchmarks.plots"}
-    assert imports.importers(backend, frozenset(drawing)) == set(), "it is imported when asked for"
+    assert import_graph.importers(backend, frozenset(drawing)) == set(), (
+        "it is imported when asked for"
+    )
 
 
-def test_service_subjects_and_contract_never_reach_torch(backend: imports.Graph) -> None:
-    rooms = [name for name in backend if imports.is_within(name, TORCH_FREE)]
+def test_service_subjects_and_contract_never_reach_torch(backend: import_graph.Graph) -> None:
+    rooms = [name for name in backend if import_graph.is_within(name, TORCH_FREE)]
 
     assert {
         name: sorted(found)
         for name in rooms
-        if (found := {t for t in imports.reached(backend, name) if imports.is_within(t, LEARNING)})
+        if (
+            found := {
+                t
+                for t in import_graph.reached(backend, name)
+                if import_graph.is_within(t, LEARNING)
+            }
+        )
     } == {}
 
 
-def test_backend_has_no_import_cycle(backend: imports.Graph) -> None:
-    assert imports.cycles(backend) == []
+def test_backend_has_no_import_cycle(backend: import_graph.Graph) -> None:
+    assert import_graph.cycles(backend) == []
 
 
-def test_plugin_has_no_import_cycle(plugin: imports.Graph) -> None:
-    assert imports.cycles(plugin) == []
+def test_plugin_has_no_import_cycle(plugin: import_graph.Graph) -> None:
+    assert import_graph.cycles(plugin) == []
 
 
-def test_only_the_border_rooms_of_the_plugin_import_krita(plugin: imports.Graph) -> None:
-    assert imports.importers(plugin, frozenset({"krita"})) <= KRITA_ROOMS
+def test_only_the_border_rooms_of_the_plugin_import_krita(plugin: import_graph.Graph) -> None:
+    assert import_graph.importers(plugin, frozenset({"krita"})) <= KRITA_ROOMS
 
 
-def test_plugin_needs_nothing_but_python_qt_krita_and_its_own(plugin: imports.Graph) -> None:
+def test_plugin_needs_nothing_but_python_qt_krita_and_its_own(plugin: import_graph.Graph) -> None:
     allowed = frozenset(sys.stdlib_module_names) | {"krita", "PyQt5", "PyQt6", "modelsheet_krita"}
     foreign = {
-        t for targets in plugin.values() for t in targets if not imports.is_within(t, allowed)
+        t for targets in plugin.values() for t in targets if not import_graph.is_within(t, allowed)
     }
 
     # A checkout has no vendored copy yet: there the tests use the installed one.
     assert foreign <= {"requests"}
 
 
-def test_plugin_and_backend_share_no_code(backend: imports.Graph, plugin: imports.Graph) -> None:
-    assert imports.importers(plugin, frozenset({"modelsheet"})) == set()
-    assert imports.importers(backend, frozenset({"modelsheet_krita"})) == set()
+def test_plugin_and_backend_share_no_code(
+    backend: import_graph.Graph, plugin: import_graph.Graph
+) -> None:
+    assert import_graph.importers(plugin, frozenset({"modelsheet"})) == set()
+    assert import_graph.importers(backend, frozenset({"modelsheet_krita"})) == set()
 
 
-def test_importing_every_torch_free_room_loads_no_torch(backend: imports.Graph) -> None:
+def test_importing_every_torch_free_room_loads_no_torch(backend: import_graph.Graph) -> None:
     quiet = [
         name
         for name in outside(set(backend), LEARNING_ROOMS)
@@ -150,7 +160,7 @@ def forbidden(tree: ast.Module) -> list[str]:
     ("root", "package"), [(BACKEND, "modelsheet"), (PLUGIN, "modelsheet_krita")]
 )
 def test_nothing_runs_code_out_of_a_file(root: Path, package: str) -> None:
-    trees = imports.read_trees(root, package)
+    trees = import_graph.read_trees(root, package)
 
     assert {name: found for name, tree in trees.items() if (found := forbidden(tree))} == {}
 
@@ -180,12 +190,12 @@ def test_the_gate_lets_pass(source: str) -> None:
     assert forbidden(ast.parse(source)) == []
 
 
-def write_package(root: Path, sources: dict[str, str]) -> imports.Graph:
+def write_package(root: Path, sources: dict[str, str]) -> import_graph.Graph:
     for name, source in sources.items():
         path = root / "house" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
-    return imports.read_graph(root, "house")
+    return import_graph.read_graph(root, "house")
 
 
 def test_the_reader_sees_imports_inside_functions_and_relative_ones(tmp_path: Path) -> None:
@@ -203,9 +213,9 @@ def test_the_reader_sees_imports_inside_functions_and_relative_ones(tmp_path: Pa
     assert graph["house.hall"] == {"house.kitchen.stove", "torch.nn"}
     assert graph["house.kitchen"] == {"house.kitchen.stove"}
     assert graph["house.kitchen.stove"] == {"house.hall", "house.cellar"}
-    assert imports.cycles(graph) == ["house.hall", "house.kitchen.stove"]
-    assert imports.importers(graph, frozenset({"torch"})) == {"house.hall"}
-    assert "torch.nn" in imports.reached(graph, "house.kitchen")
+    assert import_graph.cycles(graph) == ["house.hall", "house.kitchen.stove"]
+    assert import_graph.importers(graph, frozenset({"torch"})) == {"house.hall"}
+    assert "torch.nn" in import_graph.reached(graph, "house.kitchen")
 
 
 def test_the_reader_finds_no_cycle_where_there_is_none(tmp_path: Path) -> None:
@@ -214,5 +224,5 @@ def test_the_reader_finds_no_cycle_where_there_is_none(tmp_path: Path) -> None:
         {"__init__.py": "", "hall.py": "from house import cellar", "cellar.py": "import torches"},
     )
 
-    assert imports.cycles(graph) == []
-    assert imports.importers(graph, frozenset({"torch"})) == set()
+    assert import_graph.cycles(graph) == []
+    assert import_graph.importers(graph, frozenset({"torch"})) == set()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.paths import PLUGIN
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
-from tests.source import parsed
+from tests.python_source import parsed
 
 from modelsheet_krita import i18n  # isort: skip
 

@@ -14,7 +14,7 @@ import pytest
 from modelsheet_krita.backend import api_responses, json_codec, message_translation
 from tests.paths import ROOT
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
-from tests.source import parsed
+from tests.python_source import parsed
 
 from modelsheet_krita import i18n  # isort: skip
 

@@ -68,13 +68,14 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path)
-    for folder in (machine.home, machine.checkout / "backend/modelsheet", tmp_path / "bin"):
+    for folder in (machine.home, machine.checkout / "backend", tmp_path / "bin"):
         folder.mkdir(parents=True)
     for name in ("install.sh", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, machine.checkout)
-    for source in (ROOT / "backend/modelsheet").glob("*.py"):
-        shutil.copy(source, machine.checkout / "backend/modelsheet")
-    ignored = shutil.ignore_patterns("__pycache__", "_vendor")
+    ignored = shutil.ignore_patterns("__pycache__", "_vendor", "weights")
+    shutil.copytree(
+        ROOT / "backend/modelsheet", machine.checkout / "backend/modelsheet", ignore=ignored
+    )
     shutil.copytree(ROOT / "krita_plugin", machine.checkout / "krita_plugin", ignore=ignored)
     write_fake_python(tmp_path / "bin")
     for name in ("nvidia-smi", "pgrep", "apt-get"):

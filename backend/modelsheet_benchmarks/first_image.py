@@ -1,6 +1,6 @@
 """From nothing to a picture, in a process of its own: what `modelsheet bench speed` times.
 
-`python -m modelsheet.diffusion.first_picture FILE`; FILE is an `Order`.
+`python -m modelsheet_benchmarks.first_image FILE`; FILE is an `Order`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Learning without a service: pictures in, an adapter out. What benchmarks time and compare.
 
-`python -m modelsheet.diffusion.alone FILE` does it in a process of its own; FILE is an `Errand`.
+`python -m modelsheet_benchmarks.standalone_training FILE` does it in a process of its own;
+FILE is an `Errand`.
 """
 
 from __future__ import annotations

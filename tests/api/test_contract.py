@@ -9,11 +9,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from modelsheet.api import contract as backend
-from modelsheet_krita.backend import api_responses as plugin
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
+from modelsheet_krita.backend import api_requests as asks, api_responses as plugin  # isort: skip
+from modelsheet_krita.backend import json_codec  # isort: skip
 from modelsheet_krita.ui import explore_dialog, generation_settings  # isort: skip
-from modelsheet_krita.backend import api_requests as asks, json_codec  # isort: skip
 
 REQUEST: TypeAdapter[Any] = TypeAdapter(backend.JobRequest)
 SHA256 = "0" * 64

@@ -20,10 +20,11 @@ from modelsheet.errors import Cancelled
 from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.png_metadata import read_recipe
 from modelsheet.imaging.rgba import read_picture
-from tests import toy
+from tests.paths import HERO as SAMPLE
+from tests.paths import ROOT
 
-HERO_PNG = str(toy.REPOSITORY / "docs" / "hero.png")
-HERO = str(toy.REPOSITORY / "docs" / "sample" / "hero.ora")
+HERO_PNG = str(ROOT / "docs" / "hero.png")
+HERO = str(SAMPLE)
 
 
 Captured = pytest.CaptureFixture[str]
@@ -301,7 +302,7 @@ def test_python_m_modelsheet_is_the_command_line() -> None:
 
 
 def backend_path(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(toy.REPOSITORY / "backend"), **more}
+    return {**os.environ, "PYTHONPATH": str(ROOT / "backend"), **more}
 
 
 def run(line: list[str], **environment: str) -> str:

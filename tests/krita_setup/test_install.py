@@ -210,7 +210,7 @@ def test_kritas_own_importer_takes_the_zip(tmp_path: Path) -> None:
 
 
 def test_dry_run_needs_no_package_but_pythons_own() -> None:
-    script = "import sys; sys.path.insert(0, sys.argv[1]); import modelsheet.krita_install"
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import modelsheet.krita_setup.install"
     backend = BACKEND
 
     subprocess.run([sys.executable, "-I", "-S", "-c", script, str(backend)], check=True)
@@ -221,9 +221,11 @@ def test_the_plugin_is_found_inside_an_installed_package(tmp_path: Path) -> None
     package = tmp_path / "site-packages/modelsheet"
     ignored = shutil.ignore_patterns("__pycache__", "_vendor")
     shutil.copytree(repository / "krita_plugin", package / "krita_plugin", ignore=ignored)
-    for source in (repository / "backend/modelsheet").glob("*.py"):
-        shutil.copy(source, package)
-    script = "from modelsheet.krita_install import plugin_source; print(plugin_source())"
+    python_only = shutil.ignore_patterns("__pycache__", "weights", "configs")
+    shutil.copytree(
+        repository / "backend/modelsheet", package, ignore=python_only, dirs_exist_ok=True
+    )
+    script = "from modelsheet.krita_setup.install import plugin_source; print(plugin_source())"
 
     run = subprocess.run(
         [

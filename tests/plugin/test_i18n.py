@@ -17,7 +17,7 @@ from tests.python_source import parsed
 
 from modelsheet_krita import i18n  # isort: skip
 
-SOURCES = sorted(PLUGIN.glob("*.py"))
+SOURCES = sorted(path for path in PLUGIN.rglob("*.py") if "_vendor" not in path.parts)
 RUSSIAN = json.loads((PLUGIN / "translations" / "ru.json").read_text(encoding="utf-8"))
 # What the backend says while it works; jobs.py translates it when it comes.
 PHASES = ("learning", "painting", "preparing the pictures", "saving", "waiting")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sprite_training.sprite32.autoencoder import EDGE_WEIGHT, SATURATION, decoding_error, unevenness
+from modelsheet.diffusion.training.decoder_loss import decoding_error
+from sprite_training.sprite32.autoencoder import EDGE_WEIGHT, SATURATION, unevenness
 
 WHITE = torch.ones(1, 3, 32, 32)
 GREY = torch.full((1, 3, 32, 32), 128 / 127.5 - 1)

@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet import krita_vendor
 from modelsheet.errors import InvalidRequest, NotFound
-from modelsheet.krita_setup import kritarc
+from modelsheet.krita_setup import kritarc, vendor
 
 MODULE = "modelsheet_krita"
 BUILT = frozenset({"_vendor", "__pycache__", "backend.json"})
@@ -178,7 +177,7 @@ def package_files() -> dict[str, bytes]:
         for path in sorted((source / MODULE).rglob("*"))
         if path.is_file() and not BUILT & set(path.relative_to(source / MODULE).parts)
     }
-    vendored = krita_vendor.vendored_files()
+    vendored = vendor.vendored_files()
     licence = {"LICENSE": (source / "LICENSE").read_bytes()}
     return own | licence | {f"_vendor/{name}": content for name, content in vendored.items()}
 

@@ -11,13 +11,17 @@ from collections.abc import Callable
 import torch
 from diffusers import AutoencoderKL
 
+from modelsheet.diffusion.training.decoder_loss import (
+    FIGURE_WEIGHT,
+    add_latent_noise,
+    decoding_error,
+    is_extreme,
+)
 from sprite_training.device import Accelerator
 from sprite_training.sprite32.image_pool import PicturePool
 from sprite_training.training_stage import Stage
 
 KL_WEIGHT = 2e-5
-DECODER_NOISE = 0.3  # of the latents' own spread, at most: what a denoiser leaves behind
-FIGURE_WEIGHT = 2.0  # a figure's pixels count three times a background's
 FLATNESS_WEIGHT = 5.0
 EDGE_WEIGHT = 5.0  # the outermost ring sees the padding of every convolution and errs most
 SATURATION = 1.06  # where decoded white, black and pure colours should lie: safely past the clamp
@@ -51,7 +55,7 @@ def train_decoder(
 
     def decode(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float]:
         with torch.no_grad():
-            latents = disturbed(vae.encode(images).latent_dist.mean)
+            latents = add_latent_noise(vae.encode(images).latent_dist.mean)
         return vae.decode(latents).sample, 0.0
 
     stage.run(_loss(decode, pool, accelerator, batch))
@@ -77,24 +81,6 @@ def _loss(
     return loss_at
 
 
-def disturbed(latents: torch.Tensor, noise: float = DECODER_NOISE) -> torch.Tensor:
-    """Add fine grain and soft blotches, each sample's by a strength of its own, at most `noise` of
-    the latents' spread: a decoder that has seen both paints flat what is nearly flat.
-    """
-    grain = torch.randn_like(latents)
-    coarse = torch.randn(*latents.shape[:2], 4, 4, device=latents.device, dtype=latents.dtype)
-    blotches = torch.nn.functional.interpolate(coarse, latents.shape[-2:], mode="bilinear")
-    shares = torch.rand(len(latents), 2, 1, 1, 1, device=latents.device, dtype=latents.dtype)
-    strength = noise * latents.std()
-    return latents + strength * (shares[:, 0] * grain + shares[:, 1] * blotches)
-
-
-def decoding_error(decoded: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """How far each value is off once it is clamped to [-1, 1], as every pipeline does."""
-    past = _is_extreme(images) & (decoded * images.sign() > 1)
-    return (decoded - images).abs().masked_fill(past, 0.0)
-
-
 def unevenness(
     decoded: torch.Tensor, images: torch.Tensor, masks: torch.Tensor, flat: torch.Tensor
 ) -> torch.Tensor:
@@ -106,14 +92,10 @@ def unevenness(
     """
     short = (SATURATION - decoded * images.sign()).clamp_min(0)
     off = ((decoded - images).abs() - _ALLOWED).clamp_min(0)
-    miss = torch.where(_is_extreme(images), short, off)
+    miss = torch.where(is_extreme(images), short, off)
     away = 1 - torch.nn.functional.max_pool2d(masks, _FRINGE, 1, _FRINGE // 2)
     weights = away * _ring(images) * flat.view(-1, 1, 1, 1)
     return _mean(miss + 3 * miss.square(), weights)
-
-
-def _is_extreme(images: torch.Tensor) -> torch.Tensor:
-    return images.abs() > 0.999
 
 
 def _ring(images: torch.Tensor) -> torch.Tensor:

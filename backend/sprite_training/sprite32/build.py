@@ -1,5 +1,6 @@
-"""Training the embedded base model from an archive of tiles: `python -m modelsheet.sprite32.build
---help`.
+"""Train the embedded base model from an archive of tiles.
+
+`python -m sprite_training.sprite32.build --help`.
 
 Stages run in order, each within its share of the hours, each resumed from its last checkpoint:
 tokenizer, autoencoder, CLIP, UNet (with the text encoder), the image encoder once more, aligned to

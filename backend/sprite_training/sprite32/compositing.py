@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from modelsheet.diffusion.training.decoder_loss import RECOLOURING_GAINS
 from sprite_training.sprite32.tiles import PAPER_DOLL, SIZE, Tile, TileSet
 
 # Named in captions as "on a white background"; white is what most prompts will ask for.
@@ -35,7 +36,6 @@ PART_ODDS: Mapping[str, float] = {
     "hand2": 0.4,
 }
 FIGURE_SHARE = 0.8
-RECOLOURING_GAINS = (0.4, 1.6)
 FLAT_SHARE = 0.78
 WHITE_SHARE = 0.4
 BARE_SPECIES = ("cat", "octopode", "shadow")  # they wear nothing that fits

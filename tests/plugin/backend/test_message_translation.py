@@ -23,15 +23,15 @@ KNOWN = ROOT / "krita_plugin/modelsheet_krita/translations/ru.backend.json"
 RUSSIAN: dict[str, str] = json.loads(KNOWN.read_text(encoding="utf-8"))
 # The command line, what starts the service, and what measures: their readers sit at a terminal.
 AT_A_TERMINAL = """
-__main__ bench bundle cli client commands demo doctor documents errands exchange_commands
-krita_install krita_vendor kritarc launcher model_commands model_folder model_registry oversight
-painting_commands painting_options palettes recipes shots single_file terminal
-diffusion/dreambooth_set diffusion/eyes diffusion/doll diffusion/own_doll diffusion/resume
-diffusion/rival
-service/executors/ray service/executors/ray_driver
-service/job_table service/openapi service/schema service/server service/tokens
+__main__
+base_models/diffusers_folder base_models/single_file base_models/user_models
+diagnostics/bundle diagnostics/doctor
+imaging/openraster imaging/palettes imaging/png_metadata
+prompts/variations
+service/auth/tokens service/executors/ray/driver service/executors/ray/executor
+service/http/openapi service/http/serve service/queue/schema service/queue/table
 """
-MEASURES = ("sprite32/", "diffusion/bench")
+TERMINAL_PACKAGES = ("cli/", "client/", "krita_setup/")
 FOR_PROGRAMMERS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "LookupError"})
 
 
@@ -46,7 +46,7 @@ def rooms() -> list[Path]:
     found, others = [], AT_A_TERMINAL.split()
     for path in sorted(BACKEND.rglob("*.py")):
         name = path.relative_to(BACKEND).with_suffix("").as_posix()
-        if name not in others and not name.startswith(MEASURES):
+        if name not in others and not name.startswith(TERMINAL_PACKAGES):
             found.append(path)
     return found
 

@@ -15,7 +15,9 @@ COMMITTED = ROOT / "docs" / "openapi.json"
 def test_the_committed_document_is_that_of_the_code() -> None:
     committed = json.loads(COMMITTED.read_text(encoding="utf-8"))
 
-    assert committed == document(), "run: python -m modelsheet.service.openapi docs/openapi.json"
+    assert committed == document(), (
+        "run: python -m modelsheet.service.http.openapi docs/openapi.json"
+    )
 
 
 def test_the_document_is_valid() -> None:

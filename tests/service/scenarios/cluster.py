@@ -1,8 +1,9 @@
 """A Ray cluster of several nodes on this machine, each with one pretended GPU. It takes its time to
 come up: make one for many tests.
 
-The cluster lives in a process of its own (`python -m tests.service.scenarios.cluster HOME NODES`): Ray opens
-sockets that tests may not, and leaves processes behind that can be ended with their parent.
+The cluster lives in a process of its own (`python -m tests.service.scenarios.cluster HOME NODES`):
+Ray opens sockets that tests may not, and leaves processes behind that can be
+ended with their parent.
 """
 
 from __future__ import annotations

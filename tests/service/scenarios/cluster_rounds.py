@@ -1,9 +1,9 @@
 """A studio's day on a Ray cluster of this machine: artists who learn and paint, a node that dies, a
 service that dies, and what is left of it all.
 
-`python -m tests.service.scenarios.cluster_rounds` says the figures: whether every job ended and none twice,
-whether a moved job's adapter is that of an undisturbed one, how even the artists' shares were while
-all of them waited, and how many pictures found their models in memory.
+`python -m tests.service.scenarios.cluster_rounds` says the figures: whether every job ended
+and none twice, whether a moved job's adapter is that of an undisturbed one, how even the
+artists' shares were while all of them waited, and how many pictures found their models in memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""schemathesis against the real service: `python -m tests.service.scenarios.fuzz --cases 100 --seed 1`.
+"""Run schemathesis against the real service.
+
+`python -m tests.service.scenarios.fuzz --cases 100 --seed 1`.
 
 `--cases` is for each operation. No answer may be a 5xx or of an undocumented status or form, and
 nothing that the document forbids may be accepted.

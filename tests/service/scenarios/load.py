@@ -1,5 +1,6 @@
-"""Many jobs and many clients: `python -m tests.service.scenarios.load --jobs 500 --clients 12` says figures.
+"""Load the service with many jobs and many clients.
 
+`python -m tests.service.scenarios.load --jobs 500 --clients 12` says figures.
 Memory and open files of service and worker must stay flat, and no client may wait on a slow one.
 """
 

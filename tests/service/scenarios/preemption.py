@@ -1,7 +1,8 @@
 """How soon a picture is begun while something is learnt, with the real worker and sprite32.
 
-`python -m tests.service.scenarios.preemption --steps 60` learns twice, undisturbed and interrupted by
-pictures, and says how long they waited and whether the two adapters are the same bytes.
+`python -m tests.service.scenarios.preemption --steps 60` learns twice, undisturbed and
+interrupted by pictures, and says how long they waited and whether the two adapters are
+the same bytes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""A short day on a Ray cluster; `python -m tests.service.scenarios.cluster_rounds` has a longer one.
+"""Run a short day on a Ray cluster.
 
+`python -m tests.service.scenarios.cluster_rounds` has a longer one.
 It starts a dozen processes that outgrow a small machine, so that it runs only where it is asked
 for; what an executor promises is tested on Ray in any case (test_executors.py).
 """

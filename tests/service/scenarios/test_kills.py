@@ -1,4 +1,7 @@
-"""A few rounds of kill -9; `python -m tests.service.scenarios.kill_rounds` plays as many as one likes."""
+"""Play a few rounds of kill -9.
+
+`python -m tests.service.scenarios.kill_rounds` plays as many as one likes.
+"""
 
 from __future__ import annotations
 

@@ -22,9 +22,13 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.decoder_correction import Correction
 from modelsheet.diffusion.training.augmentation import View, views_of
 from modelsheet.diffusion.training.dataset import image_tensor
+from modelsheet.diffusion.training.decoder_loss import (
+    FIGURE_WEIGHT,
+    RECOLOURING_GAINS,
+    add_latent_noise,
+    decoding_error,
+)
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS
-from sprite_training.sprite32.autoencoder import FIGURE_WEIGHT, decoding_error, disturbed
-from sprite_training.sprite32.compositing import RECOLOURING_GAINS
 
 # At 30 steps a third of the gain is missing, at 200 things in the subject's hands take its colours.
 _STEPS, _BATCH, _REST_BATCH = 100, 6, 3
@@ -163,7 +167,7 @@ def _lessons_of(base: BaseModel, views: Sequence[View], ending: _Ending) -> _Les
     alphas = torch.stack([_alpha(view) for view in views]).to(base.device)
     count = max(1, min(_LATENTS_A_VIEW, _MOST_LATENTS // len(views)))
     latents = _by_and_by(base.encode_images, shown)
-    near = torch.cat([disturbed(latents, _NOISE) for _ in range(count)])
+    near = torch.cat([add_latent_noise(latents, _NOISE) for _ in range(count)])
     wanted, weights = shown.repeat(count, 1, 1, 1), 1 + FIGURE_WEIGHT * alphas
     read = partial(_features, base)
     own = _Lesson(_by_and_by(read, near), wanted, weights.repeat(count, 1, 1, 1))

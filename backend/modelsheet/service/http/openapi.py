@@ -1,4 +1,6 @@
-"""The OpenAPI 3.1 document of the table of operations. `python -m modelsheet.service.openapi FILE`
+"""Build the OpenAPI 3.1 document from the table of operations.
+
+`python -m modelsheet.service.http.openapi FILE`
 writes it.
 """
 

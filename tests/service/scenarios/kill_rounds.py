@@ -2,7 +2,8 @@
 
 `python -m tests.service.scenarios.kill_rounds --rounds 200 --seed 1` says how it went; any
 broken promise is an AssertionError that names the round. After each kill: every job is there
-exactly once and ends as it should, every visible subject is whole, and every adapter is that of an undisturbed run.
+exactly once and ends as it should, every visible subject is whole, and every adapter is that of an
+undisturbed run.
 """
 
 from __future__ import annotations

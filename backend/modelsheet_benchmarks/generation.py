@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import (
+from modelsheet.api.generate import (
     Axis,
     Explore,
     GeneratedImage,
     GenerateRequest,
     GenerateResult,
     MaskRef,
-    Progress,
     Region,
 )
+from modelsheet.api.jobs import Progress
 from modelsheet.client import launcher
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from modelsheet.api.contract import TrainingOverrides
+from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of

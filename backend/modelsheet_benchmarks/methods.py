@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from modelsheet.api.contract import LikenessPoint, Preset, TrainingOverrides
+from modelsheet.api.learn import LikenessPoint, Preset, TrainingOverrides
 from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip

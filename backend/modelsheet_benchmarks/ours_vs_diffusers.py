@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel as Written
 
-from modelsheet.api.contract import TrainingOverrides
+from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.imaging.rgba import composite

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.api.contract import TrainingOverrides
+from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.errors import ModelsheetError

@@ -20,7 +20,7 @@ from diffusers import (
 from PIL import Image, ImageDraw
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from modelsheet.api.contract import PriorKind, TrainingOverrides
+from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.base_models.catalogue import CONFIGS, SPRITE32_WEIGHTS
 from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.models.base_model import BaseModel, placed

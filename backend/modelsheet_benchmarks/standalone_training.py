@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from modelsheet.api.contract import ImageRef, LearnRequest, Preset, TrainingOverrides
+from modelsheet.api.learn import LearnRequest, Preset, TrainingOverrides
+from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of

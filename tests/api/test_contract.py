@@ -8,56 +8,80 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from modelsheet.api import contract as backend
+from modelsheet.api.describe import ClassNounGuess, DescribeResult
+from modelsheet.api.generate import (
+    MOST_RESULTS,
+    AxisName,
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    SamplerName,
+)
+from modelsheet.api.jobs import (
+    TERMINAL_STATES,
+    Event,
+    EventPage,
+    JobError,
+    JobList,
+    JobRequest,
+    JobView,
+    Progress,
+    QueueView,
+)
+from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, LikenessPoint
+from modelsheet.api.models import BaseModelView, Capabilities, DownloadResult, ModelList, ModelView
+from modelsheet.api.subjects import ImportRequest, SubjectList, SubjectView
+from modelsheet.api.system import Ping, Problem
+from modelsheet.api.types import API_VERSION, ImageRef
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
 from modelsheet_krita.backend import api_requests as asks, api_responses as plugin  # isort: skip
 from modelsheet_krita.backend import json_codec  # isort: skip
 from modelsheet_krita.ui import explore_dialog, generation_settings  # isort: skip
 
-REQUEST: TypeAdapter[Any] = TypeAdapter(backend.JobRequest)
+REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)
 SHA256 = "0" * 64
 REFERENCE = asks.ImageRef(SHA256, 8, 9, "front")
 ANSWERS = {
-    "GeneratedImage": backend.GeneratedImage,
-    "ClassNounGuess": backend.ClassNounGuess,
-    "Progress": backend.Progress,
-    "JobError": backend.JobError,
-    "JobView": backend.JobView,
-    "JobList": backend.JobList,
-    "SubjectView": backend.SubjectView,
-    "SubjectList": backend.SubjectList,
-    "BaseModelView": backend.BaseModelView,
-    "Capabilities": backend.Capabilities,
-    "Estimate": backend.Estimate,
-    "Event": backend.Event,
-    "EventPage": backend.EventPage,
-    "Ping": backend.Ping,
-    "Problem": backend.Problem,
-    "LikenessPoint": backend.LikenessPoint,
-    "QueueView": backend.QueueView,
-    "ModelView": backend.ModelView,
-    "ModelList": backend.ModelList,
+    "GeneratedImage": GeneratedImage,
+    "ClassNounGuess": ClassNounGuess,
+    "Progress": Progress,
+    "JobError": JobError,
+    "JobView": JobView,
+    "JobList": JobList,
+    "SubjectView": SubjectView,
+    "SubjectList": SubjectList,
+    "BaseModelView": BaseModelView,
+    "Capabilities": Capabilities,
+    "Estimate": Estimate,
+    "Event": Event,
+    "EventPage": EventPage,
+    "Ping": Ping,
+    "Problem": Problem,
+    "LikenessPoint": LikenessPoint,
+    "QueueView": QueueView,
+    "ModelView": ModelView,
+    "ModelList": ModelList,
 }
-IMAGE = backend.GeneratedImage(blob=SHA256, width=4, height=5, seed=7, prompt="a knight")
+IMAGE = GeneratedImage(blob=SHA256, width=4, height=5, seed=7, prompt="a knight")
 RESULTS = [
-    backend.LearnResult(subject_id="s", training_steps=3, best_step=2, seconds=1.0),
-    backend.GenerateResult(images=[IMAGE], warnings=["small"]),
-    backend.DescribeResult(
-        class_nouns=[backend.ClassNounGuess(noun="knight", probability=0.5)], identifiers=["sks"]
+    LearnResult(subject_id="s", training_steps=3, best_step=2, seconds=1.0),
+    GenerateResult(images=[IMAGE], warnings=["small"]),
+    DescribeResult(
+        class_nouns=[ClassNounGuess(noun="knight", probability=0.5)], identifiers=["sks"]
     ),
-    backend.DownloadResult(model="sd15", size_bytes=3),
+    DownloadResult(model="sd15", size_bytes=3),
 ]
 
 
-def job(result: Any = None) -> backend.JobView:
-    return backend.JobView(
+def job(result: Any = None) -> JobView:
+    return JobView(
         id="j",
         kind="learn",
         title="Hero",
         state="running",
         attempt=1,
-        progress=backend.Progress(phase="learning", step=1, total=2, fraction=0.5, eta_s=3.0),
+        progress=Progress(phase="learning", step=1, total=2, fraction=0.5, eta_s=3.0),
         result=result,
         created=1.0,
     )
@@ -126,7 +150,7 @@ def test_backend_understands_what_the_plugin_asks(request_: Any) -> None:
 def test_backend_understands_an_import() -> None:
     said = json_codec.encode(asks.ImportRequest("Fox", "fox", "", "sprite32", (SHA256,), "fox.bin"))
 
-    heard = backend.ImportRequest.model_validate_json(TypeAdapter(Any).dump_json(said))
+    heard = ImportRequest.model_validate_json(TypeAdapter(Any).dump_json(said))
 
     assert within(heard.model_dump(mode="json"), TypeAdapter(Any).dump_python(said, mode="json"))
 
@@ -171,10 +195,10 @@ def assert_understood(kept: Any, told: Any) -> None:
 
 
 def test_plugin_understands_an_event_page() -> None:
-    page = backend.EventPage(
+    page = EventPage(
         events=[
-            backend.Event(seq=1, type="job", job=job()),
-            backend.Event(seq=2, type="subjects"),
+            Event(seq=1, type="job", job=job()),
+            Event(seq=2, type="subjects"),
         ],
         cursor="b:2",
         retry_ms=5,
@@ -202,14 +226,14 @@ def test_limits_and_states_are_the_backends() -> None:
         schema = model.model_json_schema()["properties"][field]
         return schema.get("maxLength") or schema["maxItems"]
 
-    assert longest(backend.LearnRequest, "name") == plugin.NAME_LENGTH
-    assert longest(backend.LearnRequest, "class_noun") == plugin.CLASS_NOUN_LENGTH
-    assert longest(backend.LearnRequest, "identifier") == plugin.IDENTIFIER_LENGTH
-    assert longest(backend.LearnRequest, "images") == plugin.MOST_PICTURES
-    assert backend.MOST_RESULTS == plugin.MOST_RESULTS
-    assert set(get_args(backend.SamplerName)) == set(generation_settings.SAMPLERS)
-    assert set(get_args(backend.AxisName)) == set(explore_dialog.USUAL)
-    assert longest(backend.GenerateRequest, "prompt") == plugin.PROMPT_LENGTH
-    assert longest(backend.ImageRef, "name") == plugin.LAYER_NAME_LENGTH
-    assert backend.TERMINAL_STATES == plugin.TERMINAL_STATES
-    assert backend.API_VERSION.split(".")[0] == plugin.API_MAJOR
+    assert longest(LearnRequest, "name") == plugin.NAME_LENGTH
+    assert longest(LearnRequest, "class_noun") == plugin.CLASS_NOUN_LENGTH
+    assert longest(LearnRequest, "identifier") == plugin.IDENTIFIER_LENGTH
+    assert longest(LearnRequest, "images") == plugin.MOST_PICTURES
+    assert MOST_RESULTS == plugin.MOST_RESULTS
+    assert set(get_args(SamplerName)) == set(generation_settings.SAMPLERS)
+    assert set(get_args(AxisName)) == set(explore_dialog.USUAL)
+    assert longest(GenerateRequest, "prompt") == plugin.PROMPT_LENGTH
+    assert longest(ImageRef, "name") == plugin.LAYER_NAME_LENGTH
+    assert TERMINAL_STATES == plugin.TERMINAL_STATES
+    assert API_VERSION.split(".")[0] == plugin.API_MAJOR

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelsheet.api.contract import AddModelRequest, ModelView
+from modelsheet.api.models import AddModelRequest, ModelView
 from modelsheet.base_models.catalogue import list_base_models, locate
 from modelsheet.base_models.listing import add_models, forget_model, list_models
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound

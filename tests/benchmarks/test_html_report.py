@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modelsheet.api.contract import LikenessPoint
+from modelsheet.api.learn import LikenessPoint
 from modelsheet.errors import ModelsheetError
 from modelsheet_benchmarks.evaluation import Report, Result
 from modelsheet_benchmarks.html_report import sheet_of, write_page

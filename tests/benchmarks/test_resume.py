@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import TrainingOverrides
+from modelsheet.api.learn import TrainingOverrides
 from modelsheet_benchmarks.resume import Trial, compare
 from modelsheet_benchmarks.standalone_training import Wish
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from modelsheet.api.contract import LikenessPoint, TrainingOverrides
+from modelsheet.api.learn import LikenessPoint, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.session import Learning
 from modelsheet_benchmarks import speed, time_to_likeness

@@ -12,14 +12,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from modelsheet.api.contract import (
-    GenerateRequest,
-    NewToken,
-    QueueRequest,
-    QueueView,
-    Region,
-    TokenRequest,
-)
+from modelsheet.api.admin import NewToken, TokenRequest
+from modelsheet.api.generate import GenerateRequest, Region
+from modelsheet.api.jobs import QueueRequest, QueueView
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import read_connection

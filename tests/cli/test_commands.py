@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet.api.contract import LearnReport, LikenessPoint, SubjectView
+from modelsheet.api.learn import LearnReport, LikenessPoint
+from modelsheet.api.subjects import SubjectView
 from modelsheet.cli.commands import figures
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import GeneratedImage
+from modelsheet.api.generate import GeneratedImage
 from modelsheet.cli import demo
 from modelsheet.cli.progress import carry_out
 from modelsheet.client import workflows

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 import modelsheet
-from modelsheet.api.contract import GenerateRequest, JobView
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import JobView
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled

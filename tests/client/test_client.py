@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.api.contract import GenerateRequest, GenerateResult, JobView, LearnRequest
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.jobs import JobView
+from modelsheet.api.learn import LearnRequest
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.client.workflows import LearnWish, Picture

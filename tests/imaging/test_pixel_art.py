@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.api.contract import PixelArt
+from modelsheet.api.generate import PixelArt
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.pixel_art import find_pixel_size, harden_alpha, make_pixel_art, snap
 from modelsheet.imaging.rgba import enlarge_pixels

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from modelsheet.api.contract import GenerateRequest, Recipe, SubjectUse
+from modelsheet.api.generate import GenerateRequest, Recipe, SubjectUse
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.png_metadata import read_recipe, save_png
 

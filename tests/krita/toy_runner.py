@@ -10,19 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from modelsheet.api.contract import (
-    BaseModelView,
-    ClassNounGuess,
-    DescribeResult,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    LearnRequest,
-    LearnResult,
-    LikenessPoint,
-    Progress,
-    Recipe,
-)
+from modelsheet.api.describe import ClassNounGuess, DescribeResult
+from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult, Recipe
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
+from modelsheet.api.models import BaseModelView
 from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.protocol import Directive, JobContext, Request, Result, SteppedAside

@@ -11,7 +11,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.lora.key_mapping import Layout, make_layout
 from modelsheet.lora.layer_shapes import Site, Weight, text_encoder_layers, unet_layers
 from tests.base_models.true_architecture import config

@@ -16,7 +16,7 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import load, load_file, save
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.errors import UnsafeModel

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.factors import Factors
 from modelsheet.lora.key_mapping import Layout

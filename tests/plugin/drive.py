@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelsheet.api.contract import GenerateRequest, LearnRequest
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.learn import LearnRequest
 from tests.plugin.binding import QApplication, QEvent, QKeyEvent, Qt
 from tests.plugin.conftest import Until
 from tests.plugin.fake_backend import FakeBackend

@@ -14,41 +14,29 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter
 
-from modelsheet.api.contract import (
-    API_VERSION,
-    BaseModelView,
-    Capabilities,
-    ClassNounGuess,
-    ClassNounList,
-    DescribeRequest,
-    DescribeResult,
-    Empty,
-    Estimate,
+from modelsheet.api.describe import ClassNounGuess, ClassNounList, DescribeRequest, DescribeResult
+from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult, Recipe
+from modelsheet.api.jobs import (
     Event,
     EventPage,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    ImportRequest,
     JobError,
     JobList,
     JobRequest,
     JobView,
-    LearnRequest,
-    LearnResult,
-    Model,
-    ModelList,
-    ModelView,
-    ParcelRequest,
-    Ping,
-    Problem,
     Progress,
     QueueView,
-    Recipe,
+)
+from modelsheet.api.learn import Estimate, LearnRequest, LearnResult
+from modelsheet.api.models import BaseModelView, Capabilities, ModelList, ModelView
+from modelsheet.api.subjects import (
+    ImportRequest,
+    ParcelRequest,
     RenameRequest,
     SubjectList,
     SubjectView,
 )
+from modelsheet.api.system import Empty, Ping, Problem
+from modelsheet.api.types import API_VERSION, Model
 from modelsheet.imaging.png_metadata import parameters_text
 
 TOKEN = "the token"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet.api.contract import Axis, Explore, GenerateRequest
+from modelsheet.api.generate import Axis, Explore, GenerateRequest
 from modelsheet.prompts.variations import plan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from modelsheet.api.contract import LikenessPoint
+from modelsheet.api.learn import LikenessPoint
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 WEIGHTS = b"weights"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.learn import LearnRequest
+from modelsheet.api.types import ImageRef
 from modelsheet.service import cleanup
 from modelsheet.service.cleanup import Housekeeping
 from modelsheet.service.queue.job_store import Ledger

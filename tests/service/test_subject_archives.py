@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from modelsheet.api.contract import ImageRef
+from modelsheet.api.types import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode
 from modelsheet.service.auth.caller import OPERATOR, Caller

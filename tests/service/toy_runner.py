@@ -19,18 +19,11 @@ import signal
 import time
 from pathlib import Path
 
-from modelsheet.api.contract import (
-    BaseModelView,
-    DescribeRequest,
-    DescribeResult,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    LearnRequest,
-    LearnResult,
-    Progress,
-    Recipe,
-)
+from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult, Recipe
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest, LearnResult
+from modelsheet.api.models import BaseModelView
 from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.jobs.protocol import Directive, JobContext, Request, Result, SteppedAside, Warm
 from modelsheet.prompts.expansion import expand

@@ -18,7 +18,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from modelsheet import errors
-from modelsheet.api.contract import DescribeRequest, DescribeResult, LearnRequest, TrainingOverrides
+from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.training.validation import Prober

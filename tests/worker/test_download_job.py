@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
+from modelsheet.api.jobs import Progress
+from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.base_models.download_sources import DOWNLOADS
 from modelsheet.base_models.listing import list_models
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.api.contract import (
+from modelsheet.api.generate import (
     Axis,
     Explore,
     GeneratedImage,

@@ -19,7 +19,7 @@ _SENTENCES: Mapping[str, str] = {
     "missing": "is missing",
 }
 _PATTERN = "string_pattern_mismatch"
-# By the pattern that contract.py has; an artist never types the others.
+# By the pattern that api/types.py has; an artist never types the others.
 _FORMS: Mapping[str, str] = {
     r"^[a-z0-9][a-z0-9._-]{0,39}$": "must be small letters and digits, with . _ - in between",
     r"^#[0-9a-f]{6}$": "must be a colour like #ff8000",

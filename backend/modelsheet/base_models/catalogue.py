@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from modelsheet.api.contract import BaseModelView, Family
+from modelsheet.api.models import BaseModelView
+from modelsheet.api.types import Family
 from modelsheet.base_models import diffusers_folder, single_file
 from modelsheet.base_models.diffusers_folder import INDEX
 from modelsheet.base_models.user_models import AddedModel, checkpoints_of, read_registry

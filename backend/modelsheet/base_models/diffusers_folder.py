@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.files.safetensors_file import read_header
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet.api.contract import Downloadable
+from modelsheet.api.models import Downloadable
 from modelsheet.base_models.diffusers_folder import INDEX
 
 _SETTINGS = ("*/config.json", "scheduler/*.json", "tokenizer/*", "tokenizer_2/*")

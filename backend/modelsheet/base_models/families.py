@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelsheet.api.contract import Family, Preset
+from modelsheet.api.learn import Preset
+from modelsheet.api.types import Family
 
 BALANCED: dict[Family, int] = {"sprite32": 160, "sd15": 400, "sdxl": 400}
 WRITE_UP = 4500

@@ -8,13 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from modelsheet.api.contract import (
-    AddModelRequest,
-    BaseModelView,
-    Downloadable,
-    ModelList,
-    ModelView,
-)
+from modelsheet.api.models import AddModelRequest, BaseModelView, Downloadable, ModelList, ModelView
 from modelsheet.base_models import single_file, user_models
 from modelsheet.base_models.catalogue import (
     BaseFiles,

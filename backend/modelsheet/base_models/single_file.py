@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import Header, TensorEntry, read_header
 

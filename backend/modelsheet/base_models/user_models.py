@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from modelsheet.api.contract import Model
+from modelsheet.api.types import Model
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 
 REGISTRY = "models.json"

@@ -9,21 +9,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.api.contract import (
-    Empty,
-    JobView,
+from modelsheet.api.admin import (
     LimitsRequest,
-    MoveRequest,
     NewToken,
-    QueueRequest,
-    QueueState,
-    QueueView,
     StatsView,
     StudioView,
     TokenList,
     TokenRequest,
     TokenView,
 )
+from modelsheet.api.jobs import JobView, MoveRequest, QueueRequest, QueueState, QueueView
+from modelsheet.api.system import Empty
 from modelsheet.cli.commands import service_of
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest, NotFound

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from modelsheet.api.contract import SubjectView, TrainingOverrides
+from modelsheet.api.learn import TrainingOverrides
+from modelsheet.api.subjects import SubjectView
 from modelsheet.cli.progress import carry_out
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from modelsheet.api.contract import GenerateRequest
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.client.workflows import CarryOut, LearnWish, Painting, Picture

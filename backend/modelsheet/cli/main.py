@@ -13,7 +13,7 @@ from typing import TypeAlias, get_args
 from pydantic import ValidationError
 
 import modelsheet
-from modelsheet.api.contract import Preset, TrainingOverrides
+from modelsheet.api.learn import Preset, TrainingOverrides
 from modelsheet.api.validation_messages import complaint
 from modelsheet.cli import admin, commands, models, paint, subjects
 from modelsheet.errors import Cancelled, ModelsheetError

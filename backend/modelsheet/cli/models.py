@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from urllib.parse import quote
 
-from modelsheet.api.contract import (
+from modelsheet.api.models import (
     AddModelRequest,
     DownloadRequest,
     DownloadResult,
-    Empty,
     ModelList,
     ModelView,
 )
+from modelsheet.api.system import Empty
 from modelsheet.base_models.download_sources import DOWNLOADS
 from modelsheet.cli.commands import Say, service_of
 from modelsheet.cli.progress import carry_out

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from modelsheet.api.contract import Axis, AxisName, Explore, GenerateRequest
+from modelsheet.api.generate import Axis, AxisName, Explore, GenerateRequest
 from modelsheet.cli.commands import Say, service_of
 from modelsheet.cli.paint_options import add_painting, add_places, painting_fields, place_fields
 from modelsheet.cli.progress import carry_out

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from PIL import Image
 
-from modelsheet.api.contract import CutOut, GenerateRequest, PixelArt, Region, SamplerName
+from modelsheet.api.generate import CutOut, GenerateRequest, PixelArt, Region, SamplerName
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.palettes import hex_of, read_palette

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from tqdm import tqdm
 
-from modelsheet.api.contract import JobView
+from modelsheet.api.jobs import JobView
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.protocol import Request, Result

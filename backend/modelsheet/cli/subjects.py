@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from modelsheet.api.contract import ImportRequest, ParcelRequest, RenameRequest, SubjectView
+from modelsheet.api.subjects import ImportRequest, ParcelRequest, RenameRequest, SubjectView
 from modelsheet.cli import commands
 from modelsheet.cli.commands import Say, service_of
 from modelsheet.client.client import BackendClient

@@ -17,28 +17,18 @@ import requests
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-from modelsheet.api.contract import (
-    API_VERSION,
-    TERMINAL_STATES,
-    BlobView,
-    Capabilities,
-    EventPage,
-    GeneratedImage,
-    ImageRef,
-    JobList,
-    JobView,
-    MaskRef,
-    Ping,
-    Problem,
-    SubjectList,
-    SubjectView,
-)
+from modelsheet.api.generate import GeneratedImage, MaskRef
+from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobView
+from modelsheet.api.models import Capabilities
+from modelsheet.api.subjects import SubjectList, SubjectView
+from modelsheet.api.system import BlobView, Ping, Problem
+from modelsheet.api.types import API_VERSION, ImageRef
 from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Request, Result
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
-_LONGEST_POLL_S = 15.0  # contract: /v1/events admits no more
+_LONGEST_POLL_S = 15.0  # the API: /v1/events admits no more
 _CONNECT_TIMEOUT_S = 5.0
 _PATIENCE_S = 30.0  # how long a service may be away (restarting) while somebody waits for a job
 _RETRY_S = 0.5

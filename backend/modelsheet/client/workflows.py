@@ -8,19 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.api.contract import (
-    ClassNounGuess,
-    DescribeRequest,
-    DescribeResult,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    LearnRequest,
-    LearnResult,
-    Preset,
-    SubjectView,
-    TrainingOverrides,
-)
+from modelsheet.api.describe import ClassNounGuess, DescribeRequest, DescribeResult
+from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
+from modelsheet.api.learn import LearnRequest, LearnResult, Preset, TrainingOverrides
+from modelsheet.api.subjects import SubjectView
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.openraster import on_canvas, read_document, read_layers

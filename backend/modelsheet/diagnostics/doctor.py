@@ -17,7 +17,7 @@ from typing import Literal
 import psutil
 
 import modelsheet
-from modelsheet.api.contract import API_VERSION, Model
+from modelsheet.api.types import API_VERSION, Model
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.client import launcher
 from modelsheet.connection_file import connection_path, read_connection

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from modelsheet.api.contract import Model
+from modelsheet.api.types import Model
 
 MANIFEST = "MANIFEST.json"
 _CHUNK = 1 << 20  # bytes

@@ -16,7 +16,7 @@ from modelsheet.errors import InvalidRequest
 from modelsheet.files.zip_archive import DAMAGED
 from modelsheet.imaging.rgba import Colour
 
-MOST_COLOURS = 256  # contract.PixelArt
+MOST_COLOURS = 256  # api.generate.PixelArt
 _LARGEST_FILE = 1024**2
 _ROUNDS = 16
 _CANDIDATES = 256

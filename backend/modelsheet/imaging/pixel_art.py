@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.api.contract import PixelArt
+from modelsheet.api.generate import PixelArt
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.palettes import colour_of, limit_to, palette_of
 from modelsheet.imaging.rgba import Colour

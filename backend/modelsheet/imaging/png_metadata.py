@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
-from modelsheet.api.contract import Recipe
+from modelsheet.api.generate import Recipe
 from modelsheet.errors import InvalidRequest
 
 PARAMETERS = "parameters"  # the key of Automatic1111's web UI, which most tools understand

@@ -18,7 +18,7 @@ Colour = tuple[int, int, int]
 Size = tuple[int, int]
 _Coordinates = npt.NDArray[np.int32]
 
-LARGEST_SIDE = 8192  # contract.Pixels
+LARGEST_SIDE = 8192  # api.types.Pixels
 LARGEST_FILE = 384 * 1024**2  # bytes; a noisy 8192 × 8192 RGBA picture as PNG
 
 _OPAQUE = 255

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from modelsheet.api.contract import GeneratedImage, ImageRef, Recipe
+from modelsheet.api.generate import GeneratedImage, Recipe
+from modelsheet.api.types import ImageRef
 from modelsheet.imaging.png_metadata import parameters_text
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import JobContext

@@ -7,17 +7,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from modelsheet.api.contract import (
-    DescribeRequest,
-    DescribeResult,
-    DownloadRequest,
-    DownloadResult,
-    GenerateRequest,
-    GenerateResult,
-    LearnRequest,
-    LearnResult,
-    Progress,
-)
+from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest, LearnResult
+from modelsheet.api.models import DownloadRequest, DownloadResult
 
 Request = LearnRequest | GenerateRequest | DescribeRequest | DownloadRequest
 Result = LearnResult | GenerateResult | DescribeResult | DownloadResult

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.files.safetensors_file import Header
 
 Origin = Family | str  # families that Modelsheet does not run are named by what artists call them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.errors import InvalidRequest
 from modelsheet.files.safetensors_file import Array, encode
 

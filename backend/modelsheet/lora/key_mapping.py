@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.lora.layer_shapes import Config, Site, Weight, text_encoder_layers, unet_layers
 
 UNET, TEXT_ENCODER, TEXT_ENCODER_2 = "unet", "text_encoder", "text_encoder_2"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import modelsheet
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.errors import ModelsheetError, UnsafeModel
 from modelsheet.files.safetensors_file import encode
 from modelsheet.lora.factors import Factors, distance, norm

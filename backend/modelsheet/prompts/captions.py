@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.imaging.rgba import Colour
 
 # Names a program gives by itself say nothing about the picture.

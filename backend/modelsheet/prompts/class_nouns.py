@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.errors import InvalidClassNoun
 
 _LISTS = Path(__file__).parent / "class_nouns.json"

@@ -12,21 +12,14 @@ from pathlib import Path
 from typing import get_args
 
 import modelsheet
-from modelsheet.api.contract import (
-    API_VERSION,
-    BaseModelView,
-    Capabilities,
-    ClassNounList,
-    ImportRequest,
-    ParcelRequest,
-    Preset,
-    QueueState,
-    QueueView,
-    SamplerName,
-    StatsView,
-    StudioView,
-    SubjectView,
-)
+from modelsheet.api.admin import StatsView, StudioView
+from modelsheet.api.describe import ClassNounList
+from modelsheet.api.generate import SamplerName
+from modelsheet.api.jobs import QueueState, QueueView
+from modelsheet.api.learn import Preset
+from modelsheet.api.models import BaseModelView, Capabilities
+from modelsheet.api.subjects import ImportRequest, ParcelRequest, SubjectView
+from modelsheet.api.types import API_VERSION
 from modelsheet.base_models.catalogue import family_of
 from modelsheet.errors import NotFound
 from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns

@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from PIL import Image
 from pydantic import ValidationError
 
-from modelsheet.api.contract import ImageRef
+from modelsheet.api.types import ImageRef
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.zip_archive import DAMAGED
 from modelsheet.imaging.rgba import decode_picture, from_bgra, resize, to_bgra

@@ -20,7 +20,9 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from modelsheet.api.contract import ImageRef, LearnReport, LikenessPoint, Model, SubjectView
+from modelsheet.api.learn import LearnReport, LikenessPoint
+from modelsheet.api.subjects import SubjectView
+from modelsheet.api.types import ImageRef, Model
 from modelsheet.errors import (
     Conflict,
     InvalidRequest,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelsheet.api.contract import DownloadRequest, DownloadResult, Progress
+from modelsheet.api.jobs import Progress
+from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.base_models.diffusers_folder import check_folder, size_of
 from modelsheet.base_models.download_sources import DOWNLOADS, Download
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing

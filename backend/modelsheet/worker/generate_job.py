@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 import modelsheet
-from modelsheet.api.contract import (
+from modelsheet.api.generate import (
     GeneratedImage,
     GenerateRequest,
     GenerateResult,

@@ -12,7 +12,9 @@ from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 
-from modelsheet.api.contract import GeneratedImage, LearnRequest, LearnResult, Progress
+from modelsheet.api.generate import GeneratedImage
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import Report
 from modelsheet.diffusion.training.checkpoint import file_sha256, saving

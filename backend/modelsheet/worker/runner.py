@@ -13,17 +13,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import (
-    DescribeRequest,
-    DescribeResult,
-    DownloadRequest,
-    GenerateRequest,
-    GenerateResult,
-    LearnRequest,
-    LearnResult,
-    Progress,
-    SubjectUse,
-)
+from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.generate import GenerateRequest, GenerateResult, SubjectUse
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest, LearnResult
+from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
 from modelsheet.base_models.diffusers_folder import changed_ns
 from modelsheet.diffusion.generation.adapters import Garment

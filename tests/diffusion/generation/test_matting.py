@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
-from modelsheet.api.contract import GenerateRequest
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.diffusion.generation.background_colour import Backdrop
 from modelsheet.diffusion.generation.background_removal import Cutter
 from modelsheet.diffusion.generation.matting import Matting

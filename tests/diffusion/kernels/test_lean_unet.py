@@ -12,7 +12,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from PIL import Image
 
-from modelsheet.api.contract import TrainingOverrides
+from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.kernels.fused_lora import FusedLora
 from modelsheet.diffusion.kernels.lean_unet import LeanResnet, LeanTransformer, make_lean
 from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import GenerateRequest, GenerateResult, TrainingOverrides
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.models import precision
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.precision import bf16_gain, precision_on

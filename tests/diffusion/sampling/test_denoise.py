@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from modelsheet.api.contract import SamplerName
+from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.denoise import Run, Start, View, denoise
 from modelsheet.diffusion.sampling.plain_generation import starting_noise

@@ -11,14 +11,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from modelsheet.api.contract import (
-    DescribeRequest,
-    DescribeResult,
-    GenerateRequest,
-    GenerateResult,
-    LearnRequest,
-    TrainingOverrides,
-)
+from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.imaging.rgba import from_bgra, read_picture
 from modelsheet.subjects.lora_exchange import ImportWish, export_subject, import_subject
 from modelsheet.worker.runner import Worker

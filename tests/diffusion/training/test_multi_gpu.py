@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load
 
-from modelsheet.api.contract import LearnRequest, TrainingOverrides
+from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.training.presets import recipe_for
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 from modelsheet.jobs.protocol import Directive, SteppedAside

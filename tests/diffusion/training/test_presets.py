@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 from PIL import Image
 
-from modelsheet.api.contract import Family, Preset, TrainingOverrides
+from modelsheet.api.learn import Preset, TrainingOverrides
+from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.diffusion.training.presets import Recipe, recipe_for

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import LearnReport, LikenessPoint, Preset, TrainingOverrides
+from modelsheet.api.learn import LearnReport, LikenessPoint, Preset, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training import report as diagnosis
 from modelsheet.diffusion.training.adapter import LearningAdapter

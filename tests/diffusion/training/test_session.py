@@ -13,17 +13,11 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from modelsheet.api.contract import (
-    DescribeRequest,
-    DescribeResult,
-    GenerateRequest,
-    GenerateResult,
-    ImageRef,
-    LearnRequest,
-    LearnResult,
-    Progress,
-    TrainingOverrides,
-)
+from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
+from modelsheet.api.types import ImageRef
 from modelsheet.base_models.user_models import AddedModel, add_model, forget
 from modelsheet.diffusion.models.identifier_embedding import read_rows
 from modelsheet.diffusion.training import session, validation

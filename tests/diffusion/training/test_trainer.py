@@ -13,7 +13,7 @@ import torch
 from diffusers.training_utils import compute_snr
 from PIL import Image
 
-from modelsheet.api.contract import PriorKind, TrainingOverrides
+from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.diffusion.models.identifier_embedding import IdentifierRows

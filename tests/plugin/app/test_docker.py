@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from modelsheet.api.contract import LearnRequest, Progress
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest
 from tests.plugin import fake_krita
 from tests.plugin.binding import QDockWidget, QRect
 from tests.plugin.conftest import Until, open_document

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelsheet.api.contract import SubjectView
+from modelsheet.api.subjects import SubjectView
 from modelsheet_krita.document import subject_annotations
 from tests.plugin import fake_krita
 from tests.plugin.binding import Qt

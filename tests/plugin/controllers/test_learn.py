@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelsheet.api.contract import Estimate, LearnRequest, LikenessPoint, Progress
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import Estimate, LearnRequest, LikenessPoint
 from tests.plugin import fake_krita
 from tests.plugin.binding import QApplication, QRect, Qt
 from tests.plugin.conftest import Until
@@ -185,7 +186,7 @@ def test_learning_shows_its_curve_and_can_be_paused_resumed_and_finished(
 def test_probes_are_shown_on_the_card(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
-    from modelsheet.api.contract import GeneratedImage
+    from modelsheet.api.generate import GeneratedImage
 
     card = start(connected, remote, until)
     blob = next(iter(remote.blobs))

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelsheet.api.contract import (
-    BaseModelView,
-    DownloadRequest,
-    DownloadResult,
-    JobError,
-    ModelView,
-    Progress,
-)
+from modelsheet.api.jobs import JobError, Progress
+from modelsheet.api.models import BaseModelView, DownloadRequest, DownloadResult, ModelView
 from tests.plugin.conftest import Until
 from tests.plugin.drive import said
 from tests.plugin.fake_backend import MODEL, FakeBackend

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from modelsheet.api.contract import GenerateRequest
+from modelsheet.api.generate import GenerateRequest
 from tests.plugin import fake_krita
 from tests.plugin.binding import QApplication, QRect, Qt
 from tests.plugin.conftest import Until

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from modelsheet.api.contract import WorkerView
+from modelsheet.api.admin import WorkerView
 from modelsheet.jobs.protocol import Directive, Runner
 from modelsheet.service.executors.job_context import Attempt, carry_out
 from modelsheet.service.executors.protocol import Assignment, Sink

@@ -12,14 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import (
-    GenerateRequest,
-    GenerateResult,
-    ImageRef,
-    LearnRequest,
-    LearnResult,
-    TrainingOverrides,
-)
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
+from modelsheet.api.types import ImageRef
 from modelsheet.jobs.protocol import Directive, Request
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.protocol import (

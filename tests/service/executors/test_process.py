@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import GenerateRequest
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.service.executors import process
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.protocol import (

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import GenerateRequest, ImageRef, LearnRequest, LearnResult, Progress
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import Progress
+from modelsheet.api.learn import LearnRequest, LearnResult
+from modelsheet.api.types import ImageRef
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.executors.protocol import Advanced, Assignment, Finished

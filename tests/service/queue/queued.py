@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelsheet.api.contract import JobView, Progress
+from modelsheet.api.jobs import JobView, Progress
 from modelsheet.service.queue.job import PRIORITIES, Job, Kind
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import GenerateRequest, GenerateResult, ImageRef, LearnRequest
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.learn import LearnRequest
+from modelsheet.api.types import ImageRef
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger
 from tests.service.scenarios.live import SHA

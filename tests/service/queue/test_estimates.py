@@ -7,7 +7,7 @@ from typing import get_args
 
 from flask.testing import FlaskClient
 
-from modelsheet.api.contract import Estimate, LearnRequest, LearnResult, Preset
+from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, Preset
 from modelsheet.service.queue.estimates import Estimates
 from modelsheet.service.queue.job_store import Ledger
 from tests.service.scenarios.live import learn_request

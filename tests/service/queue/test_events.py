@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
-from modelsheet.api.contract import JobView, Progress
+from modelsheet.api.jobs import JobView, Progress
 from modelsheet.service.queue.events import EventLog
 
 

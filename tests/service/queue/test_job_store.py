@@ -9,16 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import (
-    GenerateRequest,
-    GenerateResult,
-    ImageRef,
-    JobError,
-    JobView,
-    LearnRequest,
-    LikenessPoint,
-    Progress,
-)
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.jobs import JobError, JobView, Progress
+from modelsheet.api.learn import LearnRequest, LikenessPoint
+from modelsheet.api.types import ImageRef
 from modelsheet.errors import Conflict, IdempotencyConflict, ModelsheetError, NotFound
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger, StaleReport

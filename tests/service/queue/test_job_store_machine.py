@@ -9,14 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from modelsheet.api.contract import (
-    TERMINAL_STATES,
-    GenerateRequest,
-    GenerateResult,
-    ImageRef,
-    JobError,
-    LearnRequest,
-)
+from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.jobs import TERMINAL_STATES, JobError
+from modelsheet.api.learn import LearnRequest
+from modelsheet.api.types import ImageRef
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.queue.job import Job

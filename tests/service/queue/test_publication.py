@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.contract import ImageRef, LearnRequest, LearnResult
+from modelsheet.api.learn import LearnRequest, LearnResult
+from modelsheet.api.types import ImageRef
 from modelsheet.files.manifest import MANIFEST
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger, StaleReport

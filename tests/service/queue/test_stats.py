@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
-from modelsheet.api.contract import StatsView
+from modelsheet.api.admin import StatsView
 from modelsheet.service.service import Service
 from tests.service.scheduling.test_dispatcher import learning, painting, submit, wait_for_state
 

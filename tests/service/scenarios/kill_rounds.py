@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import requests
 
-from modelsheet.api.contract import TERMINAL_STATES
+from modelsheet.api.jobs import TERMINAL_STATES
 from modelsheet.files.manifest import read_manifest, sha256_of
 from tests.service.scenarios.live import LiveService, View, generate_request, learn_request
 from tests.service.toy_runner import undisturbed_adapter

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import requests
 
-from modelsheet.api.contract import TERMINAL_STATES
+from modelsheet.api.jobs import TERMINAL_STATES
 from modelsheet.connection_file import read_connection
 from modelsheet.settings import Settings
 from tests.paths import ROOT

@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 import psutil
 import requests
 
-from modelsheet.api.contract import TERMINAL_STATES, GenerateRequest, Progress
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import TERMINAL_STATES, Progress
 from modelsheet.service.queue.job_commands import MAX_QUEUED
 from modelsheet.service.queue.job_store import Ledger
 from tests.service.scenarios.live import SHA, LiveService, generate_request, learn_request

@@ -18,13 +18,10 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.api.contract import (
-    GenerateRequest,
-    ImageRef,
-    JobView,
-    LearnRequest,
-    TrainingOverrides,
-)
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import JobView
+from modelsheet.api.learn import LearnRequest, TrainingOverrides
+from modelsheet.api.types import ImageRef
 from modelsheet.base_models.catalogue import list_base_models
 from modelsheet.imaging.rgba import to_bgra
 from modelsheet.service.auth.caller import OPERATOR

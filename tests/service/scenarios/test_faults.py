@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from modelsheet.api.contract import GenerateRequest
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.service.http.app import create_app
 from modelsheet.service.service import Service
 from tests.service.executors.inline_executor import InlineExecutor

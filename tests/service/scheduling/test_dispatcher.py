@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.api.contract import (
-    TERMINAL_STATES,
-    GenerateRequest,
-    ImageRef,
-    JobView,
-    LearnRequest,
-    LearnResult,
-    TrainingOverrides,
-)
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import TERMINAL_STATES, JobView
+from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
+from modelsheet.api.types import ImageRef
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.service import Service

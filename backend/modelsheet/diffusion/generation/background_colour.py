@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.imaging.rgba import Colour
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, background_words
 

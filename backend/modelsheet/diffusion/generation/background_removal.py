@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.api.contract import CutOut, GenerateRequest
+from modelsheet.api.generate import CutOut, GenerateRequest
 from modelsheet.diffusion.generation.background_colour import Backdrop
 from modelsheet.diffusion.generation.matting import Matting
 from modelsheet.diffusion.models.base_model import BaseModel

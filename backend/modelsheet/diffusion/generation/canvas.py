@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import GenerateRequest, MaskRef
+from modelsheet.api.generate import GenerateRequest, MaskRef
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.denoise import Start
 from modelsheet.diffusion.sampling.plain_generation import good_size, scaled_to, size_step

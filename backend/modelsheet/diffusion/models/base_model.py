@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTokenizer, PreTrainedModel
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.base_models.catalogue import BaseFiles, check, locate
 from modelsheet.diffusion.kernels.lean_unet import make_lean
 from modelsheet.diffusion.models.pipelines import Pipeline, read_folder, read_single_file

@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
 from transformers import CLIPTokenizer
 
-from modelsheet.api.contract import Family
+from modelsheet.api.types import Family
 from modelsheet.base_models.catalogue import BaseFiles
 from modelsheet.base_models.clip_vocabulary import find_vocabulary
 from modelsheet.base_models.diffusers_folder import variant_of, weights_in

@@ -16,7 +16,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from modelsheet.api.contract import SamplerName
+from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import InvalidRequest
 
@@ -31,7 +31,7 @@ class _Kind:
     scheduler: type[Scheduler]
     usual_steps: int
     is_random: bool = False
-    most_steps: int = 200  # contract.InferenceSteps
+    most_steps: int = 200  # api.types.InferenceSteps
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

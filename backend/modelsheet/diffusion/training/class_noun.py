@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import ClassNounGuess, Family
+from modelsheet.api.describe import ClassNounGuess
+from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.training.dataset import image_tensor

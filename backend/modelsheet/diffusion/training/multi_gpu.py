@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from modelsheet.api.contract import LearnRequest
+from modelsheet.api.learn import LearnRequest
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.library_logging import keep_libraries_quiet
 from modelsheet.diffusion.training.process_group import company

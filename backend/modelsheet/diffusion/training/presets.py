@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from modelsheet.api.contract import Family, OptimizerName, Preset, PriorKind, TrainingOverrides
+from modelsheet.api.learn import OptimizerName, Preset, PriorKind, TrainingOverrides
+from modelsheet.api.types import Family
 from modelsheet.base_models.families import BALANCED, WRITE_UP, training_steps
 from modelsheet.diffusion.training.adapter import AdapterShape
 from modelsheet.errors import InvalidRequest

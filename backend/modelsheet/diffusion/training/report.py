@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from modelsheet.api.contract import LearnReport, LikenessPoint
+from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.diffusion.training.adapter import LEARNING, LearningAdapter
 from modelsheet.diffusion.training.metrics import is_as_good
 from modelsheet.diffusion.training.presets import Recipe

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
+from modelsheet.api.learn import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
 from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from modelsheet.api.contract import Family, LikenessPoint
+from modelsheet.api.learn import LikenessPoint
+from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel, evaluating
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.sampling.plain_generation import Painting, as_pictures, sample_latents

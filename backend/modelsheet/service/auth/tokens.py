@@ -15,7 +15,8 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from modelsheet.api.contract import Model, NewToken, TokenView
+from modelsheet.api.admin import NewToken, TokenView
+from modelsheet.api.types import Model
 from modelsheet.errors import Conflict, ModelsheetError, NotFound
 
 _audit = logging.getLogger("modelsheet.audit")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.api.contract import JobError, Progress
+from modelsheet.api.jobs import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
 from modelsheet.jobs.protocol import Directive, Runner, SteppedAside
 from modelsheet.service.executors.protocol import (

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from modelsheet.api.contract import WorkerView
+from modelsheet.api.admin import WorkerView
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame

@@ -9,7 +9,9 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
-from modelsheet.api.contract import JobError, JobRequest, JobResult, Model, Progress, WorkerView
+from modelsheet.api.admin import WorkerView
+from modelsheet.api.jobs import JobError, JobRequest, JobResult, Progress
+from modelsheet.api.types import Model
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.queue.job import Job
 

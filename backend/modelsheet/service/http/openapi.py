@@ -14,7 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from modelsheet.api.contract import API_VERSION, JobView, Problem, SubjectView
+from modelsheet.api.jobs import JobView
+from modelsheet.api.subjects import SubjectView
+from modelsheet.api.system import Problem
+from modelsheet.api.types import API_VERSION
 from modelsheet.service.http.operations import BYTES, JSON, Operation
 from modelsheet.service.http.problems import MEDIA_TYPE
 from modelsheet.service.http.routes import OPERATIONS

@@ -19,7 +19,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import modelsheet
-from modelsheet.api.contract import API_VERSION, BaseModelView
+from modelsheet.api.models import BaseModelView
+from modelsheet.api.types import API_VERSION
 from modelsheet.base_models.catalogue import list_base_models
 from modelsheet.connection_file import (
     Connection,

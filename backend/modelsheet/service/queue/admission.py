@@ -6,14 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from modelsheet.api.contract import (
-    BaseModelView,
-    DescribeRequest,
-    DownloadRequest,
-    GenerateRequest,
-    ImageRef,
-    LearnRequest,
-)
+from modelsheet.api.describe import DescribeRequest
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.learn import LearnRequest
+from modelsheet.api.models import BaseModelView, DownloadRequest
+from modelsheet.api.types import ImageRef
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.imaging.inpainting import mask_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from modelsheet.api.contract import JobView, QueueView
+from modelsheet.api.jobs import JobView, QueueView
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller

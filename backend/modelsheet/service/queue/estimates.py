@@ -9,14 +9,9 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
-from modelsheet.api.contract import (
-    BaseModelView,
-    Estimate,
-    Family,
-    LearnRequest,
-    LearnResult,
-    Preset,
-)
+from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, Preset
+from modelsheet.api.models import BaseModelView
+from modelsheet.api.types import Family
 from modelsheet.base_models.catalogue import family_of
 from modelsheet.base_models.families import training_steps
 from modelsheet.service.queue.job_store import Ledger

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from modelsheet.api.contract import Event, EventPage, JobView
+from modelsheet.api.jobs import Event, EventPage, JobView
 from modelsheet.service.auth.caller import OPERATOR, Caller
 
 _BUSY_RETRY_MS = 1000

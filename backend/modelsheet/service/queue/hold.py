@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.api.contract import QueueState
+from modelsheet.api.jobs import QueueState
 
 
 class Gate:

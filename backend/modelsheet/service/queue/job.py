@@ -8,17 +8,11 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from modelsheet.api.contract import (
-    DescribeRequest,
-    DownloadRequest,
-    GenerateRequest,
-    JobError,
-    JobRequest,
-    JobResult,
-    JobView,
-    LearnRequest,
-    Progress,
-)
+from modelsheet.api.describe import DescribeRequest
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import JobError, JobRequest, JobResult, JobView, Progress
+from modelsheet.api.learn import LearnRequest
+from modelsheet.api.models import DownloadRequest
 from modelsheet.jobs.protocol import Request, Result
 
 Kind = Literal["learn", "generate", "describe", "download"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 
-from modelsheet.api.contract import TERMINAL_STATES, JobState, Progress
+from modelsheet.api.jobs import TERMINAL_STATES, JobState, Progress
 from modelsheet.errors import Busy, Conflict, IdempotencyConflict
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.queue.job import Job, Value

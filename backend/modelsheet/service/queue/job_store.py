@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.api.contract import JobError, JobState, JobView, Progress
+from modelsheet.api.jobs import JobError, JobState, JobView, Progress
 from modelsheet.errors import WorkerCrashed
 from modelsheet.jobs.protocol import Result
 from modelsheet.service.queue.job import Job, Value

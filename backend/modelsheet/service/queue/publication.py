@@ -11,7 +11,8 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from modelsheet.api.contract import JobError, LearnResult
+from modelsheet.api.jobs import JobError
+from modelsheet.api.learn import LearnResult
 from modelsheet.errors import ModelsheetError, NotFound
 from modelsheet.jobs.protocol import Result
 from modelsheet.service.queue.job import Job

@@ -7,7 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
-from modelsheet.api.contract import KindStats, StatsView
+from modelsheet.api.admin import KindStats, StatsView
 
 
 def stats_of(lives: Sequence[sqlite3.Row], free_bytes: int) -> StatsView:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelsheet.api.contract import TERMINAL_STATES, JobState, JobView, Progress
+from modelsheet.api.jobs import TERMINAL_STATES, JobState, JobView, Progress
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.queue.backup import (

@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet.api.contract import TERMINAL_STATES, StudioView
+from modelsheet.api.admin import StudioView
+from modelsheet.api.jobs import TERMINAL_STATES
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.protocol import (

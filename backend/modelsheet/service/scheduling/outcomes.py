@@ -6,7 +6,8 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.api.contract import JobError, LearnResult
+from modelsheet.api.jobs import JobError
+from modelsheet.api.learn import LearnResult
 from modelsheet.errors import DiskFull, WorkerCrashed
 from modelsheet.service.executors.protocol import (
     Advanced,

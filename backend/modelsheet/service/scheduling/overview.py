@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from modelsheet.api.contract import ArtistView, StudioView, WaitView, WorkerView
+from modelsheet.api.admin import ArtistView, StudioView, WaitView, WorkerView
 from modelsheet.service.queue.job import Job
 from modelsheet.service.scheduling.scheduler import Run
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import modelsheet
-from modelsheet.api.contract import JobError, WorkerView
+from modelsheet.api.admin import WorkerView
+from modelsheet.api.jobs import JobError
 from modelsheet.errors import DiskFull
 from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.executors.protocol import (

@@ -18,7 +18,8 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from modelsheet.api.contract import DownloadRequest, JobError
+from modelsheet.api.jobs import JobError
+from modelsheet.api.models import DownloadRequest
 from modelsheet.errors import NotFound
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import Assignment, Failed, StoppedEarly

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from modelsheet.api.contract import WorkerView
+from modelsheet.api.admin import WorkerView
 from modelsheet.errors import ModelsheetError
 from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.executors.environment import OFFLINE

@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from modelsheet.api.contract import Progress
+from modelsheet.api.jobs import Progress
 from modelsheet.service.executors.job_context import Attempt
 from modelsheet.service.executors.protocol import (
     Advanced,

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from modelsheet.api.contract import DescribeRequest, DownloadRequest, GenerateRequest, LearnRequest
+from modelsheet.api.describe import DescribeRequest
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.learn import LearnRequest
+from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from modelsheet.api.contract import Model, WorkerView
+from modelsheet.api.admin import WorkerView
+from modelsheet.api.types import Model
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.protocol import (
     Advanced,

@@ -7,33 +7,22 @@ from typing import Annotated
 from flask import Response
 from pydantic import Field, TypeAdapter
 
-from modelsheet.api.contract import (
-    BlobView,
-    Capabilities,
-    ClassNounList,
-    Empty,
-    Estimate,
-    EventPage,
-    JobList,
-    JobView,
+from modelsheet.api.admin import (
     LimitsRequest,
-    Model,
-    ModelId,
-    MoveRequest,
     NewToken,
-    Ping,
-    Preset,
-    QueueRequest,
-    QueueView,
-    RenameRequest,
     StatsView,
     StudioView,
-    SubjectList,
-    SubjectView,
     TokenList,
     TokenRequest,
     TokenView,
 )
+from modelsheet.api.describe import ClassNounList
+from modelsheet.api.jobs import EventPage, JobList, JobView, MoveRequest, QueueRequest, QueueView
+from modelsheet.api.learn import Estimate, Preset
+from modelsheet.api.models import Capabilities
+from modelsheet.api.subjects import RenameRequest, SubjectList, SubjectView
+from modelsheet.api.system import BlobView, Empty, Ping
+from modelsheet.api.types import Model, ModelId
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import NotFound
 from modelsheet.jobs.protocol import Request

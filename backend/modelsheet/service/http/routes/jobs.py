@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from modelsheet.api.contract import (
-    Empty,
-    JobList,
-    JobView,
+from modelsheet.api.admin import (
     LimitsRequest,
-    MoveRequest,
     NewToken,
-    QueueRequest,
-    QueueView,
     StatsView,
     StudioView,
     TokenList,
     TokenRequest,
     TokenView,
 )
+from modelsheet.api.jobs import JobList, JobView, MoveRequest, QueueRequest, QueueView
+from modelsheet.api.system import Empty
 from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.service import Service

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from modelsheet.api.contract import AddModelRequest, Empty, Model, ModelList
+from modelsheet.api.models import AddModelRequest, ModelList
+from modelsheet.api.system import Empty
+from modelsheet.api.types import Model
 from modelsheet.base_models.listing import add_models, forget_model, list_models
 from modelsheet.service.http.operations import Operation
 from modelsheet.service.service import Service

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Response
 from pydantic import TypeAdapter
 
-from modelsheet.api.contract import ImportRequest, Model, ParcelRequest, SubjectView
+from modelsheet.api.subjects import ImportRequest, ParcelRequest, SubjectView
+from modelsheet.api.types import Model
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.operations import BYTES, Operation
 from modelsheet.service.service import Service

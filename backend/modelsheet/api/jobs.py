@@ -1,0 +1,105 @@
+"""Jobs of every kind: views, progress, events, and the state of the queue."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
+from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
+from modelsheet.api.models import DownloadRequest, DownloadResult
+from modelsheet.api.types import Count, Fraction, JobId, Model
+
+JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+QueueState = Literal["open", "held", "ending"]
+TERMINAL_STATES: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
+JobRequest = Annotated[
+    LearnRequest | GenerateRequest | DescribeRequest | DownloadRequest,
+    Field(discriminator="kind"),
+]
+JobResult = Annotated[
+    LearnResult | GenerateResult | DescribeResult | DownloadResult, Field(discriminator="kind")
+]
+
+
+class Progress(Model):
+    """Where a job is: `phase` in a few plain words, `previews` are results so far."""
+
+    phase: str = "waiting"
+    step: Count = 0
+    total: Count = 0
+    fraction: Fraction = 0.0
+    eta_s: float | None = None
+    loss: float | None = None
+    curve: list[LikenessPoint] = []
+    previews: list[GeneratedImage] = []
+
+
+class JobError(Model):
+    code: str
+    sentence: str
+    retryable: bool = False
+
+
+class JobView(Model):
+    """A job as the API shows it. Times are Unix seconds.
+
+    `owner` is the artist whose token asked for it, empty for the one who runs the service.
+    `stalled`: it runs, but its worker gives no sign of life; it is replaced if that goes on.
+    """
+
+    id: str
+    kind: Literal["learn", "generate", "describe", "download"]
+    title: str
+    state: JobState
+    attempt: Count
+    owner: str = ""
+    stalled: bool = False
+    progress: Progress
+    result: JobResult | None = None
+    error: JobError | None = None
+    created: float
+    started: float | None = None
+    finished: float | None = None
+
+
+class JobList(Model):
+    jobs: list[JobView]
+
+
+class MoveRequest(Model):
+    """Where a waiting job shall stand: right before another of its kind, or last."""
+
+    before: JobId | None = None
+
+
+class QueueRequest(Model):
+    """`held` starts nothing new, `ending` stops the service after the running job."""
+
+    state: QueueState
+
+
+class QueueView(Model):
+    """Whether jobs are started, and the ids of those that wait, the next one first."""
+
+    state: QueueState
+    waiting: list[str]
+
+
+class Event(Model):
+    """One thing that happened to a job; `job` is the whole view after it."""
+
+    seq: Count
+    type: Literal["job", "subjects"]
+    job: JobView | None = None
+
+
+class EventPage(Model):
+    """`cursor` goes into the next `after`; a `gap` means: read /v1/jobs again."""
+
+    events: list[Event]
+    cursor: str
+    gap: bool = False
+    retry_ms: Count = 0

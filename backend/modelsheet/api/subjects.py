@@ -1,0 +1,68 @@
+"""Learnt subjects: views, renaming, import of LoRA files and of subject archives."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from modelsheet.api.learn import LearnReport
+from modelsheet.api.types import (
+    ClassNoun,
+    Count,
+    Identifier,
+    ImageRef,
+    Model,
+    ModelId,
+    Sha256,
+    SubjectName,
+    one_line,
+)
+
+
+class SubjectView(Model):
+    """A learnt subject. Its `references` are the pictures it was learnt from."""
+
+    id: str
+    name: str
+    class_noun: str
+    identifier: str
+    base_model: str
+    created: float
+    owner: str = ""
+    references: list[ImageRef]
+    training_steps: Count
+    likeness: float | None = None
+    warnings: list[str] = []
+    report: LearnReport | None = None
+
+
+class RenameRequest(Model):
+    """What to call a subject from now on; its id, and what was painted of it, stay."""
+
+    name: SubjectName
+
+
+class ImportRequest(Model):
+    """Make a subject of another program's LoRA file. Its bytes were sent beforehand as blobs:
+    `parts` in order. An empty identifier is the file's own trigger word.
+    """
+
+    name: SubjectName
+    class_noun: ClassNoun
+    identifier: Identifier = ""
+    base_model: ModelId = "sprite32"
+    parts: Annotated[list[Sha256], Field(min_length=1, max_length=64)]
+    file_name: Annotated[str, Field(max_length=300), AfterValidator(one_line)] = ""
+
+
+class ParcelRequest(Model):
+    """Bring in a subject that another Modelsheet packed. Its bytes were sent beforehand as blobs:
+    `parts` in order.
+    """
+
+    parts: Annotated[list[Sha256], Field(min_length=1, max_length=64)]
+
+
+class SubjectList(Model):
+    subjects: list[SubjectView]

@@ -1,0 +1,72 @@
+"""Base class, constrained scalars and references that the API's models share.
+
+The plugin has its own, smaller copies in `modelsheet_krita/backend`; a test holds them together.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+API_VERSION = "1.0"
+
+
+def integral(value: Any) -> Any:
+    """JSON Schema's integer admits 116.0, so ours must too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def one_line(text: str) -> str:
+    """Refuse control characters and line breaks, which belong in no name or prompt."""
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+# BeforeValidator after Field: the other order makes pydantic put "ge" for "minimum" in the schema.
+Pixels = Annotated[int, Field(ge=1, le=8192), BeforeValidator(integral)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1), BeforeValidator(integral)]
+Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(integral)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+ArtistName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
+SubjectName = Annotated[
+    str, Field(min_length=1, max_length=80), AfterValidator(one_line), AfterValidator(not_blank)
+]
+ClassNoun = Annotated[str, Field(max_length=60), AfterValidator(one_line)]
+Caption = Annotated[str, Field(max_length=300), AfterValidator(one_line)]
+Prompt = Annotated[
+    str, Field(min_length=1, max_length=2000), AfterValidator(one_line), AfterValidator(not_blank)
+]
+NegativePrompt = Annotated[str, Field(max_length=2000), AfterValidator(one_line)]
+Identifier = Annotated[str, Field(max_length=32), AfterValidator(one_line)]
+ModelId = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+AdapterScale = Annotated[float, Field(ge=0.0, le=2.0)]
+GuidanceScale = Annotated[float, Field(ge=1.0, le=30.0)]
+InferenceSteps = Annotated[int, Field(ge=1, le=200), BeforeValidator(integral)]
+HexColour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+Family = Literal["sprite32", "sd15", "sdxl"]
+
+
+class Model(BaseModel):
+    """Base of all models of the API."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ImageRef(Model):
+    """One picture: raw straight-alpha BGRA8 sRGB, sent beforehand: width * height * 4 bytes."""
+
+    blob: Sha256
+    width: Pixels
+    height: Pixels
+    name: Annotated[str, Field(max_length=300)] = ""

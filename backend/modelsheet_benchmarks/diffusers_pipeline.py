@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.plain_generation import as_pictures
+from modelsheet.diffusion.sampling.plain_generation import to_images
 
 
 def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
@@ -19,7 +19,7 @@ def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
         height=base.resolution,
         output_type="latent",
     ).images
-    as_pictures(base.decode_latents(latents))
+    to_images(base.decode_latents(latents))
 
 
 def seconds_of(act: Callable[[], object]) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.plain_generation import Painting, paint
+from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet_benchmarks.distractors import rivals_of
 from modelsheet_benchmarks.image_encoders import Senses
 from modelsheet_benchmarks.methods import Contestant, Taught
@@ -89,7 +89,7 @@ class Exam:
         side, painted = self._base.resolution, list[Image.Image]()
         for start in range(0, len(prompts), _BATCH):
             batch = slice(start, start + _BATCH)
-            painting = Painting(
+            painting = SamplingSettings(
                 prompts[batch],
                 seeds[batch],
                 side,
@@ -97,7 +97,7 @@ class Exam:
                 self._inference_steps,
                 self._base.guidance_scale,
             )
-            painted += paint(self._base, painting)
+            painted += sample_images(self._base, painting)
         return painted
 
 

@@ -47,10 +47,10 @@ def carry_out(order: Order) -> None:
 def _by_our_road(order: Order) -> None:
     # Imported here, lest the bare road pay for them.
     from modelsheet.diffusion.models.base_model import load_base_model
-    from modelsheet.diffusion.sampling.plain_generation import Painting, paint
+    from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 
     base = load_base_model(order.base_model, order.data_dir, torch.device("cpu"))
-    painting = Painting(
+    painting = SamplingSettings(
         [order.prompt],
         [0],
         order.side,
@@ -58,7 +58,7 @@ def _by_our_road(order: Order) -> None:
         inference_steps=order.inference_steps,
         guidance_scale=order.guidance_scale,
     )
-    paint(base, painting)
+    sample_images(base, painting)
 
 
 if __name__ == "__main__":

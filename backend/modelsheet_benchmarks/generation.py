@@ -27,14 +27,14 @@ from modelsheet.api.generate import (
     MaskRef,
     Region,
 )
-from modelsheet.api.jobs import Progress
+from modelsheet.api.jobs import JobRequest, Progress
 from modelsheet.client import launcher
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.imaging.rgba import composite, from_bgra, read_picture
-from modelsheet.jobs.protocol import Directive, Request
+from modelsheet.jobs.protocol import Directive
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.runner import Worker, make_runner
@@ -200,7 +200,7 @@ class PaintingBench:
                 times.append((kept, sent))
         return median(k for k, _ in times), median(s for _, s in times)
 
-    def _paint(self, request: Request) -> GenerateResult:
+    def _paint(self, request: JobRequest) -> GenerateResult:
         result = self._worker.run(request, self._desk)
         assert isinstance(result, GenerateResult)
         return result

@@ -17,7 +17,7 @@ from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.decoder_correction import corrected
-from modelsheet.diffusion.training.presets import recipe_for
+from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script
 from modelsheet_benchmarks.diffusers_script import Pace, RivalSetting
@@ -155,9 +155,9 @@ def variants(names: Sequence[str], clip: Clip) -> list[Contestant]:
 
 def differing_variants(base: BaseModel) -> list[str]:
     """The variants that are not what *balanced* is anyway on a base of this family."""
-    usual = recipe_for(base.family, "balanced", TrainingOverrides())
+    usual = hyperparameters_for(base.family, "balanced", TrainingOverrides())
     return [
         name
         for name, overrides in VARIANTS.items()
-        if recipe_for(base.family, "balanced", overrides) != usual
+        if hyperparameters_for(base.family, "balanced", overrides) != usual
     ]

@@ -27,7 +27,7 @@ from modelsheet.diffusion.models.base_model import BaseModel, placed
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
-from modelsheet.diffusion.training.presets import recipe_for
+from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.trainer import Training
 from modelsheet.prompts.captions import Naming, class_prompts
 
@@ -93,7 +93,7 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
 def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> Cost:
     """Learn `steps` steps; the first, which warms up, counts only where it is the only one."""
     overrides = TrainingOverrides(training_steps=steps, batch=batch, prior=prior)
-    recipe = recipe_for(base.family, "balanced", overrides)
+    recipe = hyperparameters_for(base.family, "balanced", overrides)
     naming = Naming("qzw", "cat", base.family)
     began = time.monotonic()
     prepared = prepare_pictures([drawn_picture()], base)

@@ -21,7 +21,7 @@ import torch
 
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.sampling.plain_generation import Painting, paint
+from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.diffusers_pipeline import paint_barely, seconds_of
 from modelsheet_benchmarks.diffusers_script import Cost
@@ -183,9 +183,11 @@ def generation_ratio(bench: Bench, rounds: int = 6) -> float:
     base.pipeline.set_progress_bar_config(disable=True)
 
     def ours() -> None:
-        paint(
+        sample_images(
             base,
-            Painting([prompt], [0], side, side, inference_steps=steps, guidance_scale=guidance),
+            SamplingSettings(
+                [prompt], [0], side, side, inference_steps=steps, guidance_scale=guidance
+            ),
         )
 
     bare = partial(paint_barely, base, prompt, steps)

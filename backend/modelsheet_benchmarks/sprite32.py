@@ -13,7 +13,7 @@ from PIL import Image
 
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.sampling.plain_generation import Painting, paint
+from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.sprite32_metrics import Figures, evaluate
@@ -92,10 +92,10 @@ def draw_grid(base: BaseModel) -> Image.Image:
     for number, prompt in enumerate(_SHOWN):
         words = prompt if " on " in prompt else f"{prompt}, on a white background"
         seeds = [2 * number, 2 * number + 1]
-        painting = Painting(
+        painting = SamplingSettings(
             [words] * 2, seeds, width=SIZE, height=SIZE, guidance_scale=base.guidance_scale
         )
-        cells += [Cell(picture, prompt) for picture in paint(base, painting)]
+        cells += [Cell(picture, prompt) for picture in sample_images(base, painting)]
     return draw_sheet([Section("sprite32: two seeds of each prompt", cells, 8)])
 
 

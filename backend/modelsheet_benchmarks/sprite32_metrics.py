@@ -14,7 +14,7 @@ import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
-from modelsheet.diffusion.sampling.plain_generation import Painting, paint
+from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.imaging.pixel_distance import Pixels, shifted_distances
 from sprite_training.sprite32.compositing import (
     BACKGROUNDS,
@@ -164,10 +164,10 @@ def _paint(base: BaseModel, prompts: Sequence[str], first_seed: int) -> list[Pix
     for start in range(0, len(prompts), _BATCH):
         batch = list(prompts[start : start + _BATCH])
         seeds = [first_seed + start + index for index in range(len(batch))]
-        painting = Painting(
+        painting = SamplingSettings(
             batch, seeds, width=SIZE, height=SIZE, guidance_scale=base.guidance_scale
         )
-        painted += [np.asarray(picture) for picture in paint(base, painting)]
+        painted += [np.asarray(picture) for picture in sample_images(base, painting)]
     return painted
 
 

@@ -18,7 +18,7 @@ from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
-from modelsheet.diffusion.training.presets import recipe_for
+from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.trainer import Training
 from modelsheet.diffusion.training.validation import Prober, probe_interval
 from modelsheet.prompts.captions import Naming, class_prompts
@@ -69,7 +69,9 @@ class TextualInversion:
         self, base: BaseModel, doll: Doll, naming: Naming, rows: IdentifierRows, undo: ExitStack
     ) -> Search:
         recipe = replace(
-            recipe_for(base.family, "balanced", TrainingOverrides(prior="none", pivotal=True)),
+            hyperparameters_for(
+                base.family, "balanced", TrainingOverrides(prior="none", pivotal=True)
+            ),
             training_steps=STEPS,
             embedding_learning_rate=self.rate,
             caption_dropout=0.0,  # where no prompt names it, there is nothing to learn from

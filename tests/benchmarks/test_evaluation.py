@@ -13,7 +13,7 @@ import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
-from modelsheet.diffusion.sampling.plain_generation import Painting, paint
+from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.rgba import composite
@@ -90,9 +90,9 @@ def test_pictures_are_given_by_what_was_asked(sd15: BaseModel, doll: Doll, resul
 
     assert {asked: len(each) for asked, each in painted.items()} == dict.fromkeys(doll.truths, 2)
     side = sd15.resolution
-    (alone,) = paint(
+    (alone,) = sample_images(
         sd15,
-        Painting(["imp, on red floor"], [3], side, side, 2, sd15.guidance_scale),
+        SamplingSettings(["imp, on red floor"], [3], side, side, 2, sd15.guidance_scale),
     )
     assert alone.tobytes() == painted["on red floor"][1].tobytes()
 
@@ -142,8 +142,8 @@ def test_textual_inversion_learns_one_embedding_and_leaves_the_base(
     weights = [each.clone() for module in sd15.modules() for each in module.state_dict().values()]
 
     def look(phrase: str) -> bytes:
-        prompt = Painting([f"{phrase}, on a white background"], [0], side, side, 4, scale)
-        (picture,) = paint(sd15, prompt)
+        prompt = SamplingSettings([f"{phrase}, on a white background"], [0], side, side, 4, scale)
+        (picture,) = sample_images(sd15, prompt)
         return picture.tobytes()
 
     before, contestant = look("imp"), TextualInversion(clip_of(sd15), rate=0.5)

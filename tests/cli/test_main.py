@@ -19,7 +19,7 @@ from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
 from modelsheet.imaging.openraster import read_layers
-from modelsheet.imaging.png_metadata import read_recipe
+from modelsheet.imaging.png_metadata import read_parameters
 from modelsheet.imaging.rgba import read_picture
 from tests.paths import HERO as SAMPLE
 from tests.paths import ROOT
@@ -72,7 +72,7 @@ def test_a_grid_is_written_as_one_picture_and_as_cells(
     written = [Path(line).name for line in capsys.readouterr().out.split()]
     assert written[0] == "a-fox-scales.png"
     assert len(written) == 3
-    cell = read_recipe(tmp_path / written[2]).request
+    cell = read_parameters(tmp_path / written[2]).request
     assert (cell.unet_scale, cell.text_encoder_scale) == (0.5, 1.0)
 
 
@@ -104,8 +104,10 @@ def test_a_picture_is_painted_again_varied_and_gone_on_from(
     assert main.main(["again", str(out), "--vary", "0.25", *at, *server]) == 0
     assert main.main(["again", str(out), "--strength", "0.5", *at, *server]) == 0
 
-    again, varied, further = (read_recipe(tmp_path / f"a-fox-6-{n}.png").request for n in (2, 3, 4))
-    assert again == read_recipe(out).request
+    again, varied, further = (
+        read_parameters(tmp_path / f"a-fox-6-{n}.png").request for n in (2, 3, 4)
+    )
+    assert again == read_parameters(out).request
     assert again.sampler == "Euler a"
     assert (varied.seed, varied.variation_strength) == (6, 0.25)
     assert further.init_image is not None
@@ -126,11 +128,11 @@ def test_pictures_selections_and_palettes_are_sent_along(
     place = ["generate", "a fox", "--region", "a bat", mask, "--seed", "1"]
     assert main.main([*place, "--out", str(tmp_path), *server]) == 0
 
-    sent = read_recipe(tmp_path / "a-fox-0.png").request
+    sent = read_parameters(tmp_path / "a-fox-0.png").request
     assert sent.mask is not None
     assert sent.pixel_art is not None
     assert sent.pixel_art.palette == ["#000000", "#ffffff"]
-    assert read_recipe(tmp_path / "a-fox-1.png").request.regions[0].prompt == "a bat"
+    assert read_parameters(tmp_path / "a-fox-1.png").request.regions[0].prompt == "a bat"
 
 
 def test_jobs_are_listed_and_cancelled(

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from modelsheet.api.generate import GenerateRequest, GenerateResult
-from modelsheet.api.jobs import JobView
+from modelsheet.api.jobs import JobRequest, JobResult, JobView
 from modelsheet.api.learn import LearnRequest
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
@@ -28,14 +28,13 @@ from modelsheet.errors import (
     ModelsheetError,
     NotFound,
 )
-from modelsheet.jobs.protocol import Request, Result
 from modelsheet.settings import Settings
 from tests import toy
 
 NOISE = Image.fromarray(np.random.default_rng(4).integers(0, 256, (9, 7, 4), dtype=np.uint8))
 
 
-def quietly(client: BackendClient, request: Request, title: str) -> Result:
+def quietly(client: BackendClient, request: JobRequest, title: str) -> JobResult:
     return client.wait(client.submit(request).id, lambda view: None)
 
 

@@ -10,19 +10,19 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from modelsheet.api.generate import GenerateRequest, Recipe, SubjectUse
+from modelsheet.api.generate import GenerateRequest, GenerationParameters, SubjectUse
 from modelsheet.errors import InvalidRequest
-from modelsheet.imaging.png_metadata import read_recipe, save_png
+from modelsheet.imaging.png_metadata import read_parameters, save_png
 
 # The pattern by which Automatic1111's web UI takes the last line apart.
 _SETTING = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 
 
-def recipe(prompt: str = "@hero, holding: “sword”") -> Recipe:
+def recipe(prompt: str = "@hero, holding: “sword”") -> GenerationParameters:
     hero = SubjectUse(
         id="1", name="hero", identifier="qzx", class_noun="elf", adapter_sha256="ab" * 32
     )
-    return Recipe(
+    return GenerationParameters(
         version="1.2",
         base_model="sprite32",
         text="qzx elf, holding: “sword”",
@@ -53,7 +53,7 @@ def test_other_tools_read_prompt_negative_prompt_and_settings(tmp_path: Path) ->
 def test_a_recipe_is_read_back_as_it_was(tmp_path: Path) -> None:
     save_png(Image.new("RGBA", (8, 8)), tmp_path / "a.png", recipe())
 
-    assert read_recipe(tmp_path / "a.png") == recipe()
+    assert read_parameters(tmp_path / "a.png") == recipe()
 
 
 def test_pictures_without_a_recipe_say_so(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_pictures_without_a_recipe_say_so(tmp_path: Path) -> None:
         ("none.png", "There is no file"),
     ):
         with pytest.raises(InvalidRequest, match=sentence):
-            read_recipe(tmp_path / name)
+            read_parameters(tmp_path / name)
 
 
 def test_a_damaged_recipe_is_refused(tmp_path: Path) -> None:
@@ -75,4 +75,4 @@ def test_a_damaged_recipe_is_refused(tmp_path: Path) -> None:
     Image.new("RGBA", (8, 8)).save(tmp_path / "a.png", pnginfo=chunks)
 
     with pytest.raises(InvalidRequest, match="is damaged"):
-        read_recipe(tmp_path / "a.png")
+        read_parameters(tmp_path / "a.png")

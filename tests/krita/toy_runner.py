@@ -11,13 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from modelsheet.api.describe import ClassNounGuess, DescribeResult
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult, Recipe
-from modelsheet.api.jobs import Progress
+from modelsheet.api.generate import (
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    GenerationParameters,
+)
+from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import BaseModelView
 from modelsheet.base_models.catalogue import locate
 from modelsheet.errors import Cancelled
-from modelsheet.jobs.protocol import Directive, JobContext, Request, Result, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
 from modelsheet.lora.base_model_keys import layout_of
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import Factors
@@ -63,7 +68,7 @@ def adapter() -> bytes:
 class ToyRunner:
     """Learns by counting, paints discs."""
 
-    def run(self, request: Request, context: JobContext) -> Result:
+    def run(self, request: JobRequest, context: JobContext) -> JobResult:
         if isinstance(request, LearnRequest):
             return self._learn(request, context)
         if isinstance(request, GenerateRequest):
@@ -148,7 +153,7 @@ def _seeds(request: GenerateRequest) -> list[int]:
 
 
 def _painted(request: GenerateRequest, seed: int, context: JobContext) -> GeneratedImage:
-    recipe = Recipe(
+    recipe = GenerationParameters(
         version="0.1.0",
         base_model="sprite32",
         text=request.prompt,

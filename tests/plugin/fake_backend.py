@@ -15,7 +15,12 @@ from uuid import uuid4
 from pydantic import TypeAdapter
 
 from modelsheet.api.describe import ClassNounGuess, ClassNounList, DescribeRequest, DescribeResult
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult, Recipe
+from modelsheet.api.generate import (
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    GenerationParameters,
+)
 from modelsheet.api.jobs import (
     Event,
     EventPage,
@@ -30,8 +35,8 @@ from modelsheet.api.learn import Estimate, LearnRequest, LearnResult
 from modelsheet.api.models import BaseModelView, Capabilities, ModelList, ModelView
 from modelsheet.api.subjects import (
     ImportRequest,
-    ParcelRequest,
     RenameRequest,
+    SubjectArchiveRequest,
     SubjectList,
     SubjectView,
 )
@@ -190,7 +195,7 @@ class FakeBackend:
     def pack(self, subject: SubjectView) -> bytes:
         return subject.model_dump_json().encode() + b" " * self.padding
 
-    def unpack(self, request: ParcelRequest) -> SubjectView:
+    def unpack(self, request: SubjectArchiveRequest) -> SubjectView:
         content = b"".join(self.blobs[part] for part in request.parts)
         return self._appear(SubjectView.model_validate_json(content))
 
@@ -223,8 +228,8 @@ class FakeBackend:
             return EventPage(events=self.events[int(seq) :], cursor=cursor)
 
 
-def recipe(request: GenerateRequest) -> Recipe:
-    return Recipe(
+def recipe(request: GenerateRequest) -> GenerationParameters:
+    return GenerationParameters(
         version="0.1.0",
         base_model="sprite32",
         text="expanded",
@@ -302,7 +307,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == ["subjects"]:
             self._answer(backend.import_lora(ImportRequest.model_validate_json(body)), status=201)
         elif path == ["parcels"]:
-            self._answer(backend.unpack(ParcelRequest.model_validate_json(body)), status=201)
+            self._answer(
+                backend.unpack(SubjectArchiveRequest.model_validate_json(body)), status=201
+            )
         elif path[-1] == "adapter":
             self._send(200, f"{known[path[1]].name} as {query['format']}".encode())
         elif path[-1] == "parcel":

@@ -20,12 +20,17 @@ import time
 from pathlib import Path
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult, Recipe
-from modelsheet.api.jobs import Progress
+from modelsheet.api.generate import (
+    GeneratedImage,
+    GenerateRequest,
+    GenerateResult,
+    GenerationParameters,
+)
+from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import BaseModelView
 from modelsheet.errors import Cancelled, DiskFull
-from modelsheet.jobs.protocol import Directive, JobContext, Request, Result, SteppedAside, Warm
+from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside, Warm
 from modelsheet.prompts.expansion import expand
 from modelsheet.prompts.variations import Shot, plan
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
@@ -60,7 +65,7 @@ class ToyRunner:
         self._toys = Path(os.environ.get("MODELSHEET_TOYS", data_dir))
         self.warm = Warm()
 
-    def run(self, request: Request, context: JobContext) -> Result:
+    def run(self, request: JobRequest, context: JobContext) -> JobResult:
         if isinstance(request, LearnRequest):
             return self._learn(request, context)
         if isinstance(request, GenerateRequest):
@@ -208,7 +213,7 @@ def _painted(shot: Shot, context: JobContext) -> GeneratedImage:
     content = request.seed.to_bytes(4, "big")
     if "echo" in request.prompt.split() and request.init_image is not None:
         content = context.read_blob(request.init_image.blob)
-    recipe = Recipe(
+    recipe = GenerationParameters(
         version="toy",
         base_model="sprite32",
         text=shot.prompt,

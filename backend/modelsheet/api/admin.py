@@ -36,7 +36,7 @@ class ArtistView(Model):
     used_s: float
 
 
-class StudioView(Model):
+class WorkloadView(Model):
     """Who works at what, who waits for what, the next one of its urgency first, and who had how
     much.
     """

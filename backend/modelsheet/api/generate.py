@@ -214,7 +214,7 @@ class SubjectUse(Model):
     adapter_sha256: str
 
 
-class Recipe(Model):
+class GenerationParameters(Model):
     """What made one picture: `request`, sent again, paints it again.
 
     `text` is what the text encoder read; `width` and `height` are those it was painted at.
@@ -245,7 +245,7 @@ class GeneratedImage(Model):
     seed: Seed
     prompt: str
     label: str = ""
-    recipe: Recipe | None = None
+    recipe: GenerationParameters | None = None
     parameters: str = ""
 
 

@@ -56,7 +56,7 @@ class ImportRequest(Model):
     file_name: Annotated[str, Field(max_length=300), AfterValidator(one_line)] = ""
 
 
-class ParcelRequest(Model):
+class SubjectArchiveRequest(Model):
     """Bring in a subject that another Modelsheet packed. Its bytes were sent beforehand as blobs:
     `parts` in order.
     """

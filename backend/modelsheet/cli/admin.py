@@ -13,10 +13,10 @@ from modelsheet.api.admin import (
     LimitsRequest,
     NewToken,
     StatsView,
-    StudioView,
     TokenList,
     TokenRequest,
     TokenView,
+    WorkloadView,
 )
 from modelsheet.api.jobs import JobView, MoveRequest, QueueRequest, QueueState, QueueView
 from modelsheet.api.system import Empty
@@ -75,7 +75,7 @@ def _list_jobs(client: BackendClient, say: Say) -> None:
 
 
 def _show_studio(client: BackendClient, say: Say) -> None:
-    studio = client.call("GET", "/v1/studio", StudioView)
+    studio = client.call("GET", "/v1/studio", WorkloadView)
     known = {view.id: view for view in client.jobs()}
     say(f"{len(studio.workers)} at work or ready:")
     for worker in studio.workers:

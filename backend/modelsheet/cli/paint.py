@@ -18,7 +18,7 @@ from modelsheet.client import workflows
 from modelsheet.client.workflows import Outcome, Painting
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Group, Layer, write_document
-from modelsheet.imaging.png_metadata import read_recipe, save_png
+from modelsheet.imaging.png_metadata import read_parameters, save_png
 from modelsheet.imaging.rgba import read_picture
 from modelsheet.imaging.sprite_atlas import ATLAS_FORMATS, make_atlas
 
@@ -169,7 +169,7 @@ def _frame_names(paintings: Sequence[Painting]) -> list[str]:
 
 
 def again(arguments: argparse.Namespace, say: Say) -> int:
-    recipe = read_recipe(arguments.file)
+    recipe = read_parameters(arguments.file)
     changes: dict[str, Any] = {"count": arguments.count}
     if arguments.seed is not None:
         changes["seed"] = arguments.seed

@@ -8,16 +8,15 @@ from uuid import uuid4
 
 from tqdm import tqdm
 
-from modelsheet.api.jobs import JobView
+from modelsheet.api.jobs import JobRequest, JobResult, JobView
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
-from modelsheet.jobs.protocol import Request, Result
 
 _LIVE_INTERVAL_S = 0.2
 _LOG_INTERVAL_S = 10.0  # into a file or a pipe each refresh is a line of its own
 
 
-def carry_out(client: BackendClient, request: Request, title: str) -> Result:
+def carry_out(client: BackendClient, request: JobRequest, title: str) -> JobResult:
     """Have the job done, show its progress, and give its result.
 
     Raises the job's own error, and Cancelled after Ctrl-C.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from modelsheet.api.subjects import ImportRequest, ParcelRequest, RenameRequest, SubjectView
+from modelsheet.api.subjects import ImportRequest, RenameRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.cli import commands
 from modelsheet.cli.commands import Say, service_of
 from modelsheet.client.client import BackendClient
@@ -96,7 +96,7 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
 def _bring_in(file: Path, arguments: argparse.Namespace, say: Say) -> int:
     content = _read(file)
     with service_of(arguments) as client:
-        request = ParcelRequest(parts=_send(client, content))
+        request = SubjectArchiveRequest(parts=_send(client, content))
         subject = client.call("POST", "/v1/parcels", SubjectView, request)
     say(f"@{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”, is here.")
     return 0

@@ -18,14 +18,13 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from modelsheet.api.generate import GeneratedImage, MaskRef
-from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobView
+from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobRequest, JobResult, JobView
 from modelsheet.api.models import Capabilities
 from modelsheet.api.subjects import SubjectList, SubjectView
 from modelsheet.api.system import BlobView, Ping, Problem
 from modelsheet.api.types import API_VERSION, ImageRef
 from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
 from modelsheet.imaging.rgba import from_bgra, to_bgra
-from modelsheet.jobs.protocol import Request, Result
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _LONGEST_POLL_S = 15.0  # the API: /v1/events admits no more
@@ -111,7 +110,7 @@ class BackendClient:
         answer = self._checked(self._send(self._session, "GET", f"/v1/blobs/{reference.blob}"))
         return from_bgra(answer.content, reference.width, reference.height)
 
-    def submit(self, request: Request, *, key: str = "") -> JobView:
+    def submit(self, request: JobRequest, *, key: str = "") -> JobView:
         """Queue a job; sent again under the same key if the connection breaks, so never twice.
 
         Whoever gives a `key` of their own gets the same job for it again.
@@ -175,7 +174,7 @@ class BackendClient:
         query = f"after={after}&wait={min(wait_s, _LONGEST_POLL_S)}&job={job_id}"
         return self._get(f"/v1/events?{query}", EventPage)
 
-    def wait(self, job_id: str, on_change: Callable[[JobView], None]) -> Result:
+    def wait(self, job_id: str, on_change: Callable[[JobView], None]) -> JobResult:
         """Follow a job to its end, through restarts of the service, and give its result.
 
         Raises the job's own error, Cancelled if somebody cancelled it.
@@ -253,7 +252,7 @@ def _error_of(problem: Problem) -> ModelsheetError:
     return error
 
 
-def _result_of(view: JobView) -> Result:
+def _result_of(view: JobView) -> JobResult:
     if view.error is not None:
         raise error_for(view.error.code, view.error.sentence)
     if view.result is None:

@@ -10,15 +10,15 @@ from PIL import Image
 
 from modelsheet.api.describe import ClassNounGuess, DescribeRequest, DescribeResult
 from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
+from modelsheet.api.jobs import JobRequest, JobResult
 from modelsheet.api.learn import LearnRequest, LearnResult, Preset, TrainingOverrides
 from modelsheet.api.subjects import SubjectView
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.openraster import on_canvas, read_document, read_layers
 from modelsheet.imaging.rgba import is_empty, read_picture
-from modelsheet.jobs.protocol import Request, Result
 
-CarryOut = Callable[[BackendClient, Request, str], Result]
+CarryOut = Callable[[BackendClient, JobRequest, str], JobResult]
 _DOCUMENT = ".ora"
 _KRITA_DOCUMENT = ".kra"
 

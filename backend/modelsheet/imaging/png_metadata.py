@@ -10,14 +10,14 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
-from modelsheet.api.generate import Recipe
+from modelsheet.api.generate import GenerationParameters
 from modelsheet.errors import InvalidRequest
 
 PARAMETERS = "parameters"  # the key of Automatic1111's web UI, which most tools understand
 OWN = "modelsheet"
 
 
-def parameters_text(recipe: Recipe, size: tuple[int, int]) -> str:
+def parameters_text(recipe: GenerationParameters, size: tuple[int, int]) -> str:
     """The prompt, the negative prompt, and one line of settings, in Automatic1111's words."""
     request = recipe.request
     lines = [request.prompt]
@@ -27,7 +27,7 @@ def parameters_text(recipe: Recipe, size: tuple[int, int]) -> str:
     return "\n".join(lines)
 
 
-def _settings(recipe: Recipe, size: tuple[int, int]) -> list[tuple[str, str]]:
+def _settings(recipe: GenerationParameters, size: tuple[int, int]) -> list[tuple[str, str]]:
     request = recipe.request
     settings = [
         ("Steps", f"{recipe.inference_steps}"),
@@ -55,7 +55,7 @@ def _quoted(value: str) -> str:
     return json.dumps(value, ensure_ascii=False) if any(c in value for c in ',:\n"') else value
 
 
-def save_png(image: Image.Image, path: Path, recipe: Recipe | None) -> None:
+def save_png(image: Image.Image, path: Path, recipe: GenerationParameters | None) -> None:
     """Write a PNG that carries its recipe in both forms."""
     chunks = PngImagePlugin.PngInfo()
     if recipe is not None:
@@ -64,7 +64,7 @@ def save_png(image: Image.Image, path: Path, recipe: Recipe | None) -> None:
     image.save(path, pnginfo=chunks)
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_parameters(path: Path) -> GenerationParameters:
     """Read our own JSON out of a PNG. Raises InvalidRequest: there is none."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
@@ -77,7 +77,7 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(own, str):
         raise InvalidRequest(f"{path} carries no recipe: it was not painted by Modelsheet.")
     try:
-        return Recipe.model_validate_json(own)
+        return GenerationParameters.model_validate_json(own)
     except ValidationError:
         raise InvalidRequest(
             f"The recipe in {path} is damaged, or of a newer version of Modelsheet."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from modelsheet.api.generate import GeneratedImage, Recipe
+from modelsheet.api.generate import GeneratedImage, GenerationParameters
 from modelsheet.api.types import ImageRef
 from modelsheet.imaging.png_metadata import parameters_text
 from modelsheet.imaging.rgba import from_bgra, to_bgra
@@ -23,7 +23,7 @@ def write_picture(
     context: JobContext,
     *,
     label: str = "",
-    recipe: Recipe | None = None,
+    recipe: GenerationParameters | None = None,
 ) -> GeneratedImage:
     blob = context.write_blob(to_bgra(picture))
     return GeneratedImage(

@@ -7,14 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GenerateRequest, GenerateResult
-from modelsheet.api.jobs import Progress
-from modelsheet.api.learn import LearnRequest, LearnResult
-from modelsheet.api.models import DownloadRequest, DownloadResult
-
-Request = LearnRequest | GenerateRequest | DescribeRequest | DownloadRequest
-Result = LearnResult | GenerateResult | DescribeResult | DownloadResult
+from modelsheet.api.jobs import JobRequest, JobResult, Progress
 
 
 class Directive(str, Enum):
@@ -90,7 +83,7 @@ class Runner(Protocol):
         """What the next job would not have to load; asked from any thread."""
         ...
 
-    def run(self, request: Request, context: JobContext) -> Result: ...
+    def run(self, request: JobRequest, context: JobContext) -> JobResult: ...
 
 
 class RunnerFactory(Protocol):

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import get_args
 
 import modelsheet
-from modelsheet.api.admin import StatsView, StudioView
+from modelsheet.api.admin import StatsView, WorkloadView
 from modelsheet.api.describe import ClassNounList
 from modelsheet.api.generate import SamplerName
 from modelsheet.api.jobs import QueueState, QueueView
 from modelsheet.api.learn import Preset
 from modelsheet.api.models import BaseModelView, Capabilities
-from modelsheet.api.subjects import ImportRequest, ParcelRequest, SubjectView
+from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.api.types import API_VERSION
 from modelsheet.base_models.catalogue import family_of
 from modelsheet.errors import NotFound
@@ -139,7 +139,7 @@ class Service:
         self._dispatcher.wake()
         return self.desk(OPERATOR).queue()
 
-    def studio(self) -> StudioView:
+    def studio(self) -> WorkloadView:
         """Return who works at what and who waits for what."""
         return self._dispatcher.studio()
 
@@ -182,7 +182,9 @@ class Service:
         handle = handle_of(self.subject(subject_id, caller).name)
         return f"{handle}{SUFFIX}", self._parcels.pack(subject_id)
 
-    def unpack_subject(self, request: ParcelRequest, caller: Caller = OPERATOR) -> SubjectView:
+    def unpack_subject(
+        self, request: SubjectArchiveRequest, caller: Caller = OPERATOR
+    ) -> SubjectView:
         """Raises NotFound: a part was not sent; and what Parcels.unpack raises."""
         content = b"".join(self.blobs.read(part) for part in request.parts)
         record = self._parcels.unpack(content, caller)

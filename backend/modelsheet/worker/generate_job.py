@@ -12,7 +12,7 @@ from modelsheet.api.generate import (
     GeneratedImage,
     GenerateRequest,
     GenerateResult,
-    Recipe,
+    GenerationParameters,
     SamplerName,
 )
 from modelsheet.diffusion.generation.background_removal import Cutter
@@ -161,7 +161,7 @@ def _told(pictures: Sequence[Image.Image], job: Job, studio: Studio) -> list[str
 def _written(picture: Image.Image, scene: Scene, job: Job, context: JobContext) -> GeneratedImage:
     shot = scene.shot
     request = shot.request
-    recipe = Recipe(
+    recipe = GenerationParameters(
         version=modelsheet.__version__,
         base_model=job.base.id,
         text=scene.texts[0],

@@ -16,7 +16,7 @@ from modelsheet.api.generate import GeneratedImage
 from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.plain_generation import Report
+from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
 from modelsheet.diffusion.training.checkpoint import file_sha256, saving
 from modelsheet.diffusion.training.multi_gpu import Errand, helped, require_cards
 from modelsheet.diffusion.training.session import Learning, LearningEvent, Surroundings, opened
@@ -130,7 +130,7 @@ def _stop_as_told(context: JobContext) -> None:
         raise SteppedAside
 
 
-def _painting_report(context: JobContext) -> Report:
+def _painting_report(context: JobContext) -> ProgressCallback:
     """Tell how far a batch of class pictures is, and stop or step aside as told.
 
     Pictures that are half painted are begun anew. So that learning gets on however often somebody

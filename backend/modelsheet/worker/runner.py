@@ -15,7 +15,7 @@ from PIL import Image
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest, GenerateResult, SubjectUse
-from modelsheet.api.jobs import Progress
+from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
@@ -30,7 +30,7 @@ from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.training.session import Surroundings
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.jobs.blob_images import read_picture
-from modelsheet.jobs.protocol import JobContext, Request, Result, Warm
+from modelsheet.jobs.protocol import JobContext, Warm
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.prompts.expansion import ExpandedPrompt, expand
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
@@ -60,7 +60,7 @@ class Worker:
             return Warm()
         return Warm(base.id, tuple(studio.wardrobe.adapters))
 
-    def run(self, request: Request, context: JobContext) -> Result:
+    def run(self, request: JobRequest, context: JobContext) -> JobResult:
         """Raises ModelsheetError, Cancelled, SteppedAside."""
         try:
             if isinstance(request, LearnRequest):

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.plain_generation import Painting, good_size, paint, scaled_to
+from modelsheet.diffusion.sampling.plain_generation import (
+    SamplingSettings,
+    good_size,
+    sample_images,
+    scaled_to,
+)
 
 
 def painted(base: BaseModel, prompts: list[str], seeds: list[int]) -> list[np.ndarray]:
-    painting = Painting(prompts, seeds, width=64, height=64, inference_steps=3)
-    return [np.asarray(picture) for picture in paint(base, painting)]
+    painting = SamplingSettings(prompts, seeds, width=64, height=64, inference_steps=3)
+    return [np.asarray(picture) for picture in sample_images(base, painting)]
 
 
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
@@ -36,7 +41,7 @@ def test_every_step_is_reported_and_may_stop(sd15: BaseModel) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        paint(sd15, Painting(["an imp"], [1], 64, 64, inference_steps=5), report)
+        sample_images(sd15, SamplingSettings(["an imp"], [1], 64, 64, inference_steps=5), report)
 
     assert steps == [(1, 5), (2, 5)]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load
 
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
-from modelsheet.diffusion.training.presets import recipe_for
+from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.subjects.store import ADAPTER
@@ -95,4 +95,4 @@ def test_batches_that_cannot_be_shared_evenly_are_refused() -> None:
     overrides = TrainingOverrides(processes=2, accumulation=3)
 
     with pytest.raises(InvalidRequest, match="Set `accumulation` to 2"):
-        recipe_for("sd15", "quick", overrides)
+        hyperparameters_for("sd15", "quick", overrides)

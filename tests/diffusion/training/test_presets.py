@@ -12,7 +12,7 @@ from modelsheet.api.learn import Preset, TrainingOverrides
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
-from modelsheet.diffusion.training.presets import Recipe, recipe_for
+from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
 from modelsheet.diffusion.training.validation import (
     Prober,
     passes_of_probe,
@@ -26,8 +26,8 @@ NAMING = Naming("qzw", "imp", "sd15")
 FAMILIES = get_args(Family)
 
 
-def recipe(family: Family = "sd15", preset: Preset = "balanced", **numbers: Any) -> Recipe:
-    return recipe_for(family, preset, TrainingOverrides.model_validate(numbers))
+def recipe(family: Family = "sd15", preset: Preset = "balanced", **numbers: Any) -> Hyperparameters:
+    return hyperparameters_for(family, preset, TrainingOverrides.model_validate(numbers))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

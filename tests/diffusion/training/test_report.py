@@ -13,7 +13,7 @@ from modelsheet.api.learn import LearnReport, LikenessPoint, Preset, TrainingOve
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training import report as diagnosis
 from modelsheet.diffusion.training.adapter import LearningAdapter
-from modelsheet.diffusion.training.presets import recipe_for
+from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.prompts.captions import Naming
 from tests.diffusion.training.test_trainer import RECIPE, open_training, stir
 
@@ -33,8 +33,8 @@ RUINED = LikenessPoint(
 def report(
     base: BaseModel, preset: Preset, curve: Sequence[LikenessPoint], word: str = "ktn"
 ) -> LearnReport:
-    recipe = recipe_for("sd15", preset, TrainingOverrides())
-    usual = recipe_for("sd15", "balanced", TrainingOverrides())
+    recipe = hyperparameters_for("sd15", preset, TrainingOverrides())
+    usual = hyperparameters_for("sd15", "balanced", TrainingOverrides())
     adapter = LearningAdapter(base, RECIPE.shape, seed=0)
     try:
         return diagnosis.report(

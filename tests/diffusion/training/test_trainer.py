@@ -23,7 +23,7 @@ from modelsheet.diffusion.training.batches import Batch, PriorExamples
 from modelsheet.diffusion.training.checkpoint import Checkpoint
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.optimizer import rate_factor
-from modelsheet.diffusion.training.presets import Recipe, recipe_for
+from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
 from modelsheet.diffusion.training.trainer import Training
 from modelsheet.diffusion.training.validation import Prober
 from modelsheet.errors import LearningDiverged, UnsafeModel
@@ -32,7 +32,7 @@ from tests.diffusion.conftest import Tiny
 
 SHAPE = AdapterShape(rank=2, text_encoder_rank=2, feed_forward=True, convolutions=True)
 RECIPE = replace(
-    recipe_for("sd15", "quick", TrainingOverrides()),
+    hyperparameters_for("sd15", "quick", TrainingOverrides()),
     training_steps=6,
     batch=2,
     prior_batch=2,
@@ -43,7 +43,9 @@ RECIPE = replace(
 )
 
 
-def open_training(base: BaseModel, pictures: list[Image.Image], recipe: Recipe) -> Training:
+def open_training(
+    base: BaseModel, pictures: list[Image.Image], recipe: Hyperparameters
+) -> Training:
     naming = Naming("qzw", "imp", base.family)
     prepared = prepare_pictures(pictures, base)
     instances = encode_instances(prepared, [""] * len(pictures), naming, base)
@@ -59,7 +61,7 @@ def open_training(base: BaseModel, pictures: list[Image.Image], recipe: Recipe) 
 
 
 def learnt(
-    base: BaseModel, pictures: list[Image.Image], recipe: Recipe, *, stop_at: int = 0
+    base: BaseModel, pictures: list[Image.Image], recipe: Hyperparameters, *, stop_at: int = 0
 ) -> dict[str, torch.Tensor]:
     """The adapter after all steps; with `stop_at`, through a checkpoint and a fresh start there."""
     try:
@@ -391,6 +393,6 @@ def test_the_learning_rate_warms_up_and_falls_to_a_tenth() -> None:
 
 
 def test_the_write_up_s_rate_is_constant() -> None:
-    recipe = recipe_for("sd15", "seed", TrainingOverrides())
+    recipe = hyperparameters_for("sd15", "seed", TrainingOverrides())
 
     assert {rate_factor(step, recipe) for step in (0, 1, 2000, 4499)} == {1.0}

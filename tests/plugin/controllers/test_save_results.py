@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from modelsheet.imaging.png_metadata import parameters_text, read_recipe
+from modelsheet.imaging.png_metadata import parameters_text, read_parameters
 from tests.plugin.binding import QImage
 from tests.plugin.conftest import Until
 from tests.plugin.drive import generate, said
@@ -44,7 +44,7 @@ def test_a_saved_picture_carries_what_made_it(
 
     until(lambda: said(connected) == f"1 picture is written into {tmp_path}.")
     (request,) = [asked for asked in remote.requests.values() if asked.kind == "generate"]
-    assert read_recipe(path) == recipe(request)
+    assert read_parameters(path) == recipe(request)
     with Image.open(path) as picture:
         picture.load()
         assert picture.info["parameters"] == parameters_text(recipe(request), (8, 8))

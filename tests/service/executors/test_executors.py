@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
-from modelsheet.jobs.protocol import Directive, Request
+from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.protocol import (
     Advanced,
@@ -52,7 +53,7 @@ class House:
     reports: queue.SimpleQueue[Report]
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def assignment(self, request: Request, fence: int = 1, job_id: str = "") -> Assignment:
+    def assignment(self, request: JobRequest, fence: int = 1, job_id: str = "") -> Assignment:
         job_id = job_id or f"job-{next(self.numbers)}"
         folders = [self.folder / "jobs" / job_id / name for name in ("checkpoint", f"out-{fence}")]
         for folder in folders:
@@ -66,7 +67,7 @@ class House:
             staging_dir=staging,
         )
 
-    def start(self, request: Request) -> Assignment:
+    def start(self, request: JobRequest) -> Assignment:
         assignment = self.assignment(request)
         self.executor.start(assignment)
         return assignment

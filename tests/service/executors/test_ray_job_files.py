@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.api.jobs import Progress
+from modelsheet.api.jobs import JobRequest, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import NotFound
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.executors.protocol import Advanced, Assignment, Finished
 from modelsheet.service.executors.ray.job_context import Outbox
 from modelsheet.service.executors.ray.job_files import keep_only, pack, read_folder, write_files
@@ -25,7 +24,7 @@ _IMAGE = ImageRef(blob=SHA, width=4, height=4)
 _LEARN = LearnRequest(name="Hero", class_noun="toy", images=[_IMAGE])
 
 
-def assignment(folder: Path, request: Request) -> Assignment:
+def assignment(folder: Path, request: JobRequest) -> Assignment:
     return Assignment(
         job_id="job",
         fence=1,

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from modelsheet.api.generate import GenerateRequest, GenerateResult
-from modelsheet.api.jobs import TERMINAL_STATES, JobError
+from modelsheet.api.jobs import TERMINAL_STATES, JobError, JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import Conflict
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import MAX_ATTEMPTS, Ledger, StaleReport
 from tests.service.scenarios.live import SHA
@@ -47,7 +46,7 @@ class Jobs(RuleBasedStateMachine):
         self._folder.cleanup()
 
     @rule(request=st.sampled_from([PAINT, LEARN]), owner=st.sampled_from(["", "ann"]))
-    def submit(self, request: Request, owner: str) -> None:
+    def submit(self, request: JobRequest, owner: str) -> None:
         self.jobs.append(self.ledger.submit(request, owner=owner).id)
 
     @rule(pick=st.integers(0, 9), other=st.integers(0, 9), last=st.booleans())

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.api.jobs import TERMINAL_STATES, JobView
+from modelsheet.api.jobs import TERMINAL_STATES, JobRequest, JobView
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.service import Service
 from tests.service.scenarios.live import SHA
@@ -29,7 +28,7 @@ def painting(prompt: str = "a hill") -> GenerateRequest:
     return GenerateRequest(prompt=prompt)
 
 
-def submit(service: Service, request: Request) -> str:
+def submit(service: Service, request: JobRequest) -> str:
     return service.desk(OPERATOR).submit(request).id
 
 

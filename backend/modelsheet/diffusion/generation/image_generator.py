@@ -22,7 +22,7 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.decoder_correction import Correction, corrected, decode_places
 from modelsheet.diffusion.models.prompt_encoding import stack
 from modelsheet.diffusion.sampling.denoise import Look, Run, Start, View, denoise, first_step
-from modelsheet.diffusion.sampling.plain_generation import as_pictures, draw_noise
+from modelsheet.diffusion.sampling.plain_generation import draw_noise, to_images
 from modelsheet.diffusion.sampling.samplers import make_sampler
 from modelsheet.errors import Cancelled
 from modelsheet.imaging.rgba import Colour
@@ -107,7 +107,7 @@ class Painter:
         sampler = make_sampler(self._base, self._sampler, requests[0].inference_steps or 1)
         latents = denoise(self._base, run, sampler)
         self._done += sum(self._steps(scene) for scene in scenes)
-        return as_pictures(self._decoded(latents, scenes[0]))
+        return to_images(self._decoded(latents, scenes[0]))
 
     def _decoded(self, latents: torch.Tensor, scene: Scene) -> torch.Tensor:
         """Pictures (B, 3, H, W), each place as its subject's own decoder has it."""

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.plain_generation import as_pictures
+from modelsheet.diffusion.sampling.plain_generation import to_images
 
 _PICTURES = 8
 _PATCH = 4  # latents along one side of a patch of one colour
@@ -27,10 +27,10 @@ class PreviewDecoder:
     def pictures(self, latents: torch.Tensor) -> list[Image.Image]:
         """Scaled latents (B, C, h, w) to RGB pictures of w × h px, or of a decoder's size."""
         if self._map is None:
-            return as_pictures(self._base.decode_latents(latents))
+            return to_images(self._base.decode_latents(latents))
         count, _, height, width = latents.shape
         colours = _rows(latents.float().cpu()) @ self._map
-        return as_pictures(colours.reshape(count, height, width, 3).permute(0, 3, 1, 2))
+        return to_images(colours.reshape(count, height, width, 3).permute(0, 3, 1, 2))
 
 
 def _fitted(base: BaseModel) -> torch.Tensor:

@@ -14,12 +14,12 @@ from modelsheet.diffusion.sampling.samplers import make_sampler, own_sampler
 from modelsheet.imaging.rgba import enlarge_pixels, resize
 
 # Called after every denoising step with (steps done, steps in all); may raise to stop.
-Report = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 _LARGEST_FACTOR = 1.5  # beyond this a base repeats its subject
 
 
 @dataclass(frozen=True)
-class Painting:
+class SamplingSettings:
     """What to paint: one prompt and seed per picture. Sizes in px."""
 
     prompts: Sequence[str]
@@ -50,14 +50,16 @@ def size_step(base: BaseModel) -> int:
     return base.latent_factor * int(2 ** (len(base.unet.config.block_out_channels) - 1))
 
 
-def paint(base: BaseModel, painting: Painting, report: Report | None = None) -> list[Image.Image]:
+def sample_images(
+    base: BaseModel, painting: SamplingSettings, report: ProgressCallback | None = None
+) -> list[Image.Image]:
     """Paint RGB pictures. A picture depends on its prompt and seed alone, not on its neighbours."""
     latents = sample_latents(base, painting, report)
-    return as_pictures(base.decode_latents(latents))
+    return to_images(base.decode_latents(latents))
 
 
 def sample_latents(
-    base: BaseModel, painting: Painting, report: Report | None = None
+    base: BaseModel, painting: SamplingSettings, report: ProgressCallback | None = None
 ) -> torch.Tensor:
     """Run the base's own sampler; scaled latents (B, C, h, w), fp32."""
     with torch.inference_mode():
@@ -88,7 +90,7 @@ def draw_noise(
     return torch.stack([torch.randn(shape, generator=each) for each in generators]).to(base.device)
 
 
-def as_pictures(images: torch.Tensor) -> list[Image.Image]:
+def to_images(images: torch.Tensor) -> list[Image.Image]:
     """(B, 3, H, W) in [-1, 1] to RGB pictures."""
     levels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return [Image.fromarray(each.permute(1, 2, 0).cpu().numpy()) for each in levels]

@@ -11,7 +11,7 @@ import torch
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.dataset import Instance
 from modelsheet.diffusion.training.loss import stratified_timesteps
-from modelsheet.diffusion.training.presets import Recipe
+from modelsheet.diffusion.training.presets import Hyperparameters
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class BatchSource:
         base: BaseModel,
         instances: Sequence[Instance],
         prior: PriorExamples,
-        recipe: Recipe,
+        recipe: Hyperparameters,
         generator: torch.Generator,
     ) -> None:
         self._base, self._prior, self._recipe = base, prior, recipe

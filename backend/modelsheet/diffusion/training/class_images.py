@@ -19,7 +19,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.plain_generation import Painting, Report, sample_latents
+from modelsheet.diffusion.sampling.plain_generation import (
+    ProgressCallback,
+    SamplingSettings,
+    sample_latents,
+)
 
 _logger = logging.getLogger(__name__)
 CLASS_IMAGES = 24  # as latents and with few steps they cost seconds; DreamBooth took 1000 pictures
@@ -29,7 +33,7 @@ _NUMBERS = 16
 
 
 def class_latents(
-    base: BaseModel, prompts: Sequence[str], cache: Path, report: Report | None = None
+    base: BaseModel, prompts: Sequence[str], cache: Path, report: ProgressCallback | None = None
 ) -> tuple[torch.Tensor, list[str]]:
     """Latents (24, C, h, w) that the bare base paints of class prompts, and the prompt of each.
 
@@ -59,9 +63,9 @@ def class_latents(
 
 
 def _paint(
-    base: BaseModel, chosen: Sequence[str], batch: range, report: Report | None
+    base: BaseModel, chosen: Sequence[str], batch: range, report: ProgressCallback | None
 ) -> torch.Tensor:
-    painting = Painting(
+    painting = SamplingSettings(
         prompts=[chosen[index] for index in batch],
         seeds=list(batch),
         width=base.resolution,

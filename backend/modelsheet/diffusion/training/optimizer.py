@@ -13,12 +13,12 @@ import torch
 from prodigyopt import Prodigy
 
 from modelsheet.diffusion.training.adapter import LearningAdapter
-from modelsheet.diffusion.training.presets import Recipe
+from modelsheet.diffusion.training.presets import Hyperparameters
 
 _WEIGHT_DECAY = 1e-2  # diffusers' scripts; next to nothing at these rates
 
 
-def make_optimizer(adapter: LearningAdapter, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(adapter: LearningAdapter, recipe: Hyperparameters) -> torch.optim.Optimizer:
     """One group per network, each with its own `peak_lr`; call `set_rates` before each step."""
     groups = [
         {"params": adapter.parameters(name), "peak_lr": _peak_rate(name, recipe)}
@@ -33,12 +33,12 @@ def make_optimizer(adapter: LearningAdapter, recipe: Recipe) -> torch.optim.Opti
     return prodigy
 
 
-def set_rates(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> None:
+def set_rates(optimizer: torch.optim.Optimizer, step: int, recipe: Hyperparameters) -> None:
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * rate_factor(step, recipe)
 
 
-def rate_factor(step: int, recipe: Recipe) -> float:
+def rate_factor(step: int, recipe: Hyperparameters) -> float:
     """Linear warm-up, then a cosine down to the recipe's share of the peak."""
     if step < recipe.warm_up_steps:
         return (step + 1) / recipe.warm_up_steps
@@ -89,7 +89,7 @@ def restore_optimizer(
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _peak_rate(name: str, recipe: Recipe) -> float:
+def _peak_rate(name: str, recipe: Hyperparameters) -> float:
     """Prodigy estimates one distance for all, so that all groups share a rate."""
     if name == "unet" or recipe.optimizer == "prodigy":
         return recipe.unet_learning_rate

@@ -14,7 +14,7 @@ from modelsheet.errors import InvalidRequest
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Hyperparameters:
     """Learning rates are per optimizer step. A step learns from `accumulation` times `batch`
     pictures, and each batch has `prior_batch` more for the prior.
     """
@@ -51,7 +51,7 @@ class Recipe:
 # that 1e-3 takes, 2e-3 adds drift and no likeness, and without convolutions a tenth of it is lost.
 # docs/benchmarks.md has what was measured since.
 _SPRITE_SHAPE = AdapterShape(rank=16, text_encoder_rank=8, feed_forward=True, convolutions=True)
-_SPRITE32 = Recipe(
+_SPRITE32 = Hyperparameters(
     training_steps=BALANCED["sprite32"],
     batch=6,
     prior_batch=3,
@@ -65,7 +65,7 @@ _SPRITE32 = Recipe(
 )
 # 1e-4 at rank 16 and some 800 sample passes for a few pictures: near diffusers' README (1e-4, 500)
 # and DreamBench++ (1e-4, 100 for a single picture); the text encoder at a tenth of the rate.
-_SD15 = Recipe(
+_SD15 = Hyperparameters(
     training_steps=BALANCED["sd15"],
     batch=2,
     prior_batch=1,
@@ -84,10 +84,12 @@ _SDXL = replace(
     text_encoder_learning_rate=0.0,
     shape=AdapterShape(rank=32, text_encoder_rank=0, feed_forward=True, convolutions=False),
 )
-_BY_FAMILY: dict[Family, Recipe] = {"sprite32": _SPRITE32, "sd15": _SD15, "sdxl": _SDXL}
+_BY_FAMILY: dict[Family, Hyperparameters] = {"sprite32": _SPRITE32, "sd15": _SD15, "sdxl": _SDXL}
 
 
-def recipe_for(family: Family, preset: Preset, overrides: TrainingOverrides) -> Recipe:
+def hyperparameters_for(
+    family: Family, preset: Preset, overrides: TrainingOverrides
+) -> Hyperparameters:
     """The numbers of a preset with what the caller wants otherwise. Raises InvalidRequest."""
     balanced = _BY_FAMILY[family]
     if preset == "seed":
@@ -96,7 +98,7 @@ def recipe_for(family: Family, preset: Preset, overrides: TrainingOverrides) -> 
     return _overridden(replace(balanced, training_steps=steps), overrides)
 
 
-def _write_up(recipe: Recipe) -> Recipe:
+def _write_up(recipe: Hyperparameters) -> Hyperparameters:
     """The write-up's own setting, kept as a negative anchor: 30 times the usual rate for both
     networks.
 
@@ -128,7 +130,7 @@ def _write_up(recipe: Recipe) -> Recipe:
 _OF_THE_SHAPE = ("rank", "text_encoder_rank", "feed_forward", "convolutions")
 
 
-def _overridden(recipe: Recipe, overrides: TrainingOverrides) -> Recipe:
+def _overridden(recipe: Hyperparameters, overrides: TrainingOverrides) -> Hyperparameters:
     given = overrides.model_dump(exclude_none=True)
     named = {name: given.pop(name) for name in _OF_THE_SHAPE if name in given}
     if given.get("optimizer") == "prodigy":
@@ -148,7 +150,7 @@ def _overridden(recipe: Recipe, overrides: TrainingOverrides) -> Recipe:
     return replace(wanted, prior_batch=_prior_batch(recipe, wanted))
 
 
-def _prior_batch(preset: Recipe, wanted: Recipe) -> int:
+def _prior_batch(preset: Hyperparameters, wanted: Hyperparameters) -> int:
     """Keep the preset's proportion of prior to instances in every batch, and at least one."""
     if wanted.prior == "none":
         return 0

@@ -13,7 +13,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.diffusion.training.adapter import LEARNING, LearningAdapter
 from modelsheet.diffusion.training.metrics import is_as_good
-from modelsheet.diffusion.training.presets import Recipe
+from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.prompts.captions import Naming
 
 # Measured on a drawn test subject with sprite32: 60 steps of balanced drift by .005, the text by
@@ -22,8 +22,8 @@ _FELL, _DRIFTED, _TEXT_DRIFTED, _OVERWHELMED = 0.02, 0.04, 0.05, 0.25
 
 
 def report(
-    recipe: Recipe,
-    usual: Recipe,
+    recipe: Hyperparameters,
+    usual: Hyperparameters,
     naming: Naming,
     curve: Sequence[LikenessPoint],
     *,
@@ -85,7 +85,9 @@ def _of_curve(best: LikenessPoint, final: LikenessPoint, kept_step: int) -> Iter
     )
 
 
-def _of_drift(final: LikenessPoint, recipe: Recipe, usual: Recipe) -> Iterator[str]:
+def _of_drift(
+    final: LikenessPoint, recipe: Hyperparameters, usual: Hyperparameters
+) -> Iterator[str]:
     if final.prior_drift > _DRIFTED:
         why = "" if recipe.prior != "none" else ": nothing held the class, for there was no prior"
         yield f"Pictures of the class drifted by {final.prior_drift:.3f}{why}."
@@ -98,7 +100,9 @@ def _of_drift(final: LikenessPoint, recipe: Recipe, usual: Recipe) -> Iterator[s
         )
 
 
-def _of_rates(recipe: Recipe, usual: Recipe, steps: int, change: dict[str, float]) -> Iterator[str]:
+def _of_rates(
+    recipe: Hyperparameters, usual: Hyperparameters, steps: int, change: dict[str, float]
+) -> Iterator[str]:
     for name, size in change.items():
         if size > _OVERWHELMED:
             travelled = recipe.unet_learning_rate * steps

@@ -21,7 +21,7 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.decoder_correction import Correction, corrected, correction_tensors
 from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
-from modelsheet.diffusion.sampling.plain_generation import Report
+from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training import report as diagnosis
 from modelsheet.diffusion.training.adapter import LearningAdapter
@@ -36,7 +36,7 @@ from modelsheet.diffusion.training.class_images import class_latents
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures, warnings_for
 from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.diffusion.training.metrics import is_as_good
-from modelsheet.diffusion.training.presets import Recipe, recipe_for
+from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
 from modelsheet.diffusion.training.trainer import StepReport, Training
 from modelsheet.diffusion.training.validation import Prober, probe_interval
 from modelsheet.errors import InvalidRequest
@@ -95,10 +95,10 @@ class Learning:
         folder: Path,
         around: Surroundings,
         undo: ExitStack,
-        report: Report | None = None,
+        report: ProgressCallback | None = None,
     ) -> None:
         self.base, self.folder = base, folder
-        self.recipe = recipe_for(base.family, request.preset, request.overrides)
+        self.recipe = hyperparameters_for(base.family, request.preset, request.overrides)
         self.captions = _captions(request)
         self.pictures = prepare_pictures(pictures, base)
         self.naming = self._name(request, around)
@@ -179,7 +179,7 @@ class Learning:
         """
         steps = self.training.step
         kept = steps
-        usual = recipe_for(self.base.family, "balanced", TrainingOverrides())
+        usual = hyperparameters_for(self.base.family, "balanced", TrainingOverrides())
         facts = self.recipe, usual, self.naming, self.curve
         if self.best_state and self.recipe.patience is not None:
             kept = self.best_step
@@ -281,7 +281,11 @@ def _captions(request: LearnRequest) -> list[str]:
 
 
 def _prior_examples(
-    base: BaseModel, naming: Naming, recipe: Recipe, cache: Path, report: Report | None
+    base: BaseModel,
+    naming: Naming,
+    recipe: Hyperparameters,
+    cache: Path,
+    report: ProgressCallback | None,
 ) -> PriorExamples:
     prompts = list(class_prompts(naming))
     if recipe.prior != "class-images":

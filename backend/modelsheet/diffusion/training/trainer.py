@@ -24,7 +24,7 @@ from modelsheet.diffusion.training.optimizer import (
     restore_optimizer,
     set_rates,
 )
-from modelsheet.diffusion.training.presets import Recipe
+from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.diffusion.training.process_group import Company
 from modelsheet.errors import LearningDiverged, UnsafeModel
 
@@ -59,7 +59,7 @@ class Training:
         adapter: LearningAdapter,
         instances: Sequence[Instance],
         prior: PriorExamples,
-        recipe: Recipe,
+        recipe: Hyperparameters,
         seed: int,
     ) -> None:
         self.base, self.adapter, self.recipe = base, adapter, recipe

@@ -15,7 +15,11 @@ from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel, evaluating
 from modelsheet.diffusion.models.clip import Clip
-from modelsheet.diffusion.sampling.plain_generation import Painting, as_pictures, sample_latents
+from modelsheet.diffusion.sampling.plain_generation import (
+    SamplingSettings,
+    sample_latents,
+    to_images,
+)
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
@@ -26,7 +30,7 @@ from modelsheet.diffusion.training.metrics import (
     subject_fidelity,
     text_drift,
 )
-from modelsheet.diffusion.training.presets import Recipe
+from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
@@ -47,7 +51,7 @@ class Probe:
     pictures: list[Image.Image]
 
 
-def probe_interval(recipe: Recipe, family: Family) -> int:
+def probe_interval(recipe: Hyperparameters, family: Family) -> int:
     """Steps from probe to probe: the recipe's or, where its steps are too cheap for that, as many
     as keep probes below a fifth of the time.
     """
@@ -60,7 +64,7 @@ def passes_of_probe(family: Family) -> int:
     return 2 * len(_details_of(family)) * 2 * _INFERENCE_STEPS
 
 
-def passes_of_step(recipe: Recipe) -> int:
+def passes_of_step(recipe: Hyperparameters) -> int:
     """The same of a step of learning, where a backward pass costs as much as two."""
     passes = 3 * (recipe.batch + recipe.prior_batch)
     if recipe.prior == "no-images":
@@ -106,7 +110,7 @@ class Prober:
 
     def _untuned(self, clip: Clip) -> LikenessPoint:
         """What the base painted of the class, as the curve's beginning."""
-        likeness, obedience = self._seen(clip, as_pictures(self.class_before))
+        likeness, obedience = self._seen(clip, to_images(self.class_before))
         return LikenessPoint(
             step=0,
             subject_fidelity=likeness,
@@ -123,7 +127,7 @@ class Prober:
                 f"Learning went out of bounds by step {step}: what is painted are no pictures any "
                 "more. Learn again with a lower learning rate or with a preset as it is."
             )
-        pictures = as_pictures(painted)
+        pictures = to_images(painted)
         return Probe(self._point(step, pictures), pictures)
 
     def _point(self, step: int, pictures: Sequence[Image.Image]) -> LikenessPoint | None:
@@ -159,7 +163,7 @@ class Prober:
         return self.base.encode_prompts(self.class_prompts).hidden
 
     def _paint(self, prompts: Sequence[str]) -> torch.Tensor:
-        painting = Painting(
+        painting = SamplingSettings(
             prompts=prompts,
             seeds=[_FIRST_SEED + index for index in range(len(prompts))],
             width=self.base.resolution,

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 from modelsheet.api.describe import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import BaseModelView, DownloadRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.imaging.inpainting import mask_of
-from modelsheet.jobs.protocol import Request
 from modelsheet.prompts.expansion import expand
 from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.auth.caller import Caller
@@ -37,7 +37,7 @@ class Admission:
         self._subjects = subjects
         self._base_models = base_models
 
-    def check(self, request: Request, caller: Caller) -> None:
+    def check(self, request: JobRequest, caller: Caller) -> None:
         """Raises InvalidRequest, InvalidImages, ModelMissing, NotFound: what is wrong and what to
         do.
         """

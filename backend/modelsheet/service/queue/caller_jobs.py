@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from modelsheet.api.jobs import JobView, QueueView
+from modelsheet.api.jobs import JobRequest, JobView, QueueView
 from modelsheet.errors import NotFound
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.queue.admission import Admission
 from modelsheet.service.queue.hold import Gate
@@ -37,7 +36,7 @@ class Desk:
         self._wake = wake
         self._queued_of = queued_of
 
-    def submit(self, request: Request, key: str | None = None) -> JobView:
+    def submit(self, request: JobRequest, key: str | None = None) -> JobView:
         """Queue a job. Raises what Admission.check and Ledger.submit raise."""
         owner = self._caller.name
         job = self._ledger.submitted(request, key, owner)

@@ -13,7 +13,6 @@ from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobError, JobRequest, JobResult, JobView, Progress
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
-from modelsheet.jobs.protocol import Request, Result
 
 Kind = Literal["learn", "generate", "describe", "download"]
 # An artist waits for a picture or a guess; learning takes its time anyway; a download gives way to
@@ -42,8 +41,8 @@ DURABLE = (
     "finished",
 )
 Value = str | int | float | None
-REQUEST: TypeAdapter[Request] = TypeAdapter(JobRequest)
-RESULT: TypeAdapter[Result] = TypeAdapter(JobResult)
+REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
+RESULT: TypeAdapter[JobResult] = TypeAdapter(JobResult)
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,11 @@ class Job:
         return self.view.id
 
     @property
-    def request(self) -> Request:
+    def request(self) -> JobRequest:
         return REQUEST.validate_json(self.request_json)
 
 
-def title_of(request: Request) -> str:
+def title_of(request: JobRequest) -> str:
     """Return what the job is called in lists."""
     match request:
         case LearnRequest():

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import time
 
-from modelsheet.api.jobs import TERMINAL_STATES, JobState, Progress
+from modelsheet.api.jobs import TERMINAL_STATES, JobRequest, JobState, Progress
 from modelsheet.errors import Busy, Conflict, IdempotencyConflict
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.queue.job import Job, Value
 from modelsheet.service.queue.table import JobTable
 
@@ -21,7 +20,7 @@ class Wishes:
     def __init__(self, table: JobTable) -> None:
         self._table = table
 
-    def submitted(self, request: Request, key: str | None, owner: str = "") -> Job | None:
+    def submitted(self, request: JobRequest, key: str | None, owner: str = "") -> Job | None:
         """Return the job that this artist's key made. Raises IdempotencyConflict: it was made of
         another request.
         """
@@ -33,7 +32,7 @@ class Wishes:
         return job
 
     def submit(
-        self, request: Request, key: str | None = None, owner: str = "", most: int = MAX_QUEUED
+        self, request: JobRequest, key: str | None = None, owner: str = "", most: int = MAX_QUEUED
     ) -> Job:
         """Queue a job; with a key already used for the same request, return that one's job.
 

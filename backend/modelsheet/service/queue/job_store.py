@@ -17,9 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modelsheet.api.jobs import JobError, JobState, JobView, Progress
+from modelsheet.api.jobs import JobError, JobResult, JobState, JobView, Progress
 from modelsheet.errors import WorkerCrashed
-from modelsheet.jobs.protocol import Result
 from modelsheet.service.queue.job import Job, Value
 from modelsheet.service.queue.job_commands import Wishes
 from modelsheet.service.queue.table import JobTable
@@ -104,7 +103,7 @@ class Ledger(Wishes):
             update = {"phase": phase, "eta_s": None}
             self._table.note_progress(job, job.view.progress.model_copy(update=update))
 
-    def finish(self, job_id: str, fence: int, result: Result) -> Job:
+    def finish(self, job_id: str, fence: int, result: JobResult) -> Job:
         with self._table.transaction():
             job = self._current(job_id, fence)
             update = {"phase": "done", "fraction": 1.0, "eta_s": None}

@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from modelsheet.api.jobs import JobError
+from modelsheet.api.jobs import JobError, JobResult
 from modelsheet.api.learn import LearnResult
 from modelsheet.errors import ModelsheetError, NotFound
-from modelsheet.jobs.protocol import Result
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger
 from modelsheet.subjects.store import SubjectStore
@@ -36,7 +35,7 @@ class Publisher:
         checkpoints.mkdir(parents=True, exist_ok=True)
         return checkpoints, self._subjects.stage(job.id)
 
-    def finish(self, job: Job, result: Result, staging: Path) -> None:
+    def finish(self, job: Job, result: JobResult, staging: Path) -> None:
         """Publish and commit. Raises StaleReport; OSError when the disk does not take it."""
         self._ledger.require_current(job.id, job.fence)
         try:

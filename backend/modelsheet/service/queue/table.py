@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelsheet.api.jobs import TERMINAL_STATES, JobState, JobView, Progress
+from modelsheet.api.jobs import TERMINAL_STATES, JobRequest, JobState, JobView, Progress
 from modelsheet.errors import NotFound
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.queue.backup import (
     Records,
     check_rows,
@@ -121,7 +120,7 @@ class JobTable:
             )
             return [row[0] for row in rows]
 
-    def insert(self, request: Request, idempotency_key: str | None, owner: str) -> Job:
+    def insert(self, request: JobRequest, idempotency_key: str | None, owner: str) -> Job:
         """Add a queued job; inside a transaction."""
         job_id = str(uuid.uuid4())
         self._database.execute(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsheet.api.admin import StudioView
+from modelsheet.api.admin import WorkloadView
 from modelsheet.api.jobs import TERMINAL_STATES
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Directive
@@ -108,7 +108,7 @@ class Dispatcher:
         self._take_up(going_on)
         self._thread.start()
 
-    def studio(self) -> StudioView:
+    def studio(self) -> WorkloadView:
         """Return who works at what, and who waits for what."""
         runs = list(self._runs.values())
         waiting = self._steering.waiting(runs, self._executor.slots)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from modelsheet.api.admin import ArtistView, StudioView, WaitView, WorkerView
+from modelsheet.api.admin import ArtistView, WaitView, WorkerView, WorkloadView
 from modelsheet.service.queue.job import Job
 from modelsheet.service.scheduling.scheduler import Run
 
@@ -16,7 +16,7 @@ def overview(
     runs: Collection[Run],
     waiting: Sequence[tuple[Job, str]],
     used_s: Mapping[str, float],
-) -> StudioView:
+) -> WorkloadView:
     """`waiting` are jobs and what each waits for; `used_s` has the seconds of ended attempts."""
     now = time.monotonic()
     running = Counter(run.job.view.owner for run in runs)
@@ -35,7 +35,7 @@ def overview(
         for name in sorted({*running, *behind, *used_s})
     ]
     waits = [_wait(job, reason) for job, reason in waiting]
-    return StudioView(workers=workers, waiting=waits, artists=artists)
+    return WorkloadView(workers=workers, waiting=waits, artists=artists)
 
 
 def _wait(job: Job, reason: str) -> WaitView:

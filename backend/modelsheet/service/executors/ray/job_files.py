@@ -14,12 +14,13 @@ from uuid import uuid4
 
 from modelsheet.api.describe import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
-from modelsheet.jobs.protocol import Request, Warm
+from modelsheet.jobs.protocol import Warm
 from modelsheet.prompts.expansion import expand
 from modelsheet.service.executors.protocol import Assignment
 from modelsheet.service.storage.blobs import BlobStore
@@ -59,7 +60,7 @@ def pack(assignment: Assignment, data_dir: Path) -> Luggage:
     return Luggage(files, subjects, _needs(request, named))
 
 
-def needs_of(request: Request, owner: str, data_dir: Path) -> Warm:
+def needs_of(request: JobRequest, owner: str, data_dir: Path) -> Warm:
     """Return what a job of this artist wants in memory."""
     if isinstance(request, DownloadRequest):
         return Warm()
@@ -108,7 +109,7 @@ def keep_only(folder: Path, names: Iterable[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _blobs_in(request: Request) -> Iterator[str]:
+def _blobs_in(request: JobRequest) -> Iterator[str]:
     waiting: list[Any] = [request.model_dump()]
     while waiting:
         value = waiting.pop()
@@ -120,7 +121,7 @@ def _blobs_in(request: Request) -> Iterator[str]:
             waiting += value
 
 
-def _named(request: Request, subjects: list[SubjectRecord]) -> list[SubjectRecord]:
+def _named(request: JobRequest, subjects: list[SubjectRecord]) -> list[SubjectRecord]:
     """Return the subjects that a request to paint mentions; none if it cannot be understood, which
     the worker says better.
     """

@@ -11,13 +11,21 @@ from modelsheet.api.admin import (
     LimitsRequest,
     NewToken,
     StatsView,
-    StudioView,
     TokenList,
     TokenRequest,
     TokenView,
+    WorkloadView,
 )
 from modelsheet.api.describe import ClassNounList
-from modelsheet.api.jobs import EventPage, JobList, JobView, MoveRequest, QueueRequest, QueueView
+from modelsheet.api.jobs import (
+    EventPage,
+    JobList,
+    JobRequest,
+    JobView,
+    MoveRequest,
+    QueueRequest,
+    QueueView,
+)
 from modelsheet.api.learn import Estimate, Preset
 from modelsheet.api.models import Capabilities
 from modelsheet.api.subjects import RenameRequest, SubjectList, SubjectView
@@ -25,7 +33,6 @@ from modelsheet.api.system import BlobView, Empty, Ping
 from modelsheet.api.types import Model, ModelId
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import NotFound
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.operations import BYTES, Operation
 from modelsheet.service.http.routes.jobs import (
@@ -139,7 +146,7 @@ def trash_subject(service: Service, caller: Caller, subject_id: str) -> Empty:
 _BLOB = "/v1/blobs/<sha256:sha256>"
 _JOB = "/v1/jobs/<uuid:job_id>"
 _SUBJECT = "/v1/subjects/<uuid:subject_id>"
-_JOB_REQUEST: TypeAdapter[Request] = REQUEST
+_JOB_REQUEST: TypeAdapter[JobRequest] = REQUEST
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET",
@@ -277,7 +284,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/studio",
         read_studio,
         "Who works at what, and who waits for what",
-        StudioView,
+        WorkloadView,
         is_operators=True,
     ),
     Operation(

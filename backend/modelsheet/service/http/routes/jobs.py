@@ -6,19 +6,18 @@ from modelsheet.api.admin import (
     LimitsRequest,
     NewToken,
     StatsView,
-    StudioView,
     TokenList,
     TokenRequest,
     TokenView,
+    WorkloadView,
 )
-from modelsheet.api.jobs import JobList, JobView, MoveRequest, QueueRequest, QueueView
+from modelsheet.api.jobs import JobList, JobRequest, JobView, MoveRequest, QueueRequest, QueueView
 from modelsheet.api.system import Empty
-from modelsheet.jobs.protocol import Request
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.service import Service
 
 
-def submit_job(service: Service, caller: Caller, body: Request, key: str | None) -> JobView:
+def submit_job(service: Service, caller: Caller, body: JobRequest, key: str | None) -> JobView:
     return service.desk(caller).submit(body, key)
 
 
@@ -70,7 +69,7 @@ def limit_artist(service: Service, artist: str, body: LimitsRequest) -> TokenVie
     return service.artists.limit(artist, body.gpus, body.queued)
 
 
-def read_studio(service: Service) -> StudioView:
+def read_studio(service: Service) -> WorkloadView:
     return service.studio()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 from pydantic import TypeAdapter
 
-from modelsheet.api.subjects import ImportRequest, ParcelRequest, SubjectView
+from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.api.types import Model
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.operations import BYTES, Operation
@@ -37,7 +37,7 @@ def pack_subject(service: Service, caller: Caller, subject_id: str) -> Response:
     return response
 
 
-def unpack_subject(service: Service, caller: Caller, body: ParcelRequest) -> SubjectView:
+def unpack_subject(service: Service, caller: Caller, body: SubjectArchiveRequest) -> SubjectView:
     return service.unpack_subject(body, caller)
 
 
@@ -78,7 +78,7 @@ EXCHANGE: tuple[Operation, ...] = (
         "Bring in a subject that another Modelsheet packed",
         SubjectView,
         status=201,
-        body=TypeAdapter(ParcelRequest),
+        body=TypeAdapter(SubjectArchiveRequest),
         errors=(404, 409, 507),
     ),
 )

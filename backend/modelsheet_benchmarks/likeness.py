@@ -43,7 +43,7 @@ _BALANCED = "balanced"
 _SEEDS = 2
 # Does not come with Modelsheet, as the subjects do not.
 TILES = DOLLS.parent / "sprites.zip"
-_PRESETS = ("quick", _BALANCED, "thorough", "seed")
+_PRESETS = ("quick", _BALANCED, "thorough", "write-up")
 _SUBJECTS_HELP = (
     "a folder of drawn subjects, each a folder with subject.json (class noun, captioned "
     "references, prompts with true pictures) and its PNGs, or the DreamBooth data set's, with "
@@ -176,7 +176,7 @@ def _contestants(
     )
     presets, changed = list(arguments.preset), list(arguments.variant)
     if arguments.compare:
-        presets += ["seed"]
+        presets += ["write-up"]
         changed += differing_variants(base)
     if arguments.equal_time or arguments.compare:
         presets = [_BALANCED, *presets]

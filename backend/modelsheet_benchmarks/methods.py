@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from modelsheet.api.learn import LikenessPoint, Preset, TrainingOverrides
+from modelsheet.api.learn import LikenessPoint, PresetName, TrainingOverrides
 from modelsheet.base_models.catalogue import locate
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
@@ -76,7 +76,7 @@ class Ours:
 
     name: str
     clip: Clip
-    preset: Preset = "balanced"
+    preset: PresetName = "balanced"
     overrides: TrainingOverrides = field(default_factory=TrainingOverrides)
 
     @contextmanager

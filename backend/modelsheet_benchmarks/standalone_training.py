@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from modelsheet.api.learn import LearnRequest, Preset, TrainingOverrides
+from modelsheet.api.learn import LearnRequest, PresetName, TrainingOverrides
 from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
@@ -31,7 +31,7 @@ class Wish(BaseModel):
     """
 
     class_noun: str
-    preset: Preset = "balanced"
+    preset: PresetName = "balanced"
     overrides: TrainingOverrides = TrainingOverrides()
     captions: list[str] | None = None
     seed: int = 0

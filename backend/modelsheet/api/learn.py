@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -19,7 +19,15 @@ from modelsheet.api.types import (
     integral,
 )
 
-Preset = Literal["quick", "balanced", "thorough", "seed"]
+PresetName = Literal["quick", "balanced", "thorough", "write-up"]
+
+
+def current_preset(name: Any) -> Any:
+    """Replace a preset's name of API 1.0 ("seed") by today's; the old one is accepted until 2.0."""
+    return "write-up" if name == "seed" else name
+
+
+Preset = Annotated[PresetName, BeforeValidator(current_preset)]
 PriorKind = Literal["class-images", "no-images", "none"]
 OptimizerName = Literal["adamw", "prodigy"]
 

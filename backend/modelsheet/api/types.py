@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-API_VERSION = "1.0"
+API_VERSION = "1.1"
 
 
 def integral(value: Any) -> Any:

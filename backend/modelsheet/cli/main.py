@@ -13,7 +13,7 @@ from typing import TypeAlias, get_args
 from pydantic import ValidationError
 
 import modelsheet
-from modelsheet.api.learn import Preset, TrainingOverrides
+from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
 from modelsheet.api.validation_messages import complaint
 from modelsheet.cli import admin, commands, models, paint, subjects
 from modelsheet.errors import Cancelled, ModelsheetError
@@ -120,7 +120,9 @@ def _add_learn(choices: _Choices) -> None:
     parser.add_argument("--name", required=True, help="what you will call it: @name in prompts")
     parser.add_argument("--class-noun", default="", help="what it is: cat, human woman; or guessed")
     parser.add_argument("--identifier", default="", help="a rare token; chosen if left out")
-    parser.add_argument("--preset", choices=get_args(Preset), default="balanced")
+    parser.add_argument(
+        "--preset", type=current_preset, choices=get_args(PresetName), default="balanced"
+    )
     parser.add_argument("--base", default="sprite32", help="base model (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

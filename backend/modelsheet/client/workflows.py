@@ -11,7 +11,7 @@ from PIL import Image
 from modelsheet.api.describe import ClassNounGuess, DescribeRequest, DescribeResult
 from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult
-from modelsheet.api.learn import LearnRequest, LearnResult, Preset, TrainingOverrides
+from modelsheet.api.learn import LearnRequest, LearnResult, PresetName, TrainingOverrides
 from modelsheet.api.subjects import SubjectView
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidImages
@@ -38,7 +38,7 @@ class LearnWish:
     name: str
     class_noun: str
     identifier: str = ""
-    preset: Preset = "balanced"
+    preset: PresetName = "balanced"
     base_model: str = "sprite32"
     seed: int = 0
     overrides: TrainingOverrides = TrainingOverrides()

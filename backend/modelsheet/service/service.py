@@ -16,7 +16,7 @@ from modelsheet.api.admin import StatsView, WorkloadView
 from modelsheet.api.describe import ClassNounList
 from modelsheet.api.generate import SamplerName
 from modelsheet.api.jobs import QueueState, QueueView
-from modelsheet.api.learn import Preset
+from modelsheet.api.learn import PresetName
 from modelsheet.api.models import BaseModelView, Capabilities
 from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.api.types import API_VERSION
@@ -227,7 +227,7 @@ class Service:
             version=modelsheet.__version__,
             boot_id=self.boot_id,
             base_models=list(self._base_models()),
-            presets=list(get_args(Preset)),
+            presets=list(get_args(PresetName)),
             samplers=list(get_args(SamplerName)),
             shortcomings=self._shortcomings(),
             limits={

@@ -76,7 +76,7 @@ class Learning:
     def _fill_choices(self) -> None:
         capabilities = self._desk.link.state.capabilities
         presets = capabilities.presets if capabilities else (DEFAULT_PRESET,)
-        self.form.show_presets([preset for preset in presets if preset != "seed"])
+        self.form.show_presets([preset for preset in presets if preset != "write-up"])
         models = capabilities.base_models if capabilities else ()
         usable = [model.id for model in models if model.available]
         self.form.show_base_models(usable or [FALLBACK_BASE_MODEL])

@@ -160,7 +160,6 @@ class LearnForm(QtWidgets.QDialog):
             "quick": (tr("Quick"), tr("A first impression")),
             "balanced": (tr("Balanced"), tr("The best choice for most characters")),
             "thorough": (tr("Thorough"), tr("The closest likeness; takes longest")),
-            "seed": (tr("As in the write-up"), tr("The experiment this grew from; for comparison")),
         }
         self.preset.clear()
         for preset in presets:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from PIL import Image
 
-from modelsheet.api.learn import Preset, TrainingOverrides
+from modelsheet.api.learn import PresetName, TrainingOverrides
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import clip_of
@@ -26,24 +26,29 @@ NAMING = Naming("qzw", "imp", "sd15")
 FAMILIES = get_args(Family)
 
 
-def recipe(family: Family = "sd15", preset: Preset = "balanced", **numbers: Any) -> Hyperparameters:
+def hyperparameters(
+    family: Family = "sd15", preset: PresetName = "balanced", **numbers: Any
+) -> Hyperparameters:
     return hyperparameters_for(family, preset, TrainingOverrides.model_validate(numbers))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_quick_is_shorter_and_thorough_longer(family: Family) -> None:
-    steps = [recipe(family, preset).training_steps for preset in ("quick", "balanced", "thorough")]
+    steps = [
+        hyperparameters(family, preset).training_steps
+        for preset in ("quick", "balanced", "thorough")
+    ]
 
     assert steps[0] * 2 == steps[1] == steps[2] / 2
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("preset", get_args(Preset))
+@pytest.mark.parametrize("preset", get_args(PresetName))
 @pytest.mark.parametrize("numbers", [{}, {"batch": 1, "prior": "none"}], ids=["as-is", "cheap"])
 def test_probes_cost_at_most_a_fifth(
-    family: Family, preset: Preset, numbers: dict[str, Any]
+    family: Family, preset: PresetName, numbers: dict[str, Any]
 ) -> None:
-    chosen = recipe(family, preset, **numbers)
+    chosen = hyperparameters(family, preset, **numbers)
 
     learning = passes_of_step(chosen) * probe_interval(chosen, family)
 
@@ -72,7 +77,7 @@ def test_a_step_and_a_probe_are_counted_as_they_run(
 
 
 def test_the_write_up_s_setting_is_kept_as_it_was() -> None:
-    seed = recipe("sd15", "seed")
+    seed = hyperparameters("sd15", "write-up")
 
     assert seed.unet_learning_rate == seed.text_encoder_learning_rate == 0.003
     assert (seed.training_steps, seed.prior, seed.prior_batch) == (4500, "none", 0)
@@ -89,31 +94,31 @@ def test_every_number_can_be_set() -> None:
     }  # fmt: skip
     assert set(numbers) == set(TrainingOverrides.model_fields)
 
-    chosen = recipe(**numbers)
+    chosen = hyperparameters(**numbers)
 
     flat = {**vars(chosen), **vars(chosen.shape)}
     assert {name: flat[name] for name in numbers} == numbers
 
 
 def test_the_prior_keeps_its_proportion_and_goes_where_it_is_not_wanted() -> None:
-    assert recipe(batch=8).prior_batch == 4
-    assert recipe(batch=1).prior_batch == 1
-    assert recipe(prior="none").prior_batch == 0
-    assert recipe("sd15", "seed", prior="no-images").prior_batch == 1
+    assert hyperparameters(batch=8).prior_batch == 4
+    assert hyperparameters(batch=1).prior_batch == 1
+    assert hyperparameters(prior="none").prior_batch == 0
+    assert hyperparameters("sd15", "write-up", prior="no-images").prior_batch == 1
 
 
 def test_a_text_encoder_without_a_rate_stays_as_it_is() -> None:
-    assert recipe("sdxl").shape.text_encoder_rank == 0
-    assert recipe("sd15", text_encoder_learning_rate=0.0).shape.text_encoder_rank == 0
+    assert hyperparameters("sdxl").shape.text_encoder_rank == 0
+    assert hyperparameters("sd15", text_encoder_learning_rate=0.0).shape.text_encoder_rank == 0
 
 
 def test_a_text_encoder_that_is_asked_for_learns_at_a_tenth_of_the_rate() -> None:
-    chosen = recipe("sdxl", text_encoder_rank=4)
+    chosen = hyperparameters("sdxl", text_encoder_rank=4)
 
     assert chosen.shape.text_encoder_rank == 4
     assert chosen.text_encoder_learning_rate == pytest.approx(5e-6)
 
 
 def test_prodigy_finds_its_own_rate() -> None:
-    assert recipe(optimizer="prodigy").unet_learning_rate == 1.0
-    assert recipe(optimizer="prodigy", unet_learning_rate=0.5).unet_learning_rate == 0.5
+    assert hyperparameters(optimizer="prodigy").unet_learning_rate == 1.0
+    assert hyperparameters(optimizer="prodigy", unet_learning_rate=0.5).unet_learning_rate == 0.5

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.api.learn import LearnReport, LikenessPoint, Preset, TrainingOverrides
+from modelsheet.api.learn import LearnReport, LikenessPoint, PresetName, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training import report as diagnosis
 from modelsheet.diffusion.training.adapter import LearningAdapter
@@ -31,7 +31,7 @@ RUINED = LikenessPoint(
 
 
 def report(
-    base: BaseModel, preset: Preset, curve: Sequence[LikenessPoint], word: str = "ktn"
+    base: BaseModel, preset: PresetName, curve: Sequence[LikenessPoint], word: str = "ktn"
 ) -> LearnReport:
     recipe = hyperparameters_for("sd15", preset, TrainingOverrides())
     usual = hyperparameters_for("sd15", "balanced", TrainingOverrides())
@@ -46,7 +46,7 @@ def report(
 
 
 def test_a_ruined_subject_is_explained(sd15: BaseModel) -> None:
-    said = report(sd15, "seed", [WELL, RUINED])
+    said = report(sd15, "write-up", [WELL, RUINED])
 
     assert (said.best, said.final) == (WELL, RUINED)
     long, drift, text, name = said.findings

@@ -239,7 +239,7 @@ def test_the_write_up_s_preset_says_what_was_wrong_with_it(
     worker: Worker, data_dir: Path, pictures: list[Image.Image]
 ) -> None:
     context = Context(data_dir, "e2")
-    request = learn_request(context, pictures, name="As written", preset="seed")
+    request = learn_request(context, pictures, name="As written", preset="write-up")
 
     subject = learn(worker, context, request)
 

@@ -393,6 +393,6 @@ def test_the_learning_rate_warms_up_and_falls_to_a_tenth() -> None:
 
 
 def test_the_write_up_s_rate_is_constant() -> None:
-    recipe = hyperparameters_for("sd15", "seed", TrainingOverrides())
+    recipe = hyperparameters_for("sd15", "write-up", TrainingOverrides())
 
     assert {rate_factor(step, recipe) for step in (0, 1, 2000, 4499)} == {1.0}

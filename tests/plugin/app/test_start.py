@@ -60,7 +60,9 @@ def test_an_old_python_is_named(copied: Path) -> None:
 
 
 def test_a_broken_file_is_named(copied: Path) -> None:
-    (copied / "modelsheet_krita" / "docker.py").write_text("import nonsense_that_is_nowhere\n")
+    (copied / "modelsheet_krita" / "app" / "docker.py").write_text(
+        "import nonsense_that_is_nowhere\n"
+    )
 
     told = start(copied)
 

@@ -22,9 +22,11 @@ import types
 package = types.ModuleType("modelsheet_krita")
 package.__path__ = [{plugin!r} + "/modelsheet_krita"]
 sys.modules["modelsheet_krita"] = package
-from modelsheet_krita import (
-    backend_form, contract, gallery, import_form, job_card, learn_form, lora_header, name_form,
-    panel, picture, qt, report_view, subject_list,
+from modelsheet_krita import image, qt
+from modelsheet_krita.backend import api_responses, lora_header
+from modelsheet_krita.ui import (
+    backend_dialog, import_dialog, job_card, learn_dialog, name_dialog, panel,
+    report_window, result_gallery, subject_list,
 )
 icon = lambda name: gui.QIcon()
 shown = panel.Panel(icon)
@@ -36,15 +38,15 @@ shown.show_jobs([
     )
 ])
 shown.trouble.say("sentence", action="Try Again")
-some = picture.Picture("a", 3, 2, bytes(24))
-assert picture.from_image(picture.to_image(some), "a") == some
+some = image.Picture("a", 3, 2, bytes(24))
+assert image.from_image(image.to_image(some), "a") == some
 shown.results.open_group("a", "prompt")
-shown.results.add(1, "a", picture.thumbnail(some, 20), "tip")
+shown.results.add(1, "a", image.thumbnail(some, 20), "tip")
 shown.results.choose("a")
 assert shown.results.chosen() == [1]
 shown.results.step(1)
 shown.result_menu()
-shown.card("1").show_previews([picture.thumbnail(some, 20)])
+shown.card("1").show_previews([image.thumbnail(some, 20)])
 shown.box.fold.button.setChecked(True)
 shown.box.prompt.show_handles(["hero"])
 shown.box.prompt.show_history(["a knight"])
@@ -52,17 +54,17 @@ gui.QGuiApplication.sendEvent(shown.box.prompt, gui.QKeyEvent(
     core.QEvent.Type.KeyPress, core.Qt.Key.Key_Up, core.Qt.KeyboardModifier.NoModifier
 ))
 assert shown.box.prompt.text() == "a knight"
-shown.preview.show_beside(shown, [(picture.thumbnail(some, 20), "one")])
+shown.preview.show_beside(shown, [(image.thumbnail(some, 20), "one")])
 shown.resize(260, 800)
 assert not shown.grab().isNull()
-form = learn_form.LearnForm(icon, None)
-form.pictures.show_pictures([(picture.thumbnail(some, 20), "front", "3 x 2", ["small"])])
+form = learn_dialog.LearnForm(icon, None)
+form.pictures.show_pictures([(image.thumbnail(some, 20), "front", "3 x 2", ["small"])])
 form.grab()
 assert form.pictures.chosen() == [(0, "front")]
-one = contract.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
-report_view.ReportView(one, [some], None).grab()
-backend_form.BackendForm(icon, None, is_remote=True, url="", token="").grab()
-ask = name_form.NameForm(
+one = api_responses.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
+report_window.ReportView(one, [some], None).grab()
+backend_dialog.BackendForm(icon, None, is_remote=True, url="", token="").grab()
+ask = name_dialog.NameForm(
     icon, None, "Rename", name="Hero", tip="", judge=lambda name: "" if name else "no", explain=str
 )
 gui.QGuiApplication.sendEvent(shown.list.items, gui.QKeyEvent(
@@ -72,9 +74,9 @@ ask.name.setText("")
 assert not ask.ok.isEnabled()
 ask.grab()
 import pathlib
-model = contract.BaseModelView("mine", "sd15", 512, True)
+model = api_responses.BaseModelView("mine", "sd15", 512, True)
 header = lora_header.LoraHeader(3, "gfx", "sd15")
-bring = import_form.ImportForm(icon, None, pathlib.Path("fox.safetensors"), header, [model])
+bring = import_dialog.ImportForm(icon, None, pathlib.Path("fox.safetensors"), header, [model])
 bring.show_sending(1, 3)
 bring.grab()
 assert bring.request(("a",)).base_model == "mine"

@@ -7,7 +7,7 @@ from typing import get_args
 
 from flask.testing import FlaskClient
 
-from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, Preset
+from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
 from modelsheet.service.queue.estimates import Estimates
 from modelsheet.service.queue.job_store import Ledger
 from tests.service.scenarios.live import learn_request
@@ -46,4 +46,4 @@ def test_afterwards_it_is_what_it_took_here(tmp_path: Path) -> None:
 def test_an_unknown_base_or_preset_is_refused(client: FlaskClient) -> None:
     assert client.get("/v1/estimate?base_model=mine").status_code == 404
     assert client.get("/v1/estimate?preset=eternal").status_code == 422
-    assert all(ask(client, preset=preset).training_steps for preset in get_args(Preset))
+    assert all(ask(client, preset=preset).training_steps for preset in get_args(PresetName))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from modelsheet.api.learn import OptimizerName, Preset, PriorKind, TrainingOverrides
+from modelsheet.api.learn import OptimizerName, PresetName, PriorKind, TrainingOverrides
 from modelsheet.api.types import Family
 from modelsheet.base_models.families import BALANCED, WRITE_UP, training_steps
 from modelsheet.diffusion.training.adapter import AdapterShape
@@ -88,11 +88,11 @@ _BY_FAMILY: dict[Family, Hyperparameters] = {"sprite32": _SPRITE32, "sd15": _SD1
 
 
 def hyperparameters_for(
-    family: Family, preset: Preset, overrides: TrainingOverrides
+    family: Family, preset: PresetName, overrides: TrainingOverrides
 ) -> Hyperparameters:
     """The numbers of a preset with what the caller wants otherwise. Raises InvalidRequest."""
     balanced = _BY_FAMILY[family]
-    if preset == "seed":
+    if preset == "write-up":
         return _overridden(_write_up(balanced), overrides)
     steps = training_steps(family, preset)
     return _overridden(replace(balanced, training_steps=steps), overrides)

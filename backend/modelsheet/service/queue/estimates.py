@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import psutil
 
-from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, Preset
+from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
 from modelsheet.base_models.catalogue import family_of
@@ -29,7 +29,7 @@ class Estimates:
         self._ledger = ledger
         self._base_models = base_models
 
-    def of(self, base_model: str, preset: Preset) -> Estimate:
+    def of(self, base_model: str, preset: PresetName) -> Estimate:
         """Raises NotFound: no such base model."""
         family = family_of(base_model, self._base_models())
         steps, step_s = training_steps(family, preset), self._seen(base_model)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from modelsheet.api.describe import ClassNounGuess, DescribeResult
 from modelsheet.api.generate import (
-    MOST_RESULTS,
+    MAX_RESULTS,
     AxisName,
     GeneratedImage,
     GenerateRequest,
@@ -230,7 +230,7 @@ def test_limits_and_states_are_the_backends() -> None:
     assert longest(LearnRequest, "class_noun") == plugin.CLASS_NOUN_LENGTH
     assert longest(LearnRequest, "identifier") == plugin.IDENTIFIER_LENGTH
     assert longest(LearnRequest, "images") == plugin.MOST_PICTURES
-    assert MOST_RESULTS == plugin.MOST_RESULTS
+    assert MAX_RESULTS == plugin.MOST_RESULTS
     assert set(get_args(SamplerName)) == set(generation_settings.SAMPLERS)
     assert set(get_args(AxisName)) == set(explore_dialog.USUAL)
     assert longest(GenerateRequest, "prompt") == plugin.PROMPT_LENGTH

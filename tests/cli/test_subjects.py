@@ -12,7 +12,7 @@ import requests
 from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
-from modelsheet.files.safetensors_file import encode, parse_header
+from modelsheet.files.safetensors_file import encode_safetensors, parse_header
 
 WIDTH = json.loads((WEIGHTS / "unet" / "config.json").read_text())["block_out_channels"][-1]
 LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -26,7 +26,7 @@ def lora(folder: Path, **metadata: str) -> str:
     tensors = {f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}
     tensors[f"{LAYER}.alpha"] = np.array(1, np.float32)
     path = folder / "Grey Fox.safetensors"
-    path.write_bytes(encode(tensors, metadata))
+    path.write_bytes(encode_safetensors(tensors, metadata))
     return str(path)
 
 

@@ -19,7 +19,7 @@ from modelsheet.api.jobs import JobRequest, JobResult, JobView
 from modelsheet.api.learn import LearnRequest
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.workflows import LearnWish, Picture
+from modelsheet.client.workflows import LearnWish, ReferenceImage
 from modelsheet.connection_file import read_connection
 from modelsheet.errors import (
     BackendUnreachable,
@@ -47,7 +47,7 @@ def test_a_picture_comes_back_as_it_was_sent(client: BackendClient) -> None:
 
 
 def test_learning_ends_with_a_subject_made_of_the_pictures_sent(client: BackendClient) -> None:
-    pictures = [Picture("holding staff", NOISE), Picture("plain", NOISE.rotate(180))]
+    pictures = [ReferenceImage("holding staff", NOISE), ReferenceImage("plain", NOISE.rotate(180))]
 
     subject = workflows.learn(client, pictures, LearnWish("Red Fox", "fox"), quietly)
 
@@ -102,7 +102,9 @@ def test_a_reference_that_was_not_sent_is_refused(client: BackendClient) -> None
 
 
 def test_a_deleted_subject_is_gone(client: BackendClient) -> None:
-    subject = workflows.learn(client, [Picture("a", NOISE)], LearnWish("gone", "fox"), quietly)
+    subject = workflows.learn(
+        client, [ReferenceImage("a", NOISE)], LearnWish("gone", "fox"), quietly
+    )
 
     client.delete_subject(subject.id)
 
@@ -156,7 +158,7 @@ def test_a_started_service_goes_on_and_is_found_by_the_next(tmp_path: Path) -> N
     assert boot_id == started.boot_id
     os.kill(started.pid, signal.SIGTERM)
     os.waitpid(started.pid, 0)
-    assert launcher.find(settings) is None
+    assert launcher.find_service(settings) is None
 
 
 class Impostor(BaseHTTPRequestHandler):
@@ -221,8 +223,8 @@ def test_files_become_pictures_named_by_what_they_show(tmp_path: Path) -> None:
     NOISE.save(tmp_path / "holding_sword.png")
     Image.new("RGBA", (4, 4)).save(tmp_path / "empty.png")
 
-    (picture,) = workflows.read_pictures([tmp_path / "holding_sword.png"])
+    (picture,) = workflows.read_references([tmp_path / "holding_sword.png"])
 
     assert picture.name == "holding sword"
     with pytest.raises(InvalidImages, match="'empty' is empty"):
-        workflows.read_pictures([tmp_path / "empty.png"])
+        workflows.read_references([tmp_path / "empty.png"])

@@ -14,8 +14,8 @@ from PIL import Image
 from modelsheet.api.generate import GeneratedImage
 from modelsheet.cli.paint import write_sheet
 from modelsheet.client.workflows import Outcome, Painting
-from modelsheet.imaging.contact_sheet import draw_frames
-from modelsheet.imaging.sprite_alignment import align
+from modelsheet.imaging.contact_sheet import draw_sprite_sheet
+from modelsheet.imaging.sprite_alignment import align_sprites
 from tests.krita.conftest import Play
 
 POSES = 8
@@ -39,11 +39,11 @@ def outcome(frames: list[Image.Image]) -> Outcome:
         )
         for number, frame in enumerate(frames)
     ]
-    return Outcome(paintings, draw_frames(frames, COLUMNS), COLUMNS, [])
+    return Outcome(paintings, draw_sprite_sheet(frames, COLUMNS), COLUMNS, [])
 
 
 def test_eight_poses_load_as_an_animation_and_match_their_atlas(play: Play, tmp_path: Path) -> None:
-    frames = align([pose(number) for number in range(POSES)])
+    frames = align_sprites([pose(number) for number in range(POSES)])
     write_sheet(
         outcome(frames), tmp_path, "hero", argparse.Namespace(atlas="aseprite", frame_ms=100)
     )

@@ -21,14 +21,14 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.diffusers_format import write_diffusers
-from modelsheet.lora.factors import Factors
-from modelsheet.lora.key_mapping import Layout
-from modelsheet.lora.kohya_format import About, write_kohya
-from modelsheet.lora.layer_shapes import Site
+from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.key_mapping import KeyLayout
+from modelsheet.lora.kohya_format import LoraMetadata, write_kohya
+from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 from tests.lora.conftest import FAMILIES
 
-ABOUT = About(
+ABOUT = LoraMetadata(
     title="Star Hero",
     identifier="ohwx",
     class_noun="human woman",
@@ -66,7 +66,7 @@ def learnt(
 
 
 @pytest.fixture(scope="module")
-def exported(family: Family, learnt: Path, layout: Callable[[str], Layout]) -> Path:
+def exported(family: Family, learnt: Path, layout: Callable[[str], KeyLayout]) -> Path:
     lora = read_lora(learnt.read_bytes(), layout(family), learnt.name)
     path = learnt.with_name("exported.safetensors")
     path.write_bytes(write_kohya(lora.factors, layout(family), ABOUT))
@@ -172,7 +172,7 @@ def test_its_metadata_tells_a1111_the_family_and_the_artist_the_trigger(
 
 
 def test_equal_subjects_have_equal_bytes(
-    family: Family, learnt: Path, exported: Path, layout: Callable[[str], Layout]
+    family: Family, learnt: Path, exported: Path, layout: Callable[[str], KeyLayout]
 ) -> None:
     again = read_lora(learnt.read_bytes(), layout(family), "again")
 
@@ -183,7 +183,7 @@ def test_imported_back_it_is_what_was_exported(
     family: Family,
     base: Callable[[str], BaseModel],
     exported: Path,
-    layout: Callable[[str], Layout],
+    layout: Callable[[str], KeyLayout],
 ) -> None:
     lora = read_lora(exported.read_bytes(), layout(family), exported.name)
     adapter = exported.with_name("adapter.safetensors")
@@ -198,16 +198,16 @@ def test_imported_back_it_is_what_was_exported(
         torch.testing.assert_close(delta, expected[site], rtol=1e-5, atol=1e-9)
 
 
-SITE = Site("unet", "mid_block.attentions.0.transformer_blocks.0.attn1.to_q")
+SITE = LayerKey("unet", "mid_block.attentions.0.transformer_blocks.0.attn1.to_q")
 NAME = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 
 
-def one_layer(value: float) -> dict[Site, Factors]:
+def one_layer(value: float) -> dict[LayerKey, LoraFactors]:
     down = np.full((2, 16), 0.5, np.float32)
-    return {SITE: Factors(np.full((16, 2), value, np.float32), down)}
+    return {SITE: LoraFactors(np.full((16, 2), value, np.float32), down)}
 
 
-def test_what_half_precision_would_lose_is_kept_in_full(layout: Callable[[str], Layout]) -> None:
+def test_what_half_precision_would_lose_is_kept_in_full(layout: Callable[[str], KeyLayout]) -> None:
     content = write_kohya(one_layer(3e-8), layout("sd15"), ABOUT)
 
     up = load(content)[f"{NAME}.lora_up.weight"]
@@ -215,14 +215,14 @@ def test_what_half_precision_would_lose_is_kept_in_full(layout: Callable[[str], 
     assert float(up[0, 0]) == pytest.approx(3e-8)
 
 
-def test_an_adapter_that_learnt_nothing_is_not_exported(layout: Callable[[str], Layout]) -> None:
+def test_an_adapter_that_learnt_nothing_is_not_exported(layout: Callable[[str], KeyLayout]) -> None:
     with pytest.raises(UnsafeModel, match="changes nothing"):
         write_kohya(one_layer(0.0), layout("sd15"), ABOUT)
 
 
-def test_a_single_text_encoder_layer_can_be_exported(layout: Callable[[str], Layout]) -> None:
-    site = Site("text_encoder", "encoder.layers.0.mlp.fc1")
-    factors = {site: Factors(np.ones((32, 1), np.float32), np.ones((1, 16), np.float32))}
+def test_a_single_text_encoder_layer_can_be_exported(layout: Callable[[str], KeyLayout]) -> None:
+    site = LayerKey("text_encoder", "encoder.layers.0.mlp.fc1")
+    factors = {site: LoraFactors(np.ones((32, 1), np.float32), np.ones((1, 16), np.float32))}
 
     content = write_kohya(factors, layout("sd15"), ABOUT)
 

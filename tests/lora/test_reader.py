@@ -11,9 +11,9 @@ from safetensors.torch import save
 
 from modelsheet.api.types import Family
 from modelsheet.errors import UnsafeModel
-from modelsheet.lora.factors import Factors
-from modelsheet.lora.key_mapping import Layout
-from modelsheet.lora.layer_shapes import Site
+from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.key_mapping import KeyLayout
+from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 
 # The narrow models' widths: 16 in the middle; text of 16 for SD 1.5, of 40 for SDXL.
@@ -21,8 +21,8 @@ PATH = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
 KOHYA = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 SGM = "lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q"
 CONVOLUTION = "lora_unet_mid_block_resnets_0_conv1"
-SITE = Site("unet", PATH)
-Layouts = Callable[[str], Layout]
+SITE = LayerKey("unet", PATH)
+Layouts = Callable[[str], KeyLayout]
 Tensors = dict[str, torch.Tensor]
 
 
@@ -33,14 +33,14 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 UP, DOWN = random(16, 4), random(4, 16)
 
 
-def read(tensors: Tensors, layout: Layout, **metadata: str) -> dict[Site, Factors]:
+def read(tensors: Tensors, layout: KeyLayout, **metadata: str) -> dict[LayerKey, LoraFactors]:
     content = save(
         {key: value.clone().contiguous() for key, value in tensors.items()}, metadata or None
     )
     return dict(read_lora(content, layout, "file.safetensors").factors)
 
 
-def change(factors: Factors) -> torch.Tensor:
+def change(factors: LoraFactors) -> torch.Tensor:
     return torch.from_numpy(factors.up @ factors.down)
 
 
@@ -90,7 +90,7 @@ def test_both_text_encoders_of_sdxl_are_read(key: str, site: str, layout: Layout
 
     factors = read(tensors, layout("sdxl"))
 
-    assert list(factors) == [Site(site, "encoder.layers.11.self_attn.q_proj")]
+    assert list(factors) == [LayerKey(site, "encoder.layers.11.self_attn.q_proj")]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_file_without_alpha_is_taken_with_a_note(layout: Layouts) -> None:
 def test_a_convolution_is_read_whole_and_in_three_parts(layout: Layouts) -> None:
     up, down, mid = random(16, 2), random(2, 16), random(2, 2, 3, 3)
     whole = torch.einsum("orkl,rc->ockl", mid, down)
-    site = Site("unet", "mid_block.resnets.0.conv1")
+    site = LayerKey("unet", "mid_block.resnets.0.conv1")
     expected = (up @ whole.reshape(2, -1)).float()
 
     one = read(

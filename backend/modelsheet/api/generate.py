@@ -24,13 +24,13 @@ from modelsheet.api.types import (
     Sha256,
     integral,
 )
-from modelsheet.api.validation_messages import complaint
+from modelsheet.api.validation_messages import validation_message
 
-CutOut = Literal["auto", "keying", "matting"]
+CutoutMethod = Literal["auto", "keying", "matting"]
 # By the names artists know them by from other tools.
 SamplerName = Literal["DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM"]
 AxisName = Literal["unet_scale", "text_encoder_scale", "guidance_scale", "inference_steps", "seed"]
-MOST_RESULTS = 64
+MAX_RESULTS = 64
 
 
 class MaskRef(Model):
@@ -89,7 +89,7 @@ class Axis(Model):
             try:
                 admitted.validate_python(value)
             except ValidationError as error:
-                said = complaint(error.errors()[0])
+                said = validation_message(error.errors()[0])
                 name = self.name.replace("_", " ")
                 raise ValueError(f"{name} {value:g}: it {said}") from None
         return self
@@ -104,8 +104,8 @@ class Explore(Model):
     @model_validator(mode="after")
     def _is_a_grid(self) -> Explore:
         cells = len(self.across.values) * (len(self.down.values) if self.down else 1)
-        if cells > MOST_RESULTS:
-            raise ValueError(f"a grid has at most {MOST_RESULTS} cells, not {cells}")
+        if cells > MAX_RESULTS:
+            raise ValueError(f"a grid has at most {MAX_RESULTS} cells, not {cells}")
         if self.down is not None and self.down.name == self.across.name:
             raise ValueError("the two sides of a grid must differ in what changes along them")
         return self
@@ -128,7 +128,7 @@ class GenerateRequest(Model):
     prompt: Prompt
     negative_prompt: NegativePrompt = ""
     base_model: ModelId | None = None
-    count: Annotated[int, Field(ge=1, le=MOST_RESULTS), BeforeValidator(integral)] = 1
+    count: Annotated[int, Field(ge=1, le=MAX_RESULTS), BeforeValidator(integral)] = 1
     seed: Seed = 0
     width: Annotated[int, Field(ge=0, le=2048), BeforeValidator(integral)] = 0
     height: Annotated[int, Field(ge=0, le=2048), BeforeValidator(integral)] = 0
@@ -138,7 +138,7 @@ class GenerateRequest(Model):
     unet_scale: AdapterScale = 1.0
     text_encoder_scale: AdapterScale = 1.0
     transparent: bool = False
-    cutout: CutOut = "auto"
+    cutout: CutoutMethod = "auto"
     tiling: bool = False
     init_image: ImageRef | None = None
     strength: Fraction | None = None
@@ -147,7 +147,7 @@ class GenerateRequest(Model):
     regions: Annotated[list[Region], Field(max_length=8)] = []
     pixel_art: PixelArt | None = None
     explore: Explore | None = None
-    poses: Annotated[list[Caption], Field(max_length=MOST_RESULTS)] = []
+    poses: Annotated[list[Caption], Field(max_length=MAX_RESULTS)] = []
     variation_seed: Seed = 0
     variation_strength: Fraction = 0.0
 
@@ -179,8 +179,8 @@ class GenerateRequest(Model):
                 "a grid has one picture a cell; leave count at 1 and poses empty",
             ),
             (
-                self.count * len(self.poses) > MOST_RESULTS,
-                f"poses times count must be at most {MOST_RESULTS}",
+                self.count * len(self.poses) > MAX_RESULTS,
+                f"poses times count must be at most {MAX_RESULTS}",
             ),
             (
                 self.tiling and (is_placed or self.transparent),

@@ -26,7 +26,7 @@ _FORMS: Mapping[str, str] = {
 }
 
 
-def complaint(error: Mapping[str, Any]) -> str:
+def validation_message(error: Mapping[str, Any]) -> str:
     """Say what one of pydantic's error details means, as what follows the field's name."""
     if error["type"] == _PATTERN:
         return _FORMS.get(error["ctx"]["pattern"], "does not have the right form")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelsheet.base_models.catalogue import BaseFiles
+from modelsheet.base_models.catalogue import BaseModelFiles
 from modelsheet.base_models.user_models import read_registry
 from modelsheet.errors import ModelMissing
 
@@ -20,7 +20,7 @@ _INSTALLATION_PLACES = (
 )
 
 
-def find_vocabulary(files: BaseFiles, size: int, data_dir: Path) -> Path:
+def find_vocabulary(files: BaseModelFiles, size: int, data_dir: Path) -> Path:
     """Return a folder with a CLIP tokenizer of `size` tokens for a checkpoint.
 
     Raises ModelMissing with where to get one.
@@ -35,7 +35,7 @@ def find_vocabulary(files: BaseFiles, size: int, data_dir: Path) -> Path:
     )
 
 
-def _candidates(files: BaseFiles, data_dir: Path) -> Iterator[Path]:
+def _candidates(files: BaseModelFiles, data_dir: Path) -> Iterator[Path]:
     """The model's own first, then those of other models here, then those of other programs."""
     registry = read_registry(data_dir)
     homes = [files.configs, files.path.parent, *sorted((data_dir / "models").glob("*"))]

@@ -11,7 +11,7 @@ from modelsheet.api.types import Family
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.files.safetensors_file import read_header
 
-INDEX = "model_index.json"  # what every folder in Stable Diffusion's layout begins with
+MODEL_INDEX = "model_index.json"  # what every folder in Stable Diffusion's layout begins with
 _PARTS = {
     "unet": "UNet",
     "vae": "autoencoder (VAE)",
@@ -72,7 +72,7 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def changed_ns(path: Path) -> int:
+def modified_ns(path: Path) -> int:
     """When a file, or any file in a folder, was last changed, in Unix nanoseconds."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return max((file.stat().st_mtime_ns for file in files), default=0)
@@ -80,16 +80,16 @@ def changed_ns(path: Path) -> int:
 
 def _index(folder: Path) -> dict[str, Any]:
     try:
-        index = json.loads((folder / INDEX).read_text("utf-8"))
+        index = json.loads((folder / MODEL_INDEX).read_text("utf-8"))
     except FileNotFoundError:
         raise ModelMissing(
-            f"{folder} is no model in diffusers' layout: it has no {INDEX}. Name the folder that "
-            "holds unet, vae, text_encoder and tokenizer."
+            f"{folder} is no model in diffusers' layout: it has no {MODEL_INDEX}. Name the folder "
+            "that holds unet, vae, text_encoder and tokenizer."
         ) from None
     except (OSError, ValueError):
-        raise ModelMissing(f"{folder / INDEX} cannot be read. Get the model again.") from None
+        raise ModelMissing(f"{folder / MODEL_INDEX} cannot be read. Get the model again.") from None
     if not isinstance(index, dict):
-        raise ModelMissing(f"{folder / INDEX} is damaged. Get the model again.")
+        raise ModelMissing(f"{folder / MODEL_INDEX} is damaged. Get the model again.")
     return index
 
 
@@ -157,7 +157,7 @@ def _check_scheduler(file: Path) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def _fault_of_file(file: Path, changed_ns: int, size: int) -> str:
+def _fault_of_file(file: Path, modified_ns: int, size: int) -> str:
     """Read a header once for each state of the file: models are listed often."""
     try:
         read_header(file)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelsheet.api.models import Downloadable
-from modelsheet.base_models.diffusers_folder import INDEX
+from modelsheet.base_models.diffusers_folder import MODEL_INDEX
 
 _SETTINGS = ("*/config.json", "scheduler/*.json", "tokenizer/*", "tokenizer_2/*")
 # Half precision is half the download, and no less than what a graphics card computes in.
@@ -19,7 +19,7 @@ _TEXT = ("text_encoder/model.fp16.safetensors", "text_encoder_2/model.fp16.safet
 
 
 @dataclass(frozen=True)
-class Download:
+class DownloadSource:
     """`files` are patterns; `size_bytes` is about what they come to; `mark` is there when whole."""
 
     repo: str
@@ -38,26 +38,26 @@ class Download:
         return data_dir / "models" / f".partial-{self.folder}"
 
 
-DOWNLOADS: Mapping[Downloadable, Download] = {
-    "sd15": Download(
+DOWNLOAD_SOURCES: Mapping[Downloadable, DownloadSource] = {
+    "sd15": DownloadSource(
         repo="stable-diffusion-v1-5/stable-diffusion-v1-5",
         revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         licence="CreativeML Open RAIL-M",
         folder="sd15",
-        files=(INDEX, *_SETTINGS, *_WEIGHTS, *_TEXT),
+        files=(MODEL_INDEX, *_SETTINGS, *_WEIGHTS, *_TEXT),
         size_bytes=2_140_000_000,
-        mark=INDEX,
+        mark=MODEL_INDEX,
     ),
-    "sdxl": Download(
+    "sdxl": DownloadSource(
         repo="stabilityai/stable-diffusion-xl-base-1.0",
         revision="462165984030d82259a11f4367a4eed129e94a7b",
         licence="CreativeML Open RAIL++-M",
         folder="sdxl",
-        files=(INDEX, *_SETTINGS, *_WEIGHTS, *_TEXT),
+        files=(MODEL_INDEX, *_SETTINGS, *_WEIGHTS, *_TEXT),
         size_bytes=6_940_000_000,
-        mark=INDEX,
+        mark=MODEL_INDEX,
     ),
-    "clip": Download(
+    "clip": DownloadSource(
         repo="openai/clip-vit-large-patch14",
         revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
         licence="MIT (openai/CLIP)",
@@ -66,7 +66,7 @@ DOWNLOADS: Mapping[Downloadable, Download] = {
         size_bytes=1_720_000_000,
         mark="config.json",
     ),
-    "matting": Download(
+    "matting": DownloadSource(
         repo="onnx-community/BiRefNet_lite-ONNX",
         revision="de15b22ba131738a16dff04aab8bdf8dc32e3ac1",
         licence="MIT (ZhengPeng7/BiRefNet)",

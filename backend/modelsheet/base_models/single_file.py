@@ -13,7 +13,7 @@ from typing import Literal
 
 from modelsheet.api.types import Family
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.safetensors_file import Header, TensorEntry, read_header
+from modelsheet.files.safetensors_file import SafetensorsHeader, TensorInfo, read_header
 
 PredictionType = Literal["", "v_prediction"]  # a file says nothing, or that
 UNET_PREFIX = "model.diffusion_model."
@@ -33,7 +33,7 @@ _V_PREDICTION = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULT
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointInfo:
     """What a file holds; `licence` "" where it does not say."""
 
     family: Family
@@ -42,7 +42,7 @@ class Checkpoint:
     licence: str
 
 
-def inspect(path: Path) -> Checkpoint:
+def inspect_checkpoint(path: Path) -> CheckpointInfo:
     """Tell family and kind of a checkpoint.
 
     Raises UnsafeModel: a pickle, damaged, or no whole SD 1.5 or SDXL model.
@@ -63,7 +63,7 @@ def inspect(path: Path) -> Checkpoint:
 
 
 @functools.lru_cache(maxsize=1024)
-def _inspected(path: Path, changed_ns: int, size: int) -> Checkpoint | str:
+def _inspected(path: Path, changed_ns: int, size: int) -> CheckpointInfo | str:
     """Read a header once for each state of the file; a fault is its sentence."""
     try:
         header = read_header(path)
@@ -74,7 +74,7 @@ def _inspected(path: Path, changed_ns: int, size: int) -> Checkpoint | str:
         return f"{path.name} {fault}"
     said = header.metadata.get("modelspec.prediction_type", "")
     has_v = "v_pred" in header.entries or said.lower().startswith("v") or _says_v(path)
-    return Checkpoint(
+    return CheckpointInfo(
         family=_family(header.entries),
         prediction_type="v_prediction" if has_v else "",
         has_zero_snr="ztsnr" in header.entries,
@@ -82,7 +82,7 @@ def _inspected(path: Path, changed_ns: int, size: int) -> Checkpoint | str:
     )
 
 
-def _fault(header: Header) -> str:
+def _fault(header: SafetensorsHeader) -> str:
     entries = header.entries
     if _FIRST not in entries:
         if any("lora_" in key for key in entries):
@@ -108,11 +108,11 @@ def _fault(header: Header) -> str:
     return ""
 
 
-def _family(entries: Mapping[str, TensorEntry]) -> Family:
+def _family(entries: Mapping[str, TensorInfo]) -> Family:
     return "sdxl" if _SIZES in entries else "sd15"
 
 
-def _holds(entries: Mapping[str, TensorEntry], prefix: str) -> bool:
+def _holds(entries: Mapping[str, TensorInfo], prefix: str) -> bool:
     return any(key.startswith(prefix) for key in entries)
 
 

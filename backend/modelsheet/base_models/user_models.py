@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from modelsheet.api.types import Model
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 
-REGISTRY = "models.json"
+REGISTRY_NAME = "models.json"
 # Where ComfyUI, A1111 with Forge, and a plain folder of models keep their checkpoints.
 _SHELVES = ("models/checkpoints", "models/Stable-diffusion", "checkpoints", ".")
 
 
-class AddedModel(Model):
+class UserModel(Model):
     """One folder or file; `config` is a folder of config files for a checkpoint of another build,
     an empty `prediction_type` is the file's own.
     """
@@ -38,27 +38,28 @@ class Installation(Model):
     path: str
 
 
-class Registry(Model):
+class UserModelRegistry(Model):
     """All that was named, in order."""
 
     schema_version: int = 1
-    models: list[AddedModel] = []
+    models: list[UserModel] = []
     installations: list[Installation] = []
 
 
-def read_registry(data_dir: Path) -> Registry:
+def read_registry(data_dir: Path) -> UserModelRegistry:
     """Raises ModelsheetError: the file is damaged."""
     try:
-        return Registry.model_validate_json((data_dir / REGISTRY).read_bytes())
+        return UserModelRegistry.model_validate_json((data_dir / REGISTRY_NAME).read_bytes())
     except FileNotFoundError:
-        return Registry()
+        return UserModelRegistry()
     except ValidationError:
         raise ModelsheetError(
-            f"{data_dir / REGISTRY} is damaged. Mend it, or delete it and add your models again."
+            f"{data_dir / REGISTRY_NAME} is damaged. Mend it, or delete it and add your "
+            "models again."
         ) from None
 
 
-def add_model(data_dir: Path, model: AddedModel, taken: Sequence[str]) -> None:
+def add_model(data_dir: Path, model: UserModel, taken: Sequence[str]) -> None:
     """Raises Conflict: another model has that name."""
     _require_free(model.id, taken)
     registry = read_registry(data_dir)
@@ -78,7 +79,7 @@ def add_installation(data_dir: Path, installation: Installation) -> None:
     _write(data_dir, registry.model_copy(update={"installations": installations}))
 
 
-def forget(data_dir: Path, name: str) -> None:
+def remove_model(data_dir: Path, name: str) -> None:
     """Take a model or an installation off the list; its files stay. Raises NotFound."""
     registry = read_registry(data_dir)
     models = [each for each in registry.models if each.id != name]
@@ -110,7 +111,7 @@ def checkpoints_of(installation: Installation) -> dict[str, Path]:
     return {}
 
 
-def name_for(path: Path) -> str:
+def default_name(path: Path) -> str:
     """Make an id of a file's or folder's name."""
     return (
         re.sub(r"[^\w.-]+", "-", path.stem if path.is_file() else path.name).strip("-") or "model"
@@ -122,8 +123,8 @@ def _require_free(name: str, taken: Sequence[str]) -> None:
         raise Conflict(f"There is {name!r} already. Give another name with --name.")
 
 
-def _write(data_dir: Path, registry: Registry) -> None:
+def _write(data_dir: Path, registry: UserModelRegistry) -> None:
     data_dir.mkdir(parents=True, exist_ok=True)
-    temporary = data_dir / f".{REGISTRY}.tmp"
+    temporary = data_dir / f".{REGISTRY_NAME}.tmp"
     temporary.write_text(registry.model_dump_json(indent=1), encoding="utf-8")
-    os.replace(temporary, data_dir / REGISTRY)
+    os.replace(temporary, data_dir / REGISTRY_NAME)

@@ -20,7 +20,7 @@ from modelsheet.api.admin import (
 )
 from modelsheet.api.jobs import JobView, MoveRequest, QueueRequest, QueueState, QueueView
 from modelsheet.api.system import Empty
-from modelsheet.cli.commands import service_of
+from modelsheet.cli.commands import connect
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.settings import Settings
@@ -39,7 +39,7 @@ _SAID: dict[QueueState, str] = {
 
 
 def jobs(arguments: argparse.Namespace, say: Say) -> int:
-    with service_of(arguments) as client:
+    with connect(arguments) as client:
         if arguments.action == "list":
             (_show_studio if arguments.all else _list_jobs)(client, say)
         elif arguments.action == "stats":
@@ -123,7 +123,7 @@ def _job_id(given: str) -> str:
 
 
 def token(arguments: argparse.Namespace, say: Say) -> int:
-    with service_of(arguments) as client:
+    with connect(arguments) as client:
         if arguments.action == "list":
             _list_tokens(client, say)
         elif not arguments.name:
@@ -163,10 +163,12 @@ def bundle(arguments: argparse.Namespace, say: Say) -> int:
     target: Path = arguments.file
     if target.exists():
         raise InvalidRequest(f"{target} is there already; name another file.")
-    contents = diagnostics.collect(Settings.from_environment(os.environ), environment=os.environ)
+    contents = diagnostics.collect_bundle(
+        Settings.from_environment(os.environ), environment=os.environ
+    )
     say(f"{target} will hold, and nobody is sent it:")
     for name, text in contents.items():
         say(f"  {name:22} {len(text.encode()):>8} bytes")
-    diagnostics.write(target, contents)
+    diagnostics.write_bundle(target, contents)
     say("Without tokens, prompts, names or pictures. Look into it before you give it to somebody.")
     return 0

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.api.subjects import SubjectView
-from modelsheet.cli.progress import carry_out
+from modelsheet.cli.progress import run_job
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.workflows import LearnWish, Picture
+from modelsheet.client.workflows import LearnWish, ReferenceImage
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, NotFound
 from modelsheet.krita_setup import install
 from modelsheet.settings import Settings
@@ -42,8 +42,8 @@ def serve(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def learn(arguments: argparse.Namespace, say: Say) -> int:
-    pictures = workflows.read_pictures(arguments.files)
-    with service_of(arguments) as client:
+    pictures = workflows.read_references(arguments.files)
+    with connect(arguments) as client:
         noun = arguments.class_noun or _guess(client, pictures, arguments.base, say)
         wish = LearnWish(
             name=arguments.name,
@@ -54,10 +54,10 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
             seed=arguments.seed,
             overrides=_overrides(arguments.overrides),
         )
-        subject = workflows.learn(client, pictures, wish, carry_out)
+        subject = workflows.learn(client, pictures, wish, run_job)
     handle = handle_of(subject.name)
     say(f"Learnt @{handle}, “{subject.identifier} {subject.class_noun}”, from {len(pictures)}.")
-    say(f"In {subject.training_steps} steps: {figures(subject)}.")
+    say(f"In {subject.training_steps} steps: {likeness_summary(subject)}.")
     for warning in [*subject.warnings, *_findings(subject)]:
         say(f"Note: {warning}")
     say(f'Paint it with: modelsheet generate "@{handle} …"')
@@ -82,8 +82,10 @@ def _findings(subject: SubjectView) -> Sequence[str]:
     return subject.report.findings if subject.report else ()
 
 
-def _guess(client: BackendClient, pictures: Sequence[Picture], base_model: str, say: Say) -> str:
-    guesses = workflows.guess_class_nouns(client, pictures, base_model, carry_out)
+def _guess(
+    client: BackendClient, pictures: Sequence[ReferenceImage], base_model: str, say: Say
+) -> str:
+    guesses = workflows.guess_class_nouns(client, pictures, base_model, run_job)
     if not guesses:
         raise InvalidClassNoun("Say what it is with --class-noun, for example: human woman.")
     offered = ", ".join(f"{guess.noun} ({guess.probability:.0%})" for guess in guesses)
@@ -92,14 +94,14 @@ def _guess(client: BackendClient, pictures: Sequence[Picture], base_model: str, 
 
 
 def subjects(arguments: argparse.Namespace, say: Say) -> int:
-    with service_of(arguments) as client:
+    with connect(arguments) as client:
         known = client.subjects()
         if arguments.action == "list":
             _list_subjects(known, say)
         elif arguments.action == "show":
-            _show_subject(named(known, arguments.name), say)
+            _show_subject(find_subject(known, arguments.name), say)
         else:
-            subject = named(known, arguments.name)
+            subject = find_subject(known, arguments.name)
             client.delete_subject(subject.id)
             say(f"{subject.name} is in the trash of the service's data folder.")
     return 0
@@ -120,13 +122,13 @@ def _show_subject(subject: SubjectView, say: Say) -> None:
     say(f"id          {subject.id}")
     say(f"prompt      {subject.identifier} {subject.class_noun}")
     say(f"base model  {subject.base_model}")
-    say(f"learnt      {subject.training_steps} steps, {figures(subject)}")
+    say(f"learnt      {subject.training_steps} steps, {likeness_summary(subject)}")
     say(f"from        {references}")
     for warning in [*subject.warnings, *_findings(subject)]:
         say(f"note        {warning}")
 
 
-def figures(subject: SubjectView) -> str:
+def likeness_summary(subject: SubjectView) -> str:
     """What was measured, before learning and of the step that was kept."""
     report = subject.report
     probes = (report.best, report.final) if report else ()
@@ -142,7 +144,7 @@ def figures(subject: SubjectView) -> str:
     )
 
 
-def named(known: Sequence[SubjectView], name: str) -> SubjectView:
+def find_subject(known: Sequence[SubjectView], name: str) -> SubjectView:
     """Find the newest subject of this name, identifier or id. Raises InvalidRequest, NotFound."""
     wanted = name.removeprefix("@")
     names = ", ".join(f"@{handle_of(subject.name)}" for subject in known) or "none"
@@ -159,8 +161,8 @@ def named(known: Sequence[SubjectView], name: str) -> SubjectView:
 def doctor(arguments: argparse.Namespace, say: Say) -> int:
     from modelsheet.diagnostics import doctor as checkup
 
-    report = checkup.examine(Settings.from_environment(os.environ), environment=os.environ)
-    say(report.model_dump_json(indent=2) if arguments.json else checkup.as_text(report))
+    report = checkup.run_checks(Settings.from_environment(os.environ), environment=os.environ)
+    say(report.model_dump_json(indent=2) if arguments.json else checkup.format_report(report))
     return 0 if report.healthy else 1
 
 
@@ -169,7 +171,7 @@ def demo(arguments: argparse.Namespace, say: Say) -> int:
 
     # The demo's service shall not outlive it, however it ends.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    run_demo(arguments.out, environment=os.environ, carry_out=carry_out, say=say)
+    run_demo(arguments.out, environment=os.environ, carry_out=run_job, say=say)
     return 0
 
 
@@ -192,7 +194,7 @@ def krita(arguments: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def service_of(arguments: argparse.Namespace) -> BackendClient:
+def connect(arguments: argparse.Namespace) -> BackendClient:
     """Use the service that was named, or this machine's, which is started if need be."""
     if not arguments.server:
         environment = os.environ

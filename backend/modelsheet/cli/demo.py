@@ -9,9 +9,9 @@ from pathlib import Path
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.workflows import CarryOut, LearnWish, Painting, Picture
+from modelsheet.client.workflows import LearnWish, Painting, ReferenceImage, RunJob
 from modelsheet.errors import NotFound
-from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.rgba import is_empty
 from modelsheet.settings import Settings
@@ -36,9 +36,9 @@ def run_demo(
     out_dir: Path,
     *,
     environment: Mapping[str, str],
-    carry_out: CarryOut,
+    carry_out: RunJob,
     say: Callable[[str], None],
-    command: Sequence[str] = launcher.SERVE,
+    command: Sequence[str] = launcher.SERVE_COMMAND,
 ) -> None:
     """Learn and paint through the HTTP API, with a data folder of its own below `out_dir`.
 
@@ -48,7 +48,7 @@ def run_demo(
     out_dir.mkdir(parents=True, exist_ok=True)
     environment = {**environment, "MODELSHEET_HOME": str(out_dir / "home")}
     settings = Settings.from_environment(environment)
-    pictures = workflows.read_pictures([sample_path()])
+    pictures = workflows.read_references([sample_path()])
     say(f"Starting the service; its subjects and log lie in {out_dir / 'home'}.")
     with launcher.running_service(settings, environment=environment, command=command) as client:
         _learn(client, pictures, carry_out, say)
@@ -71,8 +71,8 @@ def sample_path() -> Path:
 
 def _learn(
     client: BackendClient,
-    pictures: Sequence[Picture],
-    carry_out: CarryOut,
+    pictures: Sequence[ReferenceImage],
+    carry_out: RunJob,
     say: Callable[[str], None],
 ) -> None:
     say(f"Learning @{HERO.name} from the {len(pictures)} layers of {sample_path().name}:")
@@ -90,7 +90,7 @@ def _learn(
 
 
 def _paint(
-    client: BackendClient, carry_out: CarryOut, say: Callable[[str], None]
+    client: BackendClient, carry_out: RunJob, say: Callable[[str], None]
 ) -> dict[str, list[Painting]]:
     """Paint each detail; a picture on a floor keeps it, the others are cut out."""
     say(f"Painting {len(DETAILS)} prompts × {_SEEDS_EACH} seeds.")
@@ -107,15 +107,15 @@ def _paint(
 
 
 def _write_results(
-    out_dir: Path, pictures: Sequence[Picture], paintings: Mapping[str, Sequence[Painting]]
+    out_dir: Path, pictures: Sequence[ReferenceImage], paintings: Mapping[str, Sequence[Painting]]
 ) -> None:
     nodes, size = lay_out(pictures, paintings)
     write_document(out_dir / "hero-generated.ora", nodes, size)
-    draw_sheet(sections(pictures, paintings)).save(out_dir / "hero.png")
+    draw_contact_sheet(sections(pictures, paintings)).save(out_dir / "hero.png")
 
 
 def sections(
-    pictures: Sequence[Picture], paintings: Mapping[str, Sequence[Painting]]
+    pictures: Sequence[ReferenceImage], paintings: Mapping[str, Sequence[Painting]]
 ) -> list[Section]:
     """Put the references on the left and the results on the right."""
     learnt_from = [Cell(picture.image, picture.name) for picture in pictures]
@@ -131,7 +131,7 @@ def sections(
 
 
 def lay_out(
-    pictures: Sequence[Picture], paintings: Mapping[str, Sequence[Painting]]
+    pictures: Sequence[ReferenceImage], paintings: Mapping[str, Sequence[Painting]]
 ) -> tuple[list[Layer | Group], tuple[int, int]]:
     """Make a document of it all, a row of layers for the references and one for each prompt."""
     references = [(picture.name, picture.image) for picture in pictures]

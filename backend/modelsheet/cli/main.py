@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
-from modelsheet.api.validation_messages import complaint
+from modelsheet.api.validation_messages import validation_message
 from modelsheet.cli import admin, commands, models, paint, subjects
 from modelsheet.errors import Cancelled, ModelsheetError
 from modelsheet.subjects.lora_exchange import ExportFormat
@@ -61,7 +61,7 @@ def _delegate(target: str, arguments: list[str]) -> int:
 def _first_of(error: ValidationError) -> str:
     """Say what is wrong with the request's first wrong field, by the name of its option."""
     first = error.errors()[0]
-    said = complaint(first)
+    said = validation_message(first)
     for name, option in _OPTIONS.items():
         said = said.replace(f"an {name}", option).replace(f"the {name}", option)
     field = " ".join(_OPTIONS.get(str(part), str(part).replace("_", " ")) for part in first["loc"])
@@ -81,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     choices = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (_add_serve, _add_learn):
         add(choices)
-    paint.add_painting_commands(choices, _add_server)
+    paint.add_generate_commands(choices, _add_server)
     for add in (_add_subjects, _add_models, _add_jobs, _add_token):
         add(choices)
     for add in (_add_doctor, _add_bundle, _add_demo, _add_krita):

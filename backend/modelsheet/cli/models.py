@@ -14,9 +14,9 @@ from modelsheet.api.models import (
     ModelView,
 )
 from modelsheet.api.system import Empty
-from modelsheet.base_models.download_sources import DOWNLOADS
-from modelsheet.cli.commands import Say, service_of
-from modelsheet.cli.progress import carry_out
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
+from modelsheet.cli.commands import Say, connect
+from modelsheet.cli.progress import run_job
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 
@@ -25,7 +25,7 @@ ACTIONS = ("list", "add", "download", "remove")
 
 def models(arguments: argparse.Namespace, say: Say) -> int:
     act = {"list": _list, "add": _add, "download": _download, "remove": _remove}
-    with service_of(arguments) as client:
+    with connect(arguments) as client:
         act[arguments.action](client, arguments, say)
     return 0
 
@@ -62,12 +62,12 @@ def _whole(path: str, arguments: argparse.Namespace) -> str:
 
 
 def _download(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:
-    wanted = next((known for known in DOWNLOADS if known == arguments.target), None)
+    wanted = next((known for known in DOWNLOAD_SOURCES if known == arguments.target), None)
     if wanted is None:
-        raise InvalidRequest(f"Say what to download: {', '.join(DOWNLOADS)}.")
-    source = DOWNLOADS[wanted]
+        raise InvalidRequest(f"Say what to download: {', '.join(DOWNLOAD_SOURCES)}.")
+    source = DOWNLOAD_SOURCES[wanted]
     say(f"{source.repo}: about {source.size_bytes / 1e9:.1f} GB. Licence: {source.licence}.")
-    result = carry_out(client, DownloadRequest(model=wanted), f"Downloading {wanted}")
+    result = run_job(client, DownloadRequest(model=wanted), f"Downloading {wanted}")
     assert isinstance(result, DownloadResult)
     say(f"{wanted} is here: {result.size_bytes / 1e9:.2f} GB.")
 

@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from modelsheet.api.generate import Axis, AxisName, Explore, GenerateRequest
-from modelsheet.cli.commands import Say, service_of
-from modelsheet.cli.paint_options import add_painting, add_places, painting_fields, place_fields
-from modelsheet.cli.progress import carry_out
+from modelsheet.cli.commands import Say, connect
+from modelsheet.cli.paint_options import (
+    add_generation_options,
+    add_inpainting_options,
+    generation_fields,
+    inpainting_fields,
+)
+from modelsheet.cli.progress import run_job
 from modelsheet.client import workflows
 from modelsheet.client.workflows import Outcome, Painting
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.png_metadata import read_parameters, save_png
-from modelsheet.imaging.rgba import read_picture
+from modelsheet.imaging.rgba import read_image
 from modelsheet.imaging.sprite_atlas import ATLAS_FORMATS, make_atlas
 
 _LONGEST_STEM = 60
@@ -37,7 +42,7 @@ _GRIDS: dict[str, tuple[tuple[AxisName, Sequence[float]], ...]] = {
 }
 
 
-def add_painting_commands(
+def add_generate_commands(
     choices: _Choices, add_server: Callable[[argparse.ArgumentParser], None]
 ) -> None:
     """`add_server` adds the options that say which service is asked."""
@@ -47,8 +52,8 @@ def add_painting_commands(
 
 def _add_generate(choices: _Choices) -> argparse.ArgumentParser:
     parser = choices.add_parser("generate", help="paint pictures from a prompt")
-    add_painting(parser)
-    add_places(parser)
+    add_generation_options(parser)
+    add_inpainting_options(parser)
     parser.add_argument("--count", type=int, default=1)
     parser.set_defaults(run=generate)
     return parser
@@ -57,7 +62,7 @@ def _add_generate(choices: _Choices) -> argparse.ArgumentParser:
 def _add_explore(choices: _Choices) -> argparse.ArgumentParser:
     parser = choices.add_parser("explore", help="paint a grid at one seed: pick what you like")
     parser.add_argument("what", choices=tuple(_GRIDS), help="what changes along the sides")
-    add_painting(parser)
+    add_generation_options(parser)
     for side in ("down", "across"):
         parser.add_argument(f"--{side}", type=float, nargs="+", metavar="VALUE")
     parser.set_defaults(run=explore)
@@ -66,7 +71,7 @@ def _add_explore(choices: _Choices) -> argparse.ArgumentParser:
 
 def _add_sheet(choices: _Choices) -> argparse.ArgumentParser:
     parser = choices.add_parser("sheet", help="paint poses on one baseline, with an atlas")
-    add_painting(parser)
+    add_generation_options(parser)
     parser.add_argument("poses", nargs="+", metavar="POSE", help='for example "holding sword"')
     parser.add_argument("--count", type=int, default=1, help="frames for each pose")
     parser.add_argument("--atlas", choices=ATLAS_FORMATS, default="aseprite")
@@ -88,21 +93,21 @@ def _add_again(choices: _Choices) -> argparse.ArgumentParser:
 
 
 def generate(arguments: argparse.Namespace, say: Say) -> int:
-    fields = painting_fields(arguments) | {"count": arguments.count}
+    fields = generation_fields(arguments) | {"count": arguments.count}
     GenerateRequest(**fields)  # says what is wrong before a service is started
     folder = _writable(arguments.out)
-    with service_of(arguments) as client:
-        request = GenerateRequest(**fields, **place_fields(arguments, client))
-        outcome = workflows.paint(client, request, carry_out)
+    with connect(arguments) as client:
+        request = GenerateRequest(**fields, **inpainting_fields(arguments, client))
+        outcome = workflows.paint(client, request, run_job)
     _save(outcome, folder, _stem(request.prompt), say)
     return 0
 
 
 def explore(arguments: argparse.Namespace, say: Say) -> int:
-    request = GenerateRequest(**painting_fields(arguments), explore=_grid(arguments))
+    request = GenerateRequest(**generation_fields(arguments), explore=_grid(arguments))
     folder = _writable(arguments.out)
-    with service_of(arguments) as client:
-        outcome = workflows.paint(client, request, carry_out)
+    with connect(arguments) as client:
+        outcome = workflows.paint(client, request, run_job)
     stem = f"{_stem(request.prompt)}-{arguments.what}"
     assert outcome.sheet is not None, "a grid comes with its picture"
     _save(outcome, folder, stem, say)
@@ -119,11 +124,11 @@ def _grid(arguments: argparse.Namespace) -> Explore:
 
 
 def sheet(arguments: argparse.Namespace, say: Say) -> int:
-    fields = painting_fields(arguments) | {"transparent": True}
+    fields = generation_fields(arguments) | {"transparent": True}
     request = GenerateRequest(**fields, poses=arguments.poses, count=arguments.count)
     folder = _writable(arguments.out)
-    with service_of(arguments) as client:
-        outcome = workflows.paint(client, request, carry_out)
+    with connect(arguments) as client:
+        outcome = workflows.paint(client, request, run_job)
     for line in write_sheet(outcome, folder, _stem(request.prompt), arguments):
         say(line)
     return 0
@@ -176,13 +181,13 @@ def again(arguments: argparse.Namespace, say: Say) -> int:
     if arguments.vary is not None:
         changes |= {"variation_strength": arguments.vary, "variation_seed": recipe.request.seed + 1}
     folder = _writable(arguments.out)
-    with service_of(arguments) as client:
+    with connect(arguments) as client:
         if arguments.strength is not None:
-            picture = client.upload(read_picture(arguments.file))
+            picture = client.upload(read_image(arguments.file))
             changes |= {"init_image": picture, "strength": arguments.strength, "mask": None}
             changes |= {"width": 0, "height": 0, "patch": False}
         fields = {name: getattr(recipe.request, name) for name in GenerateRequest.model_fields}
-        outcome = workflows.paint(client, GenerateRequest(**fields | changes), carry_out)
+        outcome = workflows.paint(client, GenerateRequest(**fields | changes), run_job)
     _save(outcome, folder, _stem(recipe.request.prompt), say)
     return 0
 

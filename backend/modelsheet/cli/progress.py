@@ -16,7 +16,7 @@ _LIVE_INTERVAL_S = 0.2
 _LOG_INTERVAL_S = 10.0  # into a file or a pipe each refresh is a line of its own
 
 
-def carry_out(client: BackendClient, request: JobRequest, title: str) -> JobResult:
+def run_job(client: BackendClient, request: JobRequest, title: str) -> JobResult:
     """Have the job done, show its progress, and give its result.
 
     Raises the job's own error, and Cancelled after Ctrl-C.

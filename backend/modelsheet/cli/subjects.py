@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelsheet.api.subjects import ImportRequest, RenameRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.cli import commands
-from modelsheet.cli.commands import Say, service_of
+from modelsheet.cli.commands import Say, connect
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
 from modelsheet.files.safetensors_file import parse_header
@@ -30,8 +30,8 @@ def subjects(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def _export(arguments: argparse.Namespace, say: Say) -> int:
-    with service_of(arguments) as client:
-        subject = commands.named(client.subjects(), arguments.name)
+    with connect(arguments) as client:
+        subject = commands.find_subject(client.subjects(), arguments.name)
         is_whole = arguments.format == WHOLE
         content = (
             client.parcel(subject.id) if is_whole else client.adapter(subject.id, arguments.format)
@@ -53,8 +53,8 @@ def _export(arguments: argparse.Namespace, say: Say) -> int:
 def _rename(arguments: argparse.Namespace, say: Say) -> int:
     if not arguments.called:
         raise InvalidRequest("Say its new name: modelsheet subjects rename SUBJECT --name NAME")
-    with service_of(arguments) as client:
-        subject = commands.named(client.subjects(), arguments.name)
+    with connect(arguments) as client:
+        subject = commands.find_subject(client.subjects(), arguments.name)
         request = RenameRequest(name=arguments.called)
         renamed = client.call("PATCH", f"/v1/subjects/{subject.id}", SubjectView, request)
     say(f"@{handle_of(subject.name)} is now @{handle_of(renamed.name)}.")
@@ -84,7 +84,7 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
     if not arguments.class_noun:
         raise InvalidClassNoun("Say what it shows with --class-noun, for example: human woman.")
     content = _read(file)
-    with service_of(arguments) as client:
+    with connect(arguments) as client:
         subject = _sent(client, content, file, arguments)
     say(f"Imported @{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”.")
     for warning in subject.warnings:
@@ -95,7 +95,7 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
 
 def _bring_in(file: Path, arguments: argparse.Namespace, say: Say) -> int:
     content = _read(file)
-    with service_of(arguments) as client:
+    with connect(arguments) as client:
         request = SubjectArchiveRequest(parts=_send(client, content))
         subject = client.call("POST", "/v1/parcels", SubjectView, request)
     say(f"@{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”, is here.")

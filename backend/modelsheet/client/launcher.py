@@ -13,14 +13,14 @@ from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
 from modelsheet.settings import Settings
 
-SERVE = (sys.executable, "-m", "modelsheet", "serve")
+SERVE_COMMAND = (sys.executable, "-m", "modelsheet", "serve")
 _START_TIMEOUT_S = 180.0
 _LOOK_EVERY_S = 0.05
 _END_TIMEOUT_S = 30.0
 _LAST_WORDS = 600  # characters of a failed service's output worth showing
 
 
-def find(settings: Settings) -> BackendClient | None:
+def find_service(settings: Settings) -> BackendClient | None:
     """Return a client of the running service; None when none runs or it does not answer."""
     connection = read_connection(settings)
     if connection is None:
@@ -40,13 +40,13 @@ def connect(
     *,
     environment: Mapping[str, str],
     start: bool = True,
-    command: Sequence[str] = SERVE,
+    command: Sequence[str] = SERVE_COMMAND,
 ) -> BackendClient:
     """Return a client of the running service; a started one goes on when this program ends.
 
     `environment` is the new process's. Raises BackendUnreachable with the reason.
     """
-    found = find(settings)
+    found = find_service(settings)
     if found is not None:
         return found
     if not start:
@@ -61,10 +61,10 @@ def connect(
 
 @contextlib.contextmanager
 def running_service(
-    settings: Settings, *, environment: Mapping[str, str], command: Sequence[str] = SERVE
+    settings: Settings, *, environment: Mapping[str, str], command: Sequence[str] = SERVE_COMMAND
 ) -> Iterator[BackendClient]:
     """Use a service that ends with the block, or one that was running before and goes on."""
-    found = find(settings)
+    found = find_service(settings)
     if found is not None:
         with found:
             yield found
@@ -103,7 +103,7 @@ def _wait_until_ready(settings: Settings, process: subprocess.Popen[bytes]) -> B
     while time.monotonic() < deadline:
         # Asked before looking: a second service ends at once because the first one is there.
         has_ended = process.poll() is not None
-        found = find(settings)
+        found = find_service(settings)
         if found is not None:
             return found
         if has_ended:

@@ -15,16 +15,16 @@ from modelsheet.api.learn import LearnRequest, LearnResult, PresetName, Training
 from modelsheet.api.subjects import SubjectView
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidImages
-from modelsheet.imaging.openraster import on_canvas, read_document, read_layers
-from modelsheet.imaging.rgba import is_empty, read_picture
+from modelsheet.imaging.openraster import read_document, read_layers, render_layer
+from modelsheet.imaging.rgba import is_empty, read_image
 
-CarryOut = Callable[[BackendClient, JobRequest, str], JobResult]
+RunJob = Callable[[BackendClient, JobRequest, str], JobResult]
 _DOCUMENT = ".ora"
 _KRITA_DOCUMENT = ".kra"
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReferenceImage:
     """One reference; its name says what it shows beyond the subject itself."""
 
     name: str
@@ -52,7 +52,7 @@ class Painting:
     made_by: GeneratedImage
 
 
-def read_pictures(paths: Sequence[Path]) -> list[Picture]:
+def read_references(paths: Sequence[Path]) -> list[ReferenceImage]:
     """Read documents layer by layer, each on its canvas, and other files as one picture each.
 
     Raises InvalidImages, also when a picture is empty.
@@ -66,16 +66,18 @@ def read_pictures(paths: Sequence[Path]) -> list[Picture]:
     return pictures
 
 
-def _read(path: Path) -> list[Picture]:
+def _read(path: Path) -> list[ReferenceImage]:
     """A picture's file name says what it shows, like a layer's: holding_sword.png."""
     if path.suffix.lower() in (_DOCUMENT, _KRITA_DOCUMENT):
         size = read_document(path).size
-        return [Picture(layer.name, on_canvas(layer, size)) for layer in read_layers(path)]
-    return [Picture(path.stem.replace("_", " "), read_picture(path))]
+        return [
+            ReferenceImage(layer.name, render_layer(layer, size)) for layer in read_layers(path)
+        ]
+    return [ReferenceImage(path.stem.replace("_", " "), read_image(path))]
 
 
 def guess_class_nouns(
-    client: BackendClient, pictures: Sequence[Picture], base_model: str, carry_out: CarryOut
+    client: BackendClient, pictures: Sequence[ReferenceImage], base_model: str, carry_out: RunJob
 ) -> list[ClassNounGuess]:
     """Ask what the pictures show, the most probable first. Raises the job's own error."""
     images = [client.upload(picture.image, picture.name) for picture in pictures]
@@ -86,7 +88,7 @@ def guess_class_nouns(
 
 
 def learn(
-    client: BackendClient, pictures: Sequence[Picture], wish: LearnWish, carry_out: CarryOut
+    client: BackendClient, pictures: Sequence[ReferenceImage], wish: LearnWish, carry_out: RunJob
 ) -> SubjectView:
     """Send the pictures, learn the subject and give it. Raises the job's own error."""
     request = LearnRequest(
@@ -114,14 +116,12 @@ class Outcome:
     warnings: list[str]
 
 
-def generate(
-    client: BackendClient, request: GenerateRequest, carry_out: CarryOut
-) -> list[Painting]:
+def generate(client: BackendClient, request: GenerateRequest, carry_out: RunJob) -> list[Painting]:
     """Paint the pictures and fetch them. Raises the job's own error."""
     return paint(client, request, carry_out).paintings
 
 
-def paint(client: BackendClient, request: GenerateRequest, carry_out: CarryOut) -> Outcome:
+def paint(client: BackendClient, request: GenerateRequest, carry_out: RunJob) -> Outcome:
     """Paint the pictures and fetch them, with the sheet and what is to be said. Raises the job's
     own error.
     """

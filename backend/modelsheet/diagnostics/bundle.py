@@ -38,13 +38,13 @@ _AUDITED = re.compile(
 _TOKEN = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{40,}(?![0-9A-Za-z_-])|(?<=Bearer )\S+")
 
 
-def collect(settings: Settings, *, environment: Mapping[str, str]) -> dict[str, str]:
+def collect_bundle(settings: Settings, *, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the files of the bundle by name, already blackened."""
     jobs = _jobs(settings)
-    report = doctor.examine(settings, environment=environment)
+    report = doctor.run_checks(settings, environment=environment)
     contents = {
         "about.json": json.dumps(_about(settings), indent=1),
-        "doctor.txt": doctor.as_text(report),
+        "doctor.txt": doctor.format_report(report),
         "jobs.json": json.dumps([_outline(job) for job in jobs], indent=1),
         "ledger.txt": _ledger(settings.data_dir),
     }
@@ -54,7 +54,7 @@ def collect(settings: Settings, *, environment: Mapping[str, str]) -> dict[str, 
     return {name: _blacken(text, secrets, artists) for name, text in contents.items()}
 
 
-def write(target: Path, contents: Mapping[str, str]) -> None:
+def write_bundle(target: Path, contents: Mapping[str, str]) -> None:
     """Raises InvalidRequest: the file cannot be written."""
     try:
         with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:

@@ -54,7 +54,7 @@ class Finding(Model):
     detail: str
 
 
-class Report(Model):
+class DoctorReport(Model):
     findings: list[Finding]
 
     @property
@@ -62,16 +62,16 @@ class Report(Model):
         return all(finding.state != "missing" for finding in self.findings)
 
 
-def examine(settings: Settings, *, environment: Mapping[str, str]) -> Report:
+def run_checks(settings: Settings, *, environment: Mapping[str, str]) -> DoctorReport:
     """Look at everything that learning, painting and the plugin need."""
     findings = [_python(), *_libraries(), _device(), _memory(), _disk(settings), _sqlite()]
     findings += [_job_list(settings)]
     findings += [*_base_models(settings), _connection_file(settings), _service(settings)]
     findings += [_krita(environment), *_plugin(environment)]
-    return Report(findings=findings)
+    return DoctorReport(findings=findings)
 
 
-def as_text(report: Report) -> str:
+def format_report(report: DoctorReport) -> str:
     """Write the report for a terminal, a line for each finding."""
     width = max(len(finding.name) for finding in report.findings)
     lines = [f"{_MARKS[f.state]} {f.name:{width}}  {f.detail}" for f in report.findings]
@@ -174,7 +174,7 @@ def _service(settings: Settings) -> Finding:
     connection = read_connection(settings)
     if connection is None:
         return _finding("service", False, "not running; it is started when it is needed", "note")
-    client = launcher.find(settings)
+    client = launcher.find_service(settings)
     if client is None:
         detail = f"process {connection.pid} does not answer at {connection.url}; end it"
         return _finding("service", False, detail)
@@ -195,12 +195,12 @@ def _krita(environment: Mapping[str, str]) -> Finding:
 
 
 def _plugin(environment: Mapping[str, str]) -> Iterator[Finding]:
-    for place in install.find_places(None, environment=environment):
+    for place in install.find_installations(None, environment=environment):
         name = "plugin" if place.label == "Krita" else f"plugin ({place.label})"
         yield _finding(name, *_plugin_state(place), "note")
 
 
-def _plugin_state(place: install.KritaPlace) -> tuple[bool, str]:
+def _plugin_state(place: install.KritaInstallation) -> tuple[bool, str]:
     mend = "run: modelsheet krita install"
     if not (place.package / "__init__.py").is_file():
         return False, f"not installed in {place.package.parent}; {mend}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelsheet.api.types import Model
 
-MANIFEST = "MANIFEST.json"
+MANIFEST_NAME = "MANIFEST.json"
 _CHUNK = 1 << 20  # bytes
 
 
@@ -28,7 +28,7 @@ class Manifest(Model):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    return Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
 
 
 def write_manifest(staging: Path) -> None:
@@ -38,14 +38,14 @@ def write_manifest(staging: Path) -> None:
             size=path.stat().st_size, sha256=sha256_of(path)
         )
         for path in files
-        if path.name != MANIFEST
+        if path.name != MANIFEST_NAME
     }
     for path in files:
-        sync(path)
+        fsync(path)
     content = json.dumps(Manifest(files=entries).model_dump(), indent=1)
-    (staging / MANIFEST).write_text(content, encoding="utf-8")
-    sync(staging / MANIFEST)
-    sync(staging)
+    (staging / MANIFEST_NAME).write_text(content, encoding="utf-8")
+    fsync(staging / MANIFEST_NAME)
+    fsync(staging)
 
 
 def sha256_of(path: Path) -> str:
@@ -56,7 +56,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def sync(path: Path) -> None:
+def fsync(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on disk; Windows syncs no folders."""
     if os.name == "nt" and path.is_dir():
         return

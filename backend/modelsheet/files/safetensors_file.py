@@ -31,7 +31,7 @@ _DTYPE_NAMES = {"float16": "F16", "float32": "F32"}
 
 
 @dataclass(frozen=True)
-class TensorEntry:
+class TensorInfo:
     """One tensor; `start` and `end` in bytes from the end of the header."""
 
     dtype: str
@@ -41,11 +41,11 @@ class TensorEntry:
 
 
 @dataclass(frozen=True)
-class Header:
+class SafetensorsHeader:
     """What a file says of itself; `data_start` in bytes from its beginning."""
 
     name: str
-    entries: Mapping[str, TensorEntry]
+    entries: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
     data_start: int
 
@@ -64,7 +64,7 @@ class Header:
         return values.reshape(entry.shape)
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> SafetensorsHeader:
     """Read and check a file's header. Raises UnsafeModel: no safetensors file, or not whole."""
     try:
         size = path.stat().st_size
@@ -78,7 +78,7 @@ def read_header(path: Path) -> Header:
         raise UnsafeModel(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def parse_header(content: bytes, name: str) -> Header:
+def parse_header(content: bytes, name: str) -> SafetensorsHeader:
     """The same for a file that is in memory."""
     beginning = content[:8]
     _check_beginning(beginning, name)
@@ -87,7 +87,9 @@ def parse_header(content: bytes, name: str) -> Header:
     return _parsed(content[8 : 8 + length], len(content), name)
 
 
-def encode(tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+def encode_safetensors(
+    tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
+) -> bytes:
     """Write fp16 and fp32 arrays as a safetensors file; equal input gives equal bytes."""
     header: dict[str, object] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
     blocks, position = [], 0
@@ -126,7 +128,7 @@ def _check_length(length: int, size: int, name: str) -> None:
         raise UnsafeModel(f"{name} is cut off within its first part. Get the whole file again.")
 
 
-def _parsed(header: bytes, size: int, name: str) -> Header:
+def _parsed(header: bytes, size: int, name: str) -> SafetensorsHeader:
     data_start = 8 + len(header)
     try:
         fields = json.loads(header)
@@ -135,10 +137,10 @@ def _parsed(header: bytes, size: int, name: str) -> Header:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UnsafeModel(f"{name} is no safetensors file, or its header is damaged.") from None
     _check_extent(entries, size - data_start, name)
-    return Header(name, entries, metadata, data_start)
+    return SafetensorsHeader(name, entries, metadata, data_start)
 
 
-def _entry(field: dict[str, Any]) -> TensorEntry:
+def _entry(field: dict[str, Any]) -> TensorInfo:
     """Raises ValueError, TypeError, KeyError: no description of a tensor."""
     start, end = field["data_offsets"]
     shape = tuple(field["shape"])
@@ -146,10 +148,10 @@ def _entry(field: dict[str, Any]) -> TensorEntry:
         raise ValueError("offsets and shapes are whole numbers")
     if end - start != math.prod(shape) * _BYTES_OF[field["dtype"]]:
         raise ValueError("the offsets do not fit the shape")
-    return TensorEntry(field["dtype"], shape, start, end)
+    return TensorInfo(field["dtype"], shape, start, end)
 
 
-def _check_extent(entries: Mapping[str, TensorEntry], available: int, name: str) -> None:
+def _check_extent(entries: Mapping[str, TensorInfo], available: int, name: str) -> None:
     """The tensors lie one after the other and end where the file ends."""
     position = 0
     for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.end)):

@@ -8,4 +8,4 @@ import zlib
 
 # What zipfile raises of a damaged file, beside OSError: its own, the decompressors', and
 # RuntimeError for an encrypted entry or (NotImplementedError) a compression it does not know.
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+DAMAGED_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)

@@ -39,7 +39,7 @@ class Section:
     columns: int
 
 
-def draw_sheet(sections: Sequence[Section], *, cell_size: int = 160) -> Image.Image:
+def draw_contact_sheet(sections: Sequence[Section], *, cell_size: int = 160) -> Image.Image:
     """Draw sections side by side, each picture in a card of `cell_size` px. Gives RGB."""
     label_height = _label_height([cell for section in sections for cell in section.cells])
     drawn = [_draw_section(section, cell_size, label_height) for section in sections]
@@ -53,7 +53,7 @@ def draw_sheet(sections: Sequence[Section], *, cell_size: int = 160) -> Image.Im
     return sheet
 
 
-def draw_grid(
+def draw_axis_grid(
     pictures: Sequence[Image.Image],
     across: tuple[str, Sequence[str]],
     down: tuple[str, Sequence[str]],
@@ -85,7 +85,7 @@ def draw_grid(
     return grid
 
 
-def draw_frames(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
+def draw_sprite_sheet(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
     """Put frames of one size edge to edge, row by row; RGBA, without words, for a game engine."""
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
@@ -126,12 +126,12 @@ def _draw_cell(sheet: Image.Image, cell: Cell, place: tuple[int, int], size: int
 def _draw_card(sheet: Image.Image, picture: Image.Image, place: tuple[int, int], size: int) -> None:
     left, top = place
     ImageDraw.Draw(sheet).rectangle((left, top, left + size - 1, top + size - 1), fill=_CARD)
-    shown = fitted(picture.convert("RGBA"), size)
+    shown = fit_square(picture.convert("RGBA"), size)
     x, y = left + (size - shown.width) // 2, top + (size - shown.height) // 2
     sheet.paste(shown, (x, y), shown)
 
 
-def fitted(image: Image.Image, size: int) -> Image.Image:
+def fit_square(image: Image.Image, size: int) -> Image.Image:
     """Enlarge by the largest whole number that fits a square of `size` px, or else scale down."""
     longest = max(image.size)
     if longest <= size:

@@ -48,7 +48,7 @@ def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> I
     return bleed_colours(Image.fromarray(rgba.round().clip(0, 255).astype(np.uint8)))
 
 
-def is_flat(image: Image.Image, colour: Colour) -> bool:
+def has_flat_background(image: Image.Image, colour: Colour) -> bool:
     """Tell whether the background came out as asked: of about this colour, and evenly."""
     border = _border(np.asarray(image.convert("RGB"), dtype=np.float32))
     near = border[_distance(border, np.array(colour, dtype=np.float32)) <= _NEAR]

@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from modelsheet.errors import InvalidImages
-from modelsheet.files.zip_archive import DAMAGED
-from modelsheet.imaging.rgba import LARGEST_FILE, Size, check_size, decode_picture
+from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
+from modelsheet.imaging.rgba import LARGEST_FILE, Size, check_size, decode_image
 
 _MIMETYPE = b"image/openraster"
 _LARGEST_STACK = 4 * 1024**2
@@ -80,7 +80,7 @@ def read_document(path: Path) -> Document:
             return _parse_stack(archive, path)
     except FileNotFoundError:
         raise InvalidImages(f"There is no file {path}. Check the name.") from None
-    except DAMAGED as error:
+    except DAMAGED_ZIP_ERRORS as error:
         raise _unsound(f"{path} is no whole OpenRaster file ({error}).") from None
     except OSError as error:
         raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
@@ -158,10 +158,10 @@ def _layer_image(archive: zipfile.ZipFile, source: str, path: Path) -> Image.Ima
     if source.startswith("/") or "\\" in source or ".." in source.split("/"):
         raise _unsound(f"{path}: a layer points outside, to {source!r}; that is refused.")
     content = _entry(archive, source, path, limit=LARGEST_FILE)
-    return decode_picture(content, f"{path}: {source!r}")
+    return decode_image(content, f"{path}: {source!r}")
 
 
-def on_canvas(layer: Layer, size: Size) -> Image.Image:
+def render_layer(layer: Layer, size: Size) -> Image.Image:
     """Show a layer alone on its canvas, with its opacity."""
     return flatten([replace(layer, visible=True)], size)
 

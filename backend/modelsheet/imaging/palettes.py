@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.files.zip_archive import DAMAGED
+from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
 from modelsheet.imaging.rgba import Colour
 
-MOST_COLOURS = 256  # api.generate.PixelArt
+MAX_COLOURS = 256  # api.generate.PixelArt
 _LARGEST_FILE = 1024**2
 _ROUNDS = 16
 _CANDIDATES = 256
@@ -38,13 +38,13 @@ def read_palette(path: Path) -> list[Colour]:
         colours = readers[path.suffix.lower()](path)
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}. Check the name.") from None
-    except (*DAMAGED, OSError, ValueError, KeyError, ElementTree.ParseError) as error:
+    except (*DAMAGED_ZIP_ERRORS, OSError, ValueError, KeyError, ElementTree.ParseError) as error:
         raise InvalidRequest(
             f"{path} is no palette that can be read ({error}). Save it again, or name another."
         ) from None
     unique = list(dict.fromkeys(colours))
-    if not 1 <= len(unique) <= MOST_COLOURS:
-        raise InvalidRequest(f"{path} has {len(unique)} colours; 1 to {MOST_COLOURS} can be used.")
+    if not 1 <= len(unique) <= MAX_COLOURS:
+        raise InvalidRequest(f"{path} has {len(unique)} colours; 1 to {MAX_COLOURS} can be used.")
     return unique
 
 
@@ -71,7 +71,9 @@ def _read_kpl(path: Path) -> list[Colour]:
 
 
 def _read_hex(path: Path) -> list[Colour]:
-    return [colour_of(f"#{line.strip().lower()}") for line in path.read_text("ascii").split()]
+    return [
+        parse_hex_colour(f"#{line.strip().lower()}") for line in path.read_text("ascii").split()
+    ]
 
 
 def _levels(levels: Sequence[int]) -> Colour:
@@ -81,18 +83,18 @@ def _levels(levels: Sequence[int]) -> Colour:
     return red, green, blue
 
 
-def colour_of(text: str) -> Colour:
+def parse_hex_colour(text: str) -> Colour:
     """Read "#rrggbb". Raises ValueError."""
     if not re.fullmatch(r"#[0-9a-f]{6}", text):
         raise ValueError(f"{text!r} is no colour")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
-def hex_of(colour: Colour) -> str:
+def format_hex_colour(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def palette_of(pictures: Sequence[Image.Image], count: int) -> list[Colour]:
+def extract_palette(pictures: Sequence[Image.Image], count: int) -> list[Colour]:
     """The at most `count` colours that stand best for the opaque pixels; those that are there, when
     they are no more. Means in OKLab.
     """
@@ -111,7 +113,7 @@ def _seeds(pixels: _Colours, count: int) -> _Colours:
     """
     cut = Image.fromarray(pixels[None]).quantize(_CANDIDATES, method=Image.Quantize.MEDIANCUT)
     candidates, frequency = np.unique(np.asarray(cut.convert("RGB"))[0], axis=0, return_counts=True)
-    points = to_oklab(candidates)
+    points = srgb_to_oklab(candidates)
     distance = np.square(points[:, None] - points[None]).sum(-1)
     left = np.full(len(points), np.inf)
     chosen: list[int] = []
@@ -126,7 +128,7 @@ def _refined(colours: _Colours, frequency: npt.NDArray[np.intp], start: _Colours
     """Lloyd's rounds; each mean gives way to the picture's own colour nearest to it."""
     step = -(-len(colours) // _SAMPLE)
     colours, frequency = colours[::step], frequency[::step]
-    points, means = to_oklab(colours), to_oklab(start)
+    points, means = srgb_to_oklab(colours), srgb_to_oklab(start)
     for _ in range(_ROUNDS):
         nearest = _nearest(points, means)
         moved = np.stack(
@@ -144,17 +146,17 @@ def _refined(colours: _Colours, frequency: npt.NDArray[np.intp], start: _Colours
     return [_levels(colour.tolist()) for colour in np.unique(own, axis=0)]
 
 
-def limit_to(picture: Image.Image, palette: Sequence[Colour]) -> Image.Image:
+def apply_palette(picture: Image.Image, palette: Sequence[Colour]) -> Image.Image:
     """Give each visible pixel the palette's nearest colour, as the eye sees it; alpha stays."""
     rgba = np.array(picture.convert("RGBA"))
     colours = np.array(palette, dtype=np.uint8)
     own, where = np.unique(rgba[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
-    nearest = colours[_nearest(to_oklab(own), to_oklab(colours))]
+    nearest = colours[_nearest(srgb_to_oklab(own), srgb_to_oklab(colours))]
     rgba[..., :3] = nearest[where.reshape(-1)].reshape(rgba[..., :3].shape)
     return Image.fromarray(rgba)
 
 
-def to_oklab(colours: _Colours) -> _Lab:
+def srgb_to_oklab(colours: _Colours) -> _Lab:
     """sRGB to OKLab (Ottosson 2020), where distances are as large as they look; with his later toe,
     without which blacks of a few levels apart count as different colours.
     """

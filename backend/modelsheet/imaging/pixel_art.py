@@ -10,7 +10,7 @@ from PIL import Image
 
 from modelsheet.api.generate import PixelArt
 from modelsheet.errors import InvalidRequest
-from modelsheet.imaging.palettes import colour_of, limit_to, palette_of
+from modelsheet.imaging.palettes import apply_palette, extract_palette, parse_hex_colour
 from modelsheet.imaging.rgba import Colour
 
 _LARGEST_PIXEL = 32  # px
@@ -25,27 +25,27 @@ def make_pixel_art(
 
     `pixel_size` is what the base is known to paint, 0 for unknown; the wish's own counts first.
     """
-    size = wish.pixel_size or pixel_size or find_pixel_size(picture)
+    size = wish.pixel_size or pixel_size or detect_pixel_size(picture)
     if size > min(picture.size):
         raise InvalidRequest(
             f"A painted pixel cannot be {size} px large in a picture of {picture.width} × "
             f"{picture.height}. Ask for a smaller pixel size."
         )
-    snapped = harden_alpha(snap(picture, size))
-    return limit_to(snapped, _palette(snapped, wish, references))
+    snapped = threshold_alpha(snap_to_grid(picture, size))
+    return apply_palette(snapped, _palette(snapped, wish, references))
 
 
 def _palette(
     picture: Image.Image, wish: PixelArt, references: Sequence[Image.Image]
 ) -> Sequence[Colour]:
     if isinstance(wish.palette, list):
-        return [colour_of(colour) for colour in wish.palette]
+        return [parse_hex_colour(colour) for colour in wish.palette]
     if wish.palette == "subject":
-        return palette_of(references, wish.colours)
-    return palette_of([picture], wish.colours)
+        return extract_palette(references, wish.colours)
+    return extract_palette([picture], wish.colours)
 
 
-def harden_alpha(picture: Image.Image) -> Image.Image:
+def threshold_alpha(picture: Image.Image) -> Image.Image:
     """Make each pixel opaque or transparent; a transparent one has no colour either."""
     rgba = np.array(picture.convert("RGBA"))
     opaque = rgba[..., 3] >= _HALF
@@ -54,7 +54,7 @@ def harden_alpha(picture: Image.Image) -> Image.Image:
     return Image.fromarray(rgba)
 
 
-def find_pixel_size(picture: Image.Image) -> int:
+def detect_pixel_size(picture: Image.Image) -> int:
     """The side in px of one painted pixel: the largest grid whose lines hold nearly all edges."""
     edges = _edges(picture)
     fitting = [
@@ -78,7 +78,7 @@ def _share_on_grid(edges: npt.NDArray[np.float64], size: int) -> float:
     return float(edges[size - 1 :: size].sum()) / total if total else 0.0
 
 
-def snap(picture: Image.Image, size: int) -> Image.Image:
+def snap_to_grid(picture: Image.Image, size: int) -> Image.Image:
     """One pixel for each square of `size` px: its median, which an unclean edge does not move."""
     if size == 1:
         return picture.convert("RGBA")

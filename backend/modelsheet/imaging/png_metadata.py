@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from modelsheet.api.generate import GenerationParameters
 from modelsheet.errors import InvalidRequest
 
-PARAMETERS = "parameters"  # the key of Automatic1111's web UI, which most tools understand
-OWN = "modelsheet"
+PARAMETERS_KEY = "parameters"  # the key of Automatic1111's web UI, which most tools understand
+MODELSHEET_KEY = "modelsheet"
 
 
 def parameters_text(recipe: GenerationParameters, size: tuple[int, int]) -> str:
@@ -59,8 +59,8 @@ def save_png(image: Image.Image, path: Path, recipe: GenerationParameters | None
     """Write a PNG that carries its recipe in both forms."""
     chunks = PngImagePlugin.PngInfo()
     if recipe is not None:
-        chunks.add_itxt(PARAMETERS, parameters_text(recipe, image.size))
-        chunks.add_itxt(OWN, recipe.model_dump_json())
+        chunks.add_itxt(PARAMETERS_KEY, parameters_text(recipe, image.size))
+        chunks.add_itxt(MODELSHEET_KEY, recipe.model_dump_json())
     image.save(path, pnginfo=chunks)
 
 
@@ -69,7 +69,7 @@ def read_parameters(path: Path) -> GenerationParameters:
     try:
         with Image.open(path, formats=["PNG"]) as image:
             image.load()
-            own = image.info.get(OWN)
+            own = image.info.get(MODELSHEET_KEY)
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}. Check the name.") from None
     except (OSError, SyntaxError, ValueError) as error:

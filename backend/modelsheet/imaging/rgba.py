@@ -45,21 +45,21 @@ def to_bgra(image: Image.Image) -> bytes:
     return image.convert("RGBA").tobytes("raw", "BGRA")
 
 
-def read_picture(path: Path) -> Image.Image:
+def read_image(path: Path) -> Image.Image:
     """Open a PNG, WebP or JPEG as RGBA, turned upright. Raises InvalidImages with a sentence."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InvalidImages(
                 f"{path} is larger than {LARGEST_FILE >> 20} MiB. Scale the picture down first."
             )
-        return decode_picture(path.read_bytes(), str(path))
+        return decode_image(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise InvalidImages(f"There is no file {path}. Check the name.") from None
     except OSError as error:
         raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def decode_picture(content: bytes, name: str) -> Image.Image:
+def decode_image(content: bytes, name: str) -> Image.Image:
     """Decode one picture to 8-bit RGBA; `name` says in a sentence which one it is."""
     try:
         with Image.open(io.BytesIO(content)) as image:

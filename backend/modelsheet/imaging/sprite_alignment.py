@@ -12,7 +12,7 @@ from PIL import Image
 from modelsheet.imaging.rgba import is_empty
 
 
-def align(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+def align_sprites(pictures: Sequence[Image.Image]) -> list[Image.Image]:
     """Put RGBA cut-outs on frames of one size without scaling them; no visible pixel is lost.
 
     The lowest visible row of each stands on one line, and its middle column, the median of what is
@@ -33,7 +33,7 @@ def align(pictures: Sequence[Image.Image]) -> list[Image.Image]:
     return [_placed(picture, (width, height), middle, baseline) for picture in pictures]
 
 
-def stand_free(picture: Image.Image) -> Image.Image:
+def move_off_edges(picture: Image.Image) -> Image.Image:
     """Move what is visible off the edges of its frame, by a pixel for each edge it touches; it
     stays where it is in a direction that has no room. No visible pixel is lost.
     """

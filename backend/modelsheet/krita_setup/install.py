@@ -20,13 +20,13 @@ from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.krita_setup import kritarc, vendor
 
 MODULE = "modelsheet_krita"
-BUILT = frozenset({"_vendor", "__pycache__", "backend.json"})
+GENERATED_FILES = frozenset({"_vendor", "__pycache__", "backend.json"})
 # The earliest time that a zip can say; a fixed one makes equal plugins equal zips.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class KritaPlace:
+class KritaInstallation:
     """One Krita on this machine: its resource folder and its settings file."""
 
     label: str
@@ -46,9 +46,9 @@ class KritaPlace:
         }
 
 
-def find_places(
+def find_installations(
     krita_dir: Path | None, *, environment: Mapping[str, str], platform: str = sys.platform
-) -> list[KritaPlace]:
+) -> list[KritaInstallation]:
     """Say where Krita looks for plugins: the usual folder, and Flatpak's where there is one.
 
     `krita_dir`: Krita's resource folder, or the pykrita folder in it, instead of these.
@@ -60,10 +60,10 @@ def find_places(
     if resources.name == "pykrita":
         resources = resources.parent
     known = [place for place in places if place.resources == resources]
-    return known or [KritaPlace("Krita", resources, places[0].settings)]
+    return known or [KritaInstallation("Krita", resources, places[0].settings)]
 
 
-def _usual_places(environment: Mapping[str, str], platform: str) -> list[KritaPlace]:
+def _usual_places(environment: Mapping[str, str], platform: str) -> list[KritaInstallation]:
     home = Path(environment.get("HOME") or Path.home())
     if platform == "darwin":
         library = home / "Library"
@@ -81,9 +81,9 @@ def _usual_places(environment: Mapping[str, str], platform: str) -> list[KritaPl
     return places
 
 
-def _place(label: str, resources: Path, settings_folder: Path) -> KritaPlace:
+def _place(label: str, resources: Path, settings_folder: Path) -> KritaInstallation:
     settings = settings_folder / "kritarc"
-    return KritaPlace(label, kritarc.resource_folder(settings) or resources, settings)
+    return KritaInstallation(label, kritarc.resource_folder(settings) or resources, settings)
 
 
 def install(
@@ -101,7 +101,7 @@ def install(
     Raises InvalidRequest: a folder cannot be written.
     """
     said = []
-    for place in find_places(krita_dir, environment=environment):
+    for place in find_installations(krita_dir, environment=environment):
         if not dry_run:
             with _explained(place):
                 _install_in(place, backend_command, home)
@@ -111,7 +111,9 @@ def install(
     return said
 
 
-def _install_in(place: KritaPlace, backend_command: Sequence[str], home: Path | None) -> None:
+def _install_in(
+    place: KritaInstallation, backend_command: Sequence[str], home: Path | None
+) -> None:
     command = {"command": list(backend_command), "home": str(home) if home else None}
     files = package_files() | {"backend.json": (json.dumps(command, indent=2) + "\n").encode()}
     place.package.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,7 @@ def uninstall(
     Gives a sentence for each thing removed. Raises InvalidRequest: a folder cannot be written.
     """
     said = []
-    for place in find_places(krita_dir, environment=environment):
+    for place in find_installations(krita_dir, environment=environment):
         paths = [place.package, *place.beside_package.values()]
         present = [path for path in paths if path.is_symlink() or path.exists()]
         would = "would be " if dry_run else "is "
@@ -175,7 +177,7 @@ def package_files() -> dict[str, bytes]:
     own = {
         path.relative_to(source / MODULE).as_posix(): path.read_bytes()
         for path in sorted((source / MODULE).rglob("*"))
-        if path.is_file() and not BUILT & set(path.relative_to(source / MODULE).parts)
+        if path.is_file() and not GENERATED_FILES & set(path.relative_to(source / MODULE).parts)
     }
     vendored = vendor.vendored_files()
     licence = {"LICENSE": (source / "LICENSE").read_bytes()}
@@ -204,7 +206,7 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _explained(place: KritaPlace) -> Iterator[None]:
+def _explained(place: KritaInstallation) -> Iterator[None]:
     try:
         yield
     except OSError as error:

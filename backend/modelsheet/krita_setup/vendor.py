@@ -95,10 +95,10 @@ def _content(name: str, source: Path) -> bytes:
                 "versions named in constraints.txt."
             )
         text = text.replace(old, new)
-    return namespaced(text).encode()
+    return namespace_imports(text).encode()
 
 
-def namespaced(source: str) -> str:
+def namespace_imports(source: str) -> str:
     """Rewrite each absolute import of a vendored package so that it finds our copy."""
     lines = source.encode().splitlines(keepends=True)
     # From the end, so that what is still to do keeps its place.

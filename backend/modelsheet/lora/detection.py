@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 
 from modelsheet.api.types import Family
-from modelsheet.files.safetensors_file import Header
+from modelsheet.files.safetensors_file import SafetensorsHeader
 
-Origin = Family | str  # families that Modelsheet does not run are named by what artists call them
+DetectedFamily = (
+    Family | str
+)  # families that Modelsheet does not run are named by what artists call them
 _METHODS = {
     "hada_": "a LoHa",
     "lokr_": "a LoKr",
@@ -26,7 +28,7 @@ _METHODS = {
 _FULL_NAMES = {"sd15": "SD 1.5", "sdxl": "SDXL", "sprite32": "sprite32"}
 # The text that a UNet reads is as wide as its text encoders: 768 CLIP-L, 1024 OpenCLIP-H, both L
 # and bigG 2048.
-_BY_CONTEXT: dict[int, Origin] = {768: "sd15", 1024: "SD 2", 2048: "sdxl"}
+_BY_CONTEXT: dict[int, DetectedFamily] = {768: "sd15", 1024: "SD 2", 2048: "sdxl"}
 _OTHERS = {
     "double_blocks": "Flux",
     "single_transformer_blocks": "Flux",
@@ -37,11 +39,11 @@ _OTHERS = {
 }
 
 
-def full_name(family: Origin) -> str:
+def full_name(family: DetectedFamily) -> str:
     return _FULL_NAMES.get(family, family)
 
 
-def foreign_method(key: str) -> str:
+def unsupported_method(key: str) -> str:
     """Name the method that a key belongs to, "" for none that is known."""
     endings = key.split(".", 1)[-1]
     return next((name for mark, name in _METHODS.items() if _has(endings, mark, key)), "")
@@ -51,7 +53,7 @@ def _has(ending: str, mark: str, key: str) -> bool:
     return ending == mark or ending.startswith(mark) or key.startswith(mark) or f".{mark}" in key
 
 
-def family_of_file(header: Header) -> Origin | None:
+def family_of_file(header: SafetensorsHeader) -> DetectedFamily | None:
     """Tell what a LoRA was made for: by the width of the text it reads, else by its names."""
     for key, entry in header.entries.items():
         if re.search(r"attn2[._](processor\.)?to_k[._].*(down|lora_A)", key) and len(entry.shape):
@@ -67,7 +69,7 @@ def family_of_file(header: Header) -> Origin | None:
     return _by_metadata(header.metadata.get("ss_base_model_version", ""))
 
 
-def _by_metadata(version: str) -> Origin | None:
+def _by_metadata(version: str) -> DetectedFamily | None:
     if version.startswith("sdxl"):
         return "sdxl"
     return "sd15" if version in ("sd_v1", "sd_1.5") else None

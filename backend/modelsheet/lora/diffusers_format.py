@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modelsheet.files.safetensors_file import Array, encode
-from modelsheet.lora.factors import Factors
-from modelsheet.lora.key_mapping import Layout, diffusers_name
-from modelsheet.lora.layer_shapes import Site
+from modelsheet.files.safetensors_file import Array, encode_safetensors
+from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.key_mapping import KeyLayout, diffusers_name
+from modelsheet.lora.layer_shapes import LayerKey
 
 
 def write_diffusers(
-    factors: Mapping[Site, Factors], layout: Layout, beside: Mapping[str, Array]
+    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, beside: Mapping[str, Array]
 ) -> bytes:
     """Return the file's bytes, fp32. Each component has one rank, so that no version of diffusers
     need guess an alpha: without one it is the rank. What stands `beside` the LoRA goes in as it
@@ -26,4 +26,4 @@ def write_diffusers(
         name = diffusers_name(site)
         tensors[f"{name}.lora_A.weight"] = padded.down_of(weight.kernel, weight.columns)
         tensors[f"{name}.lora_B.weight"] = padded.up_of(weight.kernel)
-    return encode(tensors, {"format": "pt"})
+    return encode_safetensors(tensors, {"format": "pt"})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from modelsheet.api.types import Family
 from modelsheet.errors import InvalidRequest
-from modelsheet.files.safetensors_file import Array, encode
+from modelsheet.files.safetensors_file import Array, encode_safetensors
 
 _KEYS: dict[Family, tuple[str, ...]] = {
     "sprite32": ("emb_params",),
@@ -24,4 +24,6 @@ def write_embedding(rows: Mapping[str, Array], family: Family, subject: str) -> 
             "Its LoRA is all there is."
         )
     named = zip(keys, vectors, strict=True)
-    return encode({key: vector.reshape(1, -1) for key, vector in named}, {"name": subject})
+    return encode_safetensors(
+        {key: vector.reshape(1, -1) for key, vector in named}, {"name": subject}
+    )

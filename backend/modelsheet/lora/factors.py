@@ -10,7 +10,7 @@ from modelsheet.files.safetensors_file import Array
 
 
 @dataclass(frozen=True)
-class Factors:
+class LoraFactors:
     """`up` (rows, rank) and `down` (rank, fan-in), fp32; the scale alpha/rank is folded into
     `up`.
     """
@@ -32,13 +32,15 @@ class Factors:
             return self.down
         return self.down.reshape(self.rank, columns, kernel, kernel)
 
-    def padded(self, rank: int) -> Factors:
+    def padded(self, rank: int) -> LoraFactors:
         """The same change at a larger rank: zeros are added."""
         more = rank - self.rank
-        return Factors(np.pad(self.up, ((0, 0), (0, more))), np.pad(self.down, ((0, more), (0, 0))))
+        return LoraFactors(
+            np.pad(self.up, ((0, 0), (0, more))), np.pad(self.down, ((0, more), (0, 0)))
+        )
 
 
-def norm(factors: Factors) -> float:
+def delta_norm(factors: LoraFactors) -> float:
     """Frobenius norm of ΔW."""
     # Triangular factors: a whole ΔW would be hundreds of times larger.
     up = np.linalg.qr(factors.up.astype(np.float64)).R
@@ -46,8 +48,8 @@ def norm(factors: Factors) -> float:
     return float(np.linalg.norm(up @ down.T))
 
 
-def distance(one: Factors, other: Factors) -> float:
+def delta_distance(one: LoraFactors, other: LoraFactors) -> float:
     """Frobenius norm of the difference of two changes of one layer; no entry differs by more."""
-    return norm(
-        Factors(np.hstack([one.up, -other.up]), np.vstack([one.down, other.down])),
+    return delta_norm(
+        LoraFactors(np.hstack([one.up, -other.up]), np.vstack([one.down, other.down])),
     )

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelsheet.api.types import Family
-from modelsheet.lora.layer_shapes import Config, Site, Weight, text_encoder_layers, unet_layers
+from modelsheet.lora.layer_shapes import (
+    Config,
+    LayerKey,
+    LayerShape,
+    text_encoder_layers,
+    unet_layers,
+)
 
 UNET, TEXT_ENCODER, TEXT_ENCODER_2 = "unet", "text_encoder", "text_encoder_2"
 _PREFIXES = {  # kohya networks/lora.py: lora_te for SD 1.x, lora_te1 and lora_te2 for SDXL
@@ -37,15 +43,15 @@ _BLOCK = re.compile(
 
 
 @dataclass(frozen=True)
-class Layout:
+class KeyLayout:
     """The layers of one base model and what files may call them."""
 
     family: Family
-    sites: Mapping[Site, Weight]
-    original: Mapping[Site, str]  # the original UNet's dotted paths
-    flat: Mapping[str, Site]  # by kohya's names, of both kinds
+    sites: Mapping[LayerKey, LayerShape]
+    original: Mapping[LayerKey, str]  # the original UNet's dotted paths
+    flat: Mapping[str, LayerKey]  # by kohya's names, of both kinds
 
-    def kohya_name(self, site: Site) -> str:
+    def kohya_name(self, site: LayerKey) -> str:
         """What kohya's own trainer calls a layer of this family."""
         if site.component == UNET:
             path = self.original[site] if self.family == "sdxl" else site.path
@@ -53,7 +59,7 @@ class Layout:
         which = -1 if self.family == "sdxl" else 0
         return _PREFIXES[site.component][which] + _flat(site.path)
 
-    def find(self, name: str) -> Site | None:
+    def find(self, name: str) -> LayerKey | None:
         """Return the layer that a file calls by this name, None if the base model has none."""
         if name in self.flat:
             return self.flat[name]
@@ -63,13 +69,13 @@ class Layout:
             component, path = UNET, dotted
         path = path.replace(".processor.", ".").removeprefix("text_model.")
         path = re.sub(r"\.to_out$", ".to_out.0", path)
-        site = Site(component, path)
+        site = LayerKey(component, path)
         return site if site in self.sites else None
 
 
-def make_layout(
+def make_key_layout(
     family: Family, unet: Config, text_encoder: Config | None, text_encoder_2: Config | None = None
-) -> Layout:
+) -> KeyLayout:
     """Lay out a base model by its components' config files."""
     sites = unet_layers(unet)
     original = {site: _original(site.path, unet) for site in sites}
@@ -81,10 +87,10 @@ def make_layout(
             sites |= layers
             for prefix in _PREFIXES[component]:
                 flat |= {prefix + _flat(site.path): site for site in layers}
-    return Layout(family, sites, original, flat)
+    return KeyLayout(family, sites, original, flat)
 
 
-def diffusers_name(site: Site) -> str:
+def diffusers_name(site: LayerKey) -> str:
     """What save_lora_weights writes; text encoders as older transformers had them, read by all."""
     middle = "" if site.component == UNET else "text_model."
     return f"{site.component}.{middle}{site.path}"

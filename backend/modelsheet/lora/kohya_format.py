@@ -17,10 +17,10 @@ import numpy.typing as npt
 import modelsheet
 from modelsheet.api.types import Family
 from modelsheet.errors import ModelsheetError, UnsafeModel
-from modelsheet.files.safetensors_file import encode
-from modelsheet.lora.factors import Factors, distance, norm
-from modelsheet.lora.key_mapping import UNET, Layout
-from modelsheet.lora.layer_shapes import Site
+from modelsheet.files.safetensors_file import encode_safetensors
+from modelsheet.lora.factors import LoraFactors, delta_distance, delta_norm
+from modelsheet.lora.key_mapping import UNET, KeyLayout
+from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 
 _NAME = "exported.safetensors"
@@ -40,7 +40,7 @@ _ARCHITECTURES: dict[Family, str] = {
 
 
 @dataclass(frozen=True)
-class About:
+class LoraMetadata:
     """What the metadata says of a subject; `resolution` in px, `created` in Unix seconds."""
 
     title: str
@@ -72,7 +72,9 @@ class About:
         return hint
 
 
-def write_kohya(factors: Mapping[Site, Factors], layout: Layout, about: About) -> bytes:
+def write_kohya(
+    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, about: LoraMetadata
+) -> bytes:
     """Return the file's bytes: fp16, or fp32 where fp16 would lose what was learnt.
 
     Raises UnsafeModel: the adapter changes nothing. ModelsheetError: the file read back differs.
@@ -90,9 +92,9 @@ def write_kohya(factors: Mapping[Site, Factors], layout: Layout, about: About) -
 
 
 def _encoded(
-    factors: Mapping[Site, Factors],
-    layout: Layout,
-    about: About,
+    factors: Mapping[LayerKey, LoraFactors],
+    layout: KeyLayout,
+    about: LoraMetadata,
     dtype: type[np.float16] | type[np.float32],
 ) -> bytes:
     tensors: dict[str, npt.NDArray[np.floating]] = {}
@@ -104,11 +106,13 @@ def _encoded(
             tensors[f"{name}.lora_down.weight"] = down.astype(dtype)
             # The scale is in the weights: programs differ in how they read mixed alphas.
             tensors[f"{name}.alpha"] = np.array(each.rank, dtype)
-    sums = _sums(encode(tensors, {}))
-    return encode(tensors, {**_metadata(factors, layout, about), **sums})
+    sums = _sums(encode_safetensors(tensors, {}))
+    return encode_safetensors(tensors, {**_metadata(factors, layout, about), **sums})
 
 
-def _largest_error(factors: Mapping[Site, Factors], content: bytes, layout: Layout) -> float:
+def _largest_error(
+    factors: Mapping[LayerKey, LoraFactors], content: bytes, layout: KeyLayout
+) -> float:
     """Compare the changes layer by layer, each with the norm of the largest of its component."""
     try:
         read = read_lora(content, layout, _NAME).factors
@@ -120,8 +124,8 @@ def _largest_error(factors: Mapping[Site, Factors], content: bytes, layout: Layo
         ) from None
     if read.keys() != factors.keys():
         return float("inf")
-    scale = max(norm(each) for each in factors.values())
-    return max(distance(factors[site], read[site]) for site in factors) / scale
+    scale = max(delta_norm(each) for each in factors.values())
+    return max(delta_distance(factors[site], read[site]) for site in factors) / scale
 
 
 def _sums(content: bytes) -> dict[str, str]:
@@ -131,7 +135,9 @@ def _sums(content: bytes) -> dict[str, str]:
     return {"sshs_model_hash": digest, "modelspec.hash_sha256": f"0x{digest}"}
 
 
-def _metadata(factors: Mapping[Site, Factors], layout: Layout, about: About) -> dict[str, str]:
+def _metadata(
+    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, about: LoraMetadata
+) -> dict[str, str]:
     in_unet = [each.rank for site, each in factors.items() if site.component == UNET]
     rank = str(max(in_unet or [each.rank for each in factors.values()]))
     side = str(about.resolution)

@@ -11,7 +11,7 @@ Config = Mapping[str, Any]
 _SELF, _CROSS = "attn1", "attn2"
 
 
-class Site(NamedTuple):
+class LayerKey(NamedTuple):
     """A layer by its component ("unet", "text_encoder", "text_encoder_2") and its dotted path in
     diffusers' names, text encoders' without "text_model.".
     """
@@ -21,7 +21,7 @@ class Site(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Weight:
+class LayerShape:
     """The weight of one layer; `kernel` is a convolution's side in px, 0 for a linear layer."""
 
     rows: int
@@ -33,25 +33,25 @@ class Weight:
         return self.columns * max(1, self.kernel) ** 2
 
 
-Layers = Iterator[tuple[str, Weight]]
+Layers = Iterator[tuple[str, LayerShape]]
 
 
-def unet_layers(config: Config) -> dict[Site, Weight]:
+def unet_layers(config: Config) -> dict[LayerKey, LayerShape]:
     """All linear and convolution layers of a UNet2DConditionModel."""
     unet = _UNet(config)
-    return {Site("unet", path): weight for path, weight in unet.layers()}
+    return {LayerKey("unet", path): weight for path, weight in unet.layers()}
 
 
-def text_encoder_layers(component: str, config: Config) -> dict[Site, Weight]:
+def text_encoder_layers(component: str, config: Config) -> dict[LayerKey, LayerShape]:
     """All linear layers of a CLIP text encoder's blocks."""
     width, inner = config["hidden_size"], config["intermediate_size"]
     sites = {}
     for index in range(config["num_hidden_layers"]):
         block = f"encoder.layers.{index}"
         for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            sites[Site(component, f"{block}.self_attn.{name}")] = Weight(width, width)
-        sites[Site(component, f"{block}.mlp.fc1")] = Weight(inner, width)
-        sites[Site(component, f"{block}.mlp.fc2")] = Weight(width, inner)
+            sites[LayerKey(component, f"{block}.self_attn.{name}")] = LayerShape(width, width)
+        sites[LayerKey(component, f"{block}.mlp.fc1")] = LayerShape(inner, width)
+        sites[LayerKey(component, f"{block}.mlp.fc2")] = LayerShape(width, inner)
     return sites
 
 
@@ -73,14 +73,14 @@ class _UNet:
 
     def _ends(self) -> Layers:
         first, config = self._channels[0], self._config
-        yield "conv_in", Weight(first, config.get("in_channels", 4), 3)
-        yield "conv_out", Weight(config.get("out_channels", 4), first, 3)
-        yield "time_embedding.linear_1", Weight(self._time, first)
-        yield "time_embedding.linear_2", Weight(self._time, self._time)
+        yield "conv_in", LayerShape(first, config.get("in_channels", 4), 3)
+        yield "conv_out", LayerShape(config.get("out_channels", 4), first, 3)
+        yield "time_embedding.linear_1", LayerShape(self._time, first)
+        yield "time_embedding.linear_2", LayerShape(self._time, self._time)
         if config.get("addition_embed_type") == "text_time":
             width = config["projection_class_embeddings_input_dim"]
-            yield "add_embedding.linear_1", Weight(self._time, width)
-            yield "add_embedding.linear_2", Weight(self._time, self._time)
+            yield "add_embedding.linear_1", LayerShape(self._time, width)
+            yield "add_embedding.linear_2", LayerShape(self._time, self._time)
 
     def _down(self) -> Layers:
         before = self._channels[0]
@@ -94,7 +94,7 @@ class _UNet:
                     )
                 before = width
             if index + 1 < len(self._channels):
-                yield f"{block}.downsamplers.0.conv", Weight(width, width, 3)
+                yield f"{block}.downsamplers.0.conv", LayerShape(width, width, 3)
 
     def _middle(self) -> Layers:
         width = self._channels[-1]
@@ -118,28 +118,28 @@ class _UNet:
                     )
                 before = width
             if index + 1 < len(widths):
-                yield f"{block}.upsamplers.0.conv", Weight(width, width, 3)
+                yield f"{block}.upsamplers.0.conv", LayerShape(width, width, 3)
 
     def _resnet(self, path: str, before: int, width: int) -> Layers:
-        yield f"{path}.conv1", Weight(width, before, 3)
-        yield f"{path}.time_emb_proj", Weight(width, self._time)
-        yield f"{path}.conv2", Weight(width, width, 3)
+        yield f"{path}.conv1", LayerShape(width, before, 3)
+        yield f"{path}.time_emb_proj", LayerShape(width, self._time)
+        yield f"{path}.conv2", LayerShape(width, width, 3)
         if before != width:
-            yield f"{path}.conv_shortcut", Weight(width, before, 1)
+            yield f"{path}.conv_shortcut", LayerShape(width, before, 1)
 
     def _transformer(self, path: str, width: int, depth: int) -> Layers:
         kernel = 0 if self._config.get("use_linear_projection") else 1
         for name in ("proj_in", "proj_out"):
-            yield f"{path}.{name}", Weight(width, width, kernel)
+            yield f"{path}.{name}", LayerShape(width, width, kernel)
         for index in range(depth):
             yield from self._block(f"{path}.transformer_blocks.{index}", width)
 
     def _block(self, path: str, width: int) -> Layers:
         context: int = self._config["cross_attention_dim"]
         for attention, columns in ((_SELF, width), (_CROSS, context)):
-            yield f"{path}.{attention}.to_q", Weight(width, width)
-            yield f"{path}.{attention}.to_k", Weight(width, columns)
-            yield f"{path}.{attention}.to_v", Weight(width, columns)
-            yield f"{path}.{attention}.to_out.0", Weight(width, width)
-        yield f"{path}.ff.net.0.proj", Weight(8 * width, width)
-        yield f"{path}.ff.net.2", Weight(width, 4 * width)
+            yield f"{path}.{attention}.to_q", LayerShape(width, width)
+            yield f"{path}.{attention}.to_k", LayerShape(width, columns)
+            yield f"{path}.{attention}.to_v", LayerShape(width, columns)
+            yield f"{path}.{attention}.to_out.0", LayerShape(width, width)
+        yield f"{path}.ff.net.0.proj", LayerShape(8 * width, width)
+        yield f"{path}.ff.net.2", LayerShape(width, 4 * width)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.safetensors_file import Array, Header, parse_header
-from modelsheet.lora.detection import family_of_file, foreign_method, full_name
-from modelsheet.lora.factors import Factors
-from modelsheet.lora.key_mapping import Layout
-from modelsheet.lora.layer_shapes import Site, Weight
+from modelsheet.files.safetensors_file import Array, SafetensorsHeader, parse_header
+from modelsheet.lora.detection import family_of_file, full_name, unsupported_method
+from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.key_mapping import KeyLayout
+from modelsheet.lora.layer_shapes import LayerKey, LayerShape
 
 _ROLES = {
     ".lora_down.weight": "down",
@@ -47,14 +47,14 @@ class LoraFile:
     autoencoder, both by their keys in adapter.safetensors.
     """
 
-    factors: Mapping[Site, Factors]
+    factors: Mapping[LayerKey, LoraFactors]
     metadata: Mapping[str, str]
     rows: Mapping[str, Array]
     decoder: Mapping[str, Array]
     warnings: list[str] = field(default_factory=list)
 
 
-def read_lora(content: bytes, layout: Layout, name: str) -> LoraFile:
+def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
     """Read a LoRA for the base model of this layout.
 
     Raises UnsafeModel: no whole safetensors file, no plain LoRA, not for this base model, or NaN.
@@ -75,13 +75,13 @@ def read_lora(content: bytes, layout: Layout, name: str) -> LoraFile:
     return LoraFile(factors, header.metadata, rows, decoder, [] if says_alpha else [_NO_ALPHA])
 
 
-def _beside(header: Header, content: bytes, kind: str) -> dict[str, Array]:
+def _beside(header: SafetensorsHeader, content: bytes, kind: str) -> dict[str, Array]:
     return {key: header.tensor(content, key) for key in header.entries if key.startswith(kind)}
 
 
-def _grouped(header: Header, layout: Layout) -> dict[Site, dict[str, str]]:
+def _grouped(header: SafetensorsHeader, layout: KeyLayout) -> dict[LayerKey, dict[str, str]]:
     """The file's keys by layer and role. Raises UnsafeModel at the first that has no place."""
-    layers: dict[Site, dict[str, str]] = {}
+    layers: dict[LayerKey, dict[str, str]] = {}
     for key in header.entries:
         if key.startswith((_ROW, _DECODER)):
             continue
@@ -102,8 +102,8 @@ def _grouped(header: Header, layout: Layout) -> dict[Site, dict[str, str]]:
     return layers
 
 
-def _strange(key: str, header: Header) -> str:
-    method = foreign_method(key)
+def _strange(key: str, header: SafetensorsHeader) -> str:
+    method = unsupported_method(key)
     if method:
         return (
             f"{header.name} is {method}, and only plain LoRA can be taken in. Look for a LoRA "
@@ -112,7 +112,7 @@ def _strange(key: str, header: Header) -> str:
     return f"{header.name} is no LoRA: nothing is known of its part {key!r}. Name a LoRA file."
 
 
-def _misplaced(layer: str, header: Header, layout: Layout) -> str:
+def _misplaced(layer: str, header: SafetensorsHeader, layout: KeyLayout) -> str:
     family = family_of_file(header)
     if family is not None and family != layout.family:
         return (
@@ -128,7 +128,7 @@ def _misplaced(layer: str, header: Header, layout: Layout) -> str:
 class _Alpha:
     """The scale of one layer: alpha / rank, or alpha / √rank where the file says so."""
 
-    def __init__(self, peft: Mapping[str, Mapping[str, object]], site: Site) -> None:
+    def __init__(self, peft: Mapping[str, Mapping[str, object]], site: LayerKey) -> None:
         self._config = peft.get(site.component, {})
         self._path = site.path
 
@@ -151,8 +151,12 @@ class _Alpha:
 
 
 def _factors(
-    keys: Mapping[str, str], header: Header, content: bytes, weight: Weight, alpha: _Alpha
-) -> Factors:
+    keys: Mapping[str, str],
+    header: SafetensorsHeader,
+    content: bytes,
+    weight: LayerShape,
+    alpha: _Alpha,
+) -> LoraFactors:
     if "up" not in keys or "down" not in keys:
         have = next(iter(keys.values()))
         raise UnsafeModel(f"{header.name} is not whole: {have!r} has no counterpart. Get it again.")
@@ -164,7 +168,7 @@ def _factors(
     down = _through_middle(tensors)
     up, down = _as_matrices(tensors["up"], down, weight, keys["up"], header)
     said = float(tensors["alpha"].item()) if "alpha" in tensors else None
-    return Factors((up * alpha.scale(down.shape[0], said)).astype(np.float32), down)
+    return LoraFactors((up * alpha.scale(down.shape[0], said)).astype(np.float32), down)
 
 
 def _through_middle(tensors: Mapping[str, Array]) -> Array:
@@ -179,7 +183,7 @@ def _through_middle(tensors: Mapping[str, Array]) -> Array:
 
 
 def _as_matrices(
-    up: Array, down: Array, weight: Weight, key: str, header: Header
+    up: Array, down: Array, weight: LayerShape, key: str, header: SafetensorsHeader
 ) -> tuple[Array, Array]:
     """Raises UnsafeModel: the widths are another network's."""
     rank = down.shape[0] if down.ndim else 0
@@ -195,7 +199,7 @@ def _as_matrices(
     return up.reshape(weight.rows, rank), down.reshape(rank, weight.fan_in)
 
 
-def _peft_configs(header: Header) -> dict[str, dict[str, object]]:
+def _peft_configs(header: SafetensorsHeader) -> dict[str, dict[str, object]]:
     """peft's own settings by component, where the file carries them."""
     try:
         said = json.loads(header.metadata.get(_PEFT_METADATA, "{}"))

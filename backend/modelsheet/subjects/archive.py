@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.zip_archive import DAMAGED
-from modelsheet.imaging.rgba import decode_picture, from_bgra, resize, to_bgra
-from modelsheet.lora.key_mapping import Layout
+from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
+from modelsheet.imaging.rgba import decode_image, from_bgra, resize, to_bgra
+from modelsheet.lora.key_mapping import KeyLayout
 from modelsheet.lora.reader import read_lora
 from modelsheet.subjects.store import (
     ADAPTER,
@@ -39,7 +39,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # equal subjects give equal bytes
 _COPIES = uuid5(NAMESPACE_URL, "modelsheet:copies")
 
 
-def pack(record: SubjectRecord, adapter: bytes, pictures: list[Image.Image]) -> bytes:
+def export_archive(record: SubjectRecord, adapter: bytes, pictures: list[Image.Image]) -> bytes:
     """Return the file's bytes. `pictures` belong to the record's references, in their order."""
     reduced = [_reduced(picture) for picture in pictures]
     references = [
@@ -61,7 +61,7 @@ def pack(record: SubjectRecord, adapter: bytes, pictures: list[Image.Image]) -> 
     return packed.getvalue()
 
 
-class Parcel:
+class SubjectArchive:
     """A file that came from elsewhere, opened and checked as far as it can be without its base.
 
     Raises UnsafeModel: it is no whole subject.
@@ -80,7 +80,7 @@ class Parcel:
                 ]
             if str(UUID(self.record.id)) != self.record.id:
                 raise ValueError("no id of ours")
-        except (*DAMAGED, OSError) as error:
+        except (*DAMAGED_ZIP_ERRORS, OSError) as error:
             raise UnsafeModel("The file is no subject of Modelsheet, or damaged.") from error
         except (ValidationError, ValueError) as error:
             raise UnsafeModel("The file's subject is damaged, or of a newer version.") from error
@@ -90,13 +90,13 @@ class Parcel:
 
     def pictures(self) -> list[bytes]:
         """The references as BGRA8. Raises InvalidImages; UnsafeModel: they are other pictures."""
-        shown = [to_bgra(decode_picture(one, "a reference")) for one in self._encoded]
+        shown = [to_bgra(decode_image(one, "a reference")) for one in self._encoded]
         for pixels, reference in zip(shown, self.record.references, strict=True):
             if hashlib.sha256(pixels).hexdigest() != reference.blob:
                 raise UnsafeModel("The file is damaged: its pictures are not what was learnt.")
         return shown
 
-    def publish(self, store: SubjectStore, layout: Layout, subject_id: str, owner: str) -> None:
+    def publish(self, store: SubjectStore, layout: KeyLayout, subject_id: str, owner: str) -> None:
         """Make it that owner's subject. Raises UnsafeModel: it was not learnt on this base."""
         read_lora(self.adapter, layout, f"@{self.record.handle}")
         staging = store.stage(subject_id)
@@ -108,12 +108,12 @@ class Parcel:
             shutil.rmtree(staging, ignore_errors=True)  # published, it has another name
 
 
-def id_of_copy(subject_id: str, owner: str) -> str:
+def copy_id(subject_id: str, owner: str) -> str:
     """The id for an artist's own copy of a subject that somebody else has on the same machine."""
     return str(uuid5(_COPIES, f"{subject_id}:{owner}"))
 
 
-def picture_of(pixels: bytes, reference: ImageRef) -> Image.Image:
+def reference_image(pixels: bytes, reference: ImageRef) -> Image.Image:
     return from_bgra(pixels, reference.width, reference.height)
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from modelsheet.base_models.catalogue import RESOLUTIONS, locate
+from modelsheet.base_models.catalogue import RESOLUTIONS, locate_base_model
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
-from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.embedding_format import write_embedding
 from modelsheet.lora.key_mapping import UNET
-from modelsheet.lora.kohya_format import About, write_kohya
+from modelsheet.lora.kohya_format import LoraMetadata, write_kohya
 from modelsheet.lora.reader import LoraFile, read_lora
 from modelsheet.subjects.store import (
     ADAPTER,
@@ -56,12 +56,12 @@ def export_subject(
     content = store.adapter_path(subject_id).read_bytes()
     if file_format == "diffusers":
         return content
-    files = locate(record.base_model, data_dir)
-    layout = layout_of(files)
+    files = locate_base_model(record.base_model, data_dir)
+    layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":
         return write_embedding(learnt.rows, files.family, record.name)
-    about = About(
+    about = LoraMetadata(
         title=record.name,
         identifier=record.identifier,
         class_noun=record.class_noun,
@@ -92,7 +92,7 @@ def import_subject(
     NotFound, ModelMissing: no such base model. UnsafeModel: what is wrong with the file.
     """
     _check_words(wish)
-    layout = layout_of(locate(wish.base_model, data_dir))
+    layout = key_layout_of(locate_base_model(wish.base_model, data_dir))
     lora = read_lora(content, layout, wish.file_name or "the file")
     adapter = write_diffusers(lora.factors, layout, {**lora.rows, **lora.decoder})
     record = _record(wish, lora, adapter)

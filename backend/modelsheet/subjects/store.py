@@ -30,7 +30,7 @@ from modelsheet.errors import (
     NotFound,
     UnsafeModel,
 )
-from modelsheet.files.manifest import read_manifest, sha256_of, sync, write_manifest
+from modelsheet.files.manifest import fsync, read_manifest, sha256_of, write_manifest
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class SubjectRecord(Model):
         return handle_of(self.name)
 
 
-def mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
+def find_mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
     """The first subject of that handle or identifier, else one that was called so once: recipes
     and saved prompts outlive a renaming.
     """
@@ -130,7 +130,7 @@ class SubjectStore:
         NotFound.
         """
         wanted = handle_or_identifier.removeprefix("@")
-        found = mentioned(wanted, self.list())
+        found = find_mentioned(wanted, self.list())
         if found is not None:
             return found
         raise NotFound(f"There is no subject called {wanted!r}; list the subjects to see them.")
@@ -169,7 +169,7 @@ class SubjectStore:
             if target.exists():  # damaged: it has no valid manifest
                 self._move_to_trash(target)
             os.rename(staging, target)
-            sync(self._root)
+            fsync(self._root)
             return self.get(subject_id)
         shutil.rmtree(staging, ignore_errors=True)
         return published
@@ -195,9 +195,9 @@ class SubjectStore:
         fresh = target.with_name(f".{NAME}-{uuid4().hex}")
         names = [" ".join(name.split()), *_given_names(target.parent)]
         fresh.write_text("\n".join(dict.fromkeys(names)), encoding="utf-8")
-        sync(fresh)
+        fsync(fresh)
         os.replace(fresh, target)
-        sync(target.parent)
+        fsync(target.parent)
         return self.get(subject_id)
 
     def discard_staged(self) -> None:

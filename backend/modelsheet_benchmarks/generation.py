@@ -18,15 +18,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet.api.generate import (
-    Axis,
-    Explore,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    MaskRef,
-    Region,
-)
+from modelsheet.api.explore import Axis, Explore
+from modelsheet.api.generate import GenerateRequest, MaskRef, Region
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import JobRequest, Progress
 from modelsheet.client import launcher
 from modelsheet.diffusion.models.base_model import load_base_model

@@ -9,14 +9,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from modelsheet.api.describe import ClassNounGuess, DescribeResult
-from modelsheet.api.generate import (
-    MAX_RESULTS,
-    AxisName,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    SamplerName,
-)
+from modelsheet.api.explore import MAX_RESULTS, AxisName
+from modelsheet.api.generate import GenerateRequest, SamplerName
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import (
     TERMINAL_STATES,
     Event,

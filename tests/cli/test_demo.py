@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.generate import GeneratedImage
+from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.cli import demo
 from modelsheet.cli.progress import run_job
 from modelsheet.client import workflows

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult, JobView
 from modelsheet.api.learn import LearnRequest
 from modelsheet.client import launcher, workflows

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from modelsheet.api.generate import GeneratedImage
+from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.cli.paint import write_sheet
 from modelsheet.client.workflows import Outcome, Painting
 from modelsheet.imaging.contact_sheet import draw_sprite_sheet

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from modelsheet.api.explore import MAX_RESULTS, Explore
 from modelsheet.api.types import (
     AdapterScale,
     Caption,
-    Count,
     Fraction,
     GuidanceScale,
     HexColour,
@@ -24,13 +24,10 @@ from modelsheet.api.types import (
     Sha256,
     integral,
 )
-from modelsheet.api.validation_messages import validation_message
 
 CutoutMethod = Literal["auto", "keying", "matting"]
 # By the names artists know them by from other tools.
 SamplerName = Literal["DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM"]
-AxisName = Literal["unet_scale", "text_encoder_scale", "guidance_scale", "inference_steps", "seed"]
-MAX_RESULTS = 64
 
 
 class MaskRef(Model):
@@ -65,50 +62,6 @@ class PixelArt(Model):
     colours: Annotated[int, Field(ge=2, le=256), BeforeValidator(integral)] = 16
     pixel_size: Annotated[int, Field(ge=0, le=64), BeforeValidator(integral)] = 0
     enlarge: Annotated[int, Field(ge=1, le=32), BeforeValidator(integral)] = 1
-
-
-_ADMITTED: dict[AxisName, TypeAdapter[Any]] = {
-    "unet_scale": TypeAdapter(AdapterScale),
-    "text_encoder_scale": TypeAdapter(AdapterScale),
-    "guidance_scale": TypeAdapter(GuidanceScale),
-    "inference_steps": TypeAdapter(InferenceSteps),
-    "seed": TypeAdapter(Seed),
-}
-
-
-class Axis(Model):
-    """What changes along one side of a grid, and the values it takes."""
-
-    name: AxisName
-    values: Annotated[list[float], Field(min_length=1, max_length=16)]
-
-    @model_validator(mode="after")
-    def _values_are_admitted(self) -> Axis:
-        admitted = _ADMITTED[self.name]
-        for value in self.values:
-            try:
-                admitted.validate_python(value)
-            except ValidationError as error:
-                said = validation_message(error.errors()[0])
-                name = self.name.replace("_", " ")
-                raise ValueError(f"{name} {value:g}: it {said}") from None
-        return self
-
-
-class Explore(Model):
-    """A grid of pictures instead of `count` of them, row by row; everything else stays the same."""
-
-    across: Axis
-    down: Axis | None = None
-
-    @model_validator(mode="after")
-    def _is_a_grid(self) -> Explore:
-        cells = len(self.across.values) * (len(self.down.values) if self.down else 1)
-        if cells > MAX_RESULTS:
-            raise ValueError(f"a grid has at most {MAX_RESULTS} cells, not {cells}")
-        if self.down is not None and self.down.name == self.across.name:
-            raise ValueError("the two sides of a grid must differ in what changes along them")
-        return self
 
 
 class GenerateRequest(Model):
@@ -202,60 +155,3 @@ class GenerateRequest(Model):
 
 def _size(picture: ImageRef | MaskRef) -> tuple[int, int]:
     return picture.width, picture.height
-
-
-class SubjectUse(Model):
-    """A subject as it was when a picture was painted of it."""
-
-    id: str
-    name: str
-    identifier: str
-    class_noun: str
-    adapter_sha256: str
-
-
-class GenerationParameters(Model):
-    """What made one picture: `request`, sent again, paints it again.
-
-    `text` is what the text encoder read; `width` and `height` are those it was painted at.
-    """
-
-    schema_version: Literal[1] = 1
-    version: str
-    base_model: str
-    text: str
-    subjects: list[SubjectUse]
-    sampler: SamplerName
-    inference_steps: Count
-    guidance_scale: float
-    width: Pixels
-    height: Pixels
-    request: GenerateRequest
-
-
-class GeneratedImage(Model):
-    """A result: raw straight-alpha BGRA8 in a blob, and what made it; a preview has no recipe.
-
-    `parameters` says the recipe in the words that other tools read in a PNG.
-    """
-
-    blob: Sha256
-    width: Pixels
-    height: Pixels
-    seed: Seed
-    prompt: str
-    label: str = ""
-    recipe: GenerationParameters | None = None
-    parameters: str = ""
-
-
-class GenerateResult(Model):
-    """`sheet` shows a grid with its axes, or the frames of the poses side by side; `columns` of
-    them in a row.
-    """
-
-    kind: Literal["generate"] = "generate"
-    images: list[GeneratedImage]
-    sheet: GeneratedImage | None = None
-    columns: Count = 0
-    warnings: list[str] = []

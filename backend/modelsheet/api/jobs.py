@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.api.types import Count, Fraction, JobId, Model

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from modelsheet.api.generate import Axis, AxisName, Explore, GenerateRequest
+from modelsheet.api.explore import Axis, AxisName, Explore
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.cli.commands import Say, connect
 from modelsheet.cli.paint_options import (
     add_generation_options,

@@ -17,7 +17,8 @@ import requests
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-from modelsheet.api.generate import GeneratedImage, MaskRef
+from modelsheet.api.generate import MaskRef
+from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobRequest, JobResult, JobView
 from modelsheet.api.models import Capabilities
 from modelsheet.api.subjects import SubjectList, SubjectView

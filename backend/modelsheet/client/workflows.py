@@ -9,7 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from modelsheet.api.describe import ClassNounGuess, DescribeRequest, DescribeResult
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult
 from modelsheet.api.learn import LearnRequest, LearnResult, PresetName, TrainingOverrides
 from modelsheet.api.subjects import SubjectView

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
-from modelsheet.api.generate import GenerationParameters
+from modelsheet.api.generate_result import GenerationParameters
 from modelsheet.errors import InvalidRequest
 
 PARAMETERS_KEY = "parameters"  # the key of Automatic1111's web UI, which most tools understand

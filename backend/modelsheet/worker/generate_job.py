@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 import modelsheet
-from modelsheet.api.generate import (
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    GenerationParameters,
-    SamplerName,
-)
+from modelsheet.api.generate import GenerateRequest, SamplerName
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.diffusion.generation.background_removal import Cutter
 from modelsheet.diffusion.generation.canvas import (
     Canvas,

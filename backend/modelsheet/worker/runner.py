@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GenerateRequest, GenerateResult, SubjectUse
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult, SubjectUse
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest

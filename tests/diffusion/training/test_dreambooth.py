@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.imaging.rgba import from_bgra, read_image
 from modelsheet.subjects.lora_exchange import ImportWish, export_subject, import_subject

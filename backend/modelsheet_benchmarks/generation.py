@@ -172,7 +172,7 @@ class PaintingBench:
                 job = client.submit(request)
                 result = client.wait(job.id, lambda view: None)
                 assert isinstance(result, GenerateResult)
-                client.picture(result.images[0])
+                client.fetch_image(result.images[0])
 
             times = [(seconds_of(bare), seconds_of(served)) for _ in range(_ROUNDS + 1)][1:]
         return median(b for b, _ in times), median(s for _, s in times)

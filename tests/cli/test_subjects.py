@@ -1,4 +1,4 @@
-"""LoRA files in and out, and models named, over the real service from the command line."""
+"""Import and export of LoRA files, and added models, on the command line with a real service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 def lora(folder: Path, **metadata: str) -> str:
-    """A kohya file of rank 2 and alpha 1: half of what its matrices say."""
+    """Write a kohya file of rank 2 and alpha 1, so that its scale is one half."""
     tensors = {f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}
     tensors[f"{LAYER}.alpha"] = np.array(1, np.float32)
     path = folder / "Grey Fox.safetensors"

@@ -1,4 +1,4 @@
-"""The options of the commands that paint, and the request they make."""
+"""Options of the commands that generate images, and the request fields they set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAMPLERS: dict[str, SamplerName] = {name.casefold(): name for name in get_args(
 
 
 def add_generation_options(parser: argparse.ArgumentParser) -> None:
-    """Everything that every painted picture may be asked for."""
+    """Add the options common to all commands that generate images."""
     default = GenerateRequest(prompt="default")
     parser.add_argument("prompt", help='for example "@hero holding sword"')
     parser.add_argument("--negative", default="", help="what the pictures shall not show")
@@ -49,7 +49,7 @@ def _add_pixel_art(parser: argparse.ArgumentParser) -> None:
 
 
 def add_inpainting_options(parser: argparse.ArgumentParser) -> None:
-    """Painting into a picture: what to begin with, and where."""
+    """Add the options for image-to-image, inpainting, regions and variations."""
     into = parser.add_argument_group("into a picture")
     into.add_argument("--from", dest="init", type=Path, metavar="FILE", help="begin with it")
     into.add_argument("--strength", type=float, help="how much of it may change, 0 to 1")
@@ -68,7 +68,7 @@ def add_inpainting_options(parser: argparse.ArgumentParser) -> None:
 
 
 def generation_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a GenerateRequest that `add_painting` asked for. Raises InvalidRequest."""
+    """Return the GenerateRequest fields of `add_generation_options`. Raises InvalidRequest."""
     for prompt in (arguments.prompt, arguments.negative):
         check_syntax(prompt)
     return {
@@ -91,7 +91,10 @@ def generation_fields(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def inpainting_fields(arguments: argparse.Namespace, client: BackendClient) -> dict[str, Any]:
-    """The fields that `add_places` asked for; sends the pictures. Raises InvalidImages."""
+    """Upload images and masks, and return the GenerateRequest fields of `add_inpainting_options`.
+
+    Raises InvalidImages.
+    """
     fields: dict[str, Any] = {
         "strength": arguments.strength,
         "patch": arguments.patch,
@@ -120,13 +123,13 @@ def _sampler(given: str | None) -> SamplerName | None:
 
 
 def _pixel_art(arguments: argparse.Namespace) -> PixelArt | None:
-    asked = {
+    options = {
         "colours": arguments.colours,
         "palette": None if arguments.palette is None else _palette(arguments.palette),
         "pixel_size": arguments.pixel_size,
         "enlarge": arguments.enlarge,
     }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     return PixelArt(**given) if given or arguments.pixel_art else None
 
 
@@ -137,5 +140,5 @@ def _palette(given: str) -> str | list[str]:
 
 
 def _read_mask(path: Path) -> Image.Image:
-    """White is selected, black and transparent are not."""
+    """Read an image file as a mask of mode L: white is selected, black and transparent are not."""
     return composite(read_image(path), (0, 0, 0)).convert("L")

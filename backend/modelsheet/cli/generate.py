@@ -1,4 +1,4 @@
-"""The commands that paint: generate, explore, sheet and again."""
+"""Commands generate, explore, sheet and again: generate images and save them as PNG."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from PIL import Image
+
 from modelsheet.api.explore import Axis, AxisName, Explore
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.cli.commands import Say, connect
-from modelsheet.cli.paint_options import (
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
+from modelsheet.cli.generate_options import (
     add_generation_options,
     add_inpainting_options,
     generation_fields,
     inpainting_fields,
 )
 from modelsheet.cli.progress import run_job
+from modelsheet.cli.service import Say, connect
 from modelsheet.client import workflows
-from modelsheet.client.workflows import Outcome, Painting
+from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.png_metadata import read_parameters, save_png
@@ -32,7 +35,7 @@ _LONGEST_STEM = 60
 _SCALES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-# What is explored: across the grid, and down.
+# Axes of the explore command with their default values: across the grid, and down.
 _GRIDS: dict[str, tuple[tuple[AxisName, Sequence[float]], ...]] = {
     "scales": (("text_encoder_scale", _SCALES), ("unet_scale", _SCALES)),
     "guidance": (
@@ -46,7 +49,7 @@ _GRIDS: dict[str, tuple[tuple[AxisName, Sequence[float]], ...]] = {
 def add_generate_commands(
     choices: _Choices, add_server: Callable[[argparse.ArgumentParser], None]
 ) -> None:
-    """`add_server` adds the options that say which service is asked."""
+    """Add the commands to the parser; `add_server` adds the options that name the service."""
     for add in (_add_generate, _add_explore, _add_sheet, _add_again):
         add_server(add(choices))
 
@@ -94,24 +97,23 @@ def _add_again(choices: _Choices) -> argparse.ArgumentParser:
 
 
 def generate(arguments: argparse.Namespace, say: Say) -> int:
+    """Generate images and save each with its parameters."""
     fields = generation_fields(arguments) | {"count": arguments.count}
-    GenerateRequest(**fields)  # says what is wrong before a service is started
-    folder = _writable(arguments.out)
+    GenerateRequest(**fields)  # validates before a service is started
+    folder = _writable_folder(arguments.out)
     with connect(arguments) as client:
         request = GenerateRequest(**fields, **inpainting_fields(arguments, client))
-        outcome = workflows.paint(client, request, run_job)
-    _save(outcome, folder, _stem(request.prompt), say)
+        _generate_and_save(client, request, folder, _file_stem(request.prompt), say)
     return 0
 
 
 def explore(arguments: argparse.Namespace, say: Say) -> int:
+    """Generate a grid of images and its contact sheet."""
     request = GenerateRequest(**generation_fields(arguments), explore=_grid(arguments))
-    folder = _writable(arguments.out)
+    folder = _writable_folder(arguments.out)
     with connect(arguments) as client:
-        outcome = workflows.paint(client, request, run_job)
-    stem = f"{_stem(request.prompt)}-{arguments.what}"
-    assert outcome.sheet is not None, "a grid comes with its picture"
-    _save(outcome, folder, stem, say)
+        stem = f"{_file_stem(request.prompt)}-{arguments.what}"
+        _generate_and_save(client, request, folder, stem, say)
     return 0
 
 
@@ -125,89 +127,106 @@ def _grid(arguments: argparse.Namespace) -> Explore:
 
 
 def sheet(arguments: argparse.Namespace, say: Say) -> int:
+    """Generate the frames of poses and save them as a sprite sheet with an atlas."""
     fields = generation_fields(arguments) | {"transparent": True}
     request = GenerateRequest(**fields, poses=arguments.poses, count=arguments.count)
-    folder = _writable(arguments.out)
+    folder = _writable_folder(arguments.out)
     with connect(arguments) as client:
-        outcome = workflows.paint(client, request, run_job)
-    for line in write_sheet(outcome, folder, _stem(request.prompt), arguments):
-        say(line)
+        result = workflows.generate(client, request, run_job)
+        frames = workflows.fetch_images(client, result)
+        assert result.sheet is not None, "poses have a sheet"
+        sprite_sheet = client.fetch_image(result.sheet)
+    for path in write_sheet(
+        result, frames, sprite_sheet, folder / _file_stem(request.prompt), arguments
+    ):
+        say(path)
     return 0
 
 
 def write_sheet(
-    outcome: Outcome, folder: Path, stem: str, arguments: argparse.Namespace
+    result: GenerateResult,
+    frames: Sequence[Image.Image],
+    sprite_sheet: Image.Image,
+    target: Path,
+    arguments: argparse.Namespace,
 ) -> list[str]:
-    """Write the sheet with its atlas, the frames one by one, and all as layers; gives the paths."""
-    assert outcome.sheet is not None, "poses come with their sheet"
-    names = _frame_names(outcome.paintings)
-    image = _free(folder / f"{stem}-sheet.png")
-    outcome.sheet.save(image)
+    """Write sprite sheet, atlas, OpenRaster document and single frames, and return their paths.
+
+    `target` is their common path without suffix.
+    """
+    names = _frame_names(result.images)
+    image = _unused_path(target.with_name(f"{target.name}-sheet.png"))
+    sprite_sheet.save(image)
     atlas = make_atlas(
         names,
-        outcome.paintings[0].image.size,
-        outcome.columns,
+        frames[0].size,
+        result.columns,
         image=image.name,
         style=arguments.atlas,
         frame_ms=arguments.frame_ms,
     )
-    described = image.with_suffix(".json")
-    described.write_text(json.dumps(atlas, indent=1), "utf-8")
-    layers = [Layer(n, p.image) for n, p in zip(names, outcome.paintings, strict=True)]
+    atlas_file = image.with_suffix(".json")
+    atlas_file.write_text(json.dumps(atlas, indent=1), "utf-8")
+    layers = [Layer(name, frame) for name, frame in zip(names, frames, strict=True)]
     document = image.with_suffix(".ora")
     # Krita makes an animated layer of a group, its lowest layer the first frame.
-    write_document(document, [Group(stem, tuple(layers))], outcome.paintings[0].image.size)
-    frames = []
-    for number, painting in enumerate(outcome.paintings):
-        frames.append(folder / f"{image.stem}-{number:03}.png")
-        save_png(painting.image, frames[-1], painting.made_by.recipe)
-    return [str(path) for path in (image, described, document, *frames)]
+    write_document(document, [Group(target.name, tuple(layers))], frames[0].size)
+    paths = []
+    for number, (frame, generated) in enumerate(zip(frames, result.images, strict=True)):
+        paths.append(target.with_name(f"{image.stem}-{number:03}.png"))
+        save_png(frame, paths[-1], generated.recipe)
+    return [str(path) for path in (image, atlas_file, document, *paths)]
 
 
-def _frame_names(paintings: Sequence[Painting]) -> list[str]:
-    """A pose and a number, which counts the frames of that pose."""
+def _frame_names(images: Sequence[GeneratedImage]) -> list[str]:
+    """Name each frame by its pose and its number among that pose's frames."""
     names: list[str] = []
-    for painting in paintings:
-        label = painting.made_by.label
-        number = sum(name.rpartition(" ")[0] == label for name in names)
-        names.append(f"{label} {number}")
+    for image in images:
+        number = sum(name.rpartition(" ")[0] == image.label for name in names)
+        names.append(f"{image.label} {number}")
     return names
 
 
 def again(arguments: argparse.Namespace, say: Say) -> int:
-    recipe = read_parameters(arguments.file)
+    """Generate an image again from the parameters in its PNG, with the changes asked for."""
+    request = read_parameters(arguments.file).request
     changes: dict[str, Any] = {"count": arguments.count}
     if arguments.seed is not None:
         changes["seed"] = arguments.seed
     if arguments.vary is not None:
-        changes |= {"variation_strength": arguments.vary, "variation_seed": recipe.request.seed + 1}
-    folder = _writable(arguments.out)
+        changes |= {"variation_strength": arguments.vary, "variation_seed": request.seed + 1}
+    folder = _writable_folder(arguments.out)
     with connect(arguments) as client:
         if arguments.strength is not None:
-            picture = client.upload(read_image(arguments.file))
-            changes |= {"init_image": picture, "strength": arguments.strength, "mask": None}
+            init_image = client.upload(read_image(arguments.file))
+            changes |= {"init_image": init_image, "strength": arguments.strength, "mask": None}
             changes |= {"width": 0, "height": 0, "patch": False}
-        fields = {name: getattr(recipe.request, name) for name in GenerateRequest.model_fields}
-        outcome = workflows.paint(client, GenerateRequest(**fields | changes), run_job)
-    _save(outcome, folder, _stem(recipe.request.prompt), say)
+        fields = {name: getattr(request, name) for name in GenerateRequest.model_fields}
+        changed = GenerateRequest(**fields | changes)
+        _generate_and_save(client, changed, folder, _file_stem(request.prompt), say)
     return 0
 
 
-def _save(outcome: Outcome, folder: Path, stem: str, say: Say) -> None:
-    if outcome.sheet is not None:
-        path = _free(folder / f"{stem}.png")
-        outcome.sheet.save(path)
+def _generate_and_save(
+    client: BackendClient, request: GenerateRequest, folder: Path, stem: str, say: Say
+) -> None:
+    """Generate images, save the contact sheet of a grid and each image, and print the paths."""
+    result = workflows.generate(client, request, run_job)
+    images = workflows.fetch_images(client, result)
+    if result.sheet is not None:
+        path = _unused_path(folder / f"{stem}.png")
+        client.fetch_image(result.sheet).save(path)
         say(str(path))
-    for painting in outcome.paintings:
-        label = painting.made_by.label or f"{painting.made_by.seed}"
-        path = _free(folder / f"{stem}-{_slug(label)}.png")
-        save_png(painting.image, path, painting.made_by.recipe)
+    for image, generated in zip(images, result.images, strict=True):
+        label = generated.label or f"{generated.seed}"
+        path = _unused_path(folder / f"{stem}-{_slug(label)}.png")
+        save_png(image, path, generated.recipe)
         say(str(path))
-    for warning in outcome.warnings:
+    for warning in result.warnings:
         say(f"Note: {warning}")
 
 
-def _stem(prompt: str) -> str:
+def _file_stem(prompt: str) -> str:
     return _slug(prompt)[:_LONGEST_STEM] or "picture"
 
 
@@ -215,8 +234,8 @@ def _slug(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text).strip("-.")
 
 
-def _writable(folder: Path) -> Path:
-    """Make the folder before the work, not after it."""
+def _writable_folder(folder: Path) -> Path:
+    """Create the folder before the job starts. Raises InvalidRequest: it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -228,10 +247,10 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _free(path: Path) -> Path:
-    """Give the path, or one with a number if there is such a file already."""
-    number, free = 2, path
-    while free.exists():
-        free = path.with_stem(f"{path.stem}-{number}")
+def _unused_path(path: Path) -> Path:
+    """Return the path, with a number if the file exists already."""
+    number, unused = 2, path
+    while unused.exists():
+        unused = path.with_stem(f"{path.stem}-{number}")
         number += 1
-    return free
+    return unused

@@ -1,4 +1,4 @@
-"""What the command line says of a subject: what was measured before learning and after it."""
+"""The command line's summary of a subject's likeness before and after training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.api.subjects import SubjectView
-from modelsheet.cli.commands import likeness_summary
+from modelsheet.cli.subjects import likeness_summary
 
 
 def probe(step: int, likeness: float, obedience: float, drift: float) -> LikenessPoint:

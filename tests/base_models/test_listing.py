@@ -1,4 +1,4 @@
-"""Models are listed as they lie on the disk, and named, without loading one."""
+"""Models are listed by their files on disk, added and removed, without loading one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def checkpoint(path: Path, shapes: Shapes, **metadata: str) -> Path:
 
 
 def folder(path: Path, **index: object) -> Path:
-    """A model's folder whose weights are tiny but whole."""
+    """Write a model's folder with tiny but complete weights."""
     parts = {part: ["diffusers", part] for part in ("unet", "vae", "text_encoder")}
     for part in ("unet", "vae", "text_encoder"):
         (path / part).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Checkpoints of A1111 and ComfyUI give what the same model gives as a folder, offline."""
+"""Single-file checkpoints generate the same images as the same model's folder, offline."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_zero_terminal_snr_is_set_where_the_file_is_marked(home: Path, tmp_path:
 
 @pytest.fixture
 def bare_home(home: Path, tmp_path: Path) -> Path:
-    """A checkpoint with config files but no vocabulary beside it."""
+    """Return a data folder with a checkpoint and config files, but no vocabulary."""
     for part in ("unet", "vae", "text_encoder"):
         (tmp_path / "configs" / part).mkdir(parents=True)
         source = home / "folders" / "sd15" / part / "config.json"

@@ -1,4 +1,4 @@
-"""The checkup tells what is there from what is missing, and which of it matters."""
+"""The doctor distinguishes present, missing and optional parts of an installation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests import toy
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Mapping[str, str]]:
-    """A machine on which nothing of ours was ever started, and Krita was never seen."""
+    """Return a machine's environment without Modelsheet's folders and without Krita."""
     home = tmp_path_factory.mktemp("empty")
     return Settings.from_environment({"MODELSHEET_HOME": str(home / "m")}), {
         "HOME": str(home),

@@ -27,7 +27,7 @@ def noisy(image: Image.Image, deviation: float) -> Image.Image:
 
 
 def antialiased(shape: str) -> Image.Image:
-    """A figure with a smooth edge: drawn eight times as large, then scaled down."""
+    """Draw a figure with a smooth edge: eight times as large, then scaled down."""
     large = Image.new("RGBA", (768, 768), (30, 90, 160, 0))
     pencil = ImageDraw.Draw(large)
     if shape == "disc":

@@ -1,4 +1,4 @@
-"""Palettes: read from files of other programs, found in pictures, kept to."""
+"""Palettes: read from other programs' files, extracted from images, applied to images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixel art: found again under blur and enlargement, of few colours, with hard alpha."""
+"""Pixel art: recovered from blur and enlargement, with few colours and hard alpha."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes: other tools read the prompt and the settings, and ours reads itself."""
+"""PNG metadata: other tools read prompt and settings, Modelsheet reads its own parameters."""
 
 from __future__ import annotations
 

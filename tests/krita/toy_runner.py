@@ -56,7 +56,7 @@ def adapter() -> bytes:
             noise.standard_normal((weight.rows, RANK), np.float32),
             noise.standard_normal((RANK, weight.fan_in), np.float32),
         )
-        for site, weight in layout.sites.items()
+        for site, weight in layout.shapes.items()
     }
     return write_diffusers(factors, layout, {})
 

@@ -1,4 +1,4 @@
-"""The plugin in Krita's folders: put in, switched on, replaced, taken out, packed."""
+"""The plugin in Krita's folders: installed, enabled, replaced, uninstalled, zipped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KRITA_IMPORTER = Path("/usr/share/krita/pykrita/plugin_importer/plugin_importer.
 
 @pytest.fixture
 def user(tmp_path: Path) -> dict[str, str]:
-    """The environment of a user who has nothing yet."""
+    """Return the environment of a user without any files."""
     return {"HOME": str(tmp_path)}
 
 

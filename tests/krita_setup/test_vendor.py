@@ -1,4 +1,4 @@
-"""The plugin's own copy of requests works alone and leaves everybody else's alone."""
+"""The plugin's vendored requests works alone and does not touch another copy."""
 
 from __future__ import annotations
 

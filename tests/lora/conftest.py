@@ -32,7 +32,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def base(data_dir: Path) -> Callable[[str], BaseModel]:
-    """Gives the base model of a family, loaded once."""
+    """Return the base model of a family, loaded once."""
     loaded: dict[str, BaseModel] = {}
 
     def get(family: str) -> BaseModel:

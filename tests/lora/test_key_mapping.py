@@ -79,8 +79,8 @@ EXPECTED = {
 }
 
 
-def is_in_transformer(site: LayerKey) -> bool:
-    return site.component != "unet" or ".attentions." in site.path
+def is_in_transformer(layer_key: LayerKey) -> bool:
+    return layer_key.component != "unet" or ".attentions." in layer_key.path
 
 
 @pytest.mark.parametrize(("family", "count"), [("sd15", 192 + 72), ("sdxl", 722 + 72 + 192)])
@@ -89,7 +89,9 @@ def test_attention_layers_have_the_names_that_kohya_and_comfyui_know(
 ) -> None:
     layout = true_layout(family)
 
-    names = {layout.kohya_name(site) for site in layout.sites if is_in_transformer(site)}
+    names = {
+        layout.kohya_name(layer_key) for layer_key in layout.shapes if is_in_transformer(layer_key)
+    }
 
     assert len(names) == count
     assert names == EXPECTED[family]
@@ -133,11 +135,11 @@ def test_a_layer_is_found_by_each_of_its_names(name: str, path: str) -> None:
 
 
 def test_text_encoders_are_found_with_and_without_their_inner_model() -> None:
-    layout, site = true_layout("sdxl"), LayerKey("text_encoder_2", "encoder.layers.31.mlp.fc1")
+    layout, layer_key = true_layout("sdxl"), LayerKey("text_encoder_2", "encoder.layers.31.mlp.fc1")
 
-    assert layout.find("text_encoder_2.text_model.encoder.layers.31.mlp.fc1") == site
-    assert layout.find("text_encoder_2.encoder.layers.31.mlp.fc1") == site
-    assert layout.find("lora_te2_text_model_encoder_layers_31_mlp_fc1") == site
+    assert layout.find("text_encoder_2.text_model.encoder.layers.31.mlp.fc1") == layer_key
+    assert layout.find("text_encoder_2.encoder.layers.31.mlp.fc1") == layer_key
+    assert layout.find("lora_te2_text_model_encoder_layers_31_mlp_fc1") == layer_key
     assert layout.find("lora_te3_text_model_encoder_layers_31_mlp_fc1") is None
 
 
@@ -147,8 +149,8 @@ def weights_of(module: torch.nn.Module, component: str) -> dict[LayerKey, LayerS
         if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
             kernel = layer.kernel_size[0] if isinstance(layer, torch.nn.Conv2d) else 0
             rows, columns = layer.weight.shape[:2]
-            site = LayerKey(component, path.removeprefix("text_model."))
-            found[site] = LayerShape(rows, columns, kernel)
+            layer_key = LayerKey(component, path.removeprefix("text_model."))
+            found[layer_key] = LayerShape(rows, columns, kernel)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What becomes a subject of a LoRA file, whose it is, and what an export is called."""
+"""Subjects imported from LoRA files: record, owner, and file name of an export."""
 
 from __future__ import annotations
 

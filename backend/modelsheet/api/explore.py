@@ -11,7 +11,7 @@ from modelsheet.api.validation_messages import validation_message
 
 AxisName = Literal["unet_scale", "text_encoder_scale", "guidance_scale", "inference_steps", "seed"]
 MAX_RESULTS = 64
-_ADMITTED: dict[AxisName, TypeAdapter[Any]] = {
+_VALUE_TYPES: dict[AxisName, TypeAdapter[Any]] = {
     "unet_scale": TypeAdapter(AdapterScale),
     "text_encoder_scale": TypeAdapter(AdapterScale),
     "guidance_scale": TypeAdapter(GuidanceScale),
@@ -21,32 +21,32 @@ _ADMITTED: dict[AxisName, TypeAdapter[Any]] = {
 
 
 class Axis(Model):
-    """What changes along one side of a grid, and the values it takes."""
+    """One side of a grid: a parameter and the values it takes."""
 
     name: AxisName
     values: Annotated[list[float], Field(min_length=1, max_length=16)]
 
     @model_validator(mode="after")
-    def _values_are_admitted(self) -> Axis:
-        admitted = _ADMITTED[self.name]
+    def _check_values(self) -> Axis:
+        value_type = _VALUE_TYPES[self.name]
         for value in self.values:
             try:
-                admitted.validate_python(value)
+                value_type.validate_python(value)
             except ValidationError as error:
-                said = validation_message(error.errors()[0])
+                message = validation_message(error.errors()[0])
                 name = self.name.replace("_", " ")
-                raise ValueError(f"{name} {value:g}: it {said}") from None
+                raise ValueError(f"{name} {value:g}: it {message}") from None
         return self
 
 
 class Explore(Model):
-    """A grid of pictures instead of `count` of them, row by row; everything else stays the same."""
+    """Generate a grid of images, row by row, that differ only in the parameters of its axes."""
 
     across: Axis
     down: Axis | None = None
 
     @model_validator(mode="after")
-    def _is_a_grid(self) -> Explore:
+    def _check_grid(self) -> Explore:
         cells = len(self.across.values) * (len(self.down.values) if self.down else 1)
         if cells > MAX_RESULTS:
             raise ValueError(f"a grid has at most {MAX_RESULTS} cells, not {cells}")

@@ -1,4 +1,4 @@
-"""Generate images: request, masks, regions, grids, and generation parameters of a result."""
+"""Generate images: request, masks, regions and pixel-art options."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ from modelsheet.api.types import (
 )
 
 CutoutMethod = Literal["auto", "keying", "matting"]
-# By the names artists know them by from other tools.
+# The names that other tools show.
 SamplerName = Literal["DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM"]
 
 
 class MaskRef(Model):
-    """A selection: one byte per pixel, 0 outside, 255 inside, between them on its soft edge; the
-    blob has width * height bytes.
-    """
+    """A selection mask: a blob of width * height bytes, 0 outside, 255 inside, soft in between."""
 
     blob: Sha256
     width: Pixels
@@ -41,18 +39,18 @@ class MaskRef(Model):
 
 
 class Region(Model):
-    """A place in the picture with its own prompt, which names the subject that stands there."""
+    """A masked part of the image with its own prompt, which names the subject to paint there."""
 
     prompt: Prompt
     mask: MaskRef
 
 
 class PixelArt(Model):
-    """Pixel-perfect results: on the pixel grid, of few colours, each pixel opaque or transparent.
+    """Pixel-art post-processing: snap to the pixel grid, limit the colours, threshold the alpha.
 
-    `palette` is "picture" (the picture's own best `colours`), "subject" (those of the subject's
-    layers) or a list of colours. `pixel_size` is the side in px of one painted pixel, 0 finds it.
-    `enlarge` makes each pixel a square.
+    `palette` is "picture" (the image's own best `colours`), "subject" (those of the subject's
+    layers) or a list of colours. `pixel_size` is the side in px of one painted pixel, 0 detects
+    it. `enlarge` scales the result by a whole number.
     """
 
     palette: (
@@ -65,16 +63,17 @@ class PixelArt(Model):
 
 
 class GenerateRequest(Model):
-    """Paint pictures; a subject is named in the prompt as @name. Picture k has seed `seed + k`.
+    """Generate images; @name in the prompt refers to a subject. Image k has seed `seed + k`.
 
     `width` and `height` 0 mean the base model's own resolution, or that of `init_image`. None for
-    `guidance_scale` is the base's usual, for `sampler` the base's own, for `inference_steps` the
-    sampler's usual. `strength` says how much of `init_image` may change: 0 gives it back; None is
-    0.6, and 1 with a `mask`. With a `mask` nothing outside of it changes; `patch` then gives only
-    what is inside, for a layer above. `poses` paints each of them on frames of one size and one
-    baseline. A `variation_strength` moves the noise of `seed` towards that of `variation_seed + k`.
-    `cutout` says how `transparent` pictures are cut out: "keying" takes a flat background away,
-    "matting" asks the matting model, for backgrounds of any kind; "auto" keys what came out flat.
+    `guidance_scale` is the base model's default, for `sampler` the base model's own, for
+    `inference_steps` the sampler's default. `strength` says how much of `init_image` may change:
+    0 returns it unchanged; None is 0.6, and 1 with a `mask`. With a `mask` nothing outside of it
+    changes; `patch` then returns only the inside, for a layer above. `poses` generates each pose
+    on frames of one size and one baseline. A `variation_strength` moves the noise of `seed`
+    towards that of `variation_seed + k`. `cutout` is the method for `transparent` images: "keying"
+    removes a flat background, "matting" runs the matting model, for any background; "auto" keys
+    images whose background came out flat.
     """
 
     kind: Literal["generate"] = "generate"
@@ -105,15 +104,15 @@ class GenerateRequest(Model):
     variation_strength: Fraction = 0.0
 
     @model_validator(mode="after")
-    def _fits_together(self) -> GenerateRequest:
+    def _check_combination(self) -> GenerateRequest:
         for is_wrong, sentence in self._contradictions():
             if is_wrong:
                 raise ValueError(sentence)
         return self
 
     def _contradictions(self) -> list[tuple[bool, str]]:
-        """Each rule of what cannot be asked together, and what to do instead."""
-        wanted = (self.width, self.height)
+        """Return each rule for fields that exclude each other: whether broken, and what to do."""
+        requested_size = (self.width, self.height)
         sizes = {_size(region.mask) for region in self.regions}
         sizes |= {_size(self.init_image)} if self.init_image and self.regions else set()
         is_placed = self.mask is not None or bool(self.regions)
@@ -121,10 +120,10 @@ class GenerateRequest(Model):
             (not self.init_image and self.mask is not None, "a mask needs an init_image"),
             (not self.init_image and self.strength is not None, "strength needs an init_image"),
             (self.patch and self.mask is None, "a patch needs a mask"),
-            (self._mask_differs(), "the mask must have the size of the init_image"),
+            (self._mask_size_differs(), "the mask must have the size of the init_image"),
             (len(sizes) > 1, "all regions' masks, and the init_image, must have one size"),
             (
-                is_placed and wanted not in ({(0, 0)} | sizes),
+                is_placed and requested_size not in ({(0, 0)} | sizes),
                 "with masks the result has their size; leave width and height at 0",
             ),
             (
@@ -147,11 +146,11 @@ class GenerateRequest(Model):
             ),
         ]
 
-    def _mask_differs(self) -> bool:
+    def _mask_size_differs(self) -> bool:
         if self.mask is None or self.init_image is None:
             return False
         return _size(self.mask) != _size(self.init_image)
 
 
-def _size(picture: ImageRef | MaskRef) -> tuple[int, int]:
-    return picture.width, picture.height
+def _size(image: ImageRef | MaskRef) -> tuple[int, int]:
+    return image.width, image.height

@@ -9,7 +9,7 @@ from modelsheet.api.types import Count, Model, Pixels, Seed, Sha256
 
 
 class SubjectUse(Model):
-    """A subject as it was when a picture was painted of it."""
+    """A subject as it was when an image of it was generated."""
 
     id: str
     name: str
@@ -19,9 +19,9 @@ class SubjectUse(Model):
 
 
 class GenerationParameters(Model):
-    """What made one picture: `request`, sent again, paints it again.
+    """Parameters that made one image; sending `request` again reproduces it.
 
-    `text` is what the text encoder read; `width` and `height` are those it was painted at.
+    `text` is the text encoder's input; `width` and `height` are those of the denoised image.
     """
 
     schema_version: Literal[1] = 1
@@ -38,9 +38,10 @@ class GenerationParameters(Model):
 
 
 class GeneratedImage(Model):
-    """A result: raw straight-alpha BGRA8 in a blob, and what made it; a preview has no recipe.
+    """An image as raw straight-alpha BGRA8 in a blob, with its generation parameters (`recipe`).
 
-    `parameters` says the recipe in the words that other tools read in a PNG.
+    A preview has no `recipe`. `parameters` is the recipe as the text that other tools read from a
+    PNG.
     """
 
     blob: Sha256
@@ -54,8 +55,9 @@ class GeneratedImage(Model):
 
 
 class GenerateResult(Model):
-    """`sheet` shows a grid with its axes, or the frames of the poses side by side; `columns` of
-    them in a row.
+    """Images of a generate job.
+
+    `sheet` shows a grid with its axes, or the poses' frames side by side, `columns` in a row.
     """
 
     kind: Literal["generate"] = "generate"

@@ -1,5 +1,6 @@
-"""Which base models there are and whether they are on this machine; reads folders and headers only
-and never torch.
+"""Catalogue of base models: find one by its id, and check whether it is on this machine.
+
+Reads folders and headers only, without torch.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
 from modelsheet.base_models import diffusers_folder, single_file
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX
+from modelsheet.base_models.families import RESOLUTIONS
 from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
 from modelsheet.errors import ModelMissing, ModelsheetError, NotFound
 
 DEFAULT_BASE_MODEL = "sprite32"
-RESOLUTIONS: dict[Family, int] = {"sprite32": 32, "sd15": 512, "sdxl": 1024}
 CHECKPOINT_CONFIGS = Path(__file__).parent / "configs"
 SPRITE32_WEIGHTS = Path(__file__).parent / "weights" / "sprite32"
 
 
 @dataclass(frozen=True)
 class BaseModelFiles:
-    """Where a base model lies: a folder in diffusers' layout, or a single file, whose config files
-    are in `configs`. An empty `prediction_type` is the one that the model itself names.
+    """Files of a base model: `path` is a folder in diffusers' layout, or a single-file checkpoint.
+
+    The config files of a checkpoint are in `configs`. An empty `prediction_type` is the one in the
+    model's own config.
     """
 
     id: str
@@ -42,36 +45,37 @@ class BaseModelFiles:
 
 
 def list_base_models(data_dir: Path) -> list[BaseModelView]:
-    """Return all base models, the embedded one first, then what the user named."""
-    standard = [_view(each, each, partial(_standard, each, data_dir)) for each in RESOLUTIONS]
-    named = _named(data_dir).items()
+    """Return all base models: the standard ones, the embedded one first, then the user's."""
+    standard = [_view(each, each, partial(_standard_model, each, data_dir)) for each in RESOLUTIONS]
+    added = _user_models(data_dir).items()
     return standard + [
-        _view(each, "sd15", partial(files_of_user_model, model)) for each, model in named
+        _view(each, "sd15", partial(files_of_user_model, model)) for each, model in added
     ]
 
 
 def base_model_ids(data_dir: Path) -> list[str]:
-    return [*RESOLUTIONS, *_named(data_dir)]
+    """Return the ids of all base models, standard and user-added."""
+    return [*RESOLUTIONS, *_user_models(data_dir)]
 
 
 def locate_base_model(model_id: str, data_dir: Path) -> BaseModelFiles:
-    """Return a base model's files, without looking into them.
+    """Return a base model's files by its id, without reading the weights.
 
-    Raises ModelMissing with what to do when they are not there, NotFound for an unknown name,
+    Raises ModelMissing with what to do when they are missing, NotFound for an unknown id,
     UnsafeModel for a file that is no base model.
     """
     for family in RESOLUTIONS:
         if model_id == family:
-            return _standard(family, data_dir)
-    named = _named(data_dir).get(model_id)
-    if named is None:
+            return _standard_model(family, data_dir)
+    added = _user_models(data_dir).get(model_id)
+    if added is None:
         known = ", ".join(base_model_ids(data_dir))
         raise NotFound(f"There is no base model {model_id!r}. Choose one of: {known}.")
-    return files_of_user_model(named)
+    return files_of_user_model(added)
 
 
 def files_of_user_model(model: UserModel) -> BaseModelFiles:
-    """Return the files of a model that the user named. Raises ModelMissing, UnsafeModel."""
+    """Return the files of a model that the user added. Raises ModelMissing, UnsafeModel."""
     path = Path(model.path)
     if path.is_dir():
         return BaseModelFiles(
@@ -94,32 +98,33 @@ def files_of_user_model(model: UserModel) -> BaseModelFiles:
 
 
 def check_base_model(files: BaseModelFiles) -> None:
-    """Make sure that a base model is whole and safe. Raises ModelMissing, UnsafeModel."""
+    """Check that a base model is complete and safe to load. Raises ModelMissing, UnsafeModel."""
     if not files.is_single_file:
         diffusers_folder.check_folder(files.path)
 
 
 def family_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> Family:
-    """Raises NotFound: no such base model among them."""
+    """Return the family of one of the `models`. Raises NotFound: it is not among them."""
     for one in models:
         if one.id == model_id:
             return one.family
     raise NotFound(f"There is no base model {model_id!r}.")
 
 
-def _standard(family: Family, data_dir: Path) -> BaseModelFiles:
-    """The base model that is called like its family: sprite32 in this package, others in
-    `data_dir`/models.
+def _standard_model(family: Family, data_dir: Path) -> BaseModelFiles:
+    """Return the files of a family's standard model, whose id is the family's name.
+
+    sprite32 is in this package, the others are in `data_dir`/models. Raises ModelMissing.
     """
     folder = data_dir / "models" / family
     if family == DEFAULT_BASE_MODEL:
         folder = SPRITE32_WEIGHTS
     if not (folder / MODEL_INDEX).is_file():
-        raise ModelMissing(_missing(family, folder))
+        raise ModelMissing(_missing_sentence(family, folder))
     return BaseModelFiles(family, family, folder, folder)
 
 
-def _missing(family: Family, folder: Path) -> str:
+def _missing_sentence(family: Family, folder: Path) -> str:
     if family == DEFAULT_BASE_MODEL:
         return f"The weights of {family} are missing from {folder}; install Modelsheet again."
     return (
@@ -128,7 +133,7 @@ def _missing(family: Family, folder: Path) -> str:
     )
 
 
-def _named(data_dir: Path) -> dict[str, UserModel]:
+def _user_models(data_dir: Path) -> dict[str, UserModel]:
     registry = read_registry(data_dir)
     models = {model.id: model for model in registry.models}
     for installation in registry.installations:
@@ -138,7 +143,7 @@ def _named(data_dir: Path) -> dict[str, UserModel]:
 
 
 def _view(model_id: str, family: Family, find: Callable[[], BaseModelFiles]) -> BaseModelView:
-    """`family` is what to call one that cannot be read."""
+    """Return the view of a base model; `family` stands in for one that cannot be read."""
     note = ""
     try:
         files = find()

@@ -1,5 +1,6 @@
-"""Safetensors files, read and written without torch: the header, single tensors, and a plain
-sentence for every file that is none. Nothing in a file is ever run.
+"""Read and write safetensors files without torch: header and single tensors.
+
+Every other kind of file is refused with a plain sentence. No code in a file is ever run.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _DTYPE_NAMES = {"float16": "F16", "float32": "F32"}
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor; `start` and `end` in bytes from the end of the header."""
+    """Dtype and shape of one tensor; `start` and `end` in bytes from the end of the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -42,7 +43,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class SafetensorsHeader:
-    """What a file says of itself; `data_start` in bytes from its beginning."""
+    """Header of a safetensors file; `data_start` in bytes from the beginning of the file."""
 
     name: str
     entries: Mapping[str, TensorInfo]
@@ -50,7 +51,10 @@ class SafetensorsHeader:
     data_start: int
 
     def tensor(self, content: bytes, key: str) -> Array:
-        """Read one tensor of the file's content as fp32. Raises UnsafeModel: no floats, or NaN."""
+        """Read one tensor of the file's content as fp32.
+
+        Raises UnsafeModel: it is not floating-point, or has NaN or infinite values.
+        """
         entry = self.entries[key]
         first, last = self.data_start + entry.start, self.data_start + entry.end
         values = _floats(content[first:last], entry.dtype)
@@ -65,7 +69,7 @@ class SafetensorsHeader:
 
 
 def read_header(path: Path) -> SafetensorsHeader:
-    """Read and check a file's header. Raises UnsafeModel: no safetensors file, or not whole."""
+    """Read and check a file's header. Raises UnsafeModel: not safetensors, or truncated."""
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -79,7 +83,7 @@ def read_header(path: Path) -> SafetensorsHeader:
 
 
 def parse_header(content: bytes, name: str) -> SafetensorsHeader:
-    """The same for a file that is in memory."""
+    """Read and check the header of a safetensors file in memory; `name` is for error sentences."""
     beginning = content[:8]
     _check_beginning(beginning, name)
     (length,) = struct.unpack("<Q", beginning)
@@ -90,7 +94,7 @@ def parse_header(content: bytes, name: str) -> SafetensorsHeader:
 def encode_safetensors(
     tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
 ) -> bytes:
-    """Write fp16 and fp32 arrays as a safetensors file; equal input gives equal bytes."""
+    """Encode fp16 and fp32 arrays as a safetensors file; equal input gives equal bytes."""
     header: dict[str, object] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
     blocks, position = [], 0
     for key in sorted(tensors):
@@ -141,7 +145,7 @@ def _parsed(header: bytes, size: int, name: str) -> SafetensorsHeader:
 
 
 def _entry(field: dict[str, Any]) -> TensorInfo:
-    """Raises ValueError, TypeError, KeyError: no description of a tensor."""
+    """Parse a tensor's description. Raises ValueError, TypeError, KeyError: it is none."""
     start, end = field["data_offsets"]
     shape = tuple(field["shape"])
     if not all(isinstance(number, int) and number >= 0 for number in (start, end, *shape)):
@@ -152,7 +156,7 @@ def _entry(field: dict[str, Any]) -> TensorInfo:
 
 
 def _check_extent(entries: Mapping[str, TensorInfo], available: int, name: str) -> None:
-    """The tensors lie one after the other and end where the file ends."""
+    """Check that the tensors are contiguous and end where the file ends. Raises UnsafeModel."""
     position = 0
     for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.end)):
         if entry.start != position:
@@ -168,6 +172,7 @@ def _check_extent(entries: Mapping[str, TensorInfo], available: int, name: str) 
 
 
 def _floats(block: bytes, dtype: str) -> Array | None:
+    """Convert a tensor's bytes to fp32; None for a dtype that is not floating-point."""
     if dtype == "BF16":  # the upper half of an fp32
         return (np.frombuffer(block, "<u2").astype(np.uint32) << 16).view(np.float32)
     if dtype not in _NUMPY:

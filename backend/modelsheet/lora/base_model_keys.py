@@ -1,4 +1,4 @@
-"""The layout of a base model that is on this machine, by its config files."""
+"""Key layout of a base model on this machine, from its config files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from modelsheet.lora.layer_shapes import Config
 
 
 def key_layout_of(files: BaseModelFiles) -> KeyLayout:
-    """Raises ModelMissing: the config files are not there, or not of this architecture."""
+    """Return the key layout of a base model.
+
+    Raises ModelMissing: its config files are missing, or of another architecture.
+    """
     unet = _config(files.configs / "unet")
     text_encoder = _config(files.configs / "text_encoder")
     second = files.configs / "text_encoder_2"

@@ -1,4 +1,4 @@
-"""Writing the identifier's learnt embedding as ComfyUI, A1111 and Forge load one."""
+"""Write the identifier's embedding as a textual-inversion file for ComfyUI, A1111 and Forge."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _KEYS: dict[Family, tuple[str, ...]] = {
 }
 
 
-def write_embedding(rows: Mapping[str, Array], family: Family, subject: str) -> bytes:
-    """Return the file's bytes. Raises InvalidRequest: the identifier was not learnt."""
-    keys, vectors = _KEYS[family], [rows[key] for key in sorted(rows)]
+def write_embedding(embeddings: Mapping[str, Array], family: Family, subject: str) -> bytes:
+    """Return the file's bytes. Raises InvalidRequest: the identifier's embedding was not learnt."""
+    keys, vectors = _KEYS[family], [embeddings[key] for key in sorted(embeddings)]
     if len(vectors) != len(keys):
         raise InvalidRequest(
             f"The identifier of {subject!r} was not learnt, so there is no embedding to export. "

@@ -43,7 +43,7 @@ class Parcels:
         subject_id = self._free_id(parcel.record.id, caller)
         if not self._has(subject_id):
             layout = key_layout_of(locate_base_model(parcel.record.base_model, self._data_dir))
-            for pixels in parcel.pictures():
+            for pixels in parcel.images():
                 self._blobs.write(pixels)
             parcel.publish(self._subjects, layout, subject_id, caller.name)
         return self._subjects.get(subject_id)

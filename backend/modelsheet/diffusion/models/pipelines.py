@@ -120,9 +120,9 @@ def _bound_windows(pipeline: Pipeline) -> None:
 def _check_unet(files: BaseModelFiles) -> None:
     """Compare the file's UNet with what its config files describe, layer by layer."""
     layout, header = key_layout_of(files), read_header(files.path)
-    for site, weight in layout.sites.items():
+    for site, weight in layout.shapes.items():
         if site.component == UNET:
-            entry = header.entries.get(f"{UNET_PREFIX}{layout.original[site]}.weight")
+            entry = header.entries.get(f"{UNET_PREFIX}{layout.original_paths[site]}.weight")
             if entry is None:
                 raise UnsafeModel(
                     f"{files.path.name} is not whole: its UNet lacks the layer {site.path}. "

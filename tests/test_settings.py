@@ -1,4 +1,4 @@
-"""Where things lie, by the environment handed in."""
+"""Settings: folders and device from the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection file: how programs of the same user find the running service and get in."""
+"""The connection file: URL and token by which programs of the same user reach the service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = "server.json"
 
 
 class Connection(BaseModel):
-    """Where the service listens, and the token. Fields of later versions are ignored."""
+    """URL, token and process of a running service. Fields of later versions are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -34,7 +34,7 @@ def connection_path(settings: Settings) -> Path:
 
 
 def write_connection(settings: Settings, connection: Connection) -> None:
-    """Write the file for the user's eyes alone, all at once."""
+    """Write the file atomically and readable by this user alone."""
     folder = settings.runtime_dir
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -46,8 +46,9 @@ def write_connection(settings: Settings, connection: Connection) -> None:
 
 
 def read_connection(settings: Settings) -> Connection | None:
-    """Return the connection to a running service; None when there is none, or the file is not ours
-    alone.
+    """Return the connection to a running service.
+
+    None when no service runs, or when other users can read the file.
     """
     path = connection_path(settings)
     try:
@@ -67,8 +68,9 @@ def remove_connection(settings: Settings, boot_id: str) -> None:
 
 
 def _is_private(path: Path) -> bool:
+    """Tell whether it is a regular file that only this user can read."""
     status = path.lstat()
-    if os.name != "posix":  # there the folder of the user's own application data protects it
+    if os.name != "posix":  # Windows: the user's application data folder is private
         return stat.S_ISREG(status.st_mode)
     is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o077
     return stat.S_ISREG(status.st_mode) and is_ours

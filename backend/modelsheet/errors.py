@@ -1,30 +1,30 @@
-"""The error tree. Every error carries one sentence that says what to do; the artist reads it.
+"""Error classes and their stable codes. Each carries one sentence for the user: what to do next.
 
 ModelsheetError (code)
-├── InvalidRequest           invalid-request         the request cannot be carried out as asked
-│   ├── InvalidImages        invalid-images          the pictures sent cannot be learnt from
+├── InvalidRequest           invalid-request         the request cannot be fulfilled as asked
+│   ├── InvalidImages        invalid-images          the images sent cannot be learnt from
 │   ├── InvalidIdentifier    invalid-identifier      the identifier is no rare single token
 │   └── InvalidClassNoun     invalid-class-noun      the class noun is empty or unknown
 ├── NotFound                 not-found               no such job, subject, blob or base model
 │   └── ModelMissing         model-missing           a base model that is not on this machine
-├── Conflict                 conflict-state          the thing is not in a state that allows this
+├── Conflict                 conflict-state          the state of a job or subject forbids this
 │   └── IdempotencyConflict  idempotency-conflict    the key was used for another request
-├── Busy                     busy                    too much waits already; later it may work
-├── UnsafeModel              unsafe-model            a weights file we refuse to open
-├── LearningDiverged         learning-diverged       the loss is no longer a number
+├── Busy                     busy                    the queue is full; a later attempt may work
+├── UnsafeModel              unsafe-model            a weights file that is refused
+├── LearningDiverged         learning-diverged       the training loss is NaN or infinite
 ├── OutOfMemory              oom                     the device has not enough memory
 ├── DiskFull                 disk-full               the data folder's disk is full
-├── DownloadFailed           download-failed         a model could not be fetched from its hub
+├── DownloadFailed           download-failed         a model could not be downloaded
 ├── WorkerCrashed            worker-crashed          the worker died too often on this job
 ├── BackendUnreachable       backend-unreachable     no answer from the service
-└── Cancelled                cancelled               somebody asked for it: no failure
+└── Cancelled                cancelled               cancelled on request, not a failure
 """
 
 from __future__ import annotations
 
 
 class ModelsheetError(Exception):
-    """Base of all errors with a sentence for the artist; `code` is stable and part of the API."""
+    """Base of all errors with a sentence for the user; `code` is stable and part of the API."""
 
     code = "internal"
     retryable = False
@@ -104,7 +104,7 @@ class Cancelled(ModelsheetError):
 
 
 def error_for(code: str, sentence: str) -> ModelsheetError:
-    """Rebuild the error that `code` names, as it came out of a worker process."""
+    """Return the error of this `code`, for example one that a worker process reported."""
     for kind in _tree(ModelsheetError):
         if kind.code == code:
             return kind(sentence)

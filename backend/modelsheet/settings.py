@@ -1,4 +1,7 @@
-"""Where things lie and what the environment says; the only place that reads the environment."""
+"""Folders and device of an installation, read from the environment.
+
+No other module reads the environment for them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _APP = "modelsheet"
 
 @dataclass(frozen=True)
 class Settings:
-    """Folders of one installation, read once and handed on.
+    """Folders of one installation, read once at the start of a program.
 
     `runtime_dir` holds the connection file `server.json`; `threads` serve HTTP; an empty `device`
     lets the worker choose.
@@ -27,8 +30,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read MODELSHEET_HOME (all folders below it) and MODELSHEET_DEVICE; else the user's own
-        folders.
+        """Read MODELSHEET_HOME (the parent of all folders) and MODELSHEET_DEVICE.
+
+        Without MODELSHEET_HOME the platform's user folders are taken.
         """
         device = environment.get("MODELSHEET_DEVICE", "").strip()
         home = environment.get("MODELSHEET_HOME", "").strip()

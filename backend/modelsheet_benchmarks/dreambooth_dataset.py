@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.imaging.rgba import read_picture
+from modelsheet.imaging.rgba import read_image
 from modelsheet_benchmarks.subjects import Doll
 
 LIST = "prompts_and_classes.txt"
@@ -48,7 +48,7 @@ def _read(folder: Path, noun: str, prompts: list[str]) -> Doll:
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
     if not files:
         raise InvalidRequest(f"{folder} has no pictures.")
-    pictures = [read_picture(file) for file in files]
+    pictures = [read_image(file) for file in files]
     return Doll(
         name=folder.name,
         class_noun=noun,

@@ -12,7 +12,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from pydantic import BaseModel
 
-from modelsheet.base_models.catalogue import locate
+from modelsheet.base_models.catalogue import locate_base_model
 
 
 class Order(BaseModel):
@@ -33,7 +33,7 @@ def carry_out(order: Order) -> None:
         _by_our_road(order)
         return
     pipeline = StableDiffusionPipeline.from_pretrained(
-        locate(order.base_model, order.data_dir).path, dtype=getattr(torch, order.dtype)
+        locate_base_model(order.base_model, order.data_dir).path, dtype=getattr(torch, order.dtype)
     )
     pipeline(
         order.prompt,

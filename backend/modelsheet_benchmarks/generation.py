@@ -18,22 +18,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet.api.generate import (
-    Axis,
-    Explore,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    MaskRef,
-    Region,
-)
+from modelsheet.api.explore import Axis, Explore
+from modelsheet.api.generate import GenerateRequest, MaskRef, Region
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import JobRequest, Progress
 from modelsheet.client import launcher
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
 from modelsheet.diffusion.training.dataset import image_tensor
-from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
-from modelsheet.imaging.rgba import composite, from_bgra, read_picture
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
+from modelsheet.imaging.rgba import composite, from_bgra, read_image
 from modelsheet.jobs.protocol import Directive
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
@@ -67,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         _say(f"both in their places: {both} of {arguments.seeds} seeds")
         if arguments.sheet:
             cells = [Cell(picture, f"seed {seed}") for seed, picture in enumerate(pictures)]
-            draw_sheet([Section("two subjects in one", cells, 5)]).save(arguments.sheet)
+            draw_contact_sheet([Section("two subjects in one", cells, 5)]).save(arguments.sheet)
     if "grid" in only:
         one_by_one, at_once = bench.grid()
         share = at_once / one_by_one
@@ -178,7 +172,7 @@ class PaintingBench:
                 job = client.submit(request)
                 result = client.wait(job.id, lambda view: None)
                 assert isinstance(result, GenerateResult)
-                client.picture(result.images[0])
+                client.fetch_image(result.images[0])
 
             times = [(seconds_of(bare), seconds_of(served)) for _ in range(_ROUNDS + 1)][1:]
         return median(b for b, _ in times), median(s for _, s in times)
@@ -215,7 +209,7 @@ class PaintingBench:
 
     def _references(self, subject: SubjectRecord) -> list[Image.Image]:
         folder = SubjectStore(self._settings.data_dir).folder(subject.id) / "references"
-        return [read_picture(file) for file in sorted(folder.glob("*.png"))]
+        return [read_image(file) for file in sorted(folder.glob("*.png"))]
 
 
 def _keep(layer: bytes, file: Path) -> None:

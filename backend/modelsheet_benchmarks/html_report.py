@@ -14,7 +14,7 @@ from types import ModuleType
 from PIL import Image
 
 from modelsheet.errors import ModelsheetError
-from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet_benchmarks.evaluation import Report, Result
 from modelsheet_benchmarks.result_table import Row, cell, table
 from modelsheet_benchmarks.subjects import Doll
@@ -98,7 +98,7 @@ def sheet_of(doll: Doll, results: Mapping[str, Result]) -> Image.Image:
     blank = Cell(Image.new("RGBA", (1, 1)))
     cells = [cell for row in rows for cell in row + [blank] * (columns - len(row))]
     title = f"{doll.name}: references, then what was asked"
-    return draw_sheet([Section(title, cells, columns)], cell_size=96)
+    return draw_contact_sheet([Section(title, cells, columns)], cell_size=96)
 
 
 def _html(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelsheet.api.learn import LikenessPoint, PresetName, TrainingOverrides
-from modelsheet.base_models.catalogue import locate
+from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.decoder_correction import corrected
@@ -126,7 +126,7 @@ class Script:
     def teach(self, base: BaseModel, doll: Doll, budget_s: float | None = None) -> Iterator[Taught]:
         phrase = f"{_SCRIPT_IDENTIFIER} {doll.class_noun}"
         setting = RivalSetting(
-            base=locate(base.id, self.data_dir).path,
+            base=locate_base_model(base.id, self.data_dir).path,
             prompt=phrase,
             class_prompt=doll.class_noun,
             resolution=base.resolution,

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import BaseModel as Written
 
 from modelsheet.api.learn import TrainingOverrides
-from modelsheet.base_models.catalogue import locate
+from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script, standalone_training
@@ -84,7 +84,7 @@ class Bench:
 
     def theirs(self, steps: int, *, prior: bool) -> Cost:
         setting = RivalSetting(
-            base=locate(self.base.id, self.data_dir).path,
+            base=locate_base_model(self.base.id, self.data_dir).path,
             prompt=f"ktn {self.class_noun}",
             class_prompt=self.class_noun,
             resolution=self.base.resolution,

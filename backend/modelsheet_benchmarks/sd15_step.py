@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
-from modelsheet.base_models.catalogue import CONFIGS, SPRITE32_WEIGHTS
+from modelsheet.base_models.catalogue import CHECKPOINT_CONFIGS, SPRITE32_WEIGHTS
 from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.models.base_model import BaseModel, placed
 from modelsheet.diffusion.training.adapter import LearningAdapter
@@ -69,7 +69,7 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
     """Stable Diffusion 1.5 as its config files say, its weights drawn at random, that takes
     pictures to have `side` px.
     """
-    folder = CONFIGS / "sd15"
+    folder = CHECKPOINT_CONFIGS / "sd15"
     text_config = json.loads((folder / "text_encoder" / "config.json").read_text("utf-8"))
     torch.manual_seed(0)
     pipeline = StableDiffusionPipeline(

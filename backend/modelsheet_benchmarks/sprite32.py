@@ -14,7 +14,7 @@ from PIL import Image
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
-from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.sprite32_metrics import Figures, evaluate
 from sprite_training.sprite32.tiles import SIZE, TileSet
@@ -96,7 +96,7 @@ def draw_grid(base: BaseModel) -> Image.Image:
             [words] * 2, seeds, width=SIZE, height=SIZE, guidance_scale=base.guidance_scale
         )
         cells += [Cell(picture, prompt) for picture in sample_images(base, painting)]
-    return draw_sheet([Section("sprite32: two seeds of each prompt", cells, 8)])
+    return draw_contact_sheet([Section("sprite32: two seeds of each prompt", cells, 8)])
 
 
 def table(figures: Figures) -> str:

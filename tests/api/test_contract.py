@@ -1,4 +1,4 @@
-"""Holds the plugin's contract to the backend's: what one says, the other understands."""
+"""The plugin's copies of the API's models agree with the backend's, in both directions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from modelsheet.api.describe import ClassNounGuess, DescribeResult
-from modelsheet.api.generate import (
-    MOST_RESULTS,
-    AxisName,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    SamplerName,
-)
+from modelsheet.api.explore import MAX_RESULTS, AxisName
+from modelsheet.api.generate import GenerateRequest, SamplerName
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import (
     TERMINAL_STATES,
     Event,
@@ -88,7 +83,7 @@ def job(result: Any = None) -> JobView:
 
 
 def within(heard: Any, said: Any) -> bool:
-    """Whether all that was said was heard; the backend may know more fields."""
+    """Tell whether the backend kept everything the plugin sent; it may have more fields."""
     if isinstance(said, dict):
         return isinstance(heard, dict) and all(within(heard[key], said[key]) for key in said)
     if isinstance(said, list):
@@ -182,7 +177,7 @@ def test_plugin_understands_a_job_with_every_kind_of_result(result: Any) -> None
 
 
 def assert_understood(kept: Any, told: Any) -> None:
-    """What the plugin kept is what was told; it may keep less of a model than it was told."""
+    """Check that the plugin's fields have the values sent; it may ignore some of a model's."""
     if isinstance(kept, dict):
         assert set(kept) <= set(told)
         for name, value in kept.items():
@@ -230,7 +225,7 @@ def test_limits_and_states_are_the_backends() -> None:
     assert longest(LearnRequest, "class_noun") == plugin.CLASS_NOUN_LENGTH
     assert longest(LearnRequest, "identifier") == plugin.IDENTIFIER_LENGTH
     assert longest(LearnRequest, "images") == plugin.MOST_PICTURES
-    assert MOST_RESULTS == plugin.MOST_RESULTS
+    assert MAX_RESULTS == plugin.MOST_RESULTS
     assert set(get_args(SamplerName)) == set(generation_settings.SAMPLERS)
     assert set(get_args(AxisName)) == set(explore_dialog.USUAL)
     assert longest(GenerateRequest, "prompt") == plugin.PROMPT_LENGTH

@@ -1,4 +1,4 @@
-"""A hub on this machine that serves one model, and can be told to misbehave."""
+"""A local hub that serves one model and can simulate faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models written as A1111 and ComfyUI keep them: one file, under the names of the original code."""
+"""Write models as single-file checkpoints, with the key names of A1111 and ComfyUI."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OPEN_CLIP = {
 
 
 def checkpoint_of(pipeline: Any) -> Tensors:
-    """All weights of a pipeline by their original names."""
+    """Return all weights of a pipeline by their original names."""
     unet = pipeline.unet.state_dict()
     tensors = {f"model.diffusion_model.{_unet_key(k, pipeline.unet)}": v for k, v in unet.items()}
     for key, value in pipeline.vae.state_dict().items():

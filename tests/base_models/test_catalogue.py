@@ -1,4 +1,4 @@
-"""What is said of base models is what lies on the disk."""
+"""The catalogue of base models agrees with the files on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models are listed as they lie on the disk, and named, without loading one."""
+"""Models are listed by their files on disk, added and removed, without loading one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from modelsheet.api.models import AddModelRequest, ModelView
-from modelsheet.base_models.catalogue import list_base_models, locate
-from modelsheet.base_models.listing import add_models, forget_model, list_models
+from modelsheet.base_models.catalogue import list_base_models, locate_base_model
+from modelsheet.base_models.listing import add_models, list_models, remove_user_model
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
-from modelsheet.files.safetensors_file import encode
+from modelsheet.files.safetensors_file import encode_safetensors
 
 UNET = "model.diffusion_model."
 SD15 = {
@@ -34,12 +34,12 @@ Shapes = dict[str, tuple[int, ...]]
 def checkpoint(path: Path, shapes: Shapes, **metadata: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: np.zeros(shape, np.float16) for key, shape in shapes.items()}
-    path.write_bytes(encode(tensors, metadata))
+    path.write_bytes(encode_safetensors(tensors, metadata))
     return path
 
 
 def folder(path: Path, **index: object) -> Path:
-    """A model's folder whose weights are tiny but whole."""
+    """Write a model's folder with tiny but complete weights."""
     parts = {part: ["diffusers", part] for part in ("unet", "vae", "text_encoder")}
     for part in ("unet", "vae", "text_encoder"):
         (path / part).mkdir(parents=True)
@@ -107,12 +107,12 @@ def test_what_was_named_can_be_taken_off_and_stays_on_the_disk(tmp_path: Path) -
     (view,) = add(tmp_path, path)
     assert (view.id, view.family, view.state) == ("mine", "sd15", "ready")
 
-    forget_model("mine", tmp_path)
+    remove_user_model("mine", tmp_path)
 
     assert "mine" not in {view.id for view in list_models(tmp_path).models}
     assert (path / "model_index.json").is_file()
     with pytest.raises(NotFound, match="was not added"):
-        forget_model("mine", tmp_path)
+        remove_user_model("mine", tmp_path)
 
 
 def test_one_name_stands_for_one_model(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_what_a_checkpoint_predicts_is_read_from_it(
         path.with_suffix(".yaml").write_text(settings)
     add(tmp_path, path)
 
-    files = locate("x", tmp_path)
+    files = locate_base_model("x", tmp_path)
 
     assert (files.prediction_type, files.has_zero_snr) == expected
 

@@ -1,4 +1,4 @@
-"""Checkpoints of A1111 and ComfyUI give what the same model gives as a folder, offline."""
+"""Single-file checkpoints generate the same images as the same model's folder, offline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from modelsheet.base_models.user_models import AddedModel, Installation, add_installation, add_model
+from modelsheet.base_models.user_models import Installation, UserModel, add_installation, add_model
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.errors import ModelMissing, UnsafeModel
 from sprite_training.sprite32.tiles import TileSet
@@ -36,8 +36,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def add(home: Path, data_dir: Path, family: str, **more: str) -> AddedModel:
-    model = AddedModel(
+def add(home: Path, data_dir: Path, family: str, **more: str) -> UserModel:
+    model = UserModel(
         id="mine",
         path=str(home / "comfy" / f"{family}.safetensors"),
         config=str(home / "folders" / family),
@@ -58,7 +58,7 @@ def outputs(base: BaseModel) -> list[torch.Tensor]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_checkpoint_gives_what_its_folder_gives(family: str, home: Path, tmp_path: Path) -> None:
     add(home, tmp_path, family)
-    add_model(tmp_path, AddedModel(id="folder", path=str(home / "folders" / family)), taken=[])
+    add_model(tmp_path, UserModel(id="folder", path=str(home / "folders" / family)), taken=[])
 
     single = load_base_model("mine", tmp_path, CPU)
 
@@ -105,7 +105,7 @@ def test_zero_terminal_snr_is_set_where_the_file_is_marked(home: Path, tmp_path:
     markers = {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}
     path = marked(home, "sdxl", tmp_path / "noob.safetensors", markers)
     config = str(home / "folders" / "sdxl")
-    add_model(tmp_path, AddedModel(id="noob", path=str(path), config=config), taken=[])
+    add_model(tmp_path, UserModel(id="noob", path=str(path), config=config), taken=[])
 
     scheduler = load_base_model("noob", tmp_path, CPU).pipeline.scheduler.config
 
@@ -116,7 +116,7 @@ def test_zero_terminal_snr_is_set_where_the_file_is_marked(home: Path, tmp_path:
 
 @pytest.fixture
 def bare_home(home: Path, tmp_path: Path) -> Path:
-    """A checkpoint with config files but no vocabulary beside it."""
+    """Return a data folder with a checkpoint and config files, but no vocabulary."""
     for part in ("unet", "vae", "text_encoder"):
         (tmp_path / "configs" / part).mkdir(parents=True)
         source = home / "folders" / "sd15" / part / "config.json"
@@ -125,7 +125,7 @@ def bare_home(home: Path, tmp_path: Path) -> Path:
         target = tmp_path / "configs" / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes((home / "folders" / "sd15" / name).read_bytes())
-    model = AddedModel(
+    model = UserModel(
         id="mine",
         path=str(home / "comfy" / "sd15.safetensors"),
         config=str(tmp_path / "configs"),
@@ -160,7 +160,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(home: Path, tmp_path: Path) 
     tensors = load_file(home / "comfy" / "sd15.safetensors")
     del tensors["model.diffusion_model.middle_block.0.in_layers.2.weight"]
     path = write_checkpoint(tensors, tmp_path / "half.safetensors")
-    model = AddedModel(id="half", path=str(path), config=str(home / "folders" / "sd15"))
+    model = UserModel(id="half", path=str(path), config=str(home / "folders" / "sd15"))
     add_model(tmp_path, model, taken=[])
 
     with pytest.raises(UnsafeModel, match=r"lacks the layer mid_block.resnets.0.conv1"):
@@ -169,7 +169,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(home: Path, tmp_path: Path) 
 
 def test_a_checkpoint_of_another_build_needs_its_config_files(home: Path, tmp_path: Path) -> None:
     path = str(home / "comfy" / "sd15.safetensors")
-    add_model(tmp_path, AddedModel(id="narrow", path=path), taken=[])
+    add_model(tmp_path, UserModel(id="narrow", path=path), taken=[])
 
     with pytest.raises(UnsafeModel, match="not built like other models of sd15.*--config"):
         load_base_model("narrow", tmp_path, CPU)

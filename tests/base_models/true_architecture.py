@@ -20,7 +20,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from modelsheet.base_models.catalogue import CONFIGS
+from modelsheet.base_models.catalogue import CHECKPOINT_CONFIGS
 
 FIRST_WIDTH, SECOND_WIDTH = 16, 24
 _UNET: dict[str, dict[str, Any]] = {
@@ -43,7 +43,9 @@ _UNET: dict[str, dict[str, Any]] = {
 
 
 def config(family: str, part: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((CONFIGS / family / part / "config.json").read_text())
+    content: dict[str, Any] = json.loads(
+        (CHECKPOINT_CONFIGS / family / part / "config.json").read_text()
+    )
     return content
 
 
@@ -67,7 +69,9 @@ def make_pipeline(family: str, tokenizer: CLIPTokenizer, seed: int = 1) -> Any:
         "tokenizer": tokenizer,
         "feature_extractor": None,
     }
-    settings = json.loads((CONFIGS / family / "scheduler" / "scheduler_config.json").read_text())
+    settings = json.loads(
+        (CHECKPOINT_CONFIGS / family / "scheduler" / "scheduler_config.json").read_text()
+    )
     if family == "sd15":
         scheduler = DDIMScheduler.from_config(settings)
         return StableDiffusionPipeline(

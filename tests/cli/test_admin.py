@@ -1,4 +1,4 @@
-"""The commands of the one who runs a service, over the real service."""
+"""The administration commands, over the real service."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def token(client: BackendClient, home: Path) -> str:
 
 @pytest.fixture
 def run(client: BackendClient, token: str, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command against the service; returns its exit code and what it said."""
+    """Run a command against the service; return its exit code and its output."""
 
     def run(*words: str, using: str = token) -> tuple[int, str]:
         code = main.main([*words, "--server", client.url, "--token", using])
@@ -50,7 +50,7 @@ def test_a_token_lets_an_artist_in_until_it_is_revoked(client: BackendClient, ru
     made = said.splitlines()[-1]
 
     with BackendClient(client.url, made) as artist:
-        artist.prove()
+        artist.verify_service()
         assert artist.jobs() == []
     assert "ann" in run("token", "list")[1]
     assert run("token", "add", "ben", using=made) == (
@@ -59,7 +59,7 @@ def test_a_token_lets_an_artist_in_until_it_is_revoked(client: BackendClient, ru
     )
     assert run("token", "revoke", "ann")[0] == code == 0
     with BackendClient(client.url, made) as artist, pytest.raises(ModelsheetError, match="token"):
-        artist.prove()
+        artist.verify_service()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The demo's whole road over the real service with the toy runner, and what it leaves behind."""
+"""The demo over the real service with the toy runner, and the files it leaves behind."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.generate import GeneratedImage
+from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.cli import demo
-from modelsheet.cli.progress import carry_out
+from modelsheet.cli.progress import run_job
 from modelsheet.client import workflows
-from modelsheet.client.workflows import Painting
 from modelsheet.connection_file import read_connection
 from modelsheet.imaging.openraster import Group, read_document
-from modelsheet.imaging.rgba import read_picture
+from modelsheet.imaging.rgba import read_image
 from modelsheet.settings import Settings
 from tests import toy
 
@@ -26,7 +25,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     demo.run_demo(
         out_dir,
         environment=toy.environment(home),
-        carry_out=carry_out,
+        run_job=run_job,
         say=lines.append,
         command=toy.command(home),
     )
@@ -55,7 +54,7 @@ def test_no_two_layers_overlap(told: tuple[Path, list[str]]) -> None:
 def test_the_sheet_and_where_to_look_are_told(told: tuple[Path, list[str]]) -> None:
     out_dir, lines = told
 
-    assert read_picture(out_dir / "hero.png").width > 1000
+    assert read_image(out_dir / "hero.png").width > 1000
     assert "  · holding sword, with round shield" in lines
     assert str(out_dir / "hero.png") in lines[-1]
     assert str(out_dir / "hero-generated.ora") in lines[-1]
@@ -69,11 +68,11 @@ def test_the_service_ends_with_the_demo(told: tuple[Path, list[str]]) -> None:
 
 
 def test_the_references_stand_on_the_left_of_the_results() -> None:
-    pictures = workflows.read_pictures([demo.sample_path()])
-    made_by = GeneratedImage(blob="0" * 64, width=32, height=32, seed=3, prompt="p")
-    paintings = {"red cloak": [Painting(pictures[0].image, made_by)]}
+    references = workflows.read_references([demo.sample_path()])
+    generated = GeneratedImage(blob="0" * 64, width=32, height=32, seed=3, prompt="p")
+    results = {"red cloak": [(generated, references[0].image)]}
 
-    left, right = demo.sections(pictures, paintings)
+    left, right = demo.sections(references, results)
 
-    assert [cell.label for cell in left.cells] == [picture.name for picture in pictures]
+    assert [cell.label for cell in left.cells] == [reference.name for reference in references]
     assert (right.cells[0].label, right.cells[0].note) == ("red cloak", "seed 3")

@@ -20,7 +20,7 @@ from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
 from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.png_metadata import read_parameters
-from modelsheet.imaging.rgba import read_picture
+from modelsheet.imaging.rgba import read_image
 from tests.paths import HERO as SAMPLE
 from tests.paths import ROOT
 
@@ -46,7 +46,7 @@ def test_learn_then_generate_then_look_then_delete(
         "star_hero-red-cloak-7.png",
         "star_hero-red-cloak-8.png",
     ]
-    assert read_picture(painted[0]).size == (1, 1)
+    assert read_image(painted[0]).size == (1, 1)
     assert main.main(["subjects", "show", "@star_hero", *server]) == 0
     assert "holding sword, with round shield" in capsys.readouterr().out
     assert main.main(["subjects", "delete", "Star Hero", *server]) == 0

@@ -1,4 +1,4 @@
-"""LoRA files in and out, and models named, over the real service from the command line."""
+"""Import and export of LoRA files, and added models, on the command line with a real service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import requests
 from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
-from modelsheet.files.safetensors_file import encode, parse_header
+from modelsheet.files.safetensors_file import encode_safetensors, parse_header
 
 WIDTH = json.loads((WEIGHTS / "unet" / "config.json").read_text())["block_out_channels"][-1]
 LAYER = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -22,11 +22,11 @@ Captured = pytest.CaptureFixture[str]
 
 
 def lora(folder: Path, **metadata: str) -> str:
-    """A kohya file of rank 2 and alpha 1: half of what its matrices say."""
+    """Write a kohya file of rank 2 and alpha 1, so that its scale is one half."""
     tensors = {f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}
     tensors[f"{LAYER}.alpha"] = np.array(1, np.float32)
     path = folder / "Grey Fox.safetensors"
-    path.write_bytes(encode(tensors, metadata))
+    path.write_bytes(encode_safetensors(tensors, metadata))
     return str(path)
 
 

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult, JobView
 from modelsheet.api.learn import LearnRequest
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.workflows import LearnWish, Picture
+from modelsheet.client.workflows import ReferenceImage
 from modelsheet.connection_file import read_connection
 from modelsheet.errors import (
     BackendUnreachable,
@@ -42,18 +43,23 @@ def test_a_picture_comes_back_as_it_was_sent(client: BackendClient) -> None:
     reference = client.upload(NOISE, "noise")
 
     assert (reference.width, reference.height, reference.name) == (7, 9, "noise")
-    assert client.picture(reference).tobytes() == NOISE.tobytes()
+    assert client.fetch_image(reference).tobytes() == NOISE.tobytes()
     assert client.upload(NOISE, "again").blob == reference.blob
 
 
 def test_learning_ends_with_a_subject_made_of_the_pictures_sent(client: BackendClient) -> None:
-    pictures = [Picture("holding staff", NOISE), Picture("plain", NOISE.rotate(180))]
+    references = [
+        ReferenceImage("holding staff", NOISE),
+        ReferenceImage("plain", NOISE.rotate(180)),
+    ]
+    images = workflows.upload_references(client, references)
+    request = LearnRequest(name="Red Fox", class_noun="fox", images=images)
 
-    subject = workflows.learn(client, pictures, LearnWish("Red Fox", "fox"), quietly)
+    subject = workflows.learn(client, request, quietly)
 
     assert subject in client.subjects()
     assert [reference.name for reference in subject.references] == ["holding staff", "plain"]
-    assert client.picture(subject.references[1]).tobytes() == NOISE.rotate(180).tobytes()
+    assert client.fetch_image(subject.references[1]).tobytes() == NOISE.rotate(180).tobytes()
 
 
 def test_progress_is_told_until_the_end(client: BackendClient) -> None:
@@ -102,7 +108,8 @@ def test_a_reference_that_was_not_sent_is_refused(client: BackendClient) -> None
 
 
 def test_a_deleted_subject_is_gone(client: BackendClient) -> None:
-    subject = workflows.learn(client, [Picture("a", NOISE)], LearnWish("gone", "fox"), quietly)
+    request = LearnRequest(name="gone", class_noun="fox", images=[client.upload(NOISE, "a")])
+    subject = workflows.learn(client, request, quietly)
 
     client.delete_subject(subject.id)
 
@@ -123,7 +130,7 @@ def test_a_wrong_token_is_noticed_before_it_is_sent(client: BackendClient) -> No
         BackendClient(client.url, "wrong") as stranger,
         pytest.raises(BackendUnreachable, match="does not know the token"),
     ):
-        stranger.prove()
+        stranger.verify_service()
 
 
 def test_a_wrong_token_is_refused_with_what_to_do(client: BackendClient) -> None:
@@ -156,11 +163,11 @@ def test_a_started_service_goes_on_and_is_found_by_the_next(tmp_path: Path) -> N
     assert boot_id == started.boot_id
     os.kill(started.pid, signal.SIGTERM)
     os.waitpid(started.pid, 0)
-    assert launcher.find(settings) is None
+    assert launcher.find_service(settings) is None
 
 
 class Impostor(BaseHTTPRequestHandler):
-    """Something else that listens where the service was; it notes what it is shown."""
+    """Another server at the service's address; it records the headers sent to it."""
 
     shown: list[str | None] = []
 
@@ -189,7 +196,7 @@ def test_something_else_at_that_address_never_sees_the_token(impostor_url: str) 
         BackendClient(impostor_url, "secret") as client,
         pytest.raises(BackendUnreachable, match="same version"),
     ):
-        client.prove()
+        client.verify_service()
 
     assert Impostor.shown[-1:] == [None]
 
@@ -199,7 +206,7 @@ def test_nobody_at_that_address_is_said_with_what_to_do() -> None:
         BackendClient("http://127.0.0.1:9", "token") as client,
         pytest.raises(BackendUnreachable, match="modelsheet serve"),
     ):
-        client.prove()
+        client.verify_service()
 
 
 def test_without_a_service_and_without_leave_to_start_one(tmp_path: Path) -> None:
@@ -221,8 +228,8 @@ def test_files_become_pictures_named_by_what_they_show(tmp_path: Path) -> None:
     NOISE.save(tmp_path / "holding_sword.png")
     Image.new("RGBA", (4, 4)).save(tmp_path / "empty.png")
 
-    (picture,) = workflows.read_pictures([tmp_path / "holding_sword.png"])
+    (reference,) = workflows.read_references([tmp_path / "holding_sword.png"])
 
-    assert picture.name == "holding sword"
+    assert reference.name == "holding sword"
     with pytest.raises(InvalidImages, match="'empty' is empty"):
-        workflows.read_pictures([tmp_path / "empty.png"])
+        workflows.read_references([tmp_path / "empty.png"])

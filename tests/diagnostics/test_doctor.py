@@ -1,4 +1,4 @@
-"""The checkup tells what is there from what is missing, and which of it matters."""
+"""The doctor distinguishes present, missing and optional parts of an installation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from modelsheet.cli import main
 from modelsheet.connection_file import connection_path
 from modelsheet.diagnostics import doctor
-from modelsheet.diagnostics.doctor import Finding, Report
+from modelsheet.diagnostics.doctor import DoctorReport, Finding
 from modelsheet.krita_setup import install
 from modelsheet.settings import Settings
 from tests import toy
@@ -20,7 +20,7 @@ from tests import toy
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Mapping[str, str]]:
-    """A machine on which nothing of ours was ever started, and Krita was never seen."""
+    """Return a machine's environment without Modelsheet's folders and without Krita."""
     home = tmp_path_factory.mktemp("empty")
     return Settings.from_environment({"MODELSHEET_HOME": str(home / "m")}), {
         "HOME": str(home),
@@ -30,10 +30,10 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Mapping[s
 
 @pytest.fixture(scope="module")
 def on_empty(empty: tuple[Settings, Mapping[str, str]]) -> dict[str, Finding]:
-    return by_name(doctor.examine(empty[0], environment=empty[1]))
+    return by_name(doctor.run_checks(empty[0], environment=empty[1]))
 
 
-def by_name(report: Report) -> dict[str, Finding]:
+def by_name(report: DoctorReport) -> dict[str, Finding]:
     return {finding.name: finding for finding in report.findings}
 
 
@@ -64,16 +64,16 @@ def test_the_report_is_healthy_unless_something_is_missing() -> None:
     note = Finding(name="b", state="note", detail="y")
     missing = Finding(name="c", state="missing", detail="z; do this")
 
-    assert Report(findings=[well, note]).healthy
-    assert not Report(findings=[well, missing]).healthy
-    assert "can work here" in doctor.as_text(Report(findings=[well, note]))
-    assert "✗ c  z; do this" in doctor.as_text(Report(findings=[well, missing]))
+    assert DoctorReport(findings=[well, note]).healthy
+    assert not DoctorReport(findings=[well, missing]).healthy
+    assert "can work here" in doctor.format_report(DoctorReport(findings=[well, note]))
+    assert "✗ c  z; do this" in doctor.format_report(DoctorReport(findings=[well, missing]))
 
 
 def test_an_installed_plugin_is_compared_with_this_version(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path)}
     install.install(None, ["modelsheet", "serve"], environment=environment)
-    (place,) = install.find_places(None, environment=environment)
+    (place,) = install.find_installations(None, environment=environment)
 
     (well,) = doctor._plugin(environment)
     (place.package / "__init__.py").write_text("# an older one")
@@ -127,7 +127,7 @@ def test_a_list_of_jobs_that_was_damaged_is_told(
     settings.data_dir.mkdir()
     (settings.data_dir / "ledger.sqlite3.damaged-1").touch()
 
-    found = by_name(doctor.examine(settings, environment={"HOME": str(tmp_path), "PATH": ""}))
+    found = by_name(doctor.run_checks(settings, environment={"HOME": str(tmp_path), "PATH": ""}))
 
     assert on_empty["jobs"].state == "ok"
     assert found["jobs"].state == "note"

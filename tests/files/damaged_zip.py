@@ -1,4 +1,4 @@
-"""Zip files whose table is whole and whose compressed bytes are not."""
+"""Zip files with an intact directory and damaged compressed bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HEADER = 30  # bytes before an entry's name
 
 
 def spoiled(content: bytes, name: str) -> bytes:
-    """The archive packed anew, with that entry's first bytes overwritten by no deflated block."""
+    """Return the archive with the first bytes of one entry overwritten by an invalid block."""
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w") as new:
         for each in old.namelist():

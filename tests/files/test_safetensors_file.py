@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.safetensors_file import encode, parse_header, read_header
+from modelsheet.files.safetensors_file import encode_safetensors, parse_header, read_header
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(1.5)}
 WHOLE = save(TENSORS, {"who": "me"})
@@ -36,13 +36,13 @@ def test_it_reads_what_the_library_wrote(dtype: torch.dtype) -> None:
 def test_the_library_reads_what_it_wrote() -> None:
     arrays = {"x": np.ones((2, 2), np.float16), "y": np.array(4, np.float32)}
 
-    read = load(encode(arrays, {"k": "v"}))
+    read = load(encode_safetensors(arrays, {"k": "v"}))
 
     assert {key: (value.dtype, value.shape) for key, value in read.items()} == {
         "x": (torch.float16, (2, 2)),
         "y": (torch.float32, ()),
     }
-    assert parse_header(encode(arrays, {"k": "v"}), "file").metadata == {"k": "v"}
+    assert parse_header(encode_safetensors(arrays, {"k": "v"}), "file").metadata == {"k": "v"}
 
 
 def entry(**more: object) -> dict[str, object]:

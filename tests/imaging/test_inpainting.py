@@ -1,4 +1,4 @@
-"""Into a selection: not a byte outside of it changes, and inside the painting shows."""
+"""Inpainting changes no byte outside of the selection, and shows the result inside."""
 
 from __future__ import annotations
 

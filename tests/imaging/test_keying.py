@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from modelsheet.imaging.keying import is_flat, key_out, label_regions
+from modelsheet.imaging.keying import has_flat_background, key_out, label_regions
 from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.rgba import Colour, composite, resize
 from tests.paths import HERO
@@ -27,7 +27,7 @@ def noisy(image: Image.Image, deviation: float) -> Image.Image:
 
 
 def antialiased(shape: str) -> Image.Image:
-    """A figure with a smooth edge: drawn eight times as large, then scaled down."""
+    """Draw a figure with a smooth edge: eight times as large, then scaled down."""
     large = Image.new("RGBA", (768, 768), (30, 90, 160, 0))
     pencil = ImageDraw.Draw(large)
     if shape == "disc":
@@ -162,8 +162,8 @@ def test_a_flat_background_is_known_by_its_border(colour: Colour, is_one: bool) 
     picture = noisy(Image.new("RGB", (40, 40), colour), 3.0)
     picture.paste((20, 120, 40), (10, 10, 30, 40))
 
-    assert is_flat(picture, MAGENTA) is is_one
-    assert not is_flat(Image.effect_noise((40, 40), 90).convert("RGB"), (128, 128, 128))
+    assert has_flat_background(picture, MAGENTA) is is_one
+    assert not has_flat_background(Image.effect_noise((40, 40), 90).convert("RGB"), (128, 128, 128))
 
 
 def test_a_picture_without_that_background_stays_opaque() -> None:

@@ -15,12 +15,12 @@ from modelsheet.imaging.openraster import (
     Group,
     Layer,
     flatten,
-    on_canvas,
     read_document,
     read_layers,
+    render_layer,
     write_document,
 )
-from modelsheet.imaging.rgba import read_picture
+from modelsheet.imaging.rgba import read_image
 from tests.files.damaged_zip import spoiled
 from tests.paths import HERO
 
@@ -132,7 +132,9 @@ def test_a_lone_group_is_opened(tmp_path: Path) -> None:
 
 
 def test_a_layer_stands_at_its_place_on_the_canvas() -> None:
-    placed = on_canvas(Layer("a", dot((255, 0, 0, 200)), 1, 2, visible=False, opacity=0.5), (4, 4))
+    placed = render_layer(
+        Layer("a", dot((255, 0, 0, 200)), 1, 2, visible=False, opacity=0.5), (4, 4)
+    )
 
     assert placed.getbbox() == (1, 2, 2, 3)
     assert placed.getpixel((1, 2)) == (255, 0, 0, 100)
@@ -236,7 +238,7 @@ def test_pictures_of_every_kind_become_rgba(tmp_path: Path) -> None:
     Image.new("P", (2, 2)).save(tmp_path / "palette.png")
     Image.new("CMYK", (2, 2)).save(tmp_path / "print.jpg")
 
-    kinds = {path.name: read_picture(path) for path in tmp_path.iterdir()}
+    kinds = {path.name: read_image(path) for path in tmp_path.iterdir()}
 
     assert {image.mode for image in kinds.values()} == {"RGBA"}
     assert kinds["grey16.png"].getpixel((0, 0)) == (255, 255, 255, 255)

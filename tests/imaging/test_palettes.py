@@ -1,4 +1,4 @@
-"""Palettes: read from files of other programs, found in pictures, kept to."""
+"""Palettes: read from other programs' files, extracted from images, applied to images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.imaging.palettes import limit_to, palette_of, read_palette
+from modelsheet.imaging.palettes import apply_palette, extract_palette, read_palette
 from tests.files.damaged_zip import spoiled
 
 GPL = "GIMP Palette\nName: x\nColumns: 2\n#\n  0   0   0\tBlack\n255 128  64 Skin\n0 0 0\n"
@@ -64,13 +64,13 @@ def test_a_palette_whose_bytes_do_not_unpack_is_refused(tmp_path: Path) -> None:
 
 
 def test_few_colours_are_taken_as_they_are() -> None:
-    assert palette_of([picture((9, 8, 7), (1, 2, 3))], 16) == [(1, 2, 3), (9, 8, 7)]
+    assert extract_palette([picture((9, 8, 7), (1, 2, 3))], 16) == [(1, 2, 3), (9, 8, 7)]
 
 
 def test_many_colours_become_as_few_as_asked_and_all_are_the_picture_s_own() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 
-    palette = palette_of([Image.fromarray(pixels)], 16)
+    palette = extract_palette([Image.fromarray(pixels)], 16)
 
     assert 8 <= len(palette) <= 16
     assert set(palette) <= {tuple(each) for each in pixels.reshape(-1, 3).tolist()}
@@ -80,11 +80,11 @@ def test_transparent_pixels_have_no_say() -> None:
     rgba = picture((200, 0, 0)).convert("RGBA")
     rgba.putpixel((0, 0), (0, 255, 0, 0))
 
-    assert palette_of([rgba], 4) == [(200, 0, 0)]
+    assert extract_palette([rgba], 4) == [(200, 0, 0)]
 
 
 def test_each_pixel_gets_the_colour_that_looks_nearest() -> None:
-    limited = limit_to(picture((250, 10, 10), (20, 20, 30)), [(255, 0, 0), (0, 0, 0)])
+    limited = apply_palette(picture((250, 10, 10), (20, 20, 30)), [(255, 0, 0), (0, 0, 0)])
 
     assert set(limited.convert("RGB").get_flattened_data()) == {(255, 0, 0), (0, 0, 0)}
 
@@ -95,7 +95,7 @@ def test_a_small_jewel_keeps_its_colour_among_many_greens() -> None:
     pixels[:2, :4] = (220, 20, 30)
     pixels[20:] = np.random.default_rng(2).integers(0, 14, (4, 24, 3))
 
-    palette = palette_of([Image.fromarray(pixels)], 8)
+    palette = extract_palette([Image.fromarray(pixels)], 8)
 
     assert min(abs(r - 220) + abs(g - 20) + abs(b - 30) for r, g, b in palette) < 12
     assert sum(max(colour) < 30 for colour in palette) <= 2
@@ -104,4 +104,4 @@ def test_a_small_jewel_keeps_its_colour_among_many_greens() -> None:
 def test_a_picture_of_a_million_colours_is_soon_done() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
 
-    assert len(palette_of([Image.fromarray(noise)], 16)) == 16
+    assert len(extract_palette([Image.fromarray(noise)], 16)) == 16

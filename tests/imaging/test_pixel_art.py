@@ -1,4 +1,4 @@
-"""Pixel art: found again under blur and enlargement, of few colours, with hard alpha."""
+"""Pixel art: recovered from blur and enlargement, with few colours and hard alpha."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from PIL import Image
 
 from modelsheet.api.generate import PixelArt
 from modelsheet.errors import InvalidRequest
-from modelsheet.imaging.pixel_art import find_pixel_size, harden_alpha, make_pixel_art, snap
+from modelsheet.imaging.pixel_art import (
+    detect_pixel_size,
+    make_pixel_art,
+    snap_to_grid,
+    threshold_alpha,
+)
 from modelsheet.imaging.rgba import enlarge_pixels
 
 
@@ -22,19 +27,19 @@ def sprite(seed: int = 0) -> Image.Image:
 def test_enlarged_pixels_are_found_and_snapped_back(factor: int) -> None:
     enlarged = enlarge_pixels(sprite(), factor)
 
-    assert find_pixel_size(enlarged) == factor
-    assert np.array_equal(np.asarray(snap(enlarged, factor)), np.asarray(sprite()))
+    assert detect_pixel_size(enlarged) == factor
+    assert np.array_equal(np.asarray(snap_to_grid(enlarged, factor)), np.asarray(sprite()))
 
 
 def test_noise_and_flat_pictures_have_pixels_of_one() -> None:
-    assert find_pixel_size(Image.new("RGB", (64, 64), (9, 9, 9))) == 1
+    assert detect_pixel_size(Image.new("RGB", (64, 64), (9, 9, 9))) == 1
 
 
 def test_alpha_is_all_or_nothing_and_hides_no_colour() -> None:
     soft = Image.fromarray(np.full((4, 4, 4), 127, np.uint8))
     soft.putpixel((0, 0), (1, 2, 3, 128))
 
-    hard = np.asarray(harden_alpha(soft))
+    hard = np.asarray(threshold_alpha(soft))
 
     assert tuple(hard[0, 0]) == (1, 2, 3, 255)
     assert hard.sum() == 1 + 2 + 3 + 255

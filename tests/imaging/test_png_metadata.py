@@ -1,4 +1,4 @@
-"""Recipes: other tools read the prompt and the settings, and ours reads itself."""
+"""PNG metadata: other tools read prompt and settings, Modelsheet reads its own parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from modelsheet.api.generate import GenerateRequest, GenerationParameters, SubjectUse
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerationParameters, SubjectUse
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.png_metadata import read_parameters, save_png
 

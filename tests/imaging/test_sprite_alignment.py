@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.imaging.sprite_alignment import stand_free, touches_edge
+from modelsheet.imaging.sprite_alignment import move_off_edges, touches_edge
 
 
 def figure(left: int, top: int, right: int, bottom: int) -> Image.Image:
@@ -32,7 +32,7 @@ def test_a_figure_moves_off_the_edges_it_touches(
 ) -> None:
     before = figure(*box)
 
-    after = stand_free(before)
+    after = move_off_edges(before)
 
     assert after.size == before.size
     assert after.getchannel("A").getbbox() == moved
@@ -41,4 +41,4 @@ def test_a_figure_moves_off_the_edges_it_touches(
 
 
 def test_an_empty_picture_stays_as_it_is() -> None:
-    assert stand_free(Image.new("RGBA", (4, 4))).getbbox() is None
+    assert move_off_edges(Image.new("RGBA", (4, 4))).getbbox() is None

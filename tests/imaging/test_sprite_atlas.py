@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modelsheet.imaging.contact_sheet import draw_frames
-from modelsheet.imaging.sprite_alignment import align
+from modelsheet.imaging.contact_sheet import draw_sprite_sheet
+from modelsheet.imaging.sprite_alignment import align_sprites
 from modelsheet.imaging.sprite_atlas import ATLAS_FORMATS, AtlasFormat, make_atlas
 
 NAMES = ["walking 0", "walking 1", "asleep 0"]
@@ -19,7 +19,7 @@ def frames() -> list[Image.Image]:
 
 @pytest.mark.parametrize("style", ATLAS_FORMATS)
 def test_each_frame_is_where_the_atlas_says(style: AtlasFormat) -> None:
-    sheet = draw_frames(frames(), columns=2)
+    sheet = draw_sprite_sheet(frames(), columns=2)
 
     atlas = make_atlas(NAMES, (8, 6), 2, image="a.png", style=style)
 
@@ -56,7 +56,7 @@ def test_poses_stand_on_one_line_with_their_bodies_in_one_column() -> None:
         figure((10, 0, 20, 20)),
     ]
 
-    aligned = align(poses)
+    aligned = align_sprites(poses)
 
     bodies = [np.argwhere(np.asarray(each)[..., :2].sum(-1) == 18) for each in aligned]
     assert len({each.size for each in aligned}) == 1
@@ -67,7 +67,7 @@ def test_poses_stand_on_one_line_with_their_bodies_in_one_column() -> None:
 
 
 def test_an_empty_pose_is_an_empty_frame() -> None:
-    aligned = align([figure((4, 2, 14, 28)), Image.new("RGBA", (32, 32))])
+    aligned = align_sprites([figure((4, 2, 14, 28)), Image.new("RGBA", (32, 32))])
 
     assert aligned[1].getbbox() is None
-    assert align([Image.new("RGBA", (3, 3))])[0].size == (3, 3)
+    assert align_sprites([Image.new("RGBA", (3, 3))])[0].size == (3, 3)

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from modelsheet.api.generate import GeneratedImage
-from modelsheet.cli.paint import write_sheet
-from modelsheet.client.workflows import Outcome, Painting
-from modelsheet.imaging.contact_sheet import draw_frames
-from modelsheet.imaging.sprite_alignment import align
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
+from modelsheet.cli.generate import write_sheet
+from modelsheet.imaging.contact_sheet import draw_sprite_sheet
+from modelsheet.imaging.sprite_alignment import align_sprites
 from tests.krita.conftest import Play
 
 POSES = 8
@@ -29,23 +28,24 @@ def pose(number: int) -> Image.Image:
     return picture
 
 
-def outcome(frames: list[Image.Image]) -> Outcome:
-    paintings = [
-        Painting(
-            frame,
-            GeneratedImage(
-                blob="0" * 64, width=32, height=32, seed=0, prompt="@hero", label=f"pose {number}"
-            ),
+def result(count: int) -> GenerateResult:
+    images = [
+        GeneratedImage(
+            blob="0" * 64, width=32, height=32, seed=0, prompt="@hero", label=f"pose {number}"
         )
-        for number, frame in enumerate(frames)
+        for number in range(count)
     ]
-    return Outcome(paintings, draw_frames(frames, COLUMNS), COLUMNS, [])
+    return GenerateResult(images=images, columns=COLUMNS)
 
 
 def test_eight_poses_load_as_an_animation_and_match_their_atlas(play: Play, tmp_path: Path) -> None:
-    frames = align([pose(number) for number in range(POSES)])
+    frames = align_sprites([pose(number) for number in range(POSES)])
     write_sheet(
-        outcome(frames), tmp_path, "hero", argparse.Namespace(atlas="aseprite", frame_ms=100)
+        result(POSES),
+        frames,
+        draw_sprite_sheet(frames, COLUMNS),
+        tmp_path / "hero",
+        argparse.Namespace(atlas="aseprite", frame_ms=100),
     )
     document = str(tmp_path / "hero-sheet.ora")
 

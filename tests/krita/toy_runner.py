@@ -11,21 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from modelsheet.api.describe import ClassNounGuess, DescribeResult
-from modelsheet.api.generate import (
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    GenerationParameters,
-)
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import BaseModelView
-from modelsheet.base_models.catalogue import locate
+from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
-from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_format import write_diffusers
-from modelsheet.lora.factors import Factors
+from modelsheet.lora.factors import LoraFactors
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 # "thorough" is so long that a test can pause it, paint beside it, and end it early.
@@ -53,14 +49,14 @@ def disc(seed: int) -> bytes:
 @functools.cache
 def adapter() -> bytes:
     """A LoRA of the embedded base as large as a learnt one, of noise."""
-    layout = layout_of(locate(TOY_MODEL.id, Path()))
+    layout = key_layout_of(locate_base_model(TOY_MODEL.id, Path()))
     noise = np.random.default_rng(0)
     factors = {
-        site: Factors(
+        site: LoraFactors(
             noise.standard_normal((weight.rows, RANK), np.float32),
             noise.standard_normal((RANK, weight.fan_in), np.float32),
         )
-        for site, weight in layout.sites.items()
+        for site, weight in layout.shapes.items()
     }
     return write_diffusers(factors, layout, {})
 

@@ -1,4 +1,4 @@
-"""The plugin in Krita's folders: put in, switched on, replaced, taken out, packed."""
+"""The plugin in Krita's folders: installed, enabled, replaced, uninstalled, zipped."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ KRITA_IMPORTER = Path("/usr/share/krita/pykrita/plugin_importer/plugin_importer.
 
 @pytest.fixture
 def user(tmp_path: Path) -> dict[str, str]:
-    """The environment of a user who has nothing yet."""
+    """Return the environment of a user without any files."""
     return {"HOME": str(tmp_path)}
 
 
 def places(user: dict[str, str], platform: str = "linux") -> list[tuple[str, str]]:
-    found = install.find_places(None, environment=user, platform=platform)
+    found = install.find_installations(None, environment=user, platform=platform)
     home = Path(user["HOME"])
     return [
         (place.package.relative_to(home).as_posix(), place.settings.relative_to(home).as_posix())
@@ -75,7 +75,7 @@ def test_resource_folder_chosen_in_krita_is_honoured(user: dict[str, str], tmp_p
 def test_krita_dir_may_name_the_resources_or_the_pykrita_folder(
     user: dict[str, str], tmp_path: Path, named: str
 ) -> None:
-    (place,) = install.find_places(tmp_path / named, environment=user)
+    (place,) = install.find_installations(tmp_path / named, environment=user)
 
     assert place.package == tmp_path / "art/pykrita/modelsheet_krita"
 

@@ -1,4 +1,4 @@
-"""The plugin's own copy of requests works alone and leaves everybody else's alone."""
+"""The plugin's vendored requests works alone and does not touch another copy."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ assert not leaked, leaked
     ],
 )
 def test_imports_are_namespaced(before: str, after: str) -> None:
-    assert vendor.namespaced(before) == after
+    assert vendor.namespace_imports(before) == after
 
 
 def test_the_copy_is_pure_python_with_versions_and_licences() -> None:

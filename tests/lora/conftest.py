@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from modelsheet.base_models.catalogue import locate
+from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.lora.base_model_keys import layout_of
-from modelsheet.lora.key_mapping import Layout
+from modelsheet.lora.base_model_keys import key_layout_of
+from modelsheet.lora.key_mapping import KeyLayout
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.base_models.true_architecture import write_model
@@ -32,7 +32,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def base(data_dir: Path) -> Callable[[str], BaseModel]:
-    """Gives the base model of a family, loaded once."""
+    """Return the base model of a family, loaded once."""
     loaded: dict[str, BaseModel] = {}
 
     def get(family: str) -> BaseModel:
@@ -44,5 +44,5 @@ def base(data_dir: Path) -> Callable[[str], BaseModel]:
 
 
 @pytest.fixture(scope="session")
-def layout(data_dir: Path) -> Callable[[str], Layout]:
-    return lambda family: layout_of(locate(family, data_dir))
+def layout(data_dir: Path) -> Callable[[str], KeyLayout]:
+    return lambda family: key_layout_of(locate_base_model(family, data_dir))

@@ -12,8 +12,8 @@ from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from modelsheet.api.types import Family
-from modelsheet.lora.key_mapping import Layout, make_layout
-from modelsheet.lora.layer_shapes import Site, Weight, text_encoder_layers, unet_layers
+from modelsheet.lora.key_mapping import KeyLayout, make_key_layout
+from modelsheet.lora.layer_shapes import LayerKey, LayerShape, text_encoder_layers, unet_layers
 from tests.base_models.true_architecture import config
 
 BLOCK = [
@@ -50,9 +50,9 @@ SDXL = [
 ]
 
 
-def true_layout(family: Family) -> Layout:
+def true_layout(family: Family) -> KeyLayout:
     second = config(family, "text_encoder_2") if family == "sdxl" else None
-    return make_layout(family, config(family, "unet"), config(family, "text_encoder"), second)
+    return make_key_layout(family, config(family, "unet"), config(family, "text_encoder"), second)
 
 
 def transformer_names(transformers: list[tuple[str, int]]) -> Iterator[str]:
@@ -79,8 +79,8 @@ EXPECTED = {
 }
 
 
-def is_in_transformer(site: Site) -> bool:
-    return site.component != "unet" or ".attentions." in site.path
+def is_in_transformer(layer_key: LayerKey) -> bool:
+    return layer_key.component != "unet" or ".attentions." in layer_key.path
 
 
 @pytest.mark.parametrize(("family", "count"), [("sd15", 192 + 72), ("sdxl", 722 + 72 + 192)])
@@ -89,7 +89,9 @@ def test_attention_layers_have_the_names_that_kohya_and_comfyui_know(
 ) -> None:
     layout = true_layout(family)
 
-    names = {layout.kohya_name(site) for site in layout.sites if is_in_transformer(site)}
+    names = {
+        layout.kohya_name(layer_key) for layer_key in layout.shapes if is_in_transformer(layer_key)
+    }
 
     assert len(names) == count
     assert names == EXPECTED[family]
@@ -113,7 +115,7 @@ def test_attention_layers_have_the_names_that_kohya_and_comfyui_know(
     ],
 )
 def test_other_layers_have_the_names_of_their_unet(family: Family, path: str, name: str) -> None:
-    assert true_layout(family).kohya_name(Site("unet", path)) == f"lora_unet_{name}"
+    assert true_layout(family).kohya_name(LayerKey("unet", path)) == f"lora_unet_{name}"
 
 
 @pytest.mark.parametrize(
@@ -129,26 +131,26 @@ def test_other_layers_have_the_names_of_their_unet(family: Family, path: str, na
     ],
 )
 def test_a_layer_is_found_by_each_of_its_names(name: str, path: str) -> None:
-    assert true_layout("sdxl").find(name) == Site("unet", path)
+    assert true_layout("sdxl").find(name) == LayerKey("unet", path)
 
 
 def test_text_encoders_are_found_with_and_without_their_inner_model() -> None:
-    layout, site = true_layout("sdxl"), Site("text_encoder_2", "encoder.layers.31.mlp.fc1")
+    layout, layer_key = true_layout("sdxl"), LayerKey("text_encoder_2", "encoder.layers.31.mlp.fc1")
 
-    assert layout.find("text_encoder_2.text_model.encoder.layers.31.mlp.fc1") == site
-    assert layout.find("text_encoder_2.encoder.layers.31.mlp.fc1") == site
-    assert layout.find("lora_te2_text_model_encoder_layers_31_mlp_fc1") == site
+    assert layout.find("text_encoder_2.text_model.encoder.layers.31.mlp.fc1") == layer_key
+    assert layout.find("text_encoder_2.encoder.layers.31.mlp.fc1") == layer_key
+    assert layout.find("lora_te2_text_model_encoder_layers_31_mlp_fc1") == layer_key
     assert layout.find("lora_te3_text_model_encoder_layers_31_mlp_fc1") is None
 
 
-def weights_of(module: torch.nn.Module, component: str) -> dict[Site, Weight]:
+def weights_of(module: torch.nn.Module, component: str) -> dict[LayerKey, LayerShape]:
     found = {}
     for path, layer in module.named_modules():
         if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
             kernel = layer.kernel_size[0] if isinstance(layer, torch.nn.Conv2d) else 0
             rows, columns = layer.weight.shape[:2]
-            site = Site(component, path.removeprefix("text_model."))
-            found[site] = Weight(rows, columns, kernel)
+            layer_key = LayerKey(component, path.removeprefix("text_model."))
+            found[layer_key] = LayerShape(rows, columns, kernel)
     return found
 
 

@@ -11,9 +11,9 @@ from safetensors.torch import save
 
 from modelsheet.api.types import Family
 from modelsheet.errors import UnsafeModel
-from modelsheet.lora.factors import Factors
-from modelsheet.lora.key_mapping import Layout
-from modelsheet.lora.layer_shapes import Site
+from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.key_mapping import KeyLayout
+from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 
 # The narrow models' widths: 16 in the middle; text of 16 for SD 1.5, of 40 for SDXL.
@@ -21,8 +21,8 @@ PATH = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
 KOHYA = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 SGM = "lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q"
 CONVOLUTION = "lora_unet_mid_block_resnets_0_conv1"
-SITE = Site("unet", PATH)
-Layouts = Callable[[str], Layout]
+LAYER_KEY = LayerKey("unet", PATH)
+Layouts = Callable[[str], KeyLayout]
 Tensors = dict[str, torch.Tensor]
 
 
@@ -33,14 +33,14 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 UP, DOWN = random(16, 4), random(4, 16)
 
 
-def read(tensors: Tensors, layout: Layout, **metadata: str) -> dict[Site, Factors]:
+def read(tensors: Tensors, layout: KeyLayout, **metadata: str) -> dict[LayerKey, LoraFactors]:
     content = save(
         {key: value.clone().contiguous() for key, value in tensors.items()}, metadata or None
     )
     return dict(read_lora(content, layout, "file.safetensors").factors)
 
 
-def change(factors: Factors) -> torch.Tensor:
+def change(factors: LoraFactors) -> torch.Tensor:
     return torch.from_numpy(factors.up @ factors.down)
 
 
@@ -67,12 +67,12 @@ def change(factors: Factors) -> torch.Tensor:
 def test_every_name_leads_to_its_layer(family: Family, up: str, down: str, layout: Layouts) -> None:
     factors = read({up: UP, down: DOWN}, layout(family))
 
-    assert list(factors) == [SITE]
-    torch.testing.assert_close(change(factors[SITE]), UP @ DOWN)
+    assert list(factors) == [LAYER_KEY]
+    torch.testing.assert_close(change(factors[LAYER_KEY]), UP @ DOWN)
 
 
 @pytest.mark.parametrize(
-    ("key", "site"),
+    ("key", "layer_key"),
     [
         ("lora_te1_text_model_encoder_layers_11_self_attn_q_proj", "text_encoder"),
         ("lora_te2_text_model_encoder_layers_11_self_attn_q_proj", "text_encoder_2"),
@@ -81,8 +81,8 @@ def test_every_name_leads_to_its_layer(family: Family, up: str, down: str, layou
         ("text_encoder.encoder.layers.11.self_attn.q_proj", "text_encoder"),
     ],
 )
-def test_both_text_encoders_of_sdxl_are_read(key: str, site: str, layout: Layouts) -> None:
-    width = 24 if site == "text_encoder_2" else 16
+def test_both_text_encoders_of_sdxl_are_read(key: str, layer_key: str, layout: Layouts) -> None:
+    width = 24 if layer_key == "text_encoder_2" else 16
     ends = (".lora_up.weight", ".lora_down.weight")
     if "." in key:
         ends = (".lora_linear_layer.up.weight", ".lora_linear_layer.down.weight")
@@ -90,7 +90,7 @@ def test_both_text_encoders_of_sdxl_are_read(key: str, site: str, layout: Layout
 
     factors = read(tensors, layout("sdxl"))
 
-    assert list(factors) == [Site(site, "encoder.layers.11.self_attn.q_proj")]
+    assert list(factors) == [LayerKey(layer_key, "encoder.layers.11.self_attn.q_proj")]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_alpha_over_rank_is_the_scale(alpha: float | None, scale: float, layout:
 
     factors = read(tensors, layout("sd15"))
 
-    torch.testing.assert_close(change(factors[SITE]), UP @ DOWN * scale)
+    torch.testing.assert_close(change(factors[LAYER_KEY]), UP @ DOWN * scale)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_pefts_settings_give_the_scale(
 
     factors = read(tensors, layout("sd15"), lora_adapter_metadata=json.dumps(settings))
 
-    torch.testing.assert_close(change(factors[SITE]), UP @ DOWN * scale)
+    torch.testing.assert_close(change(factors[LAYER_KEY]), UP @ DOWN * scale)
 
 
 def test_a_file_without_alpha_is_taken_with_a_note(layout: Layouts) -> None:
@@ -137,7 +137,7 @@ def test_a_file_without_alpha_is_taken_with_a_note(layout: Layouts) -> None:
 def test_a_convolution_is_read_whole_and_in_three_parts(layout: Layouts) -> None:
     up, down, mid = random(16, 2), random(2, 16), random(2, 2, 3, 3)
     whole = torch.einsum("orkl,rc->ockl", mid, down)
-    site = Site("unet", "mid_block.resnets.0.conv1")
+    layer_key = LayerKey("unet", "mid_block.resnets.0.conv1")
     expected = (up @ whole.reshape(2, -1)).float()
 
     one = read(
@@ -156,8 +156,8 @@ def test_a_convolution_is_read_whole_and_in_three_parts(layout: Layouts) -> None
         layout("sd15"),
     )
 
-    torch.testing.assert_close(change(one[site]), expected, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(change(three[site]), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(change(one[layer_key]), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(change(three[layer_key]), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
@@ -167,7 +167,7 @@ def test_every_precision_is_read(dtype: torch.dtype, layout: Layouts) -> None:
 
     factors = read(tensors, layout("sd15"))
 
-    torch.testing.assert_close(change(factors[SITE]), up.float() @ down.float())
+    torch.testing.assert_close(change(factors[LAYER_KEY]), up.float() @ down.float())
 
 
 def lora(**others: torch.Tensor) -> Tensors:

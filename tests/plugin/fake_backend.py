@@ -15,12 +15,8 @@ from uuid import uuid4
 from pydantic import TypeAdapter
 
 from modelsheet.api.describe import ClassNounGuess, ClassNounList, DescribeRequest, DescribeResult
-from modelsheet.api.generate import (
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    GenerationParameters,
-)
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.api.jobs import (
     Event,
     EventPage,

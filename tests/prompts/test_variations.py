@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelsheet.api.generate import Axis, Explore, GenerateRequest
+from modelsheet.api.explore import Axis, Explore
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.prompts.variations import plan
 
 

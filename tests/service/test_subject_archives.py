@@ -15,14 +15,14 @@ from flask.testing import FlaskClient
 
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
-from modelsheet.files.safetensors_file import encode
+from modelsheet.files.safetensors_file import encode_safetensors
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.http.app import create_app
 from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.service import Service
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.subject_archives import Parcels
-from modelsheet.subjects.archive import Parcel
+from modelsheet.subjects.archive import SubjectArchive
 from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, write_record
 from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.files.damaged_zip import spoiled
@@ -30,7 +30,7 @@ from tests.service.subject import subject_record
 
 ID = "aaaaaaaa-0000-4000-8000-000000000001"
 ANN, BEN = Caller("ann"), Caller("ben")
-WEIGHTS = encode({f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}, {})
+WEIGHTS = encode_safetensors({f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}, {})
 PIXELS = bytes(range(96)) * 2  # 6 x 8 of BGRA; some of it has colour under alpha 0
 
 
@@ -147,7 +147,7 @@ def repacked(content: bytes, **changed: bytes | None) -> bytes:
 
 def told(content: bytes, **changed: object) -> bytes:
     """The parcel's record with other values."""
-    record = Parcel(content).record.model_copy(update=changed)
+    record = SubjectArchive(content).record.model_copy(update=changed)
     return repacked(content, record=record.model_dump_json().encode())
 
 
@@ -160,7 +160,7 @@ def other_picture(content: bytes) -> bytes:
 def pickled(content: bytes) -> bytes:
     weights = b"\x80\x04 looks like one"
     entries = {"adapter_sha256": hashlib.sha256(weights).hexdigest()}
-    record = Parcel(content).record.model_copy(update=entries)
+    record = SubjectArchive(content).record.model_copy(update=entries)
     return repacked(content, adapter=weights, record=record.model_dump_json().encode())
 
 
@@ -211,10 +211,10 @@ def test_what_is_no_whole_subject_is_refused_in_a_sentence(
 def test_a_subject_for_another_base_is_refused(
     here: Machine, machine: Callable[[str], Machine]
 ) -> None:
-    foreign = encode({f"{LAYER}.lora_up.weight": np.ones((3, 2), np.float32)}, {})
+    foreign = encode_safetensors({f"{LAYER}.lora_up.weight": np.ones((3, 2), np.float32)}, {})
     content = here.parcels.pack(ID)
     changed = {"adapter_sha256": hashlib.sha256(foreign).hexdigest()}
-    record = Parcel(content).record.model_copy(update=changed)
+    record = SubjectArchive(content).record.model_copy(update=changed)
     spoilt = repacked(content, adapter=foreign, record=record.model_dump_json().encode())
 
     with pytest.raises(UnsafeModel):

@@ -20,12 +20,8 @@ import time
 from pathlib import Path
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import (
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    GenerationParameters,
-)
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import BaseModelView

@@ -1,4 +1,4 @@
-"""What becomes a subject of a LoRA file, whose it is, and what an export is called."""
+"""Subjects imported from LoRA files: record, owner, and file name of an export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from modelsheet.errors import InvalidIdentifier, NotFound, UnsafeModel
-from modelsheet.files.safetensors_file import encode, parse_header
+from modelsheet.files.safetensors_file import encode_safetensors, parse_header
 from modelsheet.subjects.lora_exchange import (
     ImportWish,
     export_subject,
@@ -32,7 +32,7 @@ WISH = ImportWish(
 def content(**more: object) -> bytes:
     metadata = {"modelspec.trigger_phrase": "gfx", "ss_steps": "400", "ss_seed": "7"}
     tensors = {f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}
-    return encode({**tensors, **more}, metadata)  # type: ignore[dict-item]
+    return encode_safetensors({**tensors, **more}, metadata)  # type: ignore[dict-item]
 
 
 @pytest.fixture

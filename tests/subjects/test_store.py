@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
-from modelsheet.files.manifest import MANIFEST
+from modelsheet.files.manifest import MANIFEST_NAME
 from modelsheet.prompts.expansion import expand
 from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, handle_of
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
@@ -86,7 +86,7 @@ def test_a_subject_of_another_job_is_not_published(store: SubjectStore) -> None:
         store.publish(staging, ID)
 
 
-@pytest.mark.parametrize("file", [RECORD, ADAPTER, MANIFEST])
+@pytest.mark.parametrize("file", [RECORD, ADAPTER, MANIFEST_NAME])
 def test_a_truncated_file_makes_the_subject_invisible(
     store: SubjectStore, tmp_path: Path, file: str
 ) -> None:
@@ -137,14 +137,14 @@ def test_no_id_leads_out_of_the_folder(store: SubjectStore, name: str) -> None:
 
 def test_a_new_name_leaves_what_was_learnt_sealed(store: SubjectStore, tmp_path: Path) -> None:
     publish(store)
-    sealed = (tmp_path / "subjects" / ID / MANIFEST).read_bytes()
+    sealed = (tmp_path / "subjects" / ID / MANIFEST_NAME).read_bytes()
 
     renamed = store.rename(ID, " Sir Gawain ")
 
     assert (renamed.name, renamed.handle) == ("Sir Gawain", "sir_gawain")
     assert store.find("@sir_gawain").id == ID
     assert store.adapter_path(ID).read_bytes() == WEIGHTS
-    assert (tmp_path / "subjects" / ID / MANIFEST).read_bytes() == sealed
+    assert (tmp_path / "subjects" / ID / MANIFEST_NAME).read_bytes() == sealed
 
 
 def test_what_a_subject_was_called_still_finds_it_until_another_is_called_so(

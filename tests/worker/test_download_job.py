@@ -11,16 +11,16 @@ import pytest
 
 from modelsheet.api.jobs import Progress
 from modelsheet.api.models import DownloadRequest, DownloadResult
-from modelsheet.base_models.download_sources import DOWNLOADS
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
 from modelsheet.base_models.listing import list_models
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
-from modelsheet.files.safetensors_file import encode
+from modelsheet.files.safetensors_file import encode_safetensors
 from modelsheet.jobs.protocol import Directive, SteppedAside
 from modelsheet.worker.download_job import download
 from tests.base_models.fake_hub import Hub, running
 
 CLIP = DownloadRequest(model="clip")
-WEIGHTS = encode({"x": np.zeros(2_000_000, np.float32)}, {})
+WEIGHTS = encode_safetensors({"x": np.zeros(2_000_000, np.float32)}, {})
 FILES = {
     "config.json": b"{}",
     "merges.txt": b"#version: 0.2\n",
@@ -94,7 +94,7 @@ def test_the_files_that_are_needed_arrive_and_no_others(hub: Hub, tmp_path: Path
     assert result.size_bytes == sum(len(FILES[name]) for name in WANTED)
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["clip-vit-large-patch14"]
     assert said[0].phase == "asking the hub"
-    assert [path for _, path, _ in hub.asked if DOWNLOADS["clip"].revision not in path] == []
+    assert [path for _, path, _ in hub.asked if DOWNLOAD_SOURCES["clip"].revision not in path] == []
 
 
 def test_of_the_matting_model_one_graph_arrives(tmp_path: Path) -> None:

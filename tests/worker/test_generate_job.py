@@ -10,16 +10,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.api.generate import (
-    Axis,
-    Explore,
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    MaskRef,
-    PixelArt,
-    Region,
-)
+from modelsheet.api.explore import Axis, Explore
+from modelsheet.api.generate import GenerateRequest, MaskRef, PixelArt, Region
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.diffusion.generation.canvas import open_canvas
 from modelsheet.diffusion.generation.image_generator import Painter, Studio
 from modelsheet.diffusion.generation.scene import Cast, set_scene

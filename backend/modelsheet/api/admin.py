@@ -1,4 +1,4 @@
-"""What an administrator sees: workers, waiting jobs, statistics, artists' tokens."""
+"""Administration of a service: workers, waiting jobs, statistics, artists' tokens and limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from modelsheet.api.types import ArtistName, Count, Model
 
 
 class WorkerView(Model):
-    """One that carries out jobs: a process or a cluster's GPU, and the job it has, if any."""
+    """A worker (a process, or a GPU of a cluster) and the job it runs, if any."""
 
     name: str
     job_id: str = ""
@@ -15,7 +15,7 @@ class WorkerView(Model):
 
 
 class WaitView(Model):
-    """A job that waits: since when, in Unix seconds, and for what."""
+    """A waiting job: `since` in Unix seconds, and the reason why it waits."""
 
     job_id: str
     owner: str
@@ -26,8 +26,9 @@ class WaitView(Model):
 
 
 class ArtistView(Model):
-    """What an artist has running, waiting and had: `used_s` seconds of GPU since the service began.
-    `name` is empty for the one who runs it.
+    """An artist's running and waiting jobs, and `used_s` GPU seconds since the service started.
+
+    `name` is empty for the administrator.
     """
 
     name: str
@@ -37,8 +38,9 @@ class ArtistView(Model):
 
 
 class WorkloadView(Model):
-    """Who works at what, who waits for what, the next one of its urgency first, and who had how
-    much.
+    """Load of a service: workers with their jobs, waiting jobs, and GPU time by artist.
+
+    Waiting jobs of one priority stand in the order in which they start.
     """
 
     workers: list[WorkerView]
@@ -47,9 +49,9 @@ class WorkloadView(Model):
 
 
 class KindStats(Model):
-    """The jobs of one kind that the ledger still holds: how many by state, how many attempts were
-    lost, and median seconds from asking to the start and from the start to a good end; None before
-    there is any.
+    """Statistics of the stored jobs of one kind: counts by state, lost attempts, median seconds.
+
+    `wait_s` is from submission to start, `run_s` from start to success; None without such a job.
     """
 
     kind: str
@@ -60,8 +62,9 @@ class KindStats(Model):
 
 
 class StatsView(Model):
-    """Counts and durations of the jobs still known, nothing of what they were about. `since`: when
-    the oldest was asked for, in Unix seconds. `free_bytes` are those of the data folder's disk.
+    """Counts and durations of all stored jobs, without their content.
+
+    `since`: submission of the oldest, in Unix seconds. `free_bytes`: of the data folder's disk.
     """
 
     since: float | None
@@ -70,14 +73,15 @@ class StatsView(Model):
 
 
 class TokenRequest(Model):
-    """A token for one artist of a shared machine."""
+    """Create a token for one artist of a shared machine."""
 
     name: ArtistName
 
 
 class LimitsRequest(Model):
-    """How many jobs of an artist may run at once and how many may wait; 0 for the usual: as many
-    as there is room for, and 200.
+    """Limit how many jobs of an artist run at once (`gpus`) and wait (`queued`).
+
+    0 is the default: as many as there are workers, and 200.
     """
 
     gpus: Count = 0
@@ -85,7 +89,7 @@ class LimitsRequest(Model):
 
 
 class TokenView(Model):
-    """An artist with a token, and their limits, 0 for none of their own."""
+    """An artist with a token; limits of 0 are the default ones."""
 
     name: ArtistName
     created: float
@@ -98,7 +102,7 @@ class TokenList(Model):
 
 
 class NewToken(Model):
-    """The token itself is said this once; the service keeps only its sha256."""
+    """A new token in clear, returned only once; the service keeps its sha256."""
 
     name: ArtistName
     token: str

@@ -10,7 +10,7 @@ from modelsheet.api.types import Fraction, ImageRef, Model, ModelId
 
 
 class DescribeRequest(Model):
-    """Ask what the pictures show: class nouns with probabilities, and good identifiers."""
+    """Guess class nouns of the images, with probabilities, and propose identifiers."""
 
     kind: Literal["describe"] = "describe"
     base_model: ModelId = "sprite32"
@@ -18,17 +18,21 @@ class DescribeRequest(Model):
 
 
 class ClassNounGuess(Model):
+    """A class noun and the probability that the images show it."""
+
     noun: str
     probability: Fraction
 
 
 class ClassNounList(Model):
-    """All nouns that a base model takes for what a subject is; a longer one may end in one."""
+    """All class nouns of a base model's training; a longer noun phrase may end in one of them."""
 
     class_nouns: list[str]
 
 
 class DescribeResult(Model):
+    """Guessed class nouns, the most probable first, and unused rare tokens as identifiers."""
+
     kind: Literal["describe"] = "describe"
     class_nouns: list[ClassNounGuess]
     identifiers: list[str]

@@ -1,15 +1,15 @@
-"""Generate images: request, masks, regions, grids, and generation parameters of a result."""
+"""Generate images: request, masks, regions and pixel-art options."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from modelsheet.api.explore import MAX_RESULTS, Explore
 from modelsheet.api.types import (
     AdapterScale,
     Caption,
-    Count,
     Fraction,
     GuidanceScale,
     HexColour,
@@ -24,19 +24,14 @@ from modelsheet.api.types import (
     Sha256,
     integral,
 )
-from modelsheet.api.validation_messages import complaint
 
-CutOut = Literal["auto", "keying", "matting"]
-# By the names artists know them by from other tools.
+CutoutMethod = Literal["auto", "keying", "matting"]
+# The names that other tools show.
 SamplerName = Literal["DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM"]
-AxisName = Literal["unet_scale", "text_encoder_scale", "guidance_scale", "inference_steps", "seed"]
-MOST_RESULTS = 64
 
 
 class MaskRef(Model):
-    """A selection: one byte per pixel, 0 outside, 255 inside, between them on its soft edge; the
-    blob has width * height bytes.
-    """
+    """A selection mask: a blob of width * height bytes, 0 outside, 255 inside, soft in between."""
 
     blob: Sha256
     width: Pixels
@@ -44,18 +39,18 @@ class MaskRef(Model):
 
 
 class Region(Model):
-    """A place in the picture with its own prompt, which names the subject that stands there."""
+    """A masked part of the image with its own prompt, which names the subject to paint there."""
 
     prompt: Prompt
     mask: MaskRef
 
 
 class PixelArt(Model):
-    """Pixel-perfect results: on the pixel grid, of few colours, each pixel opaque or transparent.
+    """Pixel-art post-processing: snap to the pixel grid, limit the colours, threshold the alpha.
 
-    `palette` is "picture" (the picture's own best `colours`), "subject" (those of the subject's
-    layers) or a list of colours. `pixel_size` is the side in px of one painted pixel, 0 finds it.
-    `enlarge` makes each pixel a square.
+    `palette` is "picture" (the image's own best `colours`), "subject" (those of the subject's
+    layers) or a list of colours. `pixel_size` is the side in px of one painted pixel, 0 detects
+    it. `enlarge` scales the result by a whole number.
     """
 
     palette: (
@@ -67,68 +62,25 @@ class PixelArt(Model):
     enlarge: Annotated[int, Field(ge=1, le=32), BeforeValidator(integral)] = 1
 
 
-_ADMITTED: dict[AxisName, TypeAdapter[Any]] = {
-    "unet_scale": TypeAdapter(AdapterScale),
-    "text_encoder_scale": TypeAdapter(AdapterScale),
-    "guidance_scale": TypeAdapter(GuidanceScale),
-    "inference_steps": TypeAdapter(InferenceSteps),
-    "seed": TypeAdapter(Seed),
-}
-
-
-class Axis(Model):
-    """What changes along one side of a grid, and the values it takes."""
-
-    name: AxisName
-    values: Annotated[list[float], Field(min_length=1, max_length=16)]
-
-    @model_validator(mode="after")
-    def _values_are_admitted(self) -> Axis:
-        admitted = _ADMITTED[self.name]
-        for value in self.values:
-            try:
-                admitted.validate_python(value)
-            except ValidationError as error:
-                said = complaint(error.errors()[0])
-                name = self.name.replace("_", " ")
-                raise ValueError(f"{name} {value:g}: it {said}") from None
-        return self
-
-
-class Explore(Model):
-    """A grid of pictures instead of `count` of them, row by row; everything else stays the same."""
-
-    across: Axis
-    down: Axis | None = None
-
-    @model_validator(mode="after")
-    def _is_a_grid(self) -> Explore:
-        cells = len(self.across.values) * (len(self.down.values) if self.down else 1)
-        if cells > MOST_RESULTS:
-            raise ValueError(f"a grid has at most {MOST_RESULTS} cells, not {cells}")
-        if self.down is not None and self.down.name == self.across.name:
-            raise ValueError("the two sides of a grid must differ in what changes along them")
-        return self
-
-
 class GenerateRequest(Model):
-    """Paint pictures; a subject is named in the prompt as @name. Picture k has seed `seed + k`.
+    """Generate images; @name in the prompt refers to a subject. Image k has seed `seed + k`.
 
     `width` and `height` 0 mean the base model's own resolution, or that of `init_image`. None for
-    `guidance_scale` is the base's usual, for `sampler` the base's own, for `inference_steps` the
-    sampler's usual. `strength` says how much of `init_image` may change: 0 gives it back; None is
-    0.6, and 1 with a `mask`. With a `mask` nothing outside of it changes; `patch` then gives only
-    what is inside, for a layer above. `poses` paints each of them on frames of one size and one
-    baseline. A `variation_strength` moves the noise of `seed` towards that of `variation_seed + k`.
-    `cutout` says how `transparent` pictures are cut out: "keying" takes a flat background away,
-    "matting" asks the matting model, for backgrounds of any kind; "auto" keys what came out flat.
+    `guidance_scale` is the base model's default, for `sampler` the base model's own, for
+    `inference_steps` the sampler's default. `strength` says how much of `init_image` may change:
+    0 returns it unchanged; None is 0.6, and 1 with a `mask`. With a `mask` nothing outside of it
+    changes; `patch` then returns only the inside, for a layer above. `poses` generates each pose
+    on frames of one size and one baseline. A `variation_strength` moves the noise of `seed`
+    towards that of `variation_seed + k`. `cutout` is the method for `transparent` images: "keying"
+    removes a flat background, "matting" runs the matting model, for any background; "auto" keys
+    images whose background came out flat.
     """
 
     kind: Literal["generate"] = "generate"
     prompt: Prompt
     negative_prompt: NegativePrompt = ""
     base_model: ModelId | None = None
-    count: Annotated[int, Field(ge=1, le=MOST_RESULTS), BeforeValidator(integral)] = 1
+    count: Annotated[int, Field(ge=1, le=MAX_RESULTS), BeforeValidator(integral)] = 1
     seed: Seed = 0
     width: Annotated[int, Field(ge=0, le=2048), BeforeValidator(integral)] = 0
     height: Annotated[int, Field(ge=0, le=2048), BeforeValidator(integral)] = 0
@@ -138,7 +90,7 @@ class GenerateRequest(Model):
     unet_scale: AdapterScale = 1.0
     text_encoder_scale: AdapterScale = 1.0
     transparent: bool = False
-    cutout: CutOut = "auto"
+    cutout: CutoutMethod = "auto"
     tiling: bool = False
     init_image: ImageRef | None = None
     strength: Fraction | None = None
@@ -147,20 +99,20 @@ class GenerateRequest(Model):
     regions: Annotated[list[Region], Field(max_length=8)] = []
     pixel_art: PixelArt | None = None
     explore: Explore | None = None
-    poses: Annotated[list[Caption], Field(max_length=MOST_RESULTS)] = []
+    poses: Annotated[list[Caption], Field(max_length=MAX_RESULTS)] = []
     variation_seed: Seed = 0
     variation_strength: Fraction = 0.0
 
     @model_validator(mode="after")
-    def _fits_together(self) -> GenerateRequest:
+    def _check_combination(self) -> GenerateRequest:
         for is_wrong, sentence in self._contradictions():
             if is_wrong:
                 raise ValueError(sentence)
         return self
 
     def _contradictions(self) -> list[tuple[bool, str]]:
-        """Each rule of what cannot be asked together, and what to do instead."""
-        wanted = (self.width, self.height)
+        """Return each rule for fields that exclude each other: whether broken, and what to do."""
+        requested_size = (self.width, self.height)
         sizes = {_size(region.mask) for region in self.regions}
         sizes |= {_size(self.init_image)} if self.init_image and self.regions else set()
         is_placed = self.mask is not None or bool(self.regions)
@@ -168,10 +120,10 @@ class GenerateRequest(Model):
             (not self.init_image and self.mask is not None, "a mask needs an init_image"),
             (not self.init_image and self.strength is not None, "strength needs an init_image"),
             (self.patch and self.mask is None, "a patch needs a mask"),
-            (self._mask_differs(), "the mask must have the size of the init_image"),
+            (self._mask_size_differs(), "the mask must have the size of the init_image"),
             (len(sizes) > 1, "all regions' masks, and the init_image, must have one size"),
             (
-                is_placed and wanted not in ({(0, 0)} | sizes),
+                is_placed and requested_size not in ({(0, 0)} | sizes),
                 "with masks the result has their size; leave width and height at 0",
             ),
             (
@@ -179,8 +131,8 @@ class GenerateRequest(Model):
                 "a grid has one picture a cell; leave count at 1 and poses empty",
             ),
             (
-                self.count * len(self.poses) > MOST_RESULTS,
-                f"poses times count must be at most {MOST_RESULTS}",
+                self.count * len(self.poses) > MAX_RESULTS,
+                f"poses times count must be at most {MAX_RESULTS}",
             ),
             (
                 self.tiling and (is_placed or self.transparent),
@@ -194,68 +146,11 @@ class GenerateRequest(Model):
             ),
         ]
 
-    def _mask_differs(self) -> bool:
+    def _mask_size_differs(self) -> bool:
         if self.mask is None or self.init_image is None:
             return False
         return _size(self.mask) != _size(self.init_image)
 
 
-def _size(picture: ImageRef | MaskRef) -> tuple[int, int]:
-    return picture.width, picture.height
-
-
-class SubjectUse(Model):
-    """A subject as it was when a picture was painted of it."""
-
-    id: str
-    name: str
-    identifier: str
-    class_noun: str
-    adapter_sha256: str
-
-
-class GenerationParameters(Model):
-    """What made one picture: `request`, sent again, paints it again.
-
-    `text` is what the text encoder read; `width` and `height` are those it was painted at.
-    """
-
-    schema_version: Literal[1] = 1
-    version: str
-    base_model: str
-    text: str
-    subjects: list[SubjectUse]
-    sampler: SamplerName
-    inference_steps: Count
-    guidance_scale: float
-    width: Pixels
-    height: Pixels
-    request: GenerateRequest
-
-
-class GeneratedImage(Model):
-    """A result: raw straight-alpha BGRA8 in a blob, and what made it; a preview has no recipe.
-
-    `parameters` says the recipe in the words that other tools read in a PNG.
-    """
-
-    blob: Sha256
-    width: Pixels
-    height: Pixels
-    seed: Seed
-    prompt: str
-    label: str = ""
-    recipe: GenerationParameters | None = None
-    parameters: str = ""
-
-
-class GenerateResult(Model):
-    """`sheet` shows a grid with its axes, or the frames of the poses side by side; `columns` of
-    them in a row.
-    """
-
-    kind: Literal["generate"] = "generate"
-    images: list[GeneratedImage]
-    sheet: GeneratedImage | None = None
-    columns: Count = 0
-    warnings: list[str] = []
+def _size(image: ImageRef | MaskRef) -> tuple[int, int]:
+    return image.width, image.height

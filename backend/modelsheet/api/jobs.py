@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.api.types import Count, Fraction, JobId, Model
@@ -25,7 +26,7 @@ JobResult = Annotated[
 
 
 class Progress(Model):
-    """Where a job is: `phase` in a few plain words, `previews` are results so far."""
+    """Progress of a job: `phase` in a few plain words, `previews` are results so far."""
 
     phase: str = "waiting"
     step: Count = 0
@@ -38,6 +39,8 @@ class Progress(Model):
 
 
 class JobError(Model):
+    """The error that ended a job: `sentence` for the user, `retryable` if a retry may succeed."""
+
     code: str
     sentence: str
     retryable: bool = False
@@ -46,8 +49,8 @@ class JobError(Model):
 class JobView(Model):
     """A job as the API shows it. Times are Unix seconds.
 
-    `owner` is the artist whose token asked for it, empty for the one who runs the service.
-    `stalled`: it runs, but its worker gives no sign of life; it is replaced if that goes on.
+    `owner` is the artist whose token submitted it, empty for the administrator. `stalled`: it runs,
+    but its worker sends no heartbeat; the worker is replaced if that goes on.
     """
 
     id: str
@@ -70,26 +73,26 @@ class JobList(Model):
 
 
 class MoveRequest(Model):
-    """Where a waiting job shall stand: right before another of its kind, or last."""
+    """Move a waiting job right before another of its kind, or to the end."""
 
     before: JobId | None = None
 
 
 class QueueRequest(Model):
-    """`held` starts nothing new, `ending` stops the service after the running job."""
+    """Set the state of the queue: `held` starts no job, `ending` stops after the running job."""
 
     state: QueueState
 
 
 class QueueView(Model):
-    """Whether jobs are started, and the ids of those that wait, the next one first."""
+    """State of the queue, and the ids of the waiting jobs in the order in which they start."""
 
     state: QueueState
     waiting: list[str]
 
 
 class Event(Model):
-    """One thing that happened to a job; `job` is the whole view after it."""
+    """A change of a job or of the subjects; `job` is the whole view after it."""
 
     seq: Count
     type: Literal["job", "subjects"]
@@ -97,7 +100,7 @@ class Event(Model):
 
 
 class EventPage(Model):
-    """`cursor` goes into the next `after`; a `gap` means: read /v1/jobs again."""
+    """Events since a cursor; `cursor` is the next `after`, a `gap` means: read /v1/jobs again."""
 
     events: list[Event]
     cursor: str

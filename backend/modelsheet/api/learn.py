@@ -33,13 +33,12 @@ OptimizerName = Literal["adamw", "prodigy"]
 
 
 class TrainingOverrides(Model):
-    """Numbers of the preset that the caller wants otherwise; None keeps the preset's.
+    """Hyper-parameters that override the preset's; None keeps the preset's value.
 
-    `batch` pictures go through the network at once and `accumulation` such batches make a step,
-    which `processes` share, each with a graphics card of its own. `prodigy` finds its own rate, so
-    that 1 is its learning rate. `pivotal` learns the identifier's embedding too; without `masked`
-    what is beside the subject is learnt with it. `own_decoder` corrects a pixel-art base's
-    autoencoder for the subject.
+    A step is `accumulation` batches of `batch` images, shared by `processes` with a GPU each.
+    `prodigy` adapts its own rate: its learning rate is 1. `pivotal` trains the identifier's
+    embedding too; without `masked` the loss also counts the background. `own_decoder` corrects a
+    pixel-art base's autoencoder for the subject.
     """
 
     training_steps: Annotated[int, Field(ge=1, le=20_000), BeforeValidator(integral)] | None = None
@@ -64,7 +63,7 @@ class TrainingOverrides(Model):
 
 
 class LearnRequest(Model):
-    """Learn a subject from 1 to 64 pictures of it. An empty identifier is chosen by the backend."""
+    """Learn a subject from 1 to 64 images of it. The backend chooses an empty identifier."""
 
     kind: Literal["learn"] = "learn"
     name: SubjectName
@@ -79,9 +78,9 @@ class LearnRequest(Model):
 
 
 class LikenessPoint(Model):
-    """One probe while learning: mean cosines in [-1, 1]. Step 0 is the base's own, of the class.
+    """One evaluation during training: mean cosines in [-1, 1]. Step 0 is the untrained base model.
 
-    `prior_drift` is a mean squared distance of class pictures, `text_drift` how far the text
+    `prior_drift` is a mean squared distance of class images, `text_drift` is how far the text
     encoder moved on prompts without the identifier (1 - cosine).
     """
 
@@ -94,11 +93,11 @@ class LikenessPoint(Model):
 
 
 class LearnReport(Model):
-    """What became of the subject: the best probe against the last one, and why they differ.
+    """Outcome of training: the best evaluation against the last one, and why they differ.
 
-    `kept_step` is the step whose adapter the subject has, `before` what the base painted of the
-    class noun. `change` is how large each network's change is beside its weights, as a ratio of
-    norms. `findings` are sentences for the artist.
+    `kept_step` is the step whose adapter the subject has, `before` the evaluation of the base model
+    with the class noun. `change` is the norm of each network's LoRA update relative to its weights.
+    `findings` are sentences for the user.
     """
 
     kept_step: Count
@@ -110,6 +109,8 @@ class LearnReport(Model):
 
 
 class LearnResult(Model):
+    """A learnt subject and how its training went."""
+
     kind: Literal["learn"] = "learn"
     subject_id: str
     training_steps: Count
@@ -121,10 +122,12 @@ class LearnResult(Model):
 
 
 class Estimate(Model):
-    """What learning takes at most. `seconds` as it went here the last time (`seen_here`), else as
-    measured on one core of a processor; None where neither is known. `memory_bytes` were measured
-    on a processor, 0 where they were not; a graphics card, which keeps what is not learnt at half
-    the precision, needs less. `free_bytes` of memory are free on the service's machine now.
+    """Upper bounds of a training's time and memory.
+
+    `seconds`: as on this machine the last time (`seen_here`), else as measured on one CPU core;
+    None where neither is known. `memory_bytes`: measured on a CPU, 0 where they were not; a GPU,
+    which keeps frozen weights in half precision, needs less. `free_bytes`: free memory of the
+    service's machine now.
     """
 
     training_steps: Count

@@ -12,7 +12,7 @@ Downloadable = Literal["sd15", "sdxl", "clip", "matting"]
 
 
 class DownloadRequest(Model):
-    """Fetch a model from its hub; what was fetched before a cancellation is not fetched again."""
+    """Download a model from its hub; a cancelled download resumes."""
 
     kind: Literal["download"] = "download"
     model: Downloadable
@@ -26,6 +26,8 @@ class DownloadResult(Model):
 
 
 class BaseModelView(Model):
+    """A base model; `note` says what to do where it is not available. `resolution` in px."""
+
     id: str
     family: Family
     resolution: Pixels
@@ -34,9 +36,10 @@ class BaseModelView(Model):
 
 
 class ModelView(Model):
-    """A model on this machine or one that can be downloaded. `kind` "naming" is the CLIP that
-    guesses class nouns and measures likeness, "matting" cuts figures out; `size_bytes` of a missing
-    one is what it will have.
+    """A model on this machine, or one that can be downloaded.
+
+    `kind` "naming" is the CLIP that guesses class nouns and measures likeness, "matting" removes
+    backgrounds. `size_bytes` of a missing model is its size after the download.
     """
 
     id: str
@@ -54,10 +57,10 @@ class ModelList(Model):
 
 
 class AddModelRequest(Model):
-    """Name a model of the service's machine: a folder in diffusers' layout, a .safetensors
-    checkpoint, or the folder of a ComfyUI or A1111 with its checkpoints. It stays where it lies.
+    """Add a model of the service's machine by its path; its files stay where they are.
 
-    `config` is a folder of config files for a checkpoint of another build than usual.
+    `path` is a folder in diffusers' layout, a .safetensors checkpoint, or the folder of a ComfyUI
+    or A1111 with its checkpoints. `config` is a folder of config files for an unusual checkpoint.
     """
 
     path: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(one_line)]
@@ -67,8 +70,9 @@ class AddModelRequest(Model):
 
 
 class Capabilities(Model):
-    """What this service is and has, and in sentences what its machine lacks; the plugin refuses
-    another major `api`.
+    """Versions, models, presets and limits of a service, and what its machine lacks as sentences.
+
+    The plugin refuses another major `api`.
     """
 
     api: str

@@ -21,7 +21,7 @@ from modelsheet.api.types import (
 
 
 class SubjectView(Model):
-    """A learnt subject. Its `references` are the pictures it was learnt from."""
+    """A learnt subject. Its `references` are the images it was learnt from."""
 
     id: str
     name: str
@@ -38,14 +38,15 @@ class SubjectView(Model):
 
 
 class RenameRequest(Model):
-    """What to call a subject from now on; its id, and what was painted of it, stay."""
+    """Rename a subject; its id, and the images generated of it, stay."""
 
     name: SubjectName
 
 
 class ImportRequest(Model):
-    """Make a subject of another program's LoRA file. Its bytes were sent beforehand as blobs:
-    `parts` in order. An empty identifier is the file's own trigger word.
+    """Import another program's LoRA file as a subject; its bytes are the blobs `parts`, in order.
+
+    An empty identifier is the file's own trigger word.
     """
 
     name: SubjectName
@@ -57,9 +58,7 @@ class ImportRequest(Model):
 
 
 class SubjectArchiveRequest(Model):
-    """Bring in a subject that another Modelsheet packed. Its bytes were sent beforehand as blobs:
-    `parts` in order.
-    """
+    """Import a subject archive of another Modelsheet; its bytes are the blobs `parts`, in order."""
 
     parts: Annotated[list[Sha256], Field(min_length=1, max_length=64)]
 

@@ -1,4 +1,4 @@
-"""Problem details, ping, blobs, and the empty answer."""
+"""Problem details, ping, blobs, and the empty response."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from modelsheet.api.types import Count, Model, Sha256
 
 
 class FieldError(Model):
+    """A faulty field of a request: its JSON pointer, and the fault as code and words."""
+
     pointer: str
     code: str
     message: str
 
 
 class Problem(Model):
-    """RFC 9457 problem details; `detail` is the sentence for the artist."""
+    """RFC 9457 problem details; `detail` is the sentence for the user."""
 
     type: str
     title: str
@@ -27,14 +29,18 @@ class Problem(Model):
 
 
 class Ping(Model):
+    """Sign of life of a service; `proof` shows that it knows the caller's token."""
+
     ok: Literal[True] = True
     proof: str = ""
 
 
 class BlobView(Model):
+    """A stored blob; `size` in bytes."""
+
     sha256: Sha256
     size: Count
 
 
 class Empty(Model):
-    """An answer with nothing to say."""
+    """A response without content."""

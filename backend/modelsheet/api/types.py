@@ -1,4 +1,4 @@
-"""Base class, constrained scalars and references that the API's models share.
+"""Base class, constrained scalars and image reference that the API's models share.
 
 The plugin has its own, smaller copies in `modelsheet_krita/backend`; a test holds them together.
 """
@@ -14,7 +14,7 @@ API_VERSION = "1.1"
 
 
 def integral(value: Any) -> Any:
-    """JSON Schema's integer admits 116.0, so ours must too."""
+    """Convert 116.0 to 116: JSON Schema's integer admits it, so the API must too."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -26,6 +26,7 @@ def one_line(text: str) -> str:
 
 
 def not_blank(text: str) -> str:
+    """Refuse text of white space alone."""
     if not text.strip():
         raise ValueError("must not be empty")
     return text
@@ -64,7 +65,7 @@ class Model(BaseModel):
 
 
 class ImageRef(Model):
-    """One picture: raw straight-alpha BGRA8 sRGB, sent beforehand: width * height * 4 bytes."""
+    """An image in a blob: raw straight-alpha BGRA8 sRGB, width * height * 4 bytes."""
 
     blob: Sha256
     width: Pixels

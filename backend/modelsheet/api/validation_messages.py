@@ -1,4 +1,4 @@
-"""What is wrong with a request, in plain words; what was sent is not repeated. No torch."""
+"""Plain words for pydantic's validation errors, without the rejected values."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SENTENCES: Mapping[str, str] = {
     "missing": "is missing",
 }
 _PATTERN = "string_pattern_mismatch"
-# By the pattern that api/types.py has; an artist never types the others.
+# By the pattern in api/types.py; users never type fields of the other patterns.
 _FORMS: Mapping[str, str] = {
     r"^[a-z0-9][a-z0-9._-]{0,39}$": "must be small letters and digits, with . _ - in between",
     r"^#[0-9a-f]{6}$": "must be a colour like #ff8000",
 }
 
 
-def complaint(error: Mapping[str, Any]) -> str:
-    """Say what one of pydantic's error details means, as what follows the field's name."""
+def validation_message(error: Mapping[str, Any]) -> str:
+    """Return the message of one of pydantic's error details, to stand after the field's name."""
     if error["type"] == _PATTERN:
         return _FORMS.get(error["ctx"]["pattern"], "does not have the right form")
     known = _SENTENCES.get(error["type"])

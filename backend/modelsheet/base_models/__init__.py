@@ -1,1 +1,1 @@
-"""Base models on this machine: which there are, where their files lie, how to get one."""
+"""Base models on this machine: catalogue, files, added models, and downloads."""

@@ -1,5 +1,6 @@
-"""Which base models there are and whether they are on this machine; reads folders and headers only
-and never torch.
+"""Catalogue of base models: find one by its id, and check whether it is on this machine.
+
+Reads folders and headers only, without torch.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from typing import Literal
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
 from modelsheet.base_models import diffusers_folder, single_file
-from modelsheet.base_models.diffusers_folder import INDEX
-from modelsheet.base_models.user_models import AddedModel, checkpoints_of, read_registry
+from modelsheet.base_models.diffusers_folder import MODEL_INDEX
+from modelsheet.base_models.families import RESOLUTIONS
+from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
 from modelsheet.errors import ModelMissing, ModelsheetError, NotFound
 
 DEFAULT_BASE_MODEL = "sprite32"
-RESOLUTIONS: dict[Family, int] = {"sprite32": 32, "sd15": 512, "sdxl": 1024}
-CONFIGS = Path(__file__).parent / "configs"
+CHECKPOINT_CONFIGS = Path(__file__).parent / "configs"
 SPRITE32_WEIGHTS = Path(__file__).parent / "weights" / "sprite32"
 
 
 @dataclass(frozen=True)
-class BaseFiles:
-    """Where a base model lies: a folder in diffusers' layout, or a single file, whose config files
-    are in `configs`. An empty `prediction_type` is the one that the model itself names.
+class BaseModelFiles:
+    """Files of a base model: `path` is a folder in diffusers' layout, or a single-file checkpoint.
+
+    The config files of a checkpoint are in `configs`. An empty `prediction_type` is the one in the
+    model's own config.
     """
 
     id: str
@@ -42,37 +45,40 @@ class BaseFiles:
 
 
 def list_base_models(data_dir: Path) -> list[BaseModelView]:
-    """Return all base models, the embedded one first, then what the user named."""
-    standard = [_view(each, each, partial(_standard, each, data_dir)) for each in RESOLUTIONS]
-    named = _named(data_dir).items()
-    return standard + [_view(each, "sd15", partial(files_of, model)) for each, model in named]
+    """Return all base models: the standard ones, the embedded one first, then the user's."""
+    standard = [_view(each, each, partial(_standard_model, each, data_dir)) for each in RESOLUTIONS]
+    added = _user_models(data_dir).items()
+    return standard + [
+        _view(each, "sd15", partial(files_of_user_model, model)) for each, model in added
+    ]
 
 
-def known_ids(data_dir: Path) -> list[str]:
-    return [*RESOLUTIONS, *_named(data_dir)]
+def base_model_ids(data_dir: Path) -> list[str]:
+    """Return the ids of all base models, standard and user-added."""
+    return [*RESOLUTIONS, *_user_models(data_dir)]
 
 
-def locate(model_id: str, data_dir: Path) -> BaseFiles:
-    """Return a base model's files, without looking into them.
+def locate_base_model(model_id: str, data_dir: Path) -> BaseModelFiles:
+    """Return a base model's files by its id, without reading the weights.
 
-    Raises ModelMissing with what to do when they are not there, NotFound for an unknown name,
+    Raises ModelMissing with what to do when they are missing, NotFound for an unknown id,
     UnsafeModel for a file that is no base model.
     """
     for family in RESOLUTIONS:
         if model_id == family:
-            return _standard(family, data_dir)
-    named = _named(data_dir).get(model_id)
-    if named is None:
-        known = ", ".join(known_ids(data_dir))
+            return _standard_model(family, data_dir)
+    added = _user_models(data_dir).get(model_id)
+    if added is None:
+        known = ", ".join(base_model_ids(data_dir))
         raise NotFound(f"There is no base model {model_id!r}. Choose one of: {known}.")
-    return files_of(named)
+    return files_of_user_model(added)
 
 
-def files_of(model: AddedModel) -> BaseFiles:
-    """Return the files of a model that the user named. Raises ModelMissing, UnsafeModel."""
+def files_of_user_model(model: UserModel) -> BaseModelFiles:
+    """Return the files of a model that the user added. Raises ModelMissing, UnsafeModel."""
     path = Path(model.path)
     if path.is_dir():
-        return BaseFiles(
+        return BaseModelFiles(
             model.id, diffusers_folder.family_of_folder(path), path, path, model.prediction_type
         )
     if not path.is_file():
@@ -80,44 +86,45 @@ def files_of(model: AddedModel) -> BaseFiles:
             f"{path}, which {model.id} stands for, is no longer there. Put it back, or take it "
             f"off the list with: modelsheet models remove {model.id}"
         )
-    found = single_file.inspect(path)
-    return BaseFiles(
+    found = single_file.inspect_checkpoint(path)
+    return BaseModelFiles(
         id=model.id,
         family=found.family,
         path=path,
-        configs=Path(model.config) if model.config else CONFIGS / found.family,
+        configs=Path(model.config) if model.config else CHECKPOINT_CONFIGS / found.family,
         prediction_type=model.prediction_type or found.prediction_type,
         has_zero_snr=found.has_zero_snr,
     )
 
 
-def check(files: BaseFiles) -> None:
-    """Make sure that a base model is whole and safe. Raises ModelMissing, UnsafeModel."""
+def check_base_model(files: BaseModelFiles) -> None:
+    """Check that a base model is complete and safe to load. Raises ModelMissing, UnsafeModel."""
     if not files.is_single_file:
         diffusers_folder.check_folder(files.path)
 
 
-def family_of(model_id: str, models: Sequence[BaseModelView]) -> Family:
-    """Raises NotFound: no such base model among them."""
+def family_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> Family:
+    """Return the family of one of the `models`. Raises NotFound: it is not among them."""
     for one in models:
         if one.id == model_id:
             return one.family
     raise NotFound(f"There is no base model {model_id!r}.")
 
 
-def _standard(family: Family, data_dir: Path) -> BaseFiles:
-    """The base model that is called like its family: sprite32 in this package, others in
-    `data_dir`/models.
+def _standard_model(family: Family, data_dir: Path) -> BaseModelFiles:
+    """Return the files of a family's standard model, whose id is the family's name.
+
+    sprite32 is in this package, the others are in `data_dir`/models. Raises ModelMissing.
     """
     folder = data_dir / "models" / family
     if family == DEFAULT_BASE_MODEL:
         folder = SPRITE32_WEIGHTS
-    if not (folder / INDEX).is_file():
-        raise ModelMissing(_missing(family, folder))
-    return BaseFiles(family, family, folder, folder)
+    if not (folder / MODEL_INDEX).is_file():
+        raise ModelMissing(_missing_sentence(family, folder))
+    return BaseModelFiles(family, family, folder, folder)
 
 
-def _missing(family: Family, folder: Path) -> str:
+def _missing_sentence(family: Family, folder: Path) -> str:
     if family == DEFAULT_BASE_MODEL:
         return f"The weights of {family} are missing from {folder}; install Modelsheet again."
     return (
@@ -126,22 +133,22 @@ def _missing(family: Family, folder: Path) -> str:
     )
 
 
-def _named(data_dir: Path) -> dict[str, AddedModel]:
+def _user_models(data_dir: Path) -> dict[str, UserModel]:
     registry = read_registry(data_dir)
     models = {model.id: model for model in registry.models}
     for installation in registry.installations:
         for model_id, path in checkpoints_of(installation).items():
-            models.setdefault(model_id, AddedModel(id=model_id, path=str(path)))
+            models.setdefault(model_id, UserModel(id=model_id, path=str(path)))
     return models
 
 
-def _view(model_id: str, family: Family, find: Callable[[], BaseFiles]) -> BaseModelView:
-    """`family` is what to call one that cannot be read."""
+def _view(model_id: str, family: Family, find: Callable[[], BaseModelFiles]) -> BaseModelView:
+    """Return the view of a base model; `family` stands in for one that cannot be read."""
     note = ""
     try:
         files = find()
         family = files.family
-        check(files)
+        check_base_model(files)
     except ModelsheetError as error:
         note = str(error)
     return BaseModelView(

@@ -1,5 +1,7 @@
-"""Where on this machine CLIP's vocabulary lies. Single-file checkpoints do not carry it, and it is
-not ours to ship; every model folder, ComfyUI and Forge have it. No torch.
+"""Find CLIP's vocabulary on this machine.
+
+Single-file checkpoints do not contain it, and its licence does not let Modelsheet ship it; every
+model folder, ComfyUI and Forge have it.
 """
 
 from __future__ import annotations
@@ -8,20 +10,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelsheet.base_models.catalogue import BaseFiles
+from modelsheet.base_models.catalogue import BaseModelFiles
 from modelsheet.base_models.user_models import read_registry
 from modelsheet.errors import ModelMissing
 
-_PLACES = ("tokenizer", ".")  # of a model's folder
-_INSTALLATION_PLACES = (
+_MODEL_SUBFOLDERS = ("tokenizer", ".")
+_INSTALLATION_PATTERNS = (  # of a ComfyUI or Forge folder
     "comfy/sd1_tokenizer",
     "backend/huggingface/*/*/tokenizer",
     "huggingface/*/*/tokenizer",
 )
 
 
-def find_vocabulary(files: BaseFiles, size: int, data_dir: Path) -> Path:
-    """Return a folder with a CLIP tokenizer of `size` tokens for a checkpoint.
+def find_vocabulary(files: BaseModelFiles, size: int, data_dir: Path) -> Path:
+    """Return a folder with a CLIP tokenizer of `size` tokens, for a single-file checkpoint.
 
     Raises ModelMissing with where to get one.
     """
@@ -35,20 +37,20 @@ def find_vocabulary(files: BaseFiles, size: int, data_dir: Path) -> Path:
     )
 
 
-def _candidates(files: BaseFiles, data_dir: Path) -> Iterator[Path]:
-    """The model's own first, then those of other models here, then those of other programs."""
+def _candidates(files: BaseModelFiles, data_dir: Path) -> Iterator[Path]:
+    """Yield the model's own folders first, then other models', then other programs'."""
     registry = read_registry(data_dir)
-    homes = [files.configs, files.path.parent, *sorted((data_dir / "models").glob("*"))]
-    homes += [Path(model.path) for model in registry.models]
-    for home in homes:
-        yield from (home / place for place in _PLACES)
+    roots = [files.configs, files.path.parent, *sorted((data_dir / "models").glob("*"))]
+    roots += [Path(model.path) for model in registry.models]
+    for root in roots:
+        yield from (root / subfolder for subfolder in _MODEL_SUBFOLDERS)
     for installation in registry.installations:
-        for place in _INSTALLATION_PLACES:
-            yield from sorted(Path(installation.path).glob(place))
+        for pattern in _INSTALLATION_PATTERNS:
+            yield from sorted(Path(installation.path).glob(pattern))
 
 
 def _size_of(folder: Path) -> int:
-    """Count the tokens of a folder's tokenizer, 0 where there is none."""
+    """Return the number of tokens of a folder's tokenizer, 0 where there is none."""
     try:
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
             return len(json.loads((folder / "vocab.json").read_text("utf-8")))

@@ -1,10 +1,10 @@
-"""Fetches files from a hub, in a process of its own: the worker itself stays offline, and whoever
-wants the download to end ends this process. Lines of JSON on standard output say how it goes.
+"""Download files from the Hugging Face hub in a process of its own.
 
-The hub's own library finds the files. It no longer goes on with one that was cut off, so they are
-fetched here.
+The worker itself stays offline, and a download is cancelled by ending this process. Progress is
+written to standard output as lines of JSON. huggingface_hub lists the files; it no longer resumes
+a partial file, so they are downloaded here.
 
-`python -m modelsheet.hub_fetch REPO REVISION FOLDER PATTERN...`
+`python -m modelsheet.base_models.hub_download REPO REVISION FOLDER PATTERN...`
 """
 
 from __future__ import annotations
@@ -25,26 +25,27 @@ from huggingface_hub.hf_api import RepoSibling
 
 from modelsheet.files.manifest import sha256_of
 
-# The errors of whatever the hub's library speaks HTTP with are the base of its own.
+# Base class of the errors of the HTTP library that huggingface_hub uses.
 _HTTP_ERROR = cast("type[Exception]", HfHubHTTPError.__mro__[1])
 _FAILURES = (OSError, ValueError, _HTTP_ERROR)
 _CHUNK = 1 << 20  # bytes
-_TIMEOUT_S = (10.0, 30.0)  # to connect, and without a byte
+_TIMEOUT_S = (10.0, 30.0)  # to connect, and between two bytes
 _ATTEMPTS = 5
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Download the files and return the exit code; a failure is reported as a sentence."""
     repo, revision, folder, *patterns = arguments
     try:
-        _fetch(repo, revision, Path(folder), patterns)
+        _download(repo, revision, Path(folder), patterns)
     except _FAILURES as error:
-        _say(error=_sentence(error, repo))
+        _report(error=_error_sentence(error, repo))
         return 1
-    _say(done=True)
+    _report(done=True)
     return 0
 
 
-def _fetch(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -> None:
+def _download(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -> None:
     found = HfApi().model_info(repo, revision=revision, files_metadata=True)
     files = [
         each
@@ -53,18 +54,18 @@ def _fetch(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -> N
     ]
     if not files:
         raise ValueError(f"{repo} has none of the files that are needed")
-    _say(total=sum(each.size or 0 for each in files))
+    _report(total=sum(each.size or 0 for each in files))
     for each in files:
         path = folder / each.rfilename
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _fetch_file(hf_hub_url(repo, each.rfilename, revision=revision), path, each)
+            _download_file(hf_hub_url(repo, each.rfilename, revision=revision), path, each)
 
 
-def _fetch_file(url: str, path: Path, file: RepoSibling) -> None:
-    """Fetch a file by way of one beside it, which a later attempt goes on with.
+def _download_file(url: str, path: Path, file: RepoSibling) -> None:
+    """Download one file through a `.part` file, which a later attempt resumes.
 
-    Raises ValueError: what arrived is not what the hub has; it is removed.
+    Raises ValueError: the checksum is not the hub's; the file is removed.
     """
     part = path.with_name(path.name + ".part")
     for _ in range(_ATTEMPTS):
@@ -75,13 +76,14 @@ def _fetch_file(url: str, path: Path, file: RepoSibling) -> None:
         except (requests.ConnectionError, requests.Timeout):
             if _size(part) == before:
                 raise
-    if not _is_right(part, file):
+    if not _is_intact(part, file):
         part.unlink()
         raise ValueError(f"{file.rfilename} arrived damaged")
     os.replace(part, path)
 
 
 def _append(url: str, part: Path) -> None:
+    """Download the rest of a file, with an HTTP range request where a part exists."""
     token = get_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     start = _size(part)
@@ -89,10 +91,10 @@ def _append(url: str, part: Path) -> None:
         headers["Range"] = f"bytes={start}-"
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
         if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # all of it is there already
+            return  # the part is complete
         answer.raise_for_status()
-        goes_on = answer.status_code == HTTPStatus.PARTIAL_CONTENT
-        with part.open("ab" if goes_on else "wb") as stream:
+        resumes = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        with part.open("ab" if resumes else "wb") as stream:
             for block in answer.iter_content(_CHUNK):
                 stream.write(block)
 
@@ -101,13 +103,13 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _is_right(part: Path, file: RepoSibling) -> bool:
+def _is_intact(part: Path, file: RepoSibling) -> bool:
     if file.lfs is None:
         return file.size is None or _size(part) == file.size
     return sha256_of(part) == file.lfs.sha256
 
 
-def _sentence(error: Exception, repo: str) -> str:
+def _error_sentence(error: Exception, repo: str) -> str:
     answer = getattr(error, "response", None)
     status = getattr(answer, "status_code", None)
     if status in (401, 403):
@@ -124,7 +126,7 @@ def _sentence(error: Exception, repo: str) -> str:
     )
 
 
-def _say(**fields: object) -> None:
+def _report(**fields: object) -> None:
     sys.stdout.write(json.dumps(fields) + "\n")
     sys.stdout.flush()
 

@@ -1,6 +1,4 @@
-"""What can be said of models and done with them without loading one: list, add, take off the
-list.
-"""
+"""List, add and remove models for the API, without loading one."""
 
 from __future__ import annotations
 
@@ -11,39 +9,39 @@ from typing import Literal
 from modelsheet.api.models import AddModelRequest, BaseModelView, Downloadable, ModelList, ModelView
 from modelsheet.base_models import single_file, user_models
 from modelsheet.base_models.catalogue import (
-    BaseFiles,
-    check,
-    files_of,
-    known_ids,
+    BaseModelFiles,
+    base_model_ids,
+    check_base_model,
+    files_of_user_model,
     list_base_models,
-    locate,
+    locate_base_model,
 )
-from modelsheet.base_models.diffusers_folder import INDEX, size_of
-from modelsheet.base_models.download_sources import DOWNLOADS
-from modelsheet.base_models.user_models import AddedModel, Installation, name_for
+from modelsheet.base_models.diffusers_folder import MODEL_INDEX, size_of
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
+from modelsheet.base_models.user_models import Installation, UserModel, default_name
 from modelsheet.errors import InvalidRequest, ModelsheetError
 
-_OWN_LICENCE = "Apache-2.0; trained on CC0 tiles"
+_SPRITE32_LICENCE = "Apache-2.0; trained on CC0 tiles"
 _UNKNOWN_LICENCE = "its maker's; look there"
-# What is no base model, and what is missed without it.
-_HELPERS: Mapping[Downloadable, tuple[Literal["naming", "matting"], str]] = {
+# Models that are no base model, and their use.
+_AUXILIARY_MODELS: Mapping[Downloadable, tuple[Literal["naming", "matting"], str]] = {
     "clip": ("naming", "SD 1.5 and SDXL need it to learn: it names and compares."),
     "matting": ("matting", "It cuts figures out of backgrounds that are not flat."),
 }
 
 
 def list_models(data_dir: Path) -> ModelList:
-    """Return all base models, the CLIP for naming and the matting model, with state, size and
-    licence.
-    """
-    views = [_view(base, data_dir) for base in list_base_models(data_dir)]
-    return ModelList(models=[*views, *(_helper(name, data_dir) for name in _HELPERS)])
+    """Return base models, naming CLIP and matting model with state, size and licence."""
+    views = [_base_view(base, data_dir) for base in list_base_models(data_dir)]
+    return ModelList(
+        models=[*views, *(_auxiliary_view(name, data_dir) for name in _AUXILIARY_MODELS)]
+    )
 
 
 def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
-    """Put a model, or an installation with all its checkpoints, on the list.
+    """Add a model, or an installation with all its checkpoints, and return the added models.
 
-    Raises InvalidRequest, Conflict, ModelMissing, UnsafeModel: why not.
+    Raises InvalidRequest, Conflict, ModelMissing, UnsafeModel: why it cannot be added.
     """
     path = Path(request.path).expanduser()
     if not path.is_absolute() or not path.exists():
@@ -51,32 +49,32 @@ def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
             f"There is no {path} on the service's machine. Give the whole path of a folder or of a "
             ".safetensors file."
         )
-    if path.is_dir() and not (path / INDEX).is_file():
+    if path.is_dir() and not (path / MODEL_INDEX).is_file():
         return _add_installation(path, request, data_dir)
-    model = AddedModel(
-        id=request.name or name_for(path),
+    model = UserModel(
+        id=request.name or default_name(path),
         path=str(path),
         config=request.config,
         prediction_type=request.prediction_type,
     )
     _check_config(request, path)
-    check(files_of(model))
-    user_models.add_model(data_dir, model, known_ids(data_dir))
-    return _only({model.id}, data_dir)
+    check_base_model(files_of_user_model(model))
+    user_models.add_model(data_dir, model, base_model_ids(data_dir))
+    return _views_of({model.id}, data_dir)
 
 
-def forget_model(name: str, data_dir: Path) -> None:
-    """Raises NotFound: nothing of that name was added."""
-    user_models.forget(data_dir, name)
+def remove_user_model(name: str, data_dir: Path) -> None:
+    """Remove an added model or installation from the list. Raises NotFound: none of that name."""
+    user_models.remove_model(data_dir, name)
 
 
 def _add_installation(path: Path, request: AddModelRequest, data_dir: Path) -> ModelList:
-    installation = Installation(name=request.name or name_for(path), path=str(path))
+    installation = Installation(name=request.name or default_name(path), path=str(path))
     user_models.add_installation(data_dir, installation)
-    return _only(set(user_models.checkpoints_of(installation)), data_dir)
+    return _views_of(set(user_models.checkpoints_of(installation)), data_dir)
 
 
-def _only(ids: set[str], data_dir: Path) -> ModelList:
+def _views_of(ids: set[str], data_dir: Path) -> ModelList:
     return ModelList(models=[each for each in list_models(data_dir).models if each.id in ids])
 
 
@@ -90,9 +88,9 @@ def _check_config(request: AddModelRequest, path: Path) -> None:
         )
 
 
-def _view(base: BaseModelView, data_dir: Path) -> ModelView:
+def _base_view(base: BaseModelView, data_dir: Path) -> ModelView:
     files = _files(base.id, data_dir)
-    source = next((DOWNLOADS[key] for key in DOWNLOADS if key == base.id), None)
+    source = next((DOWNLOAD_SOURCES[key] for key in DOWNLOAD_SOURCES if key == base.id), None)
     is_missing = files is None and source is not None
     size = source.size_bytes if source and files is None else 0
     return ModelView(
@@ -107,24 +105,24 @@ def _view(base: BaseModelView, data_dir: Path) -> ModelView:
     )
 
 
-def _files(model_id: str, data_dir: Path) -> BaseFiles | None:
+def _files(model_id: str, data_dir: Path) -> BaseModelFiles | None:
     try:
-        return locate(model_id, data_dir)
+        return locate_base_model(model_id, data_dir)
     except ModelsheetError:
         return None
 
 
-def _licence(files: BaseFiles | None) -> str:
+def _licence(files: BaseModelFiles | None) -> str:
     if files is not None and files.family == "sprite32":
-        return _OWN_LICENCE
+        return _SPRITE32_LICENCE
     if files is not None and files.is_single_file:
-        return single_file.inspect(files.path).licence or _UNKNOWN_LICENCE
+        return single_file.inspect_checkpoint(files.path).licence or _UNKNOWN_LICENCE
     return _UNKNOWN_LICENCE
 
 
-def _helper(name: Downloadable, data_dir: Path) -> ModelView:
-    kind, use = _HELPERS[name]
-    source = DOWNLOADS[name]
+def _auxiliary_view(name: Downloadable, data_dir: Path) -> ModelView:
+    kind, use = _AUXILIARY_MODELS[name]
+    source = DOWNLOAD_SOURCES[name]
     folder = source.target(data_dir)
     is_there = (folder / source.mark).is_file()
     return ModelView(

@@ -1,6 +1,4 @@
-"""Checkpoints of A1111 and ComfyUI, the whole model in one .safetensors file: what one holds, by
-its header. No torch.
-"""
+"""Inspect single-file checkpoints of A1111 and ComfyUI by their safetensors header."""
 
 from __future__ import annotations
 
@@ -13,28 +11,28 @@ from typing import Literal
 
 from modelsheet.api.types import Family
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.safetensors_file import Header, TensorEntry, read_header
+from modelsheet.files.safetensors_file import SafetensorsHeader, TensorInfo, read_header
 
-PredictionType = Literal["", "v_prediction"]  # a file says nothing, or that
+PredictionType = Literal["", "v_prediction"]  # "" where the file names none
 UNET_PREFIX = "model.diffusion_model."
-_FIRST = f"{UNET_PREFIX}input_blocks.0.0.weight"
-_SIZES = f"{UNET_PREFIX}label_emb.0.0.weight"  # SDXL tells its UNet the picture's size
+_CONV_IN = f"{UNET_PREFIX}input_blocks.0.0.weight"
+_SIZE_EMBEDDING = f"{UNET_PREFIX}label_emb.0.0.weight"  # SDXL conditions its UNet on the image size
 _VAE = "first_stage_model.decoder.conv_in.weight"
-_TEXT = {
+_TEXT_ENCODERS = {
     "sd15": ("cond_stage_model.transformer.",),
     "sdxl": ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."),
 }
-_OTHER_NOISE = (
+_EDM_KEYS = (
     "edm_mean",
     "edm_vpred.sigma_max",
-)  # Playground 2.5 and CosXL, as ComfyUI tells them
-_SD2 = "cond_stage_model.model."
+)  # ComfyUI's marks of Playground 2.5 and CosXL
+_SD2_TEXT_ENCODER = "cond_stage_model.model."
 _V_PREDICTION = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """What a file holds; `licence` "" where it does not say."""
+class CheckpointInfo:
+    """Family and noise schedule of a checkpoint; `licence` "" where its metadata has none."""
 
     family: Family
     prediction_type: PredictionType
@@ -42,10 +40,10 @@ class Checkpoint:
     licence: str
 
 
-def inspect(path: Path) -> Checkpoint:
-    """Tell family and kind of a checkpoint.
+def inspect_checkpoint(path: Path) -> CheckpointInfo:
+    """Return a checkpoint's family and noise schedule from its header.
 
-    Raises UnsafeModel: a pickle, damaged, or no whole SD 1.5 or SDXL model.
+    Raises UnsafeModel: a pickle, damaged, or no complete SD 1.5 or SDXL model.
     """
     if path.suffix != ".safetensors":
         raise UnsafeModel(
@@ -56,15 +54,15 @@ def inspect(path: Path) -> Checkpoint:
         state = path.stat()
     except OSError as error:
         raise UnsafeModel(f"{path} cannot be read ({error.strerror}).") from None
-    found = _inspected(path, state.st_mtime_ns, state.st_size)
+    found = _inspect_cached(path, state.st_mtime_ns, state.st_size)
     if isinstance(found, str):
         raise UnsafeModel(found)
     return found
 
 
 @functools.lru_cache(maxsize=1024)
-def _inspected(path: Path, changed_ns: int, size: int) -> Checkpoint | str:
-    """Read a header once for each state of the file; a fault is its sentence."""
+def _inspect_cached(path: Path, modified_ns: int, size: int) -> CheckpointInfo | str:
+    """Inspect a checkpoint, cached by modification time and size; a fault is a sentence."""
     try:
         header = read_header(path)
     except UnsafeModel as error:
@@ -72,9 +70,11 @@ def _inspected(path: Path, changed_ns: int, size: int) -> Checkpoint | str:
     fault = _fault(header)
     if fault:
         return f"{path.name} {fault}"
-    said = header.metadata.get("modelspec.prediction_type", "")
-    has_v = "v_pred" in header.entries or said.lower().startswith("v") or _says_v(path)
-    return Checkpoint(
+    prediction_type = header.metadata.get("modelspec.prediction_type", "")
+    has_v = (
+        "v_pred" in header.entries or prediction_type.lower().startswith("v") or _has_v_yaml(path)
+    )
+    return CheckpointInfo(
         family=_family(header.entries),
         prediction_type="v_prediction" if has_v else "",
         has_zero_snr="ztsnr" in header.entries,
@@ -82,22 +82,25 @@ def _inspected(path: Path, changed_ns: int, size: int) -> Checkpoint | str:
     )
 
 
-def _fault(header: Header) -> str:
+def _fault(header: SafetensorsHeader) -> str:
+    """Return why this is no usable checkpoint, to stand after the file's name, or ""."""
     entries = header.entries
-    if _FIRST not in entries:
+    if _CONV_IN not in entries:
         if any("lora_" in key for key in entries):
             return "is a LoRA, no base model. Take it in with: modelsheet subjects import"
         return "is no checkpoint of SD 1.5 or SDXL, and no other kind can be used."
-    if entries[_FIRST].shape[1:2] != (4,):
+    if entries[_CONV_IN].shape[1:2] != (4,):
         return "is made for inpainting or editing. Take the ordinary version of the model."
-    if _holds(entries, _SD2):
+    if _has_prefix(entries, _SD2_TEXT_ENCODER):
         return "is a Stable Diffusion 2. Only SD 1.5 and SDXL can be used."
-    if any(key in entries for key in _OTHER_NOISE):
+    if any(key in entries for key in _EDM_KEYS):
         return (
             "was trained with another kind of noise (EDM) than SD 1.5 and SDXL. Only models of "
             "their kinds can be used."
         )
-    missing = [prefix for prefix in _TEXT[_family(entries)] if not _holds(entries, prefix)]
+    missing = [
+        prefix for prefix in _TEXT_ENCODERS[_family(entries)] if not _has_prefix(entries, prefix)
+    ]
     if missing:
         return (
             "has no text encoder (or it is SDXL's refiner). Take the full version of the model, "
@@ -108,16 +111,16 @@ def _fault(header: Header) -> str:
     return ""
 
 
-def _family(entries: Mapping[str, TensorEntry]) -> Family:
-    return "sdxl" if _SIZES in entries else "sd15"
+def _family(entries: Mapping[str, TensorInfo]) -> Family:
+    return "sdxl" if _SIZE_EMBEDDING in entries else "sd15"
 
 
-def _holds(entries: Mapping[str, TensorEntry], prefix: str) -> bool:
+def _has_prefix(entries: Mapping[str, TensorInfo], prefix: str) -> bool:
     return any(key.startswith(prefix) for key in entries)
 
 
-def _says_v(path: Path) -> bool:
-    """A1111 keeps a model's settings beside it, under its name."""
+def _has_v_yaml(path: Path) -> bool:
+    """Tell whether the A1111 .yaml of the same name sets v-prediction."""
     settings = path.with_suffix(".yaml")
     if not settings.is_file():
         return False

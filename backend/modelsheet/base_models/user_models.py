@@ -1,5 +1,6 @@
-"""What the user named beside the models in the data folder: single models, and installations of
-ComfyUI or A1111. Kept in <data>/models.json; what is named stays where it lies.
+"""Registry of models that the user added: single models, and ComfyUI or A1111 installations.
+
+Stored in <data>/models.json; the models' own files stay where they are.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from pydantic import ValidationError
 from modelsheet.api.types import Model
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 
-REGISTRY = "models.json"
-# Where ComfyUI, A1111 with Forge, and a plain folder of models keep their checkpoints.
-_SHELVES = ("models/checkpoints", "models/Stable-diffusion", "checkpoints", ".")
+REGISTRY_NAME = "models.json"
+# Checkpoint folders of ComfyUI, of A1111 and Forge, and of a plain folder of models.
+_CHECKPOINT_FOLDERS = ("models/checkpoints", "models/Stable-diffusion", "checkpoints", ".")
 
 
-class AddedModel(Model):
-    """One folder or file; `config` is a folder of config files for a checkpoint of another build,
-    an empty `prediction_type` is the file's own.
+class UserModel(Model):
+    """An added model: a folder or a single file.
+
+    `config` is a folder of config files for an unusual checkpoint; an empty `prediction_type` is
+    the file's own.
     """
 
     id: str
@@ -32,43 +35,47 @@ class AddedModel(Model):
 
 
 class Installation(Model):
-    """A folder of another program; its checkpoints are called NAME/checkpoint."""
+    """A ComfyUI or A1111 folder; the ids of its checkpoints are NAME/checkpoint."""
 
     name: str
     path: str
 
 
-class Registry(Model):
-    """All that was named, in order."""
+class UserModelRegistry(Model):
+    """All added models and installations, in the order in which they were added."""
 
     schema_version: int = 1
-    models: list[AddedModel] = []
+    models: list[UserModel] = []
     installations: list[Installation] = []
 
 
-def read_registry(data_dir: Path) -> Registry:
-    """Raises ModelsheetError: the file is damaged."""
+def read_registry(data_dir: Path) -> UserModelRegistry:
+    """Read the registry of added models. Raises ModelsheetError: the file is damaged."""
     try:
-        return Registry.model_validate_json((data_dir / REGISTRY).read_bytes())
+        return UserModelRegistry.model_validate_json((data_dir / REGISTRY_NAME).read_bytes())
     except FileNotFoundError:
-        return Registry()
+        return UserModelRegistry()
     except ValidationError:
         raise ModelsheetError(
-            f"{data_dir / REGISTRY} is damaged. Mend it, or delete it and add your models again."
+            f"{data_dir / REGISTRY_NAME} is damaged. Mend it, or delete it and add your "
+            "models again."
         ) from None
 
 
-def add_model(data_dir: Path, model: AddedModel, taken: Sequence[str]) -> None:
-    """Raises Conflict: another model has that name."""
-    _require_free(model.id, taken)
+def add_model(data_dir: Path, model: UserModel, taken: Sequence[str]) -> None:
+    """Add a model. Raises Conflict: another model has that id."""
+    _require_unused(model.id, taken)
     registry = read_registry(data_dir)
     _write(data_dir, registry.model_copy(update={"models": [*registry.models, model]}))
 
 
 def add_installation(data_dir: Path, installation: Installation) -> None:
-    """Raises Conflict: another has that name. InvalidRequest: it has no checkpoints."""
+    """Add an installation.
+
+    Raises Conflict: another has that name. InvalidRequest: it has no checkpoints.
+    """
     registry = read_registry(data_dir)
-    _require_free(installation.name, [each.name for each in registry.installations])
+    _require_unused(installation.name, [each.name for each in registry.installations])
     if not checkpoints_of(installation):
         raise InvalidRequest(
             f"There is no checkpoint (.safetensors) in {installation.path}. Name the folder of "
@@ -78,8 +85,8 @@ def add_installation(data_dir: Path, installation: Installation) -> None:
     _write(data_dir, registry.model_copy(update={"installations": installations}))
 
 
-def forget(data_dir: Path, name: str) -> None:
-    """Take a model or an installation off the list; its files stay. Raises NotFound."""
+def remove_model(data_dir: Path, name: str) -> None:
+    """Remove a model or an installation from the registry; its files stay. Raises NotFound."""
     registry = read_registry(data_dir)
     models = [each for each in registry.models if each.id != name]
     installations = [each for each in registry.installations if each.name != name]
@@ -96,12 +103,13 @@ def forget(data_dir: Path, name: str) -> None:
 
 
 def checkpoints_of(installation: Installation) -> dict[str, Path]:
-    """The checkpoints of an installation by their ids."""
+    """Return the checkpoint files of an installation by model id."""
     root = Path(installation.path)
-    for shelf in _SHELVES:
-        files = sorted((root / shelf).rglob("*.safetensors") if shelf != "." else root.glob("*.s*"))
+    for subfolder in _CHECKPOINT_FOLDERS:
+        folder = root / subfolder
+        files = sorted(folder.rglob("*.safetensors") if subfolder != "." else folder.glob("*.s*"))
         found = {
-            f"{installation.name}/{file.relative_to(root / shelf).with_suffix('').as_posix()}": file
+            f"{installation.name}/{file.relative_to(folder).with_suffix('').as_posix()}": file
             for file in files
             if file.suffix == ".safetensors" and file.is_file()
         }
@@ -110,20 +118,20 @@ def checkpoints_of(installation: Installation) -> dict[str, Path]:
     return {}
 
 
-def name_for(path: Path) -> str:
-    """Make an id of a file's or folder's name."""
+def default_name(path: Path) -> str:
+    """Derive a model id from the name of a file or folder."""
     return (
         re.sub(r"[^\w.-]+", "-", path.stem if path.is_file() else path.name).strip("-") or "model"
     )
 
 
-def _require_free(name: str, taken: Sequence[str]) -> None:
+def _require_unused(name: str, taken: Sequence[str]) -> None:
     if name in taken:
         raise Conflict(f"There is {name!r} already. Give another name with --name.")
 
 
-def _write(data_dir: Path, registry: Registry) -> None:
+def _write(data_dir: Path, registry: UserModelRegistry) -> None:
     data_dir.mkdir(parents=True, exist_ok=True)
-    temporary = data_dir / f".{REGISTRY}.tmp"
+    temporary = data_dir / f".{REGISTRY_NAME}.tmp"
     temporary.write_text(registry.model_dump_json(indent=1), encoding="utf-8")
-    os.replace(temporary, data_dir / REGISTRY)
+    os.replace(temporary, data_dir / REGISTRY_NAME)

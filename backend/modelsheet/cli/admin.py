@@ -1,4 +1,4 @@
-"""The commands of the one who runs a service: its jobs, its artists' tokens, its diagnostics."""
+"""Commands jobs, token and bundle: administration of a service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from modelsheet.api.admin import (
@@ -20,18 +19,17 @@ from modelsheet.api.admin import (
 )
 from modelsheet.api.jobs import JobView, MoveRequest, QueueRequest, QueueState, QueueView
 from modelsheet.api.system import Empty
-from modelsheet.cli.commands import service_of
+from modelsheet.cli.service import Say, connect
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.settings import Settings
 
-Say = Callable[[str], None]
 JOB_ACTIONS = (
     *("list", "stats", "cancel", "pause", "resume", "finish", "move", "hold", "open", "end"),
 )
 TOKEN_ACTIONS = ("list", "add", "limit", "revoke")
 _QUEUE_STATES: dict[str, QueueState] = {"hold": "held", "open": "open", "end": "ending"}
-_SAID: dict[QueueState, str] = {
+_QUEUE_SENTENCES: dict[QueueState, str] = {
     "open": "Jobs are started as they come.",
     "held": "No job is started until: modelsheet jobs open",
     "ending": "The service ends after the job that runs.",
@@ -39,14 +37,15 @@ _SAID: dict[QueueState, str] = {
 
 
 def jobs(arguments: argparse.Namespace, say: Say) -> int:
-    with service_of(arguments) as client:
+    """List jobs, act on one, or set the state of the queue."""
+    with connect(arguments) as client:
         if arguments.action == "list":
-            (_show_studio if arguments.all else _list_jobs)(client, say)
+            (_show_workload if arguments.all else _list_jobs)(client, say)
         elif arguments.action == "stats":
             _show_stats(client.call("GET", "/v1/stats", StatsView), say)
         elif arguments.action in _QUEUE_STATES:
-            wish = QueueRequest(state=_QUEUE_STATES[arguments.action])
-            say(_SAID[client.call("PUT", "/v1/queue", QueueView, wish).state])
+            request = QueueRequest(state=_QUEUE_STATES[arguments.action])
+            say(_QUEUE_SENTENCES[client.call("PUT", "/v1/queue", QueueView, request).state])
         else:
             view = _act(client, arguments)
             say(f"{view.id}  {view.state}")
@@ -71,29 +70,29 @@ def _list_jobs(client: BackendClient, say: Say) -> None:
         owner = f"{view.owner}: " if view.owner else ""
         say(f"{view.id}  {state:11} {view.progress.fraction:4.0%}  {owner}{view.title}")
     if queue.state != "open":
-        say(_SAID[queue.state])
+        say(_QUEUE_SENTENCES[queue.state])
 
 
-def _show_studio(client: BackendClient, say: Say) -> None:
-    studio = client.call("GET", "/v1/studio", WorkloadView)
+def _show_workload(client: BackendClient, say: Say) -> None:
+    workload = client.call("GET", "/v1/studio", WorkloadView)
     known = {view.id: view for view in client.jobs()}
-    say(f"{len(studio.workers)} at work or ready:")
-    for worker in studio.workers:
+    say(f"{len(workload.workers)} at work or ready:")
+    for worker in workload.workers:
         job = known.get(worker.job_id)
-        what = f"{_called(job.owner)}, {job.kind}: {job.title}" if job else "free"
+        what = f"{_owner_name(job.owner)}, {job.kind}: {job.title}" if job else "free"
         say(f"  {worker.name:28} {what}")
-    say(f"{len(studio.waiting)} waiting:")
-    for wait in studio.waiting:
-        since = _duration(time.time() - wait.since)
-        say(f"  {_called(wait.owner):16} {wait.kind:8} {since:>8}  for {wait.reason}")
+    say(f"{len(workload.waiting)} waiting:")
+    for wait in workload.waiting:
+        since = _format_duration(time.time() - wait.since)
+        say(f"  {_owner_name(wait.owner):16} {wait.kind:8} {since:>8}  for {wait.reason}")
     say("Had since the service began:")
-    for artist in studio.artists:
+    for artist in workload.artists:
         counts = f"{artist.running} running, {artist.waiting} waiting"
-        say(f"  {_called(artist.name):16} {_duration(artist.used_s):>8}  {counts}")
+        say(f"  {_owner_name(artist.name):16} {_format_duration(artist.used_s):>8}  {counts}")
 
 
 def _show_stats(stats: StatsView, say: Say) -> None:
-    since = "" if stats.since is None else f" since {_day(stats.since)}"
+    since = "" if stats.since is None else f" since {_format_time(stats.since)}"
     say(f"Jobs{since}; {stats.free_bytes / 2**30:.1f} GiB free on the disk of the data folder")
     for kind in stats.kinds:
         states = ", ".join(f"{count} {state}" for state, count in kind.states.items())
@@ -103,15 +102,15 @@ def _show_stats(stats: StatsView, say: Say) -> None:
             say(f"{'':11}half waited under {kind.wait_s:.1f} s and took under {kind.run_s:.1f} s")
 
 
-def _day(moment: float) -> str:
+def _format_time(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
 
 
-def _called(owner: str) -> str:
+def _owner_name(owner: str) -> str:
     return owner or "(you)"
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(int(max(0.0, seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
@@ -123,20 +122,21 @@ def _job_id(given: str) -> str:
 
 
 def token(arguments: argparse.Namespace, say: Say) -> int:
-    with service_of(arguments) as client:
+    """List, add, limit or revoke artists' tokens."""
+    with connect(arguments) as client:
         if arguments.action == "list":
             _list_tokens(client, say)
         elif not arguments.name:
             raise InvalidRequest(f"Say whose: modelsheet token {arguments.action} NAME")
         elif arguments.action == "add":
-            wish = TokenRequest(name=arguments.name)
-            made = client.call("POST", "/v1/tokens", NewToken, wish)
-            say(f"The token of {made.name}; it is not shown again:")
-            say(made.token)
+            request = TokenRequest(name=arguments.name)
+            created = client.call("POST", "/v1/tokens", NewToken, request)
+            say(f"The token of {created.name}; it is not shown again:")
+            say(created.token)
         elif arguments.action == "limit":
             limits = LimitsRequest(gpus=arguments.gpus, queued=arguments.queued)
             path = f"/v1/tokens/{TokenRequest(name=arguments.name).name}/limits"
-            say(_as_limits(client.call("PUT", path, TokenView, limits)))
+            say(_describe_limits(client.call("PUT", path, TokenView, limits)))
         else:
             name = TokenRequest(name=arguments.name).name
             client.call("DELETE", f"/v1/tokens/{name}", Empty)
@@ -144,7 +144,7 @@ def token(arguments: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def _as_limits(artist: TokenView) -> str:
+def _describe_limits(artist: TokenView) -> str:
     at_once = f"{artist.gpus} at once" if artist.gpus else "any number at once"
     return f"{at_once}, {artist.queued or 'the usual number'} waiting"
 
@@ -152,21 +152,22 @@ def _as_limits(artist: TokenView) -> str:
 def _list_tokens(client: BackendClient, say: Say) -> None:
     tokens = client.call("GET", "/v1/tokens", TokenList).tokens
     for one in tokens:
-        say(f"{one.name:40} since {_day(one.created)}  {_as_limits(one)}")
+        say(f"{one.name:40} since {_format_time(one.created)}  {_describe_limits(one)}")
     if not tokens:
         say("Only you can get in. A token for somebody else: modelsheet token add NAME")
 
 
 def bundle(arguments: argparse.Namespace, say: Say) -> int:
-    from modelsheet.diagnostics import bundle as diagnostics
+    """Write a support bundle and list its files."""
+    from modelsheet.diagnostics.bundle import collect_bundle, write_bundle
 
     target: Path = arguments.file
     if target.exists():
         raise InvalidRequest(f"{target} is there already; name another file.")
-    contents = diagnostics.collect(Settings.from_environment(os.environ), environment=os.environ)
+    contents = collect_bundle(Settings.from_environment(os.environ), environment=os.environ)
     say(f"{target} will hold, and nobody is sent it:")
     for name, text in contents.items():
         say(f"  {name:22} {len(text.encode()):>8} bytes")
-    diagnostics.write(target, contents)
+    write_bundle(target, contents)
     say("Without tokens, prompts, names or pictures. Look into it before you give it to somebody.")
     return 0

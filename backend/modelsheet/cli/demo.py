@@ -1,22 +1,28 @@
-"""The whole road in one command: learn the sample's hero, paint it six ways, show what came out."""
+"""Demo: learn the sample's hero, generate it from six prompts, write a document and a sheet."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage
+from modelsheet.api.learn import LearnRequest
+from modelsheet.cli.service import Say
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.workflows import CarryOut, LearnWish, Painting, Picture
+from modelsheet.client.workflows import ReferenceImage, RunJob
 from modelsheet.errors import NotFound
-from modelsheet.imaging.contact_sheet import Cell, Section, draw_sheet
+from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.rgba import is_empty
 from modelsheet.settings import Settings
 
-HERO = LearnWish("hero", "human woman")
+NAME = "hero"
+CLASS_NOUN = "human woman"
 DETAILS = (
     "holding sword",
     "holding war axe",
@@ -27,20 +33,21 @@ DETAILS = (
 )
 SEED = 1
 _SEEDS_EACH = 2
-_GAP = 4  # px between the pictures of the layered result
+_GAP = 4  # px between the images in the layered document
 _COLUMNS_OF_REFERENCES = 2
 _COLUMNS_OF_RESULTS = 4
+Results = dict[str, list[tuple[GeneratedImage, Image.Image]]]  # by detail
 
 
 def run_demo(
     out_dir: Path,
     *,
     environment: Mapping[str, str],
-    carry_out: CarryOut,
-    say: Callable[[str], None],
-    command: Sequence[str] = launcher.SERVE,
+    run_job: RunJob,
+    say: Say,
+    command: Sequence[str] = launcher.SERVE_COMMAND,
 ) -> None:
-    """Learn and paint through the HTTP API, with a data folder of its own below `out_dir`.
+    """Learn and generate through the HTTP API, with a data folder of its own below `out_dir`.
 
     Raises ModelsheetError with the sentence to show.
     """
@@ -48,19 +55,19 @@ def run_demo(
     out_dir.mkdir(parents=True, exist_ok=True)
     environment = {**environment, "MODELSHEET_HOME": str(out_dir / "home")}
     settings = Settings.from_environment(environment)
-    pictures = workflows.read_pictures([sample_path()])
+    references = workflows.read_references([sample_path()])
     say(f"Starting the service; its subjects and log lie in {out_dir / 'home'}.")
     with launcher.running_service(settings, environment=environment, command=command) as client:
-        _learn(client, pictures, carry_out, say)
-        paintings = _paint(client, carry_out, say)
-    _write_results(out_dir, pictures, paintings)
+        _learn(client, references, run_job, say)
+        results = _generate(client, run_job, say)
+    _write_results(out_dir, references, results)
     say(
         f"Done. Look at {out_dir / 'hero.png'}, and open {out_dir / 'hero-generated.ora'} in Krita."
     )
 
 
 def sample_path() -> Path:
-    """Find the sample in the checkout we run from. Raises NotFound: there is none."""
+    """Return the sample's path in the checkout. Raises NotFound: this is no checkout."""
     path = Path(__file__).parents[3] / "docs" / "sample" / "hero.ora"
     if not path.is_file():
         raise NotFound(
@@ -71,15 +78,17 @@ def sample_path() -> Path:
 
 def _learn(
     client: BackendClient,
-    pictures: Sequence[Picture],
-    carry_out: CarryOut,
-    say: Callable[[str], None],
+    references: Sequence[ReferenceImage],
+    run_job: RunJob,
+    say: Say,
 ) -> None:
-    say(f"Learning @{HERO.name} from the {len(pictures)} layers of {sample_path().name}:")
-    for picture in pictures:
-        say(f"  · {picture.name}")
+    say(f"Learning @{NAME} from the {len(references)} layers of {sample_path().name}:")
+    for reference in references:
+        say(f"  · {reference.name}")
     start = time.monotonic()
-    subject = workflows.learn(client, pictures, HERO, carry_out)
+    images = workflows.upload_references(client, references)
+    request = LearnRequest(name=NAME, class_noun=CLASS_NOUN, images=images)
+    subject = workflows.learn(client, request, run_job)
     seconds = time.monotonic() - start
     say(
         f"Learnt in {seconds:.0f} s: “{subject.identifier} {subject.class_noun}” now means the "
@@ -89,56 +98,51 @@ def _learn(
         say(f"  Note: {warning}")
 
 
-def _paint(
-    client: BackendClient, carry_out: CarryOut, say: Callable[[str], None]
-) -> dict[str, list[Painting]]:
-    """Paint each detail; a picture on a floor keeps it, the others are cut out."""
+def _generate(client: BackendClient, run_job: RunJob, say: Say) -> Results:
+    """Generate images of each detail; those on a floor keep their background."""
     say(f"Painting {len(DETAILS)} prompts × {_SEEDS_EACH} seeds.")
-    paintings: dict[str, list[Painting]] = {}
+    results: Results = {}
     for detail in DETAILS:
         request = GenerateRequest(
-            prompt=f"@{HERO.name}, {detail}",
+            prompt=f"@{NAME}, {detail}",
             count=_SEEDS_EACH,
             seed=SEED,
             transparent="floor" not in detail,
         )
-        paintings[detail] = workflows.generate(client, request, carry_out)
-    return paintings
+        result = workflows.generate(client, request, run_job)
+        images = workflows.fetch_images(client, result)
+        results[detail] = list(zip(result.images, images, strict=True))
+    return results
 
 
-def _write_results(
-    out_dir: Path, pictures: Sequence[Picture], paintings: Mapping[str, Sequence[Painting]]
-) -> None:
-    nodes, size = lay_out(pictures, paintings)
+def _write_results(out_dir: Path, references: Sequence[ReferenceImage], results: Results) -> None:
+    nodes, size = lay_out(references, results)
     write_document(out_dir / "hero-generated.ora", nodes, size)
-    draw_sheet(sections(pictures, paintings)).save(out_dir / "hero.png")
+    draw_contact_sheet(sections(references, results)).save(out_dir / "hero.png")
 
 
-def sections(
-    pictures: Sequence[Picture], paintings: Mapping[str, Sequence[Painting]]
-) -> list[Section]:
-    """Put the references on the left and the results on the right."""
-    learnt_from = [Cell(picture.image, picture.name) for picture in pictures]
+def sections(references: Sequence[ReferenceImage], results: Results) -> list[Section]:
+    """Return the contact sheet's sections: references on the left, results on the right."""
+    learnt_from = [Cell(reference.image, reference.name) for reference in references]
     painted = [
-        Cell(painting.image, detail, f"seed {painting.made_by.seed}")
-        for detail, row in paintings.items()
-        for painting in row
+        Cell(image, detail, f"seed {generated.seed}")
+        for detail, row in results.items()
+        for generated, image in row
     ]
     return [
         Section("Learnt from these layers", learnt_from, _COLUMNS_OF_REFERENCES),
-        Section(f"Painted: @{HERO.name}, …", painted, _COLUMNS_OF_RESULTS),
+        Section(f"Painted: @{NAME}, …", painted, _COLUMNS_OF_RESULTS),
     ]
 
 
 def lay_out(
-    pictures: Sequence[Picture], paintings: Mapping[str, Sequence[Painting]]
+    references: Sequence[ReferenceImage], results: Results
 ) -> tuple[list[Layer | Group], tuple[int, int]]:
-    """Make a document of it all, a row of layers for the references and one for each prompt."""
-    references = [(picture.name, picture.image) for picture in pictures]
-    rows = [("learnt from", references)]
-    for detail, row in paintings.items():
-        named = [(f"{detail} · seed {p.made_by.seed}", p.image) for p in row]
-        rows.append((f"@{HERO.name}, {detail}", named))
+    """Lay out references and results as a document: a row of layers for each, in a group."""
+    rows = [("learnt from", [(reference.name, reference.image) for reference in references])]
+    for detail, row in results.items():
+        named = [(f"{detail} · seed {generated.seed}", image) for generated, image in row]
+        rows.append((f"@{NAME}, {detail}", named))
     side = max(max(image.size) for _, row in rows for _, image in row) + _GAP
     nodes: list[Layer | Group] = []
     for down, (name, images) in enumerate(rows):

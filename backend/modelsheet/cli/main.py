@@ -1,4 +1,4 @@
-"""The command line: what can be typed. What each command does stands in `commands`."""
+"""Command line of Modelsheet: the parser, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from pydantic import ValidationError
 
 import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
-from modelsheet.api.validation_messages import complaint
-from modelsheet.cli import admin, commands, models, paint, subjects
+from modelsheet.api.validation_messages import validation_message
+from modelsheet.cli import admin, commands, generate, models, subjects
 from modelsheet.errors import Cancelled, ModelsheetError
 from modelsheet.subjects.lora_exchange import ExportFormat
 
-# Programs with a command line of their own, which gets what follows the name; imported when asked.
+# Programs with a parser of their own, imported by name when called.
 DELEGATED: Mapping[str, str] = {
     "bench": "modelsheet_benchmarks.__main__:main",
     "capacity": "modelsheet_benchmarks.queue_simulation:main",
     "sprite32": "sprite_training.sprite32.build:main",
 }
 
-_INTERRUPTED = 130  # what a shell expects of a program ended by Ctrl-C
-_USAGE = 2  # what argparse exits with
-# Options that are not called like the field they set.
+_INTERRUPTED = 130  # the shell's convention after SIGINT
+_USAGE = 2  # argparse's exit code
+# Options whose name differs from the request's field.
 _OPTIONS = {"inference_steps": "--steps", "guidance_scale": "--guidance", "init_image": "--from"}
 _Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Carry out one command; returns the exit code. Errors are one sentence on stderr."""
+    """Run one command and return its exit code. Errors are one sentence on stderr."""
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         if given and given[0] in DELEGATED:
@@ -43,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments, functools.partial(print, flush=True))
         return code
     except ValidationError as error:
-        return _fail(_first_of(error), _USAGE)
+        return _print_error(_first_error(error), _USAGE)
     except Cancelled as error:
-        return _fail(str(error), _INTERRUPTED)
+        return _print_error(str(error), _INTERRUPTED)
     except ModelsheetError as error:
-        return _fail(str(error), 1)
+        return _print_error(str(error), 1)
     except KeyboardInterrupt:
-        return _fail("Stopped.", _INTERRUPTED)
+        return _print_error("Stopped.", _INTERRUPTED)
 
 
 def _delegate(target: str, arguments: list[str]) -> int:
@@ -58,30 +58,30 @@ def _delegate(target: str, arguments: list[str]) -> int:
     return code
 
 
-def _first_of(error: ValidationError) -> str:
-    """Say what is wrong with the request's first wrong field, by the name of its option."""
+def _first_error(error: ValidationError) -> str:
+    """Return a sentence on the request's first invalid field, by the name of its option."""
     first = error.errors()[0]
-    said = complaint(first)
+    message = validation_message(first)
     for name, option in _OPTIONS.items():
-        said = said.replace(f"an {name}", option).replace(f"the {name}", option)
+        message = message.replace(f"an {name}", option).replace(f"the {name}", option)
     field = " ".join(_OPTIONS.get(str(part), str(part).replace("_", " ")) for part in first["loc"])
-    whole = f"{field} {said}" if field else said
-    return f"{whole[:1].upper()}{whole[1:]}."
+    sentence = f"{field} {message}" if field else message
+    return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
-def _fail(sentence: str, code: int) -> int:
+def _print_error(sentence: str, code: int) -> int:
     print(f"modelsheet: {sentence}", file=sys.stderr)
     return code
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Describe the commands that are not delegated."""
+    """Build the parser of all commands that are not delegated."""
     parser = argparse.ArgumentParser(prog="modelsheet", description=modelsheet.__doc__)
     parser.add_argument("--version", action="version", version=modelsheet.__version__)
     choices = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (_add_serve, _add_learn):
         add(choices)
-    paint.add_painting_commands(choices, _add_server)
+    generate.add_generate_commands(choices, _add_server)
     for add in (_add_subjects, _add_models, _add_jobs, _add_token):
         add(choices)
     for add in (_add_doctor, _add_bundle, _add_demo, _add_krita):
@@ -149,7 +149,7 @@ def _add_subjects(choices: _Choices) -> None:
     actions = subjects.ACTIONS
     parser.add_argument("action", nargs="?", choices=actions, default="list")
     parser.add_argument("name", nargs="?", default="", help="name, identifier or id; or the file")
-    formats = (*get_args(ExportFormat), subjects.WHOLE)
+    formats = (*get_args(ExportFormat), subjects.ARCHIVE_FORMAT)
     parser.add_argument("--format", choices=formats, default="kohya", help="(%(default)s)")
     parser.add_argument("--out", type=Path, help="where to export to")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The commands that list, add, remove and download models."""
+"""Command models: list, add, remove and download models."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from modelsheet.api.models import (
     ModelView,
 )
 from modelsheet.api.system import Empty
-from modelsheet.base_models.download_sources import DOWNLOADS
-from modelsheet.cli.commands import Say, service_of
-from modelsheet.cli.progress import carry_out
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
+from modelsheet.cli.progress import run_job
+from modelsheet.cli.service import Say, connect
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 
@@ -24,9 +24,10 @@ ACTIONS = ("list", "add", "download", "remove")
 
 
 def models(arguments: argparse.Namespace, say: Say) -> int:
-    act = {"list": _list, "add": _add, "download": _download, "remove": _remove}
-    with service_of(arguments) as client:
-        act[arguments.action](client, arguments, say)
+    """Run one action of the command."""
+    actions = {"list": _list, "add": _add, "download": _download, "remove": _remove}
+    with connect(arguments) as client:
+        actions[arguments.action](client, arguments, say)
     return 0
 
 
@@ -47,29 +48,29 @@ def _add(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None
     if not arguments.target:
         raise InvalidRequest("Say what to add: a model's folder, a .safetensors file, or ComfyUI.")
     request = AddModelRequest(
-        path=_whole(arguments.target, arguments),
+        path=_absolute_path(arguments.target, arguments),
         name=arguments.called,
-        config=_whole(arguments.config, arguments) if arguments.config else "",
+        config=_absolute_path(arguments.config, arguments) if arguments.config else "",
         prediction_type=arguments.prediction_type,
     )
     for model in client.call("POST", "/v1/models", ModelList, request).models:
         _show(model, say)
 
 
-def _whole(path: str, arguments: argparse.Namespace) -> str:
-    """Another computer's paths are not ours to complete."""
+def _absolute_path(path: str, arguments: argparse.Namespace) -> str:
+    """Make a path absolute, unless it is one of another computer's service."""
     return path if arguments.server else str(Path(path).expanduser().absolute())
 
 
 def _download(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:
-    wanted = next((known for known in DOWNLOADS if known == arguments.target), None)
-    if wanted is None:
-        raise InvalidRequest(f"Say what to download: {', '.join(DOWNLOADS)}.")
-    source = DOWNLOADS[wanted]
+    model = next((known for known in DOWNLOAD_SOURCES if known == arguments.target), None)
+    if model is None:
+        raise InvalidRequest(f"Say what to download: {', '.join(DOWNLOAD_SOURCES)}.")
+    source = DOWNLOAD_SOURCES[model]
     say(f"{source.repo}: about {source.size_bytes / 1e9:.1f} GB. Licence: {source.licence}.")
-    result = carry_out(client, DownloadRequest(model=wanted), f"Downloading {wanted}")
+    result = run_job(client, DownloadRequest(model=model), f"Downloading {model}")
     assert isinstance(result, DownloadResult)
-    say(f"{wanted} is here: {result.size_bytes / 1e9:.2f} GB.")
+    say(f"{model} is here: {result.size_bytes / 1e9:.2f} GB.")
 
 
 def _remove(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:

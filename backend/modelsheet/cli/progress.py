@@ -1,4 +1,4 @@
-"""Progress in a terminal: one bar a job, and Ctrl-C that cancels the job where it runs."""
+"""Run a job with a progress bar in the terminal; Ctrl-C cancels the job in the service."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
 
 _LIVE_INTERVAL_S = 0.2
-_LOG_INTERVAL_S = 10.0  # into a file or a pipe each refresh is a line of its own
+_LOG_INTERVAL_S = 10.0  # in a file or a pipe each refresh is a line
 
 
-def carry_out(client: BackendClient, request: JobRequest, title: str) -> JobResult:
-    """Have the job done, show its progress, and give its result.
+def run_job(client: BackendClient, request: JobRequest, title: str) -> JobResult:
+    """Submit a job, show its progress, and return its result.
 
     Raises the job's own error, and Cancelled after Ctrl-C.
     """
@@ -27,19 +27,19 @@ def carry_out(client: BackendClient, request: JobRequest, title: str) -> JobResu
         key = uuid4().hex
         try:
             job = client.submit(request, key=key)
-            return client.wait(job.id, lambda view: _show(bar, title, view))
+            return client.wait(job.id, lambda view: _update_bar(bar, title, view))
         except KeyboardInterrupt:
-            # Perhaps before the answer came: the same key names the same job.
+            # Perhaps before the response came: the same key returns the same job.
             client.cancel(client.submit(request, key=key).id)
             raise Cancelled(f"{title}: cancelled, here and in the service.") from None
 
 
-def _show(bar: tqdm[NoReturn], title: str, view: JobView) -> None:
+def _update_bar(bar: tqdm[NoReturn], title: str, view: JobView) -> None:
     progress = view.progress
     phase = view.state if view.state != "running" else progress.phase
     loss = "" if progress.loss is None else f"loss {progress.loss:.3f}"
     bar.set_description(f"{title} ({phase})", refresh=False)
     bar.set_postfix_str(loss, refresh=False)
-    if progress.total:  # a job that is over, or waits, no longer counts
+    if progress.total:  # 0 for a waiting or finished job
         bar.total = progress.total
         bar.update(progress.step - bar.n)

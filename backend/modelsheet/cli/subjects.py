@@ -1,48 +1,125 @@
-"""The commands that take subjects out as LoRA files and in from them."""
+"""Command subjects: list, show, rename, delete, export and import learnt subjects."""
 
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from modelsheet.api.subjects import ImportRequest, RenameRequest, SubjectArchiveRequest, SubjectView
-from modelsheet.cli import commands
-from modelsheet.cli.commands import Say, service_of
+from modelsheet.cli.service import Say, connect
 from modelsheet.client.client import BackendClient
-from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError
+from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import parse_header
 from modelsheet.subjects.archive import SUFFIX
 from modelsheet.subjects.store import handle_of
 
-WHOLE = "subject"  # the format that takes all of it to another Modelsheet
+ARCHIVE_FORMAT = "subject"  # a subject archive, beside the LoRA formats
 ACTIONS = ("list", "show", "rename", "delete", "export", "import")
-_PART_BYTES = 32 << 20  # below what a service takes at once
+_PART_BYTES = 32 << 20  # below the largest blob of the API
 
 
 def subjects(arguments: argparse.Namespace, say: Say) -> int:
+    """Run one action of the command."""
     if arguments.action == "export":
         return _export(arguments, say)
     if arguments.action == "import":
         return _import(arguments, say)
     if arguments.action == "rename":
         return _rename(arguments, say)
-    return commands.subjects(arguments, say)
+    return _inspect_or_delete(arguments, say)
+
+
+def _inspect_or_delete(arguments: argparse.Namespace, say: Say) -> int:
+    with connect(arguments) as client:
+        known = client.subjects()
+        if arguments.action == "list":
+            _list_subjects(known, say)
+        elif arguments.action == "show":
+            _show_subject(find_subject(known, arguments.name), say)
+        else:
+            subject = find_subject(known, arguments.name)
+            client.delete_subject(subject.id)
+            say(f"{subject.name} is in the trash of the service's data folder.")
+    return 0
+
+
+def _list_subjects(known: Sequence[SubjectView], say: Say) -> None:
+    for subject in known:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(subject.created))
+        phrase = f"{subject.identifier} {subject.class_noun}"
+        say(f"@{handle_of(subject.name):20} {phrase:28} {subject.base_model:10} {day}")
+    if not known:
+        say("Nothing has been learnt yet. Begin with: modelsheet learn --help")
+
+
+def _show_subject(subject: SubjectView, say: Say) -> None:
+    references = ", ".join(reference.name or "without a name" for reference in subject.references)
+    say(f"@{handle_of(subject.name)}  {subject.name}")
+    say(f"id          {subject.id}")
+    say(f"prompt      {subject.identifier} {subject.class_noun}")
+    say(f"base model  {subject.base_model}")
+    say(f"learnt      {subject.training_steps} steps, {likeness_summary(subject)}")
+    say(f"from        {references}")
+    for note in notes_of(subject):
+        say(f"note        {note}")
+
+
+def likeness_summary(subject: SubjectView) -> str:
+    """Return the likeness before training and of the kept step, in words."""
+    report = subject.report
+    evaluations = (report.best, report.final) if report else ()
+    kept = [one for one in evaluations if report and one and one.step == report.kept_step]
+    if report is None or report.before is None or not kept:
+        known = subject.likeness
+        return "likeness not measured" if known is None else f"likeness {known:.2f}"
+    before, after = report.before, kept[0]
+    return (
+        f"likeness {before.subject_fidelity:.2f} → {after.subject_fidelity:.2f}, obedience to the "
+        f"prompt {before.prompt_fidelity:.2f} → {after.prompt_fidelity:.2f}, the class drifted by "
+        f"{after.prior_drift:.3f}"
+    )
+
+
+def find_subject(known: Sequence[SubjectView], name: str) -> SubjectView:
+    """Return the newest subject of this name, identifier or id.
+
+    Raises InvalidRequest: no name. NotFound.
+    """
+    wanted = name.removeprefix("@")
+    names = ", ".join(f"@{handle_of(subject.name)}" for subject in known) or "none"
+    if not wanted:
+        raise InvalidRequest(f"Say which subject, by its name. Known: {names}.")
+    for subject in known:
+        if wanted in (subject.id, subject.identifier):
+            return subject
+        if handle_of(wanted) == handle_of(subject.name):
+            return subject
+    raise NotFound(f"There is no subject {name!r}. Known: {names}.")
+
+
+def notes_of(subject: SubjectView) -> list[str]:
+    """Return a subject's warnings and the findings of its training report."""
+    return [*subject.warnings, *(subject.report.findings if subject.report else ())]
 
 
 def _export(arguments: argparse.Namespace, say: Say) -> int:
-    with service_of(arguments) as client:
-        subject = commands.named(client.subjects(), arguments.name)
-        is_whole = arguments.format == WHOLE
+    with connect(arguments) as client:
+        subject = find_subject(client.subjects(), arguments.name)
+        is_archive = arguments.format == ARCHIVE_FORMAT
         content = (
-            client.parcel(subject.id) if is_whole else client.adapter(subject.id, arguments.format)
+            client.export_archive(subject.id)
+            if is_archive
+            else client.export_lora(subject.id, arguments.format)
         )
-    name = f"{handle_of(subject.name)}{SUFFIX if is_whole else '.safetensors'}"
+    name = f"{handle_of(subject.name)}{SUFFIX if is_archive else '.safetensors'}"
     path = arguments.out or Path(name)
     if path.is_dir():
         path = path / name
     _write(path, content)
     say(f"{path} holds @{handle_of(subject.name)} for {subject.base_model}.")
-    if is_whole:
+    if is_archive:
         say("Bring it into another Modelsheet with: modelsheet subjects import FILE")
         return 0
     hint = parse_header(content, path.name).metadata.get("modelspec.usage_hint", "")
@@ -53,8 +130,8 @@ def _export(arguments: argparse.Namespace, say: Say) -> int:
 def _rename(arguments: argparse.Namespace, say: Say) -> int:
     if not arguments.called:
         raise InvalidRequest("Say its new name: modelsheet subjects rename SUBJECT --name NAME")
-    with service_of(arguments) as client:
-        subject = commands.named(client.subjects(), arguments.name)
+    with connect(arguments) as client:
+        subject = find_subject(client.subjects(), arguments.name)
         request = RenameRequest(name=arguments.called)
         renamed = client.call("PATCH", f"/v1/subjects/{subject.id}", SubjectView, request)
     say(f"@{handle_of(subject.name)} is now @{handle_of(renamed.name)}.")
@@ -62,7 +139,7 @@ def _rename(arguments: argparse.Namespace, say: Say) -> int:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """A file that is there already is kept: another LoRA may have that name."""
+    """Write a new file. Raises InvalidRequest: it exists already, or cannot be written."""
     try:
         with path.open("xb") as stream:
             stream.write(content)
@@ -80,12 +157,12 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
     if not arguments.name:
         raise InvalidRequest("Say which file: modelsheet subjects import FILE --class-noun NOUN")
     if file.suffix == SUFFIX:
-        return _bring_in(file, arguments, say)
+        return _import_archive(file, arguments, say)
     if not arguments.class_noun:
         raise InvalidClassNoun("Say what it shows with --class-noun, for example: human woman.")
     content = _read(file)
-    with service_of(arguments) as client:
-        subject = _sent(client, content, file, arguments)
+    with connect(arguments) as client:
+        subject = _import_lora(client, content, file, arguments)
     say(f"Imported @{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”.")
     for warning in subject.warnings:
         say(f"Note: {warning}")
@@ -93,16 +170,16 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
     return 0
 
 
-def _bring_in(file: Path, arguments: argparse.Namespace, say: Say) -> int:
+def _import_archive(file: Path, arguments: argparse.Namespace, say: Say) -> int:
     content = _read(file)
-    with service_of(arguments) as client:
-        request = SubjectArchiveRequest(parts=_send(client, content))
+    with connect(arguments) as client:
+        request = SubjectArchiveRequest(parts=_upload(client, content))
         subject = client.call("POST", "/v1/parcels", SubjectView, request)
     say(f"@{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”, is here.")
     return 0
 
 
-def _send(client: BackendClient, content: bytes) -> list[str]:
+def _upload(client: BackendClient, content: bytes) -> list[str]:
     starts = range(0, max(1, len(content)), _PART_BYTES)
     return [client.upload_bytes(content[start : start + _PART_BYTES]) for start in starts]
 
@@ -116,7 +193,7 @@ def _read(file: Path) -> bytes:
         ) from None
 
 
-def _sent(
+def _import_lora(
     client: BackendClient, content: bytes, file: Path, arguments: argparse.Namespace
 ) -> SubjectView:
     request = ImportRequest(
@@ -124,7 +201,7 @@ def _sent(
         class_noun=arguments.class_noun,
         identifier=arguments.identifier,
         base_model=arguments.base,
-        parts=_send(client, content),
+        parts=_upload(client, content),
         file_name=file.name,
     )
     return client.call("POST", "/v1/subjects", SubjectView, request)

@@ -1,6 +1,6 @@
-"""The HTTP API as Python calls: what the command line, the demo and scripts use.
+"""Client of the HTTP API for the command line, the demo and scripts.
 
-Finding and starting a service is `launcher`'s affair.
+`launcher` finds and starts a service.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import requests
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
-from modelsheet.api.generate import GeneratedImage, MaskRef
+from modelsheet.api.generate import MaskRef
+from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobRequest, JobResult, JobView
 from modelsheet.api.models import Capabilities
 from modelsheet.api.subjects import SubjectList, SubjectView
@@ -26,15 +27,15 @@ from modelsheet.api.types import API_VERSION, ImageRef
 from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 
-_Answer = TypeVar("_Answer", bound=BaseModel)
-_LONGEST_POLL_S = 15.0  # the API: /v1/events admits no more
+_Response = TypeVar("_Response", bound=BaseModel)
+_LONGEST_POLL_S = 15.0  # the limit of /v1/events
 _CONNECT_TIMEOUT_S = 5.0
-_PATIENCE_S = 30.0  # how long a service may be away (restarting) while somebody waits for a job
+_OUTAGE_TIMEOUT_S = 30.0  # how long `wait` tolerates a service that restarts
 _RETRY_S = 0.5
 
 
 class BackendClient:
-    """One service at `url`. Every method raises ModelsheetError with the sentence to show."""
+    """Client of the service at `url`. Every method raises ModelsheetError with a user sentence."""
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 60.0) -> None:
         self.url = url.rstrip("/")
@@ -46,6 +47,7 @@ class BackendClient:
             self._session.trust_env = False  # a proxy cannot reach this machine's loopback
 
     def close(self) -> None:
+        """Close the HTTP connections."""
         self._session.close()
 
     def __enter__(self) -> BackendClient:
@@ -54,29 +56,32 @@ class BackendClient:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def prove(self) -> None:
-        """Make sure that it is the real service, before it is shown the token.
+    def verify_service(self) -> None:
+        """Verify by challenge and response that the service knows the token, without sending it.
 
-        Raises BackendUnreachable: somebody else listens there.
+        Raises BackendUnreachable: another program listens there.
         """
         nonce, key = secrets.token_hex(16), hashlib.sha256(self._token.encode()).hexdigest()
         # Not through the session, whose headers carry the token.
-        with requests.Session() as stranger:
-            stranger.trust_env = self._session.trust_env
-            answer = self._send(stranger, "GET", f"/v1/ping?nonce={nonce}&key={key[:16]}")
-        # Of an artist's token the service knows only the sum, and proves that.
+        with requests.Session() as anonymous:
+            anonymous.trust_env = self._session.trust_env
+            response = self._send(anonymous, "GET", f"/v1/ping?nonce={nonce}&key={key[:16]}")
+        # The service keeps only the sha256 of an artist's token, and proves that.
         proofs = [
             hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
             for secret in (self._token, key)
         ]
-        if self._parse(answer, Ping).proof not in proofs:
+        if self._parse(response, Ping).proof not in proofs:
             raise BackendUnreachable(
                 f"What answers at {self.url} does not know the token. "
                 "Check the URL and copy the token again from that computer's connection file."
             )
 
     def capabilities(self) -> Capabilities:
-        """Raises BackendUnreachable: the service speaks another major version of the API."""
+        """Return versions, models and limits of the service.
+
+        Raises BackendUnreachable: it has another major version of the API.
+        """
         found = self._get("/v1/capabilities", Capabilities)
         if found.api.partition(".")[0] != API_VERSION.partition(".")[0]:
             raise BackendUnreachable(
@@ -86,34 +91,34 @@ class BackendClient:
         return found
 
     def upload(self, image: Image.Image, name: str = "") -> ImageRef:
-        """Send a picture, unless the service has it already."""
+        """Upload an image, unless the service has it already, and return its reference."""
         blob = self.upload_bytes(to_bgra(image))
         return ImageRef(blob=blob, width=image.width, height=image.height, name=name)
 
     def upload_mask(self, mask: Image.Image) -> MaskRef:
-        """Send a selection, of mode L."""
+        """Upload a selection mask of mode L and return its reference."""
         blob = self.upload_bytes(mask.tobytes())
         return MaskRef(blob=blob, width=mask.width, height=mask.height)
 
     def upload_bytes(self, content: bytes) -> str:
-        """Send bytes, unless the service has them already, and return their sha256."""
+        """Upload a blob, unless the service has it already, and return its sha256."""
         sha256 = hashlib.sha256(content).hexdigest()
         path = f"/v1/blobs/{sha256}"
         if self._send(self._session, "HEAD", path).status_code == 404:
             headers = {"Content-Type": "application/octet-stream"}
-            answer = self._send(self._session, "PUT", path, data=content, headers=headers)
-            self._parse(answer, BlobView)
+            response = self._send(self._session, "PUT", path, data=content, headers=headers)
+            self._parse(response, BlobView)
         return sha256
 
-    def picture(self, reference: ImageRef | GeneratedImage) -> Image.Image:
-        """Fetch a picture that the service has."""
-        answer = self._checked(self._send(self._session, "GET", f"/v1/blobs/{reference.blob}"))
-        return from_bgra(answer.content, reference.width, reference.height)
+    def fetch_image(self, reference: ImageRef | GeneratedImage) -> Image.Image:
+        """Download an image by its reference."""
+        response = self._checked(self._send(self._session, "GET", f"/v1/blobs/{reference.blob}"))
+        return from_bgra(response.content, reference.width, reference.height)
 
     def submit(self, request: JobRequest, *, key: str = "") -> JobView:
-        """Queue a job; sent again under the same key if the connection breaks, so never twice.
+        """Submit a job, with one retry under the same idempotency key if the connection breaks.
 
-        Whoever gives a `key` of their own gets the same job for it again.
+        A repeated call with the same `key` returns the same job.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": key or uuid4().hex}
         content = request.model_dump_json().encode()
@@ -122,10 +127,10 @@ class BackendClient:
             return self._send(self._session, "POST", "/v1/jobs", data=content, headers=headers)
 
         try:
-            answer = send()
+            response = send()
         except BackendUnreachable:
-            answer = send()
-        return self._parse(answer, JobView)
+            response = send()
+        return self._parse(response, JobView)
 
     def job(self, job_id: str) -> JobView:
         return self._get(f"/v1/jobs/{job_id}", JobView)
@@ -143,13 +148,13 @@ class BackendClient:
         return self._parse(self._send(self._session, "POST", f"/v1/jobs/{job_id}/resume"), JobView)
 
     def call(
-        self, method: str, path: str, kind: type[_Answer], body: BaseModel | None = None
-    ) -> _Answer:
-        """Use an operation of the API that has no method of its own here."""
+        self, method: str, path: str, model: type[_Response], body: BaseModel | None = None
+    ) -> _Response:
+        """Call an operation of the API that has no method of its own here."""
         content = body.model_dump_json().encode() if body is not None else None
         headers = {"Content-Type": "application/json"} if body is not None else None
-        answer = self._send(self._session, method, path, data=content, headers=headers)
-        return self._parse(answer, kind)
+        response = self._send(self._session, method, path, data=content, headers=headers)
+        return self._parse(response, model)
 
     def subjects(self) -> list[SubjectView]:
         return self._get("/v1/subjects", SubjectList).subjects
@@ -157,13 +162,13 @@ class BackendClient:
     def subject(self, subject_id: str) -> SubjectView:
         return self._get(f"/v1/subjects/{subject_id}", SubjectView)
 
-    def adapter(self, subject_id: str, file_format: str) -> bytes:
-        """Fetch a subject's LoRA file."""
+    def export_lora(self, subject_id: str, file_format: str) -> bytes:
+        """Export a subject as a LoRA file of this format."""
         path = f"/v1/subjects/{subject_id}/adapter?format={file_format}"
         return self._checked(self._send(self._session, "GET", path)).content
 
-    def parcel(self, subject_id: str) -> bytes:
-        """Fetch a whole subject, for another Modelsheet."""
+    def export_archive(self, subject_id: str) -> bytes:
+        """Export a subject as an archive for another Modelsheet."""
         path = f"/v1/subjects/{subject_id}/parcel"
         return self._checked(self._send(self._session, "GET", path)).content
 
@@ -175,12 +180,12 @@ class BackendClient:
         return self._get(f"/v1/events?{query}", EventPage)
 
     def wait(self, job_id: str, on_change: Callable[[JobView], None]) -> JobResult:
-        """Follow a job to its end, through restarts of the service, and give its result.
+        """Wait for the end of a job, through restarts of the service, and return its result.
 
-        Raises the job's own error, Cancelled if somebody cancelled it.
+        `on_change` gets every new view. Raises the job's own error, or Cancelled.
         """
         cursor = ""
-        last_heard = time.monotonic()
+        last_response_at = time.monotonic()
         while True:
             try:
                 page = self.events(cursor, wait_s=_LONGEST_POLL_S, job_id=job_id)
@@ -190,15 +195,15 @@ class BackendClient:
                     if view.state in TERMINAL_STATES:
                         return _result_of(view)
             except BackendUnreachable:
-                if time.monotonic() - last_heard > _PATIENCE_S:
+                if time.monotonic() - last_response_at > _OUTAGE_TIMEOUT_S:
                     raise
                 time.sleep(_RETRY_S)
                 continue
-            cursor, last_heard = page.cursor, time.monotonic()
+            cursor, last_response_at = page.cursor, time.monotonic()
             time.sleep(page.retry_ms / 1000)
 
-    def _get(self, path: str, kind: type[_Answer]) -> _Answer:
-        return self._parse(self._send(self._session, "GET", path), kind)
+    def _get(self, path: str, model: type[_Response]) -> _Response:
+        return self._parse(self._send(self._session, "GET", path), model)
 
     def _send(
         self,
@@ -224,21 +229,21 @@ class BackendClient:
                 f"No service answers at {self.url}. Start one there with: modelsheet serve"
             ) from None
 
-    def _checked(self, answer: requests.Response) -> requests.Response:
-        if answer.ok and not answer.is_redirect:
-            return answer
+    def _checked(self, response: requests.Response) -> requests.Response:
+        if response.ok and not response.is_redirect:
+            return response
         try:
-            problem = Problem.model_validate_json(answer.content)
+            problem = Problem.model_validate_json(response.content)
         except ValidationError:
             raise BackendUnreachable(
                 f"What answers at {self.url} is no Modelsheet service (status "
-                f"{answer.status_code}). Check the URL."
+                f"{response.status_code}). Check the URL."
             ) from None
         raise _error_of(problem)
 
-    def _parse(self, answer: requests.Response, kind: type[_Answer]) -> _Answer:
+    def _parse(self, response: requests.Response, model: type[_Response]) -> _Response:
         try:
-            return kind.model_validate_json(self._checked(answer).content)
+            return model.model_validate_json(self._checked(response).content)
         except ValidationError:
             raise BackendUnreachable(
                 f"The service at {self.url} answers in a way this program does not know. "

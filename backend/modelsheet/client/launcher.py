@@ -1,4 +1,4 @@
-"""Finds the service that runs on this machine, or starts one and waits until it answers."""
+"""Find the service of this machine, or start one and wait until it answers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
 from modelsheet.settings import Settings
 
-SERVE = (sys.executable, "-m", "modelsheet", "serve")
+SERVE_COMMAND = (sys.executable, "-m", "modelsheet", "serve")
 _START_TIMEOUT_S = 180.0
-_LOOK_EVERY_S = 0.05
-_END_TIMEOUT_S = 30.0
-_LAST_WORDS = 600  # characters of a failed service's output worth showing
+_POLL_INTERVAL_S = 0.05
+_STOP_TIMEOUT_S = 30.0
+_LOG_TAIL = 600  # characters of a failed service's output to show
 
 
-def find(settings: Settings) -> BackendClient | None:
+def find_service(settings: Settings) -> BackendClient | None:
     """Return a client of the running service; None when none runs or it does not answer."""
     connection = read_connection(settings)
     if connection is None:
         return None
     client = BackendClient(connection.url, connection.token)
     try:
-        client.prove()
+        client.verify_service()
         client.capabilities()
     except BackendUnreachable:
         client.close()
@@ -40,13 +40,14 @@ def connect(
     *,
     environment: Mapping[str, str],
     start: bool = True,
-    command: Sequence[str] = SERVE,
+    command: Sequence[str] = SERVE_COMMAND,
 ) -> BackendClient:
-    """Return a client of the running service; a started one goes on when this program ends.
+    """Return a client of the running service, which is started if none runs.
 
-    `environment` is the new process's. Raises BackendUnreachable with the reason.
+    A started service outlives this program; `environment` is that of its process. Raises
+    BackendUnreachable with the reason.
     """
-    found = find(settings)
+    found = find_service(settings)
     if found is not None:
         return found
     if not start:
@@ -56,15 +57,15 @@ def connect(
         return _wait_until_ready(settings, process)
     finally:
         if process.poll() is None:
-            process.returncode = 0  # it outlives us: Popen need not warn that nobody waits for it
+            process.returncode = 0  # it outlives us: silences Popen's ResourceWarning
 
 
 @contextlib.contextmanager
 def running_service(
-    settings: Settings, *, environment: Mapping[str, str], command: Sequence[str] = SERVE
+    settings: Settings, *, environment: Mapping[str, str], command: Sequence[str] = SERVE_COMMAND
 ) -> Iterator[BackendClient]:
-    """Use a service that ends with the block, or one that was running before and goes on."""
-    found = find(settings)
+    """Start a service that ends with the block, or use one that runs already and keeps running."""
+    found = find_service(settings)
     if found is not None:
         with found:
             yield found
@@ -76,7 +77,7 @@ def running_service(
     finally:
         process.terminate()
         try:
-            process.wait(_END_TIMEOUT_S)
+            process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -99,24 +100,25 @@ def _spawn(
 
 
 def _wait_until_ready(settings: Settings, process: subprocess.Popen[bytes]) -> BackendClient:
+    """Poll for the started service. Raises BackendUnreachable: it ended, or timed out."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
-        # Asked before looking: a second service ends at once because the first one is there.
+        # Polled before the search: a second service ends at once because the first one runs.
         has_ended = process.poll() is not None
-        found = find(settings)
+        found = find_service(settings)
         if found is not None:
             return found
         if has_ended:
-            raise BackendUnreachable(_why_it_ended(settings))
-        time.sleep(_LOOK_EVERY_S)
+            raise BackendUnreachable(_exit_sentence(settings))
+        time.sleep(_POLL_INTERVAL_S)
     raise BackendUnreachable(
         f"The service did not answer within {_START_TIMEOUT_S:.0f} s; {connection_path(settings)} "
         f"is not there or not right. Look into {settings.log_dir}."
     )
 
 
-def _why_it_ended(settings: Settings) -> str:
+def _exit_sentence(settings: Settings) -> str:
     log = settings.log_dir / "start.log"
-    last_words = log.read_text(encoding="utf-8", errors="replace").strip()[-_LAST_WORDS:]
-    said = f" Its last words: {last_words}" if last_words else ""
-    return f"The service ended right after its start. Look into {settings.log_dir}.{said}"
+    tail = log.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_TAIL:]
+    output = f" Its last words: {tail}" if tail else ""
+    return f"The service ended right after its start. Look into {settings.log_dir}.{output}"

@@ -1,4 +1,4 @@
-"""The journeys seen from a client: pictures in, a subject out; a prompt in, pictures out."""
+"""Learn a subject or generate images through the API: upload, run the job, fetch the result."""
 
 from __future__ import annotations
 
@@ -9,127 +9,86 @@ from pathlib import Path
 from PIL import Image
 
 from modelsheet.api.describe import ClassNounGuess, DescribeRequest, DescribeResult
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult
-from modelsheet.api.learn import LearnRequest, LearnResult, PresetName, TrainingOverrides
+from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.subjects import SubjectView
+from modelsheet.api.types import ImageRef
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidImages
-from modelsheet.imaging.openraster import on_canvas, read_document, read_layers
-from modelsheet.imaging.rgba import is_empty, read_picture
+from modelsheet.imaging.openraster import read_document, read_layers, render_layer
+from modelsheet.imaging.rgba import is_empty, read_image
 
-CarryOut = Callable[[BackendClient, JobRequest, str], JobResult]
-_DOCUMENT = ".ora"
-_KRITA_DOCUMENT = ".kra"
+# Runs a job under a title to its end and returns its result; raises the job's own error.
+RunJob = Callable[[BackendClient, JobRequest, str], JobResult]
+_OPENRASTER = ".ora"
+_KRITA = ".kra"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One reference; its name says what it shows beyond the subject itself."""
+class ReferenceImage:
+    """An image to learn from; its name says what it shows beyond the subject itself."""
 
     name: str
     image: Image.Image
 
 
-@dataclass(frozen=True)
-class LearnWish:
-    """What the artist says of a new subject. An empty identifier is chosen by the backend."""
+def read_references(paths: Sequence[Path]) -> list[ReferenceImage]:
+    """Read documents layer by layer, each on its canvas, and other files as one image each.
 
-    name: str
-    class_noun: str
-    identifier: str = ""
-    preset: PresetName = "balanced"
-    base_model: str = "sprite32"
-    seed: int = 0
-    overrides: TrainingOverrides = TrainingOverrides()
-
-
-@dataclass(frozen=True)
-class Painting:
-    """One result with what made it."""
-
-    image: Image.Image
-    made_by: GeneratedImage
-
-
-def read_pictures(paths: Sequence[Path]) -> list[Picture]:
-    """Read documents layer by layer, each on its canvas, and other files as one picture each.
-
-    Raises InvalidImages, also when a picture is empty.
+    Raises InvalidImages, also when an image is empty.
     """
-    pictures = [picture for path in paths for picture in _read(path)]
-    if not pictures:
+    references = [reference for path in paths for reference in _read(path)]
+    if not references:
         raise InvalidImages("There is no layer to learn from. Draw the subject on a layer first.")
-    for picture in pictures:
-        if is_empty(picture.image):
-            raise InvalidImages(f"{picture.name!r} is empty: nothing can be seen. Leave it out.")
-    return pictures
+    for reference in references:
+        if is_empty(reference.image):
+            raise InvalidImages(f"{reference.name!r} is empty: nothing can be seen. Leave it out.")
+    return references
 
 
-def _read(path: Path) -> list[Picture]:
-    """A picture's file name says what it shows, like a layer's: holding_sword.png."""
-    if path.suffix.lower() in (_DOCUMENT, _KRITA_DOCUMENT):
+def _read(path: Path) -> list[ReferenceImage]:
+    """Read a file's references; an image file's name is used like a layer's: holding_sword.png."""
+    if path.suffix.lower() in (_OPENRASTER, _KRITA):
         size = read_document(path).size
-        return [Picture(layer.name, on_canvas(layer, size)) for layer in read_layers(path)]
-    return [Picture(path.stem.replace("_", " "), read_picture(path))]
+        return [
+            ReferenceImage(layer.name, render_layer(layer, size)) for layer in read_layers(path)
+        ]
+    return [ReferenceImage(path.stem.replace("_", " "), read_image(path))]
+
+
+def upload_references(
+    client: BackendClient, references: Sequence[ReferenceImage]
+) -> list[ImageRef]:
+    """Upload the images to learn from, with their names."""
+    return [client.upload(reference.image, reference.name) for reference in references]
 
 
 def guess_class_nouns(
-    client: BackendClient, pictures: Sequence[Picture], base_model: str, carry_out: CarryOut
+    client: BackendClient, images: list[ImageRef], base_model: str, run_job: RunJob
 ) -> list[ClassNounGuess]:
-    """Ask what the pictures show, the most probable first. Raises the job's own error."""
-    images = [client.upload(picture.image, picture.name) for picture in pictures]
+    """Guess class nouns for uploaded images, the most probable first. Raises the job's error."""
     request = DescribeRequest(base_model=base_model, images=images)
-    result = carry_out(client, request, "Looking at the pictures")
+    result = run_job(client, request, "Looking at the pictures")
     assert isinstance(result, DescribeResult)
     return result.class_nouns
 
 
-def learn(
-    client: BackendClient, pictures: Sequence[Picture], wish: LearnWish, carry_out: CarryOut
-) -> SubjectView:
-    """Send the pictures, learn the subject and give it. Raises the job's own error."""
-    request = LearnRequest(
-        name=wish.name,
-        class_noun=wish.class_noun,
-        identifier=wish.identifier,
-        preset=wish.preset,
-        base_model=wish.base_model,
-        seed=wish.seed,
-        overrides=wish.overrides,
-        images=[client.upload(picture.image, picture.name) for picture in pictures],
-    )
-    result = carry_out(client, request, f"Learning {wish.name}")
+def learn(client: BackendClient, request: LearnRequest, run_job: RunJob) -> SubjectView:
+    """Learn a subject and return it. Raises the job's own error."""
+    result = run_job(client, request, f"Learning {request.name}")
     assert isinstance(result, LearnResult)
     return client.subject(result.subject_id)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a generate job gave: the pictures, and of a grid or of poses one sheet of all."""
-
-    paintings: list[Painting]
-    sheet: Image.Image | None
-    columns: int
-    warnings: list[str]
-
-
-def generate(
-    client: BackendClient, request: GenerateRequest, carry_out: CarryOut
-) -> list[Painting]:
-    """Paint the pictures and fetch them. Raises the job's own error."""
-    return paint(client, request, carry_out).paintings
-
-
-def paint(client: BackendClient, request: GenerateRequest, carry_out: CarryOut) -> Outcome:
-    """Paint the pictures and fetch them, with the sheet and what is to be said. Raises the job's
-    own error.
-    """
-    result = carry_out(client, request, f"Painting “{request.prompt}”")
+def generate(client: BackendClient, request: GenerateRequest, run_job: RunJob) -> GenerateResult:
+    """Generate images; `fetch_images` downloads them. Raises the job's own error."""
+    result = run_job(client, request, f"Painting “{request.prompt}”")
     assert isinstance(result, GenerateResult)
-    return Outcome(
-        paintings=[Painting(client.picture(made_by), made_by) for made_by in result.images],
-        sheet=client.picture(result.sheet) if result.sheet else None,
-        columns=result.columns,
-        warnings=result.warnings,
-    )
+    return result
+
+
+def fetch_images(client: BackendClient, result: GenerateResult) -> list[Image.Image]:
+    """Download the images of a result, in its order."""
+    return [client.fetch_image(generated) for generated in result.images]

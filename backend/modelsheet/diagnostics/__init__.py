@@ -1,1 +1,1 @@
-"""Examine an installation, and pack a support bundle."""
+"""Check an installation, and write a support bundle."""

@@ -1,4 +1,4 @@
-"""The diagnostics bundle: what helps to find a fault, without secrets, prompts or pictures."""
+"""Support bundle: logs, job list and checks for a bug report, without secrets or prompts."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ from modelsheet.settings import Settings
 
 _LOGS = ("service.log", "worker.log", "audit.log", "start.log", "started-by-krita.log")
 _LOG_TAIL = 200_000  # bytes of each
-_SHORTEST_SECRET = 4  # characters; shorter ones would blacken everything
+_SHORTEST_SECRET = 4  # characters; shorter ones would redact ordinary words
 _TYPED = ("name", "prompt", "negative_prompt", "class_noun", "identifier")
 _TYPED_LISTS = ("captions", "poses", "regions")
 _OUTLINE = ("id", "kind", "state", "attempt", "fence", "created", "started", "finished")
-# Whom the audit names, though the token be revoked and the jobs gone.
+# Artists in the audit log, even if their token was revoked and their jobs deleted.
 _AUDITED = re.compile(
     r"modelsheet\.audit: (?:(?!operator:)([a-z0-9._-]+):|operator: .* token (?:for|of) (\S+))"
 )
-# What looks like a token, an address with one in it, or the id of a machine.
+# Tokens, URLs with a token, and machine ids.
 _TOKEN = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{40,}(?![0-9A-Za-z_-])|(?<=Bearer )\S+")
 
 
-def collect(settings: Settings, *, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the files of the bundle by name, already blackened."""
+def collect_bundle(settings: Settings, *, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of the bundle by name, already redacted."""
     jobs = _jobs(settings)
-    report = doctor.examine(settings, environment=environment)
+    report = doctor.run_checks(settings, environment=environment)
     contents = {
         "about.json": json.dumps(_about(settings), indent=1),
-        "doctor.txt": doctor.as_text(report),
+        "doctor.txt": doctor.format_report(report),
         "jobs.json": json.dumps([_outline(job) for job in jobs], indent=1),
         "ledger.txt": _ledger(settings.data_dir),
     }
     contents |= {name: text for name in _LOGS if (text := _tail(settings.log_dir / name))}
-    secrets = [*_personal(settings, environment), *_words_of(jobs)]
+    secrets = [*_identifying_texts(settings, environment), *_typed_texts(jobs)]
     artists = _artists(settings.data_dir, jobs, contents)
-    return {name: _blacken(text, secrets, artists) for name, text in contents.items()}
+    return {name: _redact(text, secrets, artists) for name, text in contents.items()}
 
 
-def write(target: Path, contents: Mapping[str, str]) -> None:
-    """Raises InvalidRequest: the file cannot be written."""
+def write_bundle(target: Path, contents: Mapping[str, str]) -> None:
+    """Write the bundle as a new zip. Raises InvalidRequest: the file cannot be written."""
     try:
         with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
             for name, text in contents.items():
@@ -79,19 +79,19 @@ def _about(settings: Settings) -> dict[str, object]:
 
 
 def _jobs(settings: Settings) -> list[dict[str, Value]]:
-    """Read the jobs' records, which works without a service too."""
+    """Read the jobs' backup records, which needs no running service."""
     folder = settings.data_dir / "job-records"
     return list(Records(folder).read_all()) if folder.is_dir() else []
 
 
 def _outline(job: Mapping[str, Value]) -> dict[str, object]:
-    """A job without what it is called, asked for or gave."""
+    """Return a job's state and times, without its title, request and result."""
     outline: dict[str, object] = {name: job[name] for name in _OUTLINE}
     return outline | {"error": json.loads(str(job["error"]))["code"] if job["error"] else None}
 
 
 def _ledger(data_dir: Path) -> str:
-    """Check a copy: the ledger itself is for the service alone."""
+    """Check a copy of the ledger, since only the service may open the ledger itself."""
     path = data_dir / "ledger.sqlite3"
     lines = [f"{file.name}  {file.stat().st_size} bytes" for file in data_dir.glob("ledger*")]
     try:
@@ -116,8 +116,10 @@ def _tail(path: Path) -> str:
         return stream.read().decode("utf-8", errors="replace")
 
 
-def _personal(settings: Settings, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Return what names this machine and its user, with what stands there instead."""
+def _identifying_texts(
+    settings: Settings, environment: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield texts that identify this machine or its user, each with its placeholder."""
     connection = read_connection(settings)
     if connection is not None:
         yield connection.token, "<token>"
@@ -131,8 +133,8 @@ def _personal(settings: Settings, environment: Mapping[str, str]) -> Iterator[tu
         return
 
 
-def _words_of(jobs: Iterable[Mapping[str, Value]]) -> Iterator[tuple[str, str]]:
-    """Return what artists typed."""
+def _typed_texts(jobs: Iterable[Mapping[str, Value]]) -> Iterator[tuple[str, str]]:
+    """Yield texts that users typed into requests, each with its placeholder."""
     for job in jobs:
         for key, value in json.loads(str(job["request"])).items():
             if key in (*_TYPED, *_TYPED_LISTS):
@@ -144,7 +146,7 @@ def _words_of(jobs: Iterable[Mapping[str, Value]]) -> Iterator[tuple[str, str]]:
 def _artists(
     data_dir: Path, jobs: Iterable[Mapping[str, Value]], contents: Mapping[str, str]
 ) -> set[str]:
-    """Return who has a token, has jobs, or is named by the audit."""
+    """Return the names of artists with a token or jobs, or in the audit log."""
     names = {str(job["owner"]) for job in jobs}
     with suppress(ModelsheetError, OSError):  # the file is damaged; the audit names them too
         names |= {view.name for view in TokenStore(data_dir / "tokens.json").list()}
@@ -153,12 +155,12 @@ def _artists(
     return names - {""}
 
 
-def _blacken(text: str, secrets: Iterable[tuple[str, str]], artists: Iterable[str]) -> str:
-    # The longest first: the home folder's name holds the user's.
+def _redact(text: str, secrets: Iterable[tuple[str, str]], artists: Iterable[str]) -> str:
+    # The longest first: the home folder's path contains the user's name.
     for secret, name in sorted(set(secrets), key=lambda pair: len(pair[0]), reverse=True):
         if len(secret) >= _SHORTEST_SECRET and secret != "root":  # nosec B105
             text = text.replace(secret, name)
-    # Names may be short, so that only whole words are theirs.
+    # Names may be short, so only whole words are replaced.
     either = "|".join(re.escape(name) for name in sorted(artists, key=len, reverse=True))
     if either:
         text = re.sub(rf"(?<!\w)(?:{either})(?!\w)", "<artist>", text)

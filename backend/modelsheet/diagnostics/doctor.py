@@ -1,4 +1,4 @@
-"""The checkup: what this machine has and what is missing, each with what to do about it."""
+"""Check an installation: Python, libraries, device, disk, models, service and plugin."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ State = Literal["ok", "note", "missing"]
 _OLDEST_PYTHON = (3, 10)
 _LEAST_MEMORY = 4 << 30  # bytes; a comfortable margin, not a measured need
 _LEAST_DISK = 2 << 30
-_ASKING_TIMEOUT_S = 120
+_TORCH_TIMEOUT_S = 120
 _MARKS: Mapping[State, str] = {"ok": "✓", "note": "·", "missing": "✗"}
 
-# In a process of its own: torch takes seconds to import, and a broken driver can end the process.
-_ASK_TORCH = """
+# Run in a process of its own: torch takes seconds to import, and a broken driver can crash it.
+_TORCH_SCRIPT = """
 import json, torch
 from_cuda = torch.cuda.is_available()
 free, total = torch.cuda.mem_get_info() if from_cuda else (0, 0)
@@ -47,14 +47,16 @@ print(json.dumps({"name": name, "total": total, "free": free, "gpu": from_cuda o
 
 
 class Finding(Model):
-    """One thing looked at; `missing` means that learning or painting will not work."""
+    """Result of one check; `missing` means that learning or painting will not work."""
 
     name: str
     state: State
     detail: str
 
 
-class Report(Model):
+class DoctorReport(Model):
+    """Results of all checks."""
+
     findings: list[Finding]
 
     @property
@@ -62,17 +64,17 @@ class Report(Model):
         return all(finding.state != "missing" for finding in self.findings)
 
 
-def examine(settings: Settings, *, environment: Mapping[str, str]) -> Report:
-    """Look at everything that learning, painting and the plugin need."""
+def run_checks(settings: Settings, *, environment: Mapping[str, str]) -> DoctorReport:
+    """Check everything that learning, painting and the plugin need."""
     findings = [_python(), *_libraries(), _device(), _memory(), _disk(settings), _sqlite()]
     findings += [_job_list(settings)]
     findings += [*_base_models(settings), _connection_file(settings), _service(settings)]
     findings += [_krita(environment), *_plugin(environment)]
-    return Report(findings=findings)
+    return DoctorReport(findings=findings)
 
 
-def as_text(report: Report) -> str:
-    """Write the report for a terminal, a line for each finding."""
+def format_report(report: DoctorReport) -> str:
+    """Format the report for a terminal, a line per finding."""
     width = max(len(finding.name) for finding in report.findings)
     lines = [f"{_MARKS[f.state]} {f.name:{width}}  {f.detail}" for f in report.findings]
     count = sum(finding.state == "missing" for finding in report.findings)
@@ -81,15 +83,15 @@ def as_text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _finding(name: str, is_well: bool, detail: str, otherwise: State = "missing") -> Finding:
-    return Finding(name=name, state="ok" if is_well else otherwise, detail=detail)
+def _finding(name: str, is_ok: bool, detail: str, otherwise: State = "missing") -> Finding:
+    return Finding(name=name, state="ok" if is_ok else otherwise, detail=detail)
 
 
 def _python() -> Finding:
     oldest = ".".join(map(str, _OLDEST_PYTHON))
-    is_well = sys.version_info >= _OLDEST_PYTHON
-    advice = "" if is_well else f"; Modelsheet needs {oldest} or newer"
-    return _finding("python", is_well, f"{platform.python_version()} at {sys.executable}{advice}")
+    is_ok = sys.version_info >= _OLDEST_PYTHON
+    advice = "" if is_ok else f"; Modelsheet needs {oldest} or newer"
+    return _finding("python", is_ok, f"{platform.python_version()} at {sys.executable}{advice}")
 
 
 def _libraries() -> Iterator[Finding]:
@@ -99,17 +101,17 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _device() -> Finding:
-    command = [sys.executable, "-c", _ASK_TORCH]
+    command = [sys.executable, "-c", _TORCH_SCRIPT]
     try:
-        asked = subprocess.run(
-            command, capture_output=True, text=True, timeout=_ASKING_TIMEOUT_S, check=False
+        completed = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TORCH_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return _finding("device", False, "torch does not start; run ./install.sh again")
-    if asked.returncode != 0:
-        last = (asked.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if completed.returncode != 0:
+        last = (completed.stderr.strip().splitlines() or ["no reason given"])[-1]
         return _finding("device", False, f"torch does not start ({last}); run ./install.sh again")
-    found = json.loads(asked.stdout.strip().splitlines()[-1])
+    found = json.loads(completed.stdout.strip().splitlines()[-1])
     if not found["gpu"]:
         cores = psutil.cpu_count(logical=False) or os.cpu_count()
         detail = f"CPU with {cores} cores; enough for sprite32, large base models want a GPU"
@@ -121,9 +123,9 @@ def _device() -> Finding:
 def _memory() -> Finding:
     memory = psutil.virtual_memory()
     detail = f"{_gib(memory.available)} of {_gib(memory.total)} free"
-    is_well = memory.available >= _LEAST_MEMORY
-    advice = "" if is_well else "; close other programs before learning"
-    return _finding("memory", is_well, detail + advice, "note")
+    is_ok = memory.available >= _LEAST_MEMORY
+    advice = "" if is_ok else "; close other programs before learning"
+    return _finding("memory", is_ok, detail + advice, "note")
 
 
 def _disk(settings: Settings) -> Finding:
@@ -131,9 +133,9 @@ def _disk(settings: Settings) -> Finding:
     free = psutil.disk_usage(str(folder)).free
     if not os.access(folder, os.W_OK):
         return _finding("data folder", False, f"{folder} cannot be written; mend its rights")
-    is_well = free >= _LEAST_DISK
-    advice = "" if is_well else "; free some space"
-    return _finding("data folder", is_well, f"{settings.data_dir}, {_gib(free)} free{advice}")
+    is_ok = free >= _LEAST_DISK
+    advice = "" if is_ok else "; free some space"
+    return _finding("data folder", is_ok, f"{settings.data_dir}, {_gib(free)} free{advice}")
 
 
 def _sqlite() -> Finding:
@@ -141,7 +143,7 @@ def _sqlite() -> Finding:
 
 
 def _job_list(settings: Settings) -> Finding:
-    """What the service left beside its list of jobs tells how that fared."""
+    """Check for damaged ledgers that the service set aside, and for a held queue."""
     damaged = sorted(path.name for path in settings.data_dir.glob("*.damaged-*"))
     if damaged:
         detail = f"it was damaged and made anew; {damaged[-1]} can be deleted. Check the disk"
@@ -152,7 +154,7 @@ def _job_list(settings: Settings) -> Finding:
 
 
 def _base_models(settings: Settings) -> Iterator[Finding]:
-    """Only the embedded base model is needed; the others are the artist's choice."""
+    """Check the base models; only the embedded one is required."""
     for model in list_base_models(settings.data_dir):
         detail = f"{model.resolution} px" if model.available else model.note
         otherwise: State = "missing" if model.id == DEFAULT_BASE_MODEL else "note"
@@ -174,7 +176,7 @@ def _service(settings: Settings) -> Finding:
     connection = read_connection(settings)
     if connection is None:
         return _finding("service", False, "not running; it is started when it is needed", "note")
-    client = launcher.find(settings)
+    client = launcher.find_service(settings)
     if client is None:
         detail = f"process {connection.pid} does not answer at {connection.url}; end it"
         return _finding("service", False, detail)
@@ -195,24 +197,30 @@ def _krita(environment: Mapping[str, str]) -> Finding:
 
 
 def _plugin(environment: Mapping[str, str]) -> Iterator[Finding]:
-    for place in install.find_places(None, environment=environment):
-        name = "plugin" if place.label == "Krita" else f"plugin ({place.label})"
-        yield _finding(name, *_plugin_state(place), "note")
+    for krita_installation in install.find_installations(None, environment=environment):
+        name = (
+            "plugin"
+            if krita_installation.label == "Krita"
+            else f"plugin ({krita_installation.label})"
+        )
+        yield _finding(name, *_plugin_state(krita_installation), "note")
 
 
-def _plugin_state(place: install.KritaPlace) -> tuple[bool, str]:
+def _plugin_state(krita_installation: install.KritaInstallation) -> tuple[bool, str]:
     mend = "run: modelsheet krita install"
-    if not (place.package / "__init__.py").is_file():
-        return False, f"not installed in {place.package.parent}; {mend}"
-    if not kritarc.is_enabled(place.settings, install.MODULE):
-        return False, f"installed, but not switched on in {place.settings}; {mend}"
+    if not (krita_installation.package / "__init__.py").is_file():
+        return False, f"not installed in {krita_installation.package.parent}; {mend}"
+    if not kritarc.is_enabled(krita_installation.settings, install.MODULE):
+        return False, f"installed, but not switched on in {krita_installation.settings}; {mend}"
     try:
         current = install.package_files()
     except NotFound as error:
         return False, f"installed, but cannot be compared: {error}"
-    if any(_content(place.package / name) != content for name, content in current.items()):
+    if any(
+        _content(krita_installation.package / name) != content for name, content in current.items()
+    ):
         return False, f"installed, but of another version than this; {mend}"
-    return True, f"installed in {place.package} and switched on"
+    return True, f"installed in {krita_installation.package} and switched on"
 
 
 def _content(path: Path) -> bytes | None:

@@ -1,5 +1,6 @@
-"""Safetensors files, read and written without torch: the header, single tensors, and a plain
-sentence for every file that is none. Nothing in a file is ever run.
+"""Read and write safetensors files without torch: header and single tensors.
+
+Every other kind of file is refused with a plain sentence. No code in a file is ever run.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _DTYPE_NAMES = {"float16": "F16", "float32": "F32"}
 
 
 @dataclass(frozen=True)
-class TensorEntry:
-    """One tensor; `start` and `end` in bytes from the end of the header."""
+class TensorInfo:
+    """Dtype and shape of one tensor; `start` and `end` in bytes from the end of the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -41,16 +42,19 @@ class TensorEntry:
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a file says of itself; `data_start` in bytes from its beginning."""
+class SafetensorsHeader:
+    """Header of a safetensors file; `data_start` in bytes from the beginning of the file."""
 
     name: str
-    entries: Mapping[str, TensorEntry]
+    entries: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
     data_start: int
 
     def tensor(self, content: bytes, key: str) -> Array:
-        """Read one tensor of the file's content as fp32. Raises UnsafeModel: no floats, or NaN."""
+        """Read one tensor of the file's content as fp32.
+
+        Raises UnsafeModel: it is not floating-point, or has NaN or infinite values.
+        """
         entry = self.entries[key]
         first, last = self.data_start + entry.start, self.data_start + entry.end
         values = _floats(content[first:last], entry.dtype)
@@ -64,8 +68,8 @@ class Header:
         return values.reshape(entry.shape)
 
 
-def read_header(path: Path) -> Header:
-    """Read and check a file's header. Raises UnsafeModel: no safetensors file, or not whole."""
+def read_header(path: Path) -> SafetensorsHeader:
+    """Read and check a file's header. Raises UnsafeModel: not safetensors, or truncated."""
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -78,8 +82,8 @@ def read_header(path: Path) -> Header:
         raise UnsafeModel(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def parse_header(content: bytes, name: str) -> Header:
-    """The same for a file that is in memory."""
+def parse_header(content: bytes, name: str) -> SafetensorsHeader:
+    """Read and check the header of a safetensors file in memory; `name` is for error sentences."""
     beginning = content[:8]
     _check_beginning(beginning, name)
     (length,) = struct.unpack("<Q", beginning)
@@ -87,8 +91,10 @@ def parse_header(content: bytes, name: str) -> Header:
     return _parsed(content[8 : 8 + length], len(content), name)
 
 
-def encode(tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
-    """Write fp16 and fp32 arrays as a safetensors file; equal input gives equal bytes."""
+def encode_safetensors(
+    tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
+) -> bytes:
+    """Encode fp16 and fp32 arrays as a safetensors file; equal input gives equal bytes."""
     header: dict[str, object] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
     blocks, position = [], 0
     for key in sorted(tensors):
@@ -126,7 +132,7 @@ def _check_length(length: int, size: int, name: str) -> None:
         raise UnsafeModel(f"{name} is cut off within its first part. Get the whole file again.")
 
 
-def _parsed(header: bytes, size: int, name: str) -> Header:
+def _parsed(header: bytes, size: int, name: str) -> SafetensorsHeader:
     data_start = 8 + len(header)
     try:
         fields = json.loads(header)
@@ -135,22 +141,22 @@ def _parsed(header: bytes, size: int, name: str) -> Header:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UnsafeModel(f"{name} is no safetensors file, or its header is damaged.") from None
     _check_extent(entries, size - data_start, name)
-    return Header(name, entries, metadata, data_start)
+    return SafetensorsHeader(name, entries, metadata, data_start)
 
 
-def _entry(field: dict[str, Any]) -> TensorEntry:
-    """Raises ValueError, TypeError, KeyError: no description of a tensor."""
+def _entry(field: dict[str, Any]) -> TensorInfo:
+    """Parse a tensor's description. Raises ValueError, TypeError, KeyError: it is none."""
     start, end = field["data_offsets"]
     shape = tuple(field["shape"])
     if not all(isinstance(number, int) and number >= 0 for number in (start, end, *shape)):
         raise ValueError("offsets and shapes are whole numbers")
     if end - start != math.prod(shape) * _BYTES_OF[field["dtype"]]:
         raise ValueError("the offsets do not fit the shape")
-    return TensorEntry(field["dtype"], shape, start, end)
+    return TensorInfo(field["dtype"], shape, start, end)
 
 
-def _check_extent(entries: Mapping[str, TensorEntry], available: int, name: str) -> None:
-    """The tensors lie one after the other and end where the file ends."""
+def _check_extent(entries: Mapping[str, TensorInfo], available: int, name: str) -> None:
+    """Check that the tensors are contiguous and end where the file ends. Raises UnsafeModel."""
     position = 0
     for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.end)):
         if entry.start != position:
@@ -166,6 +172,7 @@ def _check_extent(entries: Mapping[str, TensorEntry], available: int, name: str)
 
 
 def _floats(block: bytes, dtype: str) -> Array | None:
+    """Convert a tensor's bytes to fp32; None for a dtype that is not floating-point."""
     if dtype == "BF16":  # the upper half of an fp32
         return (np.frombuffer(block, "<u2").astype(np.uint32) << 16).view(np.float32)
     if dtype not in _NUMPY:

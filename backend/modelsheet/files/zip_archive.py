@@ -1,4 +1,4 @@
-"""Zip files that came from elsewhere. No torch."""
+"""Errors of damaged zip archives."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import lzma
 import zipfile
 import zlib
 
-# What zipfile raises of a damaged file, beside OSError: its own, the decompressors', and
+# zipfile raises these for a damaged file, beside OSError: its own, the decompressors', and
 # RuntimeError for an encrypted entry or (NotImplementedError) a compression it does not know.
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+DAMAGED_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)

@@ -1,4 +1,4 @@
-"""Contact sheets: labelled pictures in tidy grids. Pixel art is enlarged by whole numbers."""
+"""Draw contact sheets: grids of labelled images. Pixel art is enlarged by whole numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from modelsheet.imaging.rgba import Colour, enlarge_pixels, resize
 
-_PAPER: Colour = (250, 249, 246)
+_BACKGROUND: Colour = (250, 249, 246)
 _CARD: Colour = (236, 237, 240)
 _INK: Colour = (38, 40, 48)
 _FAINT_INK: Colour = (112, 116, 128)
@@ -23,7 +23,7 @@ _MOST_LINES = 2
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture and the words below it; `note` stands after them in a fainter ink."""
+    """An image with a label below it, and a `note` below that in a fainter colour."""
 
     image: Image.Image
     label: str = ""
@@ -32,20 +32,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Section:
-    """Cells row by row under a title."""
+    """Cells in rows of `columns` under a title."""
 
     title: str
     cells: Sequence[Cell]
     columns: int
 
 
-def draw_sheet(sections: Sequence[Section], *, cell_size: int = 160) -> Image.Image:
-    """Draw sections side by side, each picture in a card of `cell_size` px. Gives RGB."""
+def draw_contact_sheet(sections: Sequence[Section], *, cell_size: int = 160) -> Image.Image:
+    """Draw sections side by side, each image on a card of `cell_size` px. Returns RGB."""
     label_height = _label_height([cell for section in sections for cell in section.cells])
     drawn = [_draw_section(section, cell_size, label_height) for section in sections]
     width = sum(image.width for image in drawn) + _MARGIN * (len(drawn) + 1)
     height = max(image.height for image in drawn) + 2 * _MARGIN
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    sheet = Image.new("RGB", (width, height), _BACKGROUND)
     left = _MARGIN
     for image in drawn:
         sheet.paste(image, (left, _MARGIN))
@@ -53,14 +53,14 @@ def draw_sheet(sections: Sequence[Section], *, cell_size: int = 160) -> Image.Im
     return sheet
 
 
-def draw_grid(
-    pictures: Sequence[Image.Image],
+def draw_axis_grid(
+    images: Sequence[Image.Image],
     across: tuple[str, Sequence[str]],
     down: tuple[str, Sequence[str]],
     *,
     cell_size: int = 128,
 ) -> Image.Image:
-    """Draw pictures row by row with the name and the values of both axes beside them. Gives RGB."""
+    """Draw images row by row, with names and values of both axes beside them. Returns RGB."""
     name, values = across
     titles = [f"{down[0]} {row}" for row in down[1]]
     left = _MARGIN + round(max(_text_width(title) for title in titles)) + _GAP
@@ -69,7 +69,7 @@ def draw_grid(
     grid = Image.new(
         "RGB",
         (left + len(values) * step - _GAP + _MARGIN, top + len(titles) * step - _GAP + _MARGIN),
-        _PAPER,
+        _BACKGROUND,
     )
     pencil = ImageDraw.Draw(grid)
     pencil.text((left, _MARGIN), name, _FAINT_INK, _font(_LABEL_SIZE))
@@ -79,30 +79,30 @@ def draw_grid(
     for row, title in enumerate(titles):
         middle = top + row * step + (cell_size - _LABEL_SIZE) // 2
         pencil.text((_MARGIN, middle), title, _INK, _font(_LABEL_SIZE))
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         row, column = divmod(index, len(values))
-        _draw_card(grid, picture, (left + column * step, top + row * step), cell_size)
+        _draw_card(grid, image, (left + column * step, top + row * step), cell_size)
     return grid
 
 
-def draw_frames(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Put frames of one size edge to edge, row by row; RGBA, without words, for a game engine."""
-    width, height = pictures[0].size
-    rows = -(-len(pictures) // columns)
+def draw_sprite_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Draw frames of one size edge to edge, row by row: an RGBA sprite sheet for game engines."""
+    width, height = images[0].size
+    rows = -(-len(images) // columns)
     sheet = Image.new("RGBA", (width * columns, height * rows))
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        sheet.paste(picture, (column * width, row * height))
+        sheet.paste(image, (column * width, row * height))
     return sheet
 
 
 def _draw_section(section: Section, cell_size: int, label_height: int) -> Image.Image:
-    """`label_height` is common to all sections, so that their rows stand in line."""
+    """Draw a section; one `label_height` for all sections keeps their rows aligned."""
     rows = -(-len(section.cells) // section.columns)
     across, down = cell_size + _GAP, cell_size + label_height + _GAP
     top = round(_TITLE_SIZE * _LINE) + _GAP
     size = (section.columns * across - _GAP, top + rows * down - _GAP)
-    image = Image.new("RGB", size, _PAPER)
+    image = Image.new("RGB", size, _BACKGROUND)
     pencil = ImageDraw.Draw(image)
     pencil.text((0, 0), section.title, _INK, _font(_TITLE_SIZE))
     for index, cell in enumerate(section.cells):
@@ -111,10 +111,10 @@ def _draw_section(section: Section, cell_size: int, label_height: int) -> Image.
     return image
 
 
-def _draw_cell(sheet: Image.Image, cell: Cell, place: tuple[int, int], size: int) -> None:
-    left, top = place
+def _draw_cell(sheet: Image.Image, cell: Cell, position: tuple[int, int], size: int) -> None:
+    left, top = position
     pencil = ImageDraw.Draw(sheet)
-    _draw_card(sheet, cell.image, place, size)
+    _draw_card(sheet, cell.image, position, size)
     lines = _wrapped(cell.label, size)
     for number, line in enumerate(lines):
         pencil.text((left, _line_top(top + size, number)), line, _INK, _font(_LABEL_SIZE))
@@ -123,16 +123,18 @@ def _draw_cell(sheet: Image.Image, cell: Cell, place: tuple[int, int], size: int
         pencil.text((left, below), cell.note, _FAINT_INK, _font(_LABEL_SIZE))
 
 
-def _draw_card(sheet: Image.Image, picture: Image.Image, place: tuple[int, int], size: int) -> None:
-    left, top = place
+def _draw_card(
+    sheet: Image.Image, image: Image.Image, position: tuple[int, int], size: int
+) -> None:
+    left, top = position
     ImageDraw.Draw(sheet).rectangle((left, top, left + size - 1, top + size - 1), fill=_CARD)
-    shown = fitted(picture.convert("RGBA"), size)
-    x, y = left + (size - shown.width) // 2, top + (size - shown.height) // 2
-    sheet.paste(shown, (x, y), shown)
+    scaled = fit_square(image.convert("RGBA"), size)
+    x, y = left + (size - scaled.width) // 2, top + (size - scaled.height) // 2
+    sheet.paste(scaled, (x, y), scaled)
 
 
-def fitted(image: Image.Image, size: int) -> Image.Image:
-    """Enlarge by the largest whole number that fits a square of `size` px, or else scale down."""
+def fit_square(image: Image.Image, size: int) -> Image.Image:
+    """Scale to fit a square of `size` px: enlarge by a whole number, or else scale down."""
     longest = max(image.size)
     if longest <= size:
         return enlarge_pixels(image, size // longest)
@@ -147,12 +149,12 @@ def _label_height(cells: Sequence[Cell]) -> int:
     return _line_top(0, lines)
 
 
-def _line_top(picture_bottom: int, number: int) -> int:
-    return picture_bottom + _GAP // 2 + round(number * _LABEL_SIZE * _LINE)
+def _line_top(image_bottom: int, number: int) -> int:
+    return image_bottom + _GAP // 2 + round(number * _LABEL_SIZE * _LINE)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Break the text into at most two lines of `width` px; what does not fit becomes …"""
+    """Wrap the text into at most two lines of `width` px; the rest becomes …"""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word

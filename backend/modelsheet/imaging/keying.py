@@ -1,7 +1,7 @@
-"""Cut a figure out of a flat background: exact keying, with straight alpha and without fringes.
+"""Key a figure out of a flat background, with straight alpha and without colour fringes.
 
-What is background is decided by connection and flatness; at its edge each pixel is taken for what
-it is, a mix of the background and a colour of the figure beside it, and the two are separated.
+The background is found by connectivity and flatness. Each pixel at its edge is a mix of the key
+colour and a colour of the figure beside it; the two are separated.
 """
 
 from __future__ import annotations
@@ -15,41 +15,40 @@ from modelsheet.imaging.rgba import Colour, bleed_colours
 _Pixels = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]
 
-_NEAR = 72.0  # levels; a border pixel farther from the asked colour belongs to the figure
+_NEAR = 72.0  # levels; a border pixel farther from the key colour belongs to the figure
 _LEAST_TOLERANCE = 4.0  # levels; resampling leaves ripples of two or three around an edge
 _LARGEST_NOISE = 32.0  # levels; beyond this a background is not flat
 _NOISY = 6.0  # levels
-_FLAT_SHARE = 0.5  # of the border, which a figure cut by the frame covers in part
+_FLAT_SHARE = 0.5  # of the border, since a figure may touch it
 _SPECK = 6  # px
-_REACH = 3  # px over which an edge may be smeared by resampling or an autoencoder
+_REACH = 3  # px; how far resampling or an autoencoder blurs an edge
 _OPAQUE_FROM = 0.97
 _VISIBLE_FROM = 0.02
-_SOFT_FROM = (
-    0.35  # share of edge pixels that are mixed: under .3 on sprites, over .5 when antialiased
-)
+# Share of mixed edge pixels: below 0.3 on sprites, above 0.5 when antialiased.
+_SOFT_FROM = 0.35
 
 
 def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> Image.Image:
-    """Make the background of about this colour transparent; gives RGBA of the same size.
+    """Make the background of about this colour transparent; returns RGBA of the same size.
 
-    Background is what hangs together with the picture's border, and enclosed regions that are as
-    flat as it. With `hard_edge` each pixel is either opaque or transparent, as in pixel art, and a
-    few pixels beside the background that are nearly of its colour belong to it.
+    The background is what is connected to the image's border, and enclosed regions as flat as it.
+    With `hard_edge` each pixel is either opaque or transparent, as in pixel art, and up to 3 px
+    beside the background of nearly its colour belong to it.
     """
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    paper, noise = _measure_paper(pixels, colour)
-    background = _background(pixels, paper, noise)
+    key_colour, noise = _measure_background(pixels, colour)
+    background = _background(pixels, key_colour, noise)
     if hard_edge:
-        background = _with_ripples(pixels, paper, background)
-    figure, alpha = _unmix_edges(pixels, paper, background, tolerance=3.0 + noise)
+        background = _grow_over_ripples(pixels, key_colour, background)
+    figure, alpha = _unmix_edges(pixels, key_colour, background, tolerance=3.0 + noise)
     if hard_edge:
         alpha = _without_specks((alpha >= 0.5).astype(np.float32), noise)
     rgba = np.concatenate([figure, alpha[..., None] * 255.0], axis=-1)
     return bleed_colours(Image.fromarray(rgba.round().clip(0, 255).astype(np.uint8)))
 
 
-def is_flat(image: Image.Image, colour: Colour) -> bool:
-    """Tell whether the background came out as asked: of about this colour, and evenly."""
+def has_flat_background(image: Image.Image, colour: Colour) -> bool:
+    """Tell whether the background is flat and of about this colour."""
     border = _border(np.asarray(image.convert("RGB"), dtype=np.float32))
     near = border[_distance(border, np.array(colour, dtype=np.float32)) <= _NEAR]
     if len(near) < _FLAT_SHARE * len(border):
@@ -58,7 +57,7 @@ def is_flat(image: Image.Image, colour: Colour) -> bool:
 
 
 def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:
-    """Drop regions of a few pixels that a noisy background left standing; a clean one left none."""
+    """Remove regions of up to 6 px that a noisy background leaves."""
     if noise < _NOISY:
         return alpha
     region = label_regions(alpha > 0)
@@ -67,34 +66,34 @@ def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:
     return kept
 
 
-def _measure_paper(pixels: _Pixels, colour: Colour) -> tuple[_Pixels, float]:
-    """Give the colour that the background really has along the border, and how much it varies."""
-    asked = np.array(colour, dtype=np.float32)
+def _measure_background(pixels: _Pixels, colour: Colour) -> tuple[_Pixels, float]:
+    """Return the background's actual colour along the border, and its noise in levels."""
+    expected = np.array(colour, dtype=np.float32)
     border = _border(pixels)
-    near = border[_distance(border, asked) <= _NEAR]
+    near = border[_distance(border, expected) <= _NEAR]
     if not len(near):
-        return asked, 0.0
-    paper: _Pixels = np.median(near, axis=0).astype(np.float32)
-    return paper, min(_noise(near, paper), _LARGEST_NOISE)
+        return expected, 0.0
+    key_colour: _Pixels = np.median(near, axis=0).astype(np.float32)
+    return key_colour, min(_noise(near, key_colour), _LARGEST_NOISE)
 
 
 def _border(pixels: _Pixels) -> _Pixels:
     return np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
 
 
-def _noise(near: _Pixels, paper: _Pixels) -> float:
-    return float(np.percentile(_distance(near, paper), 95))
+def _noise(near: _Pixels, key_colour: _Pixels) -> float:
+    return float(np.percentile(_distance(near, key_colour), 95))
 
 
 def _distance(pixels: _Pixels, colour: _Pixels) -> _Pixels:
-    """Give the largest difference of a channel, in levels."""
+    """Return the largest difference of a channel, in levels."""
     distance: _Pixels = np.abs(pixels - colour).max(axis=-1)
     return distance
 
 
-def _background(pixels: _Pixels, paper: _Pixels, noise: float) -> _Mask:
-    """Find the flat regions that touch the border, and the enclosed ones that are as flat."""
-    distance = _distance(pixels, paper)
+def _background(pixels: _Pixels, key_colour: _Pixels, noise: float) -> _Mask:
+    """Return the mask of flat regions that touch the border, and enclosed ones as flat."""
+    distance = _distance(pixels, key_colour)
     tolerance = max(2.0 * noise, _LEAST_TOLERANCE)
     region = label_regions(distance <= tolerance)
     count = int(region.max()) + 1
@@ -103,24 +102,24 @@ def _background(pixels: _Pixels, paper: _Pixels, noise: float) -> _Mask:
     size = np.maximum(np.bincount(region.ravel(), minlength=count), 1)
     unevenness = np.bincount(region.ravel(), distance.ravel(), minlength=count) / size
     keyed = outside | (unevenness <= 0.5 * noise + 0.25)
-    keyed[0] = False  # region 0 is all that is not flat
+    keyed[0] = False  # region 0 is everything not flat
     mask: _Mask = keyed[region]
     return mask
 
 
-def _with_ripples(pixels: _Pixels, paper: _Pixels, background: _Mask) -> _Mask:
-    """Add what an autoencoder left of the paper's colour around a figure that knows no mixtures."""
-    near = _distance(pixels, paper) <= _NEAR
+def _grow_over_ripples(pixels: _Pixels, key_colour: _Pixels, background: _Mask) -> _Mask:
+    """Grow the background over near-key pixels that an autoencoder leaves around pixel art."""
+    near = _distance(pixels, key_colour) <= _NEAR
     for _ in range(_REACH):
-        background = background | (_beside(background) & near)
+        background = background | (_neighbour_mask(background) & near)
     return background
 
 
 def label_regions(mask: _Mask) -> npt.NDArray[np.intp]:
-    """Number the regions of a mask from 1, and 0 outside of it; neighbours share an edge.
+    """Label the 4-connected regions of a mask from 1, with 0 outside of it.
 
-    Not a corner: an outline one pixel wide also holds where it runs diagonally. Each round hands
-    the smallest number along whole runs of a row and then of a column, until nothing changes.
+    Not 8-connected: a diagonal outline one pixel wide also encloses its region. Each round spreads
+    the smallest label along the runs of all rows and then of all columns, until nothing changes.
     """
     label = np.arange(1, mask.size + 1).reshape(mask.shape)
     while True:
@@ -135,7 +134,7 @@ def label_regions(mask: _Mask) -> npt.NDArray[np.intp]:
 
 
 def _spread_along_rows(label: npt.NDArray[np.intp], mask: _Mask) -> npt.NDArray[np.intp]:
-    """Give each pixel of a run the run's smallest number; outside the mask each is its own run."""
+    """Set each pixel of a run to the run's smallest label; outside the mask runs are single."""
     starts = np.ones(mask.shape, dtype=bool)
     starts[:, 1:] = ~(mask[:, 1:] & mask[:, :-1])
     first = np.flatnonzero(starts)
@@ -144,61 +143,63 @@ def _spread_along_rows(label: npt.NDArray[np.intp], mask: _Mask) -> npt.NDArray[
 
 
 def _unmix_edges(
-    pixels: _Pixels, paper: _Pixels, background: _Mask, *, tolerance: float
+    pixels: _Pixels, key_colour: _Pixels, background: _Mask, *, tolerance: float
 ) -> tuple[_Pixels, _Pixels]:
-    """Give the figure's own colours and its alpha in [0, 1]."""
-    pure = _pure_colours(pixels, paper, background, tolerance)
-    share = _share_of(pure, pixels, paper)
+    """Return the figure's unmixed colours and its alpha in [0, 1]."""
+    pure = _pure_colours(pixels, key_colour, background, tolerance)
+    share = _share_of(pure, pixels, key_colour)
     alpha = np.where(background, 0.0, 1.0).astype(np.float32)
     figure: _Pixels = pixels.copy()
-    beside = background
+    frontier = background
     if not _is_soft(share, background):
         return figure, alpha
     for _ in range(_REACH):
-        edge = _grown(beside) & ~background & (alpha == 1.0) & (share < _OPAQUE_FROM)
+        edge = _dilate(frontier) & ~background & (alpha == 1.0) & (share < _OPAQUE_FROM)
         alpha[edge] = np.where(share[edge] < _VISIBLE_FROM, 0.0, share[edge])
         figure[edge] = pure[edge]
-        beside = edge
+        frontier = edge
     return figure, alpha
 
 
 def _is_soft(share: _Pixels, background: _Mask) -> bool:
-    """Tell an antialiased edge from a drawn one, whose colours may lie on a line by chance."""
-    edge = _grown(background) & ~background
+    """Tell an antialiased edge from a hard one, whose colours may look mixed by chance."""
+    edge = _dilate(background) & ~background
     return bool(edge.any() and (share[edge] < _OPAQUE_FROM).mean() >= _SOFT_FROM)
 
 
-def _pure_colours(pixels: _Pixels, paper: _Pixels, background: _Mask, tolerance: float) -> _Pixels:
-    """Give each pixel the colour nearby that explains it best: mixed with paper it is the pixel."""
+def _pure_colours(
+    pixels: _Pixels, key_colour: _Pixels, background: _Mask, tolerance: float
+) -> _Pixels:
+    """Return for each pixel the nearby colour that, mixed with the key colour, equals it."""
     pure: _Pixels = pixels.copy()
     for _ in range(_REACH):
         found: _Pixels = pure
         for offered, known in _neighbours(pure, background):
-            share = _share_of(offered, pixels, paper)
-            mixed = paper + share[..., None] * (offered - paper)
+            share = _share_of(offered, pixels, key_colour)
+            mixed = key_colour + share[..., None] * (offered - key_colour)
             explains = known & (_distance(mixed, pixels) <= tolerance)
-            farther = _contrast(offered, paper) > _contrast(found, paper)
+            farther = _contrast(offered, key_colour) > _contrast(found, key_colour)
             found = np.where((explains & farther)[..., None], offered, found)
         pure = found
     return pure
 
 
-def _contrast(pixels: _Pixels, paper: _Pixels) -> _Pixels:
-    contrast: _Pixels = np.linalg.norm(pixels - paper, axis=-1)
+def _contrast(pixels: _Pixels, key_colour: _Pixels) -> _Pixels:
+    contrast: _Pixels = np.linalg.norm(pixels - key_colour, axis=-1)
     return contrast
 
 
-def _share_of(pure: _Pixels, pixels: _Pixels, paper: _Pixels) -> _Pixels:
-    """Give how much of the pure colour is in each pixel, the rest being paper: in [0, 1]."""
-    direction = pure - paper
+def _share_of(pure: _Pixels, pixels: _Pixels, key_colour: _Pixels) -> _Pixels:
+    """Return the share of the pure colour in each pixel, in [0, 1]; the rest is key colour."""
+    direction = pure - key_colour
     length = np.maximum((direction**2).sum(axis=-1), 1.0)
-    share: _Pixels = ((pixels - paper) * direction).sum(axis=-1) / length
+    share: _Pixels = ((pixels - key_colour) * direction).sum(axis=-1) / length
     within: _Pixels = share.clip(0.0, 1.0)
     return within
 
 
 def _neighbours(pure: _Pixels, background: _Mask) -> list[tuple[_Pixels, _Mask]]:
-    """Give the picture shifted by up to a pixel each way, and where a figure's pixel is then."""
+    """Return the image shifted by up to a pixel each way, each with the mask of figure pixels."""
     height, width = background.shape
     colours = np.pad(pure, ((1, 1), (1, 1), (0, 0)), mode="edge")
     known = np.pad(~background, 1, constant_values=False)
@@ -206,18 +207,18 @@ def _neighbours(pure: _Pixels, background: _Mask) -> list[tuple[_Pixels, _Mask]]
     return [(colours[window], known[window]) for window in windows]
 
 
-def _beside(mask: _Mask) -> _Mask:
-    """The four neighbours of each pixel: an outline that runs diagonally keeps what it encloses."""
+def _neighbour_mask(mask: _Mask) -> _Mask:
+    """Return the mask of 4-neighbours, so that diagonal outlines keep their inside."""
     padded = np.pad(mask, 1, constant_values=False)
     return padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
 
 
-def _grown(mask: _Mask) -> _Mask:
-    """Add the eight neighbours of each pixel of the mask."""
+def _dilate(mask: _Mask) -> _Mask:
+    """Dilate the mask by its 8-neighbours."""
     height, width = mask.shape
     padded = np.pad(mask, 1, constant_values=False)
-    grown = np.zeros_like(mask)
+    dilated = np.zeros_like(mask)
     for y in range(3):
         for x in range(3):
-            grown |= padded[y : y + height, x : x + width]
-    return grown
+            dilated |= padded[y : y + height, x : x + width]
+    return dilated

@@ -1,7 +1,7 @@
-"""OpenRaster documents: layers in and out. Format: https://www.openraster.org/baseline/
+"""Read and write OpenRaster documents. Format: https://www.openraster.org/baseline/
 
-Our own reader, because the libraries on PyPI rest: pyora since 2021, and layeredimage since 2024,
-which stands on pyora and needs a Pillow older than ours.
+The libraries on PyPI are unmaintained: pyora since 2021, and layeredimage since 2024, which
+depends on pyora and needs an older Pillow.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from modelsheet.errors import InvalidImages
-from modelsheet.files.zip_archive import DAMAGED
-from modelsheet.imaging.rgba import LARGEST_FILE, Size, check_size, decode_picture
+from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
+from modelsheet.imaging.rgba import LARGEST_FILE, Size, check_size, decode_image
 
 _MIMETYPE = b"image/openraster"
 _LARGEST_STACK = 4 * 1024**2
@@ -26,12 +26,12 @@ _LARGEST_TOTAL = 2 * 1024**3
 _MOST_ENTRIES = 4096
 _DEEPEST_GROUP = 32
 _THUMBNAIL = (256, 256)  # the baseline's largest
-_BEGINNING_OF_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same layers make the same file
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal layers make equal files
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One RGBA picture with its upper left corner at (x, y) of the canvas."""
+    """An RGBA image with its upper left corner at (x, y) of the canvas."""
 
     name: str
     image: Image.Image
@@ -60,10 +60,10 @@ class Document:
 
 
 def read_layers(path: Path) -> list[Layer]:
-    """Give the document's topmost level, bottom first; a group becomes one flattened layer.
+    """Return the document's top level, bottom first; a group becomes one flattened layer.
 
     A document whose only node is a group is read as that group's content.
-    Raises InvalidImages with a sentence when the file is not a sound OpenRaster document.
+    Raises InvalidImages with a sentence when the file is not a valid OpenRaster document.
     """
     document = read_document(path)
     nodes = document.nodes
@@ -73,21 +73,21 @@ def read_layers(path: Path) -> list[Layer]:
 
 
 def read_document(path: Path) -> Document:
-    """Read an OpenRaster file whole. Raises InvalidImages as `read_layers` does."""
+    """Read an OpenRaster file with its groups. Raises InvalidImages as `read_layers` does."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_archive(archive, path)
             return _parse_stack(archive, path)
     except FileNotFoundError:
         raise InvalidImages(f"There is no file {path}. Check the name.") from None
-    except DAMAGED as error:
-        raise _unsound(f"{path} is no whole OpenRaster file ({error}).") from None
+    except DAMAGED_ZIP_ERRORS as error:
+        raise _invalid(f"{path} is no whole OpenRaster file ({error}).") from None
     except OSError as error:
         raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
 def _check_archive(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse other kinds of zip files, and those that would unpack to far more than a picture."""
+    """Refuse other kinds of zip files, and zip bombs. Raises InvalidImages."""
     entries = archive.infolist()
     if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _LARGEST_TOTAL:
         raise InvalidImages(
@@ -98,21 +98,21 @@ def _check_archive(archive: zipfile.ZipFile, path: Path) -> None:
     if kind == b"application/x-krita":
         raise InvalidImages(f"{path} is a Krita document. Export it from Krita as .ora first.")
     if kind != _MIMETYPE:
-        raise _unsound(f"{path} is a zip file, but not an OpenRaster document.")
+        raise _invalid(f"{path} is a zip file, but not an OpenRaster document.")
 
 
-def _unsound(fault: str) -> InvalidImages:
+def _invalid(fault: str) -> InvalidImages:
     return InvalidImages(f"{fault} Save it again from Krita with File > Export, as .ora.")
 
 
 def _entry(archive: zipfile.ZipFile, name: str, path: Path, *, limit: int) -> bytes:
-    """Unpack one entry in memory; nothing is ever unpacked onto the disk."""
+    """Decompress one entry in memory; nothing is ever extracted to disk."""
     try:
         entry = archive.getinfo(name)
     except KeyError:
-        raise _unsound(f"{path} is no whole OpenRaster file: it lacks {name!r}.") from None
+        raise _invalid(f"{path} is no whole OpenRaster file: it lacks {name!r}.") from None
     if entry.file_size > limit:
-        raise _unsound(f"{path}: {name!r} unpacks to more than {limit} bytes; that is refused.")
+        raise _invalid(f"{path}: {name!r} unpacks to more than {limit} bytes; that is refused.")
     return archive.read(entry)
 
 
@@ -121,7 +121,7 @@ def _parse_stack(archive: zipfile.ZipFile, path: Path) -> Document:
     try:
         text = content.decode("utf-8-sig")
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            raise _unsound(f"{path}: stack.xml declares a document type; that is refused.")
+            raise _invalid(f"{path}: stack.xml declares a document type; that is refused.")
         root = ElementTree.fromstring(text)  # nosec B314 # no document type
         size = (int(root.get("w", "")), int(root.get("h", "")))
         stack = root.find("stack")
@@ -130,13 +130,13 @@ def _parse_stack(archive: zipfile.ZipFile, path: Path) -> Document:
         check_size(size, str(path))
         return Document(size, tuple(_nodes(stack, archive, path, depth=0)))
     except (ElementTree.ParseError, ValueError) as error:
-        raise _unsound(f"{path}: stack.xml cannot be understood ({error}).") from None
+        raise _invalid(f"{path}: stack.xml cannot be understood ({error}).") from None
 
 
 def _nodes(
     stack: ElementTree.Element, archive: zipfile.ZipFile, path: Path, *, depth: int
 ) -> Iterator[Layer | Group]:
-    """Walk a stack from its bottom, which stands last in the file."""
+    """Yield a stack's layers and groups, bottom first; the file has them top first."""
     if depth > _DEEPEST_GROUP:
         raise InvalidImages(
             f"{path}: groups are nested deeper than {_DEEPEST_GROUP} levels. Merge some first."
@@ -156,18 +156,18 @@ def _nodes(
 
 def _layer_image(archive: zipfile.ZipFile, source: str, path: Path) -> Image.Image:
     if source.startswith("/") or "\\" in source or ".." in source.split("/"):
-        raise _unsound(f"{path}: a layer points outside, to {source!r}; that is refused.")
+        raise _invalid(f"{path}: a layer points outside, to {source!r}; that is refused.")
     content = _entry(archive, source, path, limit=LARGEST_FILE)
-    return decode_picture(content, f"{path}: {source!r}")
+    return decode_image(content, f"{path}: {source!r}")
 
 
-def on_canvas(layer: Layer, size: Size) -> Image.Image:
-    """Show a layer alone on its canvas, with its opacity."""
+def render_layer(layer: Layer, size: Size) -> Image.Image:
+    """Render a layer alone on its canvas, with its opacity, even if it is hidden."""
     return flatten([replace(layer, visible=True)], size)
 
 
 def flatten(nodes: Sequence[Layer | Group], size: Size) -> Image.Image:
-    """Compose what is visible, bottom first, in the normal blending mode."""
+    """Compose the visible nodes, bottom first, in the normal blending mode."""
     canvas = Image.new("RGBA", size)
     for node in nodes:
         if node.visible:
@@ -195,25 +195,25 @@ def _flattened(group: Group, size: Size) -> Layer:
 
 
 def write_document(path: Path, nodes: Sequence[Layer | Group], size: Size) -> None:
-    """Write an OpenRaster file, bottom first, in one step: a reader never sees half of it."""
-    pictures: dict[str, Image.Image] = {}
+    """Write nodes, bottom first, as an OpenRaster file, atomically."""
+    images: dict[str, Image.Image] = {}
     root = ElementTree.Element("image", version="0.0.3", w=str(size[0]), h=str(size[1]))
     stack = ElementTree.SubElement(root, "stack")
-    _describe(nodes, stack, pictures)
+    _add_to_stack(nodes, stack, images)
     merged = flatten(nodes, size)
     thumbnail = merged.copy()
     thumbnail.thumbnail(_THUMBNAIL)
-    pictures |= {"mergedimage.png": merged, "Thumbnails/thumbnail.png": thumbnail}
+    images |= {"mergedimage.png": merged, "Thumbnails/thumbnail.png": thumbnail}
     entries = {"mimetype": _MIMETYPE}
     entries["stack.xml"] = ElementTree.tostring(root, "utf-8", xml_declaration=True)
-    entries |= {name: _png(image) for name, image in pictures.items()}
+    entries |= {name: _png(image) for name, image in images.items()}
     _write_archive(path, entries)
 
 
-def _describe(
-    nodes: Sequence[Layer | Group], stack: ElementTree.Element, pictures: dict[str, Image.Image]
+def _add_to_stack(
+    nodes: Sequence[Layer | Group], stack: ElementTree.Element, images: dict[str, Image.Image]
 ) -> None:
-    """Add the nodes to the stack, topmost first, and their pictures to `pictures`."""
+    """Add the nodes to the XML stack, topmost first, and their images to `images`."""
     for node in reversed(nodes):
         attributes = {
             "name": _printable(node.name),
@@ -222,16 +222,16 @@ def _describe(
             "composite-op": "svg:src-over",
         }
         if isinstance(node, Group):
-            _describe(node.nodes, ElementTree.SubElement(stack, "stack", attributes), pictures)
+            _add_to_stack(node.nodes, ElementTree.SubElement(stack, "stack", attributes), images)
         else:
-            source = f"data/layer{len(pictures):03d}.png"
-            pictures[source] = node.image
-            place = {"src": source, "x": str(node.x), "y": str(node.y)}
-            ElementTree.SubElement(stack, "layer", attributes | place)
+            source = f"data/layer{len(images):03d}.png"
+            images[source] = node.image
+            position = {"src": source, "x": str(node.x), "y": str(node.y)}
+            ElementTree.SubElement(stack, "layer", attributes | position)
 
 
 def _printable(text: str) -> str:
-    """Leave out control characters, which XML cannot say."""
+    """Remove control characters, which XML cannot represent."""
     return "".join(character for character in text if character.isprintable())
 
 
@@ -242,10 +242,10 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _write_archive(path: Path, entries: dict[str, bytes]) -> None:
-    """Write the entries in their order and stored, so that the type can be read at byte 38."""
+    """Write the entries uncompressed and in order, so that the MIME type is at byte 38."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with zipfile.ZipFile(part, "w") as archive:
         for name, content in entries.items():
-            archive.writestr(zipfile.ZipInfo(name, _BEGINNING_OF_ZIP_TIME), content)
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content)
     part.replace(path)

@@ -1,4 +1,4 @@
-"""Palettes: which few colours a picture has, and those of GIMP's, Krita's and Lospec's files."""
+"""Extract and apply colour palettes, and read those of GIMP, Krita and Lospec."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.files.zip_archive import DAMAGED
+from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
 from modelsheet.imaging.rgba import Colour
 
-MOST_COLOURS = 256  # api.generate.PixelArt
+MAX_COLOURS = 256  # api.generate.PixelArt
 _LARGEST_FILE = 1024**2
 _ROUNDS = 16
 _CANDIDATES = 256
-_SAMPLE = 4096  # of a picture's colours; more change no palette
+_SAMPLE = 4096  # of an image's colours; more do not change the palette
 _K1, _K2 = 0.206, 0.03  # Ottosson's toe
 _K3 = (1 + _K1) / (1 + _K2)
 _Colours = npt.NDArray[np.uint8]  # (N, 3), sRGB
@@ -38,13 +38,13 @@ def read_palette(path: Path) -> list[Colour]:
         colours = readers[path.suffix.lower()](path)
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}. Check the name.") from None
-    except (*DAMAGED, OSError, ValueError, KeyError, ElementTree.ParseError) as error:
+    except (*DAMAGED_ZIP_ERRORS, OSError, ValueError, KeyError, ElementTree.ParseError) as error:
         raise InvalidRequest(
             f"{path} is no palette that can be read ({error}). Save it again, or name another."
         ) from None
     unique = list(dict.fromkeys(colours))
-    if not 1 <= len(unique) <= MOST_COLOURS:
-        raise InvalidRequest(f"{path} has {len(unique)} colours; 1 to {MOST_COLOURS} can be used.")
+    if not 1 <= len(unique) <= MAX_COLOURS:
+        raise InvalidRequest(f"{path} has {len(unique)} colours; 1 to {MAX_COLOURS} can be used.")
     return unique
 
 
@@ -57,7 +57,7 @@ def _read_gpl(path: Path) -> list[Colour]:
 
 
 def _read_kpl(path: Path) -> list[Colour]:
-    """Krita's: a zip with colorset.xml; its RGB entries are shares of 1."""
+    """Read a Krita palette: a zip with colorset.xml, whose RGB entries are in [0, 1]."""
     with zipfile.ZipFile(path) as archive:
         if archive.getinfo("colorset.xml").file_size > 8 * _LARGEST_FILE:
             raise ValueError("colorset.xml unpacks to too much")
@@ -71,7 +71,9 @@ def _read_kpl(path: Path) -> list[Colour]:
 
 
 def _read_hex(path: Path) -> list[Colour]:
-    return [colour_of(f"#{line.strip().lower()}") for line in path.read_text("ascii").split()]
+    return [
+        parse_hex_colour(f"#{line.strip().lower()}") for line in path.read_text("ascii").split()
+    ]
 
 
 def _levels(levels: Sequence[int]) -> Colour:
@@ -81,52 +83,54 @@ def _levels(levels: Sequence[int]) -> Colour:
     return red, green, blue
 
 
-def colour_of(text: str) -> Colour:
-    """Read "#rrggbb". Raises ValueError."""
+def parse_hex_colour(text: str) -> Colour:
+    """Parse "#rrggbb". Raises ValueError."""
     if not re.fullmatch(r"#[0-9a-f]{6}", text):
         raise ValueError(f"{text!r} is no colour")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
-def hex_of(colour: Colour) -> str:
+def format_hex_colour(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def palette_of(pictures: Sequence[Image.Image], count: int) -> list[Colour]:
-    """The at most `count` colours that stand best for the opaque pixels; those that are there, when
-    they are no more. Means in OKLab.
+def extract_palette(images: Sequence[Image.Image], count: int) -> list[Colour]:
+    """Return at most `count` colours that best represent the opaque pixels, by k-means in OKLab.
+
+    Images with no more colours than that keep theirs.
     """
-    pixels = np.concatenate([_opaque(picture) for picture in pictures] or [_none()])
+    pixels = np.concatenate([_opaque(image) for image in images] or [_no_colours()])
     if not len(pixels):
         return [(0, 0, 0)]
     colours, frequency = np.unique(pixels, axis=0, return_counts=True)
     if len(colours) <= count:
         return [_levels(colour.tolist()) for colour in colours]
-    return _refined(colours, frequency, _seeds(pixels, count))
+    return _refine(colours, frequency, _initial_colours(pixels, count))
 
 
-def _seeds(pixels: _Colours, count: int) -> _Colours:
-    """Choose colours to begin with, each time the one that explains most of what the others leave:
-    a small red jewel is chosen before the tenth green.
+def _initial_colours(pixels: _Colours, count: int) -> _Colours:
+    """Choose initial colours greedily, each the one that reduces the remaining error most.
+
+    A small red jewel is chosen before the tenth green.
     """
     cut = Image.fromarray(pixels[None]).quantize(_CANDIDATES, method=Image.Quantize.MEDIANCUT)
     candidates, frequency = np.unique(np.asarray(cut.convert("RGB"))[0], axis=0, return_counts=True)
-    points = to_oklab(candidates)
+    points = srgb_to_oklab(candidates)
     distance = np.square(points[:, None] - points[None]).sum(-1)
-    left = np.full(len(points), np.inf)
+    remaining = np.full(len(points), np.inf)
     chosen: list[int] = []
     for _ in range(min(count, len(points))):
-        unexplained = np.minimum(distance, left) @ frequency
+        unexplained = np.minimum(distance, remaining) @ frequency
         chosen.append(int(unexplained.argmin()))
-        left = np.minimum(left, distance[chosen[-1]])
+        remaining = np.minimum(remaining, distance[chosen[-1]])
     return candidates[sorted(set(chosen))]
 
 
-def _refined(colours: _Colours, frequency: npt.NDArray[np.intp], start: _Colours) -> list[Colour]:
-    """Lloyd's rounds; each mean gives way to the picture's own colour nearest to it."""
+def _refine(colours: _Colours, frequency: npt.NDArray[np.intp], start: _Colours) -> list[Colour]:
+    """Refine by Lloyd's algorithm, then replace each mean by the nearest colour of the images."""
     step = -(-len(colours) // _SAMPLE)
     colours, frequency = colours[::step], frequency[::step]
-    points, means = to_oklab(colours), to_oklab(start)
+    points, means = srgb_to_oklab(colours), srgb_to_oklab(start)
     for _ in range(_ROUNDS):
         nearest = _nearest(points, means)
         moved = np.stack(
@@ -144,19 +148,20 @@ def _refined(colours: _Colours, frequency: npt.NDArray[np.intp], start: _Colours
     return [_levels(colour.tolist()) for colour in np.unique(own, axis=0)]
 
 
-def limit_to(picture: Image.Image, palette: Sequence[Colour]) -> Image.Image:
-    """Give each visible pixel the palette's nearest colour, as the eye sees it; alpha stays."""
-    rgba = np.array(picture.convert("RGBA"))
+def apply_palette(image: Image.Image, palette: Sequence[Colour]) -> Image.Image:
+    """Replace each colour by the palette's nearest one in OKLab; alpha is unchanged."""
+    rgba = np.array(image.convert("RGBA"))
     colours = np.array(palette, dtype=np.uint8)
     own, where = np.unique(rgba[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
-    nearest = colours[_nearest(to_oklab(own), to_oklab(colours))]
+    nearest = colours[_nearest(srgb_to_oklab(own), srgb_to_oklab(colours))]
     rgba[..., :3] = nearest[where.reshape(-1)].reshape(rgba[..., :3].shape)
     return Image.fromarray(rgba)
 
 
-def to_oklab(colours: _Colours) -> _Lab:
-    """sRGB to OKLab (Ottosson 2020), where distances are as large as they look; with his later toe,
-    without which blacks of a few levels apart count as different colours.
+def srgb_to_oklab(colours: _Colours) -> _Lab:
+    """Convert sRGB to OKLab (Ottosson 2020), where distances are perceptual.
+
+    With Ottosson's later toe, without which blacks a few levels apart count as different colours.
     """
     share = colours.astype(np.float64) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
@@ -169,7 +174,7 @@ def to_oklab(colours: _Colours) -> _Lab:
 
 
 def _nearest(points: _Lab, candidates: _Lab) -> npt.NDArray[np.intp]:
-    """The index of the nearest candidate for each point, a few thousand at a time."""
+    """Return the index of the nearest candidate for each point, in batches of 4096."""
     parts = [
         np.square(points[start : start + 4096, None] - candidates[None]).sum(-1).argmin(1)
         for start in range(0, len(points), 4096)
@@ -177,12 +182,12 @@ def _nearest(points: _Lab, candidates: _Lab) -> npt.NDArray[np.intp]:
     return np.concatenate(parts)
 
 
-def _opaque(picture: Image.Image) -> _Colours:
-    rgba = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
+def _opaque(image: Image.Image) -> _Colours:
+    rgba = np.asarray(image.convert("RGBA")).reshape(-1, 4)
     return rgba[rgba[:, 3] > 127][:, :3]
 
 
-def _none() -> _Colours:
+def _no_colours() -> _Colours:
     return np.zeros((0, 3), dtype=np.uint8)
 
 

@@ -1,5 +1,7 @@
-"""What made a picture, in its PNG: as the `parameters` text that other tools read, and as our own
-JSON, from which the picture can be painted again. No torch.
+"""Write and read generation parameters in PNG chunks.
+
+One chunk is the `parameters` text that other tools read, the other is JSON, from which
+Modelsheet can generate the image again.
 """
 
 from __future__ import annotations
@@ -10,66 +12,71 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
-from modelsheet.api.generate import GenerationParameters
+from modelsheet.api.generate_result import GenerationParameters
 from modelsheet.errors import InvalidRequest
 
-PARAMETERS = "parameters"  # the key of Automatic1111's web UI, which most tools understand
-OWN = "modelsheet"
+PARAMETERS_KEY = "parameters"  # the key of Automatic1111's web UI, read by most tools
+MODELSHEET_KEY = "modelsheet"
 
 
-def parameters_text(recipe: GenerationParameters, size: tuple[int, int]) -> str:
-    """The prompt, the negative prompt, and one line of settings, in Automatic1111's words."""
-    request = recipe.request
+def parameters_text(parameters: GenerationParameters, size: tuple[int, int]) -> str:
+    """Return prompt, negative prompt and one line of settings in Automatic1111's format.
+
+    `size` is the image's in px.
+    """
+    request = parameters.request
     lines = [request.prompt]
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
-    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in _settings(recipe, size)))
+    lines.append(
+        ", ".join(f"{key}: {_quoted(value)}" for key, value in _settings(parameters, size))
+    )
     return "\n".join(lines)
 
 
-def _settings(recipe: GenerationParameters, size: tuple[int, int]) -> list[tuple[str, str]]:
-    request = recipe.request
+def _settings(parameters: GenerationParameters, size: tuple[int, int]) -> list[tuple[str, str]]:
+    request = parameters.request
     settings = [
-        ("Steps", f"{recipe.inference_steps}"),
-        ("Sampler", recipe.sampler),
-        ("CFG scale", f"{recipe.guidance_scale:g}"),
+        ("Steps", f"{parameters.inference_steps}"),
+        ("Sampler", parameters.sampler),
+        ("CFG scale", f"{parameters.guidance_scale:g}"),
         ("Seed", f"{request.seed}"),
         ("Size", f"{size[0]}x{size[1]}"),
-        ("Model", recipe.base_model),
+        ("Model", parameters.base_model),
     ]
     if request.init_image is not None and request.strength is not None:
         settings.append(("Denoising strength", f"{request.strength:g}"))
     if request.variation_strength:
         settings.append(("Variation seed", f"{request.variation_seed}"))
         settings.append(("Variation seed strength", f"{request.variation_strength:g}"))
-    if recipe.subjects:
-        hashes = [f"{use.name}: {use.adapter_sha256[:12]}" for use in recipe.subjects]
+    if parameters.subjects:
+        hashes = [f"{use.name}: {use.adapter_sha256[:12]}" for use in parameters.subjects]
         settings.append(("Lora hashes", ", ".join(hashes)))
         settings.append(("Lora scales", f"{request.unet_scale:g} {request.text_encoder_scale:g}"))
-    settings += [("Read as", recipe.text), ("Version", f"modelsheet {recipe.version}")]
+    settings += [("Read as", parameters.text), ("Version", f"modelsheet {parameters.version}")]
     return settings
 
 
 def _quoted(value: str) -> str:
-    """A value with a separator in it stands in JSON's quotes, as that format has it."""
+    """Quote a value that contains a separator as JSON, as that format does."""
     return json.dumps(value, ensure_ascii=False) if any(c in value for c in ',:\n"') else value
 
 
-def save_png(image: Image.Image, path: Path, recipe: GenerationParameters | None) -> None:
-    """Write a PNG that carries its recipe in both forms."""
+def save_png(image: Image.Image, path: Path, parameters: GenerationParameters | None) -> None:
+    """Write a PNG with the generation parameters in both forms."""
     chunks = PngImagePlugin.PngInfo()
-    if recipe is not None:
-        chunks.add_itxt(PARAMETERS, parameters_text(recipe, image.size))
-        chunks.add_itxt(OWN, recipe.model_dump_json())
+    if parameters is not None:
+        chunks.add_itxt(PARAMETERS_KEY, parameters_text(parameters, image.size))
+        chunks.add_itxt(MODELSHEET_KEY, parameters.model_dump_json())
     image.save(path, pnginfo=chunks)
 
 
 def read_parameters(path: Path) -> GenerationParameters:
-    """Read our own JSON out of a PNG. Raises InvalidRequest: there is none."""
+    """Read the generation parameters from a PNG. Raises InvalidRequest: it has none."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             image.load()
-            own = image.info.get(OWN)
+            own = image.info.get(MODELSHEET_KEY)
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}. Check the name.") from None
     except (OSError, SyntaxError, ValueError) as error:

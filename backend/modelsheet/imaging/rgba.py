@@ -1,4 +1,4 @@
-"""Pixels in and out: straight-alpha RGBA pictures, their bytes on the wire, and resampling.
+"""RGBA images with straight alpha: decode, encode, composite, resample and crop.
 
 Straight alpha: a colour is not multiplied by its alpha, and under alpha 0 it is arbitrary.
 """
@@ -19,15 +19,15 @@ Size = tuple[int, int]
 _Coordinates = npt.NDArray[np.int32]
 
 LARGEST_SIDE = 8192  # api.types.Pixels
-LARGEST_FILE = 384 * 1024**2  # bytes; a noisy 8192 × 8192 RGBA picture as PNG
+LARGEST_FILE = 384 * 1024**2  # bytes; a noisy 8192 × 8192 RGBA image as PNG
 
 _OPAQUE = 255
 _FAR = np.iinfo(np.int32).max
-_SMALLEST_ALPHA = 0.5 / _OPAQUE  # what rounds to alpha 0 has no colour left to recover
+_SMALLEST_ALPHA = 0.5 / _OPAQUE  # what rounds to alpha 0 has no colour to recover
 
 
 def from_bgra(content: bytes, width: int, height: int) -> Image.Image:
-    """Read a picture from raw straight-alpha BGRA8 bytes.
+    """Decode an image from raw straight-alpha BGRA8 bytes.
 
     Raises InvalidImages when there are more or fewer bytes than width * height * 4.
     """
@@ -41,26 +41,26 @@ def from_bgra(content: bytes, width: int, height: int) -> Image.Image:
 
 
 def to_bgra(image: Image.Image) -> bytes:
-    """Write a picture as raw straight-alpha BGRA8 bytes; colour under alpha 0 is kept."""
+    """Encode an image as raw straight-alpha BGRA8 bytes; colour under alpha 0 is kept."""
     return image.convert("RGBA").tobytes("raw", "BGRA")
 
 
-def read_picture(path: Path) -> Image.Image:
-    """Open a PNG, WebP or JPEG as RGBA, turned upright. Raises InvalidImages with a sentence."""
+def read_image(path: Path) -> Image.Image:
+    """Read a PNG, WebP or JPEG as RGBA, turned upright. Raises InvalidImages with a sentence."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InvalidImages(
                 f"{path} is larger than {LARGEST_FILE >> 20} MiB. Scale the picture down first."
             )
-        return decode_picture(path.read_bytes(), str(path))
+        return decode_image(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise InvalidImages(f"There is no file {path}. Check the name.") from None
     except OSError as error:
         raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def decode_picture(content: bytes, name: str) -> Image.Image:
-    """Decode one picture to 8-bit RGBA; `name` says in a sentence which one it is."""
+def decode_image(content: bytes, name: str) -> Image.Image:
+    """Decode an image file to 8-bit RGBA; `name` is for error sentences. Raises InvalidImages."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             check_size(image.size, name)
@@ -80,7 +80,7 @@ def _rgba8(image: Image.Image) -> Image.Image:
 
 
 def check_size(size: Size, name: str) -> None:
-    """Raise InvalidImages unless both sides are within what the API admits."""
+    """Check that both sides are within the API's limits. Raises InvalidImages."""
     if not all(1 <= side <= LARGEST_SIDE for side in size):
         raise InvalidImages(
             f"{name} is {size[0]} × {size[1]} pixels; each side must be 1 to {LARGEST_SIDE}. "
@@ -89,14 +89,14 @@ def check_size(size: Size, name: str) -> None:
 
 
 def is_empty(image: Image.Image) -> bool:
-    """Tell whether no pixel of the RGBA picture can be seen."""
+    """Tell whether all pixels of the RGBA image are transparent."""
     return image.getchannel("A").getbbox() is None
 
 
 def bleed_colours(image: Image.Image) -> Image.Image:
-    """Give each pixel of alpha 0 the colour of the nearest visible pixel; alpha stays as it is.
+    """Give each pixel of alpha 0 the colour of the nearest visible pixel; alpha is unchanged.
 
-    A fully transparent picture has no colour to give and comes back unchanged.
+    A fully transparent image is returned unchanged.
     """
     rgba = np.array(image.convert("RGBA"))
     visible = rgba[..., 3] > 0
@@ -110,14 +110,14 @@ def bleed_colours(image: Image.Image) -> Image.Image:
 def nearest_pixels(
     sources: npt.NDArray[np.bool_],
 ) -> tuple[_Coordinates, _Coordinates]:
-    """Give each pixel the row and column of its nearest source, as two (height, width) arrays.
+    """Return row and column of each pixel's nearest source, as two (height, width) arrays.
 
     Jump flooding, Rong and Tan 2006, with their extra rounds; at rare pixels the source found is
-    a pixel or so farther than the nearest, which no colour shows. At least one source is needed.
+    about a pixel farther than the nearest, which is not visible. At least one source is needed.
     """
-    places = np.indices(sources.shape).astype(np.int32)
-    row: _Coordinates = places[0]
-    column: _Coordinates = places[1]
+    indices = np.indices(sources.shape).astype(np.int32)
+    row: _Coordinates = indices[0]
+    column: _Coordinates = indices[1]
     nearest = (row.copy(), column.copy())
     distance = np.where(sources, 0, _FAR).astype(np.int32)
     rounds = (max(sources.shape) - 1).bit_length()
@@ -134,12 +134,12 @@ def _adopt_nearer(
     column: _Coordinates,
     step: int,
 ) -> None:
-    """Let pixels take over, in place, the source of a pixel `step` away where that is nearer."""
+    """Replace, in place, each pixel's source by that of a pixel `step` away where it is nearer."""
     known = distance < _FAR
-    there = (nearest[0].copy(), nearest[1].copy())
+    before = (nearest[0].copy(), nearest[1].copy())
     for down, right in _EIGHT_DIRECTIONS:
         to, from_ = _shifted(down * step, right * step, distance.shape)
-        found_row, found_column = there[0][from_], there[1][from_]
+        found_row, found_column = before[0][from_], before[1][from_]
         offered = (found_row - row[to]) ** 2 + (found_column - column[to]) ** 2
         nearer = known[from_] & (offered < distance[to])
         nearest[0][to][nearer] = found_row[nearer]
@@ -152,7 +152,7 @@ _Window = tuple[slice, slice]
 
 
 def _shifted(down: int, right: int, shape: tuple[int, ...]) -> tuple[_Window, _Window]:
-    """Give the window of pixels with a neighbour at this offset, and that of the neighbours."""
+    """Return the window of pixels with a neighbour at this offset, and that of the neighbours."""
     height, width = shape
     to = (
         slice(max(0, -down), max(0, min(height, height - down))),
@@ -166,9 +166,9 @@ def _shifted(down: int, right: int, shape: tuple[int, ...]) -> tuple[_Window, _W
 
 
 def crop_to_content(image: Image.Image, margin: int) -> Image.Image:
-    """Cut the picture down to what is visible plus `margin` pixels, transparent beyond the edge.
+    """Crop the image to its visible part plus `margin` px, transparent beyond its edges.
 
-    Raises InvalidImages when nothing in it can be seen.
+    Raises InvalidImages when it is fully transparent.
     """
     box = image.getchannel("A").getbbox()
     if box is None:
@@ -181,7 +181,7 @@ def crop_to_content(image: Image.Image, margin: int) -> Image.Image:
 
 
 def composite(image: Image.Image, colour: Colour) -> Image.Image:
-    """Lay the RGBA picture over a flat colour, mixed in sRGB as painting programs do; gives RGB."""
+    """Composite an RGBA image over a flat colour, in sRGB as painting programs do; returns RGB."""
     below = Image.new("RGBA", image.size, (*colour, _OPAQUE))
     return Image.alpha_composite(below, image.convert("RGBA")).convert("RGB")
 
@@ -205,6 +205,6 @@ def _resample(channel: npt.NDArray[np.floating], size: Size) -> npt.NDArray[np.f
 
 
 def enlarge_pixels(image: Image.Image, factor: int) -> Image.Image:
-    """Make each pixel a square of factor * factor, for pixel art."""
+    """Enlarge by a whole factor with nearest-neighbour sampling, for pixel art."""
     size = (image.width * factor, image.height * factor)
     return image.resize(size, Image.Resampling.NEAREST)

@@ -1,4 +1,4 @@
-"""A sprite sheet's atlas: where each frame lies on it, in the JSON that game engines load."""
+"""Atlas of a sprite sheet: the position of each frame, as JSON for game engines."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def make_atlas(
     style: AtlasFormat,
     frame_ms: int = 100,
 ) -> dict[str, Any]:
-    """Describe frames of one size that lie row by row; `names` are unique. A dict for JSON.
+    """Return the atlas of frames of one size, row by row, as a dict for JSON; `names` are unique.
 
-    Aseprite's form is its array with durations and one tag for each name's action; TexturePacker's
-    is its hash, with the pivot at the feet.
+    Aseprite's style is its array with durations and a tag for each action; TexturePacker's is its
+    hash, with the pivot at the feet.
     """
     rows = -(-len(names) // columns)
-    size = _sized(frame[0] * columns, frame[1] * rows)
+    size = _size(frame[0] * columns, frame[1] * rows)
     meta = {
         "app": "modelsheet",
         "version": modelsheet.__version__,
@@ -36,36 +36,36 @@ def make_atlas(
         "size": size,
         "scale": "1",
     }
-    places = [_place(index, frame, columns) for index in range(len(names))]
+    positions = [_frame_entry(index, frame, columns) for index in range(len(names))]
     if style == "texturepacker":
         pivot = {"x": 0.5, "y": 1.0}
-        frames = {n: {**p, "pivot": pivot} for n, p in zip(names, places, strict=True)}
+        frames = {n: {**p, "pivot": pivot} for n, p in zip(names, positions, strict=True)}
         return {"frames": frames, "meta": meta}
     timed = [
-        {"filename": name, **place, "duration": frame_ms}
-        for name, place in zip(names, places, strict=True)
+        {"filename": name, **position, "duration": frame_ms}
+        for name, position in zip(names, positions, strict=True)
     ]
     return {"frames": timed, "meta": {**meta, "frameTags": _tags(names)}}
 
 
-def _place(index: int, frame: Size, columns: int) -> dict[str, Any]:
+def _frame_entry(index: int, frame: Size, columns: int) -> dict[str, Any]:
     row, column = divmod(index, columns)
-    whole = {"x": 0, "y": 0, **_sized(*frame)}
+    bounds = {"x": 0, "y": 0, **_size(*frame)}
     return {
-        "frame": {"x": column * frame[0], "y": row * frame[1], **_sized(*frame)},
+        "frame": {"x": column * frame[0], "y": row * frame[1], **_size(*frame)},
         "rotated": False,
         "trimmed": False,
-        "spriteSourceSize": whole,
-        "sourceSize": _sized(*frame),
+        "spriteSourceSize": bounds,
+        "sourceSize": _size(*frame),
     }
 
 
-def _sized(width: int, height: int) -> dict[str, int]:
+def _size(width: int, height: int) -> dict[str, int]:
     return {"w": width, "h": height}
 
 
 def _tags(names: Sequence[str]) -> list[dict[str, Any]]:
-    """One tag for each run of frames of one action; a frame's name is its action and a number."""
+    """Return a tag for each run of frames of one action; a frame's name is action and number."""
     tags: list[dict[str, Any]] = []
     for index, name in enumerate(names):
         action = name.rpartition(" ")[0]

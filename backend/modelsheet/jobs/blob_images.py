@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from modelsheet.api.generate import GeneratedImage, GenerationParameters
+from modelsheet.api.generate_result import GeneratedImage, GenerationParameters
 from modelsheet.api.types import ImageRef
 from modelsheet.imaging.png_metadata import parameters_text
 from modelsheet.imaging.rgba import from_bgra, to_bgra

@@ -1,6 +1,6 @@
-"""Puts the plugin into Krita's folders, switches it on, takes it out again, or packs it as a zip.
+"""Install the plugin into Krita and enable it, uninstall it, or build it as a zip.
 
-Only the standard library is imported here, so that `./install.sh --dry-run` can ask before any
+Only the standard library is imported here, so that `./install.sh --dry-run` runs before any
 package is installed. Krita itself is not needed.
 """
 
@@ -20,14 +20,14 @@ from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.krita_setup import kritarc, vendor
 
 MODULE = "modelsheet_krita"
-BUILT = frozenset({"_vendor", "__pycache__", "backend.json"})
-# The earliest time that a zip can say; a fixed one makes equal plugins equal zips.
+GENERATED_FILES = frozenset({"_vendor", "__pycache__", "backend.json"})
+# The earliest time of the zip format; a fixed one makes zips of equal plugins equal.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class KritaPlace:
-    """One Krita on this machine: its resource folder and its settings file."""
+class KritaInstallation:
+    """A Krita on this machine: its resource folder and its settings file."""
 
     label: str
     resources: Path
@@ -38,52 +38,58 @@ class KritaPlace:
         return self.resources / "pykrita" / MODULE
 
     @property
-    def beside_package(self) -> dict[str, Path]:
-        """Map the plugin's files that lie outside its package to where Krita wants them."""
+    def files_outside_package(self) -> dict[str, Path]:
+        """Map the plugin's files outside its package to their paths in Krita's folders."""
         return {
             f"{MODULE}.desktop": self.resources / "pykrita" / f"{MODULE}.desktop",
             f"{MODULE}.action": self.resources / "actions" / f"{MODULE}.action",
         }
 
 
-def find_places(
+def find_installations(
     krita_dir: Path | None, *, environment: Mapping[str, str], platform: str = sys.platform
-) -> list[KritaPlace]:
-    """Say where Krita looks for plugins: the usual folder, and Flatpak's where there is one.
+) -> list[KritaInstallation]:
+    """Find Krita's installations by their default folders, Flatpak's included where it exists.
 
     `krita_dir`: Krita's resource folder, or the pykrita folder in it, instead of these.
     """
-    places = _usual_places(environment, platform)
+    found = _default_installations(environment, platform)
     if krita_dir is None:
-        return places
+        return found
     resources = krita_dir.absolute()
     if resources.name == "pykrita":
         resources = resources.parent
-    known = [place for place in places if place.resources == resources]
-    return known or [KritaPlace("Krita", resources, places[0].settings)]
+    known = [krita for krita in found if krita.resources == resources]
+    return known or [KritaInstallation("Krita", resources, found[0].settings)]
 
 
-def _usual_places(environment: Mapping[str, str], platform: str) -> list[KritaPlace]:
+def _default_installations(
+    environment: Mapping[str, str], platform: str
+) -> list[KritaInstallation]:
     home = Path(environment.get("HOME") or Path.home())
     if platform == "darwin":
         library = home / "Library"
-        return [_place("Krita", library / "Application Support/krita", library / "Preferences")]
+        return [
+            _installation("Krita", library / "Application Support/krita", library / "Preferences")
+        ]
     if platform == "win32":
         roaming = Path(environment.get("APPDATA") or home / "AppData/Roaming")
         local = Path(environment.get("LOCALAPPDATA") or home / "AppData/Local")
-        return [_place("Krita", roaming / "krita", local)]
+        return [_installation("Krita", roaming / "krita", local)]
     resources = Path(environment.get("XDG_DATA_HOME") or home / ".local/share") / "krita"
     settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-    places = [_place("Krita", resources, settings)]
+    found = [_installation("Krita", resources, settings)]
     sandbox = home / ".var/app/org.kde.krita"
     if sandbox.is_dir():
-        places.append(_place("Krita from Flatpak", sandbox / "data/krita", sandbox / "config"))
-    return places
+        found.append(
+            _installation("Krita from Flatpak", sandbox / "data/krita", sandbox / "config")
+        )
+    return found
 
 
-def _place(label: str, resources: Path, settings_folder: Path) -> KritaPlace:
+def _installation(label: str, resources: Path, settings_folder: Path) -> KritaInstallation:
     settings = settings_folder / "kritarc"
-    return KritaPlace(label, kritarc.resource_folder(settings) or resources, settings)
+    return KritaInstallation(label, kritarc.resource_folder(settings) or resources, settings)
 
 
 def install(
@@ -94,64 +100,66 @@ def install(
     home: Path | None = None,
     dry_run: bool = False,
 ) -> list[str]:
-    """Install the plugin, with its own requests, wherever Krita looks for it, and switch it on.
+    """Install and enable the plugin, with its vendored requests, in every Krita found.
 
-    `backend_command`: what the plugin runs to start the backend; `home`: its MODELSHEET_HOME.
-    Gives a sentence for each thing done, or, in a dry run, that would be done.
+    `backend_command` starts the backend from the plugin; `home` is its MODELSHEET_HOME.
+    Returns a sentence for each step done, or, in a dry run, that would be done.
     Raises InvalidRequest: a folder cannot be written.
     """
-    said = []
-    for place in find_places(krita_dir, environment=environment):
+    sentences = []
+    for krita in find_installations(krita_dir, environment=environment):
         if not dry_run:
-            with _explained(place):
-                _install_in(place, backend_command, home)
+            with _explain_os_errors(krita):
+                _install_in(krita, backend_command, home)
         would = "would be " if dry_run else ""
-        said.append(f"{place.label}: the plugin {would or 'is '}installed in {place.package}.")
-        said.append(f"{place.label}: it {would or 'is '}switched on in {place.settings}.")
-    return said
+        sentences.append(f"{krita.label}: the plugin {would or 'is '}installed in {krita.package}.")
+        sentences.append(f"{krita.label}: it {would or 'is '}switched on in {krita.settings}.")
+    return sentences
 
 
-def _install_in(place: KritaPlace, backend_command: Sequence[str], home: Path | None) -> None:
+def _install_in(
+    krita: KritaInstallation, backend_command: Sequence[str], home: Path | None
+) -> None:
     command = {"command": list(backend_command), "home": str(home) if home else None}
     files = package_files() | {"backend.json": (json.dumps(command, indent=2) + "\n").encode()}
-    place.package.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and moved in one step: Krita never sees half a plugin.
-    with tempfile.TemporaryDirectory(dir=place.package.parent, prefix=f".{MODULE}-") as folder:
+    krita.package.parent.mkdir(parents=True, exist_ok=True)
+    # Renamed in one step: Krita never sees an incomplete plugin.
+    with tempfile.TemporaryDirectory(dir=krita.package.parent, prefix=f".{MODULE}-") as folder:
         staging = Path(folder) / MODULE
         for name, content in files.items():
             _write(staging / name, content)
-        _remove(place.package)
-        staging.rename(place.package)
-    for name, target in place.beside_package.items():
+        _remove(krita.package)
+        staging.rename(krita.package)
+    for name, target in krita.files_outside_package.items():
         _write(target, (plugin_source() / name).read_bytes())
-    kritarc.enable_plugin(place.settings, MODULE)
+    kritarc.enable_plugin(krita.settings, MODULE)
 
 
 def uninstall(
     krita_dir: Path | None, *, environment: Mapping[str, str], dry_run: bool = False
 ) -> list[str]:
-    """Take the plugin out of Krita; learnt subjects are not touched.
+    """Remove the plugin from Krita; learnt subjects stay.
 
-    Gives a sentence for each thing removed. Raises InvalidRequest: a folder cannot be written.
+    Returns a sentence for each file removed. Raises InvalidRequest: a folder cannot be written.
     """
-    said = []
-    for place in find_places(krita_dir, environment=environment):
-        paths = [place.package, *place.beside_package.values()]
+    sentences = []
+    for krita in find_installations(krita_dir, environment=environment):
+        paths = [krita.package, *krita.files_outside_package.values()]
         present = [path for path in paths if path.is_symlink() or path.exists()]
         would = "would be " if dry_run else "is "
-        said += [f"{place.label}: {path} {would}removed." for path in present]
+        sentences += [f"{krita.label}: {path} {would}removed." for path in present]
         if not dry_run:
-            with _explained(place):
+            with _explain_os_errors(krita):
                 for path in present:
                     _remove(path)
-                kritarc.disable_plugin(place.settings, MODULE)
-    return said or ["Krita has no plugin of Modelsheet to remove."]
+                kritarc.disable_plugin(krita.settings, MODULE)
+    return sentences or ["Krita has no plugin of Modelsheet to remove."]
 
 
 def build_zip(target: Path) -> None:
-    """Pack the plugin, with its own requests, as a zip for Krita's "Import Python Plugin".
+    """Build the plugin, with its vendored requests, as a zip for Krita's "Import Python Plugin".
 
-    Equal plugins make equal bytes. It names no backend: the artist enters its URL and token.
+    Equal plugins make equal bytes. It names no backend: the user enters its URL and token.
     """
     entries = {f"{MODULE}/{name}": content for name, content in package_files().items()}
     for name in (f"{MODULE}.desktop", f"{MODULE}.action"):
@@ -170,12 +178,12 @@ def build_zip(target: Path) -> None:
 
 
 def package_files() -> dict[str, bytes]:
-    """Map each path in the plugin's package to its content: our sources, licence and `_vendor`."""
+    """Map each path in the plugin's package to its content: sources, licence and `_vendor`."""
     source = plugin_source()
     own = {
         path.relative_to(source / MODULE).as_posix(): path.read_bytes()
         for path in sorted((source / MODULE).rglob("*"))
-        if path.is_file() and not BUILT & set(path.relative_to(source / MODULE).parts)
+        if path.is_file() and not GENERATED_FILES & set(path.relative_to(source / MODULE).parts)
     }
     vendored = vendor.vendored_files()
     licence = {"LICENSE": (source / "LICENSE").read_bytes()}
@@ -183,7 +191,7 @@ def package_files() -> dict[str, bytes]:
 
 
 def plugin_source() -> Path:
-    """Find the plugin: in the checkout we run from, or else inside the installed package."""
+    """Return the plugin's source folder: in the checkout, or else in the installed package."""
     package = Path(__file__).parents[1]
     for folder in (package.parents[1] / "krita_plugin", package / "krita_plugin"):
         if (folder / f"{MODULE}.desktop").is_file():
@@ -204,11 +212,12 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _explained(place: KritaPlace) -> Iterator[None]:
+def _explain_os_errors(krita: KritaInstallation) -> Iterator[None]:
+    """Turn OSError into InvalidRequest with a sentence."""
     try:
         yield
     except OSError as error:
         raise InvalidRequest(
-            f"{error.filename or place.resources} cannot be written ({error.strerror}). "
+            f"{error.filename or krita.resources} cannot be written ({error.strerror}). "
             "Check the folder's rights and free space, or name another with --krita-dir."
         ) from error

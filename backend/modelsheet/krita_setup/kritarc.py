@@ -1,6 +1,6 @@
-"""Krita's settings file: switching a plugin on and off there, and where its resources lie.
+"""Krita's settings file: enable and disable a plugin, and read the resource folder.
 
-Edited line by line: whatever else stands in the file stays as it is, byte for byte.
+Edited line by line: all other lines of the file stay unchanged, byte for byte.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ GROUP = "[python]"
 
 
 def resource_folder(kritarc: Path) -> Path | None:
-    """Give the resource folder that the user chose in Krita's settings, if any."""
+    """Return the resource folder that the user chose in Krita's settings, if any."""
     for line in _lines(kritarc):
         if line.startswith("["):
             return None
@@ -25,7 +25,7 @@ def resource_folder(kritarc: Path) -> Path | None:
 
 
 def enable_plugin(kritarc: Path, module: str) -> None:
-    """Let Krita load `module` at its next start."""
+    """Make Krita load `module` at its next start."""
     lines = _without(_lines(kritarc), module)
     if GROUP not in map(str.strip, lines):
         lines += ["\n"] * bool(lines) + [f"{GROUP}\n"]
@@ -35,7 +35,7 @@ def enable_plugin(kritarc: Path, module: str) -> None:
 
 
 def disable_plugin(kritarc: Path, module: str) -> bool:
-    """Forget `module`; tell whether Krita knew it."""
+    """Remove the entry of `module`; tell whether there was one."""
     before = _lines(kritarc)
     after = _without(before, module)
     if after == before:
@@ -79,7 +79,7 @@ def _lines(kritarc: Path) -> list[str]:
 
 
 def _write(kritarc: Path, lines: list[str]) -> None:
-    # A link (people keep their settings in a repository) stays a link.
+    # A symbolic link (to settings in a repository) stays a link.
     target = kritarc.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o600

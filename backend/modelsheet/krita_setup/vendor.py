@@ -1,7 +1,7 @@
-"""Gives the plugin its own copy of requests: Krita's Python has none and no pip.
+"""Vendor requests into the plugin: Krita's Python has neither requests nor pip.
 
-The copy is taken from what is installed beside us (the pinned wheels), so it needs no network. It
-is pure Python and namespaced, so that no other plugin's requests is touched or found.
+The files are copied from the installed (pinned) packages, so no network is needed. They are pure
+Python and namespaced, so that another plugin's requests is neither touched nor found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from modelsheet.errors import NotFound
 NAMESPACE = "modelsheet_krita._vendor"
 PACKAGES = ("certifi", "charset_normalizer", "idna", "requests", "urllib3")
 
-# What only a command line, a test run, a browser or a SOCKS proxy needs.
+# Files only for command lines, tests, browsers or SOCKS proxies.
 DROPPED = (
     "certifi/__main__.py",
     "certifi/tests/",
@@ -29,7 +29,7 @@ DROPPED = (
     "urllib3/contrib/pyopenssl.py",
     "urllib3/contrib/socks.py",
 )
-# Names that are imported by a string and therefore escape the syntax tree.
+# Imports by a string, which the syntax tree does not show.
 SUBSTITUTIONS = {
     "certifi/core.py": ('"certifi"', f'"{NAMESPACE}.certifi"'),
     "requests/compat.py": (
@@ -45,7 +45,7 @@ REPLACEMENTS = {
 def vendored_files() -> dict[str, bytes]:
     """Map each path below `_vendor` to its content, ready to write.
 
-    Raises NotFound: one of the packages is not installed, or of a version we cannot take apart.
+    Raises NotFound: one of the packages is not installed, or of an unsupported version.
     """
     files = {"__init__.py": b'"""Copies of other people\'s packages; see vendor.txt."""\n'}
     versions = []
@@ -71,7 +71,7 @@ def _distribution(package: str) -> metadata.Distribution:
 
 
 def _target(package: str, path: str) -> str | None:
-    """Say where below `_vendor` an installed file goes; None leaves it out."""
+    """Return the path below `_vendor` of an installed file; None leaves it out."""
     if path.startswith(f"{package}/"):
         is_wanted = path.endswith((".py", ".pem")) and not path.startswith(DROPPED)
         return path if is_wanted else None
@@ -95,31 +95,33 @@ def _content(name: str, source: Path) -> bytes:
                 "versions named in constraints.txt."
             )
         text = text.replace(old, new)
-    return namespaced(text).encode()
+    return namespace_imports(text).encode()
 
 
-def namespaced(source: str) -> str:
-    """Rewrite each absolute import of a vendored package so that it finds our copy."""
+def namespace_imports(source: str) -> str:
+    """Rewrite each absolute import of a vendored package to the copy in the plugin."""
     lines = source.encode().splitlines(keepends=True)
-    # From the end, so that what is still to do keeps its place.
-    for node in sorted(_our_imports(source), key=_position, reverse=True):
+    # From the end, so that earlier positions stay valid.
+    for node in sorted(_vendored_imports(source), key=_position, reverse=True):
         last = (node.end_lineno or node.lineno) - 1
         before = lines[node.lineno - 1][: node.col_offset]
         after = lines[last][node.end_col_offset :]
-        lines[node.lineno - 1 : last + 1] = [before + _rewritten(node).encode() + after]
+        lines[node.lineno - 1 : last + 1] = [before + _rewrite_import(node).encode() + after]
     return b"".join(lines).decode()
 
 
-def _our_imports(source: str) -> Iterator[ast.Import | ast.ImportFrom]:
+def _vendored_imports(source: str) -> Iterator[ast.Import | ast.ImportFrom]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            if any(_is_ours(alias.name) for alias in node.names):
+            if any(_is_vendored(alias.name) for alias in node.names):
                 yield node
-        elif isinstance(node, ast.ImportFrom) and not node.level and _is_ours(node.module or ""):
+        elif (
+            isinstance(node, ast.ImportFrom) and not node.level and _is_vendored(node.module or "")
+        ):
             yield node
 
 
-def _is_ours(module: str) -> bool:
+def _is_vendored(module: str) -> bool:
     return module.partition(".")[0] in PACKAGES
 
 
@@ -127,14 +129,14 @@ def _position(node: ast.stmt) -> tuple[int, int]:
     return node.lineno, node.col_offset
 
 
-def _rewritten(node: ast.Import | ast.ImportFrom) -> str:
+def _rewrite_import(node: ast.Import | ast.ImportFrom) -> str:
     if isinstance(node, ast.ImportFrom):
         names = ", ".join(map(ast.unparse, node.names))
         return f"from {NAMESPACE}.{node.module} import {names}"
-    return "; ".join(map(_rewritten_alias, node.names))
+    return "; ".join(map(_rewrite_alias, node.names))
 
 
-def _rewritten_alias(alias: ast.alias) -> str:
+def _rewrite_alias(alias: ast.alias) -> str:
     top, _, rest = alias.name.partition(".")
     if top not in PACKAGES:
         return f"import {ast.unparse(alias)}"

@@ -1,1 +1,1 @@
-"""LoRA files of other programs, in and out, in kohya's and diffusers' names. No torch."""
+"""Read and write LoRA files in kohya's and diffusers' formats, without torch."""

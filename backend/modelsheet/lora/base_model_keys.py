@@ -1,23 +1,26 @@
-"""The layout of a base model that is on this machine, by its config files."""
+"""Key layout of a base model on this machine, from its config files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from modelsheet.base_models.catalogue import BaseFiles
+from modelsheet.base_models.catalogue import BaseModelFiles
 from modelsheet.errors import ModelMissing
-from modelsheet.lora.key_mapping import Layout, make_layout
+from modelsheet.lora.key_mapping import KeyLayout, make_key_layout
 from modelsheet.lora.layer_shapes import Config
 
 
-def layout_of(files: BaseFiles) -> Layout:
-    """Raises ModelMissing: the config files are not there, or not of this architecture."""
+def key_layout_of(files: BaseModelFiles) -> KeyLayout:
+    """Return the key layout of a base model.
+
+    Raises ModelMissing: its config files are missing, or of another architecture.
+    """
     unet = _config(files.configs / "unet")
     text_encoder = _config(files.configs / "text_encoder")
     second = files.configs / "text_encoder_2"
     try:
-        return make_layout(
+        return make_key_layout(
             files.family, unet, text_encoder, _config(second) if second.is_dir() else None
         )
     except (KeyError, TypeError, IndexError) as error:

@@ -1,29 +1,30 @@
-"""Writing a LoRA as adapter.safetensors, in the names that diffusers loads. No torch."""
+"""Write a LoRA as adapter.safetensors, with the key names that diffusers loads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modelsheet.files.safetensors_file import Array, encode
-from modelsheet.lora.factors import Factors
-from modelsheet.lora.key_mapping import Layout, diffusers_name
-from modelsheet.lora.layer_shapes import Site
+from modelsheet.files.safetensors_file import Array, encode_safetensors
+from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.key_mapping import KeyLayout, diffusers_name
+from modelsheet.lora.layer_shapes import LayerKey
 
 
 def write_diffusers(
-    factors: Mapping[Site, Factors], layout: Layout, beside: Mapping[str, Array]
+    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, extra: Mapping[str, Array]
 ) -> bytes:
-    """Return the file's bytes, fp32. Each component has one rank, so that no version of diffusers
-    need guess an alpha: without one it is the rank. What stands `beside` the LoRA goes in as it
-    came.
+    """Return the file's bytes, fp32, with the tensors of `extra` added unchanged.
+
+    All layers of a component are padded to one rank, so that no version of diffusers need guess an
+    alpha: without one it is the rank.
     """
     ranks: dict[str, int] = {}
-    for site, each in factors.items():
-        ranks[site.component] = max(ranks.get(site.component, 0), each.rank)
-    tensors = dict(beside)
-    for site, each in factors.items():
-        padded, weight = each.padded(ranks[site.component]), layout.sites[site]
-        name = diffusers_name(site)
-        tensors[f"{name}.lora_A.weight"] = padded.down_of(weight.kernel, weight.columns)
-        tensors[f"{name}.lora_B.weight"] = padded.up_of(weight.kernel)
-    return encode(tensors, {"format": "pt"})
+    for key, each in factors.items():
+        ranks[key.component] = max(ranks.get(key.component, 0), each.rank)
+    tensors = dict(extra)
+    for key, each in factors.items():
+        padded, shape = each.padded(ranks[key.component]), layout.shapes[key]
+        name = diffusers_name(key)
+        tensors[f"{name}.lora_A.weight"] = padded.down_of(shape.kernel, shape.columns)
+        tensors[f"{name}.lora_B.weight"] = padded.up_of(shape.kernel)
+    return encode_safetensors(tensors, {"format": "pt"})

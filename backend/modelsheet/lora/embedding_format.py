@@ -1,4 +1,4 @@
-"""Writing the identifier's learnt embedding as ComfyUI, A1111 and Forge load one."""
+"""Write the identifier's embedding as a textual-inversion file for ComfyUI, A1111 and Forge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from modelsheet.api.types import Family
 from modelsheet.errors import InvalidRequest
-from modelsheet.files.safetensors_file import Array, encode
+from modelsheet.files.safetensors_file import Array, encode_safetensors
 
 _KEYS: dict[Family, tuple[str, ...]] = {
     "sprite32": ("emb_params",),
@@ -15,13 +15,15 @@ _KEYS: dict[Family, tuple[str, ...]] = {
 }
 
 
-def write_embedding(rows: Mapping[str, Array], family: Family, subject: str) -> bytes:
-    """Return the file's bytes. Raises InvalidRequest: the identifier was not learnt."""
-    keys, vectors = _KEYS[family], [rows[key] for key in sorted(rows)]
+def write_embedding(embeddings: Mapping[str, Array], family: Family, subject: str) -> bytes:
+    """Return the file's bytes. Raises InvalidRequest: the identifier's embedding was not learnt."""
+    keys, vectors = _KEYS[family], [embeddings[key] for key in sorted(embeddings)]
     if len(vectors) != len(keys):
         raise InvalidRequest(
             f"The identifier of {subject!r} was not learnt, so there is no embedding to export. "
             "Its LoRA is all there is."
         )
     named = zip(keys, vectors, strict=True)
-    return encode({key: vector.reshape(1, -1) for key, vector in named}, {"name": subject})
+    return encode_safetensors(
+        {key: vector.reshape(1, -1) for key, vector in named}, {"name": subject}
+    )

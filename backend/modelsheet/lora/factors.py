@@ -1,4 +1,4 @@
-"""One layer's change as two thin matrices, ΔW = up · down, and how far two such changes differ."""
+"""Low-rank factors of one layer's update, ΔW = up · down, and the distance of two updates."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from modelsheet.files.safetensors_file import Array
 
 
 @dataclass(frozen=True)
-class Factors:
-    """`up` (rows, rank) and `down` (rank, fan-in), fp32; the scale alpha/rank is folded into
-    `up`.
+class LoraFactors:
+    """Factors of ΔW: `up` (rows, rank) and `down` (rank, fan-in), fp32.
+
+    The scale alpha/rank is folded into `up`.
     """
 
     up: Array
@@ -23,31 +24,36 @@ class Factors:
         return int(self.down.shape[0])
 
     def up_of(self, kernel: int) -> Array:
-        """`up` as the layer keeps it: a convolution's (`kernel` > 0) is one of 1 x 1."""
+        """Return `up` in the layer's shape: for a convolution (`kernel` > 0) a 1 x 1 one."""
         return self.up[:, :, None, None] if kernel else self.up
 
     def down_of(self, kernel: int, columns: int) -> Array:
-        """`down` as the layer keeps it: a convolution's has the layer's own kernel."""
+        """Return `down` in the layer's shape: for a convolution with the layer's own kernel."""
         if not kernel:
             return self.down
         return self.down.reshape(self.rank, columns, kernel, kernel)
 
-    def padded(self, rank: int) -> Factors:
-        """The same change at a larger rank: zeros are added."""
+    def padded(self, rank: int) -> LoraFactors:
+        """Return factors of the same ΔW at a larger rank, padded with zeros."""
         more = rank - self.rank
-        return Factors(np.pad(self.up, ((0, 0), (0, more))), np.pad(self.down, ((0, more), (0, 0))))
+        return LoraFactors(
+            np.pad(self.up, ((0, 0), (0, more))), np.pad(self.down, ((0, more), (0, 0)))
+        )
 
 
-def norm(factors: Factors) -> float:
-    """Frobenius norm of ΔW."""
-    # Triangular factors: a whole ΔW would be hundreds of times larger.
+def delta_norm(factors: LoraFactors) -> float:
+    """Return the Frobenius norm of ΔW."""
+    # By triangular QR factors: ΔW itself would be hundreds of times larger.
     up = np.linalg.qr(factors.up.astype(np.float64)).R
     down = np.linalg.qr(factors.down.T.astype(np.float64)).R
     return float(np.linalg.norm(up @ down.T))
 
 
-def distance(one: Factors, other: Factors) -> float:
-    """Frobenius norm of the difference of two changes of one layer; no entry differs by more."""
-    return norm(
-        Factors(np.hstack([one.up, -other.up]), np.vstack([one.down, other.down])),
+def delta_distance(one: LoraFactors, other: LoraFactors) -> float:
+    """Return the Frobenius norm of the difference of two updates of one layer.
+
+    It bounds the difference of every entry.
+    """
+    return delta_norm(
+        LoraFactors(np.hstack([one.up, -other.up]), np.vstack([one.down, other.down])),
     )

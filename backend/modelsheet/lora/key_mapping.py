@@ -1,4 +1,4 @@
-"""What programs call the layers of a base model: kohya's names, those of diffusers and of peft."""
+"""Map the key names of kohya, diffusers and peft to the layers of a base model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelsheet.api.types import Family
-from modelsheet.lora.layer_shapes import Config, Site, Weight, text_encoder_layers, unet_layers
+from modelsheet.lora.layer_shapes import (
+    Config,
+    LayerKey,
+    LayerShape,
+    text_encoder_layers,
+    unet_layers,
+)
 
 UNET, TEXT_ENCODER, TEXT_ENCODER_2 = "unet", "text_encoder", "text_encoder_2"
 _PREFIXES = {  # kohya networks/lora.py: lora_te for SD 1.x, lora_te1 and lora_te2 for SDXL
@@ -15,7 +21,7 @@ _PREFIXES = {  # kohya networks/lora.py: lora_te for SD 1.x, lora_te1 and lora_t
     TEXT_ENCODER: ("lora_te_text_model_", "lora_te1_text_model_"),
     TEXT_ENCODER_2: ("lora_te2_text_model_",),
 }
-# The blocks of the original UNet, which kohya's SDXL and every single-file checkpoint use.
+# Block names of the original (LDM) UNet, used by kohya's SDXL and by single-file checkpoints.
 _RESNET = {
     "conv1": "in_layers.2",
     "time_emb_proj": "emb_layers.1",
@@ -37,71 +43,75 @@ _BLOCK = re.compile(
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The layers of one base model and what files may call them."""
+class KeyLayout:
+    """The layers of one base model with their shapes and all their key names."""
 
     family: Family
-    sites: Mapping[Site, Weight]
-    original: Mapping[Site, str]  # the original UNet's dotted paths
-    flat: Mapping[str, Site]  # by kohya's names, of both kinds
+    shapes: Mapping[LayerKey, LayerShape]
+    original_paths: Mapping[LayerKey, str]  # the original UNet's dotted paths
+    by_kohya_name: Mapping[str, LayerKey]  # layers by kohya's names, of both kinds
 
-    def kohya_name(self, site: Site) -> str:
-        """What kohya's own trainer calls a layer of this family."""
-        if site.component == UNET:
-            path = self.original[site] if self.family == "sdxl" else site.path
+    def kohya_name(self, key: LayerKey) -> str:
+        """Return the name of a layer in kohya's format of this family."""
+        if key.component == UNET:
+            path = self.original_paths[key] if self.family == "sdxl" else key.path
             return f"lora_unet_{_flat(path)}"
         which = -1 if self.family == "sdxl" else 0
-        return _PREFIXES[site.component][which] + _flat(site.path)
+        return _PREFIXES[key.component][which] + _flat(key.path)
 
-    def find(self, name: str) -> Site | None:
-        """Return the layer that a file calls by this name, None if the base model has none."""
-        if name in self.flat:
-            return self.flat[name]
+    def find(self, name: str) -> LayerKey | None:
+        """Return the layer of a key name in any known format, None if the base model has none."""
+        if name in self.by_kohya_name:
+            return self.by_kohya_name[name]
         dotted = name.removeprefix("base_model.model.")
         component, _, path = dotted.partition(".")
         if component not in _PREFIXES:
             component, path = UNET, dotted
         path = path.replace(".processor.", ".").removeprefix("text_model.")
         path = re.sub(r"\.to_out$", ".to_out.0", path)
-        site = Site(component, path)
-        return site if site in self.sites else None
+        key = LayerKey(component, path)
+        return key if key in self.shapes else None
 
 
-def make_layout(
+def make_key_layout(
     family: Family, unet: Config, text_encoder: Config | None, text_encoder_2: Config | None = None
-) -> Layout:
-    """Lay out a base model by its components' config files."""
-    sites = unet_layers(unet)
-    original = {site: _original(site.path, unet) for site in sites}
-    flat = {f"lora_unet_{_flat(path)}": site for site, path in original.items()}
-    flat |= {f"lora_unet_{_flat(site.path)}": site for site in sites}
+) -> KeyLayout:
+    """Build the key layout of a base model from its components' configs."""
+    shapes = unet_layers(unet)
+    original_paths = {key: _original_path(key.path, unet) for key in shapes}
+    by_kohya_name = {f"lora_unet_{_flat(path)}": key for key, path in original_paths.items()}
+    by_kohya_name |= {f"lora_unet_{_flat(key.path)}": key for key in shapes}
     for component, config in ((TEXT_ENCODER, text_encoder), (TEXT_ENCODER_2, text_encoder_2)):
         if config is not None:
             layers = text_encoder_layers(component, config)
-            sites |= layers
+            shapes |= layers
             for prefix in _PREFIXES[component]:
-                flat |= {prefix + _flat(site.path): site for site in layers}
-    return Layout(family, sites, original, flat)
+                by_kohya_name |= {prefix + _flat(key.path): key for key in layers}
+    return KeyLayout(family, shapes, original_paths, by_kohya_name)
 
 
-def diffusers_name(site: Site) -> str:
-    """What save_lora_weights writes; text encoders as older transformers had them, read by all."""
-    middle = "" if site.component == UNET else "text_model."
-    return f"{site.component}.{middle}{site.path}"
+def diffusers_name(key: LayerKey) -> str:
+    """Return the name of a layer in diffusers' save_lora_weights format.
+
+    Text encoders get the "text_model." of older transformers versions, which all versions read.
+    """
+    middle = "" if key.component == UNET else "text_model."
+    return f"{key.component}.{middle}{key.path}"
 
 
 def _flat(path: str) -> str:
     return path.replace(".", "_")
 
 
-def _original(path: str, unet: Config) -> str:
+def _original_path(path: str, unet: Config) -> str:
+    """Translate a diffusers UNet path to the original UNet's."""
     if path in _ENDS:
         return _ENDS[path]
     block = _BLOCK.fullmatch(path)
     assert block is not None, path
     layer, rest, part = int(block["layer"]), block["rest"], block["part"]
     rest = _RESNET[rest] if part == "resnets" else rest
-    per_block = unet["layers_per_block"] + 1  # a level and the change of size after it
+    per_block = unet["layers_per_block"] + 1  # a level and its down- or upsampler
     if block["down"] is not None:
         first = 1 + int(block["down"]) * per_block
         if part == "downsamplers":
@@ -111,6 +121,6 @@ def _original(path: str, unet: Config) -> str:
         return f"middle_block.{1 if part == 'attentions' else 2 * layer}.{rest}"
     level = int(block["up"])
     if part == "upsamplers":
-        place = 2 if "CrossAttn" in unet["up_block_types"][level] else 1
-        return f"output_blocks.{(level + 1) * per_block - 1}.{place}.{rest}"
+        index = 2 if "CrossAttn" in unet["up_block_types"][level] else 1
+        return f"output_blocks.{(level + 1) * per_block - 1}.{index}.{rest}"
     return f"output_blocks.{level * per_block + layer}.{int(part == 'attentions')}.{rest}"

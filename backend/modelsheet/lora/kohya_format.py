@@ -1,5 +1,6 @@
-"""Writing a LoRA in kohya's format, which ComfyUI, A1111, Forge and Krita AI Diffusion load; read
-back and compared before anybody gets it.
+"""Write a LoRA in kohya's format, which ComfyUI, A1111, Forge and Krita AI Diffusion load.
+
+Each file is read back and compared before it is returned.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import numpy.typing as npt
 import modelsheet
 from modelsheet.api.types import Family
 from modelsheet.errors import ModelsheetError, UnsafeModel
-from modelsheet.files.safetensors_file import encode
-from modelsheet.lora.factors import Factors, distance, norm
-from modelsheet.lora.key_mapping import UNET, Layout
-from modelsheet.lora.layer_shapes import Site
+from modelsheet.files.safetensors_file import encode_safetensors
+from modelsheet.lora.factors import LoraFactors, delta_distance, delta_norm
+from modelsheet.lora.key_mapping import UNET, KeyLayout
+from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 
-_NAME = "exported.safetensors"
-# Rounding both factors to fp16 moves a change by about 2^-11 of itself; three times that is none
-# of rounding's doing.
+_FILE_NAME = "exported.safetensors"
+# Relative. Rounding both factors to fp16 changes ΔW by about 2^-11; three times that cannot be due
+# to rounding.
 _TOLERANCE = 1.5e-3
-_VERSIONS: dict[Family, str] = {  # what A1111 and kohya tell a model's kind by
+_VERSIONS: dict[Family, str] = {  # by which A1111 and kohya detect the family
     "sd15": "sd_v1",
     "sdxl": "sdxl_base_v1-0",
     "sprite32": "sprite32",
@@ -40,8 +41,8 @@ _ARCHITECTURES: dict[Family, str] = {
 
 
 @dataclass(frozen=True)
-class About:
-    """What the metadata says of a subject; `resolution` in px, `created` in Unix seconds."""
+class LoraMetadata:
+    """Metadata of an exported subject; `resolution` in px, `created` in Unix seconds."""
 
     title: str
     identifier: str
@@ -49,7 +50,7 @@ class About:
     base_model: str
     resolution: int
     training_steps: int
-    pictures: int
+    image_count: int
     seed: int
     created: float
     has_embedding: bool = False
@@ -72,14 +73,16 @@ class About:
         return hint
 
 
-def write_kohya(factors: Mapping[Site, Factors], layout: Layout, about: About) -> bytes:
-    """Return the file's bytes: fp16, or fp32 where fp16 would lose what was learnt.
+def write_kohya(
+    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, metadata: LoraMetadata
+) -> bytes:
+    """Return the file's bytes: fp16, or fp32 where the error of fp16 exceeds the tolerance.
 
     Raises UnsafeModel: the adapter changes nothing. ModelsheetError: the file read back differs.
     """
     worst = 0.0
     for dtype in (np.float16, np.float32):
-        content = _encoded(factors, layout, about, dtype)
+        content = _encode(factors, layout, metadata, dtype)
         worst = _largest_error(factors, content, layout)
         if worst <= _TOLERANCE:
             return content
@@ -89,29 +92,34 @@ def write_kohya(factors: Mapping[Site, Factors], layout: Layout, about: About) -
     )
 
 
-def _encoded(
-    factors: Mapping[Site, Factors],
-    layout: Layout,
-    about: About,
+def _encode(
+    factors: Mapping[LayerKey, LoraFactors],
+    layout: KeyLayout,
+    metadata: LoraMetadata,
     dtype: type[np.float16] | type[np.float32],
 ) -> bytes:
     tensors: dict[str, npt.NDArray[np.floating]] = {}
     with np.errstate(over="ignore"):  # beyond fp16's range: infinite, which the comparison sees
-        for site, each in factors.items():
-            name, weight = layout.kohya_name(site), layout.sites[site]
-            down = each.down_of(weight.kernel, weight.columns)
-            tensors[f"{name}.lora_up.weight"] = each.up_of(weight.kernel).astype(dtype)
+        for key, each in factors.items():
+            name, shape = layout.kohya_name(key), layout.shapes[key]
+            down = each.down_of(shape.kernel, shape.columns)
+            tensors[f"{name}.lora_up.weight"] = each.up_of(shape.kernel).astype(dtype)
             tensors[f"{name}.lora_down.weight"] = down.astype(dtype)
-            # The scale is in the weights: programs differ in how they read mixed alphas.
+            # The scale is folded into the weights: programs differ in how they read mixed alphas.
             tensors[f"{name}.alpha"] = np.array(each.rank, dtype)
-    sums = _sums(encode(tensors, {}))
-    return encode(tensors, {**_metadata(factors, layout, about), **sums})
+    sums = _checksums(encode_safetensors(tensors, {}))
+    return encode_safetensors(tensors, {**_metadata(factors, layout, metadata), **sums})
 
 
-def _largest_error(factors: Mapping[Site, Factors], content: bytes, layout: Layout) -> float:
-    """Compare the changes layer by layer, each with the norm of the largest of its component."""
+def _largest_error(
+    factors: Mapping[LayerKey, LoraFactors], content: bytes, layout: KeyLayout
+) -> float:
+    """Read the file back and return the largest error of a layer.
+
+    Relative to the largest Frobenius norm of all layers' updates.
+    """
     try:
-        read = read_lora(content, layout, _NAME).factors
+        read = read_lora(content, layout, _FILE_NAME).factors
     except UnsafeModel:
         if any(each.up.any() and each.down.any() for each in factors.values()):
             return float("inf")
@@ -120,24 +128,26 @@ def _largest_error(factors: Mapping[Site, Factors], content: bytes, layout: Layo
         ) from None
     if read.keys() != factors.keys():
         return float("inf")
-    scale = max(norm(each) for each in factors.values())
-    return max(distance(factors[site], read[site]) for site in factors) / scale
+    scale = max(delta_norm(each) for each in factors.values())
+    return max(delta_distance(factors[key], read[key]) for key in factors) / scale
 
 
-def _sums(content: bytes) -> dict[str, str]:
-    """Checksums of the weights alone, as A1111 and the model specification want them."""
+def _checksums(content: bytes) -> dict[str, str]:
+    """Return checksums of the weights alone, as A1111 and the model specification define them."""
     (length,) = struct.unpack_from("<Q", content)
     digest = hashlib.sha256(content[8 + length :]).hexdigest()
     return {"sshs_model_hash": digest, "modelspec.hash_sha256": f"0x{digest}"}
 
 
-def _metadata(factors: Mapping[Site, Factors], layout: Layout, about: About) -> dict[str, str]:
-    in_unet = [each.rank for site, each in factors.items() if site.component == UNET]
+def _metadata(
+    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, metadata: LoraMetadata
+) -> dict[str, str]:
+    in_unet = [each.rank for key, each in factors.items() if key.component == UNET]
     rank = str(max(in_unet or [each.rank for each in factors.values()]))
-    side = str(about.resolution)
-    tags = json.dumps({"subject": {about.trigger: about.pictures}})
-    date = datetime.fromtimestamp(about.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    convolutions = [e.rank for s, e in factors.items() if layout.sites[s].kernel > 1]
+    side = str(metadata.resolution)
+    tags = json.dumps({"subject": {metadata.trigger: metadata.image_count}})
+    date = datetime.fromtimestamp(metadata.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    convolutions = [e.rank for s, e in factors.items() if layout.shapes[s].kernel > 1]
     extra = {"conv_dim": max(convolutions), "conv_alpha": max(convolutions)} if convolutions else {}
     return {
         "ss_v2": "False",
@@ -146,20 +156,20 @@ def _metadata(factors: Mapping[Site, Factors], layout: Layout, about: About) -> 
         "ss_network_dim": rank,
         "ss_network_alpha": rank,
         "ss_network_args": json.dumps({name: str(value) for name, value in extra.items()}),
-        "ss_output_name": about.title,
-        "ss_sd_model_name": about.base_model,
-        "ss_steps": str(about.training_steps),
-        "ss_num_train_images": str(about.pictures),
-        "ss_seed": str(about.seed),
+        "ss_output_name": metadata.title,
+        "ss_sd_model_name": metadata.base_model,
+        "ss_steps": str(metadata.training_steps),
+        "ss_num_train_images": str(metadata.image_count),
+        "ss_seed": str(metadata.seed),
         "ss_resolution": f"({side}, {side})",
         "ss_tag_frequency": tags,
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": _ARCHITECTURES[layout.family],
         "modelspec.implementation": "diffusers",
-        "modelspec.title": about.title,
+        "modelspec.title": metadata.title,
         "modelspec.resolution": f"{side}x{side}",
         "modelspec.description": f"Learnt by Modelsheet {modelsheet.__version__}.",
         "modelspec.date": date,
-        "modelspec.trigger_phrase": about.trigger,
-        "modelspec.usage_hint": about.usage_hint,
+        "modelspec.trigger_phrase": metadata.trigger,
+        "modelspec.usage_hint": metadata.usage_hint,
     }

@@ -1,4 +1,4 @@
-"""Which layers of a Stable Diffusion can carry a LoRA, by its config files: names and shapes."""
+"""Names and shapes of a Stable Diffusion's layers that can have a LoRA, from its configs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ Config = Mapping[str, Any]
 _SELF, _CROSS = "attn1", "attn2"
 
 
-class Site(NamedTuple):
-    """A layer by its component ("unet", "text_encoder", "text_encoder_2") and its dotted path in
-    diffusers' names, text encoders' without "text_model.".
+class LayerKey(NamedTuple):
+    """Component ("unet", "text_encoder", "text_encoder_2") and dotted path of a layer.
+
+    Paths are diffusers' names, of text encoders without "text_model.".
     """
 
     component: str
@@ -21,8 +22,8 @@ class Site(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Weight:
-    """The weight of one layer; `kernel` is a convolution's side in px, 0 for a linear layer."""
+class LayerShape:
+    """Shape of a layer's weight; `kernel` is a convolution's side in px, 0 for a linear layer."""
 
     rows: int
     columns: int
@@ -33,29 +34,31 @@ class Weight:
         return self.columns * max(1, self.kernel) ** 2
 
 
-Layers = Iterator[tuple[str, Weight]]
+Layers = Iterator[tuple[str, LayerShape]]
 
 
-def unet_layers(config: Config) -> dict[Site, Weight]:
-    """All linear and convolution layers of a UNet2DConditionModel."""
+def unet_layers(config: Config) -> dict[LayerKey, LayerShape]:
+    """Return all linear and convolution layers of a UNet2DConditionModel."""
     unet = _UNet(config)
-    return {Site("unet", path): weight for path, weight in unet.layers()}
+    return {LayerKey("unet", path): shape for path, shape in unet.layers()}
 
 
-def text_encoder_layers(component: str, config: Config) -> dict[Site, Weight]:
-    """All linear layers of a CLIP text encoder's blocks."""
+def text_encoder_layers(component: str, config: Config) -> dict[LayerKey, LayerShape]:
+    """Return all linear layers of a CLIP text encoder's blocks."""
     width, inner = config["hidden_size"], config["intermediate_size"]
-    sites = {}
+    shapes = {}
     for index in range(config["num_hidden_layers"]):
         block = f"encoder.layers.{index}"
         for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            sites[Site(component, f"{block}.self_attn.{name}")] = Weight(width, width)
-        sites[Site(component, f"{block}.mlp.fc1")] = Weight(inner, width)
-        sites[Site(component, f"{block}.mlp.fc2")] = Weight(width, inner)
-    return sites
+            shapes[LayerKey(component, f"{block}.self_attn.{name}")] = LayerShape(width, width)
+        shapes[LayerKey(component, f"{block}.mlp.fc1")] = LayerShape(inner, width)
+        shapes[LayerKey(component, f"{block}.mlp.fc2")] = LayerShape(width, inner)
+    return shapes
 
 
 class _UNet:
+    """Layers of a UNet2DConditionModel, derived from its config."""
+
     def __init__(self, config: Config) -> None:
         self._config = config
         self._channels: list[int] = list(config["block_out_channels"])
@@ -66,23 +69,23 @@ class _UNet:
         self._depths: list[int] = [depth] * count if isinstance(depth, int) else list(depth)
 
     def layers(self) -> Layers:
-        yield from self._ends()
-        yield from self._down()
-        yield from self._middle()
-        yield from self._up()
+        yield from self._input_and_output_layers()
+        yield from self._down_blocks()
+        yield from self._mid_block()
+        yield from self._up_blocks()
 
-    def _ends(self) -> Layers:
+    def _input_and_output_layers(self) -> Layers:
         first, config = self._channels[0], self._config
-        yield "conv_in", Weight(first, config.get("in_channels", 4), 3)
-        yield "conv_out", Weight(config.get("out_channels", 4), first, 3)
-        yield "time_embedding.linear_1", Weight(self._time, first)
-        yield "time_embedding.linear_2", Weight(self._time, self._time)
+        yield "conv_in", LayerShape(first, config.get("in_channels", 4), 3)
+        yield "conv_out", LayerShape(config.get("out_channels", 4), first, 3)
+        yield "time_embedding.linear_1", LayerShape(self._time, first)
+        yield "time_embedding.linear_2", LayerShape(self._time, self._time)
         if config.get("addition_embed_type") == "text_time":
             width = config["projection_class_embeddings_input_dim"]
-            yield "add_embedding.linear_1", Weight(self._time, width)
-            yield "add_embedding.linear_2", Weight(self._time, self._time)
+            yield "add_embedding.linear_1", LayerShape(self._time, width)
+            yield "add_embedding.linear_2", LayerShape(self._time, self._time)
 
-    def _down(self) -> Layers:
+    def _down_blocks(self) -> Layers:
         before = self._channels[0]
         for index, kind in enumerate(self._config["down_block_types"]):
             block, width = f"down_blocks.{index}", self._channels[index]
@@ -94,22 +97,22 @@ class _UNet:
                     )
                 before = width
             if index + 1 < len(self._channels):
-                yield f"{block}.downsamplers.0.conv", Weight(width, width, 3)
+                yield f"{block}.downsamplers.0.conv", LayerShape(width, width, 3)
 
-    def _middle(self) -> Layers:
+    def _mid_block(self) -> Layers:
         width = self._channels[-1]
         yield from self._resnet("mid_block.resnets.0", width, width)
         yield from self._transformer("mid_block.attentions.0", width, self._depths[-1])
         yield from self._resnet("mid_block.resnets.1", width, width)
 
-    def _up(self) -> Layers:
+    def _up_blocks(self) -> Layers:
         widths, depths = self._channels[::-1], self._depths[::-1]
         before = widths[0]
         for index, kind in enumerate(self._config["up_block_types"]):
             block, width = f"up_blocks.{index}", widths[index]
             last = self._layers_per_block
             for layer in range(last + 1):
-                # Each layer also gets what the way down left: the last one from the level above.
+                # Channels of the skip connection; the last layer's comes from the next level.
                 skip = widths[min(index + 1, len(widths) - 1)] if layer == last else width
                 yield from self._resnet(f"{block}.resnets.{layer}", before + skip, width)
                 if "CrossAttn" in kind:
@@ -118,28 +121,28 @@ class _UNet:
                     )
                 before = width
             if index + 1 < len(widths):
-                yield f"{block}.upsamplers.0.conv", Weight(width, width, 3)
+                yield f"{block}.upsamplers.0.conv", LayerShape(width, width, 3)
 
     def _resnet(self, path: str, before: int, width: int) -> Layers:
-        yield f"{path}.conv1", Weight(width, before, 3)
-        yield f"{path}.time_emb_proj", Weight(width, self._time)
-        yield f"{path}.conv2", Weight(width, width, 3)
+        yield f"{path}.conv1", LayerShape(width, before, 3)
+        yield f"{path}.time_emb_proj", LayerShape(width, self._time)
+        yield f"{path}.conv2", LayerShape(width, width, 3)
         if before != width:
-            yield f"{path}.conv_shortcut", Weight(width, before, 1)
+            yield f"{path}.conv_shortcut", LayerShape(width, before, 1)
 
     def _transformer(self, path: str, width: int, depth: int) -> Layers:
         kernel = 0 if self._config.get("use_linear_projection") else 1
         for name in ("proj_in", "proj_out"):
-            yield f"{path}.{name}", Weight(width, width, kernel)
+            yield f"{path}.{name}", LayerShape(width, width, kernel)
         for index in range(depth):
-            yield from self._block(f"{path}.transformer_blocks.{index}", width)
+            yield from self._transformer_block(f"{path}.transformer_blocks.{index}", width)
 
-    def _block(self, path: str, width: int) -> Layers:
+    def _transformer_block(self, path: str, width: int) -> Layers:
         context: int = self._config["cross_attention_dim"]
         for attention, columns in ((_SELF, width), (_CROSS, context)):
-            yield f"{path}.{attention}.to_q", Weight(width, width)
-            yield f"{path}.{attention}.to_k", Weight(width, columns)
-            yield f"{path}.{attention}.to_v", Weight(width, columns)
-            yield f"{path}.{attention}.to_out.0", Weight(width, width)
-        yield f"{path}.ff.net.0.proj", Weight(8 * width, width)
-        yield f"{path}.ff.net.2", Weight(width, 4 * width)
+            yield f"{path}.{attention}.to_q", LayerShape(width, width)
+            yield f"{path}.{attention}.to_k", LayerShape(width, columns)
+            yield f"{path}.{attention}.to_v", LayerShape(width, columns)
+            yield f"{path}.{attention}.to_out.0", LayerShape(width, width)
+        yield f"{path}.ff.net.0.proj", LayerShape(8 * width, width)
+        yield f"{path}.ff.net.2", LayerShape(width, 4 * width)

@@ -1,5 +1,6 @@
-"""Reading a LoRA file of any origin: every weight finds its layer of the base model, or the file is
-refused in a sentence.
+"""Read LoRA files of any trainer: map every weight to its layer of the base model.
+
+A file with a weight that has no layer is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.safetensors_file import Array, Header, parse_header
-from modelsheet.lora.detection import family_of_file, foreign_method, full_name
-from modelsheet.lora.factors import Factors
-from modelsheet.lora.key_mapping import Layout
-from modelsheet.lora.layer_shapes import Site, Weight
+from modelsheet.files.safetensors_file import Array, SafetensorsHeader, parse_header
+from modelsheet.lora.detection import family_of_file, full_name, unsupported_method
+from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.key_mapping import KeyLayout
+from modelsheet.lora.layer_shapes import LayerKey, LayerShape
 
 _ROLES = {
     ".lora_down.weight": "down",
@@ -35,64 +36,71 @@ _ROLES = {
     "_lora.up.weight": "up",
 }
 _NO_ALPHA = "The file does not say its alpha; it was taken to equal the rank, as diffusers does."
-# Modelsheet's own: an embedding learnt with the adapter, and the subject's decoder
-_ROW, _DECODER = "lora_identifier.", "lora_decoder."
+# Modelsheet's own: the identifier's embedding and the correction of the VAE decoder
+_EMBEDDING, _DECODER = "lora_identifier.", "lora_decoder."
 _PEFT_METADATA = "lora_adapter_metadata"
 
 
 @dataclass(frozen=True)
 class LoraFile:
-    """What a file changes, layer by layer; `metadata` and `warnings` for the artist. `rows` are the
-    identifier's own embeddings, one a text encoder, and `decoder` what corrects a pixel-art base's
-    autoencoder, both by their keys in adapter.safetensors.
+    """Content of a LoRA file: low-rank factors by layer, metadata, and warnings for the user.
+
+    `embeddings` are the identifier's, one per text encoder, and `decoder` corrects a pixel-art
+    base's autoencoder, both by their keys in adapter.safetensors.
     """
 
-    factors: Mapping[Site, Factors]
+    factors: Mapping[LayerKey, LoraFactors]
     metadata: Mapping[str, str]
-    rows: Mapping[str, Array]
+    embeddings: Mapping[str, Array]
     decoder: Mapping[str, Array]
     warnings: list[str] = field(default_factory=list)
 
 
-def read_lora(content: bytes, layout: Layout, name: str) -> LoraFile:
-    """Read a LoRA for the base model of this layout.
+def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
+    """Read a LoRA file for the base model of this key layout.
 
-    Raises UnsafeModel: no whole safetensors file, no plain LoRA, not for this base model, or NaN.
+    Raises UnsafeModel: damaged, no plain LoRA, not for this base model, or NaN.
     """
     header = parse_header(content, name)
-    layers = _grouped(header, layout)
+    layers = _group_keys(header, layout)
     if not layers:
         raise UnsafeModel(f"{name} holds no weights. Get it again.")
     peft = _peft_configs(header)
     factors = {
-        site: _factors(keys, header, content, layout.sites[site], _Alpha(peft, site))
-        for site, keys in layers.items()
+        layer_key: _read_factors(
+            keys, header, content, layout.shapes[layer_key], _LayerScale(peft, layer_key)
+        )
+        for layer_key, keys in layers.items()
     }
     if not any(each.up.any() and each.down.any() for each in factors.values()):
         raise UnsafeModel(f"{name} changes nothing: all its weights are zero. Get it again.")
-    rows, decoder = (_beside(header, content, kind) for kind in (_ROW, _DECODER))
-    says_alpha = bool(peft) or any("alpha" in keys for keys in layers.values())
-    return LoraFile(factors, header.metadata, rows, decoder, [] if says_alpha else [_NO_ALPHA])
+    embeddings, decoder = (
+        _tensors_with_prefix(header, content, prefix) for prefix in (_EMBEDDING, _DECODER)
+    )
+    has_alpha = bool(peft) or any("alpha" in keys for keys in layers.values())
+    return LoraFile(factors, header.metadata, embeddings, decoder, [] if has_alpha else [_NO_ALPHA])
 
 
-def _beside(header: Header, content: bytes, kind: str) -> dict[str, Array]:
-    return {key: header.tensor(content, key) for key in header.entries if key.startswith(kind)}
+def _tensors_with_prefix(
+    header: SafetensorsHeader, content: bytes, prefix: str
+) -> dict[str, Array]:
+    return {key: header.tensor(content, key) for key in header.entries if key.startswith(prefix)}
 
 
-def _grouped(header: Header, layout: Layout) -> dict[Site, dict[str, str]]:
-    """The file's keys by layer and role. Raises UnsafeModel at the first that has no place."""
-    layers: dict[Site, dict[str, str]] = {}
+def _group_keys(header: SafetensorsHeader, layout: KeyLayout) -> dict[LayerKey, dict[str, str]]:
+    """Group the file's keys by layer and role. Raises UnsafeModel: a key belongs to no layer."""
+    layers: dict[LayerKey, dict[str, str]] = {}
     for key in header.entries:
-        if key.startswith((_ROW, _DECODER)):
+        if key.startswith((_EMBEDDING, _DECODER)):
             continue
         ending = next((ending for ending in _ROLES if key.endswith(ending)), None)
         if ending is None:
-            raise UnsafeModel(_strange(key, header))
+            raise UnsafeModel(_unknown_key_sentence(key, header))
         layer = key.removesuffix(ending)
-        site = layout.find(layer)
-        if site is None:
-            raise UnsafeModel(_misplaced(layer, header, layout))
-        roles = layers.setdefault(site, {})
+        layer_key = layout.find(layer)
+        if layer_key is None:
+            raise UnsafeModel(_unknown_layer_sentence(layer, header, layout))
+        roles = layers.setdefault(layer_key, {})
         if _ROLES[ending] in roles:
             raise UnsafeModel(
                 f"{header.name} holds two LoRA for one layer ({layer}). Save it as one, or get "
@@ -102,8 +110,8 @@ def _grouped(header: Header, layout: Layout) -> dict[Site, dict[str, str]]:
     return layers
 
 
-def _strange(key: str, header: Header) -> str:
-    method = foreign_method(key)
+def _unknown_key_sentence(key: str, header: SafetensorsHeader) -> str:
+    method = unsupported_method(key)
     if method:
         return (
             f"{header.name} is {method}, and only plain LoRA can be taken in. Look for a LoRA "
@@ -112,7 +120,7 @@ def _strange(key: str, header: Header) -> str:
     return f"{header.name} is no LoRA: nothing is known of its part {key!r}. Name a LoRA file."
 
 
-def _misplaced(layer: str, header: Header, layout: Layout) -> str:
+def _unknown_layer_sentence(layer: str, header: SafetensorsHeader, layout: KeyLayout) -> str:
     family = family_of_file(header)
     if family is not None and family != layout.family:
         return (
@@ -125,21 +133,21 @@ def _misplaced(layer: str, header: Header, layout: Layout) -> str:
     )
 
 
-class _Alpha:
-    """The scale of one layer: alpha / rank, or alpha / √rank where the file says so."""
+class _LayerScale:
+    """The scale of one layer: alpha / rank, or alpha / √rank for rsLoRA."""
 
-    def __init__(self, peft: Mapping[str, Mapping[str, object]], site: Site) -> None:
-        self._config = peft.get(site.component, {})
-        self._path = site.path
+    def __init__(self, peft: Mapping[str, Mapping[str, object]], layer_key: LayerKey) -> None:
+        self._config = peft.get(layer_key.component, {})
+        self._path = layer_key.path
 
     def scale(self, rank: int, alpha: float | None) -> float:
         if alpha is None:
-            alpha = self._said()
-        if not alpha:  # kohya, too, takes none and zero to mean the rank
+            alpha = self._config_alpha()
+        if not alpha:  # as kohya does: a missing or zero alpha means the rank
             return 1.0
         return alpha / (rank**0.5 if self._config.get("use_rslora") else rank)
 
-    def _said(self) -> float | None:
+    def _config_alpha(self) -> float | None:
         patterns = self._config.get("alpha_pattern") or {}
         found = self._config.get("lora_alpha")
         if isinstance(patterns, dict):
@@ -150,9 +158,13 @@ class _Alpha:
         return float(found) if isinstance(found, int | float) else None
 
 
-def _factors(
-    keys: Mapping[str, str], header: Header, content: bytes, weight: Weight, alpha: _Alpha
-) -> Factors:
+def _read_factors(
+    keys: Mapping[str, str],
+    header: SafetensorsHeader,
+    content: bytes,
+    shape: LayerShape,
+    alpha: _LayerScale,
+) -> LoraFactors:
     if "up" not in keys or "down" not in keys:
         have = next(iter(keys.values()))
         raise UnsafeModel(f"{header.name} is not whole: {have!r} has no counterpart. Get it again.")
@@ -161,46 +173,49 @@ def _factors(
         raise UnsafeModel(
             f"{header.name} is damaged: {keys['alpha']!r} is no single number. Get it again."
         )
-    down = _through_middle(tensors)
-    up, down = _as_matrices(tensors["up"], down, weight, keys["up"], header)
-    said = float(tensors["alpha"].item()) if "alpha" in tensors else None
-    return Factors((up * alpha.scale(down.shape[0], said)).astype(np.float32), down)
+    down = _merge_middle(tensors)
+    up, down = _as_matrices(tensors["up"], down, shape, keys["up"], header)
+    alpha_value = float(tensors["alpha"].item()) if "alpha" in tensors else None
+    return LoraFactors((up * alpha.scale(down.shape[0], alpha_value)).astype(np.float32), down)
 
 
-def _through_middle(tensors: Mapping[str, Array]) -> Array:
-    """LyCORIS may split a convolution in three: across, within, across; the first two are one."""
+def _merge_middle(tensors: Mapping[str, Array]) -> Array:
+    """Merge LyCORIS' middle factor of a convolution, where there is one, into `down`."""
     down = tensors["down"]
     if "mid" not in tensors:
         return down
     if tensors["mid"].ndim != 4 or down.ndim != 4 or tensors["mid"].shape[1] != down.shape[0]:
-        return down[:0]  # of no rank, which is refused
-    whole: Array = np.einsum("orkl,rc->ockl", tensors["mid"], down[:, :, 0, 0])
-    return whole.astype(np.float32)
+        return down[:0]  # rank 0, which is refused
+    merged: Array = np.einsum("orkl,rc->ockl", tensors["mid"], down[:, :, 0, 0])
+    return merged.astype(np.float32)
 
 
 def _as_matrices(
-    up: Array, down: Array, weight: Weight, key: str, header: Header
+    up: Array, down: Array, shape: LayerShape, key: str, header: SafetensorsHeader
 ) -> tuple[Array, Array]:
-    """Raises UnsafeModel: the widths are another network's."""
+    """Return `up` and `down` as matrices.
+
+    Raises UnsafeModel: they do not fit the layer's shape.
+    """
     rank = down.shape[0] if down.ndim else 0
-    fits = rank > 0 and down.size == rank * weight.fan_in and up.shape[:2] == (weight.rows, rank)
-    if not fits or up.size != weight.rows * rank:
+    fits = rank > 0 and down.size == rank * shape.fan_in and up.shape[:2] == (shape.rows, rank)
+    if not fits or up.size != shape.rows * rank:
         family = family_of_file(header)
         made_for = f" It was made for {full_name(family)}." if family else ""
         raise UnsafeModel(
             f"{header.name} does not fit this base model: {key!r} has the shape "
-            f"{list(up.shape)} · {list(down.shape)} where the layer is {weight.rows} x "
-            f"{weight.fan_in}.{made_for}"
+            f"{list(up.shape)} · {list(down.shape)} where the layer is {shape.rows} x "
+            f"{shape.fan_in}.{made_for}"
         )
-    return up.reshape(weight.rows, rank), down.reshape(rank, weight.fan_in)
+    return up.reshape(shape.rows, rank), down.reshape(rank, shape.fan_in)
 
 
-def _peft_configs(header: Header) -> dict[str, dict[str, object]]:
-    """peft's own settings by component, where the file carries them."""
+def _peft_configs(header: SafetensorsHeader) -> dict[str, dict[str, object]]:
+    """Return peft's adapter configs by component, where the file has them."""
     try:
-        said = json.loads(header.metadata.get(_PEFT_METADATA, "{}"))
+        metadata = json.loads(header.metadata.get(_PEFT_METADATA, "{}"))
         configs: dict[str, dict[str, object]] = {}
-        for key, value in said.items():
+        for key, value in metadata.items():
             component, _, setting = re.sub(r"^(?!unet\.|text_encoder)", "unet.", key).partition(".")
             configs.setdefault(component, {})[setting] = value
     except (ValueError, AttributeError, RecursionError):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelsheet.errors import InvalidRequest, NotFound
-from modelsheet.subjects.store import SubjectRecord, handle_of, mentioned
+from modelsheet.subjects.store import SubjectRecord, find_mentioned, handle_of
 
 _MENTION = re.compile(r"(?<!\w)@(\w+)")
 
@@ -54,7 +54,7 @@ def phrase_of(subject: SubjectRecord) -> str:
 
 
 def _named(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord:
-    found = mentioned(mention, subjects)
+    found = find_mentioned(mention, subjects)
     if found is not None:
         return found
     handles = [subject.handle for subject in subjects]

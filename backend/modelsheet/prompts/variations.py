@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelsheet.api.generate import Axis, AxisName, GenerateRequest
+from modelsheet.api.explore import Axis, AxisName
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.prompts.syntax import choose_wildcards
 
 _SEEDS = 2**32

@@ -20,7 +20,7 @@ from modelsheet.api.learn import PresetName
 from modelsheet.api.models import BaseModelView, Capabilities
 from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.api.types import API_VERSION
-from modelsheet.base_models.catalogue import family_of
+from modelsheet.base_models.catalogue import family_of_base_model
 from modelsheet.errors import NotFound
 from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
 from modelsheet.service.auth.caller import OPERATOR, Caller
@@ -217,7 +217,7 @@ class Service:
 
     def class_nouns(self, base_model: str) -> ClassNounList:
         """Raises NotFound: no such base model. InvalidClassNoun: the artist's own are no text."""
-        family = family_of(base_model, self._base_models())
+        family = family_of_base_model(base_model, self._base_models())
         own = own_class_nouns(self.data_dir)
         return ClassNounList(class_nouns=known_class_nouns(family, own))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelsheet.base_models.catalogue import locate
+from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.errors import Conflict, NotFound
-from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.queue.job_store import Ledger
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.subjects.archive import Parcel, id_of_copy, pack, picture_of
+from modelsheet.subjects.archive import SubjectArchive, copy_id, export_archive, reference_image
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 
 
@@ -29,8 +29,8 @@ class Parcels:
         """Raises NotFound: no such subject. UnsafeModel: its adapter is damaged."""
         record = self._subjects.get(subject_id)
         adapter = self._subjects.adapter_path(subject_id).read_bytes()
-        pictures = [picture_of(self._blobs.read(one.blob), one) for one in record.references]
-        return pack(record, adapter, pictures)
+        pictures = [reference_image(self._blobs.read(one.blob), one) for one in record.references]
+        return export_archive(record, adapter, pictures)
 
     def unpack(self, content: bytes, caller: Caller) -> SubjectRecord:
         """Return the file's subject, which keeps its id, so that documents that name it find it;
@@ -39,11 +39,11 @@ class Parcels:
         Raises UnsafeModel, InvalidImages: what is wrong with the file. NotFound, ModelMissing: its
         base model is not here. Conflict: it is being learnt here.
         """
-        parcel = Parcel(content)
+        parcel = SubjectArchive(content)
         subject_id = self._free_id(parcel.record.id, caller)
         if not self._has(subject_id):
-            layout = layout_of(locate(parcel.record.base_model, self._data_dir))
-            for pixels in parcel.pictures():
+            layout = key_layout_of(locate_base_model(parcel.record.base_model, self._data_dir))
+            for pixels in parcel.images():
                 self._blobs.write(pixels)
             parcel.publish(self._subjects, layout, subject_id, caller.name)
         return self._subjects.get(subject_id)
@@ -52,7 +52,7 @@ class Parcels:
         if subject_id in self._ledger.unfinished_ids():
             raise Conflict("This subject is being learnt here. Wait until that is done.")
         if self._has(subject_id) and not caller.sees(self._subjects.get(subject_id).owner):
-            return id_of_copy(subject_id, caller.name)
+            return copy_id(subject_id, caller.name)
         return subject_id
 
     def _has(self, subject_id: str) -> bool:

@@ -1,1 +1,1 @@
-"""Learnt subjects: their folders, their archives, and their exchange with LoRA files."""
+"""Learnt subjects: folders on disk, subject archives, import and export of LoRA files."""

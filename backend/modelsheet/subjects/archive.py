@@ -1,7 +1,7 @@
-"""A whole subject in one file, to go from one Modelsheet to another: what is known of it, its
-adapter, and the pictures it was learnt from. No torch; nothing in a file is ever run.
+"""Subject archives: export a subject to one file and import it in another Modelsheet.
 
-A zip with subject.json, adapter.safetensors, and references/0.png, 1.png and so on.
+A zip with subject.json, adapter.safetensors, and references/0.png, 1.png and so on. No code in a
+file is ever run.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.zip_archive import DAMAGED
-from modelsheet.imaging.rgba import decode_picture, from_bgra, resize, to_bgra
-from modelsheet.lora.key_mapping import Layout
+from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
+from modelsheet.imaging.rgba import decode_image, from_bgra, resize, to_bgra
+from modelsheet.lora.key_mapping import KeyLayout
 from modelsheet.lora.reader import read_lora
 from modelsheet.subjects.store import (
     ADAPTER,
@@ -31,56 +31,56 @@ from modelsheet.subjects.store import (
 )
 
 SUFFIX = ".modelsheet"
-_LONGEST_SIDE = 1024  # px; no base learns from more
-_LARGEST_RECORD = 4 << 20  # bytes, as below
-_LARGEST_ADAPTER = 2 << 30
-_LARGEST_PICTURE = 16 << 20
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # equal subjects give equal bytes
-_COPIES = uuid5(NAMESPACE_URL, "modelsheet:copies")
+_LONGEST_SIDE = 1024  # px; no base model trains at more
+_LARGEST_RECORD = 4 << 20  # bytes
+_LARGEST_ADAPTER = 2 << 30  # bytes
+_LARGEST_IMAGE = 16 << 20  # bytes
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal subjects give equal bytes
+_COPY_NAMESPACE = uuid5(NAMESPACE_URL, "modelsheet:copies")
 
 
-def pack(record: SubjectRecord, adapter: bytes, pictures: list[Image.Image]) -> bytes:
-    """Return the file's bytes. `pictures` belong to the record's references, in their order."""
-    reduced = [_reduced(picture) for picture in pictures]
+def export_archive(record: SubjectRecord, adapter: bytes, images: list[Image.Image]) -> bytes:
+    """Return the archive's bytes; `images` are the record's references, in their order."""
+    scaled = [_scaled_down(image) for image in images]
     references = [
         ImageRef(
-            blob=hashlib.sha256(to_bgra(picture)).hexdigest(),
-            width=picture.width,
-            height=picture.height,
+            blob=hashlib.sha256(to_bgra(image)).hexdigest(),
+            width=image.width,
+            height=image.height,
             name=reference.name,
         )
-        for picture, reference in zip(reduced, record.references, strict=True)
+        for image, reference in zip(scaled, record.references, strict=True)
     ]
-    told = record.model_copy(update={"references": references, "owner": ""})
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        _add(archive, RECORD, told.model_dump_json(indent=1).encode(), zipfile.ZIP_DEFLATED)
-        _add(archive, ADAPTER, adapter, zipfile.ZIP_STORED)  # numbers that do not compress
-        for number, picture in enumerate(reduced):
-            _add(archive, _picture_name(number), _as_png(picture), zipfile.ZIP_STORED)
-    return packed.getvalue()
+    exported = record.model_copy(update={"references": references, "owner": ""})
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        _add(archive, RECORD, exported.model_dump_json(indent=1).encode(), zipfile.ZIP_DEFLATED)
+        _add(archive, ADAPTER, adapter, zipfile.ZIP_STORED)  # floats do not compress
+        for number, image in enumerate(scaled):
+            _add(archive, _image_name(number), _as_png(image), zipfile.ZIP_STORED)
+    return content.getvalue()
 
 
-class Parcel:
-    """A file that came from elsewhere, opened and checked as far as it can be without its base.
+class SubjectArchive:
+    """An opened subject archive, checked as far as possible without its base model.
 
-    Raises UnsafeModel: it is no whole subject.
+    Raises UnsafeModel: damaged, or no subject archive.
     """
 
     def __init__(self, content: bytes) -> None:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 self.record = SubjectRecord.model_validate_json(
-                    _entry(archive, RECORD, _LARGEST_RECORD)
+                    _read_entry(archive, RECORD, _LARGEST_RECORD)
                 )
-                self.adapter = _entry(archive, ADAPTER, _LARGEST_ADAPTER)
+                self.adapter = _read_entry(archive, ADAPTER, _LARGEST_ADAPTER)
                 self._encoded = [
-                    _entry(archive, _picture_name(number), _LARGEST_PICTURE)
+                    _read_entry(archive, _image_name(number), _LARGEST_IMAGE)
                     for number in range(len(self.record.references))
                 ]
             if str(UUID(self.record.id)) != self.record.id:
                 raise ValueError("no id of ours")
-        except (*DAMAGED, OSError) as error:
+        except (*DAMAGED_ZIP_ERRORS, OSError) as error:
             raise UnsafeModel("The file is no subject of Modelsheet, or damaged.") from error
         except (ValidationError, ValueError) as error:
             raise UnsafeModel("The file's subject is damaged, or of a newer version.") from error
@@ -88,16 +88,22 @@ class Parcel:
             raise UnsafeModel("The file is damaged: its adapter is not what was learnt.")
         require_handle(self.record.name)
 
-    def pictures(self) -> list[bytes]:
-        """The references as BGRA8. Raises InvalidImages; UnsafeModel: they are other pictures."""
-        shown = [to_bgra(decode_picture(one, "a reference")) for one in self._encoded]
-        for pixels, reference in zip(shown, self.record.references, strict=True):
+    def images(self) -> list[bytes]:
+        """Return the references as BGRA8.
+
+        Raises InvalidImages; UnsafeModel: they are not the images that were learnt.
+        """
+        decoded = [to_bgra(decode_image(one, "a reference")) for one in self._encoded]
+        for pixels, reference in zip(decoded, self.record.references, strict=True):
             if hashlib.sha256(pixels).hexdigest() != reference.blob:
                 raise UnsafeModel("The file is damaged: its pictures are not what was learnt.")
-        return shown
+        return decoded
 
-    def publish(self, store: SubjectStore, layout: Layout, subject_id: str, owner: str) -> None:
-        """Make it that owner's subject. Raises UnsafeModel: it was not learnt on this base."""
+    def publish(self, store: SubjectStore, layout: KeyLayout, subject_id: str, owner: str) -> None:
+        """Publish the archive's subject as that owner's.
+
+        Raises UnsafeModel: it was not learnt on the base model of this key layout.
+        """
         read_lora(self.adapter, layout, f"@{self.record.handle}")
         staging = store.stage(subject_id)
         try:
@@ -105,42 +111,43 @@ class Parcel:
             write_record(staging, self.record.model_copy(update={"id": subject_id}))
             store.publish(staging, subject_id, owner)
         finally:
-            shutil.rmtree(staging, ignore_errors=True)  # published, it has another name
+            shutil.rmtree(staging, ignore_errors=True)  # already renamed if published
 
 
-def id_of_copy(subject_id: str, owner: str) -> str:
-    """The id for an artist's own copy of a subject that somebody else has on the same machine."""
-    return str(uuid5(_COPIES, f"{subject_id}:{owner}"))
+def copy_id(subject_id: str, owner: str) -> str:
+    """Return the id of an owner's own copy of a subject that belongs to another owner here."""
+    return str(uuid5(_COPY_NAMESPACE, f"{subject_id}:{owner}"))
 
 
-def picture_of(pixels: bytes, reference: ImageRef) -> Image.Image:
+def reference_image(pixels: bytes, reference: ImageRef) -> Image.Image:
+    """Decode the BGRA8 pixels of a reference."""
     return from_bgra(pixels, reference.width, reference.height)
 
 
-def _reduced(picture: Image.Image) -> Image.Image:
-    factor = max(picture.size) / _LONGEST_SIDE
+def _scaled_down(image: Image.Image) -> Image.Image:
+    factor = max(image.size) / _LONGEST_SIDE
     if factor <= 1:
-        return picture
-    width, height = (max(1, round(side / factor)) for side in picture.size)
-    return resize(picture, width, height)
+        return image
+    width, height = (max(1, round(side / factor)) for side in image.size)
+    return resize(image, width, height)
 
 
-def _as_png(picture: Image.Image) -> bytes:
+def _as_png(image: Image.Image) -> bytes:
     encoded = io.BytesIO()
-    picture.save(encoded, "PNG")
+    image.save(encoded, "PNG")
     return encoded.getvalue()
 
 
-def _picture_name(number: int) -> str:
+def _image_name(number: int) -> str:
     return f"references/{number}.png"
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes, method: int) -> None:
-    archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, method)
+    archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content, method)
 
 
-def _entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Unpack one entry in memory. Raises UnsafeModel: it is not there, or far too large."""
+def _read_entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Decompress one entry in memory. Raises UnsafeModel: missing, or too large."""
     try:
         entry = archive.getinfo(name)
     except KeyError:

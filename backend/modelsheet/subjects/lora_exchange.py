@@ -1,4 +1,4 @@
-"""Subjects as LoRA files of other programs: exported from the store, imported into it. No torch."""
+"""Export subjects as LoRA files of other programs, and import such files as subjects."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from modelsheet.base_models.catalogue import RESOLUTIONS, locate
+from modelsheet.base_models.catalogue import locate_base_model
+from modelsheet.base_models.families import RESOLUTIONS
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
-from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.embedding_format import write_embedding
 from modelsheet.lora.key_mapping import UNET
-from modelsheet.lora.kohya_format import About, write_kohya
+from modelsheet.lora.kohya_format import LoraMetadata, write_kohya
 from modelsheet.lora.reader import LoraFile, read_lora
 from modelsheet.subjects.store import (
     ADAPTER,
@@ -29,7 +30,7 @@ from modelsheet.subjects.store import (
 )
 
 ExportFormat = Literal["kohya", "diffusers", "embedding"]
-IMPORTED = "imported"  # stands where a learnt subject has its preset
+IMPORTED = "imported"  # in place of a learnt subject's preset
 
 
 @dataclass(frozen=True)
@@ -47,38 +48,38 @@ class ImportWish:
 def export_subject(
     store: SubjectStore, subject_id: str, data_dir: Path, file_format: ExportFormat
 ) -> bytes:
-    """Return the bytes of a subject's LoRA file.
+    """Return the bytes of a subject's LoRA file in this format.
 
-    Raises NotFound, ModelMissing: no such subject, or its base model is not known here.
-    UnsafeModel: its adapter is damaged or empty.
+    Raises NotFound, ModelMissing: no such subject, or its base model is unknown here. UnsafeModel:
+    its adapter is damaged or empty.
     """
     record = store.get(subject_id)
     content = store.adapter_path(subject_id).read_bytes()
     if file_format == "diffusers":
         return content
-    files = locate(record.base_model, data_dir)
-    layout = layout_of(files)
+    files = locate_base_model(record.base_model, data_dir)
+    layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":
-        return write_embedding(learnt.rows, files.family, record.name)
-    about = About(
+        return write_embedding(learnt.embeddings, files.family, record.name)
+    metadata = LoraMetadata(
         title=record.name,
         identifier=record.identifier,
         class_noun=record.class_noun,
         base_model=record.base_model,
         resolution=RESOLUTIONS[files.family],
         training_steps=record.best_step,
-        pictures=len(record.references),
+        image_count=len(record.references),
         seed=record.seed,
         created=record.created,
-        has_embedding=bool(learnt.rows),
+        has_embedding=bool(learnt.embeddings),
         has_decoder=bool(learnt.decoder),
     )
-    return write_kohya(learnt.factors, layout, about)
+    return write_kohya(learnt.factors, layout, metadata)
 
 
 def file_name_of(record: SubjectRecord) -> str:
-    """Name an exported file so that one sees by which word the subject is called."""
+    """Return a file name for an export, made of the subject's handle and identifier."""
     words = re.sub(r"[^a-z0-9]+", "-", f"{record.handle}-{record.identifier}".casefold())
     return f"{words.strip('-') or 'subject'}.safetensors"
 
@@ -86,15 +87,15 @@ def file_name_of(record: SubjectRecord) -> str:
 def import_subject(
     store: SubjectStore, content: bytes, wish: ImportWish, data_dir: Path
 ) -> SubjectRecord:
-    """Make a subject of a LoRA file: whole and published, or an error and nothing.
+    """Import a LoRA file as a published subject, or raise and leave nothing behind.
 
-    Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier: what is wrong with the words.
-    NotFound, ModelMissing: no such base model. UnsafeModel: what is wrong with the file.
+    Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier: name, class noun or identifier
+    cannot be used. NotFound, ModelMissing: no such base model. UnsafeModel: the file is refused.
     """
-    _check_words(wish)
-    layout = layout_of(locate(wish.base_model, data_dir))
+    _check_names(wish)
+    layout = key_layout_of(locate_base_model(wish.base_model, data_dir))
     lora = read_lora(content, layout, wish.file_name or "the file")
-    adapter = write_diffusers(lora.factors, layout, {**lora.rows, **lora.decoder})
+    adapter = write_diffusers(lora.factors, layout, {**lora.embeddings, **lora.decoder})
     record = _record(wish, lora, adapter)
     staging = store.stage(record.id)
     try:
@@ -102,19 +103,19 @@ def import_subject(
         write_record(staging, record)
         return store.publish(staging, record.id, wish.owner)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)  # published, it has another name
+        shutil.rmtree(staging, ignore_errors=True)  # already renamed if published
 
 
-def _check_words(wish: ImportWish) -> None:
+def _check_names(wish: ImportWish) -> None:
     require_handle(wish.name)
     if not wish.class_noun.strip():
         raise InvalidClassNoun("Say in a word or two what it shows, for example: human woman.")
 
 
 def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
-    steps = _whole(lora.metadata.get("ss_steps", ""))
+    steps = _count(lora.metadata.get("ss_steps", ""))
     warnings = list(lora.warnings)
-    if not any(site.component == UNET for site in lora.factors):
+    if not any(layer_key.component == UNET for layer_key in lora.factors):
         warnings.append("The file changes the text encoder alone, not the UNet.")
     return SubjectRecord(
         id=str(uuid4()),
@@ -126,7 +127,7 @@ def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
         references=[],
         captions=[],
         preset=IMPORTED,
-        seed=_whole(lora.metadata.get("ss_seed", "")),
+        seed=_count(lora.metadata.get("ss_seed", "")),
         training_steps=steps,
         best_step=steps,
         adapter_sha256=hashlib.sha256(adapter).hexdigest(),
@@ -137,19 +138,20 @@ def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
 
 
 def _identifier(wish: ImportWish, metadata: Mapping[str, str]) -> str:
-    """What was typed, or the file's own trigger phrase without the class noun."""
+    """Return the requested identifier, else the file's trigger phrase without the class noun."""
     typed = " ".join(wish.identifier.split())
     if typed:
         return typed
-    said = " ".join(metadata.get("modelspec.trigger_phrase", "").split())
-    said = said.removesuffix(wish.class_noun.strip()).strip(" ,")
-    if said and len(said) <= 32 and said.isprintable():
-        return said
+    trigger = " ".join(metadata.get("modelspec.trigger_phrase", "").split())
+    trigger = trigger.removesuffix(wish.class_noun.strip()).strip(" ,")
+    if trigger and len(trigger) <= 32 and trigger.isprintable():
+        return trigger
     raise InvalidIdentifier(
         "The file does not say by which word its subject is called. Give the word that it was "
         "trained with as the identifier."
     )
 
 
-def _whole(text: str) -> int:
+def _count(text: str) -> int:
+    """Read a count from metadata, 0 where it is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0

@@ -1,9 +1,8 @@
-"""Learnt subjects on disk: a folder each, visible only when whole. The manifest is written last,
-then one rename.
+"""Store of learnt subjects: a folder each, published by one rename after its manifest is written.
 
 <data>/subjects/<id>/         subject.json, adapter.safetensors, ..., MANIFEST.json
-<data>/subjects/.staging-*    being written; never read
-<data>/trash/<time>-<id>/     what was deleted
+<data>/subjects/.staging-*    being written; never listed
+<data>/trash/<time>-<id>/     deleted subjects
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from modelsheet.errors import (
     NotFound,
     UnsafeModel,
 )
-from modelsheet.files.manifest import read_manifest, sha256_of, sync, write_manifest
+from modelsheet.files.manifest import fsync, read_manifest, sha256_of, write_manifest
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +40,10 @@ _STAGING = ".staging-"
 
 
 class SubjectRecord(Model):
-    """What is known of a subject; `created` is in Unix seconds, `best_step` is the step whose
-    adapter was kept, `formerly` what stood after the @ before it was renamed.
+    """Record of a learnt subject, the content of subject.json.
+
+    `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
+    handles that it had before it was renamed.
     """
 
     schema_version: int = 1
@@ -67,13 +68,14 @@ class SubjectRecord(Model):
 
     @property
     def handle(self) -> str:
-        """What stands after the @ in a prompt."""
+        """Return the subject's name after the @ in a prompt."""
         return handle_of(self.name)
 
 
-def mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
-    """The first subject of that handle or identifier, else one that was called so once: recipes
-    and saved prompts outlive a renaming.
+def find_mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
+    """Return the first subject of that handle or identifier, else one that had it before.
+
+    Former handles count since saved prompts and generation parameters outlive a renaming.
     """
     handle = handle_of(mention)
     for subject in subjects:
@@ -83,14 +85,15 @@ def mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord 
 
 
 def handle_of(name: str) -> str:
-    """Return the name as it is typed in a prompt: casefolded, runs of anything but letters and
-    digits as one `_`.
+    """Return the handle of a name, as typed after the @ in a prompt.
+
+    It is casefolded; each run of characters other than letters and digits becomes one `_`.
     """
     return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
 
 
 def require_handle(name: str) -> None:
-    """Raises InvalidRequest: a prompt could not mention a subject of this name."""
+    """Check that a name has a handle. Raises InvalidRequest: prompts could not mention it."""
     if not handle_of(name):
         raise InvalidRequest(
             "The name needs at least one letter or digit: prompts call the subject by @name."
@@ -98,19 +101,19 @@ def require_handle(name: str) -> None:
 
 
 def write_record(staging: Path, record: SubjectRecord) -> None:
-    """Leave the record in the staging folder, for the service to publish."""
+    """Write the record into the staging folder, for the service to publish."""
     (staging / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
 
 
 class SubjectStore:
-    """The folder of subjects. Folders without a valid manifest are not there."""
+    """The subjects' folders in the data folder; those without a valid manifest are ignored."""
 
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir / "subjects"
         self._trash = data_dir / "trash"
 
     def list(self, owner: str | None = None) -> list[SubjectRecord]:
-        """Return the subjects of one artist, or all of them, newest first."""
+        """Return the subjects of one owner, or all of them, newest first."""
         if not self._root.is_dir():
             return []
         folders = (path for path in self._root.iterdir() if not path.name.startswith("."))
@@ -119,24 +122,28 @@ class SubjectStore:
         return sorted(records, key=lambda record: (record.created, record.id), reverse=True)
 
     def get(self, subject_id: str) -> SubjectRecord:
-        """Raises NotFound: no such subject."""
+        """Return a subject's record by its id. Raises NotFound."""
         record = _read(self._folder(subject_id))
         if record is None:
             raise NotFound(f"There is no subject {subject_id}; it may have been deleted.")
         return record
 
     def find(self, handle_or_identifier: str) -> SubjectRecord:
-        """Return the newest subject of that handle (with or without @) or identifier. Raises
-        NotFound.
+        """Return the newest subject of that handle (with or without @) or identifier.
+
+        Raises NotFound.
         """
-        wanted = handle_or_identifier.removeprefix("@")
-        found = mentioned(wanted, self.list())
+        mention = handle_or_identifier.removeprefix("@")
+        found = find_mentioned(mention, self.list())
         if found is not None:
             return found
-        raise NotFound(f"There is no subject called {wanted!r}; list the subjects to see them.")
+        raise NotFound(f"There is no subject called {mention!r}; list the subjects to see them.")
 
     def adapter_path(self, subject_id: str) -> Path:
-        """Return the adapter's file, checked against the manifest. Raises NotFound, UnsafeModel."""
+        """Return the path of the adapter, checked against the manifest.
+
+        Raises NotFound, UnsafeModel.
+        """
         self.get(subject_id)
         path = self._folder(subject_id) / ADAPTER
         entry = read_manifest(path.parent).files.get(ADAPTER)
@@ -149,16 +156,15 @@ class SubjectStore:
         return path
 
     def stage(self, job_id: str) -> Path:
-        """Make a fresh empty folder for a learn job to write into."""
+        """Create an empty staging folder for a learn job."""
         staging = self._root / f"{_STAGING}{job_id}-{uuid4().hex[:8]}"
         staging.mkdir(parents=True)
         return staging
 
     def publish(self, staging: Path, subject_id: str, owner: str = "") -> SubjectRecord:
-        """Make a staged subject its owner's and visible by one rename; one that is already there
-        stays as it is.
+        """Publish a staged subject as its owner's by one rename; a published one stays as it is.
 
-        Raises ModelsheetError: what was staged is no subject of that id.
+        Raises ModelsheetError: the staging folder holds no subject of that id.
         """
         target = self._folder(subject_id)
         published = _read(target)
@@ -169,7 +175,7 @@ class SubjectStore:
             if target.exists():  # damaged: it has no valid manifest
                 self._move_to_trash(target)
             os.rename(staging, target)
-            sync(self._root)
+            fsync(self._root)
             return self.get(subject_id)
         shutil.rmtree(staging, ignore_errors=True)
         return published
@@ -180,11 +186,13 @@ class SubjectStore:
         self._move_to_trash(self._folder(subject_id))
 
     def rename(self, subject_id: str, name: str) -> SubjectRecord:
-        """Call a subject otherwise. What was learnt stays sealed by its manifest: the new name lies
-        beside it, above those it had, and is there by one rename.
+        """Rename a subject.
 
-        Raises NotFound. InvalidRequest: prompts could not mention it. Conflict: its owner has
-        another subject that prompts call so.
+        The files in the manifest stay unchanged: the new name is written to name.txt, before the
+        former ones, by one rename of the file.
+
+        Raises NotFound. InvalidRequest: the name has no handle. Conflict: its owner has another
+        subject of that handle.
         """
         record = self.get(subject_id)
         require_handle(name)
@@ -195,18 +203,18 @@ class SubjectStore:
         fresh = target.with_name(f".{NAME}-{uuid4().hex}")
         names = [" ".join(name.split()), *_given_names(target.parent)]
         fresh.write_text("\n".join(dict.fromkeys(names)), encoding="utf-8")
-        sync(fresh)
+        fsync(fresh)
         os.replace(fresh, target)
-        sync(target.parent)
+        fsync(target.parent)
         return self.get(subject_id)
 
     def discard_staged(self) -> None:
-        """Remove what unfinished jobs left behind; only while no job runs."""
+        """Remove the staging folders of unfinished jobs; call only while no job runs."""
         for staging in self._root.glob(f"{_STAGING}*"):
             shutil.rmtree(staging, ignore_errors=True)
 
     def view(self, record: SubjectRecord) -> SubjectView:
-        """Return what the API shows; likeness is that of the step whose adapter was kept."""
+        """Return the API's view; likeness is that of the step whose adapter was kept."""
         best = [point for point in record.curve if point.step == record.best_step]
         return SubjectView(
             id=record.id,
@@ -239,7 +247,7 @@ class SubjectStore:
 
 
 def _read(folder: Path) -> SubjectRecord | None:
-    """Return the subject of a folder whose manifest matches the files in it, None of any other."""
+    """Return the subject of a folder, None if its files do not match its manifest."""
     try:
         manifest = read_manifest(folder)
         for name, entry in manifest.files.items():
@@ -261,7 +269,7 @@ def _read(folder: Path) -> SubjectRecord | None:
 
 
 def _given_names(folder: Path) -> list[str]:
-    """The names that the artist gave it later, newest first."""
+    """Return the names given by renaming, newest first."""
     try:
         return (folder / NAME).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -17,7 +17,7 @@ from typing import Any
 from modelsheet.api.jobs import Progress
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.base_models.diffusers_folder import check_folder, size_of
-from modelsheet.base_models.download_sources import DOWNLOADS, Download
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES, DownloadSource
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.files.safetensors_file import read_header
 from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
@@ -41,7 +41,7 @@ def download(
     Raises DownloadFailed, DiskFull, Cancelled, SteppedAside. What was fetched by then is kept, and
     the next attempt goes on from there.
     """
-    source = DOWNLOADS[request.model]
+    source = DOWNLOAD_SOURCES[request.model]
     target = source.target(data_dir)
     if not (target / source.mark).is_file():
         partial = source.partial(data_dir)
@@ -54,7 +54,7 @@ def download(
 
 
 def _fetch(
-    source: Download, partial: Path, context: JobContext, environment: Mapping[str, str]
+    source: DownloadSource, partial: Path, context: JobContext, environment: Mapping[str, str]
 ) -> None:
     log = context.checkpoint_dir / "fetch.jsonl"
     context.progress(Progress(phase="asking the hub"))
@@ -82,7 +82,7 @@ class _Start:
 
 @contextmanager
 def _fetching(
-    source: Download, partial: Path, log: Path, environment: Mapping[str, str]
+    source: DownloadSource, partial: Path, log: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run the fetching process; it does not outlive the block."""
     online = {key: value for key, value in environment.items() if key not in _ONLINE_AGAIN}
@@ -158,7 +158,7 @@ def _failure(log: Path) -> DownloadFailed:
     )
 
 
-def _check(source: Download, partial: Path) -> None:
+def _check(source: DownloadSource, partial: Path) -> None:
     """Raises ModelMissing, UnsafeModel: what the hub gave is not whole."""
     if (partial / "unet").is_dir():
         check_folder(partial)

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 import modelsheet
-from modelsheet.api.generate import (
-    GeneratedImage,
-    GenerateRequest,
-    GenerateResult,
-    GenerationParameters,
-    SamplerName,
-)
+from modelsheet.api.generate import GenerateRequest, SamplerName
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.diffusion.generation.background_removal import Cutter
 from modelsheet.diffusion.generation.canvas import (
     Canvas,
@@ -33,10 +28,16 @@ from modelsheet.diffusion.sampling.samplers import (
     usual_steps,
 )
 from modelsheet.errors import Cancelled, InvalidRequest
-from modelsheet.imaging.contact_sheet import Cell, Section, draw_frames, draw_grid, draw_sheet
+from modelsheet.imaging.contact_sheet import (
+    Cell,
+    Section,
+    draw_axis_grid,
+    draw_contact_sheet,
+    draw_sprite_sheet,
+)
 from modelsheet.imaging.pixel_art import make_pixel_art
 from modelsheet.imaging.rgba import enlarge_pixels
-from modelsheet.imaging.sprite_alignment import align, stand_free, touches_edge
+from modelsheet.imaging.sprite_alignment import align_sprites, move_off_edges, touches_edge
 from modelsheet.jobs.blob_images import write_picture
 from modelsheet.jobs.protocol import Directive, JobContext
 from modelsheet.prompts.variations import axis_words, plan
@@ -69,7 +70,7 @@ def generate(
         painted = painter.paint(scenes, tiling=request.tiling)
         pictures = _finished_all(painted, scenes, job, studio, context)
     if request.poses and request.transparent:
-        pictures = align(pictures)
+        pictures = align_sprites(pictures)
     images = [
         _written(picture, scene, job, context)
         for picture, scene in zip(pictures, scenes, strict=True)
@@ -138,7 +139,7 @@ def _finished(picture: Image.Image, scene: Scene, job: Job, cutter: Cutter) -> I
         known = 1 if base.is_pixel_art else 0
         picture = make_pixel_art(picture, request.pixel_art, scene.references, known)
         if _is_a_sprite(job):
-            picture = stand_free(picture)
+            picture = move_off_edges(picture)
     settled = settle(job.canvas, picture, patch=request.patch, pixel_art=is_pixel_art)
     factor = request.pixel_art.enlarge if request.pixel_art is not None else 1
     return enlarge_pixels(settled, factor)
@@ -185,13 +186,13 @@ def _sheet(
     if request.explore is not None and request.explore.down is None:
         cells = [Cell(p, shot.label) for p, shot in zip(pictures, plan(request), strict=True)]
         columns = min(_MOST_COLUMNS, len(cells))
-        drawn = draw_sheet([Section(request.prompt, cells, columns)], cell_size=128)
+        drawn = draw_contact_sheet([Section(request.prompt, cells, columns)], cell_size=128)
     elif request.explore is not None and request.explore.down is not None:
         across, down = axis_words(request.explore.across), axis_words(request.explore.down)
-        drawn, columns = draw_grid(pictures, across, down), len(across[1])
+        drawn, columns = draw_axis_grid(pictures, across, down), len(across[1])
     elif request.poses:
         columns = min(_MOST_COLUMNS, len(pictures))
-        drawn = draw_frames(pictures, columns)
+        drawn = draw_sprite_sheet(pictures, columns)
     else:
         return None, 0
     return write_picture(drawn, request.seed, request.prompt, context), columns

@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 
-from modelsheet.api.generate import GeneratedImage
+from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.diffusion.models.base_model import BaseModel

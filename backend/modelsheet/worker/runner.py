@@ -14,12 +14,13 @@ import torch
 from PIL import Image
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GenerateRequest, GenerateResult, SubjectUse
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult, SubjectUse
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseFiles, locate
-from modelsheet.base_models.diffusers_folder import changed_ns
+from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseModelFiles, locate_base_model
+from modelsheet.base_models.diffusers_folder import modified_ns
 from modelsheet.diffusion.generation.adapters import Garment
 from modelsheet.diffusion.generation.image_generator import Studio
 from modelsheet.diffusion.generation.scene import Cast
@@ -49,7 +50,7 @@ class Worker:
         self._device = device
         self._subjects = SubjectStore(data_dir)
         self._base: BaseModel | None = None
-        self._state: tuple[BaseFiles, int] | None = None
+        self._state: tuple[BaseModelFiles, int] | None = None
         self._seeing: Clip | None = None
         self._studio: Studio | None = None
 
@@ -121,8 +122,8 @@ class Worker:
         )
 
     def _loaded(self, model_id: str, context: JobContext) -> BaseModel:
-        files = locate(model_id, self._data_dir)
-        state = files, changed_ns(files.path)  # another model may have taken the name
+        files = locate_base_model(model_id, self._data_dir)
+        state = files, modified_ns(files.path)  # another model may have taken the name
         if self._base is None or self._state != state:
             context.progress(Progress(phase="loading the base model"))
             # frees the old one before the new one needs memory

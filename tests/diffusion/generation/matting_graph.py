@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from modelsheet.base_models.download_sources import DOWNLOADS
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
 
 _MEAN, _DEVIATION = 0.485, 0.229  # of red, as the true model is fed
 _CERTAIN = 1e-6
@@ -18,7 +18,7 @@ _CERTAIN = 1e-6
 
 def write_graph(data_dir: Path, side: int = 64) -> Path:
     """Put the graph where the downloaded one would lie."""
-    source = DOWNLOADS["matting"]
+    source = DOWNLOAD_SOURCES["matting"]
     file = source.target(data_dir) / source.mark
     file.parent.mkdir(parents=True)
     onnx.save(_graph(side), file)

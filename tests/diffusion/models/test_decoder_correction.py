@@ -11,7 +11,8 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.generation.adapters import Garment, Outfit, Wardrobe
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.models import precision
 from modelsheet.diffusion.models.base_model import load_base_model

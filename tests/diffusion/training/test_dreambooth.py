@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
-from modelsheet.imaging.rgba import from_bgra, read_picture
+from modelsheet.imaging.rgba import from_bgra, read_image
 from modelsheet.subjects.lora_exchange import ImportWish, export_subject, import_subject
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_session import Context, learn
@@ -34,7 +35,7 @@ def test_photographs_go_the_whole_way(
     (tmp_path / "models").symlink_to(data_dir / "models")
     worker, context = Worker(tmp_path, torch.device("cpu")), Context(tmp_path, "a0")
     files = sorted((_FOLDER / thing).glob("*.jpg"))
-    images = [context.send(read_picture(file), file.name) for file in files]
+    images = [context.send(read_image(file), file.name) for file in files]
 
     described = worker.run(DescribeRequest(base_model=base_model, images=images), context)
     assert isinstance(described, DescribeResult)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.pixel_distance import shifted_distances

@@ -14,11 +14,12 @@ from PIL import Image
 from safetensors import safe_open
 
 from modelsheet.api.describe import DescribeRequest, DescribeResult
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
-from modelsheet.base_models.user_models import AddedModel, add_model, forget
+from modelsheet.base_models.user_models import UserModel, add_model, remove_model
 from modelsheet.diffusion.models.identifier_embedding import read_rows
 from modelsheet.diffusion.training import session, validation
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
@@ -346,13 +347,13 @@ def test_own_nouns_may_begin_with_windows_mark(tmp_path: Path) -> None:
 def test_another_model_under_a_name_is_loaded_anew(data_dir: Path, tmp_path: Path) -> None:
     folder, home = tmp_path / "mine", tmp_path / "home"
     shutil.copytree(data_dir / "models" / "sd15", folder)
-    add_model(home, AddedModel(id="mine", path=str(folder)), taken=[])
+    add_model(home, UserModel(id="mine", path=str(folder)), taken=[])
     worker, context = Worker(home, torch.device("cpu")), Context(home, "a0")
     request = GenerateRequest(prompt="a cat", base_model="mine", inference_steps=2, seed=1)
 
     before = worker.run(request, context)
-    forget(home, "mine")
-    added = AddedModel(id="mine", path=str(folder), prediction_type="v_prediction")
+    remove_model(home, "mine")
+    added = UserModel(id="mine", path=str(folder), prediction_type="v_prediction")
     add_model(home, added, taken=[])
     after = worker.run(request, context)
 

@@ -186,7 +186,7 @@ def test_learning_shows_its_curve_and_can_be_paused_resumed_and_finished(
 def test_probes_are_shown_on_the_card(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
-    from modelsheet.api.generate import GeneratedImage
+    from modelsheet.api.generate_result import GeneratedImage
 
     card = start(connected, remote, until)
     blob = next(iter(remote.blobs))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.service.queue.job import Job

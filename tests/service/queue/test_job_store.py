@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import JobError, JobView, Progress
 from modelsheet.api.learn import LearnRequest, LikenessPoint
 from modelsheet.api.types import ImageRef

@@ -10,7 +10,7 @@ import pytest
 
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.types import ImageRef
-from modelsheet.files.manifest import MANIFEST
+from modelsheet.files.manifest import MANIFEST_NAME
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import Ledger, StaleReport
 from modelsheet.service.queue.publication import Publisher
@@ -74,7 +74,7 @@ def test_death_before_the_rename_leaves_no_subject_and_a_waiting_job(
     house: House, tmp_path: Path
 ) -> None:
     job, staging, _ = house.learnt()
-    (staging / MANIFEST).write_text("{}")
+    (staging / MANIFEST_NAME).write_text("{}")
     house.ledger.close()
 
     again = House(tmp_path)

@@ -72,7 +72,7 @@ def test_one_who_took_over_a_stale_port_is_not_shown_the_token(tmp_path: Path) -
     client = BackendClient(f"http://127.0.0.1:{server.server_port}", "the-token")
 
     with client, pytest.raises(BackendUnreachable, match="does not know the token"):
-        client.prove()
+        client.verify_service()
 
     thread.join()
     server.server_close()

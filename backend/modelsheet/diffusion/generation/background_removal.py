@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.api.generate import CutOut, GenerateRequest
+from modelsheet.api.generate import CutoutMethod, GenerateRequest
 from modelsheet.diffusion.generation.background_colour import Backdrop
 from modelsheet.diffusion.generation.matting import Matting
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing
-from modelsheet.imaging.keying import is_flat, key_out
+from modelsheet.imaging.keying import has_flat_background, key_out
 
 _KEPT = "The prompt asks for a background, so it was kept. Leave it out to get the figure alone."
 _GET_IT = "Get it with: modelsheet models download matting"
@@ -32,7 +32,7 @@ class Cutter:
         self._matting: Matting | None = None
         self.said: list[str] = []
 
-    def method_for(self, request: GenerateRequest, base: BaseModel) -> CutOut:
+    def method_for(self, request: GenerateRequest, base: BaseModel) -> CutoutMethod:
         """What is asked for, or keying when the matting model is missing; a base of pixel art
         paints flat backgrounds. Raises UnsafeModel.
         """
@@ -45,7 +45,12 @@ class Cutter:
         return request.cutout
 
     def cut(
-        self, picture: Image.Image, backdrop: Backdrop | None, method: CutOut, *, hard_edge: bool
+        self,
+        picture: Image.Image,
+        backdrop: Backdrop | None,
+        method: CutoutMethod,
+        *,
+        hard_edge: bool,
     ) -> Image.Image:
         """RGBA; without a `backdrop` the picture is a scene, which only the matting model cuts.
 
@@ -58,7 +63,7 @@ class Cutter:
         if backdrop is None:
             self._say(_KEPT)
             return picture
-        if method == "auto" and not is_flat(picture, backdrop.colour):
+        if method == "auto" and not has_flat_background(picture, backdrop.colour):
             matting = self._loaded()
             if matting is not None:
                 return matting.cut_out(picture, hard_edge=hard_edge)

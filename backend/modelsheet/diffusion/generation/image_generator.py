@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.api.generate import GeneratedImage, GenerateRequest, SamplerName
+from modelsheet.api.generate import GenerateRequest, SamplerName
+from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import Progress
 from modelsheet.diffusion.generation.adapters import Wardrobe
 from modelsheet.diffusion.generation.background_removal import Cutter

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from modelsheet.base_models.download_sources import DOWNLOADS
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
 from modelsheet.errors import ModelMissing, OutOfMemory, UnsafeModel
 from modelsheet.imaging.keying import label_regions
 from modelsheet.imaging.rgba import bleed_colours
@@ -41,7 +41,7 @@ class Matting:
     @classmethod
     def load(cls, data_dir: Path) -> Matting:
         """Raises ModelMissing: it was not downloaded. UnsafeModel: the file is damaged."""
-        source = DOWNLOADS["matting"]
+        source = DOWNLOAD_SOURCES["matting"]
         file = source.target(data_dir) / source.mark
         if not file.is_file():
             raise ModelMissing(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from modelsheet.api.generate import GenerateRequest, SubjectUse
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import SubjectUse
 from modelsheet.api.types import Family
 from modelsheet.diffusion.generation.adapters import Garment, Outfit
 from modelsheet.diffusion.generation.background_colour import Backdrop, backdrop_for

@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTokenizer, PreTrainedModel
 
 from modelsheet.api.types import Family
-from modelsheet.base_models.catalogue import BaseFiles, check, locate
+from modelsheet.base_models.catalogue import BaseModelFiles, check_base_model, locate_base_model
 from modelsheet.diffusion.kernels.lean_unet import make_lean
 from modelsheet.diffusion.models.pipelines import Pipeline, read_folder, read_single_file
 from modelsheet.diffusion.models.precision import precision_on
@@ -189,8 +189,8 @@ def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> Base
     Raises ModelMissing when it is not on this machine or not whole, UnsafeModel when its files are
     damaged or pickles.
     """
-    files = locate(model_id, data_dir)
-    check(files)
+    files = locate_base_model(model_id, data_dir)
+    check_base_model(files)
     dtype, pipeline = _read_pipeline(files, data_dir, device)
     pipeline.set_progress_bar_config(disable=True)
     return placed(BaseModel(model_id, files.family, pipeline, device, dtype))
@@ -205,7 +205,7 @@ def placed(base: BaseModel) -> BaseModel:
 
 
 def _read_pipeline(
-    files: BaseFiles, data_dir: Path, device: torch.device
+    files: BaseModelFiles, data_dir: Path, device: torch.device
 ) -> tuple[torch.dtype, Pipeline]:
     try:
         dtype = precision_on(device, files.configs)

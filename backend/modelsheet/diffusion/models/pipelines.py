@@ -14,13 +14,13 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLP
 from transformers import CLIPTokenizer
 
 from modelsheet.api.types import Family
-from modelsheet.base_models.catalogue import BaseFiles
+from modelsheet.base_models.catalogue import BaseModelFiles
 from modelsheet.base_models.clip_vocabulary import find_vocabulary
 from modelsheet.base_models.diffusers_folder import variant_of, weights_in
 from modelsheet.base_models.single_file import UNET_PREFIX
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import read_header
-from modelsheet.lora.base_model_keys import layout_of
+from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.key_mapping import UNET
 
 # StableDiffusionPipeline or its XL sibling; diffusers has no annotations to hold on to.
@@ -36,7 +36,7 @@ _UNUSED: dict[Family, dict[str, Any]] = {
 }
 
 
-def read_folder(files: BaseFiles, dtype: torch.dtype) -> Pipeline:
+def read_folder(files: BaseModelFiles, dtype: torch.dtype) -> Pipeline:
     """Read a folder in diffusers' layout; its autoencoder in fp32, whatever `dtype`."""
     pipeline = _pipeline_class(files).from_pretrained(
         files.path,
@@ -52,7 +52,7 @@ def read_folder(files: BaseFiles, dtype: torch.dtype) -> Pipeline:
     return _with_prediction_type(pipeline, files)
 
 
-def read_single_file(files: BaseFiles, data_dir: Path, dtype: torch.dtype) -> Pipeline:
+def read_single_file(files: BaseModelFiles, data_dir: Path, dtype: torch.dtype) -> Pipeline:
     """Read a checkpoint of A1111 or ComfyUI; its autoencoder in fp32, whatever `dtype`.
 
     Raises UnsafeModel: a part is missing. ModelMissing: CLIP's vocabulary is not here.
@@ -73,7 +73,7 @@ def read_single_file(files: BaseFiles, data_dir: Path, dtype: torch.dtype) -> Pi
     return _with_prediction_type(pipeline, files)
 
 
-def _require_filled(pipeline: Pipeline, files: BaseFiles) -> None:
+def _require_filled(pipeline: Pipeline, files: BaseModelFiles) -> None:
     """Raises UnsafeModel: a part's weight was in no file, and diffusers left it empty."""
     for name in ("unet", "vae", *_TEXT_ENCODERS):
         part = getattr(pipeline, name, None)
@@ -82,7 +82,7 @@ def _require_filled(pipeline: Pipeline, files: BaseFiles) -> None:
             _require_none(empty, name, files)
 
 
-def _require_text(pipeline: Pipeline, files: BaseFiles) -> None:
+def _require_text(pipeline: Pipeline, files: BaseModelFiles) -> None:
     """The same of text encoders in a folder, which transformers would fill at random."""
     for name in _TEXT_ENCODERS:
         part = getattr(pipeline, name, None)
@@ -91,7 +91,7 @@ def _require_text(pipeline: Pipeline, files: BaseFiles) -> None:
             _require_none((path for path in _paths_of(part) if path not in keys), name, files)
 
 
-def _require_none(lacking: Iterator[str], name: str, files: BaseFiles) -> None:
+def _require_none(lacking: Iterator[str], name: str, files: BaseModelFiles) -> None:
     path = next(lacking, None)
     if path is not None:
         raise UnsafeModel(
@@ -117,12 +117,12 @@ def _bound_windows(pipeline: Pipeline) -> None:
             tokenizer.model_max_length = min(tokenizer.model_max_length, window)
 
 
-def _check_unet(files: BaseFiles) -> None:
+def _check_unet(files: BaseModelFiles) -> None:
     """Compare the file's UNet with what its config files describe, layer by layer."""
-    layout, header = layout_of(files), read_header(files.path)
-    for site, weight in layout.sites.items():
+    layout, header = key_layout_of(files), read_header(files.path)
+    for site, weight in layout.shapes.items():
         if site.component == UNET:
-            entry = header.entries.get(f"{UNET_PREFIX}{layout.original[site]}.weight")
+            entry = header.entries.get(f"{UNET_PREFIX}{layout.original_paths[site]}.weight")
             if entry is None:
                 raise UnsafeModel(
                     f"{files.path.name} is not whole: its UNet lacks the layer {site.path}. "
@@ -135,11 +135,11 @@ def _check_unet(files: BaseFiles) -> None:
                 )
 
 
-def _pipeline_class(files: BaseFiles) -> Any:
+def _pipeline_class(files: BaseModelFiles) -> Any:
     return StableDiffusionXLPipeline if files.family == "sdxl" else StableDiffusionPipeline
 
 
-def _tokenizers(files: BaseFiles, data_dir: Path) -> dict[str, CLIPTokenizer]:
+def _tokenizers(files: BaseModelFiles, data_dir: Path) -> dict[str, CLIPTokenizer]:
     config = json.loads((files.configs / "text_encoder" / "config.json").read_text("utf-8"))
     folder = find_vocabulary(files, config["vocab_size"], data_dir)
     window = config["max_position_embeddings"]
@@ -153,7 +153,7 @@ def _tokenizers(files: BaseFiles, data_dir: Path) -> dict[str, CLIPTokenizer]:
     return {"tokenizer": first, "tokenizer_2": second}
 
 
-def _with_prediction_type(pipeline: Pipeline, files: BaseFiles) -> Pipeline:
+def _with_prediction_type(pipeline: Pipeline, files: BaseModelFiles) -> Pipeline:
     """Set what the model predicts where the file, or who added it, says so."""
     wanted: dict[str, Any] = {}
     if files.prediction_type:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from modelsheet.api.learn import OptimizerName, PresetName, PriorKind, TrainingOverrides
 from modelsheet.api.types import Family
-from modelsheet.base_models.families import BALANCED, WRITE_UP, training_steps
+from modelsheet.base_models.families import BALANCED_STEPS, WRITE_UP_STEPS, training_steps
 from modelsheet.diffusion.training.adapter import AdapterShape
 from modelsheet.errors import InvalidRequest
 
@@ -52,7 +52,7 @@ class Hyperparameters:
 # docs/benchmarks.md has what was measured since.
 _SPRITE_SHAPE = AdapterShape(rank=16, text_encoder_rank=8, feed_forward=True, convolutions=True)
 _SPRITE32 = Hyperparameters(
-    training_steps=BALANCED["sprite32"],
+    training_steps=BALANCED_STEPS["sprite32"],
     batch=6,
     prior_batch=3,
     unet_learning_rate=1.5e-3,
@@ -66,7 +66,7 @@ _SPRITE32 = Hyperparameters(
 # 1e-4 at rank 16 and some 800 sample passes for a few pictures: near diffusers' README (1e-4, 500)
 # and DreamBench++ (1e-4, 100 for a single picture); the text encoder at a tenth of the rate.
 _SD15 = Hyperparameters(
-    training_steps=BALANCED["sd15"],
+    training_steps=BALANCED_STEPS["sd15"],
     batch=2,
     prior_batch=1,
     unet_learning_rate=1e-4,
@@ -79,7 +79,7 @@ _SD15 = Hyperparameters(
 # DCO (SDXL, rank 32, 5e-5) with fewer steps; the two text encoders stay as they are.
 _SDXL = replace(
     _SD15,
-    training_steps=BALANCED["sdxl"],
+    training_steps=BALANCED_STEPS["sdxl"],
     unet_learning_rate=5e-5,
     text_encoder_learning_rate=0.0,
     shape=AdapterShape(rank=32, text_encoder_rank=0, feed_forward=True, convolutions=False),
@@ -107,7 +107,7 @@ def _write_up(recipe: Hyperparameters) -> Hyperparameters:
     """
     return replace(
         recipe,
-        training_steps=WRITE_UP,
+        training_steps=WRITE_UP_STEPS,
         batch=1,
         prior_batch=0,
         unet_learning_rate=3e-3,

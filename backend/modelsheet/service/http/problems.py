@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from modelsheet.api.system import FieldError, Problem
-from modelsheet.api.validation_messages import complaint
+from modelsheet.api.validation_messages import validation_message
 from modelsheet.errors import ModelsheetError
 from modelsheet.service.queue.job import PRIORITIES
 
@@ -120,7 +120,7 @@ def _from_validation(error: ValidationError) -> Response:
         FieldError(
             pointer=_pointer(item["loc"]),
             code=item["type"],
-            message=complaint(item),
+            message=validation_message(item),
         )
         for item in details
     ]

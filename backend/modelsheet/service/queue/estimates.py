@@ -12,7 +12,7 @@ import psutil
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
-from modelsheet.base_models.catalogue import family_of
+from modelsheet.base_models.catalogue import family_of_base_model
 from modelsheet.base_models.families import training_steps
 from modelsheet.service.queue.job_store import Ledger
 
@@ -31,7 +31,7 @@ class Estimates:
 
     def of(self, base_model: str, preset: PresetName) -> Estimate:
         """Raises NotFound: no such base model."""
-        family = family_of(base_model, self._base_models())
+        family = family_of_base_model(base_model, self._base_models())
         steps, step_s = training_steps(family, preset), self._seen(base_model)
         told = _STEP_S.get(family) if step_s is None else step_s
         return Estimate(

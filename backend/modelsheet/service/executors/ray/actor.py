@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 import modelsheet
-from modelsheet.base_models.user_models import REGISTRY
+from modelsheet.base_models.user_models import REGISTRY_NAME
 from modelsheet.jobs.protocol import Directive, Runner, RunnerFactory, Warm
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.job_context import carry_out
@@ -161,5 +161,5 @@ def _own_folder(data_dir: Path, name: str) -> Path:
     for shared in ("models", "cache"):
         (data_dir / shared).mkdir(parents=True, exist_ok=True)
         (folder / shared).symlink_to(data_dir / shared, target_is_directory=True)
-    (folder / REGISTRY).symlink_to(data_dir / REGISTRY)
+    (folder / REGISTRY_NAME).symlink_to(data_dir / REGISTRY_NAME)
     return folder

@@ -19,7 +19,7 @@ from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
-from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
+from modelsheet.files.manifest import MANIFEST_NAME, FileEntry, Manifest
 from modelsheet.jobs.protocol import Warm
 from modelsheet.prompts.expansion import expand
 from modelsheet.service.executors.protocol import Assignment
@@ -88,7 +88,7 @@ def read_folder(folder: Path, prefix: str = "") -> Files:
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write each file by a rename, manifests last. Raises ValueError: a path leads elsewhere."""
-    for name in sorted(files, key=lambda name: (name.endswith(MANIFEST), name)):
+    for name in sorted(files, key=lambda name: (name.endswith(MANIFEST_NAME), name)):
         target = folder / name
         if not target.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"{name!r} is no path below the folder")
@@ -140,7 +140,7 @@ def _named(request: JobRequest, subjects: list[SubjectRecord]) -> list[SubjectRe
 def _whole(store: SubjectStore, record: SubjectRecord) -> tuple[str, Files]:
     folder = store.folder(record.id)
     files = read_folder(folder, f"subjects/{record.id}/")
-    seal = (folder / MANIFEST).read_bytes() + files.get(f"subjects/{record.id}/{NAME}", b"")
+    seal = (folder / MANIFEST_NAME).read_bytes() + files.get(f"subjects/{record.id}/{NAME}", b"")
     return f"{record.id}:{hashlib.sha256(seal).hexdigest()}", files
 
 
@@ -152,6 +152,6 @@ def _outline(record: SubjectRecord) -> tuple[str, Files]:
     folder = f"subjects/{record.id}"
     files = {
         f"{folder}/{RECORD}": content,
-        f"{folder}/{MANIFEST}": manifest.model_dump_json().encode(),
+        f"{folder}/{MANIFEST_NAME}": manifest.model_dump_json().encode(),
     }
     return f"{record.id}:{digest}", files

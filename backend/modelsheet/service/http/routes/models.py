@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 from modelsheet.api.models import AddModelRequest, ModelList
 from modelsheet.api.system import Empty
 from modelsheet.api.types import Model
-from modelsheet.base_models.listing import add_models, forget_model, list_models
+from modelsheet.base_models.listing import add_models, list_models, remove_user_model
 from modelsheet.service.http.operations import Operation
 from modelsheet.service.service import Service
 
@@ -29,7 +29,7 @@ def add_model(service: Service, body: AddModelRequest) -> ModelList:
 
 
 def remove_model(service: Service, query: ModelQuery) -> Empty:
-    forget_model(query.name, service.data_dir)
+    remove_user_model(query.name, service.data_dir)
     return Empty()
 
 

@@ -1,4 +1,4 @@
-"""The options of the commands that paint, and the request they make."""
+"""Options of the commands that generate images, and the request fields they set."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, get_args
 
 from PIL import Image
 
-from modelsheet.api.generate import CutOut, GenerateRequest, PixelArt, Region, SamplerName
+from modelsheet.api.generate import CutoutMethod, GenerateRequest, PixelArt, Region, SamplerName
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
-from modelsheet.imaging.palettes import hex_of, read_palette
-from modelsheet.imaging.rgba import composite, read_picture
+from modelsheet.imaging.palettes import format_hex_colour, read_palette
+from modelsheet.imaging.rgba import composite, read_image
 from modelsheet.prompts.syntax import check_syntax
 
 _SAMPLERS: dict[str, SamplerName] = {name.casefold(): name for name in get_args(SamplerName)}
 
 
-def add_painting(parser: argparse.ArgumentParser) -> None:
-    """Everything that every painted picture may be asked for."""
+def add_generation_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options common to all commands that generate images."""
     default = GenerateRequest(prompt="default")
     parser.add_argument("prompt", help='for example "@hero holding sword"')
     parser.add_argument("--negative", default="", help="what the pictures shall not show")
@@ -32,7 +32,7 @@ def add_painting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unet-scale", type=float, default=default.unet_scale)
     parser.add_argument("--text-encoder-scale", type=float, default=default.text_encoder_scale)
     parser.add_argument("--transparent", action="store_true", help="cut the figure out")
-    parser.add_argument("--cutout", choices=get_args(CutOut), help="how to cut it out (auto)")
+    parser.add_argument("--cutout", choices=get_args(CutoutMethod), help="how to cut it out (auto)")
     parser.add_argument("--tiling", action="store_true", help="edges that go on at the other side")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for the PNGs")
     _add_pixel_art(parser)
@@ -48,8 +48,8 @@ def _add_pixel_art(parser: argparse.ArgumentParser) -> None:
     art.add_argument("--enlarge", type=int, help="make each pixel a square of so many")
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
-    """Painting into a picture: what to begin with, and where."""
+def add_inpainting_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for image-to-image, inpainting, regions and variations."""
     into = parser.add_argument_group("into a picture")
     into.add_argument("--from", dest="init", type=Path, metavar="FILE", help="begin with it")
     into.add_argument("--strength", type=float, help="how much of it may change, 0 to 1")
@@ -67,8 +67,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     into.add_argument("--variation-seed", type=int, default=0)
 
 
-def painting_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a GenerateRequest that `add_painting` asked for. Raises InvalidRequest."""
+def generation_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the GenerateRequest fields of `add_generation_options`. Raises InvalidRequest."""
     for prompt in (arguments.prompt, arguments.negative):
         check_syntax(prompt)
     return {
@@ -90,8 +90,11 @@ def painting_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def place_fields(arguments: argparse.Namespace, client: BackendClient) -> dict[str, Any]:
-    """The fields that `add_places` asked for; sends the pictures. Raises InvalidImages."""
+def inpainting_fields(arguments: argparse.Namespace, client: BackendClient) -> dict[str, Any]:
+    """Upload images and masks, and return the GenerateRequest fields of `add_inpainting_options`.
+
+    Raises InvalidImages.
+    """
     fields: dict[str, Any] = {
         "strength": arguments.strength,
         "patch": arguments.patch,
@@ -103,7 +106,7 @@ def place_fields(arguments: argparse.Namespace, client: BackendClient) -> dict[s
         ],
     }
     if arguments.init is not None:
-        fields["init_image"] = client.upload(read_picture(arguments.init))
+        fields["init_image"] = client.upload(read_image(arguments.init))
     if arguments.mask is not None:
         fields["mask"] = client.upload_mask(_read_mask(arguments.mask))
     return fields
@@ -120,22 +123,22 @@ def _sampler(given: str | None) -> SamplerName | None:
 
 
 def _pixel_art(arguments: argparse.Namespace) -> PixelArt | None:
-    asked = {
+    options = {
         "colours": arguments.colours,
         "palette": None if arguments.palette is None else _palette(arguments.palette),
         "pixel_size": arguments.pixel_size,
         "enlarge": arguments.enlarge,
     }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     return PixelArt(**given) if given or arguments.pixel_art else None
 
 
 def _palette(given: str) -> str | list[str]:
     if given == "subject":
         return given
-    return [hex_of(colour) for colour in read_palette(Path(given))]
+    return [format_hex_colour(colour) for colour in read_palette(Path(given))]
 
 
 def _read_mask(path: Path) -> Image.Image:
-    """White is selected, black and transparent are not."""
-    return composite(read_picture(path), (0, 0, 0)).convert("L")
+    """Read an image file as a mask of mode L: white is selected, black and transparent are not."""
+    return composite(read_image(path), (0, 0, 0)).convert("L")

@@ -1,4 +1,4 @@
-"""What the command line says of a subject: what was measured before learning and after it."""
+"""The command line's summary of a subject's likeness before and after training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.api.subjects import SubjectView
-from modelsheet.cli.commands import figures
+from modelsheet.cli.subjects import likeness_summary
 
 
 def probe(step: int, likeness: float, obedience: float, drift: float) -> LikenessPoint:
@@ -29,7 +29,7 @@ FINAL = probe(80, 0.6, 0.1, 0.2)
 def test_figures_are_of_the_step_that_was_kept(kept_step: int, after: tuple[str, ...]) -> None:
     report = LearnReport(kept_step=kept_step, before=BEFORE, best=BEST, final=FINAL)
 
-    said = figures(subject(report, likeness=0.92))
+    said = likeness_summary(subject(report, likeness=0.92))
 
     likeness, obedience, drift = after
     assert said == (
@@ -39,9 +39,9 @@ def test_figures_are_of_the_step_that_was_kept(kept_step: int, after: tuple[str,
 
 
 def test_what_was_not_measured_is_not_made_up() -> None:
-    assert figures(subject(None, likeness=None)) == "likeness not measured"
-    assert figures(subject(LearnReport(kept_step=4), likeness=0.5)) == "likeness 0.50"
-    assert figures(subject(None, likeness=0.0)) == "likeness 0.00"
+    assert likeness_summary(subject(None, likeness=None)) == "likeness not measured"
+    assert likeness_summary(subject(LearnReport(kept_step=4), likeness=0.5)) == "likeness 0.50"
+    assert likeness_summary(subject(None, likeness=0.0)) == "likeness 0.00"
 
 
 def subject(report: LearnReport | None, likeness: float | None) -> SubjectView:

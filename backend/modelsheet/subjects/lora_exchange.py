@@ -7,11 +7,11 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from modelsheet.api.subjects import ImportRequest
 from modelsheet.base_models.catalogue import RESOLUTIONS, locate
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.lora.base_model_keys import layout_of
@@ -30,18 +30,6 @@ from modelsheet.subjects.store import (
 
 ExportFormat = Literal["kohya", "diffusers", "embedding"]
 IMPORTED = "imported"  # stands where a learnt subject has its preset
-
-
-@dataclass(frozen=True)
-class ImportWish:
-    """What the artist says of a foreign file. An empty identifier is taken from its metadata."""
-
-    name: str
-    class_noun: str
-    identifier: str
-    base_model: str
-    file_name: str
-    owner: str = ""
 
 
 def export_subject(
@@ -84,44 +72,44 @@ def file_name_of(record: SubjectRecord) -> str:
 
 
 def import_subject(
-    store: SubjectStore, content: bytes, wish: ImportWish, data_dir: Path
+    store: SubjectStore, content: bytes, request: ImportRequest, owner: str, data_dir: Path
 ) -> SubjectRecord:
     """Make a subject of a LoRA file: whole and published, or an error and nothing.
 
     Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier: what is wrong with the words.
     NotFound, ModelMissing: no such base model. UnsafeModel: what is wrong with the file.
     """
-    _check_words(wish)
-    layout = layout_of(locate(wish.base_model, data_dir))
-    lora = read_lora(content, layout, wish.file_name or "the file")
+    _check_words(request)
+    layout = layout_of(locate(request.base_model, data_dir))
+    lora = read_lora(content, layout, request.file_name or "the file")
     adapter = write_diffusers(lora.factors, layout, {**lora.rows, **lora.decoder})
-    record = _record(wish, lora, adapter)
+    record = _record(request, owner, lora, adapter)
     staging = store.stage(record.id)
     try:
         (staging / ADAPTER).write_bytes(adapter)
         write_record(staging, record)
-        return store.publish(staging, record.id, wish.owner)
+        return store.publish(staging, record.id, owner)
     finally:
         shutil.rmtree(staging, ignore_errors=True)  # published, it has another name
 
 
-def _check_words(wish: ImportWish) -> None:
-    require_handle(wish.name)
-    if not wish.class_noun.strip():
+def _check_words(request: ImportRequest) -> None:
+    require_handle(request.name)
+    if not request.class_noun.strip():
         raise InvalidClassNoun("Say in a word or two what it shows, for example: human woman.")
 
 
-def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
+def _record(request: ImportRequest, owner: str, lora: LoraFile, adapter: bytes) -> SubjectRecord:
     steps = _whole(lora.metadata.get("ss_steps", ""))
     warnings = list(lora.warnings)
     if not any(site.component == UNET for site in lora.factors):
         warnings.append("The file changes the text encoder alone, not the UNet.")
     return SubjectRecord(
         id=str(uuid4()),
-        name=wish.name.strip(),
-        class_noun=" ".join(wish.class_noun.split()),
-        identifier=_identifier(wish, lora.metadata),
-        base_model=wish.base_model,
+        name=request.name.strip(),
+        class_noun=" ".join(request.class_noun.split()),
+        identifier=_identifier(request, lora.metadata),
+        base_model=request.base_model,
         created=time.time(),
         references=[],
         captions=[],
@@ -132,17 +120,17 @@ def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
         adapter_sha256=hashlib.sha256(adapter).hexdigest(),
         curve=[],
         warnings=warnings,
-        owner=wish.owner,
+        owner=owner,
     )
 
 
-def _identifier(wish: ImportWish, metadata: Mapping[str, str]) -> str:
+def _identifier(request: ImportRequest, metadata: Mapping[str, str]) -> str:
     """What was typed, or the file's own trigger phrase without the class noun."""
-    typed = " ".join(wish.identifier.split())
+    typed = " ".join(request.identifier.split())
     if typed:
         return typed
     said = " ".join(metadata.get("modelspec.trigger_phrase", "").split())
-    said = said.removesuffix(wish.class_noun.strip()).strip(" ,")
+    said = said.removesuffix(request.class_noun.strip()).strip(" ,")
     if said and len(said) <= 32 and said.isprintable():
         return said
     raise InvalidIdentifier(

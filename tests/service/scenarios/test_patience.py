@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from modelsheet.service.executors.watchdog import Patience, Vitals
-from modelsheet.service.scheduling.backoff import BackOff
+from modelsheet.service.executors.watchdog import Watchdog, WatchdogLimits
+from modelsheet.service.scheduling.backoff import Backoff
 
 
 @pytest.mark.parametrize(
     ("losses", "rest_s"), [(1, 1.0), (2, 2.0), (3, 5.0), (4, 10.0), (5, 30.0), (6, 30.0)]
 )
 def test_a_job_rests_longer_with_each_death(losses: int, rest_s: float) -> None:
-    backoff = BackOff((1.0, 2.0, 5.0, 10.0, 30.0))
+    backoff = Backoff((1.0, 2.0, 5.0, 10.0, 30.0))
     backoff.lost("job", losses, now=100.0)
 
     assert backoff.rests("job", 100.0 + rest_s - 0.1)
@@ -25,7 +25,7 @@ def test_a_job_rests_longer_with_each_death(losses: int, rest_s: float) -> None:
 
 
 def test_a_rest_that_ends_while_one_looks_is_not_slept_over() -> None:
-    backoff = BackOff((1.0,))
+    backoff = Backoff((1.0,))
     backoff.lost("job", 1, now=100.0)
     seen_at = 100.9
     assert backoff.rests("job", seen_at)
@@ -51,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def listen(vitals: Vitals, clock: Clock, seconds: int, beats: bool = False) -> None:
+def listen(vitals: Watchdog, clock: Clock, seconds: int, beats: bool = False) -> None:
     """Check each second, as the watch does."""
     for _ in range(seconds):
         clock.now += 1.0
@@ -61,7 +61,7 @@ def listen(vitals: Vitals, clock: Clock, seconds: int, beats: bool = False) -> N
 
 
 def test_silence_is_shown_then_ended(clock: Clock) -> None:
-    vitals = Vitals(Patience())
+    vitals = Watchdog(WatchdogLimits())
 
     listen(vitals, clock, 30)
     assert not vitals.is_quiet
@@ -72,7 +72,7 @@ def test_silence_is_shown_then_ended(clock: Clock) -> None:
 
 
 def test_a_heart_that_beats_without_progress_is_a_hang(clock: Clock) -> None:
-    vitals = Vitals(Patience())
+    vitals = Watchdog(WatchdogLimits())
 
     listen(vitals, clock, 299, beats=True)
     assert not vitals.is_quiet
@@ -85,7 +85,7 @@ def test_a_heart_that_beats_without_progress_is_a_hang(clock: Clock) -> None:
 
 
 def test_a_machine_that_slept_blames_nobody(clock: Clock) -> None:
-    vitals = Vitals(Patience())
+    vitals = Watchdog(WatchdogLimits())
     listen(vitals, clock, 10)
 
     clock.now += 8 * 3600.0

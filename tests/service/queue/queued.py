@@ -1,4 +1,4 @@
-"""Jobs in the queue, without a ledger."""
+"""Jobs in the queue, without a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several jobs at once, artists' limits, and the overview of the one who runs the service."""
+"""Several jobs at once, artists' limits, and the operator's overview."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_jobs_run_on_all_workers_and_the_overview_says_who_waits_for_what(
 ) -> None:
     jobs = [running(service, ANN), running(service, BEN)]
     third = service.jobs.submit(ANN, learning()).id
-    studio = service.dispatcher.workload()
+    workload = service.dispatcher.workload()
     go()
     for job in (*jobs, third):
         wait_for_state(service, job, "done")
 
-    assert {worker.job_id for worker in studio.workers} == set(jobs)
-    assert [(wait.owner, wait.reason) for wait in studio.waiting] == [("ann", "a free worker")]
-    assert [(a.name, a.running, a.waiting) for a in studio.artists] == [
+    assert {worker.job_id for worker in workload.workers} == set(jobs)
+    assert [(wait.owner, wait.reason) for wait in workload.waiting] == [("ann", "a free worker")]
+    assert [(a.name, a.running, a.waiting) for a in workload.artists] == [
         ("ann", 1, 1),
         ("ben", 1, 0),
     ]

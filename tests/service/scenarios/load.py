@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import requests
-from modelsheet.service.queue.job_commands import MAX_QUEUED
+from modelsheet.service.queue.job_store import MAX_QUEUED
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import TERMINAL_STATES, Progress

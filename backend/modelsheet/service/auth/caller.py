@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Caller:
-    """`name` is the artist's; the operator has none, and sees everything."""
+    """An artist, by `name`, or the operator, who has no name and sees everything."""
 
     name: str = ""
 

@@ -33,8 +33,8 @@ _NOUNS = "class_nouns.txt"
 
 @dataclass(frozen=True)
 class JobFiles:
-    """`files` go below the run's folder. `subjects` are files by a key that identifies their
-    content, sent only to actors that lack it. `needs` are the models that the job uses.
+    """Files of a run. `files` go below its folder. `subjects` are files by a key that identifies
+    their content, sent only to actors that lack it. `needs` are the models that the job uses.
     """
 
     files: Files

@@ -15,7 +15,7 @@ from modelsheet.service.service import Service
 
 
 class ModelQuery(Model):
-    """`name` is that of an added model or installation."""
+    """The query of a model: `name` is that of an added model or installation."""
 
     name: Annotated[str, Field(max_length=200)] = ""
 

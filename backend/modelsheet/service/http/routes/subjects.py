@@ -21,8 +21,8 @@ from modelsheet.subjects.lora_exchange import ExportFormat
 
 
 class ExportQuery(Model):
-    """`kohya` is what ComfyUI, A1111, Forge and Krita AI Diffusion load, `diffusers` as it was
-    learnt; `embedding` is the identifier's own, where that was learnt too.
+    """The format of a LoRA file: `kohya` is what ComfyUI, A1111, Forge and Krita AI Diffusion load,
+    `diffusers` as it was learnt; `embedding` is the identifier's own, where that was learnt too.
     """
 
     format: ExportFormat = "kohya"

@@ -19,15 +19,17 @@ from modelsheet.service.service import Service
 
 
 class PingQuery(Model):
-    """`nonce` asks for a proof; `key` are the first digits of the sha256 of the token to prove."""
+    """The query of a ping: `nonce` asks for a proof; `key` are the first digits of the sha256 of
+    the token to prove.
+    """
 
     key: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
     nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{16,128})?$")] = ""
 
 
 class EventsQuery(Model):
-    """`after` is the cursor of the last page, `wait` the seconds to wait for an event, `job` the
-    only job whose events are returned.
+    """The query of events: `after` is the cursor of the last page, `wait` the seconds to wait for
+    an event, `job` the only job whose events are returned.
     """
 
     after: Annotated[str, Field(pattern=r"^([0-9a-f]{16}:[0-9]{1,16})?$")] = ""
@@ -36,13 +38,13 @@ class EventsQuery(Model):
 
 
 class ClassNounQuery(Model):
-    """`base_model` is the one a subject will be learnt on."""
+    """The query of class nouns: the `base_model` to learn a subject on."""
 
     base_model: ModelId = DEFAULT_BASE_MODEL
 
 
 class EstimateQuery(Model):
-    """`base_model` and `preset` are those a subject will be learnt with."""
+    """The query of an estimate: the `base_model` and `preset` to learn a subject with."""
 
     base_model: ModelId = DEFAULT_BASE_MODEL
     preset: Preset = "balanced"

@@ -40,7 +40,7 @@ def running(jobs: JobStore) -> Job:
 
 def test_every_change_is_heard_in_order(jobs: JobStore, heard: list[JobView]) -> None:
     job = running(jobs)
-    jobs.advance(job.id, job.fence, Progress(step=1))
+    jobs.record_progress(job.id, job.fence, Progress(step=1))
     jobs.finish(job.id, job.fence, RESULT)
 
     assert [(v.state, v.progress.step) for v in heard] == [
@@ -54,7 +54,7 @@ def test_every_change_is_heard_in_order(jobs: JobStore, heard: list[JobView]) ->
 def test_what_is_committed_is_there_after_a_restart(tmp_path: Path) -> None:
     with closing(JobStore(tmp_path / "l", lambda view: None, save_interval_s=0.0)) as jobs:
         job = running(jobs)
-        jobs.advance(job.id, job.fence, Progress(step=7))
+        jobs.record_progress(job.id, job.fence, Progress(step=7))
 
     with closing(JobStore(tmp_path / "l", lambda view: None)) as again:
         assert again.table.get(job.id).view.progress.step == 7
@@ -63,7 +63,7 @@ def test_what_is_committed_is_there_after_a_restart(tmp_path: Path) -> None:
 
 def test_losing_the_worker_costs_an_attempt_and_raises_the_fence(jobs: JobStore) -> None:
     job = running(jobs)
-    lost = jobs.lose(job.id, job.fence, "exit status -9")
+    lost = jobs.record_loss(job.id, job.fence, "exit status -9")
 
     assert (lost.view.state, lost.view.attempt, lost.fence) == ("queued", 2, job.fence + 1)
 
@@ -71,10 +71,10 @@ def test_losing_the_worker_costs_an_attempt_and_raises_the_fence(jobs: JobStore)
 def test_the_third_crash_is_the_end(jobs: JobStore) -> None:
     job = running(jobs)
     for _ in range(2):
-        jobs.lose(job.id, job.fence, "exit status -9")
+        jobs.record_loss(job.id, job.fence, "exit status -9")
         job = jobs.start(job.id)
 
-    lost = jobs.lose(job.id, job.fence, "exit status -9")
+    lost = jobs.record_loss(job.id, job.fence, "exit status -9")
 
     assert lost.view.state == "failed"
     assert lost.view.error is not None
@@ -83,8 +83,8 @@ def test_the_third_crash_is_the_end(jobs: JobStore) -> None:
 
 def test_stepping_aside_costs_no_attempt_and_keeps_the_progress(jobs: JobStore) -> None:
     job = running(jobs)
-    jobs.advance(job.id, job.fence, Progress(step=7, total=9))
-    aside = jobs.step_aside(job.id, job.fence)
+    jobs.record_progress(job.id, job.fence, Progress(step=7, total=9))
+    aside = jobs.requeue(job.id, job.fence)
 
     assert (aside.view.state, aside.view.attempt) == ("queued", 1)
     assert aside.view.progress.step == 7
@@ -92,13 +92,13 @@ def test_stepping_aside_costs_no_attempt_and_keeps_the_progress(jobs: JobStore) 
 
 def test_an_earlier_attempt_changes_nothing(jobs: JobStore) -> None:
     old = running(jobs)
-    jobs.lose(old.id, old.fence, "exit status -9")
+    jobs.record_loss(old.id, old.fence, "exit status -9")
     new = jobs.start(old.id)
 
     with pytest.raises(StaleReport):
         jobs.finish(old.id, old.fence, RESULT)
     with pytest.raises(StaleReport):
-        jobs.advance(old.id, old.fence, Progress(step=99))
+        jobs.record_progress(old.id, old.fence, Progress(step=99))
     assert jobs.table.get(new.id) == new
 
 
@@ -107,14 +107,14 @@ def test_a_waiting_job_is_cancelled_at_once_a_running_one_is_asked(jobs: JobStor
 
     assert jobs.cancel(waiting.id).view.state == "cancelled"
     assert jobs.cancel(started.id).cancel_requested
-    assert jobs.cancelled(started.id, started.fence).view.state == "cancelled"
+    assert jobs.mark_cancelled(started.id, started.fence).view.state == "cancelled"
 
 
-@pytest.mark.parametrize("ask", ["lose", "step_aside", "hold"])
+@pytest.mark.parametrize("ask", ["record_loss", "requeue", "pause_with_error"])
 def test_a_job_to_be_cancelled_does_not_come_back(jobs: JobStore, ask: str) -> None:
     job = running(jobs)
     jobs.cancel(job.id)
-    arguments = {"lose": ("reason",), "step_aside": (), "hold": (FULL,)}[ask]
+    arguments = {"record_loss": ("reason",), "requeue": (), "pause_with_error": (FULL,)}[ask]
 
     assert getattr(jobs, ask)(job.id, job.fence, *arguments).view.state == "cancelled"
 
@@ -123,7 +123,7 @@ def test_a_running_job_pauses_when_it_steps_aside(jobs: JobStore) -> None:
     job = running(jobs)
     jobs.pause(job.id)
 
-    assert jobs.step_aside(job.id, job.fence).view.state == "paused"
+    assert jobs.requeue(job.id, job.fence).view.state == "paused"
     assert jobs.resume(job.id).view.state == "queued"
     assert jobs.start(job.id).view.state == "running"
 
@@ -131,15 +131,15 @@ def test_a_running_job_pauses_when_it_steps_aside(jobs: JobStore) -> None:
 def test_a_full_disk_pauses_with_a_sentence_until_resumed(jobs: JobStore) -> None:
     job = running(jobs)
 
-    assert jobs.hold(job.id, job.fence, FULL).view.error == FULL
+    assert jobs.pause_with_error(job.id, job.fence, FULL).view.error == FULL
     assert jobs.resume(job.id).view.error is None
 
 
 def test_curve_and_previews_stay_when_a_step_brings_none(jobs: JobStore) -> None:
     job = running(jobs)
     point = LikenessPoint(step=1, subject_fidelity=0, prompt_fidelity=0, prior_drift=0, score=0)
-    jobs.advance(job.id, job.fence, Progress(step=1, curve=[point]))
-    jobs.advance(job.id, job.fence, Progress(step=2))
+    jobs.record_progress(job.id, job.fence, Progress(step=1, curve=[point]))
+    jobs.record_progress(job.id, job.fence, Progress(step=2))
 
     assert jobs.table.get(job.id).view.progress == Progress(step=2, curve=[point])
 
@@ -195,11 +195,11 @@ LEARN = LearnRequest(name="Hero", class_noun="toy", images=[ImageRef(blob=SHA, w
 
 def test_learning_is_asked_to_finish_and_a_waiting_one_is_queued_for_it(jobs: JobStore) -> None:
     job = jobs.start(jobs.submit(LEARN).id)
-    jobs.advance(job.id, job.fence, Progress(step=3))
+    jobs.record_progress(job.id, job.fence, Progress(step=3))
 
     assert jobs.finish_early(job.id).finish_requested
     jobs.pause(job.id)
-    jobs.step_aside(job.id, job.fence)
+    jobs.requeue(job.id, job.fence)
     again = jobs.finish_early(job.id)
 
     assert (again.view.state, again.finish_requested) == ("queued", True)
@@ -232,6 +232,6 @@ def test_a_stall_is_shown_until_there_is_progress(jobs: JobStore, heard: list[Jo
     job = running(jobs)
     jobs.note_stall(job.id, job.fence, is_stalled=True)
     jobs.note_stall(job.id, job.fence, is_stalled=True)
-    jobs.advance(job.id, job.fence, Progress(step=1))
+    jobs.record_progress(job.id, job.fence, Progress(step=1))
 
     assert [view.stalled for view in heard] == [False, False, True, False]

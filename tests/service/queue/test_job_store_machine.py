@@ -21,13 +21,13 @@ from tests.service.scenarios.live import SHA
 PAINT = GenerateRequest(prompt="a hill")
 LEARN = LearnRequest(name="Hero", class_noun="toy", images=[ImageRef(blob=SHA, width=4, height=4)])
 ERROR = JobError(code="internal", sentence="It failed.")
-REPORTS = ["finish", "fail", "cancelled", "step_aside", "lose", "hold"]
+REPORTS = ["finish", "fail", "mark_cancelled", "requeue", "record_loss", "pause_with_error"]
 ASKS = ["start", "cancel", "pause", "resume", "finish_early"]
 ARGUMENTS = {
     "finish": (GenerateResult(images=[]),),
     "fail": (ERROR,),
-    "lose": ("exit status -9",),
-    "hold": (ERROR,),
+    "record_loss": ("exit status -9",),
+    "pause_with_error": (ERROR,),
 }
 
 

@@ -91,7 +91,7 @@ def test_death_before_the_rename_leaves_no_subject_and_a_waiting_job(
 
 def test_an_earlier_attempt_publishes_nothing(harness: Harness) -> None:
     old, staging, result = harness.learnt()
-    harness.jobs.lose(old.id, old.fence, "exit status -9")
+    harness.jobs.record_loss(old.id, old.fence, "exit status -9")
     harness.jobs.start(old.id)
 
     with pytest.raises(StaleReport):

@@ -50,7 +50,7 @@ def test_lost_attempts_are_counted(service: Service, client: FlaskClient) -> Non
     job = submit(service, painting())
     jobs = service.job_store
     for _ in range(2):
-        jobs.lose(job, jobs.start(job).fence, "exit status -9")
+        jobs.record_loss(job, jobs.start(job).fence, "exit status -9")
 
     (paint,) = stats(client).kinds
     assert paint.lost == 2

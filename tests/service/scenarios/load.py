@@ -23,11 +23,10 @@ from urllib.parse import urlsplit
 
 import psutil
 import requests
-from modelsheet.service.queue.job_store import MAX_QUEUED
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import TERMINAL_STATES, Progress
-from modelsheet.service.queue.job_store import JobStore
+from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
 from tests.service.scenarios.live import SHA, LiveService, generate_request, learn_request
 
 _BATCH = 50  # jobs that wait at once

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from modelsheet.api.jobs import JobView, Progress
-from modelsheet.service.queue.job import PRIORITIES, Job, Kind
+from modelsheet.service.queue.job import PRIORITIES, Job, JobKind
 from modelsheet.service.scheduling.preemption import PreemptionPolicy
 from tests.service.queue.queued import queued_job
 
 
-def job(kind: Kind) -> Job:
+def job(kind: JobKind) -> Job:
     view = JobView(
         id=kind, kind=kind, title="t", state="queued", attempt=1, progress=Progress(), created=0.0
     )

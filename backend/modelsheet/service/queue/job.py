@@ -15,10 +15,10 @@ from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
 
 UNFINISHED_STATES: tuple[JobState, ...] = ("queued", "running", "paused")
-Kind = Literal["learn", "generate", "describe", "download"]
+JobKind = Literal["learn", "generate", "describe", "download"]
 # An artist waits for images and descriptions; learning takes minutes anyway; a download gives way
 # to all of them.
-PRIORITIES: dict[Kind, int] = {"generate": 100, "describe": 100, "learn": 10, "download": 1}
+PRIORITIES: dict[JobKind, int] = {"generate": 100, "describe": 100, "learn": 10, "download": 1}
 # The columns that are backed up. Progress is not worth it, and `checksum` is computed from these.
 DURABLE = (
     "id",

@@ -162,7 +162,7 @@ class JobStore:
             raise StaleReport(f"job {job_id}, fence {fence}: is {job.view.state}, {job.fence}")
         return job
 
-    def advance(self, job_id: str, fence: int, progress: Progress) -> None:
+    def record_progress(self, job_id: str, fence: int, progress: Progress) -> None:
         """Record a run's progress. The curve and previews known so far stay when it brings none."""
         with self.table.reading():
             job = self.require_current(job_id, fence)
@@ -196,23 +196,23 @@ class JobStore:
         with self.table.transaction():
             return self._fail(self.require_current(job_id, fence), error)
 
-    def cancelled(self, job_id: str, fence: int) -> Job:
+    def mark_cancelled(self, job_id: str, fence: int) -> Job:
         """Mark a running job as cancelled, once its runner has stopped."""
         with self.table.transaction():
             return self._end(self.require_current(job_id, fence), "cancelled")
 
-    def step_aside(self, job_id: str, fence: int) -> Job:
+    def requeue(self, job_id: str, fence: int) -> Job:
         """Queue a running job again at its old place, or pause it if that was requested."""
         with self.table.transaction():
             return self._stop_running(self.require_current(job_id, fence), "waiting to go on")
 
-    def hold(self, job_id: str, fence: int, error: JobError) -> Job:
+    def pause_with_error(self, job_id: str, fence: int, error: JobError) -> Job:
         """Pause a running job with an error that the user must mend before resuming it."""
         with self.table.transaction():
             job = self.require_current(job_id, fence)
             return self._stop_running(job, "paused", must_pause=True, error=error.model_dump_json())
 
-    def lose(self, job_id: str, fence: int, reason: str) -> Job:
+    def record_loss(self, job_id: str, fence: int, reason: str) -> Job:
         """Queue a job again whose worker died; after MAX_ATTEMPTS it has failed."""
         with self.table.transaction():
             job = self.require_current(job_id, fence)

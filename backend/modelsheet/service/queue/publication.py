@@ -70,7 +70,7 @@ class Publisher:
             if result is not None:
                 self._jobs.finish(job.id, job.fence, result)
             elif job.id not in going_on:
-                self._jobs.step_aside(job.id, job.fence)
+                self._jobs.requeue(job.id, job.fence)
         self._subjects.discard_staged()
         unfinished = set(self._jobs.table.ids(UNFINISHED_STATES))
         for folder in self._folder.glob("*"):

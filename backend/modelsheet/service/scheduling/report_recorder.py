@@ -41,28 +41,28 @@ class ReportRecorder:
         job_id, fence = report.job_id, report.fence
         match report:
             case Progressed():
-                self._jobs.advance(job_id, fence, report.progress)
+                self._jobs.record_progress(job_id, fence, report.progress)
             case Stalled():
                 self._jobs.note_stall(job_id, fence, report.is_stalled)
             case Finished():
                 self._finish(job, staging, report)
             case Failed() if report.error.code == DiskFull.code:
-                self._jobs.hold(job_id, fence, report.error)
+                self._jobs.pause_with_error(job_id, fence, report.error)
             case Failed():
                 self._jobs.fail(job_id, fence, report.error)
             case StoppedEarly() if report.cancelled:
-                self._jobs.cancelled(job_id, fence)
+                self._jobs.mark_cancelled(job_id, fence)
             case StoppedEarly():
-                self._jobs.step_aside(job_id, fence)
+                self._jobs.requeue(job_id, fence)
             case Lost():
-                self._jobs.lose(job_id, fence, report.reason)
+                self._jobs.record_loss(job_id, fence, report.reason)
 
     def _finish(self, job: Job, staging: Path, report: Finished) -> None:
         try:
             self._publisher.finish(job, report.result, staging)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                self._jobs.hold(report.job_id, report.fence, DISK_FULL)
+                self._jobs.pause_with_error(report.job_id, report.fence, DISK_FULL)
                 return
             sentence = f"The subject could not be written to the data folder ({error.strerror})."
             failure = JobError(code="internal", sentence=sentence)

@@ -1,8 +1,8 @@
-"""How many artists so many GPUs serve: a simulation of the queue from measured times.
+"""Simulate the job queue to find how many artists a number of GPUs serves, from measured times.
 
-`modelsheet capacity --step 0.2 --picture 1.0` prints a table. Artists ask for pictures, look at
-them, ask again, and now and then have a subject learnt. A picture goes to any free GPU, or
-interrupts learning after the step under way; learning has what painting leaves.
+`modelsheet capacity --step 0.2 --picture 1.0` prints a table. Artists request images, look at them,
+request again, and now and then learn a subject. A generate job runs on any free GPU, or preempts a
+learn job after its current step; learn jobs use the remaining time.
 """
 
 from __future__ import annotations
@@ -14,167 +14,175 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-_WARM_UP = 0.1  # of the time simulated: the queues fill
-_Act = Callable[[], None]
+_WARM_UP = 0.1  # of the simulated time, which is not counted: the queues fill
+_Action = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Habits:
-    """Seconds on one GPU, and what an artist does.
+class WorkloadModel:
+    """Durations of jobs on one GPU, and intervals of an artist's requests, in seconds.
 
-    `paint_s` is one request for pictures, `learn_s` one subject; `aside_s` is what it costs to put
-    learning aside and to take it up again. An artist looks at pictures for `think_s` on average,
-    exponentially distributed, and learns every `learn_every_s`.
+    `generate_s` is one generate job, `learn_s` one learn job, `preempt_s` the cost of preempting a
+    learn job and resuming it. An artist looks at images for `think_s` on average, exponentially
+    distributed, and learns every `learn_every_s`.
     """
 
-    paint_s: float
+    generate_s: float
     learn_s: float
     step_s: float
-    aside_s: float
+    preempt_s: float
     think_s: float
     learn_every_s: float
 
 
 @dataclass
-class Learning:
-    """A subject that is learnt: what is left to do, and when it was asked for."""
+class LearnJob:
+    """A learn job: the time of its request, and the seconds it still takes."""
 
-    asked: float
-    left_s: float
+    requested_at: float
+    remaining_s: float
 
 
 @dataclass
-class Outcome:
-    """Seconds waited for a picture to begin, and how much longer than alone learning took."""
+class SimulationResult:
+    """Seconds that generate jobs waited, and each learn job's slowdown: its duration from request
+    to end, divided by `learn_s`.
+    """
 
     waits_s: list[float] = field(default_factory=list)
-    stretches: list[float] = field(default_factory=list)
+    slowdowns: list[float] = field(default_factory=list)
     busy_s: float = 0.0
 
     def wait_s(self, share: float) -> float:
+        """Return the wait that this share of the generate jobs did not exceed."""
         return _quantile(self.waits_s, share)
 
-    def stretch(self, share: float) -> float:
-        return _quantile(self.stretches, share)
+    def slowdown(self, share: float) -> float:
+        """Return the slowdown that this share of the learn jobs did not exceed."""
+        return _quantile(self.slowdowns, share)
 
 
-class Studio:
-    """One run: artists in a closed loop before some GPUs."""
+class QueueSimulation:
+    """A discrete-event simulation of artists who share some GPUs, as a closed queue."""
 
-    def __init__(self, habits: Habits, artists: int, gpus: int, seed: int) -> None:
-        self._habits = habits
-        self._chance = random.Random(seed)
+    def __init__(self, workload: WorkloadModel, artists: int, gpus: int, seed: int) -> None:
+        self._workload = workload
+        self._random = random.Random(seed)
         self._now = 0.0
         self._number = 0
-        self._events: list[tuple[float, int, _Act]] = []
+        self._events: list[tuple[float, int, _Action]] = []
         self._free = gpus
-        self._pictures: deque[float] = deque()  # when each was asked for
-        self._waiting: deque[Learning] = deque()
-        self._running: dict[int, tuple[Learning, float]] = {}  # and since when, by its end's number
-        self._leaving = 0
-        self.outcome = Outcome()
+        self._generate_jobs: deque[float] = deque()  # the time of each request
+        self._learn_jobs: deque[LearnJob] = deque()
+        # The running learn jobs with their start, by the number of their end event.
+        self._running: dict[int, tuple[LearnJob, float]] = {}
+        self._stopping = 0
+        self.result = SimulationResult()
         for _ in range(artists):
-            self._after(self._chance.uniform(0.0, habits.think_s), self._ask_for_pictures)
-            self._after(self._chance.uniform(0.0, habits.learn_every_s), self._ask_to_learn)
+            self._after(self._random.uniform(0.0, workload.think_s), self._request_images)
+            self._after(self._random.uniform(0.0, workload.learn_every_s), self._request_learning)
 
-    def run(self, seconds: float) -> Outcome:
+    def run(self, seconds: float) -> SimulationResult:
+        """Simulate so many seconds."""
         while self._events and self._events[0][0] < seconds:
-            self._now, _, act = heapq.heappop(self._events)
+            self._now, _, action = heapq.heappop(self._events)
             if self._now < _WARM_UP * seconds:
-                self.outcome = Outcome()
-            act()
-        self._count_the_unfinished(seconds)
-        return self.outcome
+                self.result = SimulationResult()
+            action()
+        self._count_unfinished(seconds)
+        return self.result
 
-    def _count_the_unfinished(self, seconds: float) -> None:
-        """Learning that is not over has taken at least as long as until now."""
-        unfinished = [*self._waiting, *(learning for learning, _ in self._running.values())]
-        stretches = [(seconds - each.asked) / self._habits.learn_s for each in unfinished]
-        self.outcome.stretches += [stretch for stretch in stretches if stretch > 1.0]
+    def _count_unfinished(self, seconds: float) -> None:
+        """Count the unfinished learn jobs as if they ended now."""
+        unfinished = [*self._learn_jobs, *(job for job, _ in self._running.values())]
+        slowdowns = [(seconds - each.requested_at) / self._workload.learn_s for each in unfinished]
+        self.result.slowdowns += [slowdown for slowdown in slowdowns if slowdown > 1.0]
 
-    def _after(self, delay_s: float, act: _Act) -> int:
+    def _after(self, delay_s: float, action: _Action) -> int:
         self._number += 1
-        heapq.heappush(self._events, (self._now + delay_s, self._number, act))
+        heapq.heappush(self._events, (self._now + delay_s, self._number, action))
         return self._number
 
-    def _ask_for_pictures(self) -> None:
-        self._pictures.append(self._now)
-        self._give_out()
-        self._interrupt()
+    def _request_images(self) -> None:
+        self._generate_jobs.append(self._now)
+        self._start_jobs()
+        self._preempt()
 
-    def _ask_to_learn(self) -> None:
-        self._waiting.append(Learning(self._now, self._habits.learn_s))
-        self._after(self._chance.expovariate(1.0 / self._habits.learn_every_s), self._ask_to_learn)
-        self._give_out()
+    def _request_learning(self) -> None:
+        self._learn_jobs.append(LearnJob(self._now, self._workload.learn_s))
+        self._after(
+            self._random.expovariate(1.0 / self._workload.learn_every_s), self._request_learning
+        )
+        self._start_jobs()
 
-    def _give_out(self) -> None:
-        while self._free and self._pictures:
+    def _start_jobs(self) -> None:
+        while self._free and self._generate_jobs:
             self._free -= 1
-            self.outcome.waits_s.append(self._now - self._pictures.popleft())
-            self.outcome.busy_s += self._habits.paint_s
-            self._after(self._habits.paint_s, self._painted)
-        while self._free and self._waiting:
+            self.result.waits_s.append(self._now - self._generate_jobs.popleft())
+            self.result.busy_s += self._workload.generate_s
+            self._after(self._workload.generate_s, self._generated)
+        while self._free and self._learn_jobs:
             self._free -= 1
-            self._learn(self._waiting.popleft())
+            self._start_learning(self._learn_jobs.popleft())
 
-    def _learn(self, learning: Learning) -> None:
+    def _start_learning(self, job: LearnJob) -> None:
         number = self._number + 1
-        self._running[number] = learning, self._now
-        self._after(learning.left_s, lambda: self._learnt(number))
+        self._running[number] = job, self._now
+        self._after(job.remaining_s, lambda: self._learnt(number))
 
-    def _painted(self) -> None:
+    def _generated(self) -> None:
         self._free += 1
-        self._after(self._chance.expovariate(1.0 / self._habits.think_s), self._ask_for_pictures)
-        self._give_out()
+        self._after(self._random.expovariate(1.0 / self._workload.think_s), self._request_images)
+        self._start_jobs()
 
     def _learnt(self, number: int) -> None:
         if number not in self._running:
-            return  # it stepped aside before
-        learning, since = self._running.pop(number)
-        self.outcome.busy_s += self._now - since
-        self.outcome.stretches.append((self._now - learning.asked) / self._habits.learn_s)
+            return  # it was preempted
+        job, since = self._running.pop(number)
+        self.result.busy_s += self._now - since
+        self.result.slowdowns.append((self._now - job.requested_at) / self._workload.learn_s)
         self._free += 1
-        self._give_out()
+        self._start_jobs()
 
-    def _interrupt(self) -> None:
-        """Have learning step aside for each picture that waits and has no GPU coming."""
-        while len(self._pictures) > self._leaving and self._running:
+    def _preempt(self) -> None:
+        """Preempt a learn job for each queued generate job without a GPU reserved for it."""
+        while len(self._generate_jobs) > self._stopping and self._running:
             number = next(iter(self._running))
-            learning, since = self._running.pop(number)
-            rest_of_step_s = self._chance.uniform(0.0, self._habits.step_s)
+            job, since = self._running.pop(number)
+            rest_of_step_s = self._random.uniform(0.0, self._workload.step_s)
             done_s = self._now - since + rest_of_step_s
-            learning.left_s = max(0.0, learning.left_s - done_s) + self._habits.aside_s
-            self.outcome.busy_s += done_s
-            self._leaving += 1
-            self._after(rest_of_step_s + self._habits.aside_s / 2, self._stepped_aside)
-            self._waiting.appendleft(learning)
+            job.remaining_s = max(0.0, job.remaining_s - done_s) + self._workload.preempt_s
+            self.result.busy_s += done_s
+            self._stopping += 1
+            self._after(rest_of_step_s + self._workload.preempt_s / 2, self._preempted)
+            self._learn_jobs.appendleft(job)
 
-    def _stepped_aside(self) -> None:
-        self._leaving -= 1
+    def _preempted(self) -> None:
+        self._stopping -= 1
         self._free += 1
-        self._give_out()
+        self._start_jobs()
 
 
 def most_artists(
-    habits: Habits, gpus: int, wait_s: float, stretch: float, seconds: float
-) -> tuple[int, Outcome]:
-    """Return the most artists of whom 19 in 20 requests wait no longer, and whose learning takes,
-    19 times in 20, no more than `stretch` times as long as alone; and how that goes.
+    workload: WorkloadModel, gpus: int, wait_s: float, slowdown: float, seconds: float
+) -> tuple[int, SimulationResult]:
+    """Return the largest number of artists with whom 95 % of the generate jobs wait at most
+    `wait_s` and 95 % of the learn jobs have at most this `slowdown`; and the result with that many.
     """
 
-    def serve(artists: int) -> Outcome:
-        return Studio(habits, artists, gpus, seed=artists).run(seconds)
+    def simulate(artists: int) -> SimulationResult:
+        return QueueSimulation(workload, artists, gpus, seed=artists).run(seconds)
 
-    def is_fine(outcome: Outcome) -> bool:
-        return outcome.wait_s(0.95) <= wait_s and outcome.stretch(0.95) <= stretch
+    def is_met(result: SimulationResult) -> bool:
+        return result.wait_s(0.95) <= wait_s and result.slowdown(0.95) <= slowdown
 
     low, high = 0, gpus
-    while is_fine(serve(high)):
+    while is_met(simulate(high)):
         low, high = high, 2 * high
     while high - low > max(1, low // 50):
         middle = (low + high) // 2
-        low, high = (middle, high) if is_fine(serve(middle)) else (low, middle)
-    return low, serve(max(1, low))
+        low, high = (middle, high) if is_met(simulate(middle)) else (low, middle)
+    return low, simulate(max(1, low))
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
@@ -204,11 +212,11 @@ def _arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     given = _arguments().parse_args(argv)
-    habits = Habits(
-        paint_s=given.overhead + given.pictures * given.picture,
+    workload = WorkloadModel(
+        generate_s=given.overhead + given.pictures * given.picture,
         learn_s=given.steps * given.step,
         step_s=given.step,
-        aside_s=given.aside,
+        preempt_s=given.aside,
         think_s=given.think,
         learn_every_s=3600.0 * given.learn_every,
     )
@@ -217,9 +225,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for gpus in given.gpus:
         seconds = 3600.0 * given.gpu_hours / gpus
         for wait_s in given.waits:
-            artists, outcome = most_artists(habits, gpus, wait_s, given.stretch, seconds)
-            busy = outcome.busy_s / ((1.0 - _WARM_UP) * seconds * gpus)
-            takes = f"{outcome.stretch(0.95):.1f} times as long"
+            artists, result = most_artists(workload, gpus, wait_s, given.stretch, seconds)
+            busy = result.busy_s / ((1.0 - _WARM_UP) * seconds * gpus)
+            takes = f"{result.slowdown(0.95):.1f} times as long"
             print(f"| {gpus} | {wait_s:g} s | {artists} | {busy:.0%} | {takes} |", flush=True)
     return 0
 

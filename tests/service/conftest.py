@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from modelsheet.service.http.app import create_app
-from modelsheet.service.scheduling.dispatcher import Timings
+from modelsheet.service.scheduling.timings import Timings
 from modelsheet.service.service import Service
 from tests.service.executors.inline_executor import InlineExecutor
 from tests.service.scenarios.cluster import ToyCluster
@@ -26,7 +26,7 @@ def make_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     def make(**timings: float) -> Service:
         service = Service(
             tmp_path,
-            lambda sink: InlineExecutor(tmp_path, make_runner(tmp_path), sink),
+            lambda on_report: InlineExecutor(tmp_path, make_runner(tmp_path), on_report),
             base_models=lambda: [TOY_MODEL],
             timings=Timings(**timings),
         )

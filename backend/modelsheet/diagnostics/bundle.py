@@ -20,7 +20,7 @@ from modelsheet.connection_file import read_connection
 from modelsheet.diagnostics import doctor
 from modelsheet.errors import InvalidRequest, ModelsheetError
 from modelsheet.service.auth.tokens import TokenStore
-from modelsheet.service.queue.backup import Records
+from modelsheet.service.queue.backup import JobBackup
 from modelsheet.service.queue.job import Value
 from modelsheet.settings import Settings
 
@@ -81,7 +81,7 @@ def _about(settings: Settings) -> dict[str, object]:
 def _jobs(settings: Settings) -> list[dict[str, Value]]:
     """Read the jobs' backup records, which needs no running service."""
     folder = settings.data_dir / "job-records"
-    return list(Records(folder).read_all()) if folder.is_dir() else []
+    return list(JobBackup(folder).read_all()) if folder.is_dir() else []
 
 
 def _outline(job: Mapping[str, Value]) -> dict[str, object]:

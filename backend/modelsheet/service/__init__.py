@@ -1,3 +1,3 @@
-"""The API process: HTTP, the ledger of jobs, blobs, events and the dispatcher. Nothing here imports
+"""The service process: HTTP API, job queue, blobs, events and executors. Nothing here imports
 torch.
 """

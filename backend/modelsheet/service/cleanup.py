@@ -1,4 +1,4 @@
-"""What is thrown away, and when: old jobs, trash, pictures nobody refers to, damaged ledgers."""
+"""Delete old jobs, unreferenced blobs, old trash and damaged databases; keep room on the disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from modelsheet.errors import DiskFull, ModelsheetError
-from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.table import JobTable
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import SubjectStore
 
@@ -16,46 +16,48 @@ _log = logging.getLogger(__name__)
 _LAYOUT = 1  # of the data folder as a whole
 _DAY_S = 86_400.0
 _BLOB_AGE_S = 7 * _DAY_S
-_YOUNG_BLOB_S = 3600.0  # sent a moment ago, for a job that is not submitted yet
+_YOUNG_BLOB_S = 3600.0  # uploaded for a job that is not submitted yet
 _JOB_AGE_S = 30 * _DAY_S
 _JOBS_KEPT = 200
 _TRASH_AGE_S = 30 * _DAY_S
 _DAMAGED_KEPT = 3
 _BLOB_QUOTA = 8 << 30  # bytes of all blobs, over which unreferenced ones go sooner
-_ROOM_TO_WORK = 16 << 20  # bytes that uploads leave for checkpoints and the ledger
+_WORKING_SPACE = 16 << 20  # bytes that uploads leave for checkpoints and the database
 
 
-class Housekeeping:
-    """Keeps the data folder from growing without end."""
+class Cleanup:
+    """Keep the data folder from growing without bound."""
 
     def __init__(
-        self, data_dir: Path, ledger: Ledger, blobs: BlobStore, subjects: SubjectStore
+        self, data_dir: Path, jobs: JobTable, blobs: BlobStore, subjects: SubjectStore
     ) -> None:
         self._data_dir = data_dir
-        self._ledger = ledger
+        self._jobs = jobs
         self._blobs = blobs
         self._subjects = subjects
-        self._tidied_at = float("-inf")
-        self._received = 0  # bytes since the last look at the quota
+        self._last_run_at = float("-inf")
+        self._received = 0  # bytes since the quota was last checked
 
-    def tidy(self) -> None:
-        """Throw away what is old; when the service starts, and once a day while it is used."""
-        self._tidied_at = time.monotonic()
-        jobs = self._ledger.forget(_JOB_AGE_S, _JOBS_KEPT)
+    def run(self) -> None:
+        """Delete everything old: at the start of the service, and once a day while it is used."""
+        self._last_run_at = time.monotonic()
+        jobs = self._jobs.delete_finished(_JOB_AGE_S, _JOBS_KEPT)
         blobs = self._blobs.sweep(self._in_use(), _BLOB_AGE_S)
         self._empty_trash()
         _log.info("%d old jobs and %d blobs that nothing refers to were removed", jobs, blobs)
 
     def make_room_for(self, size: int) -> None:
-        """Raises DiskFull: a blob of `size` bytes would leave too little room to work."""
+        """Make room for a blob of `size` bytes. Raises DiskFull: it would leave too little room for
+        jobs.
+        """
         self._received += size
-        if time.monotonic() - self._tidied_at > _DAY_S:
-            self.tidy()
+        if time.monotonic() - self._last_run_at > _DAY_S:
+            self.run()
         if self._received > _BLOB_QUOTA // 16:
             self._received = 0
             self._keep_quota()
         free = shutil.disk_usage(self._data_dir).free
-        if free < size + min(_ROOM_TO_WORK, shutil.disk_usage(self._data_dir).total // 8):
+        if free < size + min(_WORKING_SPACE, shutil.disk_usage(self._data_dir).total // 8):
             raise DiskFull(
                 "The disk of the data folder is full; free some space and send it again."
             )
@@ -66,9 +68,9 @@ class Housekeeping:
             _log.info("%d blobs were removed to keep the quota", swept)
 
     def _in_use(self) -> str:
-        """Return a text in which the name of each blob occurs that something refers to."""
+        """Return a text that contains the sha256 of every blob in use."""
         subjects = "".join(record.model_dump_json() for record in self._subjects.list())
-        return "".join(self._ledger.stored_requests()) + subjects
+        return "".join(self._jobs.stored_json()) + subjects
 
     def _empty_trash(self) -> None:
         limit = time.time() - _TRASH_AGE_S
@@ -82,7 +84,9 @@ class Housekeeping:
 
 
 def refuse_newer(data_dir: Path) -> None:
-    """Note the layout of the data folder. Raises ModelsheetError: it is that of a newer version."""
+    """Write the layout version of the data folder. Raises ModelsheetError: a newer version wrote
+    it.
+    """
     file = data_dir / "VERSION"
     written = file.read_text(encoding="utf-8").strip() if file.exists() else ""
     if written.isdigit() and int(written) > _LAYOUT:

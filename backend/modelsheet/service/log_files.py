@@ -1,5 +1,5 @@
-"""The log files of the service: for people to read, or as lines of JSON for programs. None of them
-grows without end, and each is of one process alone, because rotation is not safe for two.
+"""Write the log files of the service, as text or as lines of JSON. Each is rotated and belongs to
+one process, because rotation is not safe for two.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FILES_BEFORE = 5
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: `time` in UTC (ISO 8601), `level`, `logger`, `message`, and `trace`
-    when an exception is told of.
+    of an exception.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -34,9 +34,9 @@ class JsonLines(logging.Formatter):
 
 
 def start_log(log_dir: Path, *, as_json: bool) -> None:
-    """One file for the process, and one for what was asked by whom."""
+    """Start service.log, and audit.log with each change and its caller."""
     log_dir.mkdir(parents=True, exist_ok=True)
-    log_dir.chmod(0o700)  # whoever started us may have made it, with an umask of their own
+    log_dir.chmod(0o700)  # it may exist already, made with another umask
     formatter = JsonLines() if as_json else logging.Formatter(_PLAIN)
     root = logging.getLogger()
     root.setLevel(logging.INFO)

@@ -1,5 +1,5 @@
-"""What the machine of a service lacks for learning and painting: packages, a graphics card. Found
-without torch, which takes seconds to import.
+"""Find packages and graphics cards that the machine lacks, without importing torch, which takes
+seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _CUDA_SIZE = "3 GB"  # torch and the CUDA libraries it brings
 
 
 def shortcomings() -> list[str]:
-    """Sentences, each with what to do; none where nothing is missing."""
+    """Return a sentence for each missing requirement, with what to do about it."""
     missing = [name for name in LIBRARIES if installed_version(name) is None]
     if missing:
         return [f"{', '.join(missing)}: not installed on the backend's computer. Run ./install.sh."]
@@ -31,7 +31,7 @@ def shortcomings() -> list[str]:
 
 
 def installed_version(package: str) -> str | None:
-    """None where it is not installed."""
+    """Return a package's version, None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -7,11 +7,11 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from modelsheet.api.subjects import ImportRequest
 from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.base_models.families import RESOLUTIONS
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
@@ -31,18 +31,6 @@ from modelsheet.subjects.store import (
 
 ExportFormat = Literal["kohya", "diffusers", "embedding"]
 IMPORTED = "imported"  # in place of a learnt subject's preset
-
-
-@dataclass(frozen=True)
-class ImportWish:
-    """What the artist says of a foreign file. An empty identifier is taken from its metadata."""
-
-    name: str
-    class_noun: str
-    identifier: str
-    base_model: str
-    file_name: str
-    owner: str = ""
 
 
 def export_subject(
@@ -85,44 +73,44 @@ def file_name_of(record: SubjectRecord) -> str:
 
 
 def import_subject(
-    store: SubjectStore, content: bytes, wish: ImportWish, data_dir: Path
+    store: SubjectStore, content: bytes, request: ImportRequest, owner: str, data_dir: Path
 ) -> SubjectRecord:
     """Import a LoRA file as a published subject, or raise and leave nothing behind.
 
     Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier: name, class noun or identifier
     cannot be used. NotFound, ModelMissing: no such base model. UnsafeModel: the file is refused.
     """
-    _check_names(wish)
-    layout = key_layout_of(locate_base_model(wish.base_model, data_dir))
-    lora = read_lora(content, layout, wish.file_name or "the file")
+    _check_names(request)
+    layout = key_layout_of(locate_base_model(request.base_model, data_dir))
+    lora = read_lora(content, layout, request.file_name or "the file")
     adapter = write_diffusers(lora.factors, layout, {**lora.embeddings, **lora.decoder})
-    record = _record(wish, lora, adapter)
+    record = _record(request, owner, lora, adapter)
     staging = store.stage(record.id)
     try:
         (staging / ADAPTER).write_bytes(adapter)
         write_record(staging, record)
-        return store.publish(staging, record.id, wish.owner)
+        return store.publish(staging, record.id, owner)
     finally:
         shutil.rmtree(staging, ignore_errors=True)  # already renamed if published
 
 
-def _check_names(wish: ImportWish) -> None:
-    require_handle(wish.name)
-    if not wish.class_noun.strip():
+def _check_names(request: ImportRequest) -> None:
+    require_handle(request.name)
+    if not request.class_noun.strip():
         raise InvalidClassNoun("Say in a word or two what it shows, for example: human woman.")
 
 
-def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
+def _record(request: ImportRequest, owner: str, lora: LoraFile, adapter: bytes) -> SubjectRecord:
     steps = _count(lora.metadata.get("ss_steps", ""))
     warnings = list(lora.warnings)
     if not any(layer_key.component == UNET for layer_key in lora.factors):
         warnings.append("The file changes the text encoder alone, not the UNet.")
     return SubjectRecord(
         id=str(uuid4()),
-        name=wish.name.strip(),
-        class_noun=" ".join(wish.class_noun.split()),
-        identifier=_identifier(wish, lora.metadata),
-        base_model=wish.base_model,
+        name=request.name.strip(),
+        class_noun=" ".join(request.class_noun.split()),
+        identifier=_identifier(request, lora.metadata),
+        base_model=request.base_model,
         created=time.time(),
         references=[],
         captions=[],
@@ -133,17 +121,17 @@ def _record(wish: ImportWish, lora: LoraFile, adapter: bytes) -> SubjectRecord:
         adapter_sha256=hashlib.sha256(adapter).hexdigest(),
         curve=[],
         warnings=warnings,
-        owner=wish.owner,
+        owner=owner,
     )
 
 
-def _identifier(wish: ImportWish, metadata: Mapping[str, str]) -> str:
+def _identifier(request: ImportRequest, metadata: Mapping[str, str]) -> str:
     """Return the requested identifier, else the file's trigger phrase without the class noun."""
-    typed = " ".join(wish.identifier.split())
+    typed = " ".join(request.identifier.split())
     if typed:
         return typed
     trigger = " ".join(metadata.get("modelspec.trigger_phrase", "").split())
-    trigger = trigger.removesuffix(wish.class_noun.strip()).strip(" ,")
+    trigger = trigger.removesuffix(request.class_noun.strip()).strip(" ,")
     if trigger and len(trigger) <= 32 and trigger.isprintable():
         return trigger
     raise InvalidIdentifier(

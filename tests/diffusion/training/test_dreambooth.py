@@ -15,8 +15,9 @@ from modelsheet.api.describe import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
+from modelsheet.api.subjects import ImportRequest
 from modelsheet.imaging.rgba import from_bgra, read_image
-from modelsheet.subjects.lora_exchange import ImportWish, export_subject, import_subject
+from modelsheet.subjects.lora_exchange import export_subject, import_subject
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_session import Context, learn
 from tests.paths import SHARED_DATA
@@ -50,8 +51,14 @@ def test_photographs_go_the_whole_way(
     )
     subject = learn(worker, context, request)
     kohya = export_subject(context.store, subject.id, tmp_path, "kohya")
-    wish = ImportWish(f"{thing} again", noun, "", base_model, "again.safetensors")
-    again = import_subject(context.store, kohya, wish, tmp_path)
+    imported = ImportRequest(
+        name=f"{thing} again",
+        class_noun=noun,
+        base_model=base_model,
+        parts=["0" * 64],
+        file_name="again.safetensors",
+    )
+    again = import_subject(context.store, kohya, imported, "", tmp_path)
 
     assert len(described.class_nouns) == 5
     assert len(subject.references) == len(files) >= 5

@@ -1,6 +1,4 @@
-"""An executor in threads of this process: for tests and for a runner without native code that could
-crash.
-"""
+"""Run jobs in threads of this process, for tests."""
 
 from __future__ import annotations
 
@@ -10,33 +8,35 @@ from pathlib import Path
 
 from modelsheet.api.admin import WorkerView
 from modelsheet.jobs.protocol import Directive, Runner
-from modelsheet.service.executors.job_context import Attempt, carry_out
-from modelsheet.service.executors.protocol import Assignment, Sink
+from modelsheet.service.executors.job_context import LocalJobContext, execute_run
+from modelsheet.service.executors.protocol import JobRun, ReportHandler
 from modelsheet.service.queue.job import Job
 from modelsheet.service.storage.blobs import BlobStore
 
 
 class InlineExecutor:
-    """Runs each assignment on a fresh thread, `slots` at once. It cannot kill: a runner that
-    ignores CANCEL runs to its end.
+    """Run each job on a new thread, `slots` at once. It cannot kill: a runner that ignores CANCEL
+    runs to its end.
     """
 
-    def __init__(self, data_dir: Path, runner: Runner, sink: Sink, slots: int = 1) -> None:
+    def __init__(
+        self, data_dir: Path, runner: Runner, on_report: ReportHandler, slots: int = 1
+    ) -> None:
         self.slots = slots
         self._blobs = BlobStore(data_dir / "blobs")
         self._runner = runner
-        self._sink = sink
-        self._running: dict[str, tuple[Attempt, threading.Thread]] = {}
+        self._on_report = on_report
+        self._running: dict[str, tuple[LocalJobContext, threading.Thread]] = {}
 
-    def resume(self, attempts: Collection[tuple[str, int]]) -> Collection[str]:
+    def resume(self, runs: Collection[tuple[str, int]]) -> Collection[str]:
         return ()
 
-    def start(self, assignment: Assignment) -> None:
-        attempt = Attempt(assignment, self._blobs, self._sink)
+    def start(self, run: JobRun) -> None:
+        context = LocalJobContext(run, self._blobs, self._on_report)
         thread = threading.Thread(
-            target=lambda: self._carry_out(attempt), name="inline-job", daemon=True
+            target=lambda: self._execute(context), name="inline-job", daemon=True
         )
-        self._running[assignment.job_id] = attempt, thread
+        self._running[run.job_id] = context, thread
         thread.start()
 
     def tell(self, job_id: str, directive: Directive) -> None:
@@ -54,11 +54,11 @@ class InlineExecutor:
         return [WorkerView(name=f"thread {k}", job_id=job) for k, job in enumerate(busy)]
 
     def close(self) -> None:
-        for attempt, thread in list(self._running.values()):
-            attempt.tell(Directive.CANCEL)
+        for context, thread in list(self._running.values()):
+            context.tell(Directive.CANCEL)
             thread.join(timeout=5.0)
 
-    def _carry_out(self, attempt: Attempt) -> None:
-        report = carry_out(attempt, lambda: self._runner)
-        self._running.pop(attempt.job_id, None)
-        self._sink(report)
+    def _execute(self, context: LocalJobContext) -> None:
+        report = execute_run(context, lambda: self._runner)
+        self._running.pop(context.job_id, None)
+        self._on_report(report)

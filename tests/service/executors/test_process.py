@@ -14,12 +14,12 @@ from modelsheet.api.generate import GenerateRequest
 from modelsheet.service.executors import process
 from modelsheet.service.executors.process import ProcessExecutor
 from modelsheet.service.executors.protocol import (
-    Advanced,
-    Assignment,
     Finished,
+    JobRun,
     Lost,
+    Progressed,
     Report,
-    Silent,
+    Stalled,
 )
 
 _PATIENCE_S = 150.0
@@ -39,8 +39,8 @@ def executor(tmp_path: Path, reports: Reports) -> Iterator[ProcessExecutor]:
     executor.close()
 
 
-def assignment(folder: Path, fence: int = 1, prompt: str = "a hill") -> Assignment:
-    return Assignment(
+def job_run(folder: Path, fence: int = 1, prompt: str = "a hill") -> JobRun:
+    return JobRun(
         job_id="job",
         fence=fence,
         request=GenerateRequest(prompt=prompt),
@@ -50,8 +50,8 @@ def assignment(folder: Path, fence: int = 1, prompt: str = "a hill") -> Assignme
 
 
 def last_report(reports: Reports) -> Report:
-    """Wait for what ends the attempt."""
-    while isinstance(report := reports.get(timeout=_PATIENCE_S), Advanced | Silent):
+    """Wait for the report that ends the run."""
+    while isinstance(report := reports.get(timeout=_PATIENCE_S), Progressed | Stalled):
         pass
     return report
 
@@ -59,7 +59,7 @@ def last_report(reports: Reports) -> Report:
 def test_a_job_is_carried_out_by_the_process(
     executor: ProcessExecutor, reports: Reports, tmp_path: Path
 ) -> None:
-    executor.start(assignment(tmp_path))
+    executor.start(job_run(tmp_path))
 
     assert isinstance(last_report(reports), Finished)
 
@@ -74,15 +74,15 @@ def test_a_worker_that_dies_before_it_is_given_the_job_is_told(
         pipe = subprocess.PIPE
         return subprocess.Popen([sys.executable, "-c", ""], stdin=pipe, stdout=pipe, stderr=pipe)
 
-    take = process._Worker.take
+    start = process._Worker.start
 
-    def take_late(self: process._Worker, job: Assignment) -> bool:
+    def start_late(self: process._Worker, job: JobRun) -> bool:
         self._reader.join(_PATIENCE_S)
-        return take(self, job)
+        return start(self, job)
 
     monkeypatch.setattr(process, "spawn", stillborn)
-    monkeypatch.setattr(process._Worker, "take", take_late)
-    executor.start(assignment(tmp_path, fence=7))
+    monkeypatch.setattr(process._Worker, "start", start_late)
+    executor.start(job_run(tmp_path, fence=7))
 
     report = reports.get(timeout=_PATIENCE_S)
     assert isinstance(report, Lost)
@@ -92,11 +92,11 @@ def test_a_worker_that_dies_before_it_is_given_the_job_is_told(
 def test_a_dead_worker_is_replaced_for_the_next_job(
     executor: ProcessExecutor, reports: Reports, tmp_path: Path
 ) -> None:
-    executor.start(assignment(tmp_path, prompt="wait"))
+    executor.start(job_run(tmp_path, prompt="wait"))
     executor.kill("job")
     assert isinstance(last_report(reports), Lost)
 
-    executor.start(assignment(tmp_path, fence=2))
+    executor.start(job_run(tmp_path, fence=2))
 
     report = last_report(reports)
     assert isinstance(report, Finished), report

@@ -11,10 +11,15 @@ from modelsheet.api.jobs import JobRequest, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import NotFound
-from modelsheet.service.executors.protocol import Advanced, Assignment, Finished
+from modelsheet.service.executors.protocol import Finished, JobRun, Progressed
 from modelsheet.service.executors.ray.job_context import Outbox
-from modelsheet.service.executors.ray.job_files import keep_only, pack, read_folder, write_files
-from modelsheet.service.executors.ray.messages import FROM_ACTOR, Kept
+from modelsheet.service.executors.ray.job_files import (
+    collect_job_files,
+    keep_only,
+    read_folder,
+    write_files,
+)
+from modelsheet.service.executors.ray.messages import FROM_ACTOR, CheckpointSaved
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.service.scenarios.live import PIXELS, SHA
@@ -24,8 +29,8 @@ _IMAGE = ImageRef(blob=SHA, width=4, height=4)
 _LEARN = LearnRequest(name="Hero", class_noun="toy", images=[_IMAGE])
 
 
-def assignment(folder: Path, request: JobRequest) -> Assignment:
-    return Assignment(
+def job_run(folder: Path, request: JobRequest) -> JobRun:
+    return JobRun(
         job_id="job",
         fence=1,
         owner="ann",
@@ -39,14 +44,14 @@ def test_a_job_takes_its_pictures_and_its_checkpoint(tmp_path: Path) -> None:
     BlobStore(tmp_path / "blobs").write(PIXELS)
     write_files(tmp_path / "checkpoint", {"00000010/tensors": b"123"})
 
-    luggage = pack(assignment(tmp_path, _LEARN), tmp_path)
+    job_files = collect_job_files(job_run(tmp_path, _LEARN), tmp_path)
 
-    assert luggage.files == {f"blobs/{SHA}": PIXELS, "checkpoint/00000010/tensors": b"123"}
+    assert job_files.files == {f"blobs/{SHA}": PIXELS, "checkpoint/00000010/tensors": b"123"}
 
 
 def test_a_picture_that_is_gone_is_said_before_anything_travels(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="send it again"):
-        pack(assignment(tmp_path, _LEARN), tmp_path)
+        collect_job_files(job_run(tmp_path, _LEARN), tmp_path)
 
 
 def test_painting_takes_the_subjects_it_names_and_learning_the_names_of_all(
@@ -59,8 +64,10 @@ def test_painting_takes_the_subjects_it_names_and_learning_the_names_of_all(
     record = store.publish(staging, "a1", "ann")
     away = tmp_path / "away"
 
-    painting = pack(assignment(tmp_path, GenerateRequest(prompt=f"@{record.handle}")), tmp_path)
-    learning = pack(assignment(tmp_path, _LEARN), tmp_path)
+    painting = collect_job_files(
+        job_run(tmp_path, GenerateRequest(prompt=f"@{record.handle}")), tmp_path
+    )
+    learning = collect_job_files(job_run(tmp_path, _LEARN), tmp_path)
 
     assert painting.needs.adapters == (record.adapter_sha256,)
     assert painting.needs.base_model == record.base_model
@@ -91,14 +98,14 @@ def test_a_checkpoint_replaces_the_one_before(tmp_path: Path) -> None:
 def test_news_that_nobody_fetched_is_replaced_by_newer_and_no_file_is_lost() -> None:
     outbox = Outbox()
     outbox.put(advanced(1), {"blobs/x": b"preview"})
-    outbox.put(kept("a", "b"), {"a": b"1", "b": b"1"})
+    outbox.put(saved("a", "b"), {"a": b"1", "b": b"1"})
     outbox.put(advanced(2), {})
-    outbox.put(kept("b", "c"), {"c": b"2"})
+    outbox.put(saved("b", "c"), {"c": b"2"})
 
     items = outbox.read(after=0, wait_s=0.0)
 
     said = [FROM_ACTOR.validate_json(item[1]) for item in items]
-    assert said == [advanced(2), kept("b", "c")]
+    assert said == [advanced(2), saved("b", "c")]
     assert [item[2] for item in items] == [{"blobs/x": b"preview"}, {"b": b"1", "c": b"2"}]
 
 
@@ -113,9 +120,9 @@ def test_the_last_word_waits_for_a_driver_that_writes_it_down() -> None:
     assert [item[2] for item in outbox.read(after=0, wait_s=0.0)] == [{"staging/a": b"1"}]
 
 
-def advanced(step: int) -> Advanced:
-    return Advanced(job_id="job", fence=1, progress=Progress(step=step))
+def advanced(step: int) -> Progressed:
+    return Progressed(job_id="job", fence=1, progress=Progress(step=step))
 
 
-def kept(*names: str) -> Kept:
-    return Kept(job_id="job", fence=1, names=list(names))
+def saved(*names: str) -> CheckpointSaved:
+    return CheckpointSaved(job_id="job", fence=1, names=list(names))

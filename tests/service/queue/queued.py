@@ -1,12 +1,12 @@
-"""Jobs in the queue, without a ledger."""
+"""Jobs in the queue, without a database."""
 
 from __future__ import annotations
 
 from modelsheet.api.jobs import JobView, Progress
-from modelsheet.service.queue.job import PRIORITIES, Job, Kind
+from modelsheet.service.queue.job import PRIORITIES, Job, JobKind
 
 
-def queued_job(owner: str, number: int, kind: Kind = "generate") -> Job:
+def queued_job(owner: str, number: int, kind: JobKind = "generate") -> Job:
     view = JobView(
         id=f"{owner}{number}",
         kind=kind,

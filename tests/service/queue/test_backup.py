@@ -1,4 +1,4 @@
-"""A ledger that was damaged, lost or of an earlier version: nothing of the jobs is lost with it."""
+"""A job database that was damaged, lost or of an earlier version: no job is lost with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.service.queue.job import Job
-from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.job_store import JobStore
 from tests.service.scenarios.live import SHA
 
 PAINT = GenerateRequest(prompt="a hill")
@@ -34,12 +34,12 @@ PRAGMA user_version=1;
 """
 
 
-def opened(folder: Path) -> closing[Ledger]:
-    return closing(Ledger(folder / "ledger.sqlite3", lambda view: None))
+def opened(folder: Path) -> closing[JobStore]:
+    return closing(JobStore(folder / "ledger.sqlite3", lambda view: None))
 
 
 def durable(jobs: list[Job]) -> list[tuple[object, ...]]:
-    """What of the jobs must outlive the ledger."""
+    """What of the jobs must outlive the database."""
     return [
         (j.id, j.request, j.fence, j.priority, j.view.state, j.view.owner, j.view.result)
         for j in jobs
@@ -48,15 +48,15 @@ def durable(jobs: list[Job]) -> list[tuple[object, ...]]:
 
 def lives(folder: Path) -> list[tuple[object, ...]]:
     """Leave a job in each state."""
-    with opened(folder) as ledger:
-        done = ledger.start(ledger.submit(PAINT, "key", "ann").id)
-        ledger.finish(done.id, done.fence, GenerateResult(images=[]))
-        ledger.pause(ledger.submit(LEARN).id)
-        ledger.cancel(ledger.submit(LEARN).id)
-        ledger.start(ledger.submit(LEARN).id)
-        first, second = ledger.submit(LEARN), ledger.submit(LEARN, owner="ann")
-        ledger.move(second.id, first.id)
-        return durable(ledger.newest())
+    with opened(folder) as jobs:
+        done = jobs.start(jobs.submit(PAINT, "key", "ann").id)
+        jobs.finish(done.id, done.fence, GenerateResult(images=[]))
+        jobs.pause(jobs.submit(LEARN).id)
+        jobs.cancel(jobs.submit(LEARN).id)
+        jobs.start(jobs.submit(LEARN).id)
+        first, second = jobs.submit(LEARN), jobs.submit(LEARN, owner="ann")
+        jobs.move(second.id, first.id)
+        return durable(jobs.table.newest())
 
 
 def lose(path: Path) -> None:
@@ -87,10 +87,10 @@ def test_a_damaged_ledger_is_made_anew_with_every_job(
     before = lives(tmp_path)
     damage(tmp_path / "ledger.sqlite3")
 
-    with opened(tmp_path) as ledger:
-        assert durable(ledger.newest()) == before
-        assert ledger.submit(PAINT, "key", "ann").view.state == "done"
-        waiting = [job.id for job in ledger.in_state("queued")]
+    with opened(tmp_path) as jobs:
+        assert durable(jobs.table.newest()) == before
+        assert jobs.submit(PAINT, "key", "ann").view.state == "done"
+        waiting = [job.id for job in jobs.table.in_state("queued")]
     assert len(list(tmp_path.glob("*.damaged-*"))) == (damage is not lose)
     assert waiting == [before[0][0], before[1][0]]
 
@@ -105,8 +105,8 @@ def test_flipped_bits_cost_no_job(tmp_path: Path, seed: int) -> None:
         content[place] ^= 1 << chance.randrange(8)
     path.write_bytes(content)
 
-    with opened(tmp_path) as ledger:
-        assert durable(ledger.newest()) == before
+    with opened(tmp_path) as jobs:
+        assert durable(jobs.table.newest()) == before
 
 
 def test_a_damaged_record_is_left_out(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_a_damaged_record_is_left_out(tmp_path: Path) -> None:
     record.write_text(record.read_text().replace("Hero", "Hern"))
     (tmp_path / "ledger.sqlite3").unlink()
 
-    with opened(tmp_path) as ledger:
-        assert durable(ledger.newest()) == before[1:]
+    with opened(tmp_path) as jobs:
+        assert durable(jobs.table.newest()) == before[1:]
 
 
 def test_a_ledger_of_schema_1_is_migrated_after_a_copy(tmp_path: Path) -> None:
@@ -130,24 +130,24 @@ def test_a_ledger_of_schema_1_is_migrated_after_a_copy(tmp_path: Path) -> None:
         )
         old.commit()
 
-    with opened(tmp_path) as ledger:
-        assert [(j.id, j.request, j.view.owner) for j in ledger.newest()] == [("a", LEARN, "")]
-        assert ledger.move("a", None).place == 1
+    with opened(tmp_path) as jobs:
+        assert [(j.id, j.request, j.view.owner) for j in jobs.table.newest()] == [("a", LEARN, "")]
+        assert jobs.move("a", None).place == 1
 
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite3.schema-1")) as copy:
         assert copy.execute("PRAGMA user_version").fetchone() == (1,)
         assert copy.execute("SELECT id FROM jobs").fetchall() == [("a",)]
     path.unlink()
-    with opened(tmp_path) as ledger:  # it got its record by the migration
-        assert [job.id for job in ledger.newest()] == ["a"]
+    with opened(tmp_path) as jobs:  # it got its backup by the migration
+        assert [job.id for job in jobs.table.newest()] == ["a"]
 
 
 def test_old_jobs_are_forgotten_with_their_records(tmp_path: Path) -> None:
     lives(tmp_path)
-    with opened(tmp_path) as ledger:
-        over = {job.id for job in ledger.newest() if job.view.state in ("done", "cancelled")}
+    with opened(tmp_path) as jobs:
+        over = {job.id for job in jobs.table.newest() if job.view.state in ("done", "cancelled")}
 
-        assert ledger.forget(older_than_s=0.0, keep=0) == len(over) == 2
-        left = {job.id for job in ledger.newest()}
+        assert jobs.table.delete_finished(older_than_s=0.0, keep=0) == len(over) == 2
+        left = {job.id for job in jobs.table.newest()}
     assert left.isdisjoint(over)
     assert {path.stem for path in (tmp_path / "job-records").iterdir()} == left

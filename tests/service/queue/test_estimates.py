@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
 from modelsheet.service.queue.estimates import Estimates
-from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.job_store import JobStore
 from tests.service.scenarios.live import learn_request
 from tests.service.toy_runner import TOY_MODEL
 
@@ -29,18 +29,18 @@ def test_before_anything_was_learnt_it_is_the_measured_figure(client: FlaskClien
 
 
 def test_afterwards_it_is_what_it_took_here(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite3", lambda job: None, 1.0)
+    jobs = JobStore(tmp_path / "ledger.sqlite3", lambda job: None, 1.0)
     request = LearnRequest.model_validate(learn_request())
-    job = ledger.start(ledger.submit(request, None, "ann").id)
+    job = jobs.start(jobs.submit(request, None, "ann").id)
     # Learning ended early: 20 of 160 steps.
     result = LearnResult(subject_id=job.id, training_steps=20, best_step=20, seconds=50.0)
-    ledger.finish(job.id, job.fence, result)
-    estimates = Estimates(ledger, lambda: [TOY_MODEL])
+    jobs.finish(job.id, job.fence, result)
+    estimates = Estimates(jobs.table, lambda: [TOY_MODEL])
 
     told = estimates.of("sprite32", "thorough")
 
     assert (told.training_steps, told.seconds, told.seen_here) == (320, 800.0, True)
-    ledger.close()
+    jobs.close()
 
 
 def test_an_unknown_base_or_preset_is_refused(client: FlaskClient) -> None:

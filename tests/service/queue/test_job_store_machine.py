@@ -16,53 +16,53 @@ from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import Conflict
 from modelsheet.service.queue.job import Job
-from modelsheet.service.queue.job_store import MAX_ATTEMPTS, Ledger, StaleReport
+from modelsheet.service.queue.job_store import MAX_ATTEMPTS, JobStore, StaleReport
 from tests.service.scenarios.live import SHA
 
 PAINT = GenerateRequest(prompt="a hill")
 LEARN = LearnRequest(name="Hero", class_noun="toy", images=[ImageRef(blob=SHA, width=4, height=4)])
 ERROR = JobError(code="internal", sentence="It failed.")
-REPORTS = ["finish", "fail", "cancelled", "step_aside", "lose", "hold"]
+REPORTS = ["finish", "fail", "mark_cancelled", "requeue", "record_loss", "pause_with_error"]
 ASKS = ["start", "cancel", "pause", "resume", "finish_early"]
 ARGUMENTS = {
     "finish": (GenerateResult(images=[]),),
     "fail": (ERROR,),
-    "lose": ("exit status -9",),
-    "hold": (ERROR,),
+    "record_loss": ("exit status -9",),
+    "pause_with_error": (ERROR,),
 }
 
 
-class Jobs(RuleBasedStateMachine):
+class JobLives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name) / "ledger.sqlite3"
-        self.ledger = Ledger(self._path, lambda view: None)
+        self.store = JobStore(self._path, lambda view: None)
         self.jobs: list[str] = []
         self.over: dict[str, object] = {}
         self.fences: dict[str, int] = {}
 
     def teardown(self) -> None:
-        self.ledger.close()
+        self.store.close()
         self._folder.cleanup()
 
     @rule(request=st.sampled_from([PAINT, LEARN]), owner=st.sampled_from(["", "ann"]))
     def submit(self, request: JobRequest, owner: str) -> None:
-        self.jobs.append(self.ledger.submit(request, owner=owner).id)
+        self.jobs.append(self.store.submit(request, owner=owner).id)
 
     @rule(pick=st.integers(0, 9), other=st.integers(0, 9), last=st.booleans())
     def move(self, pick: int, other: int, last: bool) -> None:
         if not self.jobs:
             return
-        before = [job.id for job in self.ledger.in_state("queued")]
+        before = [job.id for job in self.store.table.in_state("queued")]
         mover = self.jobs[pick % len(self.jobs)]
         target = None if last else self.jobs[other % len(self.jobs)]
         try:
-            self.ledger.move(mover, target)
+            self.store.move(mover, target)
         except Conflict:
-            assert [job.id for job in self.ledger.in_state("queued")] == before
+            assert [job.id for job in self.store.table.in_state("queued")] == before
             return
-        after = [job.id for job in self.ledger.in_state("queued")]
+        after = [job.id for job in self.store.table.in_state("queued")]
         rest = [job_id for job_id in before if job_id != mover]
         assert [job_id for job_id in after if job_id != mover] == rest
         assert target in (None, mover) or after.index(mover) + 1 == after.index(target)
@@ -72,47 +72,47 @@ class Jobs(RuleBasedStateMachine):
         if not self.jobs:
             return
         job_id = self.jobs[pick % len(self.jobs)]
-        before = self.ledger.get(job_id).view
+        before = self.store.table.get(job_id).view
         try:
-            getattr(self.ledger, ask)(job_id)
+            getattr(self.store, ask)(job_id)
         except Conflict:
             assert before.state in TERMINAL_STATES or ask in ("start", "finish_early")
-            assert self.ledger.get(job_id).view == before
+            assert self.store.table.get(job_id).view == before
 
     @rule(pick=st.integers(0, 9), report=st.sampled_from(REPORTS), late=st.booleans())
     def report(self, pick: int, report: str, late: bool) -> None:
         if not self.jobs:
             return
-        job = self.ledger.get(self.jobs[pick % len(self.jobs)])
+        job = self.store.table.get(self.jobs[pick % len(self.jobs)])
         is_current = job.view.state == "running" and not late
         try:
             fence = job.fence - late
-            getattr(self.ledger, report)(job.id, fence, *ARGUMENTS.get(report, ()))
+            getattr(self.store, report)(job.id, fence, *ARGUMENTS.get(report, ()))
             assert is_current
         except StaleReport:
             assert not is_current
-            assert self.ledger.get(job.id) == job
+            assert self.store.table.get(job.id) == job
 
     @rule()
     def restart(self) -> None:
-        before = self.ledger.newest()
-        self.ledger.close()
-        self.ledger = Ledger(self._path, lambda view: None)
-        assert self.ledger.newest() == before
+        before = self.store.table.newest()
+        self.store.close()
+        self.store = JobStore(self._path, lambda view: None)
+        assert self.store.table.newest() == before
 
     @rule()
-    def lose_the_ledger(self) -> None:
-        """It is made anew from the records: everything but progress."""
-        before = [_durable(job) for job in self.ledger.newest()]
-        self.ledger.close()
+    def lose_the_database(self) -> None:
+        """It is restored from the backup: everything but progress."""
+        before = [_durable(job) for job in self.store.table.newest()]
+        self.store.close()
         self._path.unlink()
-        self.ledger = Ledger(self._path, lambda view: None)
-        assert sorted(_durable(job) for job in self.ledger.newest()) == sorted(before)
-        self.over = {job.id: job for job in self.ledger.newest() if job.id in self.over}
+        self.store = JobStore(self._path, lambda view: None)
+        assert sorted(_durable(job) for job in self.store.table.newest()) == sorted(before)
+        self.over = {job.id: job for job in self.store.table.newest() if job.id in self.over}
 
     @invariant()
     def what_is_over_stays_and_fences_only_rise(self) -> None:
-        for job in self.ledger.newest():
+        for job in self.store.table.newest():
             assert 1 <= job.view.attempt <= MAX_ATTEMPTS
             assert job.fence >= self.fences.get(job.id, 0)
             self.fences[job.id] = job.fence
@@ -127,7 +127,7 @@ def _durable(job: Job) -> tuple[object, ...]:
     return (job.id, job.request_json, job.fence, job.place, view.state, view.attempt, view.owner)
 
 
-Jobs.TestCase.settings = settings(
+JobLives.TestCase.settings = settings(
     max_examples=12,
     stateful_step_count=30,
     deadline=None,
@@ -135,4 +135,4 @@ Jobs.TestCase.settings = settings(
     database=None,
     suppress_health_check=list(HealthCheck),  # a busy machine is slow, and that is no fault
 )
-TestJobs = Jobs.TestCase
+TestJobLives = JobLives.TestCase

@@ -29,7 +29,7 @@ def test_jobs_are_counted_by_kind_and_state(service: Service, client: FlaskClien
     for _ in range(2):
         wait_for_state(service, submit(service, painting("xanadu")), "done")
     wait_for_state(service, submit(service, painting("xanadu explode")), "failed")
-    service.set_queue("held")
+    service.jobs.set_queue("held")
     submit(service, painting("xanadu"))
 
     counted = stats(client)
@@ -46,11 +46,11 @@ def test_jobs_are_counted_by_kind_and_state(service: Service, client: FlaskClien
 
 
 def test_lost_attempts_are_counted(service: Service, client: FlaskClient) -> None:
-    service.set_queue("held")
+    service.jobs.set_queue("held")
     job = submit(service, painting())
-    ledger = service._ledger
+    jobs = service.job_store
     for _ in range(2):
-        ledger.lose(job, ledger.start(job).fence, "exit status -9")
+        jobs.record_loss(job, jobs.start(job).fence, "exit status -9")
 
     (paint,) = stats(client).kinds
     assert paint.lost == 2

@@ -1,5 +1,5 @@
-"""A studio's day on a Ray cluster of this machine: artists who learn and paint, a node that dies, a
-service that dies, and what is left of it all.
+"""A day on a Ray cluster of this machine: artists who learn and paint, a node that dies, a service
+that dies, and what is left of it all.
 
 `python -m tests.service.scenarios.cluster_rounds` says the figures: whether every job ended
 and none twice, whether a moved job's adapter is that of an undisturbed one, how even the
@@ -59,7 +59,7 @@ class Day:
         return sum(self.shares.values()) / len(self.shares)
 
 
-class Studio:
+class ClusterService:
     """The cluster, the service in front of it, and its artists."""
 
     def __init__(self, home: Path, nodes: int, artists: int) -> None:
@@ -113,86 +113,86 @@ class Studio:
         return views
 
     def fences(self) -> dict[str, int]:
-        """Read the ledger of a service that is dead."""
-        with sqlite3.connect(self.data / "ledger.sqlite3") as ledger:
-            rows = ledger.execute("SELECT id, fence FROM jobs").fetchall()
-        ledger.close()
+        """Read the database of a service that is dead."""
+        with sqlite3.connect(self.data / "ledger.sqlite3") as database:
+            rows = database.execute("SELECT id, fence FROM jobs").fetchall()
+        database.close()
         return dict(rows)
 
     def moments(self, jobs: Collection[str]) -> dict[str, list[tuple[str, float]]]:
         """When each of these jobs came into which state, in order."""
         found: dict[str, list[tuple[str, float]]] = {job: [] for job in jobs}
-        with sqlite3.connect(self.data / "ledger.sqlite3") as ledger:
-            rows = ledger.execute("SELECT job_id, state, at FROM events ORDER BY seq").fetchall()
-        ledger.close()
+        with sqlite3.connect(self.data / "ledger.sqlite3") as database:
+            rows = database.execute("SELECT job_id, state, at FROM events ORDER BY seq").fetchall()
+        database.close()
         for job, state, at in rows:
             if job in found:
                 found[job].append((state, at))
         return found
 
     def times_ended(self) -> Counter[str]:
-        """How often the ledger says of each job that it was done."""
-        with sqlite3.connect(self.data / "ledger.sqlite3") as ledger:
-            rows = ledger.execute("SELECT job_id FROM events WHERE state = 'done'").fetchall()
-        ledger.close()
+        """How often the database says of each job that it was done."""
+        with sqlite3.connect(self.data / "ledger.sqlite3") as database:
+            rows = database.execute("SELECT job_id FROM events WHERE state = 'done'").fetchall()
+        database.close()
         return Counter(job_id for (job_id,) in rows)
 
 
-def live_through(studio: Studio, paintings: int, say: Callable[[str], None]) -> Day:
+def live_through(site: ClusterService, paintings: int, say: Callable[[str], None]) -> Day:
     """Each artist learns twice and has so many paintings. Raises AssertionError."""
     day = Day()
-    studio.open_doors()
-    _learn(studio, day, _SHORT)
-    studio.wait_until(lambda views: all(views[job]["state"] == "done" for job in day.learnt))
+    site.open_doors()
+    _learn(site, day, _SHORT)
+    site.wait_until(lambda views: all(views[job]["state"] == "done" for job in day.learnt))
     say(f"{len(day.learnt)} subjects are learnt")
-    long = _learn(studio, day, _LONG)
-    _kill_a_node(studio, day, long)
+    long = _learn(site, day, _LONG)
+    _kill_a_node(site, day, long)
     say("a node is dead")
-    painted = _paint(studio, paintings)
-    studio.wait_until(functools.partial(_has_nothing_left, studio.artists, painted))
-    _kill_the_service(studio, day)
+    painted = _paint(site, paintings)
+    site.wait_until(functools.partial(_has_nothing_left, site.artists, painted))
+    _kill_the_service(site, day)
     say("the service died and is back")
-    views = studio.wait_until(lambda views: all(view["finished"] for view in views.values()))
+    views = site.wait_until(lambda views: all(view["finished"] for view in views.values()))
     day.jobs = {job: view["state"] for job, view in views.items()}
     day.moved = [job for job in long if views[job]["attempt"] > 1]
-    _share(studio, day, {job: views[job]["owner"] for job in painted})
-    _count_loads(studio, day, painted)
+    _share(site, day, {job: views[job]["owner"] for job in painted})
+    _count_loads(site, day, painted)
     return day
 
 
-def _learn(studio: Studio, day: Day, steps: int) -> list[str]:
+def _learn(site: ClusterService, day: Day, steps: int) -> list[str]:
     jobs = []
-    for number, artist in enumerate(studio.artists):
+    for number, artist in enumerate(site.artists):
         base = ("sprite32", "other")[number % 2]
         own = steps + number  # or all adapters would be the same bytes
         more = {"overrides": {"training_steps": own}, "base_model": base}
-        wish = learn_request("slow", name=f"Hero {steps}", **more)
-        jobs.append(studio.submit(artist, wish))
+        request = learn_request("slow", name=f"Hero {steps}", **more)
+        jobs.append(site.submit(artist, request))
         day.learnt[jobs[-1]] = own
     return jobs
 
 
-def _kill_a_node(studio: Studio, day: Day, long: list[str]) -> None:
+def _kill_a_node(site: ClusterService, day: Day, long: list[str]) -> None:
     def is_under_way(views: dict[str, View]) -> bool:
-        folders = [studio.data / "jobs" / job / "checkpoint" / "state.json" for job in long]
+        folders = [site.data / "jobs" / job / "checkpoint" / "state.json" for job in long]
         far = [views[job]["progress"]["step"] >= _LONG // 10 for job in long]
         both = zip(folders, far, strict=True)
-        return sum(is_far and folder.exists() for folder, is_far in both) >= studio.nodes
+        return sum(is_far and folder.exists() for folder, is_far in both) >= site.nodes
 
-    studio.wait_until(is_under_way)
-    studio.cluster.kill_node()
-    studio.wait_until(lambda views: any(views[job]["attempt"] > 1 for job in long))
+    site.wait_until(is_under_way)
+    site.cluster.kill_node()
+    site.wait_until(lambda views: any(views[job]["attempt"] > 1 for job in long))
 
 
-def _paint(studio: Studio, paintings: int) -> list[str]:
+def _paint(site: ClusterService, paintings: int) -> list[str]:
     """Have everybody ask for everything before the first of it is begun."""
-    wishes = [(artist, seed) for seed in range(paintings) for artist in studio.artists]
-    studio.set_queue("held")
+    pairs = [(artist, seed) for seed in range(paintings) for artist in site.artists]
+    site.set_queue("held")
     painted = [
-        studio.submit(artist, generate_request("@hero_20 slow", count=_PICTURES, seed=seed))
-        for artist, seed in wishes
+        site.submit(artist, generate_request("@hero_20 slow", count=_PICTURES, seed=seed))
+        for artist, seed in pairs
     ]
-    studio.set_queue("open")
+    site.set_queue("open")
     return painted
 
 
@@ -202,19 +202,19 @@ def _has_nothing_left(artists: list[str], painted: list[str], views: dict[str, V
     return waiting != set(artists)
 
 
-def _share(studio: Studio, day: Day, painted: dict[str, str]) -> None:
-    """Add up from the ledger what everybody had from when all of them had asked until the first of
-    them had nothing waiting any more. `painted` says whose each job is.
+def _share(site: ClusterService, day: Day, painted: dict[str, str]) -> None:
+    """Add up from the database what everybody had from when all of them had asked until the first
+    of them had nothing waiting any more. `painted` says whose each job is.
     """
-    moments = studio.moments(painted)
+    moments = site.moments(painted)
     begun = {job: [at for state, at in said if state == "running"] for job, said in moments.items()}
     began = max(said[0][1] for said in moments.values())
     ended = min(
         max(begun[job][0] for job, owner in painted.items() if owner == artist)
-        for artist in studio.artists
+        for artist in site.artists
     )
     day.window_s = ended - began
-    day.shares = dict.fromkeys(studio.artists, 0.0)
+    day.shares = dict.fromkeys(site.artists, 0.0)
     for job, owner in painted.items():
         for (state, start), (_, end) in itertools.pairwise(moments[job]):
             if state == "running":
@@ -223,38 +223,40 @@ def _share(studio: Studio, day: Day, painted: dict[str, str]) -> None:
                 day.longest_s = max(day.longest_s, had_s)
 
 
-def _kill_the_service(studio: Studio, day: Day) -> None:
-    studio.wait_until(lambda views: any(view["state"] == "running" for view in views.values()))
-    studio.service.kill()
-    before = studio.fences()
-    with sqlite3.connect(studio.data / "ledger.sqlite3") as ledger:
-        running = [row[0] for row in ledger.execute("SELECT id FROM jobs WHERE state = 'running'")]
-    ledger.close()
-    studio.service.start()
-    assert set(studio.views()) == set(before), "a job was lost or came twice"
+def _kill_the_service(site: ClusterService, day: Day) -> None:
+    site.wait_until(lambda views: any(view["state"] == "running" for view in views.values()))
+    site.service.kill()
+    before = site.fences()
+    with sqlite3.connect(site.data / "ledger.sqlite3") as database:
+        running = [
+            row[0] for row in database.execute("SELECT id FROM jobs WHERE state = 'running'")
+        ]
+    database.close()
+    site.service.start()
+    assert set(site.views()) == set(before), "a job was lost or came twice"
     day.ran_at_the_kill = len(running)
-    records = studio.data / "job-records"
+    records = site.data / "job-records"
     after = {job: json.loads((records / f"{job}.json").read_text())["columns"] for job in running}
     day.went_on = sum(after[job]["fence"] == before[job] for job in running)
 
 
-def _count_loads(studio: Studio, day: Day, painted: list[str]) -> None:
-    lines = (studio.cluster.toys / LOADS).read_text().splitlines()
+def _count_loads(site: ClusterService, day: Day, painted: list[str]) -> None:
+    lines = (site.cluster.toys / LOADS).read_text().splitlines()
     loads = [load for line in lines if (load := json.loads(line))["job"] in painted]
     day.warm_base = sum(load["covered"] >= 1 for load in loads) / len(loads)
     day.warm_adapter = sum(load["covered"] == 2 for load in loads) / len(loads)
 
 
-def check(studio: Studio, day: Day) -> None:
+def check(site: ClusterService, day: Day) -> None:
     """Hold the day to what was promised; the service has ended."""
     assert set(day.jobs.values()) == {"done"}, Counter(day.jobs.values())
-    ended = studio.times_ended()
-    assert set(ended) == set(day.jobs), "a job has no end in the ledger"
+    ended = site.times_ended()
+    assert set(ended) == set(day.jobs), "a job has no end in the database"
     assert set(ended.values()) == {1}, "a job ended twice"
-    folders = {path.name for path in studio.data.glob("subjects/[!.]*")}
+    folders = {path.name for path in site.data.glob("subjects/[!.]*")}
     assert folders == set(day.learnt), "a subject is missing, or nobody's"
     for job, steps in day.learnt.items():
-        adapter = studio.data / "subjects" / job / "adapter.safetensors"
+        adapter = site.data / "subjects" / job / "adapter.safetensors"
         assert adapter.read_bytes() == undisturbed_adapter(steps), (
             f"the adapter of {job} is another"
         )
@@ -266,12 +268,12 @@ def check(studio: Studio, day: Day) -> None:
 
 def play(home: Path, nodes: int, artists: int, paintings: int, say: Callable[[str], None]) -> Day:
     """Live through a day. Raises AssertionError when a promise is broken."""
-    studio = Studio(home, nodes, artists)
+    site = ClusterService(home, nodes, artists)
     try:
-        day = live_through(studio, paintings, say)
+        day = live_through(site, paintings, say)
     finally:
-        studio.close()
-    check(studio, day)
+        site.close()
+    check(site, day)
     return day
 
 

@@ -26,8 +26,7 @@ import requests
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import TERMINAL_STATES, Progress
-from modelsheet.service.queue.job_commands import MAX_QUEUED
-from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
 from tests.service.scenarios.live import SHA, LiveService, generate_request, learn_request
 
 _BATCH = 50  # jobs that wait at once
@@ -77,7 +76,7 @@ def pace(service: LiveService, jobs: int) -> Pace:
         service.submit(generate_request())
     http = min(jobs, MAX_QUEUED) / (time.monotonic() - began)
     request = GenerateRequest(prompt="a hill")
-    ledger = Ledger(service.home / "another.sqlite3", lambda view: None)
+    ledger = JobStore(service.home / "another.sqlite3", lambda view: None)
     began = time.monotonic()
     queued = [ledger.submit(request, owner=f"artist-{number % 100}") for number in range(jobs)]
     straight = jobs / (time.monotonic() - began)

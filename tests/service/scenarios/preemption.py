@@ -45,7 +45,7 @@ def learn(home: Path, steps: int, pictures_at: tuple[int, ...]) -> Learning:
     """Learn a subject; at some steps ask for a picture and wait until it is begun."""
     learnt = Learning()
     with _serving(home) as service:
-        job = service.desk(OPERATOR).submit(_request(service, steps)).id
+        job = service.jobs.submit(OPERATOR, _request(service, steps)).id
         moments: dict[int, float] = {}
         for moment in pictures_at:
             _follow(service, job, moments, lambda view, at=moment: view.progress.step >= at)
@@ -61,7 +61,7 @@ def _serving(home: Path) -> Iterator[Service]:
     worker = Worker(home, torch.device("cpu"))
     service = Service(
         home,
-        lambda sink: InlineExecutor(home, worker, sink),
+        lambda on_report: InlineExecutor(home, worker, on_report),
         base_models=lambda: list_base_models(home),
     )
     service.start()
@@ -89,12 +89,12 @@ def _wait_for_a_picture(service: Service) -> float:
     """Return the seconds from asking for a picture to the end of its first step."""
     cursor = service.events.read("", 0).cursor
     began = time.monotonic()
-    job = service.desk(OPERATOR).submit(GenerateRequest(prompt="a human woman", inference_steps=4))
+    job = service.jobs.submit(OPERATOR, GenerateRequest(prompt="a human woman", inference_steps=4))
     view = job
     while not (view.progress.step >= 1 or view.state == "done"):
         assert view.state not in ("failed", "cancelled"), view.error
         cursor = service.events.read(cursor, 15.0, job.id).cursor
-        view = service.desk(OPERATOR).job(job.id)
+        view = service.jobs.get(OPERATOR, job.id)
     waited = time.monotonic() - began
     _follow(service, job.id, {}, lambda view: view.state == "done")
     return waited
@@ -105,11 +105,11 @@ def _follow(
 ) -> None:
     """Follow a job until the condition is met; note when each step was first seen."""
     cursor = service.events.read("", 0).cursor
-    view = service.desk(OPERATOR).job(job_id)
+    view = service.jobs.get(OPERATOR, job_id)
     while not is_met(view):
         assert view.state not in ("failed", "cancelled"), view.error
         cursor = service.events.read(cursor, 15.0, job_id).cursor
-        view = service.desk(OPERATOR).job(job_id)
+        view = service.jobs.get(OPERATOR, job_id)
         moments.setdefault(view.progress.step, time.monotonic())
 
 

@@ -13,10 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from modelsheet.errors import ModelsheetError
+from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.http.app import create_app
-from modelsheet.service.http.operations import Operation
-from modelsheet.service.http.routes import OPERATIONS
+from modelsheet.service.http.routes.operation import Operation
+from modelsheet.service.http.routes.table import OPERATIONS
 from modelsheet.service.service import Service
 from tests.service.scenarios.live import generate_request, learn_request
 from tests.service.scheduling.test_dispatcher import wait_for_state
@@ -25,7 +26,7 @@ Enter = Callable[[str], FlaskClient]
 NONCE = "00112233445566778899aabbccddeeff"
 OF_ONE_JOB = [o for o in OPERATIONS if "job_id" in o.path_parameters]
 OF_ONE_SUBJECT = [o for o in OPERATIONS if "subject_id" in o.path_parameters]
-OPERATORS = [o for o in OPERATIONS if o.is_operators]
+OPERATORS = [o for o in OPERATIONS if o.operator_only]
 
 
 def entering(service: Service, token: str) -> FlaskClient:
@@ -38,7 +39,7 @@ def entering(service: Service, token: str) -> FlaskClient:
 @pytest.fixture
 def enter(service: Service) -> Enter:
     """Makes a token for an artist and returns a client that uses it."""
-    return lambda name: entering(service, service.artists.add(name).token)
+    return lambda name: entering(service, service.tokens.add(name).token)
 
 
 def submit(client: FlaskClient, request: object, **headers: str) -> str:
@@ -103,7 +104,7 @@ def test_lists_and_events_show_what_is_ones_own(service: Service, enter: Enter) 
     page = ann.get(f"/v1/events?after={cursor}").json
     assert page is not None
     assert {e["job"]["id"] for e in page["events"] if e["job"]} == {mine}
-    assert {subject.owner for subject in service.subjects()} == {"ann", "ben"}
+    assert {subject.owner for subject in service.subjects.all(OPERATOR)} == {"ann", "ben"}
 
 
 def test_two_artists_may_call_their_heroes_the_same(service: Service, enter: Enter) -> None:
@@ -178,7 +179,7 @@ def test_a_name_that_is_none_gets_no_token(client: FlaskClient, name: str) -> No
 
 
 def test_ping_proves_an_artists_token_by_its_sum(service: Service, client: FlaskClient) -> None:
-    key = hashlib.sha256(service.artists.add("ann").token.encode()).hexdigest()
+    key = hashlib.sha256(service.tokens.add("ann").token.encode()).hexdigest()
     expected = hmac.new(key.encode(), NONCE.encode(), hashlib.sha256).hexdigest()
 
     answer = client.get(f"/v1/ping?nonce={NONCE}&key={key[:16]}")

@@ -20,7 +20,7 @@ from modelsheet.connection_file import Connection, write_connection
 from modelsheet.errors import BackendUnreachable, DiskFull
 from modelsheet.service.cleanup import refuse_newer
 from modelsheet.service.http.app import create_app
-from modelsheet.service.http.routes import OPERATIONS
+from modelsheet.service.http.routes.table import OPERATIONS
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 from tests.service.scenarios.live import SHA, LiveService, generate_request, learn_request
@@ -125,7 +125,7 @@ def test_what_is_too_large_is_refused(client: FlaskClient, request_body: object)
 
 
 def test_the_queue_has_an_end_for_each_artist(service: Service, client: FlaskClient) -> None:
-    service.set_queue("held")
+    service.jobs.set_queue("held")
     for _ in range(200):
         assert client.post("/v1/jobs", json=generate_request()).status_code == 202
 
@@ -135,7 +135,7 @@ def test_the_queue_has_an_end_for_each_artist(service: Service, client: FlaskCli
     assert refused.headers["Retry-After"] == "10"
     other = create_app(service).test_client()
     header = {
-        "Authorization": f"Bearer {service.artists.add('ann').token}",
+        "Authorization": f"Bearer {service.tokens.add('ann').token}",
         "Host": "127.0.0.1",
     }
     assert other.post("/v1/jobs", json=generate_request(), headers=header).status_code == 202

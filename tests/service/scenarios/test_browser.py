@@ -147,6 +147,6 @@ def test_a_web_page_gets_nothing_even_with_the_token(
     assert recorder.allowed == []
     assert len(recorder.answers) >= 10
     assert {status for _, _, status in recorder.answers} <= {400, 401, 403, 405}
-    assert [one.id for one in service.subjects()] == [subject]
-    assert [view.id for view in service.desk(OPERATOR).jobs()] == [subject]
+    assert [one.id for one in service.subjects.all(OPERATOR)] == [subject]
+    assert [view.id for view in service.jobs.newest(OPERATOR)] == [subject]
     assert hashlib.sha256(service.blobs.read(SHA)).hexdigest() == SHA

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelsheet.api.generate import GenerateRequest, GenerateResult
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import read_connection
 from modelsheet.settings import Settings

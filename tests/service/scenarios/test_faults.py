@@ -198,7 +198,7 @@ def test_a_ledger_damaged_under_a_running_service_ends_it(tmp_path: Path) -> Non
     ended: list[bool] = []
     service = Service(
         tmp_path,
-        lambda sink: InlineExecutor(tmp_path, make_runner(tmp_path), sink),
+        lambda on_report: InlineExecutor(tmp_path, make_runner(tmp_path), on_report),
         base_models=lambda: [TOY_MODEL],
         on_end=lambda: ended.append(True),
     )

@@ -29,17 +29,17 @@ def painting(prompt: str = "a hill") -> GenerateRequest:
 
 
 def submit(service: Service, request: JobRequest) -> str:
-    return service.desk(OPERATOR).submit(request).id
+    return service.jobs.submit(OPERATOR, request).id
 
 
 def wait_for(service: Service, job_id: str, is_met: Callable[[JobView], bool]) -> JobView:
     cursor = service.events.read("", 0).cursor
-    view = service.desk(OPERATOR).job(job_id)
+    view = service.jobs.get(OPERATOR, job_id)
     while not is_met(view):
         assert view.state not in TERMINAL_STATES, view
         page = service.events.read(cursor, 200, job_id)
         assert page.events, f"nothing happens any more: {view}"
-        cursor, view = page.cursor, service.desk(OPERATOR).job(job_id)
+        cursor, view = page.cursor, service.jobs.get(OPERATOR, job_id)
     return view
 
 
@@ -52,7 +52,7 @@ def test_a_learn_job_ends_in_a_subject(service: Service, tmp_path: Path) -> None
     view = wait_for_state(service, job, "done")
 
     assert view.progress.fraction == 1.0
-    assert [subject.id for subject in service.subjects()] == [job]
+    assert [subject.id for subject in service.subjects.all(OPERATOR)] == [job]
     service.stop()
     assert not (tmp_path / "jobs" / job).exists()
 
@@ -90,10 +90,10 @@ def test_learning_is_not_starved_by_pictures_without_end(
 def test_a_paused_job_keeps_its_steps_until_resumed(service: Service, tmp_path: Path) -> None:
     learn = submit(service, learning("slow wait-at-10", steps=30))
     wait_for(service, learn, lambda view: view.progress.step >= 3)
-    service.desk(OPERATOR).pause(learn)
+    service.jobs.command(OPERATOR, learn, "pause")
     paused = wait_for_state(service, learn, "paused")
     (tmp_path / "go").touch()
-    service.desk(OPERATOR).resume(learn)
+    service.jobs.command(OPERATOR, learn, "resume")
     wait_for_state(service, learn, "done")
 
     assert 3 <= paused.progress.step < 10
@@ -104,11 +104,11 @@ def test_a_paused_job_keeps_its_steps_until_resumed(service: Service, tmp_path: 
 def test_a_cancelled_job_leaves_no_subject(service: Service, tmp_path: Path) -> None:
     learn = submit(service, learning("wait"))
     wait_for(service, learn, lambda view: view.state == "running")
-    service.desk(OPERATOR).cancel(learn)
+    service.jobs.command(OPERATOR, learn, "cancel")
     wait_for_state(service, learn, "cancelled")
     service.stop()
 
-    assert service.subjects() == []
+    assert service.subjects.all(OPERATOR) == []
     assert list((tmp_path / "subjects").iterdir()) == []
 
 
@@ -116,7 +116,7 @@ def test_a_full_disk_pauses_the_job_and_says_so(service: Service, tmp_path: Path
     learn = submit(service, learning("disk-full"))
     paused = wait_for_state(service, learn, "paused")
     (tmp_path / "go").touch()
-    service.desk(OPERATOR).resume(learn)
+    service.jobs.command(OPERATOR, learn, "resume")
 
     assert paused.error is not None
     assert paused.error.code == "disk-full"
@@ -135,7 +135,7 @@ def test_an_error_of_the_runner_fails_the_job_in_a_sentence(service: Service) ->
 def test_learning_told_to_finish_keeps_what_it_has(service: Service, tmp_path: Path) -> None:
     learn = submit(service, learning("slow wait-at-10"))
     wait_for(service, learn, lambda view: view.progress.step >= 3)
-    service.desk(OPERATOR).finish(learn)
+    service.jobs.command(OPERATOR, learn, "finish")
     done = wait_for_state(service, learn, "done")
 
     assert isinstance(done.result, LearnResult)
@@ -147,9 +147,9 @@ def test_learning_told_to_finish_keeps_what_it_has(service: Service, tmp_path: P
 def test_a_paused_job_told_to_finish_goes_on_to_do_so(service: Service) -> None:
     learn = submit(service, learning("slow wait-at-10"))
     wait_for(service, learn, lambda view: view.progress.step >= 3)
-    service.desk(OPERATOR).pause(learn)
+    service.jobs.command(OPERATOR, learn, "pause")
     paused = wait_for_state(service, learn, "paused")
-    service.desk(OPERATOR).finish(learn)
+    service.jobs.command(OPERATOR, learn, "finish")
     done = wait_for_state(service, learn, "done")
 
     assert isinstance(done.result, LearnResult)
@@ -160,12 +160,12 @@ def test_a_held_queue_lets_nothing_overtake_and_outlives_the_service(
     make_service: Callable[..., Service],
 ) -> None:
     service = make_service()
-    service.set_queue("held")
+    service.jobs.set_queue("held")
     service.stop()
     again = make_service()
     waiting = submit(again, painting())
 
-    assert again.desk(OPERATOR).queue().state == "held"
-    assert again.desk(OPERATOR).queue().waiting == [waiting]
-    again.set_queue("open")
+    assert again.jobs.queue(OPERATOR).state == "held"
+    assert again.jobs.queue(OPERATOR).waiting == [waiting]
+    again.jobs.set_queue("open")
     wait_for_state(again, waiting, "done")

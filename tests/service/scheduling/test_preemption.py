@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from modelsheet.api.jobs import JobView, Progress
-from modelsheet.service.queue.job import PRIORITIES, Job, Kind
-from modelsheet.service.scheduling.preemption import Turns
+from modelsheet.service.queue.job import PRIORITIES, Job, JobKind
+from modelsheet.service.scheduling.preemption import PreemptionPolicy
 from tests.service.queue.queued import queued_job
 
 
-def job(kind: Kind) -> Job:
+def job(kind: JobKind) -> Job:
     view = JobView(
         id=kind, kind=kind, title="t", state="queued", attempt=1, progress=Progress(), created=0.0
     )
@@ -20,70 +20,70 @@ DOWNLOAD = job("download")
 
 
 def test_the_first_picture_interrupts_learning_at_once() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
-    turns.started(LEARN, now=100)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
+    policy.started(LEARN, now=100)
 
-    assert turns.interrupts_at(LEARN, [GENERATE]) == 100
+    assert policy.preempt_at(LEARN, [GENERATE]) == 100
 
 
 def test_only_something_urgent_interrupts_and_only_learning() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
 
-    assert turns.interrupts_at(LEARN, [LEARN]) is None
-    assert turns.interrupts_at(LEARN, []) is None
-    assert turns.interrupts_at(DESCRIBE, [GENERATE]) is None
-    assert turns.interrupts_at(LEARN, [DOWNLOAD]) is None
+    assert policy.preempt_at(LEARN, [LEARN]) is None
+    assert policy.preempt_at(LEARN, []) is None
+    assert policy.preempt_at(DESCRIBE, [GENERATE]) is None
+    assert policy.preempt_at(LEARN, [DOWNLOAD]) is None
 
 
 def test_a_download_gives_way_to_learning() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
-    turns.started(DOWNLOAD, now=100)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
+    policy.started(DOWNLOAD, now=100)
 
-    assert turns.interrupts_at(DOWNLOAD, [LEARN]) == 100
-    assert turns.next([LEARN, DOWNLOAD]) == LEARN
+    assert policy.preempt_at(DOWNLOAD, [LEARN]) == 100
+    assert policy.next_job([LEARN, DOWNLOAD]) == LEARN
 
 
 def test_learning_then_runs_as_long_as_it_was_kept_waiting() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
-    turns.ended(GENERATE, ran_s=3, is_learning_waiting=True)
-    turns.started(LEARN, now=100)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
+    policy.ended(GENERATE, ran_s=3, is_learning_waiting=True)
+    policy.started(LEARN, now=100)
 
-    assert turns.interrupts_at(LEARN, [GENERATE]) == 103
+    assert policy.preempt_at(LEARN, [GENERATE]) == 103
 
 
 def test_but_not_longer_than_the_quantum() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
-    turns.ended(GENERATE, ran_s=50, is_learning_waiting=True)
-    turns.started(LEARN, now=100)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
+    policy.ended(GENERATE, ran_s=50, is_learning_waiting=True)
+    policy.started(LEARN, now=100)
 
-    assert turns.interrupts_at(LEARN, [GENERATE]) == 120
+    assert policy.preempt_at(LEARN, [GENERATE]) == 120
 
 
 def test_after_a_burst_of_urgent_work_learning_has_its_turn() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
     queued = [GENERATE, LEARN]
-    before = turns.next(queued)
-    turns.ended(GENERATE, ran_s=61, is_learning_waiting=True)
+    before = policy.next_job(queued)
+    policy.ended(GENERATE, ran_s=61, is_learning_waiting=True)
 
-    assert (before, turns.next(queued)) == (GENERATE, LEARN)
+    assert (before, policy.next_job(queued)) == (GENERATE, LEARN)
 
 
 def test_nothing_is_owed_when_no_learning_waited() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
-    turns.ended(GENERATE, ran_s=61, is_learning_waiting=False)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
+    policy.ended(GENERATE, ran_s=61, is_learning_waiting=False)
 
-    assert turns.next([GENERATE, LEARN]) == GENERATE
-    assert turns.next([]) is None
+    assert policy.next_job([GENERATE, LEARN]) == GENERATE
+    assert policy.next_job([]) is None
 
 
 def test_artists_take_turns_however_much_one_asks_for() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
     queued = [queued_job("ann", n) for n in range(3)] + [queued_job("ben", 0), queued_job("cyd", 0)]
     served = []
     while queued:
-        job = turns.next(queued)
+        job = policy.next_job(queued)
         assert job is not None
-        turns.started(job, now=0)
+        policy.started(job, now=0)
         queued.remove(job)
         served.append(job.id)
 
@@ -91,10 +91,10 @@ def test_artists_take_turns_however_much_one_asks_for() -> None:
 
 
 def test_learning_that_stepped_aside_goes_on_before_another_begins() -> None:
-    turns = Turns(quantum_s=20, burst_s=60)
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
     first, second = queued_job("ann", 0, "learn"), queued_job("ben", 0, "learn")
-    turns.started(first, now=0)
-    turns.ended(first, ran_s=5, is_learning_waiting=True)
+    policy.started(first, now=0)
+    policy.ended(first, ran_s=5, is_learning_waiting=True)
 
-    assert turns.next([first, second]) == first
-    assert turns.next([second]) == second
+    assert policy.next_job([first, second]) == first
+    assert policy.next_job([second]) == second

@@ -1,1 +1,1 @@
-"""Callers and their tokens."""
+"""Callers, their tokens and access."""

@@ -1,4 +1,4 @@
-"""Tokens of artists who share this machine: kept as sha256, said once, and revoked at once."""
+"""Make, store as sha256, limit and revoke the tokens of artists who share this machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ _ENTRIES: TypeAdapter[list[_Entry]] = TypeAdapter(list[_Entry])
 
 
 class TokenStore:
-    """The file of artists. Raises ModelsheetError when it cannot be read: then nobody may in."""
+    """The file of artists and their tokens' hashes. Raises ModelsheetError if it cannot be read, so
+    that the service does not start without it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -42,7 +44,7 @@ class TokenStore:
         self._entries = {entry.name: entry for entry in _read(path)}
 
     def add(self, name: str) -> NewToken:
-        """Make a token for an artist. Raises Conflict: they have one."""
+        """Make a token for an artist. Raises Conflict: the artist has one."""
         token = secrets.token_hex(32)
         entry = _Entry(name=name, sha256=key_of(token), created=time.time())
         with self._lock:
@@ -53,14 +55,14 @@ class TokenStore:
         return NewToken(name=name, token=token)
 
     def revoke(self, name: str) -> None:
-        """Raises NotFound: no artist of that name has a token."""
+        """Revoke an artist's token. Raises NotFound: no artist of that name has one."""
         with self._lock:
             self._entry(name)
             self._replace({n: entry for n, entry in self._entries.items() if n != name})
         _audit.info("operator: revoke the token of %s", name)
 
     def limit(self, name: str, gpus: int, queued: int) -> TokenView:
-        """Set how much an artist may have at once. Raises NotFound: they have no token."""
+        """Limit an artist's running and queued jobs. Raises NotFound: the artist has no token."""
         with self._lock:
             entry = self._entry(name).model_copy(update={"gpus": gpus, "queued": queued})
             self._replace({**self._entries, name: entry})
@@ -72,20 +74,23 @@ class TokenStore:
         return self._entries[name].gpus if name in self._entries else 0
 
     def queued_of(self, name: str) -> int:
-        """Return how many jobs of an artist may wait, 0 for the usual number."""
+        """Return how many jobs of an artist may be queued, 0 for the default number."""
         return self._entries[name].queued if name in self._entries else 0
 
     def list(self) -> list[TokenView]:
+        """Return the artists with a token, without the token."""
         return [_view(entry) for entry in self._entries.values()]
 
     def artist_of(self, token: str) -> str | None:
-        """Return whose token it is, None for nobody's."""
+        """Return the name of the artist with this token, None for an unknown token."""
         key = key_of(token)
         found = [e.name for e in self._entries.values() if hmac.compare_digest(e.sha256, key)]
         return found[0] if found else None
 
     def prove(self, key_start: str, nonce: str) -> str:
-        """Return the proof that we know the token whose sha256 begins so, empty if we do not."""
+        """Return the proof of knowing the token whose sha256 begins with `key_start`, else an empty
+        string.
+        """
         for entry in self._entries.values():
             if entry.sha256.startswith(key_start):
                 return proof_of(entry.sha256, nonce)
@@ -117,7 +122,7 @@ def _view(entry: _Entry) -> TokenView:
 
 
 def key_of(token: str) -> str:
-    """Return the sha256 by which a token is kept and by which it is proved to be known."""
+    """Return the sha256 under which a token is stored, which also keys its proof."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -1,3 +1,3 @@
-"""Where jobs are carried out: inline (a thread, for tests) or in a worker process. Only the ledger
-decides on retries.
+"""Run jobs in a worker process, or (ray) on the GPUs of a cluster. Retries are decided by the job
+store, not here.
 """

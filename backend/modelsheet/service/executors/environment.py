@@ -1,4 +1,4 @@
-"""The environment of whoever runs models: they are here or nowhere, and nobody is told."""
+"""Environment variables of worker processes: Hugging Face offline, telemetry off."""
 
 from __future__ import annotations
 

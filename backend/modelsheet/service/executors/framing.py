@@ -1,4 +1,4 @@
-"""Frames on a pipe: four bytes of length, big-endian, then that many bytes of JSON."""
+"""Read and write frames on a pipe: the length in four bytes, big-endian, then that much JSON."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ _LENGTH = struct.Struct(">I")
 
 
 def write_frame(stream: IO[bytes], content: bytes) -> None:
+    """Write a frame and flush the stream."""
     stream.write(_LENGTH.pack(len(content)) + content)
     stream.flush()
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
-    """Return the next frame, None at the end of the stream, be it in the middle of a frame."""
+    """Return the next frame, None at the end of the stream, even in the middle of a frame."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None

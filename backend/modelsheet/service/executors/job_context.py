@@ -1,6 +1,4 @@
-"""One attempt at one job, as the runner sees it: the JobContext over a folder and a channel, and
-how an attempt ends.
-"""
+"""Run a job with a runner: the JobContext over local folders, and the report of each way to end."""
 
 from __future__ import annotations
 
@@ -15,10 +13,10 @@ from modelsheet.api.jobs import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
 from modelsheet.jobs.protocol import Directive, Runner, SteppedAside
 from modelsheet.service.executors.protocol import (
-    Advanced,
-    Assignment,
     Failed,
     Finished,
+    JobRun,
+    Progressed,
     Report,
     StoppedEarly,
 )
@@ -28,15 +26,13 @@ _log = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.05
 
 
-class Attempt:
-    """The JobContext of one assignment. `send` takes reports; steps faster than 20 a second are
-    reported together.
+class LocalJobContext:
+    """The JobContext of one run on this machine. `send` takes reports; steps faster than 20 a
+    second are reported together.
     """
 
-    def __init__(
-        self, assignment: Assignment, blobs: BlobStore, send: Callable[[Report], None]
-    ) -> None:
-        self.assignment = assignment
+    def __init__(self, run: JobRun, blobs: BlobStore, send: Callable[[Report], None]) -> None:
+        self.run = run
         self._blobs = blobs
         self._send = send
         self._directive = Directive.RUN
@@ -47,23 +43,23 @@ class Attempt:
 
     @property
     def job_id(self) -> str:
-        return self.assignment.job_id
+        return self.run.job_id
 
     @property
     def fence(self) -> int:
-        return self.assignment.fence
+        return self.run.fence
 
     @property
     def owner(self) -> str:
-        return self.assignment.owner
+        return self.run.owner
 
     @property
     def checkpoint_dir(self) -> Path:
-        return Path(self.assignment.checkpoint_dir)
+        return Path(self.run.checkpoint_dir)
 
     @property
     def staging_dir(self) -> Path:
-        return Path(self.assignment.staging_dir)
+        return Path(self.run.staging_dir)
 
     def progress(self, progress: Progress) -> None:
         with self._lock:
@@ -76,7 +72,7 @@ class Attempt:
                 self._flush()
 
     def flush(self) -> None:
-        """Report the progress that was held back."""
+        """Send the progress that was held back."""
         with self._lock:
             self._flush()
 
@@ -95,38 +91,38 @@ class Attempt:
     def _flush(self) -> None:
         if self._unsent is None:
             return
-        self._send(Advanced(job_id=self.job_id, fence=self.fence, progress=self._unsent))
+        self._send(Progressed(job_id=self.job_id, fence=self.fence, progress=self._unsent))
         self._sent, self._unsent, self._sent_at = self._unsent, None, time.monotonic()
 
 
-def carry_out(attempt: Attempt, make_runner: Callable[[], Runner]) -> Report:
-    """Run the job to its end, whichever it is, and say which; never raises, save what stops the
-    process.
-    """
-    ids = {"job_id": attempt.job_id, "fence": attempt.fence}
+def execute_run(context: LocalJobContext, make_runner: Callable[[], Runner]) -> Report:
+    """Run the job and return its last report. Raises nothing, except what ends the process."""
+    ids = {"job_id": context.job_id, "fence": context.fence}
     try:
-        result = make_runner().run(attempt.assignment.request, attempt)
+        result = make_runner().run(context.run.request, context)
         return Finished.model_validate({**ids, "result": result})
     except SteppedAside:
         return StoppedEarly.model_validate({**ids, "cancelled": False})
     except Cancelled:
         return StoppedEarly.model_validate({**ids, "cancelled": True})
     except ModelsheetError as error:
-        return Failed.model_validate({**ids, "error": _spoken(error)})
-    except Exception as error:  # noqa: BLE001 - whatever a library raises ends this job alone
-        _log.exception("Job %s failed unexpectedly", attempt.job_id)
+        return Failed.model_validate({**ids, "error": _job_error(error)})
+    except Exception as error:  # noqa: BLE001 - any error of a library ends this job alone
+        _log.exception("Job %s failed unexpectedly", context.job_id)
         return Failed.model_validate({**ids, "error": _unexpected(error)})
     finally:
-        attempt.flush()
+        context.flush()
 
 
-def _spoken(error: ModelsheetError) -> JobError:
+def _job_error(error: ModelsheetError) -> JobError:
     return JobError(code=error.code, sentence=str(error), retryable=error.retryable)
 
 
 def _unexpected(error: Exception) -> JobError:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _spoken(DiskFull("The disk of the data folder is full; free some space and resume."))
+        return _job_error(
+            DiskFull("The disk of the data folder is full; free some space and resume.")
+        )
     return JobError(
         code="internal",
         sentence=f"The worker met an error it did not expect ({type(error).__name__}). "

@@ -1,9 +1,8 @@
-"""The executor that keeps one worker process: spawned when a job comes, watched, replaced when it
-dies.
+"""Run jobs in one worker process: spawned for the first job, watched, replaced when it dies.
 
 The worker is a fresh interpreter rather than a fork or a multiprocessing child: it never imports
-the parent's __main__, however the service was started, and its environment is right before its
-first import.
+the parent's __main__, however the service was started, and its environment is set before its first
+import.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
-    MESSAGE,
-    ORDER,
-    Advanced,
-    Assignment,
-    Beat,
+    WORKER_COMMAND,
+    WORKER_MESSAGE,
+    Heartbeat,
+    JobRun,
     Lost,
-    Silent,
-    Sink,
-    Told,
+    Progressed,
+    ReportHandler,
+    SetDirective,
+    Stalled,
 )
-from modelsheet.service.executors.watchdog import Patience, Vitals
+from modelsheet.service.executors.watchdog import Watchdog, WatchdogLimits
 from modelsheet.service.executors.worker_log import WorkerLog
 from modelsheet.service.queue.job import Job
 
@@ -41,7 +40,9 @@ _log = logging.getLogger(__name__)
 
 
 class ProcessExecutor:
-    """Runs each assignment in the worker process made by `factory` ("package.module:attribute")."""
+    """Run each job with the runner that `factory` ("package.module:attribute") makes in the
+    worker.
+    """
 
     slots = 1
 
@@ -50,26 +51,25 @@ class ProcessExecutor:
         data_dir: Path,
         factory: str,
         log_file: Path,
-        sink: Sink,
-        patience: Patience | None = None,
+        on_report: ReportHandler,
+        limits: WatchdogLimits | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._factory = factory
         self._log = WorkerLog(log_file)
-        self._sink = sink
-        self._patience = patience or Patience()
+        self._on_report = on_report
+        self._limits = limits or WatchdogLimits()
         self._worker: _Worker | None = None
 
-    def start(self, assignment: Assignment) -> None:
-        if self._worker is None or not self._worker.take(assignment):
+    def start(self, run: JobRun) -> None:
+        if self._worker is None or not self._worker.start(run):
             process = spawn(self._data_dir, self._factory)
-            self._worker = _Worker(process, self._sink, self._patience, self._log)
-            if not self._worker.take(assignment):
+            self._worker = _Worker(process, self._on_report, self._limits, self._log)
+            if not self._worker.start(run):
                 reason = "it died before it was given the job"
-                lost = Lost(job_id=assignment.job_id, fence=assignment.fence, reason=reason)
-                self._sink(lost)
+                self._on_report(Lost(job_id=run.job_id, fence=run.fence, reason=reason))
 
-    def resume(self, attempts: Collection[tuple[str, int]]) -> Collection[str]:
+    def resume(self, runs: Collection[tuple[str, int]]) -> Collection[str]:
         return ()  # the worker ends with its service
 
     def tell(self, job_id: str, directive: Directive) -> None:
@@ -94,8 +94,8 @@ class ProcessExecutor:
 
 
 def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
-    """Start a worker whose standard input and output are the channel, and whose errors are for
-    the log.
+    """Start a worker whose standard input and output are the pipe, and whose errors are for the
+    log.
     """
     path = os.pathsep.join(entry for entry in sys.path if entry)
     module = "modelsheet.service.executors.worker_process"
@@ -104,73 +104,75 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=data_dir,  # `-m` looks for modules in the working folder first: it must be ours
+        cwd=data_dir,  # `-m` searches the working folder first: it must be our own
         env={**os.environ, **OFFLINE, "PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C is for the service, which ends the worker in order
+        start_new_session=True,  # Ctrl-C goes to the service, which ends the worker in order
         umask=0o077 if os.name == "posix" else -1,
     )
 
 
 class _Worker:
-    """One process and the attempt it carries. Its reader ends when the process does."""
+    """One process and its current run. The reader thread ends with the process."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], sink: Sink, patience: Patience, log: WorkerLog
+        self,
+        process: subprocess.Popen[bytes],
+        on_report: ReportHandler,
+        limits: WatchdogLimits,
+        log: WorkerLog,
     ) -> None:
         assert process.stderr is not None
         self.process = process
-        self._sink = sink
-        self._vitals = Vitals(patience)
-        self._words = log.follow(process.stderr)
+        self._on_report = on_report
+        self._watchdog = Watchdog(limits)
+        self._stderr = log.follow(process.stderr)
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._assignment: Assignment | None = None
+        self._run: JobRun | None = None
         self._is_dead = False
         self._ended = threading.Event()
-        self._is_quiet = False
-        self._why = ""
+        self._is_stalled = False
+        self._kill_reason = ""
         self._reader = threading.Thread(target=self._read, name="worker-reader", daemon=True)
-        self._watch = threading.Thread(target=self._watch_beat, name="worker-watch", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="worker-watch", daemon=True)
         self._reader.start()
-        self._watch.start()
+        self._watcher.start()
 
-    def take(self, assignment: Assignment) -> bool:
-        """Pass on an assignment; False when the process is dead. If it dies later, the sink hears
-        Lost.
-        """
+    def start(self, run: JobRun) -> bool:
+        """Start a run; return False if the process is dead. If it dies later, Lost is reported."""
         with self._lock:
             if self._is_dead:
                 return False
-            self._assignment = assignment
-        self._vitals.move()
-        self._send(assignment)
+            self._run = run
+        self._watchdog.progress()
+        self._send(run)
         return True
 
     @property
     def job_id(self) -> str:
-        """The job it carries out; empty if it has none."""
+        """Return the id of the current job, empty if there is none."""
         with self._lock:
-            return "" if self._assignment is None else self._assignment.job_id
+            return "" if self._run is None else self._run.job_id
 
     def tell(self, job_id: str, directive: Directive) -> None:
         with self._lock:
-            assignment = self._assignment
-        if assignment is not None and assignment.job_id == job_id:
-            self._send(Told(fence=assignment.fence, directive=directive))
+            run = self._run
+        if run is not None and run.job_id == job_id:
+            self._send(SetDirective(job_id=job_id, fence=run.fence, directive=directive))
 
     def close(self) -> None:
         with self._lock:
-            self._assignment = None
+            self._run = None
         self.process.kill()
         self._reader.join(timeout=5.0)
-        self._watch.join(timeout=5.0)
+        self._watcher.join(timeout=5.0)
 
-    def _send(self, order: Assignment | Told) -> None:
+    def _send(self, command: JobRun | SetDirective) -> None:
         assert self.process.stdin is not None
         try:
             with self._writing:
-                write_frame(self.process.stdin, ORDER.dump_json(order))
-        except (OSError, ValueError) as error:  # closed at the other end or at ours
+                write_frame(self.process.stdin, WORKER_COMMAND.dump_json(command))
+        except (OSError, ValueError) as error:  # closed at either end
             _log.info("The worker does not listen any more: %s", type(error).__name__)
 
     def _read(self) -> None:
@@ -180,66 +182,65 @@ class _Worker:
             while (frame := read_frame(self.process.stdout)) is not None:
                 self._receive(frame)
         except ValidationError:
-            self._end("it sent something that is no report")
+            self._kill("it sent something that is no report")
         finally:
             code = self.process.wait()
             self._ended.set()
             self.process.stdout.close()
-            self._bury(self._why or _cause(code, self._words.last_words()))
+            self._report_death(self._kill_reason or _cause(code, self._stderr.last_error()))
             with self._writing:
                 _close_quietly(self.process)
 
     def _receive(self, frame: bytes) -> None:
-        message = MESSAGE.validate_json(frame)
-        self._vitals.beat()
-        if isinstance(message, Beat):
+        message = WORKER_MESSAGE.validate_json(frame)
+        self._watchdog.heartbeat()
+        if isinstance(message, Heartbeat):
             return
-        self._vitals.move()
-        if not isinstance(message, Advanced):
+        self._watchdog.progress()
+        if not isinstance(message, Progressed):
             with self._lock:
-                self._assignment = None
-        self._sink(message)
+                self._run = None
+        self._on_report(message)
 
-    def _bury(self, reason: str) -> None:
+    def _report_death(self, reason: str) -> None:
         with self._lock:
             self._is_dead = True
-            assignment, self._assignment = self._assignment, None
-        if assignment is not None:
-            _log.warning("The worker died on job %s: %s", assignment.job_id, reason)
-            self._sink(Lost(job_id=assignment.job_id, fence=assignment.fence, reason=reason))
+            run, self._run = self._run, None
+        if run is not None:
+            _log.warning("The worker died on job %s: %s", run.job_id, reason)
+            self._on_report(Lost(job_id=run.job_id, fence=run.fence, reason=reason))
 
-    def _watch_beat(self) -> None:
-        while not self._ended.wait(self._vitals.check_interval_s):
-            self._vitals.check()
-            self._tell_quiet(self._vitals.is_quiet)
+    def _watch(self) -> None:
+        while not self._ended.wait(self._watchdog.check_interval_s):
+            self._watchdog.check()
+            self._report_stall(self._watchdog.is_stalled)
             if self.process.poll() is not None:
-                # A child of the worker may still hold the pipe open, and the reader would wait for
-                # it.
-                self._bury(self._why or f"exit status {self.process.returncode}")
-            elif self._assignment is None:
-                self._vitals.move()  # nothing to do is no silence
-            elif reason := self._vitals.reason_to_end:
-                self._end(reason)
+                # A child of the worker may hold the pipe open, for which the reader would wait.
+                self._report_death(self._kill_reason or f"exit status {self.process.returncode}")
+            elif self._run is None:
+                self._watchdog.progress()  # an idle worker is not stalled
+            elif reason := self._watchdog.reason_to_end:
+                self._kill(reason)
 
-    def _tell_quiet(self, is_quiet: bool) -> None:
+    def _report_stall(self, is_stalled: bool) -> None:
         with self._lock:
-            assignment = self._assignment
-        if assignment is not None and is_quiet is not self._is_quiet:
-            self._is_quiet = is_quiet
-            self._sink(Silent(job_id=assignment.job_id, fence=assignment.fence, is_silent=is_quiet))
+            run = self._run
+        if run is not None and is_stalled is not self._is_stalled:
+            self._is_stalled = is_stalled
+            self._on_report(Stalled(job_id=run.job_id, fence=run.fence, is_stalled=is_stalled))
 
-    def _end(self, reason: str) -> None:
-        self._why = reason
+    def _kill(self, reason: str) -> None:
+        self._kill_reason = reason
         self.process.kill()
 
 
-def _cause(status: int, last_words: str) -> str:
-    return f"exit status {status}" + (f", {last_words}" if last_words else "")
+def _cause(status: int, last_error: str) -> str:
+    return f"exit status {status}" + (f", {last_error}" if last_error else "")
 
 
 def _close_quietly(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     try:
         process.stdin.close()
-    except OSError:  # unsent bytes for a process that is gone
-        _log.debug("The worker left unread orders behind")
+    except OSError:  # unsent bytes for a process that has ended
+        _log.debug("The worker left commands unread")

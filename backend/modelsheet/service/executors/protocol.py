@@ -1,5 +1,5 @@
-"""What the dispatcher says to an executor and hears from it. The same messages cross the worker's
-pipe as JSON.
+"""Interface of the executors, and the messages between them and the dispatcher. The same messages
+cross the worker's pipe as JSON.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ from pydantic import Field, TypeAdapter
 from modelsheet.api.admin import WorkerView
 from modelsheet.api.jobs import JobError, JobRequest, JobResult, Progress
 from modelsheet.api.types import Model
+from modelsheet.errors import DiskFull
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.queue.job import Job
 
+DISK_FULL = JobError(
+    code=DiskFull.code,
+    sentence="The disk of the data folder is full; free some space and resume the job.",
+    retryable=True,
+)
 
-class Assignment(Model):
-    """One attempt at one job. Reports carry its fence, so that those of an earlier attempt are
-    known and dropped.
-    """
+
+class JobRun(Model):
+    """A run of a job. Its reports carry the fence, by which those of earlier runs are dropped."""
 
     kind: Literal["run"] = "run"
     job_id: str
@@ -30,22 +35,27 @@ class Assignment(Model):
     staging_dir: str
 
 
-class Told(Model):
-    """A directive for the attempt with this fence."""
+class SetDirective(Model):
+    """A directive for a running job."""
 
-    kind: Literal["told"] = "told"
+    kind: Literal["directive"] = "directive"
+    job_id: str
     fence: int
     directive: Annotated[Directive, Field(strict=False)]
 
 
-class Advanced(Model):
-    kind: Literal["advanced"] = "advanced"
+class Progressed(Model):
+    """The run made progress."""
+
+    kind: Literal["progressed"] = "progressed"
     job_id: str
     fence: int
     progress: Progress
 
 
 class Finished(Model):
+    """The run has a result."""
+
     kind: Literal["finished"] = "finished"
     job_id: str
     fence: int
@@ -53,6 +63,8 @@ class Finished(Model):
 
 
 class Failed(Model):
+    """The run ended with an error for the user."""
+
     kind: Literal["failed"] = "failed"
     job_id: str
     fence: int
@@ -60,7 +72,7 @@ class Failed(Model):
 
 
 class StoppedEarly(Model):
-    """The runner left at a step boundary as it was told to: with a checkpoint, or cancelled."""
+    """The runner stopped at a step boundary on a directive: with a checkpoint, or cancelled."""
 
     kind: Literal["stopped"] = "stopped"
     job_id: str
@@ -69,7 +81,7 @@ class StoppedEarly(Model):
 
 
 class Lost(Model):
-    """The process that carried the job is gone without a word."""
+    """The worker of the run died."""
 
     kind: Literal["lost"] = "lost"
     job_id: str
@@ -77,75 +89,79 @@ class Lost(Model):
     reason: str
 
 
-class Silent(Model):
-    """The worker gives no sign of life for a while, or it does again."""
+class Stalled(Model):
+    """The worker gives no sign of life for a while, or does so again."""
 
-    kind: Literal["silent"] = "silent"
+    kind: Literal["stalled"] = "stalled"
     job_id: str
     fence: int
-    is_silent: bool
+    is_stalled: bool
 
 
-class Room(Model):
-    """Another number of attempts than before can run at once."""
+class SlotsChanged(Model):
+    """The number of runs that are possible at once has changed."""
 
-    kind: Literal["room"] = "room"
-
-
-class Beat(Model):
-    """The worker's process lives."""
-
-    kind: Literal["beat"] = "beat"
+    kind: Literal["slots"] = "slots"
 
 
-JobReport = Advanced | Finished | Failed | StoppedEarly | Lost | Silent
-Report = JobReport | Room
-Sink = Callable[[Report], None]
+class Heartbeat(Model):
+    """The worker process is alive."""
 
-ORDER: TypeAdapter[Assignment | Told] = TypeAdapter(
-    Annotated[Assignment | Told, Field(discriminator="kind")]
+    kind: Literal["heartbeat"] = "heartbeat"
+
+
+JobReport = Progressed | Finished | Failed | StoppedEarly | Lost | Stalled
+Report = JobReport | SlotsChanged
+ReportHandler = Callable[[Report], None]
+
+WORKER_COMMAND: TypeAdapter[JobRun | SetDirective] = TypeAdapter(
+    Annotated[JobRun | SetDirective, Field(discriminator="kind")]
 )
-MESSAGE: TypeAdapter[Advanced | Finished | Failed | StoppedEarly | Beat] = TypeAdapter(
-    Annotated[Advanced | Finished | Failed | StoppedEarly | Beat, Field(discriminator="kind")]
+WORKER_MESSAGE: TypeAdapter[Progressed | Finished | Failed | StoppedEarly | Heartbeat] = (
+    TypeAdapter(
+        Annotated[
+            Progressed | Finished | Failed | StoppedEarly | Heartbeat, Field(discriminator="kind")
+        ]
+    )
 )
 
 
 class Executor(Protocol):
-    """Carries out assignments and reports to the sink it was made with, from any thread."""
+    """Run jobs and pass their reports, from any thread, to the handler given at construction."""
 
     @property
     def slots(self) -> int:
-        """How many attempts can run at once, those that run included; Room tells of a change."""
+        """Return how many runs are possible at once; SlotsChanged is sent after a change."""
         ...
 
-    def resume(self, attempts: Collection[tuple[str, int]]) -> Collection[str]:
-        """Find those attempts, by job and fence, that an earlier service left and that go on, and
-        return their jobs; any others are ended. Asked once, before the first start.
+    def resume(self, runs: Collection[tuple[str, int]]) -> Collection[str]:
+        """Return the jobs of the given runs, by job and fence, that go on since an earlier service;
+        all other runs are ended. Called once, before the first start.
         """
         ...
 
-    def start(self, assignment: Assignment) -> None:
-        """Carry it out, or follow it from here on if it goes on. Raises OSError: nobody is there to
-        do it.
-        """
+    def start(self, run: JobRun) -> None:
+        """Start a run, or follow one that goes on. Raises OSError: no worker can be started."""
         ...
 
     def tell(self, job_id: str, directive: Directive) -> None:
-        """Pass a directive to the running attempt; without one, nothing happens."""
+        """Pass a directive to a running job; ignored if the job does not run."""
         ...
 
     def kill(self, job_id: str) -> None:
-        """End the running attempt by force; its report is Lost."""
+        """End a run by force; its report is Lost."""
         ...
 
     def warmth(self, job: Job) -> int:
-        """How much of what a job needs a free worker has in memory: 0 nothing, 1 the base model, 2
-        its adapters too.
+        """Return how much of the models that a job needs a free worker has in memory: 0 nothing,
+        1 the base model, 2 its adapters too.
         """
         ...
 
     def workers(self) -> list[WorkerView]:
-        """Return who works here and at what."""
+        """Return the workers and the job of each."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End all workers."""
+        ...

@@ -1,21 +1,20 @@
-"""Who may speak to the service: whoever has the token and is no web page. Everything else is denied
-by default.
+"""Check every HTTP request: the Host header, the bearer token, and that no web page sent it. What
+is not allowed explicitly is denied.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
 import secrets
 
 from flask import Flask, Response, g, request
 
-from modelsheet.service.auth.caller import OPERATOR, Caller
-from modelsheet.service.auth.tokens import TokenStore, proof_of
+from modelsheet.api.limits import MAX_BODY_BYTES
+from modelsheet.service.auth.access import Access
+from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.problems import Refused
 
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
-MAX_BODY_BYTES = 64 << 20  # a layer of 4096 x 4096
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -26,30 +25,8 @@ HEADERS = {
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class Access:
-    """Knows the token of the one who runs the service, and those of the artists."""
-
-    def __init__(self, token: str, artists: TokenStore) -> None:
-        self.token = token
-        self.artists = artists
-
-    def caller(self, sent: str) -> Caller | None:
-        """Return whose token this is, None for nobody's."""
-        if hmac.compare_digest(sent.encode(), self.token.encode()):
-            return OPERATOR
-        artist = self.artists.artist_of(sent)
-        return Caller(artist) if artist else None
-
-    def prove(self, nonce: str, key_start: str) -> str:
-        """Return the proof that we know a token: that of the artist whose token's sha256 begins
-        so, else our own, keyed by the token itself.
-        """
-        proof = self.artists.prove(key_start, nonce) if key_start else ""
-        return proof or proof_of(self.token, nonce)
-
-
 def install_access(app: Flask, access: Access, public_endpoints: frozenset[str]) -> None:
-    """Guard every route of the app, those that do not exist included, save the public ones."""
+    """Guard every route of the app except the public ones, unknown addresses included."""
     app.config["TRUSTED_HOSTS"] = TRUSTED_HOSTS
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
 
@@ -73,7 +50,7 @@ def _request_id() -> str:
 
 
 def _refuse_web_pages() -> None:
-    """A browser names the page that speaks; programs of the artist's own have no page."""
+    """Refuse requests by a browser: it sends Origin and Sec-Fetch-Site, other programs do not."""
     site = request.headers.get("Sec-Fetch-Site", "none")
     if "Origin" in request.headers or site != "none":
         raise Refused(403, "Web pages may not speak to this service.")

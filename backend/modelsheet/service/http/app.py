@@ -1,4 +1,4 @@
-"""The Flask application: access rules, operations and errors put together."""
+"""Build the Flask application: access checks, views and error handlers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from flask import Flask, Response, jsonify
 
 from modelsheet.service.http.access import install_access
+from modelsheet.service.http.flask_views import install_views
 from modelsheet.service.http.openapi import document
-from modelsheet.service.http.operations import install_operations
 from modelsheet.service.http.problems import install_problems, problem
-from modelsheet.service.http.routes import OPERATIONS
+from modelsheet.service.http.routes.table import OPERATIONS
 from modelsheet.service.queue.database import is_damage
 from modelsheet.service.service import Service
 
@@ -25,9 +25,9 @@ def create_app(service: Service) -> Flask:
     public = frozenset(operation.name for operation in OPERATIONS if operation.is_public)
     install_access(app, service.access, public)
     install_problems(app)
-    app.register_error_handler(sqlite3.DatabaseError, _ledger_refuses(service))
-    app.register_error_handler(OSError, _disk_refuses)
-    install_operations(app, service, OPERATIONS)
+    app.register_error_handler(sqlite3.DatabaseError, _database_error(service))
+    app.register_error_handler(OSError, _disk_error)
+    install_views(app, service, OPERATIONS)
     app.add_url_rule(
         "/openapi.json",
         endpoint="openapi",
@@ -38,13 +38,15 @@ def create_app(service: Service) -> Flask:
     return app
 
 
-def _ledger_refuses(service: Service) -> Callable[[sqlite3.DatabaseError], Response]:
-    """A full disk is said; a damaged ledger ends the service, whose next start makes it anew."""
+def _database_error(service: Service) -> Callable[[sqlite3.DatabaseError], Response]:
+    """Return a handler: a full disk is a problem 507, a damaged database ends the service, whose
+    next start restores it.
+    """
 
     def answer(error: sqlite3.DatabaseError) -> Response:
         if not is_damage(error):
-            return _disk_refuses(error)
-        _log.critical("The ledger is damaged (%s); the service ends", error)
+            return _disk_error(error)
+        _log.critical("The job database is damaged (%s); the service ends", error)
         service.fail()
         sentence = "The list of jobs is damaged; start the service again, which mends it."
         return problem(503, "shutting-down", sentence, retryable=True)
@@ -52,6 +54,6 @@ def _ledger_refuses(service: Service) -> Callable[[sqlite3.DatabaseError], Respo
     return answer
 
 
-def _disk_refuses(error: OSError | sqlite3.DatabaseError) -> Response:
+def _disk_error(error: OSError | sqlite3.DatabaseError) -> Response:
     sentence = "The data folder's disk refuses to write; it is probably full. Free some space."
     return problem(507, "disk-full", sentence, retryable=True)

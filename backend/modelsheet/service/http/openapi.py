@@ -1,7 +1,6 @@
 """Build the OpenAPI 3.1 document from the table of operations.
 
-`python -m modelsheet.service.http.openapi FILE`
-writes it.
+`python -m modelsheet.service.http.openapi FILE` writes it.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from modelsheet.api.jobs import JobView
 from modelsheet.api.subjects import SubjectView
 from modelsheet.api.system import Problem
 from modelsheet.api.types import API_VERSION
-from modelsheet.service.http.operations import BYTES, JSON, Operation
 from modelsheet.service.http.problems import MEDIA_TYPE
-from modelsheet.service.http.routes import OPERATIONS
+from modelsheet.service.http.routes.operation import BYTES, JSON, Operation
+from modelsheet.service.http.routes.table import OPERATIONS
 
 # Any: the document is free-form JSON, and pydantic's schemas come as dict[str, Any].
 Node = dict[str, Any]
@@ -29,7 +28,7 @@ _UUID: Node = {"type": "string", "format": "uuid"}
 _SHA256: Node = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _ARTIST: Node = {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,39}$"}
 _PART_SCHEMAS = {"job_id": _UUID, "subject_id": _UUID, "sha256": _SHA256, "artist": _ARTIST}
-_MADE: dict[type[BaseModel] | None, str] = {JobView: "job_id", SubjectView: "subject_id"}
+_CREATED: dict[type[BaseModel] | None, str] = {JobView: "job_id", SubjectView: "subject_id"}
 _ALWAYS = (400, 403)
 _KEY: Node = {
     "name": "Idempotency-Key",
@@ -129,8 +128,8 @@ def _responses(operation: Operation, schemas: dict[object, Node]) -> Node:
 
 
 def _links(operation: Operation, operations: tuple[Operation, ...]) -> Node:
-    """Say what may be done with the job or the subject that an operation makes."""
-    part = _MADE.get(operation.output)
+    """Return OpenAPI links from the job or subject that an operation creates to its operations."""
+    part = _CREATED.get(operation.output)
     if part is None or operation.path_parameters:
         return {}
     follow_ups = [other.name for other in operations if other.path_parameters == [part]]
@@ -157,7 +156,7 @@ def _failure(description: str, schemas: dict[object, Node], operation: Operation
 
 
 def write(target: Path) -> None:
-    """Write the document as the repository keeps it."""
+    """Write the document as the repository has it."""
     target.write_text(json.dumps(document(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,4 @@
-"""Errors as RFC 9457 problem details: one shape for everything that goes wrong, without echoing
-what was sent.
-"""
+"""Answer every error with RFC 9457 problem details, without echoing the request."""
 
 from __future__ import annotations
 
@@ -57,9 +55,7 @@ _SENTENCES = {
 
 
 class Refused(Exception):
-    """A request turned away before any handler saw it, with the status and the sentence that say
-    why.
-    """
+    """A request refused before its handler runs, with the status and sentence of the answer."""
 
     def __init__(
         self, status: int, sentence: str, headers: dict[str, str] | None = None, code: str = ""
@@ -96,14 +92,14 @@ def problem(
 
 
 def install_problems(app: Flask) -> None:
-    """Answer every error of the app with a problem."""
-    app.register_error_handler(ModelsheetError, _from_own)
+    """Register the error handlers of the app."""
+    app.register_error_handler(ModelsheetError, _from_modelsheet_error)
     app.register_error_handler(Refused, _from_refusal)
     app.register_error_handler(ValidationError, _from_validation)
     app.register_error_handler(HTTPException, _from_http)
 
 
-def _from_own(error: ModelsheetError) -> Response:
+def _from_modelsheet_error(error: ModelsheetError) -> Response:
     status = _STATUS.get(error.code, 500)
     return problem(status, error.code, str(error), retryable=error.retryable)
 
@@ -130,13 +126,13 @@ def _from_validation(error: ValidationError) -> Response:
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
-    """Return the place in the body; pydantic puts the kind of a request first, which is no part."""
+    """Return the JSON pointer into the body, without the kind that pydantic puts first."""
     parts = location[1:] if location[:1] and location[0] in PRIORITIES else location
     return "".join(f"/{part}" for part in parts)
 
 
-def describe(status: int) -> Problem:
-    """Return the problem of a status that nobody said more about."""
+def problem_of_status(status: int) -> Problem:
+    """Return the problem of a bare HTTP status."""
     code = _CODE_OF_STATUS.get(status, "internal" if status >= 500 else "bad-request")
     title = HTTPStatus(status).phrase
     return Problem(
@@ -149,11 +145,9 @@ def describe(status: int) -> Problem:
 
 
 def _from_http(error: HTTPException) -> Response:
-    """Flask's own errors, and what it makes of an exception that nobody caught: a 500, logged with
-    its trace.
-    """
-    told = describe(error.code or 500)
-    response = problem(told.status, told.code, told.detail)
+    """Answer errors of Flask, among them the 500 of an uncaught exception, whose trace it logs."""
+    answer = problem_of_status(error.code or 500)
+    response = problem(answer.status, answer.code, answer.detail)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

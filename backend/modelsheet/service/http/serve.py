@@ -1,5 +1,5 @@
-"""Running the service: folders, the lock on the data, waitress on loopback, the connection file,
-and an orderly end.
+"""Run the service process: the lock on the data folder, waitress on loopback, the connection file,
+and the orderly end.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from modelsheet.connection_file import (
 )
 from modelsheet.errors import Conflict, ModelsheetError
 from modelsheet.service.executors.process import ProcessExecutor
-from modelsheet.service.executors.protocol import Executor, Sink
+from modelsheet.service.executors.protocol import Executor, ReportHandler
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, namespace_of
-from modelsheet.service.executors.watchdog import Patience
+from modelsheet.service.executors.watchdog import WatchdogLimits
 from modelsheet.service.http.app import create_app
 from modelsheet.service.http.waitress_server import HOST, listen
 from modelsheet.service.log_files import start_log
 from modelsheet.service.requirements import shortcomings
-from modelsheet.service.scheduling.dispatcher import Timings
+from modelsheet.service.scheduling.timings import Timings
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 
 _log = logging.getLogger(__name__)
 DEFAULT_RUNNER = "modelsheet.worker.runner:make_runner"
 _LONGEST_END_S = 30.0  # of a service that was told to end: its last checkpoint takes a while
-_LOOK_EVERY_S = 0.2
+_LOCK_RETRY_S = 0.2
 
 
 def serve(
@@ -66,17 +66,17 @@ def serve(
     if os.name == "posix":
         os.umask(0o077)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with _only_service(settings) as note_address:
+    with _exclusive_data_dir(settings) as write_owner:
         start_log(settings.log_dir, as_json=json_log)
         known = functools.partial(base_models, settings.data_dir)
         timings = timings or Timings()
         make_executor = functools.partial(_executor, settings, runner, timings, cluster)
-        lacking = shortcomings if cluster is None else list
-        service = _service(settings, make_executor, timings, known, lacking)
+        requirements = shortcomings if cluster is None else list
+        service = _service(settings, make_executor, timings, known, requirements)
         server = listen(create_app(service), port, settings.threads)
         url = f"http://{HOST}:{server.effective_port}"
-        note_address(url)
-        with _ending_on_signal(service.events.close):
+        write_owner(url)
+        with _end_on_signal(service.events.close):
             _run(service, server, settings, url)
         if service.has_failed:
             raise ModelsheetError(
@@ -85,35 +85,39 @@ def serve(
 
 
 def _executor(
-    settings: Settings, runner: str, timings: Timings, cluster: Cluster | None, sink: Sink
+    settings: Settings,
+    runner: str,
+    timings: Timings,
+    cluster: Cluster | None,
+    on_report: ReportHandler,
 ) -> Executor:
     log_file = settings.log_dir / "worker.log"
-    patience = Patience(timings.quiet_s, timings.stall_s, timings.hang_s)
+    limits = WatchdogLimits(timings.quiet_s, timings.stall_s, timings.hang_s)
     if cluster is None:
-        return ProcessExecutor(settings.data_dir, runner, log_file, sink, patience)
+        return ProcessExecutor(settings.data_dir, runner, log_file, on_report, limits)
     return RayExecutor(
         settings.data_dir,
         runner,
         log_file,
-        sink,
+        on_report,
         cluster=cluster,
         namespace=namespace_of(settings.data_dir),
-        patience=patience,
+        limits=limits,
     )
 
 
 def _service(
     settings: Settings,
-    make_executor: Callable[[Sink], Executor],
+    make_executor: Callable[[ReportHandler], Executor],
     timings: Timings,
     base_models: Callable[[], Sequence[BaseModelView]],
-    lacking: Callable[[], list[str]],
+    requirements: Callable[[], list[str]],
 ) -> Service:
     return Service(
         settings.data_dir,
         make_executor,
         base_models=base_models,
-        shortcomings=lacking,
+        shortcomings=requirements,
         max_waiters=max(1, settings.threads // 2),
         timings=timings,
         on_end=lambda: os.kill(os.getpid(), signal.SIGTERM),
@@ -121,8 +125,8 @@ def _service(
 
 
 def _run(service: Service, server: Any, settings: Settings, url: str) -> None:
-    """Serve until the process is told to end, then end in order: answers, checkpoint, ledger,
-    socket.
+    """Serve until the process is told to end, then close in order: waiting requests, running jobs,
+    the database, the socket.
     """
     connection = Connection(
         url=url,
@@ -145,14 +149,14 @@ def _run(service: Service, server: Any, settings: Settings, url: str) -> None:
 
 
 @contextmanager
-def _only_service(settings: Settings) -> Iterator[Callable[[str], None]]:
-    """Hold the data folder; yields a function that notes our address for whoever comes second.
+def _exclusive_data_dir(settings: Settings) -> Iterator[Callable[[str], None]]:
+    """Lock the data folder; yield a function that writes our address for a second service to read.
 
-    Raises Conflict, naming the one that has it.
+    Raises Conflict: another service has it, which the sentence names.
     """
     lock = FileLock(settings.data_dir / "service.lock")
     owner = settings.data_dir / "service.owner"
-    if not _acquired(lock, settings):
+    if not _acquire(lock, settings):
         known = owner.read_text(encoding="utf-8") if owner.is_file() else "just starting"
         raise Conflict(
             f"Another Modelsheet service ({known}) already uses the folder {settings.data_dir}. "
@@ -160,32 +164,30 @@ def _only_service(settings: Settings) -> Iterator[Callable[[str], None]]:
         )
     try:
         owner.unlink(missing_ok=True)
-        yield lambda url: _note_owner(owner, url)
+        yield lambda url: _write_owner(owner, url)
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
 
 
-def _acquired(lock: FileLock, settings: Settings) -> bool:
-    """Take the lock, waiting for one who is about to end; one who serves keeps it."""
+def _acquire(lock: FileLock, settings: Settings) -> bool:
+    """Acquire the lock, waiting for a service that is about to end; return False if one serves."""
     until = time.monotonic() + _LONGEST_END_S
     while True:
         with contextlib.suppress(Timeout):
-            lock.acquire(timeout=_LOOK_EVERY_S)
+            lock.acquire(timeout=_LOCK_RETRY_S)
             return True
         if read_connection(settings) is not None or time.monotonic() > until:
             return False
 
 
-def _note_owner(owner: Path, url: str) -> None:
+def _write_owner(owner: Path, url: str) -> None:
     owner.write_text(f"process {os.getpid()}, {url}", encoding="utf-8")
 
 
 @contextmanager
-def _ending_on_signal(answer_waiting: Callable[[], None]) -> Iterator[None]:
-    """Make SIGTERM and Ctrl-C end waitress' loop, which first waits for the threads that still
-    answer.
-    """
+def _end_on_signal(answer_waiting: Callable[[], None]) -> Iterator[None]:
+    """End waitress' loop on SIGTERM and Ctrl-C, after the threads that still answer."""
 
     def end(number: int, frame: FrameType | None) -> None:
         answer_waiting()

@@ -1,4 +1,6 @@
-"""The socket: waitress on loopback, which refuses what is no request in the form we answer in."""
+"""Serve the Flask application by waitress on loopback, with malformed requests answered by problem
+details.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,15 @@ from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
-from modelsheet.service.http.access import HEADERS, MAX_BODY_BYTES
-from modelsheet.service.http.problems import MEDIA_TYPE, describe
+from modelsheet.api.limits import MAX_BODY_BYTES
+from modelsheet.service.http.access import HEADERS
+from modelsheet.service.http.problems import MEDIA_TYPE, problem_of_status
 
 HOST = "127.0.0.1"
 
 
 def listen(app: Flask, port: int, threads: int) -> Any:  # Any: waitress has no types
-    """Bind to loopback, and to nothing else; port 0 takes a free one."""
+    """Return a waitress server bound to loopback only; port 0 takes a free one."""
     server = waitress.create_server(
         app,
         host=HOST,
@@ -30,23 +33,23 @@ def listen(app: Flask, port: int, threads: int) -> Any:  # Any: waitress has no 
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = type(
-        "Channel", (HTTPChannel,), {"error_task_class": staticmethod(_refusing)}
+        "Channel", (HTTPChannel,), {"error_task_class": staticmethod(_error_task)}
     )
     return server
 
 
 class _Refusal:
-    """Stands in for waitress' own error, whose answer is plain text."""
+    """A replacement of waitress' own error, whose answer is plain text."""
 
     def __init__(self, status: int) -> None:
         self._status = status if status < 500 else 400
 
     def to_response(self, ident: str | None) -> tuple[str, list[tuple[str, str]], bytes]:
-        told = describe(self._status)
+        problem = problem_of_status(self._status)
         headers = [("Content-Type", MEDIA_TYPE), *HEADERS.items()]
-        return f"{told.status} {told.title}", headers, told.model_dump_json().encode()
+        return f"{problem.status} {problem.title}", headers, problem.model_dump_json().encode()
 
 
-def _refusing(channel: Any, request: Any) -> Any:
+def _error_task(channel: Any, request: Any) -> Any:
     request.error = _Refusal(request.error.code)
     return ErrorTask(channel, request)

@@ -1,1 +1,1 @@
-"""The durable job queue: store, events, admission, publication of results."""
+"""The durable job queue: store, commands, events, admission, publication of results."""

@@ -1,6 +1,4 @@
-"""Whether a request can be carried out at all, said at once and in a sentence, before it waits in
-the queue.
-"""
+"""Check requests before they are queued, to refuse impossible ones at once in a sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ _BYTES_PER_PIXEL = 4
 
 
 class Admission:
-    """Knows what a request may refer to: blobs, subjects and base models."""
+    """Check the blobs, subjects and base models that a request refers to."""
 
     def __init__(
         self,
@@ -38,15 +36,15 @@ class Admission:
         self._base_models = base_models
 
     def check(self, request: JobRequest, caller: Caller) -> None:
-        """Raises InvalidRequest, InvalidImages, ModelMissing, NotFound: what is wrong and what to
-        do.
+        """Raise InvalidRequest, InvalidImages, ModelMissing or NotFound if the request cannot be
+        carried out.
         """
         if isinstance(request, DownloadRequest):
             _check_download(caller)
             return
         self._check_base_model(self._base_model_of(request, caller))
         if isinstance(request, GenerateRequest):
-            self._check_painting(request)
+            self._check_generate(request)
             return
         for number, image in enumerate(request.images, start=1):
             self._check_image(number, image)
@@ -68,8 +66,8 @@ class Admission:
             )
         return wanted
 
-    def _check_painting(self, request: GenerateRequest) -> None:
-        """What can be said of prompts and selections before anything is painted."""
+    def _check_generate(self, request: GenerateRequest) -> None:
+        """Check the syntax of prompts, the initial image and the masks."""
         places = [region.prompt for region in request.regions]
         for prompt in (request.prompt, request.negative_prompt, *request.poses, *places):
             check_syntax(prompt)

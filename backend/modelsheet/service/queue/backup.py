@@ -1,7 +1,7 @@
-"""A small file for each job beside the ledger: from them a damaged ledger is made anew.
+"""Back up each job as a JSON file, from which a damaged job database is restored.
 
-The ledger is the truth as long as it can be read. A record is written right before the ledger
-commits the same change, so it is never behind by more than what a crash cut off.
+The database is authoritative as long as it can be read. A job's file is written right before the
+database commits the same change, so it lags behind by at most one change cut off by a crash.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ def checksum_of(columns: Mapping[str, Value]) -> str:
     return hashlib.sha256(_text(columns).encode()).hexdigest()
 
 
-class Records:
-    """The folder of records, `<id>.json` each."""
+class JobBackup:
+    """The folder of backups, `<id>.json` for each job."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, job_id: str, columns: Mapping[str, Value]) -> None:
-        # Not synced: it is needed only if the ledger, which is, has been damaged.
+        """Write a job's durable columns with their checksum, by a rename.
+
+        Not synced: it is needed only if the database, which is, has been damaged.
+        """
         temporary = self._folder / f".{job_id}"
         content = {"checksum": checksum_of(columns), "columns": json.loads(_text(columns))}
         try:
@@ -44,17 +47,19 @@ class Records:
             temporary.unlink(missing_ok=True)
 
     def read_all(self) -> Iterator[dict[str, Value]]:
-        """Return the durable columns of every job whose record is whole, in order of their age."""
+        """Yield the durable columns of every job whose file is whole, oldest job first."""
         found = [columns for path in self._folder.glob("*.json") if (columns := _read(path))]
         yield from sorted(found, key=lambda columns: float(columns["created"] or 0.0))
 
     def keep_only(self, job_ids: Iterable[str]) -> None:
+        """Delete the files of all other jobs."""
         kept = {f"{job_id}.json" for job_id in job_ids}
         for path in self._folder.iterdir():
             if path.name not in kept:
                 path.unlink(missing_ok=True)
 
     def has(self, job_id: str) -> bool:
+        """Return True if the job has a file."""
         return self._path(job_id).exists()
 
     def _path(self, job_id: str) -> Path:
@@ -62,7 +67,7 @@ class Records:
 
 
 def insert_columns(database: sqlite3.Connection, columns: dict[str, Value]) -> None:
-    """Add a row as a record has it."""
+    """Insert a row from a backup."""
     names = (*DURABLE, "checksum")
     marks = ", ".join("?" * len(names))
     statement = f"INSERT INTO jobs ({', '.join(names)}) VALUES ({marks})"  # nosec B608 # ours
@@ -70,20 +75,20 @@ def insert_columns(database: sqlite3.Connection, columns: dict[str, Value]) -> N
     database.execute(statement, values)
 
 
-def durable(row: sqlite3.Row) -> dict[str, Value]:
-    """Return what of a row goes into its record."""
+def durable_columns(row: sqlite3.Row) -> dict[str, Value]:
+    """Return the columns of a row that are backed up."""
     return {name: row[name] for name in DURABLE}
 
 
 def check_rows(database: sqlite3.Connection) -> None:
-    """Raises sqlite3.DatabaseError: a row is not what was written."""
+    """Check the checksums of all rows. Raises sqlite3.DatabaseError: a row was damaged."""
     for row in database.execute("SELECT * FROM jobs"):
         try:
             job_from_row(row, None)
         except ValidationError:
             raise sqlite3.DatabaseError("a job in it cannot be read") from None
         # A row of schema 1 has no sum until it is changed.
-        if row["checksum"] and row["checksum"] != checksum_of(durable(row)):
+        if row["checksum"] and row["checksum"] != checksum_of(durable_columns(row)):
             raise sqlite3.DatabaseError("a job in it is not what was written")
 
 
@@ -94,9 +99,9 @@ def _read(path: Path) -> dict[str, Value] | None:
         if content["checksum"] == checksum_of(columns):
             return columns
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("The record %s cannot be read: %s", path.name, type(error).__name__)
+        _log.warning("The job backup %s cannot be read: %s", path.name, type(error).__name__)
         return None
-    _log.warning("The record %s is damaged and left out", path.name)
+    _log.warning("The job backup %s is damaged and left out", path.name)
     return None
 
 

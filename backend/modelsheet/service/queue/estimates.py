@@ -1,7 +1,4 @@
-"""What learning will take, said before it starts: by the last time here, else as it was measured.
-
-docs/benchmarks.md says how.
-"""
+"""Estimate time and memory of learning: from the last job here, else from docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
 from modelsheet.base_models.catalogue import family_of_base_model
 from modelsheet.base_models.families import training_steps
-from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.table import JobTable
 
 _STEP_S: dict[Family, float] = {"sprite32": 0.65}  # on one core of a processor
 _GIB = 1 << 30
@@ -23,14 +20,14 @@ _MEMORY: dict[Family, int] = {"sprite32": _GIB, "sd15": 13 * _GIB}
 
 
 class Estimates:
-    """Knows what learning took here."""
+    """Estimates from finished learn jobs and constants."""
 
-    def __init__(self, ledger: Ledger, base_models: Callable[[], Sequence[BaseModelView]]) -> None:
-        self._ledger = ledger
+    def __init__(self, jobs: JobTable, base_models: Callable[[], Sequence[BaseModelView]]) -> None:
+        self._jobs = jobs
         self._base_models = base_models
 
     def of(self, base_model: str, preset: PresetName) -> Estimate:
-        """Raises NotFound: no such base model."""
+        """Estimate learning with a base model and a preset. Raises NotFound: no such base model."""
         family = family_of_base_model(base_model, self._base_models())
         steps, step_s = training_steps(family, preset), self._seen(base_model)
         told = _STEP_S.get(family) if step_s is None else step_s
@@ -43,8 +40,8 @@ class Estimates:
         )
 
     def _seen(self, base_model: str) -> float | None:
-        """Seconds a step when this base was learnt on last, whoever it was for."""
-        for job in self._ledger.newest():
+        """Return the seconds per step of the last learn job on a base model, of any artist."""
+        for job in self._jobs.newest():
             result = job.view.result
             if not isinstance(result, LearnResult) or not result.training_steps:
                 continue

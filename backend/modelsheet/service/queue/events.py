@@ -1,8 +1,8 @@
-"""What happened to the jobs, read with a cursor and a long poll.
+"""Keep the newest event of each job, to be read with a cursor and a long poll.
 
-A client wants to know how each job stands, not every step on the way, so only the newest event of
-each job is kept, so memory stays bounded. A restart of the service makes a gap, and so do a
-few hundred other jobs since the last page.
+A client needs the current state of each job, not every step on the way, so only the newest event of
+each job is kept, and memory stays bounded. A restart of the service makes a gap, and so do a few
+hundred other jobs since the last page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from modelsheet.api.jobs import Event, EventPage, JobView
 from modelsheet.service.auth.caller import OPERATOR, Caller
 
 _BUSY_RETRY_MS = 1000
-_MOST_KEPT = 300  # jobs, so that memory stays flat
+_MAX_KEPT = 300  # jobs, so that memory stays flat
 
 
 class EventLog:
@@ -29,14 +29,16 @@ class EventLog:
         self._changed = threading.Condition()
         self._newest: dict[str, Event] = {}  # in order of seq: a changed job moves to the end
         self._seq = 0
-        self._forgotten = 0  # whoever read no further than this has missed something
+        self._forgotten = 0  # a cursor before this seq has missed events
         self._free_waits = threading.BoundedSemaphore(max_waiters)
         self._closed = False
 
     def publish_job(self, view: JobView) -> None:
+        """Publish a change of a job."""
         self._publish(view.id, view)
 
     def publish_subjects(self) -> None:
+        """Publish that the list of subjects has changed."""
         self._publish("subjects", None)
 
     def read(
@@ -69,7 +71,7 @@ class EventLog:
             self._free_waits.release()
 
     def close(self) -> None:
-        """Answer everybody who waits; nobody waits any more."""
+        """Answer all waiting reads at once, and later reads without waiting."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -80,7 +82,7 @@ class EventLog:
             self._newest.pop(key, None)
             kind: Literal["job", "subjects"] = "subjects" if view is None else "job"
             self._newest[key] = Event(seq=self._seq, type=kind, job=view)
-            while len(self._newest) > _MOST_KEPT:
+            while len(self._newest) > _MAX_KEPT:
                 self._forgotten = self._newest.pop(next(iter(self._newest))).seq
             self._changed.notify_all()
 

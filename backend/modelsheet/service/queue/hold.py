@@ -1,4 +1,4 @@
-"""Whether jobs are started: open, held until somebody opens it, or ending with the running job."""
+"""Hold the queue: open, held until the operator opens it, or ending after the running jobs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from modelsheet.api.jobs import QueueState
 
 
-class Gate:
-    """`held` outlives the service by a mark in the data folder; `ending` is over with it.
+class QueueHold:
+    """The queue's state. `held` persists as a mark file in the data folder, `ending` does not.
 
-    `on_end` is called once nothing runs any more.
+    `on_end` is called when the queue is ending and no job runs any more.
     """
 
     def __init__(self, mark: Path, on_end: Callable[[], None]) -> None:
@@ -22,15 +22,18 @@ class Gate:
 
     @property
     def state(self) -> QueueState:
+        """Return the state; only an open queue starts jobs."""
         if self._is_ending.is_set():
             return "ending"
         return "held" if self._mark.exists() else "open"
 
     @property
     def is_open(self) -> bool:
+        """Return True if jobs are started."""
         return self.state == "open"
 
     def set(self, state: QueueState) -> None:
+        """Change the state."""
         if state == "held":
             self._mark.touch()
         elif state == "open":
@@ -40,7 +43,7 @@ class Gate:
         else:
             self._is_ending.clear()
 
-    def nothing_runs(self) -> None:
-        """Take note of it, which ends the service if that is what was asked for."""
+    def note_idle(self) -> None:
+        """Call `on_end` if the queue is ending; to be called when no job runs."""
         if self._is_ending.is_set():
             self._on_end()

@@ -1,4 +1,4 @@
-"""A job as the ledger keeps it: the view the API shows, and what only the service needs to know."""
+"""A job as the database stores it: the view that the API returns, and the service's own columns."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pydantic import TypeAdapter
 
 from modelsheet.api.describe import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.api.jobs import JobError, JobRequest, JobResult, JobView, Progress
+from modelsheet.api.jobs import JobError, JobRequest, JobResult, JobState, JobView, Progress
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
 
-Kind = Literal["learn", "generate", "describe", "download"]
-# An artist waits for a picture or a guess; learning takes its time anyway; a download gives way to
-# all of them.
-PRIORITIES: dict[Kind, int] = {"generate": 100, "describe": 100, "learn": 10, "download": 1}
-# What of a row must outlive the ledger itself; progress is not worth it, and checksum is its sum.
+UNFINISHED_STATES: tuple[JobState, ...] = ("queued", "running", "paused")
+JobKind = Literal["learn", "generate", "describe", "download"]
+# An artist waits for images and descriptions; learning takes minutes anyway; a download gives way
+# to all of them.
+PRIORITIES: dict[JobKind, int] = {"generate": 100, "describe": 100, "learn": 10, "download": 1}
+# The columns that are backed up. Progress is not worth it, and `checksum` is computed from these.
 DURABLE = (
     "id",
     "kind",
@@ -47,7 +48,7 @@ RESULT: TypeAdapter[JobResult] = TypeAdapter(JobResult)
 
 @dataclass(frozen=True)
 class Job:
-    """One row of the ledger."""
+    """One row of the table of jobs."""
 
     view: JobView
     request_json: str
@@ -64,11 +65,12 @@ class Job:
 
     @property
     def request(self) -> JobRequest:
+        """Return the request, parsed anew from its JSON."""
         return REQUEST.validate_json(self.request_json)
 
 
 def title_of(request: JobRequest) -> str:
-    """Return what the job is called in lists."""
+    """Return the job's title in lists."""
     match request:
         case LearnRequest():
             return request.name
@@ -81,7 +83,7 @@ def title_of(request: JobRequest) -> str:
 
 
 def job_from_row(row: sqlite3.Row, progress: Progress | None, is_stalled: bool = False) -> Job:
-    """Read a row; `progress` is the newer one in memory, if any."""
+    """Return the job of a row; `progress` is newer than the row's, if given."""
     stored = Progress.model_validate_json(row["progress"]) if row["progress"] else Progress()
     view = JobView(
         id=row["id"],

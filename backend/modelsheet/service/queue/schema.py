@@ -1,4 +1,4 @@
-"""The ledger's tables and how a file of an earlier version is brought up to date."""
+"""Create the tables of the job database, and migrate a file of an earlier version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modelsheet.errors import ModelsheetError
 
 _log = logging.getLogger(__name__)
 
-# Step n brings a file of schema n to n + 1. Steps that were released never change.
+# Step n migrates a file of schema n to n + 1. Released steps never change.
 _STEPS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE jobs (
@@ -56,19 +56,19 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     ),
 )
 SCHEMA_VERSION = len(_STEPS)
-_ABSURD_VERSION = 1000  # not an upgrade but a flipped bit
+_IMPOSSIBLE_VERSION = 1000  # a flipped bit, not a newer schema
 
 
-def bring_up_to_date(
+def migrate(
     connection: sqlite3.Connection, path: Path, restore: Callable[[sqlite3.Connection], None]
 ) -> None:
-    """Make the tables, or migrate those of an earlier version after a copy of the file was made.
+    """Create the tables, or back up the file and migrate those of an earlier version.
 
-    A new file is filled by `restore` in the same transaction. Raises ModelsheetError: the file
-    was written by a newer version, which we must not touch.
+    A new file is filled by `restore` in the same transaction. Raises ModelsheetError: a newer
+    version wrote the file, which is left as it is.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if not 0 <= version < _ABSURD_VERSION:
+    if not 0 <= version < _IMPOSSIBLE_VERSION:
         raise sqlite3.DatabaseError(f"schema {version} cannot be")
     if version > SCHEMA_VERSION:
         raise ModelsheetError(
@@ -95,4 +95,4 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     with closing(sqlite3.connect(temporary)) as copy:
         connection.backup(copy)
     temporary.replace(target)
-    _log.info("The ledger before its migration is kept as %s", target.name)
+    _log.info("The job database before its migration is kept as %s", target.name)

@@ -1,4 +1,4 @@
-"""Counts and durations of the jobs that the ledger holds, for the one who runs the service."""
+"""Compute counts and durations of all stored jobs for the operator."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from collections.abc import Sequence
 from modelsheet.api.admin import KindStats, StatsView
 
 
-def stats_of(lives: Sequence[sqlite3.Row], free_bytes: int) -> StatsView:
-    """`lives` are kind, state, attempt and moments of jobs, the oldest first."""
-    kinds = sorted({life["kind"] for life in lives})
+def stats_of(rows: Sequence[sqlite3.Row], free_bytes: int) -> StatsView:
+    """Return the statistics of the rows of JobTable.timings, oldest first."""
+    kinds = sorted({row["kind"] for row in rows})
     return StatsView(
-        since=lives[0]["created"] if lives else None,
+        since=rows[0]["created"] if rows else None,
         free_bytes=free_bytes,
-        kinds=[_of_kind(kind, [life for life in lives if life["kind"] == kind]) for kind in kinds],
+        kinds=[_of_kind(kind, [row for row in rows if row["kind"] == kind]) for kind in kinds],
     )
 
 
-def _of_kind(kind: str, lives: Sequence[sqlite3.Row]) -> KindStats:
-    started = [life for life in lives if life["started"] is not None]
-    done = [life for life in started if life["state"] == "done"]
+def _of_kind(kind: str, rows: Sequence[sqlite3.Row]) -> KindStats:
+    started = [row for row in rows if row["started"] is not None]
+    done = [row for row in started if row["state"] == "done"]
     return KindStats(
         kind=kind,
-        states=dict(Counter(life["state"] for life in lives)),
-        lost=sum(life["attempt"] - 1 for life in lives),
-        wait_s=_median([life["started"] - life["created"] for life in started]),
-        run_s=_median([life["finished"] - life["started"] for life in done]),
+        states=dict(Counter(row["state"] for row in rows)),
+        lost=sum(row["attempt"] - 1 for row in rows),
+        wait_s=_median([row["started"] - row["created"] for row in started]),
+        run_s=_median([row["finished"] - row["started"] for row in done]),
     )
 
 
 def _median(seconds: Sequence[float]) -> float | None:
-    """The clock may have been set back meanwhile; nothing takes less than no time."""
+    """Return the median, at least 0: the clock may have been set back during a job."""
     return max(0.0, statistics.median(seconds)) if seconds else None

@@ -1,6 +1,4 @@
-"""The rows of the ledger: reading, inserting, changing. It knows SQL and no rules; those are in
-`ledger`.
-"""
+"""Read, insert and update the rows of jobs in SQLite, without the rules of `job_store`."""
 
 from __future__ import annotations
 
@@ -16,10 +14,10 @@ from pathlib import Path
 from modelsheet.api.jobs import TERMINAL_STATES, JobRequest, JobState, JobView, Progress
 from modelsheet.errors import NotFound
 from modelsheet.service.queue.backup import (
-    Records,
+    JobBackup,
     check_rows,
     checksum_of,
-    durable,
+    durable_columns,
     insert_columns,
 )
 from modelsheet.service.queue.database import open_database
@@ -27,17 +25,18 @@ from modelsheet.service.queue.job import PRIORITIES, Job, Value, job_from_row, t
 
 _log = logging.getLogger(__name__)
 _EVENTS_KEPT = 10_000
+_LISTED = 500  # jobs
 
 
 class JobTable:
-    """One connection under one lock. `on_change` hears of each committed change, in order, still
-    under the lock.
+    """The table of jobs: one connection under one lock. `on_change` is called with each committed
+    change, in order, still under the lock.
     """
 
     def __init__(
         self, path: Path, on_change: Callable[[JobView], None], save_interval_s: float
     ) -> None:
-        self._records = Records(path.with_name("job-records"))
+        self._backup = JobBackup(path.with_name("job-records"))
         self._database = open_database(path, check=check_rows, restore=self._restore)
         self._on_change = on_change
         self._save_interval_s = save_interval_s
@@ -46,7 +45,7 @@ class JobTable:
         self._saved_at: dict[str, float] = {}
         self._changed: dict[str, Progress | None] = {}
         self._stalled: set[str] = set()
-        self._align_records()
+        self._align_backup()
 
     def close(self) -> None:
         with self._lock:
@@ -54,8 +53,8 @@ class JobTable:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what is changed inside, or nothing of it; listeners hear of it after the commit.
-        Does not nest.
+        """Commit all changes made inside, or none; `on_change` is called after the commit. Does not
+        nest.
         """
         with self._lock:
             self._changed = {}
@@ -63,9 +62,9 @@ class JobTable:
             try:
                 yield
                 for job_id in self._changed:
-                    self._seal(job_id)
+                    self._back_up(job_id)
                 self._database.execute("COMMIT")
-            except BaseException:  # whatever it was goes on its way, but never half a change
+            except BaseException:  # raised again, but half a change is never committed
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
@@ -75,24 +74,25 @@ class JobTable:
                 self._announce(job_id)
 
     def get(self, job_id: str) -> Job:
-        """Raises NotFound: no such job."""
+        """Return a job. Raises NotFound: no such job."""
         found = self._select("WHERE id = ?", job_id)
         if not found:
             raise NotFound(f"There is no job {job_id}; list the jobs to see those there are.")
         return found[0]
 
     def by_key(self, idempotency_key: str) -> Job | None:
+        """Return the job that was submitted with a key."""
         found = self._select("WHERE idempotency_key = ?", idempotency_key)
         return found[0] if found else None
 
-    def newest(self, count: int, owner: str | None) -> list[Job]:
-        """Return the newest jobs of an owner, or of all of them."""
+    def newest(self, owner: str | None = None) -> list[Job]:
+        """Return the newest jobs of an owner, or of all of them, newest first; at most 500."""
         if owner is None:
-            return self._select("ORDER BY position DESC LIMIT ?", count)
-        return self._select("WHERE owner = ? ORDER BY position DESC LIMIT ?", owner, count)
+            return self._select("ORDER BY position DESC LIMIT ?", _LISTED)
+        return self._select("WHERE owner = ? ORDER BY position DESC LIMIT ?", owner, _LISTED)
 
     def in_state(self, state: JobState) -> list[Job]:
-        """Return the jobs in a state, those that should run first first."""
+        """Return the jobs in a state, in the order in which they should run."""
         return self._select("WHERE state = ? ORDER BY priority DESC, place", state)
 
     def ids(self, states: tuple[JobState, ...], owner: str | None = None) -> list[str]:
@@ -105,15 +105,15 @@ class JobTable:
         with self._lock:
             return [row["id"] for row in self._database.execute(query, (*states, owner))]
 
-    def lives(self) -> list[sqlite3.Row]:
-        """Return kind, state, attempt and the moments of every job, the oldest first."""
+    def timings(self) -> list[sqlite3.Row]:
+        """Return kind, state, attempt and times of every job, the oldest first."""
         with self._lock:
             return self._database.execute(
                 "SELECT kind, state, attempt, created, started, finished FROM jobs ORDER BY created"
             ).fetchall()
 
-    def requests(self) -> list[str]:
-        """Return every job's request and result as JSON, to see which blobs are in use."""
+    def stored_json(self) -> list[str]:
+        """Return every job's request, result and progress as JSON, to find the blobs in use."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT request || coalesce(result, '') || coalesce(progress, '') FROM jobs"
@@ -121,7 +121,7 @@ class JobTable:
             return [row[0] for row in rows]
 
     def insert(self, request: JobRequest, idempotency_key: str | None, owner: str) -> Job:
-        """Add a queued job; inside a transaction."""
+        """Insert a queued job; inside a transaction."""
         job_id = str(uuid.uuid4())
         self._database.execute(
             "INSERT INTO jobs (id, kind, title, priority, place, owner, state, request,"
@@ -143,7 +143,7 @@ class JobTable:
     def update(
         self, job: Job, state: JobState, progress: Progress | None = None, **columns: Value
     ) -> Job:
-        """Change a job as it was read in this transaction, and write the event that tells of it."""
+        """Update a job that was read in this transaction, and insert the event of the change."""
         shown = progress or job.view.progress
         values: dict[str, Value] = {**columns, "state": state, "progress": shown.model_dump_json()}
         settings = ", ".join(f"{column} = ?" for column in values)
@@ -155,8 +155,8 @@ class JobTable:
         assert changed.rowcount == 1, "the job was not read in this transaction"
         return self._note(job.id, shown)
 
-    def forget(self, older_than_s: float, keep: int) -> int:
-        """Remove jobs that are over for so long, save the `keep` newest; return how many."""
+    def delete_finished(self, older_than_s: float, keep: int) -> int:
+        """Delete jobs that ended so long ago, except the `keep` newest; return how many."""
         over = tuple(sorted(TERMINAL_STATES))
         with self.transaction():
             removed = self._database.execute(
@@ -168,11 +168,11 @@ class JobTable:
                 "DELETE FROM events WHERE seq <= (SELECT coalesce(max(seq), 0) FROM events) - ?",
                 (_EVENTS_KEPT,),
             )
-        self._align_records()
+        self._align_backup()
         return removed
 
     def note_progress(self, job: Job, progress: Progress) -> None:
-        """Keep progress in memory and announce it; write it down at most once in a while."""
+        """Keep progress in memory and announce it; write it at most every `save_interval_s`."""
         with self._lock:
             self._progress[job.id] = progress
             self._stalled.discard(job.id)
@@ -182,7 +182,7 @@ class JobTable:
             self._announce(job.id)
 
     def note_stall(self, job: Job, is_stalled: bool) -> None:
-        """Show, or show no more, that a job's worker gives no sign of life."""
+        """Mark a job as stalled, or as no longer stalled."""
         with self._lock:
             if is_stalled != (job.id in self._stalled):
                 (self._stalled.add if is_stalled else self._stalled.discard)(job.id)
@@ -190,7 +190,7 @@ class JobTable:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold the lock, so that what is read belongs together."""
+        """Hold the lock, so that several reads are consistent."""
         with self._lock:
             yield
 
@@ -210,7 +210,7 @@ class JobTable:
             self._database.execute(
                 "UPDATE jobs SET progress = ? WHERE id = ?", (progress.model_dump_json(), job_id)
             )
-        except sqlite3.OperationalError as error:  # a full disk; it is shown all the same
+        except sqlite3.OperationalError as error:  # a full disk; the progress is shown all the same
             _log.warning("The progress of job %s could not be written down: %s", job_id, error)
 
     def _note(self, job_id: str, progress: Progress | None) -> Job:
@@ -222,11 +222,11 @@ class JobTable:
         )
         return self.get(job_id)
 
-    def _seal(self, job_id: str) -> None:
-        """Write the job's record, and the checksum that shows when a row was damaged."""
+    def _back_up(self, job_id: str) -> None:
+        """Write the job's backup, and the checksum by which a damaged row is found."""
         rows = self._database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,))
-        columns = durable(rows.fetchone())
-        self._records.write(job_id, columns)
+        columns = durable_columns(rows.fetchone())
+        self._backup.write(job_id, columns)
         self._database.execute(
             "UPDATE jobs SET checksum = ? WHERE id = ?", (checksum_of(columns), job_id)
         )
@@ -241,19 +241,19 @@ class JobTable:
         self._on_change(view)
 
     def _restore(self, database: sqlite3.Connection) -> None:
-        """Fill a new ledger with what the records say."""
+        """Fill a new database from the backup."""
         count = 0
-        for columns in self._records.read_all():
+        for columns in self._backup.read_all():
             insert_columns(database, columns)
             count += 1
         if count:
-            _log.warning("The ledger was made anew from the records of %d jobs", count)
+            _log.warning("The job database was restored from the backup of %d jobs", count)
 
-    def _align_records(self) -> None:
-        """Write the records that are missing, remove those of jobs that are not in the ledger."""
+    def _align_backup(self) -> None:
+        """Write the backups that are missing, remove those of jobs that no longer exist."""
         with self._lock:
             rows = self._database.execute("SELECT * FROM jobs").fetchall()
-            self._records.keep_only(row["id"] for row in rows)
+            self._backup.keep_only(row["id"] for row in rows)
             for row in rows:
-                if not self._records.has(row["id"]):
-                    self._records.write(row["id"], durable(row))
+                if not self._backup.has(row["id"]):
+                    self._backup.write(row["id"], durable_columns(row))

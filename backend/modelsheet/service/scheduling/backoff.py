@@ -1,28 +1,29 @@
-"""How long a job rests whose worker has just died, so that a broken driver is not hammered."""
+"""Delay the retry of a job whose worker died, so that a broken driver is not hit again at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-class BackOff:
-    """Remembers which jobs rest. Times are seconds of one monotonic clock."""
+class Backoff:
+    """The retry times of jobs, in seconds of one monotonic clock."""
 
     def __init__(self, delays_s: Sequence[float]) -> None:
         self._delays_s = delays_s
-        self._rests_until: dict[str, float] = {}
+        self._retry_at: dict[str, float] = {}
 
-    def lost(self, job_id: str, losses: int, now: float) -> None:
-        """Let a job rest after its worker died for the `losses`th time, from 1 on."""
+    def delay(self, job_id: str, losses: int, now: float) -> None:
+        """Delay a job after its worker died for the `losses`th time, counted from 1."""
         delay_s = self._delays_s[min(losses, len(self._delays_s)) - 1]
-        self._rests_until[job_id] = now + delay_s
+        self._retry_at[job_id] = now + delay_s
 
-    def rests(self, job_id: str, now: float) -> bool:
-        return self._rests_until.get(job_id, now) > now
+    def is_delayed(self, job_id: str, now: float) -> bool:
+        """Return True until the job's retry time."""
+        return self._retry_at.get(job_id, now) > now
 
-    def next_end(self, seen_at: float) -> float | None:
-        """Return the first end of a rest after `seen_at`, the moment at which the caller looked
-        who rests; None when there is none. It may have passed meanwhile: look again.
+    def next_retry(self, seen_at: float) -> float | None:
+        """Return the earliest retry time after `seen_at` (monotonic seconds), or None. The result
+        may already lie in the past.
         """
-        self._rests_until = {job: end for job, end in self._rests_until.items() if end > seen_at}
-        return min(self._rests_until.values(), default=None)
+        self._retry_at = {job: at for job, at in self._retry_at.items() if at > seen_at}
+        return min(self._retry_at.values(), default=None)

@@ -1,5 +1,5 @@
-"""One thread that gives jobs to the executor, as many as it takes, and writes what becomes of them
-into the ledger.
+"""Give queued jobs to the executor, as many as it has slots, and record the reports of their runs,
+on one thread.
 """
 
 from __future__ import annotations
@@ -11,116 +11,84 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from modelsheet.api.admin import WorkloadView
-from modelsheet.api.jobs import TERMINAL_STATES
 from modelsheet.errors import Conflict
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.protocol import (
-    Advanced,
-    Assignment,
     Executor,
+    JobRun,
     Lost,
+    Progressed,
     Report,
-    Room,
-    Silent,
-    Sink,
+    ReportHandler,
+    SlotsChanged,
+    Stalled,
 )
 from modelsheet.service.queue.database import is_damage
-from modelsheet.service.queue.hold import Gate
 from modelsheet.service.queue.job import Job
-from modelsheet.service.queue.job_store import Ledger, StaleReport
+from modelsheet.service.queue.job_store import JobStore, StaleReport
 from modelsheet.service.queue.publication import Publisher
-from modelsheet.service.scheduling.backoff import BackOff
-from modelsheet.service.scheduling.outcomes import Outcomes, as_loss
-from modelsheet.service.scheduling.overview import overview
-from modelsheet.service.scheduling.preemption import Turns
-from modelsheet.service.scheduling.scheduler import Run, Steering
-from modelsheet.service.storage.disk_reserve import Reserve
+from modelsheet.service.scheduling.report_recorder import ReportRecorder, as_loss
+from modelsheet.service.scheduling.scheduler import ActiveRun, Scheduler
+from modelsheet.service.scheduling.timings import Timings
+from modelsheet.service.scheduling.workload import workload_view
+from modelsheet.service.storage.disk_reserve import DiskReserve
 
 _log = logging.getLogger(__name__)
-_MOST_AT_ONCE = 200  # reports between two looks at the queue
-_RETRY_S = 2.0  # after the ledger's disk refused a write
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Patience in seconds."""
-
-    cancel_grace_s: float = 10.0  # from CANCEL to the kill
-    shutdown_grace_s: float = 10.0  # for the last checkpoint when the service stops
-    quiet_s: float = 30.0  # without a heartbeat, then the job is shown as stalled
-    stall_s: float = 120.0  # without a heartbeat, then the worker is killed
-    hang_s: float = 1800.0  # without progress, though the heart beats: a GPU that hangs
-    backoff_s: Sequence[float] = (1.0, 2.0, 5.0, 10.0, 30.0)  # rests after a worker's deaths
-    quantum_s: float = (
-        20.0  # learning runs at most this long before the next urgent job may interrupt
-    )
-    burst_s: float = 60.0  # urgent jobs on end keep learning waiting at most about this long
-    save_interval_s: float = 1.0  # between writes of a job's progress
+_REPORTS_AT_ONCE = 200  # between two decisions of the scheduler
+_RETRY_S = 2.0  # after the disk refused a write
 
 
 class Dispatcher:
-    """`on_published` hears of each new subject; `on_death` is called if the thread ends without
-    being stopped.
-    """
+    """The thread and its runs. `on_death` is called if the thread ends without being stopped."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        jobs: JobStore,
         publisher: Publisher,
-        make_executor: Callable[[Sink], Executor],
-        *,
+        scheduler: Scheduler,
+        make_executor: Callable[[ReportHandler], Executor],
         timings: Timings,
-        gate: Gate,
-        reserve: Reserve,
-        on_published: Callable[[], None],
+        reserve: DiskReserve,
         on_death: Callable[[], None],
-        gpus_of: Callable[[str], int] = lambda owner: 0,
     ) -> None:
-        self._ledger = ledger
+        self._jobs = jobs
         self._publisher = publisher
-        self._gate = gate
-        self._reserve = reserve
+        self._scheduler = scheduler
         self._timings = timings
-        self._outcomes = Outcomes(ledger, publisher, on_published)
+        self._reserve = reserve
         self._on_death = on_death
-        self._inbox: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._recorder = ReportRecorder(jobs, publisher)
+        self._inbox: queue.SimpleQueue[Report | None] = queue.SimpleQueue()  # None only wakes it
         self._executor = make_executor(self._inbox.put)
-        self._turns = Turns(timings.quantum_s, timings.burst_s)
-        self._backoff = BackOff(timings.backoff_s)
-        grace_s = timings.cancel_grace_s
-        self._steering = Steering(
-            ledger, self._turns, gate, self._backoff, grace_s, gpus_of, self._executor.warmth
-        )
-        self._runs: dict[str, Run] = {}  # by job
+        self._runs: dict[str, ActiveRun] = {}  # by job
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="dispatcher", daemon=True)
 
     def start(self) -> None:
-        """Put in order what the last run of the service left, then begin."""
-        running = {(job.id, job.fence) for job in self._ledger.in_state("running")}
+        """Recover the jobs that ran when the service last ended, then start the thread."""
+        running = {(job.id, job.fence) for job in self._jobs.table.in_state("running")}
         going_on = self._executor.resume(running)
         self._publisher.recover(going_on)
-        self._take_up(going_on)
+        self._adopt_running(going_on)
         self._thread.start()
 
-    def studio(self) -> WorkloadView:
-        """Return who works at what, and who waits for what."""
+    def workload(self) -> WorkloadView:
+        """Return the overview of workers, queued jobs and artists."""
         runs = list(self._runs.values())
-        waiting = self._steering.waiting(runs, self._executor.slots)
-        return overview(self._executor.workers(), runs, waiting, self._turns.used_s)
+        waiting = self._scheduler.waiting(runs, self._executor.slots)
+        return workload_view(self._executor.workers(), runs, waiting, self._scheduler.used_s)
 
     def wake(self) -> None:
-        """Look at the ledger again: something was submitted or asked for."""
+        """Have the thread look at the queue again: a job was submitted or a command was given."""
         self._inbox.put(None)
 
     def stop(self) -> None:
-        """Let the running job save a checkpoint, end the executor and the thread; the job stays in
-        the ledger.
+        """Let the running jobs save checkpoints, then end the executor and the thread. The jobs
+        are recovered at the next start.
         """
         self._stopping.set()
         self.wake()
@@ -129,127 +97,124 @@ class Dispatcher:
     def _main(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._insist(self._turn)
-            self._wind_up()
+                self._retry_on_disk_full(self._loop_once)
+            self._shut_down()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            _log.critical("The ledger is damaged (%s)", error)
+            _log.critical("The job database is damaged (%s)", error)
         finally:
             self._executor.close()
             if not self._stopping.is_set():
                 _log.critical("The dispatcher ended; the service stops")
                 self._on_death()
 
-    def _take_up(self, going_on: Collection[str]) -> None:
-        """Follow the attempts that an earlier service left running."""
-        running = {job.id: job for job in self._ledger.in_state("running")}
+    def _adopt_running(self, going_on: Collection[str]) -> None:
+        """Follow the runs that go on since an earlier service; kill those of published jobs."""
+        running = {job.id: job for job in self._jobs.table.in_state("running")}
         for job_id in going_on:
             if job_id in running:
-                checkpoints, staging = self._publisher.prepare(running[job_id])
-                self._note_start(Run(running[job_id], staging, time.monotonic()))
-                self._hand_over(_assignment(running[job_id], checkpoints, staging))
+                self._start_run(running[job_id], *self._publisher.prepare(running[job_id]))
             else:
-                self._executor.kill(job_id)  # it was published already
+                self._executor.kill(job_id)
 
-    def _turn(self) -> None:
+    def _loop_once(self) -> None:
         seen_at = time.monotonic()
-        self._give_out()
-        self._steering.steer(self._runs.values(), self._executor)
+        self._start_jobs()
+        self._scheduler.send_directives(self._runs.values(), self._executor)
         for report in self._next_reports(seen_at):
-            self._insist(functools.partial(self._take, report))
+            self._retry_on_disk_full(functools.partial(self._handle_report, report))
 
-    def _insist(self, act: Callable[[], None]) -> None:
-        """Do it until the disk takes it: a full disk must not end the dispatcher, nor lose a
-        report.
+    def _retry_on_disk_full(self, action: Callable[[], None]) -> None:
+        """Repeat an action until the disk accepts its writes: a full disk must neither end the
+        dispatcher nor lose a report.
         """
         while True:
             try:
-                return act()
+                return action()
             except (sqlite3.OperationalError, OSError) as error:
                 _log.error("The data folder's disk refuses: %s", error)
                 if self._reserve.release():
                     continue
-                self._say_full()
+                self._report_disk_full()
                 if self._stopping.wait(_RETRY_S):
                     return None
 
-    def _say_full(self) -> None:
-        """Tell of the running jobs what cannot even be written down."""
-        for run in self._runs.values():
+    def _report_disk_full(self) -> None:
+        """Show the full disk as the phase of each running job; it is kept in memory only."""
+        for active in self._runs.values():
             with contextlib.suppress(StaleReport):
-                self._ledger.note_phase(run.job.id, run.job.fence, "the disk is full: free space")
+                phase = "the disk is full: free space"
+                self._jobs.note_phase(active.job.id, active.job.fence, phase)
 
     def _next_reports(self, seen_at: float) -> list[Report]:
         """Wait for a report and return it with those that came meanwhile: with many workers the
-        queue need not be looked at after each.
+        scheduler need not decide after each.
         """
         reports: list[Report | None] = []
         with contextlib.suppress(queue.Empty):
-            reports.append(
-                self._inbox.get(timeout=self._steering.patience_s(self._runs.values(), seen_at))
-            )
-            while len(reports) < _MOST_AT_ONCE:
+            sleep_s = self._scheduler.sleep_s(self._runs.values(), seen_at)
+            reports.append(self._inbox.get(timeout=sleep_s))
+            while len(reports) < _REPORTS_AT_ONCE:
                 reports.append(self._inbox.get_nowait())
         return [report for report in reports if report is not None]
 
-    def _give_out(self) -> None:
-        """Start jobs while there is room for them."""
+    def _start_jobs(self) -> None:
+        """Start queued jobs while the executor has free slots."""
         while len(self._runs) < self._executor.slots:
-            job = self._steering.next(self._runs.values())
+            job = self._scheduler.next_job(self._runs.values(), self._executor.warmth)
             if job is None:
                 break
             self._reserve.fill()
             checkpoints, staging = self._publisher.prepare(job)
             try:
-                job = self._ledger.start(job.id)
+                job = self._jobs.start(job.id)
             except Conflict:  # cancelled or paused a moment ago
                 self._publisher.clean_up(job.id, staging)
                 continue
-            self._note_start(Run(job, staging, time.monotonic()))
-            self._hand_over(_assignment(job, checkpoints, staging))
+            self._start_run(job, checkpoints, staging)
         if not self._runs:
-            self._gate.nothing_runs()
+            self._scheduler.hold.note_idle()
 
-    def _note_start(self, run: Run) -> None:
-        self._runs[run.job.id] = run
-        self._turns.started(run.job, run.started)
-
-    def _hand_over(self, assignment: Assignment) -> None:
+    def _start_run(self, job: Job, checkpoints: Path, staging: Path) -> None:
+        run = JobRun(
+            job_id=job.id,
+            fence=job.fence,
+            owner=job.view.owner,
+            request=job.request,
+            checkpoint_dir=str(checkpoints),
+            staging_dir=str(staging),
+        )
+        self._runs[job.id] = ActiveRun(job, run, time.monotonic())
+        self._scheduler.run_started(self._runs[job.id])
         try:
-            self._executor.start(assignment)
-        except OSError as error:  # no process to be had
+            self._executor.start(run)
+        except OSError as error:  # no process could be started
             reason = f"it could not be started: {error.strerror}"
-            lost = Lost(job_id=assignment.job_id, fence=assignment.fence, reason=reason)
-            self._inbox.put(lost)
+            self._inbox.put(Lost(job_id=job.id, fence=job.fence, reason=reason))
 
-    def _take(self, report: Report) -> None:
-        if isinstance(report, Room):
-            return  # the next turn looks how many there are
+    def _handle_report(self, report: Report) -> None:
+        if isinstance(report, SlotsChanged):
+            return  # the next loop reads the number of slots
         report = as_loss(report)
-        run = self._runs.get(report.job_id)
-        if run is None or report.fence != run.job.fence:
+        active = self._runs.get(report.job_id)
+        if active is None or report.fence != active.job.fence:
             _log.info("A late report of job %s, fence %s is dropped", report.job_id, report.fence)
             return
+        staging = Path(active.run.staging_dir)
         try:
-            self._outcomes.record(run.job, run.staging, report)
+            self._recorder.record(active.job, staging, report)
         except StaleReport as stale:
             _log.info("A report is dropped: %s", stale)
         if isinstance(report, Lost):
-            self._backoff.lost(run.job.id, run.job.view.attempt, time.monotonic())
-        if not isinstance(report, Advanced | Silent):
-            self._close_run(run)
+            self._scheduler.run_lost(active)
+        if not isinstance(report, Progressed | Stalled):
+            self._publisher.clean_up(report.job_id, staging)
+            self._scheduler.run_ended(active)
+            del self._runs[report.job_id]
 
-    def _close_run(self, run: Run) -> None:
-        waiting = any(job.view.kind == "learn" for job in self._ledger.in_state("queued"))
-        self._turns.ended(run.job, time.monotonic() - run.started, waiting)
-        self._publisher.clean_up(run.job.id, run.staging)
-        if self._ledger.get(run.job.id).view.state in TERMINAL_STATES:
-            self._turns.forget(run.job.id)
-        del self._runs[run.job.id]
-
-    def _wind_up(self) -> None:
-        """Ask the running jobs for a checkpoint and wait for it, but not for long."""
+    def _shut_down(self) -> None:
+        """Ask the running jobs for a checkpoint and wait for it, at most the grace time."""
         deadline = time.monotonic() + self._timings.shutdown_grace_s
         for job_id in self._runs:
             self._executor.tell(job_id, Directive.YIELD)
@@ -259,15 +224,4 @@ class Dispatcher:
             except queue.Empty:
                 return
             if report is not None:
-                self._take(report)
-
-
-def _assignment(job: Job, checkpoints: Path, staging: Path) -> Assignment:
-    return Assignment(
-        job_id=job.id,
-        fence=job.fence,
-        owner=job.view.owner,
-        request=job.request,
-        checkpoint_dir=str(checkpoints),
-        staging_dir=str(staging),
-    )
+                self._handle_report(report)

@@ -1,9 +1,8 @@
-"""Whose turn it is: an artist's picture overtakes learning, and learning still gets on. Pure
-arithmetic with a clock.
+"""Decide when generating preempts learning, without starving it. Pure arithmetic with a clock.
 
-Urgent work may interrupt learning at once, but each second it took is a second learning may then
-run undisturbed (up to `quantum_s`), and after `burst_s` of urgent work on end a waiting learn job
-has its turn. Among jobs as urgent as each other, the artist comes first who had least.
+An urgent job may preempt learning at once, but for each second it took learning may then run a
+second undisturbed (up to `quantum_s`), and after `burst_s` of urgent jobs in a row a queued learn
+job comes first. Among jobs of the same priority, FairShare decides.
 """
 
 from __future__ import annotations
@@ -11,44 +10,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelsheet.service.queue.job import PRIORITIES, Job
-from modelsheet.service.scheduling.fair_share import Shares, Warmth, no_warmth
+from modelsheet.service.scheduling.fair_share import FairShare, Warmth, no_warmth
 
 
 def is_urgent(job: Job) -> bool:
+    """Return True for a job that an artist waits for."""
     return job.priority > PRIORITIES["learn"]
 
 
-class Turns:
-    """Remembers how long urgent jobs kept learning waiting, on all GPUs together, and who had how
-    much. Times are seconds of one monotonic clock.
+class PreemptionPolicy:
+    """The time that urgent jobs delayed learning, over all GPUs, and the artists' fair shares.
+    Times are seconds of one monotonic clock.
     """
 
     def __init__(self, quantum_s: float, burst_s: float) -> None:
         self._quantum_s = quantum_s
         self._burst_s = burst_s
-        self._owed_s = 0.0  # what urgent work took since learning last ran
-        self._undisturbed_until: dict[str, float] = {}  # by patient job that runs
-        self._begun: set[str] = set()  # learning that stepped aside goes on before others begin
-        self._shares = Shares()
+        self._owed_s = 0.0  # that urgent jobs took since learning last ran
+        self._undisturbed_until: dict[str, float] = {}  # by running job that is not urgent
+        self._begun: set[str] = set()  # preempted learning goes on before other learning begins
+        self._fair_share = FairShare()
 
-    def next(self, queued: Sequence[Job], warmth: Warmth = no_warmth) -> Job | None:
+    def next_job(self, queued: Sequence[Job], warmth: Warmth = no_warmth) -> Job | None:
         """Return the job to start; `queued` is in order of priority and place."""
-        self._shares.welcome(queued)
-        patient = [job for job in queued if not is_urgent(job)]
-        if patient and self._owed_s >= self._burst_s:
-            return self._fairest(patient, warmth)
-        return self._fairest(queued, warmth)
+        self._fair_share.note_queued(queued)
+        not_urgent = [job for job in queued if not is_urgent(job)]
+        if not_urgent and self._owed_s >= self._burst_s:
+            return self._choose(not_urgent, warmth)
+        return self._choose(queued, warmth)
 
     def started(self, job: Job, now: float) -> None:
-        self._shares.started(job)
+        """Record that a run started."""
+        self._fair_share.started(job)
         if not is_urgent(job):
             self._begun.add(job.id)
             self._undisturbed_until[job.id] = now + min(self._owed_s, self._quantum_s)
             self._owed_s = 0.0
 
     def ended(self, job: Job, ran_s: float, is_learning_waiting: bool) -> None:
-        """Take note that an attempt is over, as far as it came."""
-        self._shares.ended(job, ran_s)
+        """Record that a run ended, whether its job is done or not."""
+        self._fair_share.ended(job, ran_s)
         self._undisturbed_until.pop(job.id, None)
         if not is_learning_waiting:
             self._owed_s = 0.0
@@ -57,20 +58,20 @@ class Turns:
 
     @property
     def used_s(self) -> dict[str, float]:
-        """The seconds that each artist's jobs ran, those that still run left out."""
-        return dict(self._shares.used_s)
+        """Return the seconds that each artist's ended runs took."""
+        return dict(self._fair_share.total_s)
 
     def forget(self, job_id: str) -> None:
-        """The job will not come back."""
+        """Forget a job that is over."""
         self._begun.discard(job_id)
 
-    def interrupts_at(self, running: Job, queued: Sequence[Job]) -> float | None:
-        """Return when the running job should step aside for a queued one, None for not at all."""
+    def preempt_at(self, running: Job, queued: Sequence[Job]) -> float | None:
+        """Return when a running job should be preempted for a queued one, None for never."""
         wanted = not is_urgent(running) and any(job.priority > running.priority for job in queued)
         return self._undisturbed_until.get(running.id) if wanted else None
 
-    def _fairest(self, queued: Sequence[Job], warmth: Warmth) -> Job | None:
-        """Return the first job of the artist who had least, among the most urgent ones."""
+    def _choose(self, queued: Sequence[Job], warmth: Warmth) -> Job | None:
+        """Return the fairest of the most urgent jobs."""
         alike = [job for job in queued if job.priority == queued[0].priority]
         begun = [job for job in alike if job.id in self._begun]
-        return self._shares.fairest(begun or alike, warmth)
+        return self._fair_share.choose(begun or alike, warmth)

@@ -1,4 +1,6 @@
-"""What the running attempts must be told, and when somebody has to look again."""
+"""Decide which queued job runs next, which running job to pause, preempt or cancel, and how long
+the dispatcher may sleep.
+"""
 
 from __future__ import annotations
 
@@ -6,65 +8,84 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 
+from modelsheet.api.jobs import TERMINAL_STATES
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.executors.protocol import Executor
-from modelsheet.service.queue.hold import Gate
+from modelsheet.service.executors.protocol import Executor, JobRun
+from modelsheet.service.queue.hold import QueueHold
 from modelsheet.service.queue.job import Job
-from modelsheet.service.queue.job_store import Ledger
-from modelsheet.service.scheduling.backoff import BackOff
-from modelsheet.service.scheduling.preemption import Turns
+from modelsheet.service.queue.table import JobTable
+from modelsheet.service.scheduling.backoff import Backoff
+from modelsheet.service.scheduling.fair_share import Warmth, no_warmth
+from modelsheet.service.scheduling.preemption import PreemptionPolicy
+from modelsheet.service.scheduling.timings import Timings
 
 
 @dataclass
-class Run:
-    """An attempt under way. Times are of the monotonic clock."""
+class ActiveRun:
+    """A run in progress. Times are of the monotonic clock."""
 
     job: Job
-    staging: Path
+    run: JobRun
     started: float
     told: Directive = Directive.RUN
     kill_at: float | None = None
 
 
-class Steering:
-    """Decides which job is next and what the running ones are told. `gpus_of` says how many jobs
-    of an artist may run at once, 0 for as many as there is room for; `warmth`, how much of what a
-    job needs a free worker has in memory.
+class Scheduler:
+    """Decide from the queue, the hold, priorities, fair shares and retry delays. `gpus_of` returns
+    how many jobs of an artist may run at once, 0 for any number.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
-        turns: Turns,
-        gate: Gate,
-        backoff: BackOff,
-        cancel_grace_s: float,
-        gpus_of: Callable[[str], int],
-        warmth: Callable[[Job], int],
+        jobs: JobTable,
+        hold: QueueHold,
+        timings: Timings,
+        gpus_of: Callable[[str], int] = lambda owner: 0,
     ) -> None:
-        self._ledger = ledger
-        self._turns = turns
-        self._gate = gate
-        self._backoff = backoff
-        self._cancel_grace_s = cancel_grace_s
+        self.hold = hold
+        self._jobs = jobs
+        self._preemption = PreemptionPolicy(timings.quantum_s, timings.burst_s)
+        self._backoff = Backoff(timings.backoff_s)
+        self._cancel_grace_s = timings.cancel_grace_s
         self._gpus_of = gpus_of
-        self._warmth = warmth
-        self._interrupts: dict[str, float] = {}  # when which jobs shall step aside
+        self._preempt_at: dict[str, float] = {}  # by running job
 
-    def next(self, runs: Collection[Run]) -> Job | None:
-        """Return the job to start now, if any may be started."""
-        if not self._gate.is_open:
+    @property
+    def used_s(self) -> dict[str, float]:
+        """Return the seconds that each artist's ended runs took."""
+        return self._preemption.used_s
+
+    def next_job(self, runs: Collection[ActiveRun], warmth: Warmth = no_warmth) -> Job | None:
+        """Return the job to start now, if any. `warmth` returns how much of the models that a job
+        needs a free worker has in memory.
+        """
+        if not self.hold.is_open:
             return None
-        full = self._full(runs)
-        ready = [job for job in self._ready() if job.view.owner not in full]
-        return self._turns.next(ready, self._warmth)
+        at_limit = self._at_limit(runs)
+        ready = [job for job in self._ready() if job.view.owner not in at_limit]
+        return self._preemption.next_job(ready, warmth)
 
-    def steer(self, runs: Collection[Run], executor: Executor) -> None:
-        """Tell each running job what it must know, once, and kill it when it does not listen."""
+    def run_started(self, run: ActiveRun) -> None:
+        """Record that a run started."""
+        self._preemption.started(run.job, run.started)
+
+    def run_lost(self, run: ActiveRun) -> None:
+        """Delay the next run of a job whose worker died."""
+        self._backoff.delay(run.job.id, run.job.view.attempt, time.monotonic())
+
+    def run_ended(self, run: ActiveRun) -> None:
+        """Record that a run ended, after its job has changed in the store."""
+        waiting = any(job.view.kind == "learn" for job in self._jobs.in_state("queued"))
+        self._preemption.ended(run.job, time.monotonic() - run.started, waiting)
+        if self._jobs.get(run.job.id).view.state in TERMINAL_STATES:
+            self._preemption.forget(run.job.id)
+
+    def send_directives(self, runs: Collection[ActiveRun], executor: Executor) -> None:
+        """Send each running job its directive once; kill a cancelled one after the grace time."""
         now = time.monotonic()
-        self._interrupts = self._interruptions(runs)
+        self._preempt_at = self._choose_preempted(runs)
         for run in runs:
             if run.kill_at is not None and now >= run.kill_at:
                 run.kill_at = now + self._cancel_grace_s
@@ -76,66 +97,66 @@ class Steering:
                 if wanted is Directive.CANCEL:
                     run.kill_at = now + self._cancel_grace_s
 
-    def patience_s(self, runs: Collection[Run], seen_at: float) -> float | None:
-        """Return how long nothing needs to be looked at; the queue was last seen at `seen_at` or
-        later.
+    def sleep_s(self, runs: Collection[ActiveRun], seen_at: float) -> float | None:
+        """Return how long no decision is due, None for any time; the queue was last looked at no
+        earlier than `seen_at`.
         """
-        moments = [self._backoff.next_end(seen_at)]
+        moments = [self._backoff.next_retry(seen_at)]
         for run in runs:
             moments.append(run.kill_at)
             if run.told is Directive.RUN:
-                moments.append(self._interrupts.get(run.job.id))
+                moments.append(self._preempt_at.get(run.job.id))
         due = [moment for moment in moments if moment is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def waiting(self, runs: Collection[Run], slots: int) -> list[tuple[Job, str]]:
-        """Return the jobs that wait, in order, and for what."""
+    def waiting(self, runs: Collection[ActiveRun], slots: int) -> list[tuple[Job, str]]:
+        """Return the queued jobs in order, each with the reason why it waits."""
         now = time.monotonic()
-        full = self._full(runs)
+        at_limit = self._at_limit(runs)
         return [
-            (job, self._reason(job, full, slots, now)) for job in self._ledger.in_state("queued")
+            (job, self._reason(job, at_limit, slots, now)) for job in self._jobs.in_state("queued")
         ]
 
-    def _reason(self, job: Job, full: Collection[str], slots: int, now: float) -> str:
-        if not self._gate.is_open:
+    def _reason(self, job: Job, at_limit: Collection[str], slots: int, now: float) -> str:
+        if not self.hold.is_open:
             return "the queue is held"
-        if self._backoff.rests(job.id, now):
+        if self._backoff.is_delayed(job.id, now):
             return "its worker died; it rests before it starts again"
         if slots == 0:
             return "no worker is there"
-        if job.view.owner in full:
+        if job.view.owner in at_limit:
             return f"all that {job.view.owner} may have at once is in use"
         return "a free worker"
 
-    def _directive_for(self, run: Run, now: float) -> Directive:
-        job = self._ledger.get(run.job.id)
+    def _directive_for(self, run: ActiveRun, now: float) -> Directive:
+        job = self._jobs.get(run.job.id)
         if job.cancel_requested:
             return Directive.CANCEL
         if job.pause_requested:
             return Directive.PAUSE
         if job.finish_requested:
             return Directive.FINISH
-        interrupts_at = self._interrupts.get(run.job.id)
-        is_due = interrupts_at is not None and now >= interrupts_at
+        preempt_at = self._preempt_at.get(run.job.id)
+        is_due = preempt_at is not None and now >= preempt_at
         return Directive.YIELD if is_due else Directive.RUN
 
-    def _interruptions(self, runs: Collection[Run]) -> dict[str, float]:
-        """Choose a running job for each more urgent one that waits, and say when it steps aside.
+    def _choose_preempted(self, runs: Collection[ActiveRun]) -> dict[str, float]:
+        """Return the running job to preempt for each more urgent queued one, and when.
 
-        A closed gate would not let in what it steps aside for. Whoever has all the GPUs they may
-        have gets no other's.
+        Nothing is preempted while the queue is held. A job whose artist is at the GPU limit
+        preempts only that artist's own runs.
         """
         chosen: dict[str, float] = {}
-        if not self._gate.is_open:
+        if not self.hold.is_open:
             return chosen
-        full = self._full(runs)
+        at_limit = self._at_limit(runs)
         for job in self._ready():
             moments = [
                 (run.told is not Directive.YIELD, at, run.job.id)
                 for run in runs
                 if run.job.id not in chosen
-                and (job.view.owner not in full or run.job.view.owner == job.view.owner)
-                and (at := self._turns.interrupts_at(run.job, [job])) is not None
+                and (job.view.owner not in at_limit or run.job.view.owner == job.view.owner)
+                and (at := self._preemption.preempt_at(run.job, [job])) is not None
             ]
             if moments:
                 _, at, run_id = min(moments)
@@ -144,12 +165,13 @@ class Steering:
                 break
         return chosen
 
-    def _full(self, runs: Collection[Run]) -> set[str]:
-        """Return the artists who have all the GPUs they may have."""
+    def _at_limit(self, runs: Collection[ActiveRun]) -> set[str]:
+        """Return the artists whose jobs use all the GPUs they may use at once."""
         busy = Counter(run.job.view.owner for run in runs)
         return {owner for owner, gpus in busy.items() if 0 < self._gpus_of(owner) <= gpus}
 
     def _ready(self) -> list[Job]:
+        """Return the queued jobs without a retry delay."""
         now = time.monotonic()
-        queued = self._ledger.in_state("queued")
-        return [job for job in queued if not self._backoff.rests(job.id, now)]
+        queued = self._jobs.in_state("queued")
+        return [job for job in queued if not self._backoff.is_delayed(job.id, now)]

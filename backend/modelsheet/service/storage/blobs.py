@@ -1,4 +1,4 @@
-"""Bytes by their sha256: pictures on their way in and out. A blob is whole or not there."""
+"""Store bytes under their sha256: uploaded and generated images. A blob is whole or missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BlobStore:
             return None
 
     def read(self, sha256: str) -> bytes:
-        """Raises NotFound: no such blob."""
+        """Return a blob's bytes. Raises NotFound: no such blob."""
         try:
             return self._path(sha256).read_bytes()
         except FileNotFoundError:
@@ -50,21 +50,19 @@ class BlobStore:
         return sha256
 
     def sweep(self, keep: Container[str], older_than_s: float) -> int:
-        """Delete blobs that nobody refers to and that have lain for `older_than_s`; return how
-        many.
-        """
+        """Delete blobs that are not in `keep` and older than `older_than_s`; return how many."""
         limit = time.time() - older_than_s
-        doomed = [
+        expired = [
             path
             for path in self._root.glob("*/*")
             if path.name not in keep and path.stat().st_mtime < limit
         ]
-        for path in doomed:
+        for path in expired:
             path.unlink(missing_ok=True)
-        return len(doomed)
+        return len(expired)
 
     def total_size(self) -> int:
-        """Return the bytes of all blobs."""
+        """Return the size of all blobs together, in bytes."""
         return sum(path.stat().st_size for path in self._root.glob("*/*"))
 
     def _path(self, sha256: str) -> Path:
@@ -75,7 +73,7 @@ class BlobStore:
     def _store(self, sha256: str, content: bytes) -> None:
         target = self._path(sha256)
         if self.size(sha256) == len(content):
-            os.utime(target)  # a blob asked for again is young again: the sweep spares it
+            os.utime(target)  # a blob stored again counts as new
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.parent / f".tmp-{uuid4().hex}"

@@ -1,4 +1,4 @@
-"""Some bytes of the disk kept back, so that a full disk can still be told to the ledger."""
+"""Reserve some bytes of the disk, so that jobs can be paused in the database on a full disk."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
-_SIZE = 512 << 10  # bytes; a state change writes a few pages, its journal and a record
+_SIZE = 512 << 10  # bytes; a state change writes a few pages, its journal and a backup
 
 
-class Reserve:
-    """A file of zeros that is given up when the disk is full, and made again when it is not."""
+class DiskReserve:
+    """A file of zeros that is deleted when the disk is full, and written again when it is not."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def fill(self) -> None:
-        """Keep the bytes back; without room for them the service works on."""
+        """Write the file if it is missing; without room for it the service goes on."""
         if self._path.exists():
             return
         try:
@@ -30,9 +30,9 @@ class Reserve:
             _log.warning("The disk has no room for a reserve: %s", error.strerror)
 
     def release(self) -> bool:
-        """Free the bytes; False when they were free already."""
+        """Delete the file; return False if it was deleted already."""
         if not self._path.exists():
             return False
         self._path.unlink(missing_ok=True)
-        _log.warning("The disk is full; the reserve is given up for the ledger")
+        _log.warning("The disk is full; the reserve is given up for the job database")
         return True

@@ -1,1 +1,1 @@
-"""Run jobs as actors of a Ray cluster."""
+"""Run jobs on the GPUs of a Ray cluster, one actor for each worker."""

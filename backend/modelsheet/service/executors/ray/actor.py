@@ -1,6 +1,6 @@
-"""The actor's side of a job: one for each GPU, with the models of its last job in memory.
+"""The Ray actor that runs jobs on one worker's GPUs and keeps the models of its last job in memory.
 
-It is a plain class; Ray makes an actor of it. It calls nobody: the driver asks it for news.
+It is a plain class, of which Ray makes an actor. It makes no calls: the driver polls it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ import modelsheet
 from modelsheet.base_models.user_models import REGISTRY_NAME
 from modelsheet.jobs.protocol import Directive, Runner, RunnerFactory, Warm
 from modelsheet.service.executors.environment import OFFLINE
-from modelsheet.service.executors.job_context import carry_out
-from modelsheet.service.executors.protocol import Assignment
-from modelsheet.service.executors.ray.job_context import Item, Outbox, RemoteAttempt, SentBlobs
+from modelsheet.service.executors.job_context import execute_run
+from modelsheet.service.executors.protocol import JobRun
+from modelsheet.service.executors.ray.job_context import (
+    Outbox,
+    OutboxItem,
+    RayJobContext,
+    TrackedBlobStore,
+)
 from modelsheet.service.executors.ray.job_files import Files, keep_only, write_files
-from modelsheet.service.executors.ray.messages import Attempt as Which
-from modelsheet.service.executors.ray.messages import Hello
+from modelsheet.service.executors.ray.messages import ActorState, RunId
 from modelsheet.settings import Settings
 
 _log = logging.getLogger(__name__)
-_LONELY_S = 900.0  # without a driver, then the models are put away
+_NO_DRIVER_S = 900.0  # without a call, then the process ends to free GPU memory
 
 
 class GpuWorker:
-    """One GPU: carries out one job at a time on a thread, keeps its runner, and answers the driver
-    meanwhile.
-    """
+    """Run one job at a time on a thread, keep its runner, and answer the driver meanwhile."""
 
     def __init__(self, name: str, factory: str) -> None:
         os.environ.update(OFFLINE)
@@ -43,59 +45,59 @@ class GpuWorker:
         self._folder = _own_folder(settings.data_dir, name)
         self._factory = factory
         self._outbox = Outbox()
-        self._blobs = SentBlobs(self._folder / "blobs")
-        self._attempt: RemoteAttempt | None = None
+        self._blobs = TrackedBlobStore(self._folder / "blobs")
+        self._context: RayJobContext | None = None
         self._thread: threading.Thread | None = None
         self._runner: Runner | None = None
         self._subjects: list[str] = []
-        self._asked_at = time.monotonic()
-        threading.Thread(target=self._watch, name="lonely", daemon=True).start()
+        self._called_at = time.monotonic()
+        threading.Thread(target=self._watch, name="driver-watch", daemon=True).start()
 
-    def hello(self) -> str:
-        """Return a Hello as JSON."""
-        attempt, warm = self._attempt, self._warm
-        return Hello(
+    def state(self) -> str:
+        """Return an ActorState as JSON."""
+        context, warm = self._context, self._warm
+        return ActorState(
             version=modelsheet.__version__,
             node=os.uname().nodename,
-            attempt=Which(job_id=attempt.job_id, fence=attempt.fence) if attempt else None,
+            run=RunId(job_id=context.job_id, fence=context.fence) if context else None,
             is_busy=self._is_busy,
             base_model=warm.base_model,
             adapters=list(warm.adapters),
             subjects=self._subjects,
         ).model_dump_json()
 
-    def start(self, order: str, files: Files, subjects: dict[str, Files]) -> bool:
-        """Begin an Assignment given as JSON; False if another is under way. A subject without
-        files is there already.
+    def start(self, run: str, files: Files, subjects: dict[str, Files]) -> bool:
+        """Start a JobRun given as JSON; return False if another job runs. A subject without files
+        is here already.
         """
         if self._is_busy:
             return False
-        self._asked_at = time.monotonic()
+        self._called_at = time.monotonic()
         self._outbox.clear()
-        given = Assignment.model_validate_json(order)
+        given = JobRun.model_validate_json(run)
         self._unpack(files, subjects)
-        here = {
+        folders = {
             "checkpoint_dir": str(self._folder / "checkpoint"),
             "staging_dir": str(self._folder / "staging"),
         }
-        self._attempt = RemoteAttempt(given.model_copy(update=here), self._blobs, self._outbox)
-        self._thread = threading.Thread(target=self._carry_out, args=(self._attempt,), daemon=True)
+        self._context = RayJobContext(given.model_copy(update=folders), self._blobs, self._outbox)
+        self._thread = threading.Thread(target=self._execute, args=(self._context,), daemon=True)
         self._thread.start()
         return True
 
     def tell(self, job_id: str, fence: int, directive: str, begun: bool | None) -> None:
-        """Pass a directive on. Ray calls this once `begun`, the answer to start, is there."""
-        attempt = self._attempt
-        if attempt is not None and (attempt.job_id, attempt.fence) == (job_id, fence):
-            attempt.tell(Directive(directive))
+        """Pass a directive on. Ray calls this once `begun`, the result of start, is ready."""
+        context = self._context
+        if context is not None and (context.job_id, context.fence) == (job_id, fence):
+            context.tell(Directive(directive))
 
-    def news(self, after: int, wait_s: float) -> tuple[str, list[str], list[Item]]:
-        """Return which base model and adapters are in memory, and what happened since item `after`,
-        which the driver has; wait for the first.
+    def poll(self, after: int, wait_s: float) -> tuple[str, list[str], list[OutboxItem]]:
+        """Return the base model and adapters in memory, and the outbox items after number `after`;
+        wait up to `wait_s` seconds for the first.
         """
-        self._asked_at = time.monotonic()
-        if self._attempt is not None and self._is_busy:
-            self._attempt.flush()
+        self._called_at = time.monotonic()
+        if self._context is not None and self._is_busy:
+            self._context.flush()
         items = self._outbox.read(after, wait_s)
         warm = self._warm
         return warm.base_model, list(warm.adapters), items
@@ -108,8 +110,8 @@ class GpuWorker:
     def _is_busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _carry_out(self, attempt: RemoteAttempt) -> None:
-        attempt.finish(carry_out(attempt, self._warm_runner))
+    def _execute(self, context: RayJobContext) -> None:
+        context.finish(execute_run(context, self._warm_runner))
 
     def _warm_runner(self) -> Runner:
         if self._runner is None:
@@ -126,31 +128,31 @@ class GpuWorker:
         pictures = {name for name in files if name.startswith("blobs/")}
         for name in pictures:
             self._blobs.write(files[name])
-        self._blobs.take_fresh()
+        self._blobs.take_unsent()
         write_files(self._folder, {name: files[name] for name in files.keys() - pictures})
-        wanted = {key.partition(":")[0] for key in subjects}
-        shelf = self._folder / "subjects"
-        for folder in shelf.glob("*"):
-            if folder.name not in wanted:
+        subject_ids = {key.partition(":")[0] for key in subjects}
+        root = self._folder / "subjects"
+        for folder in root.glob("*"):
+            if folder.name not in subject_ids:
                 shutil.rmtree(folder, ignore_errors=True)
         for key, fresh in subjects.items():
             if fresh:
-                keep_only(shelf / key.partition(":")[0], ())
+                keep_only(root / key.partition(":")[0], ())
                 write_files(self._folder, fresh)
         self._subjects = list(subjects)
 
     def _watch(self) -> None:
-        """A GPU's memory is not kept for a service that is gone; Ray starts the actor anew."""
-        pulse = threading.Event()
-        while not pulse.wait(_LONELY_S / 10):
-            lonely = time.monotonic() - self._asked_at > _LONELY_S
-            if lonely and self._runner is not None and not self._is_busy:
-                _log.warning("Nobody has asked for anything; the models are put away")
+        """End the process after long without a driver, to free the GPU; Ray starts it anew."""
+        timer = threading.Event()
+        while not timer.wait(_NO_DRIVER_S / 10):
+            unused = time.monotonic() - self._called_at > _NO_DRIVER_S
+            if unused and self._runner is not None and not self._is_busy:
+                _log.warning("No driver has called for long; the process ends to free the GPU")
                 os._exit(0)
 
 
 def _own_folder(data_dir: Path, name: str) -> Path:
-    """Make this process' folder on the machine; models and caches are the machine's own."""
+    """Make this process' folder; models and caches are links to those of the machine."""
     root = data_dir / "cluster"
     for old in root.glob(f"{name}.*"):
         if not psutil.pid_exists(int(old.name.rpartition(".")[2])):

@@ -1,8 +1,9 @@
-"""The process that speaks to Ray for the service: `ray_driver PARENT_PID DATA_DIR FACTORY ADDRESS
-NAMESPACE GPUS_PER_WORKER PATIENCE`.
+"""The process that connects the service to Ray: `driver PARENT_PID DATA_DIR FACTORY ADDRESS
+NAMESPACE GPUS_PER_WORKER WATCHDOG_LIMITS`.
 
 Ray ends the process of a driver that has lost the cluster's head, and that must not be the service
-with its ledger. This one may die: its jobs go on in their actors, and the next one finds them.
+with its database. This process may die: its jobs go on in their actors, and the next driver finds
+them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,27 +24,26 @@ from modelsheet.api.jobs import JobError
 from modelsheet.api.models import DownloadRequest
 from modelsheet.errors import NotFound
 from modelsheet.service.executors.framing import read_frame, write_frame
-from modelsheet.service.executors.protocol import Assignment, Failed, StoppedEarly
+from modelsheet.service.executors.protocol import Failed, JobRun, SetDirective, StoppedEarly
 from modelsheet.service.executors.ray.actor import GpuWorker
-from modelsheet.service.executors.ray.actor_handle import Seat
-from modelsheet.service.executors.ray.job_files import Luggage, pack
+from modelsheet.service.executors.ray.actor_handle import ActorHandle
+from modelsheet.service.executors.ray.job_files import JobFiles, collect_job_files
 from modelsheet.service.executors.ray.messages import (
-    ORDERS,
-    Attempt,
-    Close,
-    Connected,
-    Kill,
-    Order,
-    Resume,
-    Resumed,
-    Staff,
-    Tell,
+    DRIVER_COMMAND,
+    CloseActors,
+    ClusterConnected,
+    DriverCommand,
+    KillRun,
+    ResumeRuns,
+    RunId,
+    RunsResumed,
+    WorkerList,
 )
-from modelsheet.service.executors.watchdog import Patience
+from modelsheet.service.executors.watchdog import WatchdogLimits
 from modelsheet.service.executors.worker_process import die_with_parent, take_over_pipes
 
 _log = logging.getLogger(__name__)
-_LOOK_EVERY_S = 2.0  # for GPUs that joined the cluster
+_GPU_CHECK_INTERVAL_S = 2.0  # for GPUs that joined the cluster
 _ANSWER_S = 30.0  # for actors that an earlier driver left
 _RETRY_S = 3.0
 _NO_DOWNLOADS = JobError(
@@ -53,24 +54,24 @@ _NO_DOWNLOADS = JobError(
 
 
 class Driver:
-    """The seats of one cluster, and the pipe to the service."""
+    """The actors of one cluster, and the pipe to the service."""
 
     def __init__(
-        self, data_dir: Path, factory: str, gpus: int, patience: Patience, reports: IO[bytes]
+        self, data_dir: Path, factory: str, gpus: int, limits: WatchdogLimits, reports: IO[bytes]
     ) -> None:
         self._data_dir = data_dir
         self._factory = factory
         self._gpus = gpus
-        self._patience = patience
+        self._limits = limits
         self._reports = reports
         self._writing = threading.Lock()
-        self._telling = threading.Lock()
-        self._seats: dict[str, Seat] = {}
-        self._left: dict[str, Seat] = {}  # by job: attempts that wait to be followed
+        self._reporting = threading.Lock()
+        self._actors: dict[str, ActorHandle] = {}
+        self._going_on: dict[str, ActorHandle] = {}  # by job: runs to be followed
         self._ray: Any = None
 
     def connect(self, address: str, namespace: str) -> None:
-        """Join the cluster, however long that takes."""
+        """Connect to the cluster, retrying without end."""
         import ray
 
         while True:
@@ -84,59 +85,60 @@ class Driver:
                 ray.shutdown()
                 time.sleep(_RETRY_S)
         self._ray = ray
-        self.send(Connected())
+        self.send(ClusterConnected())
 
     def send(self, message: BaseModel) -> None:
+        """Send a message to the service."""
         with self._writing:
             write_frame(self._reports, message.model_dump_json().encode())
 
-    def obey(self, order: Order) -> None:
-        match order:
-            case Assignment():
-                self._start(order)
-            case Resume():
-                self._resume(order.attempts)
-            case Tell():
-                self._seat_of(order.job_id, lambda seat: seat.tell(order.directive))
-            case Kill():
-                self._seat_of(order.job_id, lambda seat: seat.end("it did not listen"))
-            case Close():
-                for seat in self._seats.values():
-                    seat.close()
+    def handle(self, command: DriverCommand) -> None:
+        """Carry out a command of the service."""
+        match command:
+            case JobRun():
+                self._start(command)
+            case ResumeRuns():
+                self._resume(command.runs)
+            case SetDirective():
+                self._with_actor(command.job_id, lambda actor: actor.tell(command.directive))
+            case KillRun():
+                self._with_actor(command.job_id, lambda actor: actor.kill("it did not listen"))
+            case CloseActors():
+                for actor in self._actors.values():
+                    actor.close()
                 os._exit(0)
 
-    def keep_seats(self) -> None:
-        """Have a seat for each GPU, or as many GPUs of a machine as a worker holds, for ever."""
+    def watch_cluster(self) -> None:
+        """Keep one actor for each GPU, or for each group of GPUs that a worker holds, forever."""
         while True:
-            for number in range(room_for_workers(self._ray.nodes(), self._gpus)):
-                self._add_seat(f"gpu-{number}")
-            self.tell_staff()
-            time.sleep(_LOOK_EVERY_S)
+            for number in range(count_workers(self._ray.nodes(), self._gpus)):
+                self._actor(f"gpu-{number}")
+            self.send_workers()
+            time.sleep(_GPU_CHECK_INTERVAL_S)
 
-    def tell_staff(self) -> None:
-        """Tell the service who is there; said before what else the change means."""
-        with self._telling:  # or an older list would come after a newer one
-            seats = [seat for seat in list(self._seats.values()) if seat.is_usable]
-            adapters = [list(seat.warm.adapters) for seat in seats]
-            self.send(Staff(workers=[seat.view() for seat in seats], adapters=adapters))
+    def send_workers(self) -> None:
+        """Send the list of workers; called before any report that follows from its change."""
+        with self._reporting:  # so that no older list follows a newer one
+            actors = [actor for actor in list(self._actors.values()) if actor.is_usable]
+            adapters = [list(actor.warm.adapters) for actor in actors]
+            self.send(WorkerList(workers=[actor.view() for actor in actors], adapters=adapters))
 
-    def _add_seat(self, name: str) -> Seat:
-        if name not in self._seats:
-            seat = Seat(
+    def _actor(self, name: str) -> ActorHandle:
+        if name not in self._actors:
+            self._actors[name] = ActorHandle(
                 name,
                 self._ray,
                 self._make_actor,
                 self._data_dir,
-                self._patience,
+                self._limits,
                 self.send,
-                self.tell_staff,
+                self.send_workers,
             )
-            self._seats[name] = seat
-        return self._seats[name]
+        return self._actors[name]
 
     def _make_actor(self, name: str) -> Any:
-        """Return the actor of that name. Ray finds a GPU for it, and another one if that is lost;
-        what was under way then is the ledger's to decide.
+        """Return the Ray actor of that name. Ray places it on a GPU, and on another one if that is
+        lost; the job store decides about the run that was lost with it.
         """
         options = {
             "name": name,
@@ -150,86 +152,86 @@ class Driver:
         }
         return self._ray.remote(GpuWorker).options(**options).remote(name, self._factory)
 
-    def _resume(self, attempts: list[Attempt]) -> None:
-        """Find what goes on in the actors that an earlier driver left; end what nobody wants."""
+    def _resume(self, runs: list[RunId]) -> None:
+        """Find the runs that go on in an earlier driver's actors; kill the actors of others."""
         names = self._ray.util.list_named_actors()
-        seats = [self._add_seat(name) for name in names]
+        actors = [self._actor(name) for name in names]
         deadline = time.monotonic() + _ANSWER_S
-        for seat in seats:
-            seat.has_answered.wait(max(0.0, deadline - time.monotonic()))
-            attempt = seat.hello.attempt if seat.hello is not None else None
-            if attempt is not None and attempt in attempts:
-                self._left[attempt.job_id] = seat
-            elif seat.hello is not None and seat.hello.is_busy:
-                seat.end("nobody wants its result")
-        self.send(Resumed(jobs=sorted(self._left)))
-        self.tell_staff()
-        threading.Thread(target=self.keep_seats, name="seats", daemon=True).start()
+        for actor in actors:
+            actor.has_answered.wait(max(0.0, deadline - time.monotonic()))
+            run = actor.state.run if actor.state is not None else None
+            if run is not None and run in runs:
+                self._going_on[run.job_id] = actor
+            elif actor.state is not None and actor.state.is_busy:
+                actor.kill("no service wants its result")
+        self.send(RunsResumed(jobs=sorted(self._going_on)))
+        self.send_workers()
+        threading.Thread(target=self.watch_cluster, name="cluster", daemon=True).start()
 
-    def _start(self, assignment: Assignment) -> None:
-        seat = self._left.pop(assignment.job_id, None)
-        if seat is not None:
-            seat.follow(assignment)
-            self.tell_staff()
+    def _start(self, run: JobRun) -> None:
+        actor = self._going_on.pop(run.job_id, None)
+        if actor is not None:
+            actor.follow(run)
+            self.send_workers()
             return
-        which = {"job_id": assignment.job_id, "fence": assignment.fence}
-        if isinstance(assignment.request, DownloadRequest):
+        which = {"job_id": run.job_id, "fence": run.fence}
+        if isinstance(run.request, DownloadRequest):
             self.send(Failed.model_validate({**which, "error": _NO_DOWNLOADS}))
             return
         try:
-            luggage = pack(assignment, self._data_dir)
+            job_files = collect_job_files(run, self._data_dir)
         except NotFound as error:
             problem = JobError(code=error.code, sentence=str(error))
             self.send(Failed.model_validate({**which, "error": problem}))
             return
-        seat = warmest([one for one in self._seats.values() if one.is_free], luggage)
-        if seat is not None and seat.start(assignment, luggage):
-            self.tell_staff()
+        actor = warmest_actor([one for one in self._actors.values() if one.is_free], job_files)
+        if actor is not None and actor.start(run, job_files):
+            self.send_workers()
         else:
-            _log.info("Job %s found no free actor; one was lost a moment ago", assignment.job_id)
+            _log.info("Job %s found no free actor; one was lost a moment ago", run.job_id)
             self.send(StoppedEarly.model_validate({**which, "cancelled": False}))
 
-    def _seat_of(self, job_id: str, act: Any) -> None:
-        for seat in [*self._left.values(), *self._seats.values()]:
-            if job_id in (
-                seat.job_id,
-                seat.hello and seat.hello.attempt and seat.hello.attempt.job_id,
-            ):
-                act(seat)
+    def _with_actor(self, job_id: str, act: Callable[[ActorHandle], None]) -> None:
+        """Call `act` with the actor that runs a job, if there is one."""
+        for actor in [*self._going_on.values(), *self._actors.values()]:
+            newest = actor.state.run if actor.state is not None else None
+            if job_id in (actor.job_id, newest and newest.job_id):
+                act(actor)
                 return
 
 
-def room_for_workers(nodes: list[dict[str, Any]], gpus: int) -> int:
-    """How many workers with so many GPUs each these nodes, as Ray describes them, have room for."""
+def count_workers(nodes: list[dict[str, Any]], gpus: int) -> int:
+    """Return how many workers with `gpus` GPUs each fit on the nodes, as Ray describes them."""
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     return sum(int(resources.get("GPU", 0)) // gpus for resources in alive)
 
 
-def warmest(free: list[Seat], luggage: Luggage) -> Seat | None:
-    """Choose the seat that has most of what the job needs in memory; else an empty one, so that
-    others stay warm.
+def warmest_actor(free: list[ActorHandle], job_files: JobFiles) -> ActorHandle | None:
+    """Return the actor that has most of the job's models in memory; else one without models, so
+    that the others keep theirs.
     """
 
-    def warmth(seat: Seat) -> tuple[int, bool, int]:
-        warm = seat.warm
-        return warm.covers(luggage.needs), not warm.base_model, -len(warm.adapters)
+    def warmth(actor: ActorHandle) -> tuple[int, bool, int]:
+        warm = actor.warm
+        return warm.covers(job_files.needs), not warm.base_model, -len(warm.adapters)
 
     return max(free, key=warmth, default=None)
 
 
 def main() -> None:
-    parent, data_dir, factory, address, namespace, gpus, patience = sys.argv[1:8]
+    """Run the driver until its standard input ends."""
+    parent, data_dir, factory, address, namespace, gpus, limits = sys.argv[1:8]
     die_with_parent(int(parent))
-    orders, reports = take_over_pipes()
+    commands, reports = take_over_pipes()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    limits = Patience(**json.loads(patience))
-    driver = Driver(Path(data_dir), factory, int(gpus), limits, reports)
+    watchdog_limits = WatchdogLimits(**json.loads(limits))
+    driver = Driver(Path(data_dir), factory, int(gpus), watchdog_limits, reports)
     threading.Thread(target=driver.connect, args=(address, namespace), daemon=True).start()
-    while (frame := read_frame(orders)) is not None:
-        driver.obey(ORDERS.validate_json(frame))
-    os._exit(0)  # the service is gone; its jobs go on in their actors
+    while (frame := read_frame(commands)) is not None:
+        driver.handle(DRIVER_COMMAND.validate_json(frame))
+    os._exit(0)  # the service has ended; its jobs go on in their actors
 
 
 if __name__ == "__main__":

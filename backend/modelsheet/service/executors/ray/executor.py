@@ -1,5 +1,5 @@
-"""The executor that has jobs carried out on the GPUs of a Ray cluster. It keeps the driver process
-that speaks to Ray, and starts another when that one dies; Ray itself is not imported here.
+"""Run jobs on the GPUs of a Ray cluster, through a driver process that is started again when it
+dies. Ray itself is not imported here.
 """
 
 from __future__ import annotations
@@ -25,49 +25,49 @@ from modelsheet.jobs.protocol import Directive, Warm
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
-    Advanced,
-    Assignment,
     JobReport,
+    JobRun,
     Lost,
-    Room,
-    Silent,
-    Sink,
+    Progressed,
+    ReportHandler,
+    SetDirective,
+    SlotsChanged,
+    Stalled,
     StoppedEarly,
 )
-from modelsheet.service.executors.ray.job_files import needs_of
+from modelsheet.service.executors.ray.job_files import models_needed
 from modelsheet.service.executors.ray.messages import (
     FROM_DRIVER,
-    Attempt,
-    Close,
-    Connected,
+    CloseActors,
+    ClusterConnected,
     FromDriver,
-    Kill,
-    Resume,
-    Resumed,
-    Staff,
-    Tell,
+    KillRun,
+    ResumeRuns,
+    RunId,
+    RunsResumed,
+    WorkerList,
 )
-from modelsheet.service.executors.watchdog import Patience
+from modelsheet.service.executors.watchdog import WatchdogLimits
 from modelsheet.service.executors.worker_log import WorkerLog
 from modelsheet.service.queue.job import Job
 
 _log = logging.getLogger(__name__)
 _FIRST_ANSWER_S = 60.0  # from the cluster, when an earlier service left jobs running in it
-_LONGEST_REST_S = 30.0
-_MOST_NEEDS = 1000  # jobs of which we remember what they want in memory
+_LONGEST_RETRY_S = 30.0
+_MAX_NEEDS = 1000  # jobs whose models are remembered
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where a Ray cluster's head is, and how many GPUs of one machine each worker holds."""
+    """The address of a Ray cluster's head, and how many GPUs of one machine each worker holds."""
 
     address: str
     gpus_per_worker: int = 1
 
 
 class RayExecutor:
-    """Jobs run on every GPU of the cluster, by the runner that `factory`
-    ("package.module:attribute") makes there. `namespace` tells this service's actors from others'.
+    """Run jobs on every GPU of the cluster, with the runner that `factory`
+    ("package.module:attribute") makes there. `namespace` separates the actors of services.
     """
 
     def __init__(
@@ -75,26 +75,26 @@ class RayExecutor:
         data_dir: Path,
         factory: str,
         log_file: Path,
-        sink: Sink,
+        on_report: ReportHandler,
         *,
         cluster: Cluster,
         namespace: str,
-        patience: Patience | None = None,
+        limits: WatchdogLimits | None = None,
     ) -> None:
-        limits = json.dumps(asdict(patience or Patience()))
-        where = [cluster.address, namespace, str(cluster.gpus_per_worker)]
-        self._arguments = [str(data_dir), factory, *where, limits]
+        place = [cluster.address, namespace, str(cluster.gpus_per_worker)]
+        watchdog_limits = json.dumps(asdict(limits or WatchdogLimits()))
+        self._arguments = [str(data_dir), factory, *place, watchdog_limits]
         self._data_dir = data_dir
         self._log = WorkerLog(log_file)
-        self._sink = sink
+        self._on_report = on_report
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._workers: list[WorkerView] = []
-        self._free: list[Warm] = []  # what each free worker has in memory
-        self._needs: OrderedDict[str, Warm] = OrderedDict()  # by job
-        self._assignments: dict[str, Assignment] = {}
-        self._told: dict[str, Directive] = {}
-        self._left: list[Attempt] | None = []  # None once the first Resume is answered or given up
+        self._free: list[Warm] = []  # the models in memory of each free worker
+        self._needs: OrderedDict[str, Warm] = OrderedDict()  # the models that each job uses
+        self._runs: dict[str, JobRun] = {}  # by job
+        self._directives: dict[str, Directive] = {}
+        self._to_resume: list[RunId] | None = []  # None after the first RunsResumed or its timeout
         self._going_on: list[str] = []
         self._resumed = threading.Event()
         self._closed = threading.Event()
@@ -104,43 +104,47 @@ class RayExecutor:
     def slots(self) -> int:
         return len(self._workers)
 
-    def resume(self, attempts: Collection[tuple[str, int]]) -> Collection[str]:
-        self._left = [Attempt(job_id=job_id, fence=fence) for job_id, fence in sorted(attempts)]
+    def resume(self, runs: Collection[tuple[str, int]]) -> Collection[str]:
+        self._to_resume = [RunId(job_id=job_id, fence=fence) for job_id, fence in sorted(runs)]
         self._thread.start()
-        if not attempts:
+        if not runs:
             return ()
         self._resumed.wait(_FIRST_ANSWER_S)
         with self._lock:
-            self._left = None
+            self._to_resume = None
             return self._going_on
 
-    def start(self, assignment: Assignment) -> None:
+    def start(self, run: JobRun) -> None:
         with self._lock:
-            self._assignments[assignment.job_id] = assignment
-            self._told.pop(assignment.job_id, None)
-            self._take_warmest(self._needs.pop(assignment.job_id, Warm()))
-        self._send(assignment)
+            self._runs[run.job_id] = run
+            self._directives.pop(run.job_id, None)
+            self._take_warmest(self._needs.pop(run.job_id, Warm()))
+        self._send(run)
 
     def tell(self, job_id: str, directive: Directive) -> None:
         with self._lock:
-            self._told[job_id] = directive
-        self._send(Tell(job_id=job_id, directive=directive))
+            run = self._runs.get(job_id)
+            self._directives[job_id] = directive
+        if run is not None:
+            self._send(SetDirective(job_id=job_id, fence=run.fence, directive=directive))
 
     def kill(self, job_id: str) -> None:
-        if not self._send(Kill(job_id=job_id)) or not self._workers:
+        if not self._send(KillRun(job_id=job_id)) or not self._workers:
             self._give_up(job_id, _out_of_reach)
 
     def warmth(self, job: Job) -> int:
         if job.id not in self._needs:
-            self._needs[job.id] = needs_of(job.request, job.view.owner, self._data_dir)
-            while len(self._needs) > _MOST_NEEDS:
+            self._needs[job.id] = models_needed(job.request, job.view.owner, self._data_dir)
+            while len(self._needs) > _MAX_NEEDS:
                 self._needs.popitem(last=False)
         needs = self._needs[job.id]
         with self._lock:
             return max((warm.covers(needs) for warm in self._free), default=0)
 
     def _take_warmest(self, needs: Warm) -> None:
-        """Count on one free worker less, until the driver says who is."""
+        """Remove the worker that will take the job from the free ones, until the driver reports
+        them.
+        """
         if self._free:
             self._free.remove(max(self._free, key=lambda warm: warm.covers(needs)))
 
@@ -148,9 +152,9 @@ class RayExecutor:
         return self._workers
 
     def close(self) -> None:
-        """End the actors: whoever ends in order leaves no GPU's memory taken."""
+        """End the actors, so that their GPU memory is freed."""
         self._closed.set()
-        self._send(Close())
+        self._send(CloseActors())
         process = self._process
         if process is not None:
             try:
@@ -162,124 +166,124 @@ class RayExecutor:
         self._log.close()
 
     def _keep_driver(self) -> None:
-        rest_s = 1.0
+        retry_s = 1.0
         while not self._closed.is_set():
             process = _spawn(self._arguments, self._data_dir)
             self._process = process
             assert process.stderr is not None
-            words = self._log.follow(process.stderr)
-            has_worked = self._follow(process)
+            stderr = self._log.follow(process.stderr)
+            has_connected = self._follow(process)
             code = process.wait()
             self._set_workers([])
             if not self._closed.is_set():
-                _log.warning("The Ray driver ended: status %s, %s", code, words.last_words())
-                rest_s = 1.0 if has_worked else min(2 * rest_s, _LONGEST_REST_S)
-                self._closed.wait(rest_s)
+                _log.warning("The Ray driver ended: status %s, %s", code, stderr.last_error())
+                retry_s = 1.0 if has_connected else min(2 * retry_s, _LONGEST_RETRY_S)
+                self._closed.wait(retry_s)
 
     def _follow(self, process: subprocess.Popen[bytes]) -> bool:
-        """Take what the driver says until it ends; return whether it had reached the cluster."""
+        """Handle the driver's messages until it ends; return True if it had connected."""
         assert process.stdout is not None
         assert process.stdin is not None
-        has_worked = False
+        has_connected = False
         try:
             while (frame := read_frame(process.stdout)) is not None:
                 message = FROM_DRIVER.validate_json(frame)
-                has_worked = has_worked or isinstance(message, Connected)
+                has_connected = has_connected or isinstance(message, ClusterConnected)
                 self._receive(message)
         except ValidationError as error:
-            _log.error("The Ray driver said something strange: %s", error)
+            _log.error("The Ray driver sent an invalid message: %s", error)
             process.kill()
         finally:
             process.stdout.close()
             with self._lock:
                 try:
                     process.stdin.close()
-                except OSError:  # orders that it did not read
-                    _log.info("The Ray driver left orders unread")
-        return has_worked
+                except OSError:  # commands that it did not read
+                    _log.info("The Ray driver left commands unread")
+        return has_connected
 
     def _receive(self, message: FromDriver) -> None:
         match message:
-            case Connected():
-                self._send(Resume(attempts=self._wanted()))
-            case Resumed():
-                self._take_up(message.jobs)
-            case Staff():
+            case ClusterConnected():
+                self._send(ResumeRuns(runs=self._current_runs()))
+            case RunsResumed():
+                self._runs_resumed(message.jobs)
+            case WorkerList():
                 with self._lock:
                     self._free = _warm_of_free(message)
                 self._set_workers(message.workers)
-            case Advanced() | Silent():
+            case Progressed() | Stalled():
                 if self._is_current(message):
-                    self._sink(message)
+                    self._on_report(message)
             case _:
-                self._pass_on_last(message)
+                self._end_run(message)
 
-    def _wanted(self) -> list[Attempt]:
+    def _current_runs(self) -> list[RunId]:
         with self._lock:
-            if self._left is not None:
-                return self._left
-            given = self._assignments.values()
-            return [Attempt(job_id=each.job_id, fence=each.fence) for each in given]
+            if self._to_resume is not None:
+                return self._to_resume
+            runs = self._runs.values()
+            return [RunId(job_id=run.job_id, fence=run.fence) for run in runs]
 
-    def _take_up(self, jobs: list[str]) -> None:
-        """Follow what goes on, and give back what does not: it costs the job no attempt."""
+    def _runs_resumed(self, jobs: list[str]) -> None:
+        """Follow the runs that go on; report the others as stopped, which costs no attempt."""
         with self._lock:
-            if self._left is not None:
-                self._going_on, self._left = jobs, None
+            if self._to_resume is not None:
+                self._going_on, self._to_resume = jobs, None
                 self._resumed.set()
                 return
-            given = list(self._assignments.values())
-        for assignment in given:
-            if assignment.job_id not in jobs:
-                self._give_up(assignment.job_id, _displaced)
+            runs = list(self._runs.values())
+        for run in runs:
+            if run.job_id not in jobs:
+                self._give_up(run.job_id, _stopped)
                 continue
-            self._send(assignment)
-            told = self._told.get(assignment.job_id)
-            if told is not None:
-                self._send(Tell(job_id=assignment.job_id, directive=told))
-        for job_id in set(jobs) - {assignment.job_id for assignment in given}:
-            self._send(Kill(job_id=job_id))  # it came too late
+            self._send(run)
+            directive = self._directives.get(run.job_id)
+            if directive is not None:
+                self._send(SetDirective(job_id=run.job_id, fence=run.fence, directive=directive))
+        for job_id in set(jobs) - {run.job_id for run in runs}:
+            self._send(KillRun(job_id=job_id))  # found after the timeout of resume
 
-    def _pass_on_last(self, report: JobReport) -> None:
+    def _end_run(self, report: JobReport) -> None:
         if self._is_current(report):
             with self._lock:
-                self._assignments.pop(report.job_id, None)
-            self._sink(report)
+                self._runs.pop(report.job_id, None)
+            self._on_report(report)
 
-    def _give_up(self, job_id: str, make_report: Callable[[Attempt], JobReport]) -> None:
+    def _give_up(self, job_id: str, make_report: Callable[[RunId], JobReport]) -> None:
         with self._lock:
-            assignment = self._assignments.pop(job_id, None)
-        if assignment is not None:
-            self._sink(make_report(Attempt(job_id=job_id, fence=assignment.fence)))
+            run = self._runs.pop(job_id, None)
+        if run is not None:
+            self._on_report(make_report(RunId(job_id=job_id, fence=run.fence)))
 
     def _is_current(self, report: JobReport) -> bool:
         with self._lock:
-            assignment = self._assignments.get(report.job_id)
-        return assignment is not None and assignment.fence == report.fence
+            run = self._runs.get(report.job_id)
+        return run is not None and run.fence == report.fence
 
     def _set_workers(self, workers: list[WorkerView]) -> None:
-        is_other = len(workers) != len(self._workers)
+        has_changed = len(workers) != len(self._workers)
         self._workers = workers
-        if is_other:
-            self._sink(Room())
+        if has_changed:
+            self._on_report(SlotsChanged())
 
-    def _send(self, order: BaseModel) -> bool:
-        """Return whether the driver was there to hear it."""
+    def _send(self, command: BaseModel) -> bool:
+        """Send a command; return False if no driver runs."""
         with self._lock:
             process = self._process
             if process is None or process.stdin is None or process.stdin.closed:
                 return False
             try:
-                write_frame(process.stdin, order.model_dump_json().encode())
-            except (OSError, ValueError) as error:  # it is just ending
+                write_frame(process.stdin, command.model_dump_json().encode())
+            except (OSError, ValueError) as error:  # the driver is just ending
                 _log.info("The Ray driver does not listen: %s", type(error).__name__)
                 return False
         return True
 
 
 def namespace_of(data_dir: Path) -> str:
-    """Return the name by which this data folder's actors are known in a cluster. Raises
-    ModelsheetError: Ray is not installed.
+    """Return the Ray namespace of this data folder's actors. Raises ModelsheetError: Ray is not
+    installed.
     """
     if importlib.util.find_spec("ray") is None:
         raise ModelsheetError("Ray is not installed. Run: pip install 'modelsheet[cluster]'")
@@ -289,18 +293,18 @@ def namespace_of(data_dir: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _warm_of_free(staff: Staff) -> list[Warm]:
-    both = zip(staff.workers, staff.adapters, strict=True)
+def _warm_of_free(message: WorkerList) -> list[Warm]:
+    both = zip(message.workers, message.adapters, strict=True)
     return [Warm(one.base_model, tuple(adapters)) for one, adapters in both if not one.job_id]
 
 
-def _displaced(which: Attempt) -> StoppedEarly:
-    """What became of an attempt that nobody follows any more: its job goes on elsewhere."""
-    return StoppedEarly(job_id=which.job_id, fence=which.fence, cancelled=False)
+def _stopped(run: RunId) -> StoppedEarly:
+    """Return the report of a run that does not go on: its job is queued again."""
+    return StoppedEarly(job_id=run.job_id, fence=run.fence, cancelled=False)
 
 
-def _out_of_reach(which: Attempt) -> Lost:
-    return Lost(job_id=which.job_id, fence=which.fence, reason="the cluster is out of reach")
+def _out_of_reach(run: RunId) -> Lost:
+    return Lost(job_id=run.job_id, fence=run.fence, reason="the cluster is out of reach")
 
 
 def _spawn(arguments: list[str], cwd: Path) -> subprocess.Popen[bytes]:
@@ -313,6 +317,6 @@ def _spawn(arguments: list[str], cwd: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         cwd=cwd,
         env={**os.environ, **OFFLINE, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C is for the service, which ends the driver in order
+        start_new_session=True,  # Ctrl-C goes to the service, which ends the driver in order
         umask=0o077 if os.name == "posix" else -1,
     )

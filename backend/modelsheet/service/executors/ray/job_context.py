@@ -1,5 +1,5 @@
-"""An attempt on a machine that shares no disk with the service: what it says and writes is kept
-until the driver asks for it, the next one if the last one died.
+"""JobContext of a run on a machine without the service's disk: reports and files wait in an outbox
+until a driver fetches them, the next driver if one died.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import time
 from pathlib import Path
 
 from modelsheet.api.jobs import Progress
-from modelsheet.service.executors.job_context import Attempt
+from modelsheet.service.executors.job_context import LocalJobContext
 from modelsheet.service.executors.protocol import (
-    Advanced,
-    Assignment,
     Failed,
     Finished,
+    JobRun,
+    Progressed,
     Report,
     StoppedEarly,
 )
 from modelsheet.service.executors.ray.job_files import Files, read_folder
-from modelsheet.service.executors.ray.messages import FromActor, Kept
+from modelsheet.service.executors.ray.messages import CheckpointSaved, FromActor
 from modelsheet.service.storage.blobs import BlobStore
 
-_KEEP_INTERVAL_S = 0.5  # between looks for a new checkpoint
-Item = tuple[int, str, Files]  # number, message as JSON, and the files that belong to it
+_CHECKPOINT_INTERVAL_S = 0.5  # between checks for a new checkpoint
+OutboxItem = tuple[int, str, Files]  # number, message as JSON, and the files that belong to it
 
 
 class Outbox:
-    """News for the driver, in order, kept until it says that it has them. The last word of a job is
-    kept until the next job: whoever asks may have died before writing it down.
+    """Messages for the driver, in order, kept until it acknowledges them. The last report of a run
+    is kept until the next run: a driver may die before it has passed the report on.
     """
 
     def __init__(self) -> None:
@@ -38,91 +38,98 @@ class Outbox:
         self._number = 0
 
     def put(self, message: FromActor, files: Files) -> None:
-        """Add news; progress and checkpoints replace those that nobody has asked for yet."""
+        """Add a message; progress and checkpoints replace those that were not fetched yet."""
         with self._changed:
             for item in self._items:
                 if type(item[1]) is type(message):
                     files = {**item[2], **files}
                     self._items.remove(item)
                     break
-            if isinstance(message, Kept):
+            if isinstance(message, CheckpointSaved):
                 files = {name: files[name] for name in message.names if name in files}
             self._number += 1
             self._items.append((self._number, message, files))
             self._changed.notify_all()
 
     def clear(self) -> None:
+        """Drop all messages."""
         with self._changed:
             self._items.clear()
 
-    def read(self, after: int, wait_s: float) -> list[Item]:
+    def read(self, after: int, wait_s: float) -> list[OutboxItem]:
+        """Return the items after number `after`, which acknowledges that one and those before; wait
+        up to `wait_s` seconds for the first.
+        """
         with self._changed:
             self._items = [
-                item for item in self._items if item[0] > after or _is_last_word(item[1])
+                item for item in self._items if item[0] > after or _is_last_report(item[1])
             ]
             self._changed.wait_for(lambda: self._newest() > after, wait_s)
             fresh = [item for item in self._items if item[0] > after]
-            return [(number, said.model_dump_json(), files) for number, said, files in fresh]
+            return [(number, message.model_dump_json(), files) for number, message, files in fresh]
 
     def _newest(self) -> int:
         return self._items[-1][0] if self._items else 0
 
 
-def _is_last_word(message: FromActor) -> bool:
-    return not isinstance(message, Advanced | Kept)
+def _is_last_report(message: FromActor) -> bool:
+    return not isinstance(message, Progressed | CheckpointSaved)
 
 
-class SentBlobs(BlobStore):
-    """Remembers what was written since the driver was last told."""
+class TrackedBlobStore(BlobStore):
+    """A blob store that collects the blobs that were written and not yet put into the outbox."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._fresh: Files = {}
+        self._unsent_blobs: Files = {}
         self._lock = threading.Lock()
 
     def write(self, content: bytes) -> str:
         sha256 = super().write(content)
         with self._lock:
-            self._fresh[f"blobs/{sha256}"] = content
+            self._unsent_blobs[f"blobs/{sha256}"] = content
         return sha256
 
-    def take_fresh(self) -> Files:
+    def take_unsent(self) -> Files:
+        """Return these blobs and forget them."""
         with self._lock:
-            fresh, self._fresh = self._fresh, {}
-        return fresh
+            unsent, self._unsent_blobs = self._unsent_blobs, {}
+        return unsent
 
 
-class RemoteAttempt(Attempt):
-    """An attempt whose checkpoints are sent home: looked for when the runner speaks, on its own
-    thread, so that it is not writing one.
+class RayJobContext(LocalJobContext):
+    """Send checkpoints to the service. They are looked for when the runner reports progress, on
+    the runner's own thread, so that none is being written.
     """
 
-    def __init__(self, assignment: Assignment, blobs: SentBlobs, outbox: Outbox) -> None:
-        super().__init__(assignment, blobs, self._report)
-        self._sent_blobs = blobs
+    def __init__(self, run: JobRun, blobs: TrackedBlobStore, outbox: Outbox) -> None:
+        super().__init__(run, blobs, self._report)
+        self._tracked_blobs = blobs
         self._outbox = outbox
-        self._looked_at = time.monotonic()
-        self._known = self._stamps()
+        self._checked_at = time.monotonic()
+        self._sent_stamps = self._stamps()
 
     def progress(self, progress: Progress) -> None:
         super().progress(progress)
-        if time.monotonic() - self._looked_at >= _KEEP_INTERVAL_S:
+        if time.monotonic() - self._checked_at >= _CHECKPOINT_INTERVAL_S:
             self.send_checkpoint()
 
     def send_checkpoint(self) -> None:
-        """Send the files that are new since the last time, if any."""
-        self._looked_at = time.monotonic()
+        """Send the files that changed since the last checkpoint, if any."""
+        self._checked_at = time.monotonic()
         stamps = self._stamps()
-        if stamps == self._known:
+        if stamps == self._sent_stamps:
             return
         files = read_folder(self.checkpoint_dir)
-        changed = {name: files[name] for name in files if stamps.get(name) != self._known.get(name)}
-        self._known = stamps
-        kept = Kept(job_id=self.job_id, fence=self.fence, names=sorted(files))
-        self._outbox.put(kept, changed)
+        changed = {
+            name: files[name] for name in files if stamps.get(name) != self._sent_stamps.get(name)
+        }
+        self._sent_stamps = stamps
+        saved = CheckpointSaved(job_id=self.job_id, fence=self.fence, names=sorted(files))
+        self._outbox.put(saved, changed)
 
     def finish(self, report: Report) -> None:
-        """Send the last word, and what was learnt with it."""
+        """Send the last report, with the learnt subject's files."""
         if isinstance(report, Finished):
             files = read_folder(self.staging_dir, "staging/")
         else:
@@ -131,8 +138,10 @@ class RemoteAttempt(Attempt):
         self._report(report, files)
 
     def _report(self, report: Report, files: Files | None = None) -> None:
-        assert isinstance(report, Advanced | Finished | Failed | StoppedEarly), "said of others"
-        self._outbox.put(report, {**self._sent_blobs.take_fresh(), **(files or {})})
+        assert isinstance(report, Progressed | Finished | Failed | StoppedEarly), (
+            "only the service reports these"
+        )
+        self._outbox.put(report, {**self._tracked_blobs.take_unsent(), **(files or {})})
 
     def _stamps(self) -> dict[str, tuple[int, int]]:
         stamps = {}

@@ -1,5 +1,5 @@
-"""What a job takes along to a machine that shares no disk with the service, and what it brings
-back: files by value, by their path below a folder.
+"""Collect the files that a job needs on a Ray worker without a shared disk, and write the files
+that come back. Keyed by relative path.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST_NAME, FileEntry, Manifest
 from modelsheet.jobs.protocol import Warm
 from modelsheet.prompts.expansion import expand
-from modelsheet.service.executors.protocol import Assignment
+from modelsheet.service.executors.protocol import JobRun
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore
 
@@ -32,9 +32,9 @@ _NOUNS = "class_nouns.txt"
 
 
 @dataclass(frozen=True)
-class Luggage:
-    """`files` go below the job's folder. A subject's files go to those who lack them: its key says
-    which they are. `needs` is what the job wants in memory.
+class JobFiles:
+    """Files of a run. `files` go below its folder. `subjects` are files by a key that identifies
+    their content, sent only to actors that lack it. `needs` are the models that the job uses.
     """
 
     files: Files
@@ -42,26 +42,26 @@ class Luggage:
     needs: Warm = Warm()
 
 
-def pack(assignment: Assignment, data_dir: Path) -> Luggage:
-    """Gather what the job needs of the data folder. Raises NotFound: a picture is gone."""
-    request = assignment.request
+def collect_job_files(run: JobRun, data_dir: Path) -> JobFiles:
+    """Return the files that a job needs. Raises NotFound: an image is missing."""
+    request = run.request
     blobs = BlobStore(data_dir / "blobs")
     files = {f"blobs/{sha}": blobs.read(sha) for sha in sorted(set(_blobs_in(request)))}
-    files |= read_folder(Path(assignment.checkpoint_dir), "checkpoint/")
+    files |= read_folder(Path(run.checkpoint_dir), "checkpoint/")
     if (data_dir / _NOUNS).is_file():
         files[_NOUNS] = (data_dir / _NOUNS).read_bytes()
     if isinstance(request, DownloadRequest):
-        return Luggage(files)
+        return JobFiles(files)
     store = SubjectStore(data_dir)
-    named = _named(request, store.list(assignment.owner or None))
-    subjects = dict(_whole(store, record) for record in named)
-    if not named:  # others' identifiers must not be chosen again
-        subjects = dict(_outline(record) for record in store.list())
-    return Luggage(files, subjects, _needs(request, named))
+    named = _named(request, store.list(run.owner or None))
+    subjects = dict(_full_files(store, record) for record in named)
+    if not named:  # so that no other subject's identifier is chosen again
+        subjects = dict(_record_files(record) for record in store.list())
+    return JobFiles(files, subjects, _needs(request, named))
 
 
-def needs_of(request: JobRequest, owner: str, data_dir: Path) -> Warm:
-    """Return what a job of this artist wants in memory."""
+def models_needed(request: JobRequest, owner: str, data_dir: Path) -> Warm:
+    """Return the models that a job of an artist uses."""
     if isinstance(request, DownloadRequest):
         return Warm()
     return _needs(request, _named(request, SubjectStore(data_dir).list(owner or None)))
@@ -73,9 +73,7 @@ def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> Warm:
 
 
 def read_folder(folder: Path, prefix: str = "") -> Files:
-    """Return the files below a folder by their path in it; those that vanish meanwhile are not
-    there.
-    """
+    """Return the files below a folder by relative path, without those deleted meanwhile."""
     files = {}
     for path in sorted(folder.rglob("*")):
         try:
@@ -87,7 +85,7 @@ def read_folder(folder: Path, prefix: str = "") -> Files:
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write each file by a rename, manifests last. Raises ValueError: a path leads elsewhere."""
+    """Write each file by a rename, manifests last. Raises ValueError: a path leaves the folder."""
     for name in sorted(files, key=lambda name: (name.endswith(MANIFEST_NAME), name)):
         target = folder / name
         if not target.resolve().is_relative_to(folder.resolve()):
@@ -122,8 +120,8 @@ def _blobs_in(request: JobRequest) -> Iterator[str]:
 
 
 def _named(request: JobRequest, subjects: list[SubjectRecord]) -> list[SubjectRecord]:
-    """Return the subjects that a request to paint mentions; none if it cannot be understood, which
-    the worker says better.
+    """Return the subjects that a generate request mentions; none if it cannot be parsed, for which
+    the worker has the better error.
     """
     if not isinstance(request, GenerateRequest):
         return []
@@ -137,15 +135,15 @@ def _named(request: JobRequest, subjects: list[SubjectRecord]) -> list[SubjectRe
     return list(named.values())
 
 
-def _whole(store: SubjectStore, record: SubjectRecord) -> tuple[str, Files]:
+def _full_files(store: SubjectStore, record: SubjectRecord) -> tuple[str, Files]:
     folder = store.folder(record.id)
     files = read_folder(folder, f"subjects/{record.id}/")
-    seal = (folder / MANIFEST_NAME).read_bytes() + files.get(f"subjects/{record.id}/{NAME}", b"")
-    return f"{record.id}:{hashlib.sha256(seal).hexdigest()}", files
+    content = (folder / MANIFEST_NAME).read_bytes() + files.get(f"subjects/{record.id}/{NAME}", b"")
+    return f"{record.id}:{hashlib.sha256(content).hexdigest()}", files
 
 
-def _outline(record: SubjectRecord) -> tuple[str, Files]:
-    """The subject without what was learnt: enough to know its name and identifier."""
+def _record_files(record: SubjectRecord) -> tuple[str, Files]:
+    """Return the key and files of a subject without its adapter: its name and identifier."""
     content = record.model_dump_json().encode()
     digest = hashlib.sha256(content).hexdigest()
     manifest = Manifest(files={RECORD: FileEntry(size=len(content), sha256=digest)})

@@ -1,5 +1,5 @@
-"""What the service and its Ray driver say to each other over a pipe, beside assignments and their
-reports; and what a Ray actor says of itself. All of it is JSON.
+"""Messages between the service and its Ray driver over a pipe, besides runs and their reports, and
+the state that a Ray actor returns. All are JSON.
 """
 
 from __future__ import annotations
@@ -10,98 +10,106 @@ from pydantic import Field, TypeAdapter
 
 from modelsheet.api.admin import WorkerView
 from modelsheet.api.types import Model
-from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.protocol import (
-    Advanced,
-    Assignment,
     Failed,
     Finished,
+    JobRun,
     Lost,
-    Silent,
+    Progressed,
+    SetDirective,
+    Stalled,
     StoppedEarly,
 )
 
 
-class Attempt(Model):
+class RunId(Model):
+    """A run, by its job and fence."""
+
     job_id: str
     fence: int
 
 
-class Resume(Model):
-    """Which attempts may go on; all others found in the cluster are ended."""
+class ResumeRuns(Model):
+    """The runs that may go on; all others found in the cluster are ended."""
 
     kind: Literal["resume"] = "resume"
-    attempts: list[Attempt]
+    runs: list[RunId]
 
 
-class Tell(Model):
-    kind: Literal["tell"] = "tell"
-    job_id: str
-    directive: Annotated[Directive, Field(strict=False)]
+class KillRun(Model):
+    """End the actor of a running job."""
 
-
-class Kill(Model):
     kind: Literal["kill"] = "kill"
     job_id: str
 
 
-class Close(Model):
-    """End the actors too: the service ends in order."""
+class CloseActors(Model):
+    """End the actors: the service ends in order."""
 
     kind: Literal["close"] = "close"
 
 
-class Connected(Model):
-    """The cluster answers; the driver waits for Resume."""
+class ClusterConnected(Model):
+    """The cluster answers; the driver waits for ResumeRuns."""
 
     kind: Literal["connected"] = "connected"
 
 
-class Resumed(Model):
-    """The jobs whose attempts go on."""
+class RunsResumed(Model):
+    """The jobs whose runs go on."""
 
     kind: Literal["resumed"] = "resumed"
     jobs: list[str]
 
 
-class Staff(Model):
-    """The actors that are ready or at work, and the adapters that each has in memory."""
+class WorkerList(Model):
+    """The actors that are ready or run a job, and the adapters that each has in memory."""
 
-    kind: Literal["staff"] = "staff"
+    kind: Literal["workers"] = "workers"
     workers: list[WorkerView]
     adapters: list[list[str]]
 
 
-class Hello(Model):
-    """An actor's account of itself: its place, its newest attempt (its result may still lie there),
-    what is in memory, and whose files it has.
+class ActorState(Model):
+    """The state of an actor: its machine, its newest run (whose result may still lie there), the
+    models in memory, and the subjects whose files it has.
     """
 
     version: str
     node: str
-    attempt: Attempt | None = None
+    run: RunId | None = None
     is_busy: bool = False
     base_model: str = ""
     adapters: list[str] = []
     subjects: list[str] = []
 
 
-class Kept(Model):
-    """A checkpoint that comes with its files; `names` are all it has, also those sent before."""
+class CheckpointSaved(Model):
+    """A checkpoint, sent with its new files; `names` are all its files, also those sent before."""
 
-    kind: Literal["kept"] = "kept"
+    kind: Literal["checkpoint"] = "checkpoint"
     job_id: str
     fence: int
     names: list[str]
 
 
-Order = Assignment | Resume | Tell | Kill | Close
-ORDERS: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="kind")])
+DriverCommand = JobRun | ResumeRuns | SetDirective | KillRun | CloseActors
+DRIVER_COMMAND: TypeAdapter[DriverCommand] = TypeAdapter(
+    Annotated[DriverCommand, Field(discriminator="kind")]
+)
 FromDriver = (
-    Advanced | Finished | Failed | StoppedEarly | Lost | Silent | Connected | Resumed | Staff
+    Progressed
+    | Finished
+    | Failed
+    | StoppedEarly
+    | Lost
+    | Stalled
+    | ClusterConnected
+    | RunsResumed
+    | WorkerList
 )
 FROM_DRIVER: TypeAdapter[FromDriver] = TypeAdapter(
     Annotated[FromDriver, Field(discriminator="kind")]
 )
-FromActor = Advanced | Finished | Failed | StoppedEarly | Kept
+FromActor = Progressed | Finished | Failed | StoppedEarly | CheckpointSaved
 FROM_ACTOR: TypeAdapter[FromActor] = TypeAdapter(Annotated[FromActor, Field(discriminator="kind")])

@@ -1,82 +1,106 @@
-"""The operations on jobs, their queue, and the artists who may ask for them."""
+"""The operations on jobs and their queue."""
 
 from __future__ import annotations
 
-from modelsheet.api.admin import (
-    LimitsRequest,
-    NewToken,
-    StatsView,
-    TokenList,
-    TokenRequest,
-    TokenView,
-    WorkloadView,
-)
+from pydantic import TypeAdapter
+
 from modelsheet.api.jobs import JobList, JobRequest, JobView, MoveRequest, QueueRequest, QueueView
-from modelsheet.api.system import Empty
 from modelsheet.service.auth.caller import Caller
+from modelsheet.service.http.routes.operation import Operation
+from modelsheet.service.queue.job import REQUEST
 from modelsheet.service.service import Service
 
 
 def submit_job(service: Service, caller: Caller, body: JobRequest, key: str | None) -> JobView:
-    return service.desk(caller).submit(body, key)
+    return service.jobs.submit(caller, body, key)
 
 
 def list_jobs(service: Service, caller: Caller) -> JobList:
-    return JobList(jobs=service.desk(caller).jobs())
+    return JobList(jobs=service.jobs.newest(caller))
 
 
 def get_job(service: Service, caller: Caller, job_id: str) -> JobView:
-    return service.desk(caller).job(job_id)
+    return service.jobs.get(caller, job_id)
 
 
 def cancel_job(service: Service, caller: Caller, job_id: str) -> JobView:
-    return service.desk(caller).cancel(job_id)
+    return service.jobs.command(caller, job_id, "cancel")
 
 
 def pause_job(service: Service, caller: Caller, job_id: str) -> JobView:
-    return service.desk(caller).pause(job_id)
+    return service.jobs.command(caller, job_id, "pause")
 
 
 def resume_job(service: Service, caller: Caller, job_id: str) -> JobView:
-    return service.desk(caller).resume(job_id)
+    return service.jobs.command(caller, job_id, "resume")
 
 
 def finish_job(service: Service, caller: Caller, job_id: str) -> JobView:
-    return service.desk(caller).finish(job_id)
+    return service.jobs.command(caller, job_id, "finish")
 
 
 def move_job(service: Service, caller: Caller, job_id: str, body: MoveRequest) -> JobView:
-    return service.desk(caller).move(job_id, body.before)
+    return service.jobs.move(caller, job_id, body.before)
 
 
 def read_queue(service: Service, caller: Caller) -> QueueView:
-    return service.desk(caller).queue()
+    return service.jobs.queue(caller)
 
 
 def set_queue(service: Service, body: QueueRequest) -> QueueView:
-    return service.set_queue(body.state)
+    return service.jobs.set_queue(body.state)
 
 
-def list_tokens(service: Service) -> TokenList:
-    return TokenList(tokens=service.artists.list())
-
-
-def add_token(service: Service, body: TokenRequest) -> NewToken:
-    return service.artists.add(body.name)
-
-
-def limit_artist(service: Service, artist: str, body: LimitsRequest) -> TokenView:
-    return service.artists.limit(artist, body.gpus, body.queued)
-
-
-def read_studio(service: Service) -> WorkloadView:
-    return service.studio()
-
-
-def read_stats(service: Service) -> StatsView:
-    return service.stats()
-
-
-def revoke_token(service: Service, artist: str) -> Empty:
-    service.artists.revoke(artist)
-    return Empty()
+_JOB = "/v1/jobs/<uuid:job_id>"
+JOBS: tuple[Operation, ...] = (
+    Operation(
+        "POST",
+        "/v1/jobs",
+        submit_job,
+        "Queue a job",
+        JobView,
+        status=202,
+        body=REQUEST,
+        takes_key=True,
+        errors=(404, 409, 429, 507),
+    ),
+    Operation("GET", "/v1/jobs", list_jobs, "List the newest jobs, newest first", JobList),
+    Operation("GET", _JOB, get_job, "Return a job", JobView),
+    Operation("POST", f"{_JOB}/cancel", cancel_job, "Cancel a job", JobView, errors=(409, 507)),
+    Operation(
+        "POST", f"{_JOB}/pause", pause_job, "Pause a job until resumed", JobView, errors=(409, 507)
+    ),
+    Operation(
+        "POST", f"{_JOB}/resume", resume_job, "Queue a paused job again", JobView, errors=(409, 507)
+    ),
+    Operation(
+        "POST",
+        f"{_JOB}/finish",
+        finish_job,
+        "Stop learning and keep the best state so far",
+        JobView,
+        errors=(409, 507),
+    ),
+    Operation(
+        "POST",
+        f"{_JOB}/move",
+        move_job,
+        "Move a queued job before another, or to the end",
+        JobView,
+        body=TypeAdapter(MoveRequest),
+        errors=(409, 507),
+    ),
+    Operation(
+        "GET", "/v1/queue", read_queue, "Return the queue's state and the queued jobs", QueueView
+    ),
+    Operation(
+        "PUT",
+        "/v1/queue",
+        set_queue,
+        "Open or hold the queue, or end the service after the running jobs",
+        QueueView,
+        body=TypeAdapter(QueueRequest),
+        operator_only=True,
+        errors=(507,),
+    ),
+)

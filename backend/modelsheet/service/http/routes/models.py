@@ -1,4 +1,4 @@
-"""The operations that list models and name more of them; downloads are jobs."""
+"""The operations on base models: list them, add local ones; downloads are jobs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from modelsheet.api.models import AddModelRequest, ModelList
 from modelsheet.api.system import Empty
 from modelsheet.api.types import Model
 from modelsheet.base_models.listing import add_models, list_models, remove_user_model
-from modelsheet.service.http.operations import Operation
+from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.service import Service
 
 
 class ModelQuery(Model):
-    """`name` of a model or an installation that was added."""
+    """The query of a model: `name` is that of an added model or installation."""
 
     name: Annotated[str, Field(max_length=200)] = ""
 
@@ -34,26 +34,28 @@ def remove_model(service: Service, query: ModelQuery) -> Empty:
 
 
 MODELS: tuple[Operation, ...] = (
-    Operation("GET", "/v1/models", read_models, "Models with state, size and licence", ModelList),
+    Operation(
+        "GET", "/v1/models", read_models, "List the models with state, size and licence", ModelList
+    ),
     Operation(
         "POST",
         "/v1/models",
         add_model,
-        "Name a folder, a checkpoint or an installation of the service's machine",
+        "Add a folder, a checkpoint or an installation of the service's machine",
         ModelList,
         status=201,
         body=TypeAdapter(AddModelRequest),
-        is_operators=True,
+        operator_only=True,
         errors=(404, 409, 507),
     ),
     Operation(
         "DELETE",
         "/v1/models",
         remove_model,
-        "Take what was named off the list; its files stay",
+        "Remove an added model from the list; its files stay",
         Empty,
         query=ModelQuery,
-        is_operators=True,
+        operator_only=True,
         errors=(404, 507),
     ),
 )

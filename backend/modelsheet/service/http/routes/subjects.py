@@ -1,51 +1,90 @@
-"""The operations that take subjects out as LoRA files and in from them."""
+"""The operations on subjects, their LoRA files and their archives."""
 
 from __future__ import annotations
 
 from flask import Response
 from pydantic import TypeAdapter
 
-from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
+from modelsheet.api.subjects import (
+    ImportRequest,
+    RenameRequest,
+    SubjectArchiveRequest,
+    SubjectList,
+    SubjectView,
+)
+from modelsheet.api.system import Empty
 from modelsheet.api.types import Model
 from modelsheet.service.auth.caller import Caller
-from modelsheet.service.http.operations import BYTES, Operation
+from modelsheet.service.http.routes.operation import BYTES, Operation
 from modelsheet.service.service import Service
 from modelsheet.subjects.lora_exchange import ExportFormat
 
 
 class ExportQuery(Model):
-    """`kohya` is what ComfyUI, A1111, Forge and Krita AI Diffusion load, `diffusers` as it was
-    learnt; `embedding` is the identifier's own, where that was learnt too.
+    """The format of a LoRA file: `kohya` is what ComfyUI, A1111, Forge and Krita AI Diffusion load,
+    `diffusers` as it was learnt; `embedding` is the identifier's own, where that was learnt too.
     """
 
     format: ExportFormat = "kohya"
 
 
+def list_subjects(service: Service, caller: Caller) -> SubjectList:
+    return SubjectList(subjects=service.subjects.all(caller))
+
+
+def get_subject(service: Service, caller: Caller, subject_id: str) -> SubjectView:
+    return service.subjects.get(caller, subject_id)
+
+
+def rename_subject(
+    service: Service, caller: Caller, subject_id: str, body: RenameRequest
+) -> SubjectView:
+    return service.subjects.rename(caller, subject_id, body.name)
+
+
+def trash_subject(service: Service, caller: Caller, subject_id: str) -> Empty:
+    service.subjects.trash(caller, subject_id)
+    return Empty()
+
+
 def export_subject(
     service: Service, caller: Caller, subject_id: str, query: ExportQuery
 ) -> Response:
-    name, content = service.export_subject(subject_id, query.format, caller)
-    response = Response(content, content_type=BYTES)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
-
-
-def pack_subject(service: Service, caller: Caller, subject_id: str) -> Response:
-    name, content = service.pack_subject(subject_id, caller)
-    response = Response(content, content_type=BYTES)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
-
-
-def unpack_subject(service: Service, caller: Caller, body: SubjectArchiveRequest) -> SubjectView:
-    return service.unpack_subject(body, caller)
+    return _attachment(*service.subjects.export_lora(caller, subject_id, query.format))
 
 
 def import_subject(service: Service, caller: Caller, body: ImportRequest) -> SubjectView:
-    return service.import_subject(body, caller)
+    return service.subjects.import_lora(caller, body)
 
 
-EXCHANGE: tuple[Operation, ...] = (
+def pack_subject(service: Service, caller: Caller, subject_id: str) -> Response:
+    return _attachment(*service.subjects.export_archive(caller, subject_id))
+
+
+def unpack_subject(service: Service, caller: Caller, body: SubjectArchiveRequest) -> SubjectView:
+    return service.subjects.import_archive(caller, body)
+
+
+def _attachment(name: str, content: bytes) -> Response:
+    response = Response(content, content_type=BYTES)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+_SUBJECT = "/v1/subjects/<uuid:subject_id>"
+SUBJECTS: tuple[Operation, ...] = (
+    Operation("GET", "/v1/subjects", list_subjects, "List all subjects, newest first", SubjectList),
+    Operation("GET", _SUBJECT, get_subject, "Return a subject", SubjectView),
+    Operation(
+        "PATCH",
+        _SUBJECT,
+        rename_subject,
+        "Rename a subject",
+        SubjectView,
+        body=TypeAdapter(RenameRequest),
+        errors=(409, 507),
+    ),
+    Operation("DELETE", _SUBJECT, trash_subject, "Move a subject to the trash", Empty),
     Operation(
         "POST",
         "/v1/subjects",
@@ -58,24 +97,24 @@ EXCHANGE: tuple[Operation, ...] = (
     ),
     Operation(
         "GET",
-        "/v1/subjects/<uuid:subject_id>/adapter",
+        f"{_SUBJECT}/adapter",
         export_subject,
-        "A subject's LoRA file",
+        "Export a subject as a LoRA file",
         None,
         query=ExportQuery,
     ),
     Operation(
         "GET",
-        "/v1/subjects/<uuid:subject_id>/parcel",
+        f"{_SUBJECT}/parcel",
         pack_subject,
-        "A whole subject as a file for another Modelsheet",
+        "Export a whole subject as an archive for another Modelsheet",
         None,
     ),
     Operation(
         "POST",
         "/v1/parcels",
         unpack_subject,
-        "Bring in a subject that another Modelsheet packed",
+        "Import a subject from an archive of another Modelsheet",
         SubjectView,
         status=201,
         body=TypeAdapter(SubjectArchiveRequest),

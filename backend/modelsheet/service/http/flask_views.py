@@ -1,5 +1,4 @@
-"""The route layer: a table of operations becomes Flask routes here and an OpenAPI document in
-`openapi`.
+"""Register the table of operations as Flask views, which validate requests before a handler runs.
 
 Bodies are validated strictly from their raw bytes: a decoded object would lose what JSON can and
 cannot say.
@@ -10,72 +9,31 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, g, request
-from pydantic import BaseModel, TypeAdapter
 from werkzeug.datastructures import Headers
 from werkzeug.routing import BaseConverter
 
+from modelsheet.api.limits import MAX_JSON_BYTES
 from modelsheet.service.http.problems import Refused
-
-JSON = "application/json"
-BYTES = "application/octet-stream"
-MAX_JSON_BYTES = 256 << 10
-_CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One method of one address.
-
-    `handle` gets the path's parts, `query`, `body` or `content`, `key` and `caller` by name, as far
-    as the operation has them, and returns an `output`, or a Response when `output` is None: bytes.
-    """
-
-    method: str
-    rule: str
-    handle: Callable[..., Any]  # each handler has its own parameters
-    summary: str
-    output: type[BaseModel] | None
-    status: int = 200
-    query: type[BaseModel] | None = None
-    body: TypeAdapter[Any] | None = None  # Any: one operation's body is a union, no class
-    takes_bytes: bool = False
-    takes_key: bool = False
-    is_public: bool = False
-    is_operators: bool = False  # artists with a token of their own may not
-    errors: tuple[int, ...] = field(default=())
-
-    @property
-    def name(self) -> str:
-        return self.handle.__name__
-
-    @property
-    def path(self) -> str:
-        """Return the address as OpenAPI writes it."""
-        return _CONVERTER.sub(r"{\1}", self.rule)
-
-    @property
-    def path_parameters(self) -> list[str]:
-        return _CONVERTER.findall(self.rule)
+from modelsheet.service.http.routes.operation import BYTES, JSON, Operation
 
 
 class Sha256Converter(BaseConverter):
-    """A path part of 64 hexadecimal digits; anything else is no address of ours."""
+    """A path part of 64 hexadecimal digits; anything else is answered with 404."""
 
     regex = "[0-9a-f]{64}"
 
 
 class ArtistConverter(BaseConverter):
-    """A path part that may be an artist's name."""
+    """A path part in the form of an artist's name."""
 
     regex = "[a-z0-9][a-z0-9._-]{0,39}"
 
 
-def install_operations(app: Flask, service: object, operations: tuple[Operation, ...]) -> None:
-    """Make a route of each operation; methods that none declares get 405."""
+def install_views(app: Flask, service: object, operations: tuple[Operation, ...]) -> None:
+    """Register a view for each operation; methods that no operation declares get 405."""
     app.url_map.converters["sha256"] = Sha256Converter
     app.url_map.converters["artist"] = ArtistConverter
     for operation in operations:
@@ -93,7 +51,7 @@ def _view(operation: Operation, service: object) -> Callable[..., Response]:
 
     def view(**path: object) -> Response:
         arguments: dict[str, Any] = {name: str(value) for name, value in path.items()}
-        if operation.is_operators and not g.caller.is_operator:
+        if operation.operator_only and not g.caller.is_operator:
             raise Refused(403, "Only who runs the service may do this.", code="forbidden")
         if wants_caller:
             arguments["caller"] = g.caller
@@ -112,7 +70,7 @@ def _view(operation: Operation, service: object) -> Callable[..., Response]:
 
 
 def _read_query(operation: Operation, arguments: dict[str, Any]) -> None:
-    """A key given twice stays a list, which no field takes."""
+    """Validate the query; a key given twice stays a list, which no field accepts."""
     if operation.query is not None:
         given = {key: v[0] if len(v) == 1 else v for key, v in request.args.lists()}
         arguments["query"] = operation.query.model_validate_strings(given)
@@ -132,8 +90,8 @@ def _read_body(operation: Operation, arguments: dict[str, Any]) -> None:
 
 
 def _require_media(media_type: str) -> None:
-    """Forms and plain text are what a web page may send without asking; this is the gate against
-    them.
+    """Refuse any other media type: forms and plain text are what a web page may send without a
+    preflight request.
     """
     if request.mimetype != media_type or request.content_encoding:
         raise Refused(415, f"Send this as {media_type}, without a content encoding.")

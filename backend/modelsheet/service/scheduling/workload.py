@@ -1,4 +1,4 @@
-"""Who works at what, who waits for what, and who had how much: for the one who runs the service."""
+"""Build the operator's overview of workers, queued jobs and each artist's GPU time."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from collections.abc import Collection, Mapping, Sequence
 
 from modelsheet.api.admin import ArtistView, WaitView, WorkerView, WorkloadView
 from modelsheet.service.queue.job import Job
-from modelsheet.service.scheduling.scheduler import Run
+from modelsheet.service.scheduling.scheduler import ActiveRun
 
 
-def overview(
+def workload_view(
     workers: list[WorkerView],
-    runs: Collection[Run],
+    runs: Collection[ActiveRun],
     waiting: Sequence[tuple[Job, str]],
     used_s: Mapping[str, float],
 ) -> WorkloadView:
-    """`waiting` are jobs and what each waits for; `used_s` has the seconds of ended attempts."""
+    """Return the overview. `waiting` has queued jobs with the reason each waits for; `used_s`, the
+    seconds of ended runs by artist.
+    """
     now = time.monotonic()
     running = Counter(run.job.view.owner for run in runs)
-    behind = Counter(job.view.owner for job, _ in waiting)
+    queued = Counter(job.view.owner for job, _ in waiting)
     current_s = {
         owner: sum(now - run.started for run in runs if run.job.view.owner == owner)
         for owner in running
@@ -29,10 +31,10 @@ def overview(
         ArtistView(
             name=name,
             running=running[name],
-            waiting=behind[name],
+            waiting=queued[name],
             used_s=used_s.get(name, 0.0) + current_s.get(name, 0.0),
         )
-        for name in sorted({*running, *behind, *used_s})
+        for name in sorted({*running, *queued, *used_s})
     ]
     waits = [_wait(job, reason) for job, reason in waiting]
     return WorkloadView(workers=workers, waiting=waits, artists=artists)

@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from modelsheet.api.subjects import SubjectArchiveRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.http.app import create_app
-from modelsheet.service.queue.job_store import Ledger
+from modelsheet.service.queue.job_store import JobStore
 from modelsheet.service.service import Service
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.service.subject_archives import Parcels
+from modelsheet.service.subjects import SubjectService
 from modelsheet.subjects.archive import SubjectArchive
-from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, write_record
+from modelsheet.subjects.store import ADAPTER, RECORD, SubjectRecord, SubjectStore, write_record
 from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.files.damaged_zip import spoiled
 from tests.service.subject import subject_record
@@ -34,14 +35,24 @@ WEIGHTS = encode_safetensors({f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down
 PIXELS = bytes(range(96)) * 2  # 6 x 8 of BGRA; some of it has colour under alpha 0
 
 
-class Machine:
-    """One data folder with its stores, and what packs and unpacks there."""
+class DataFolder:
+    """One data folder with its stores and its subject service."""
 
     def __init__(self, folder: Path) -> None:
         self.subjects = SubjectStore(folder)
         self.blobs = BlobStore(folder / "blobs")
-        self.ledger = Ledger(folder / "ledger.sqlite3", lambda job: None, 1.0)
-        self.parcels = Parcels(folder, self.subjects, self.blobs, self.ledger)
+        self.jobs = JobStore(folder / "ledger.sqlite3", lambda job: None, 1.0)
+        self.service = SubjectService(
+            folder, self.subjects, self.blobs, self.jobs.table, lambda: None
+        )
+
+    def pack(self) -> bytes:
+        _, content = self.service.export_archive(OPERATOR, ID)
+        return content
+
+    def unpack(self, content: bytes, caller: Caller) -> SubjectRecord:
+        request = SubjectArchiveRequest(parts=[self.blobs.write(content)])
+        return self.subjects.get(self.service.import_archive(caller, request).id)
 
     def learn(self, pixels: bytes = PIXELS, size: tuple[int, int] = (6, 8)) -> None:
         publish(self.subjects, self.blobs, pixels, size)
@@ -67,68 +78,70 @@ def publish(
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Any:  # Any: a generator fixture
-    made: list[Machine] = []
+def data_folder(tmp_path: Path) -> Any:  # Any: a generator fixture
+    made: list[DataFolder] = []
 
-    def make(name: str) -> Machine:
+    def make(name: str) -> DataFolder:
         folder = tmp_path / name
         folder.mkdir()
-        made.append(Machine(folder))
+        made.append(DataFolder(folder))
         return made[-1]
 
     yield make
     for one in made:
-        one.ledger.close()
+        one.jobs.close()
 
 
 @pytest.fixture
-def here(machine: Callable[[str], Machine]) -> Machine:
-    here = machine("here")
+def here(data_folder: Callable[[str], DataFolder]) -> DataFolder:
+    here = data_folder("here")
     here.learn()
     return here
 
 
-def test_it_is_there_as_it_was_here(here: Machine, machine: Callable[[str], Machine]) -> None:
+def test_it_is_there_as_it_was_here(
+    here: DataFolder, data_folder: Callable[[str], DataFolder]
+) -> None:
     here.subjects.rename(ID, "Gawain")
-    there = machine("there")
+    there = data_folder("there")
 
-    record = there.parcels.unpack(here.parcels.pack(ID), BEN)
+    record = there.unpack(here.pack(), BEN)
 
     assert record == here.subjects.get(ID).model_copy(update={"owner": "ben"})
     assert there.subjects.adapter_path(ID).read_bytes() == WEIGHTS
     assert there.blobs.read(record.references[0].blob) == PIXELS
-    assert here.parcels.pack(ID) == here.parcels.pack(ID)
+    assert here.pack() == here.pack()
 
 
 def test_large_references_are_packed_as_large_as_a_base_can_use(
-    machine: Callable[[str], Machine],
+    data_folder: Callable[[str], DataFolder],
 ) -> None:
-    here, there = machine("here"), machine("there")
+    here, there = data_folder("here"), data_folder("there")
     here.learn(b"\x10\x20\x30\xff" * (2048 * 512), (2048, 512))
 
-    record = there.parcels.unpack(here.parcels.pack(ID), OPERATOR)
+    record = there.unpack(here.pack(), OPERATOR)
 
     reference = record.references[0]
     assert (reference.width, reference.height, reference.name) == (1024, 256, "front")
     assert there.blobs.size(reference.blob) == 1024 * 256 * 4
 
 
-def test_one_that_is_there_already_stays_as_it_is(here: Machine) -> None:
-    content = here.parcels.pack(ID)
+def test_one_that_is_there_already_stays_as_it_is(here: DataFolder) -> None:
+    content = here.pack()
     here.subjects.rename(ID, "Gawain")
 
-    assert here.parcels.unpack(content, ANN).name == "Gawain"
+    assert here.unpack(content, ANN).name == "Gawain"
     assert len(here.subjects.list()) == 1
 
 
-def test_another_artist_gets_a_copy_and_no_second_one(here: Machine) -> None:
-    content = here.parcels.pack(ID)
+def test_another_artist_gets_a_copy_and_no_second_one(here: DataFolder) -> None:
+    content = here.pack()
 
-    copy = here.parcels.unpack(content, BEN)
+    copy = here.unpack(content, BEN)
 
     assert copy.id != ID
     assert copy.owner == "ben"
-    assert here.parcels.unpack(content, BEN) == copy
+    assert here.unpack(content, BEN) == copy
     assert len(here.subjects.list()) == 2
 
 
@@ -148,7 +161,7 @@ def repacked(content: bytes, **changed: bytes | None) -> bytes:
 def told(content: bytes, **changed: object) -> bytes:
     """The parcel's record with other values."""
     record = SubjectArchive(content).record.model_copy(update=changed)
-    return repacked(content, record=record.model_dump_json().encode())
+    return repacked(content, record=record.model_dump_json().encode_safetensors())
 
 
 def other_picture(content: bytes) -> bytes:
@@ -161,7 +174,7 @@ def pickled(content: bytes) -> bytes:
     weights = b"\x80\x04 looks like one"
     entries = {"adapter_sha256": hashlib.sha256(weights).hexdigest()}
     record = SubjectArchive(content).record.model_copy(update=entries)
-    return repacked(content, adapter=weights, record=record.model_dump_json().encode())
+    return repacked(content, adapter=weights, record=record.model_dump_json().encode_safetensors())
 
 
 BAD: dict[str, tuple[Callable[[bytes], bytes], type[Exception], str]] = {
@@ -194,31 +207,33 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], type[Exception], str]] = {
 
 @pytest.mark.parametrize(("spoil", "error", "said"), BAD.values(), ids=BAD)
 def test_what_is_no_whole_subject_is_refused_in_a_sentence(
-    here: Machine,
-    machine: Callable[[str], Machine],
+    here: DataFolder,
+    data_folder: Callable[[str], DataFolder],
     spoil: Callable[[bytes], bytes],
     error: type[Exception],
     said: str,
 ) -> None:
-    there = machine("there")
+    there = data_folder("there")
 
     with pytest.raises(error, match=said):
-        there.parcels.unpack(spoil(here.parcels.pack(ID)), BEN)
+        there.unpack(spoil(here.pack()), BEN)
 
     assert there.subjects.list() == []
 
 
 def test_a_subject_for_another_base_is_refused(
-    here: Machine, machine: Callable[[str], Machine]
+    here: DataFolder, data_folder: Callable[[str], DataFolder]
 ) -> None:
     foreign = encode_safetensors({f"{LAYER}.lora_up.weight": np.ones((3, 2), np.float32)}, {})
-    content = here.parcels.pack(ID)
+    content = here.pack()
     changed = {"adapter_sha256": hashlib.sha256(foreign).hexdigest()}
     record = SubjectArchive(content).record.model_copy(update=changed)
-    spoilt = repacked(content, adapter=foreign, record=record.model_dump_json().encode())
+    spoilt = repacked(
+        content, adapter=foreign, record=record.model_dump_json().encode_safetensors()
+    )
 
     with pytest.raises(UnsafeModel):
-        machine("there").parcels.unpack(spoilt, BEN)
+        data_folder("there").unpack(spoilt, BEN)
 
 
 def test_over_http_it_goes_out_and_comes_in_again(service: Service, client: FlaskClient) -> None:
@@ -232,7 +247,7 @@ def test_over_http_it_goes_out_and_comes_in_again(service: Service, client: Flas
 
     assert sent.headers["Content-Disposition"] == "attachment; filename=hero.modelsheet"
     assert (taken.status_code, taken.json and taken.json["id"]) == (201, ID)
-    assert service.subject(ID).name == "Hero"
+    assert service.subjects.get(OPERATOR, ID).name == "Hero"
     lost = client.post("/v1/parcels", json={"parts": ["0" * 64]})
     assert lost.status_code == 404
 
@@ -240,7 +255,7 @@ def test_over_http_it_goes_out_and_comes_in_again(service: Service, client: Flas
 def test_a_parcel_of_somebody_else_is_not_there(service: Service) -> None:
     publish(SubjectStore(service.data_dir), service.blobs)
     ben = create_app(service).test_client()
-    ben.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {service.artists.add('ben').token}"
+    ben.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {service.tokens.add('ben').token}"
     ben.environ_base["HTTP_HOST"] = "127.0.0.1"
 
     assert ben.get(f"/v1/subjects/{ID}/parcel").status_code == 404

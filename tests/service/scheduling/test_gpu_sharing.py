@@ -1,4 +1,4 @@
-"""Several jobs at once, artists' limits, and the overview of the one who runs the service."""
+"""Several jobs at once, artists' limits, and the operator's overview."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def service(tmp_path: Path) -> Iterator[Service]:
     """A service with two workers and two artists."""
     service = Service(
         tmp_path,
-        lambda sink: InlineExecutor(tmp_path, make_runner(tmp_path), sink, slots=2),
+        lambda on_report: InlineExecutor(tmp_path, make_runner(tmp_path), on_report, slots=2),
         base_models=lambda: [TOY_MODEL],
     )
     service.blobs.write(PIXELS)
     for artist in (ANN, BEN):
-        service.artists.add(artist.name)
+        service.tokens.add(artist.name)
     service.start()
     yield service
     service.stop()
@@ -42,7 +42,7 @@ def go(tmp_path: Path) -> Callable[[], None]:
 
 def running(service: Service, caller: Caller, class_noun: str = "slow wait") -> str:
     """Submit a learn job that waits, and return it once it runs."""
-    job = service.desk(caller).submit(learning(class_noun)).id
+    job = service.jobs.submit(caller, learning(class_noun)).id
     wait_for(service, job, lambda view: view.state == "running")
     return job
 
@@ -51,15 +51,15 @@ def test_jobs_run_on_all_workers_and_the_overview_says_who_waits_for_what(
     service: Service, go: Callable[[], None]
 ) -> None:
     jobs = [running(service, ANN), running(service, BEN)]
-    third = service.desk(ANN).submit(learning()).id
-    studio = service.studio()
+    third = service.jobs.submit(ANN, learning()).id
+    workload = service.dispatcher.workload()
     go()
     for job in (*jobs, third):
         wait_for_state(service, job, "done")
 
-    assert {worker.job_id for worker in studio.workers} == set(jobs)
-    assert [(wait.owner, wait.reason) for wait in studio.waiting] == [("ann", "a free worker")]
-    assert [(a.name, a.running, a.waiting) for a in studio.artists] == [
+    assert {worker.job_id for worker in workload.workers} == set(jobs)
+    assert [(wait.owner, wait.reason) for wait in workload.waiting] == [("ann", "a free worker")]
+    assert [(a.name, a.running, a.waiting) for a in workload.artists] == [
         ("ann", 1, 1),
         ("ben", 1, 0),
     ]
@@ -69,7 +69,7 @@ def test_a_picture_interrupts_one_learn_job_and_no_more(
     service: Service, go: Callable[[], None], tmp_path: Path
 ) -> None:
     jobs = [running(service, ANN), running(service, BEN)]
-    painted = service.desk(ANN).submit(painting()).id
+    painted = service.jobs.submit(ANN, painting()).id
     wait_for_state(service, painted, "done")
     go()
     for job in jobs:
@@ -83,11 +83,11 @@ def test_a_picture_interrupts_one_learn_job_and_no_more(
 
 
 def test_nobody_has_more_workers_than_they_may(service: Service, go: Callable[[], None]) -> None:
-    service.artists.limit("ann", gpus=1, queued=0)
+    service.tokens.limit("ann", gpus=1, queued=0)
     first = running(service, ANN)
-    second = service.desk(ANN).submit(learning()).id
+    second = service.jobs.submit(ANN, learning()).id
     bens = running(service, BEN)
-    reasons = {wait.job_id: wait.reason for wait in service.studio().waiting}
+    reasons = {wait.job_id: wait.reason for wait in service.dispatcher.workload().waiting}
     go()
     for job in (first, second, bens):
         wait_for_state(service, job, "done")
@@ -98,9 +98,9 @@ def test_nobody_has_more_workers_than_they_may(service: Service, go: Callable[[]
 def test_at_the_limit_ones_own_picture_interrupts_ones_own_learning(
     service: Service, go: Callable[[], None]
 ) -> None:
-    service.artists.limit("ann", gpus=1, queued=0)
+    service.tokens.limit("ann", gpus=1, queued=0)
     anns, bens = running(service, ANN), running(service, BEN)
-    painted = service.desk(ANN).submit(painting()).id
+    painted = service.jobs.submit(ANN, painting()).id
     wait_for_state(service, painted, "done")
     go()
     for job in (anns, bens):
@@ -113,22 +113,22 @@ def test_at_the_limit_ones_own_picture_interrupts_ones_own_learning(
 def test_nobody_has_more_jobs_waiting_than_they_may(
     service: Service, go: Callable[[], None]
 ) -> None:
-    service.artists.limit("ann", gpus=0, queued=1)
+    service.tokens.limit("ann", gpus=0, queued=1)
     jobs = [running(service, BEN), running(service, BEN)]
-    jobs.append(service.desk(ANN).submit(learning()).id)
+    jobs.append(service.jobs.submit(ANN, learning()).id)
     with pytest.raises(Busy, match="1 jobs wait already"):
-        service.desk(ANN).submit(learning())
-    jobs.append(service.desk(OPERATOR).submit(learning()).id)
+        service.jobs.submit(ANN, learning())
+    jobs.append(service.jobs.submit(OPERATOR, learning()).id)
     go()
     for job in jobs:
         wait_for_state(service, job, "done")
 
 
 def test_a_held_queue_is_what_everybody_waits_for(service: Service) -> None:
-    service.set_queue("held")
-    job = service.desk(ANN).submit(learning()).id
-    reasons = [wait.reason for wait in service.studio().waiting]
-    service.set_queue("open")
+    service.jobs.set_queue("held")
+    job = service.jobs.submit(ANN, learning()).id
+    reasons = [wait.reason for wait in service.dispatcher.workload().waiting]
+    service.jobs.set_queue("open")
     wait_for_state(service, job, "done")
 
     assert reasons == ["the queue is held"]

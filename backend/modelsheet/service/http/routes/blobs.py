@@ -1,0 +1,45 @@
+"""The operations on blobs: bytes stored under their sha256."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from modelsheet.api.system import BlobView
+from modelsheet.errors import NotFound
+from modelsheet.service.http.routes.operation import BYTES, Operation
+from modelsheet.service.service import Service
+
+
+def has_blob(service: Service, sha256: str) -> Response:
+    size = service.blobs.size(sha256)
+    if size is None:
+        raise NotFound("There is no such blob; send it.")
+    response = Response(content_type=BYTES)
+    response.content_length = size
+    return response
+
+
+def get_blob(service: Service, sha256: str) -> Response:
+    return Response(service.blobs.read(sha256), content_type=BYTES)
+
+
+def put_blob(service: Service, sha256: str, content: bytes) -> BlobView:
+    service.put_blob(sha256, content)
+    return BlobView(sha256=sha256, size=len(content))
+
+
+_BLOB = "/v1/blobs/<sha256:sha256>"
+BLOBS: tuple[Operation, ...] = (
+    # HEAD before GET: a GET route answers HEAD too, by reading the whole blob.
+    Operation("HEAD", _BLOB, has_blob, "Check that a blob exists", None),
+    Operation("GET", _BLOB, get_blob, "Return the bytes of a blob", None),
+    Operation(
+        "PUT",
+        _BLOB,
+        put_blob,
+        "Store bytes under their sha256",
+        BlobView,
+        takes_bytes=True,
+        errors=(409, 507),
+    ),
+)

@@ -1,0 +1,98 @@
+"""Submit, list and control jobs on behalf of a caller, with an audit log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from modelsheet.api.jobs import JobRequest, JobView, QueueState, QueueView
+from modelsheet.errors import NotFound
+from modelsheet.service.auth.caller import OPERATOR, Caller
+from modelsheet.service.queue.admission import Admission
+from modelsheet.service.queue.hold import QueueHold
+from modelsheet.service.queue.job import Job
+from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
+
+_audit = logging.getLogger("modelsheet.audit")
+Command = Literal["cancel", "pause", "resume", "finish"]
+_COMMANDS: dict[Command, Callable[[JobStore, str], Job]] = {
+    "cancel": JobStore.cancel,
+    "pause": JobStore.pause,
+    "resume": JobStore.resume,
+    "finish": JobStore.finish_early,
+}
+
+
+class JobService:
+    """Artists reach their own jobs, the operator all: another artist's job raises NotFound, as if
+    it did not exist. `wake` tells the dispatcher of a change; `queued_of` returns an artist's limit
+    of queued jobs, 0 for MAX_QUEUED.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        admission: Admission,
+        hold: QueueHold,
+        wake: Callable[[], None],
+        queued_of: Callable[[str], int],
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._hold = hold
+        self._wake = wake
+        self._queued_of = queued_of
+
+    def submit(self, caller: Caller, request: JobRequest, key: str | None = None) -> JobView:
+        """Queue a job. Raises the errors of Admission.check and JobStore.submit."""
+        job = self._store.find_submitted(request, key, caller.name)
+        if job is not None:
+            return job.view
+        self._admission.check(request, caller)
+        most = self._queued_of(caller.name) or MAX_QUEUED
+        return self._changed(caller, "submit", self._store.submit(request, key, caller.name, most))
+
+    def newest(self, caller: Caller) -> list[JobView]:
+        """Return the newest jobs, newest first."""
+        return [job.view for job in self._store.table.newest(caller.scope)]
+
+    def get(self, caller: Caller, job_id: str) -> JobView:
+        """Return a job."""
+        return self._own(caller, job_id).view
+
+    def command(self, caller: Caller, job_id: str, command: Command) -> JobView:
+        """Carry out a command on a job. Raises Conflict: its state does not allow it."""
+        job = self._own(caller, job_id)
+        return self._changed(caller, command, _COMMANDS[command](self._store, job.id))
+
+    def move(self, caller: Caller, job_id: str, before: str | None) -> JobView:
+        """Move a queued job right before another, or to the end. Raises Conflict."""
+        ahead = self._own(caller, before).id if before else None
+        job = self._own(caller, job_id)
+        return self._changed(caller, "move", self._store.move(job.id, ahead))
+
+    def queue(self, caller: Caller) -> QueueView:
+        """Return the state of the queue and the ids of the caller's queued jobs, in order."""
+        queued = self._store.table.in_state("queued")
+        waiting = [job.id for job in queued if caller.sees(job.view.owner)]
+        return QueueView(state=self._hold.state, waiting=waiting)
+
+    def set_queue(self, state: QueueState) -> QueueView:
+        """Open or hold the queue, or end the service after the running jobs."""
+        self._hold.set(state)
+        _audit.info("operator: the queue is %s", state)
+        self._wake()
+        return self.queue(OPERATOR)
+
+    def _own(self, caller: Caller, job_id: str) -> Job:
+        job = self._store.table.get(job_id)
+        if not caller.sees(job.view.owner):
+            raise NotFound(f"There is no job {job_id}; list the jobs to see those there are.")
+        return job
+
+    def _changed(self, caller: Caller, action: str, job: Job) -> JobView:
+        actor = caller.name or "operator"
+        _audit.info("%s: %s job %s (%s)", actor, action, job.id, job.view.kind)
+        self._wake()
+        return job.view

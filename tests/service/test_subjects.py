@@ -161,7 +161,7 @@ def repacked(content: bytes, **changed: bytes | None) -> bytes:
 def told(content: bytes, **changed: object) -> bytes:
     """The parcel's record with other values."""
     record = SubjectArchive(content).record.model_copy(update=changed)
-    return repacked(content, record=record.model_dump_json().encode_safetensors())
+    return repacked(content, record=record.model_dump_json().encode())
 
 
 def other_picture(content: bytes) -> bytes:
@@ -174,7 +174,7 @@ def pickled(content: bytes) -> bytes:
     weights = b"\x80\x04 looks like one"
     entries = {"adapter_sha256": hashlib.sha256(weights).hexdigest()}
     record = SubjectArchive(content).record.model_copy(update=entries)
-    return repacked(content, adapter=weights, record=record.model_dump_json().encode_safetensors())
+    return repacked(content, adapter=weights, record=record.model_dump_json().encode())
 
 
 BAD: dict[str, tuple[Callable[[bytes], bytes], type[Exception], str]] = {
@@ -229,7 +229,7 @@ def test_a_subject_for_another_base_is_refused(
     changed = {"adapter_sha256": hashlib.sha256(foreign).hexdigest()}
     record = SubjectArchive(content).record.model_copy(update=changed)
     spoilt = repacked(
-        content, adapter=foreign, record=record.model_dump_json().encode_safetensors()
+        content, adapter=foreign, record=record.model_dump_json().encode()
     )
 
     with pytest.raises(UnsafeModel):

@@ -31,7 +31,7 @@ UNTRANSLATED = frozenset({"Euler a", "Modelsheet stumbled"})
 @pytest.fixture(autouse=True)
 def english() -> Iterator[None]:
     yield
-    i18n.use("en")
+    i18n.set_language("en")
 
 
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
@@ -118,7 +118,7 @@ def test_nothing_is_said_untranslated(path: Path) -> None:
     [(1, "1 картинку"), (2, "2 картинки"), (5, "5 картинок"), (11, "11 картинок")],
 )
 def test_russian_counts_as_russians_do(count: int, text: str) -> None:
-    i18n.use("ru_RU.UTF-8")
+    i18n.set_language("ru_RU.UTF-8")
 
     said = i18n.trn("Apply {count} Picture", "Apply {count} Pictures", count)
 
@@ -137,4 +137,4 @@ def test_russian_counts_as_russians_do(count: int, text: str) -> None:
 def test_krita_s_own_choice_of_language_comes_first(
     environment: dict[str, str], locale: str, language: str
 ) -> None:
-    assert i18n.language(environment, locale) == language
+    assert i18n.detect_language(environment, locale) == language

@@ -8,11 +8,11 @@ from typing import Any
 from tests.plugin.binding import QApplication
 from tests.plugin.conftest import Until
 
-from modelsheet_krita.pace import Pace  # isort: skip
+from modelsheet_krita.tasks import IncrementalTask  # isort: skip
 
 
 def turning(
-    done: list[str], pace: list[Pace], *, stops: bool = False
+    done: list[str], pace: list[IncrementalTask], *, stops: bool = False
 ) -> Generator[None, None, None]:
     for number in range(3):
         QApplication.processEvents()  # as Krita does while it waits for its own threads
@@ -26,7 +26,7 @@ def test_a_turn_within_a_turn_waits(until: Until) -> None:
     done: list[str] = []
     errors: list[Exception] = []
 
-    pace = Pace(turning(done, []), lambda _: done.append("end"), errors.append)
+    pace = IncrementalTask(turning(done, []), lambda _: done.append("end"), errors.append)
 
     until(lambda: not pace.is_running)
     assert (done, errors) == (["0", "1", "2", "end"], [])
@@ -35,9 +35,9 @@ def test_a_turn_within_a_turn_waits(until: Until) -> None:
 def test_work_that_is_stopped_from_within_ends_after_its_step(until: Until) -> None:
     done: list[str] = []
     errors: list[Any] = []
-    paces: list[Pace] = []
+    paces: list[IncrementalTask] = []
 
-    paces.append(Pace(turning(done, paces, stops=True), done.append, errors.append))
+    paces.append(IncrementalTask(turning(done, paces, stops=True), done.append, errors.append))
 
     until(lambda: not paces[0].is_running)
     QApplication.processEvents()

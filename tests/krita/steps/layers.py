@@ -23,7 +23,7 @@ SVG = (
 
 def steps(driver):
     from modelsheet_krita.document import document as room
-    from modelsheet_krita.document.layer_sources import Wish
+    from modelsheet_krita.image import ReadOptions
 
     krita = Krita.instance()
     for colours in os.environ["LAYERS_COLOURS"].split():
@@ -39,13 +39,13 @@ def steps(driver):
         document.waitForDone()
         yield ROAD["after"](1.0)
         opened = room.OpenDocument(document, view)
-        driver.report[colours] = yield from read_each(opened, document, nodes, Wish())
+        driver.report[colours] = yield from read_each(opened, document, nodes, ReadOptions())
         document.setModified(False)
         document.close()
         yield ROAD["after"](0.5)
 
 
-def read_each(opened, document, nodes, wish):
+def read_each(opened, document, nodes, request):
     """What is read of each node, or the sentence that refuses it; and what was left as found."""
     from modelsheet_krita.errors import BadInput
 
@@ -55,11 +55,11 @@ def read_each(opened, document, nodes, wish):
     for name, node in nodes.items():
         opened._view = Chosen([node])
         try:
-            reading = drained(opened.read(wish))
+            result = drained(opened.read_layers(request))
         except BadInput as error:
             found[name] = str(error)
         else:
-            found[name] = [summary(picture) for picture in reading.pictures]
+            found[name] = [summary(picture) for picture in result.images]
     document.waitForDone()
     yield ROAD["after"](0.5)
     found["modified"] = document.modified()

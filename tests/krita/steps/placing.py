@@ -110,17 +110,17 @@ def leave(document):
 
 def generate(driver):
     results = driver.child("modelsheet_results")
-    expected = len(results.pictures()) + 3
+    expected = len(results.images()) + 3
     driver.child("modelsheet_count").setValue(3)
     driver.child("modelsheet_prompt").setText("a knight")
-    driver.docker().controller.generate()
-    yield lambda: len(results.pictures()) == expected
+    driver.docker().controller.generate.generate()
+    yield lambda: len(results.images()) == expected
 
 
 def apply(driver, how="layers"):
     controller = driver.docker().controller
     controller.panel.apply_wanted.emit(controller.panel.results.chosen(), how)
-    yield lambda: not controller.generating.is_applying
+    yield lambda: not ROAD["is_applying"](driver)
     yield after(1.0)
 
 

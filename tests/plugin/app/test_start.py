@@ -22,7 +22,7 @@ sys.modules["krita"] = fake_krita
 {before}
 import modelsheet_krita
 docker = fake_krita.Krita.instance().factories[-1].kind()
-label = docker.findChild(widgets.QLabel, "modelsheet_excuse")
+label = docker.findChild(widgets.QLabel, "modelsheet_fallback")
 sys.stdout.write(label.text() if label else "the real docker")
 """
 

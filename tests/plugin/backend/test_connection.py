@@ -8,39 +8,40 @@ from typing import Any
 
 import pytest
 
+from tests.plugin.binding import QObject
 from tests.plugin.conftest import Until
 from tests.plugin.fake_backend import TOKEN, FakeBackend
 
 from modelsheet_krita.backend import client as http  # isort: skip
-from modelsheet_krita.backend import connection as link_module  # isort: skip
+from modelsheet_krita.backend import connection as connection_module  # isort: skip
 from modelsheet_krita.errors import BackendDown, BackendRefused, RequestRefused  # isort: skip
-from modelsheet_krita.backend.long_poll import Bell  # isort: skip
-from modelsheet_krita.backend.connection import BackendLink  # isort: skip
+from modelsheet_krita.backend.long_poll import SelectableEvent  # isort: skip
+from modelsheet_krita.backend.connection import BackendConnection  # isort: skip
 from modelsheet_krita.backend.location import RemoteBackend  # isort: skip
 
 
 @pytest.fixture
-def link(backend: FakeBackend) -> Iterator[BackendLink]:
-    link = BackendLink(RemoteBackend(http.Address(backend.url, TOKEN)))
-    yield link
-    link.stop()
+def connection(backend: FakeBackend) -> Iterator[BackendConnection]:
+    connection = BackendConnection(RemoteBackend(http.Address(backend.url, TOKEN)))
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
 def long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls that last longer than the test's patience: what comes did not wait for one."""
     monkeypatch.setattr(http, "POLL_S", 600)
-    monkeypatch.setattr(link_module, "POLL_S", 600)
+    monkeypatch.setattr(connection_module, "POLL_S", 600)
 
 
 @pytest.fixture
-def bell() -> Iterator[Bell]:
-    bell = Bell()
+def bell() -> Iterator[SelectableEvent]:
+    bell = SelectableEvent()
     yield bell
     bell.close()
 
 
-def connect(backend: FakeBackend, bell: Bell, token: str = TOKEN) -> http.Client:
+def connect(backend: FakeBackend, bell: SelectableEvent, token: str = TOKEN) -> http.Client:
     return http.Client(http.Address(backend.url, token), bell, lambda: None)
 
 
@@ -49,13 +50,13 @@ def is_polling(backend: FakeBackend) -> bool:
 
 
 def test_an_errand_does_not_wait_for_the_long_poll(
-    long_polls: None, link: BackendLink, backend: FakeBackend, until: Until
+    long_polls: None, connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
-    link.wake()
-    until(lambda: link.state.phase == "connected" and is_polling(backend))
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected" and is_polling(backend))
     answers: list[Any] = []
 
-    link.ask(lambda client: client.jobs(), answers.append, answers.append)
+    connection.request(lambda client: client.jobs(), answers.append, answers.append)
     until(lambda: answers)
 
     assert answers == [()]
@@ -74,34 +75,34 @@ def test_a_stopped_backend_is_left_alone_until_somebody_wakes_it(
     backend: FakeBackend, until: Until
 ) -> None:
     source = Ours(http.Address(backend.url, TOKEN))
-    link = BackendLink(source)
-    link.wake()
-    until(lambda: link.state.phase == "connected")
+    connection = BackendConnection(source)
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected")
 
-    link.rest()
+    connection.stop_backend()
 
-    until(lambda: link.state.phase == "down")
-    assert link.state.sentence == "The backend is stopped. Try Again starts it."
-    link.ask(lambda client: client.jobs(), lambda jobs: None, lambda trouble: None)
+    until(lambda: connection.state.phase == "down")
+    assert connection.state.sentence == "The backend is stopped. Try Again starts it."
+    connection.request(lambda client: client.jobs(), lambda jobs: None, lambda trouble: None)
     assert source.stopped == 1
-    link.wake()
-    until(lambda: link.state.phase == "connected")
-    link.stop()
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected")
+    connection.close()
 
 
 def test_another_backend_is_turned_to_without_waiting_for_the_long_poll(
-    long_polls: None, link: BackendLink, backend: FakeBackend, until: Until
+    long_polls: None, connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
-    link.wake()
-    until(lambda: link.state.phase == "connected" and is_polling(backend))
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected" and is_polling(backend))
 
-    link.use(RemoteBackend(http.Address(backend.url, "another")))
+    connection.switch_to(RemoteBackend(http.Address(backend.url, "another")))
 
-    until(lambda: link.state.phase == "down")
+    until(lambda: connection.state.phase == "down")
 
 
 def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
-    link: BackendLink, until: Until
+    connection: BackendConnection, until: Until
 ) -> None:
     threads: list[str] = []
 
@@ -109,7 +110,7 @@ def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
         threads.append(threading.current_thread().name)
 
     for _ in range(3):
-        link.ask(note, note, note)
+        connection.request(note, note, note)
     until(lambda: len(threads) == 6)
 
     assert sorted(set(threads)) == ["MainThread", "modelsheet-link"]
@@ -117,17 +118,17 @@ def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
 
 
 def test_no_long_poll_is_left_when_the_link_stops(
-    link: BackendLink, backend: FakeBackend, until: Until
+    connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
-    link.wake()
-    until(lambda: link.state.phase == "connected" and is_polling(backend))
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected" and is_polling(backend))
 
-    link.stop()
+    connection.close()
 
-    assert not link._thread.is_alive()
+    assert not connection._thread.is_alive()
 
 
-def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: Bell) -> None:
+def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: SelectableEvent) -> None:
     client = connect(backend, bell, token="mine")
 
     with pytest.raises(BackendRefused, match="Another program answers"):
@@ -138,7 +139,7 @@ def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: Bell) 
 
 
 def test_proxies_in_the_environment_do_not_catch_the_backend(
-    backend: FakeBackend, bell: Bell, monkeypatch: pytest.MonkeyPatch
+    backend: FakeBackend, bell: SelectableEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -148,7 +149,9 @@ def test_proxies_in_the_environment_do_not_catch_the_backend(
     client.close()
 
 
-def test_a_picture_the_backend_has_is_not_sent_again(backend: FakeBackend, bell: Bell) -> None:
+def test_a_picture_the_backend_has_is_not_sent_again(
+    backend: FakeBackend, bell: SelectableEvent
+) -> None:
     client = connect(backend, bell)
     first = client.put_blob(b"\1\2\3\4")
     assert backend.blobs == {first: b"\1\2\3\4"}
@@ -161,17 +164,17 @@ def test_a_picture_the_backend_has_is_not_sent_again(backend: FakeBackend, bell:
     client.close()
 
 
-def test_refusals_carry_the_backends_code(backend: FakeBackend, bell: Bell) -> None:
+def test_refusals_carry_the_backends_code(backend: FakeBackend, bell: SelectableEvent) -> None:
     client = connect(backend, bell)
 
     with pytest.raises(RequestRefused, match="no such blob") as caught:
-        client.picture("0" * 64)
+        client.get_blob("0" * 64)
 
     assert caught.value.code == "not-found"
     client.close()
 
 
-def test_nobody_at_the_address(bell: Bell) -> None:
+def test_nobody_at_the_address(bell: SelectableEvent) -> None:
     client = http.Client(http.Address("http://127.0.0.1:9", TOKEN), bell, lambda: None)
 
     with pytest.raises(BackendDown, match=r"No backend answers at http://127\.0\.0\.1:9"):
@@ -180,29 +183,31 @@ def test_nobody_at_the_address(bell: Bell) -> None:
 
 
 def test_errands_are_refused_with_the_reason_when_nobody_answers(until: Until) -> None:
-    link = BackendLink(RemoteBackend(http.Address("http://127.0.0.1:9", TOKEN)))
+    connection = BackendConnection(RemoteBackend(http.Address("http://127.0.0.1:9", TOKEN)))
     troubles: list[Exception] = []
     phases: list[str] = []  # what it is now may be the next try already
-    link.state_changed.connect(lambda state: phases.append(state.phase))
+    owner = QObject()
+    connection.subscribe(owner, state=lambda state: phases.append(state.phase))
 
-    link.ask(lambda client: client.jobs(), lambda answer: None, troubles.append)
+    connection.request(lambda client: client.jobs(), lambda answer: None, troubles.append)
     until(lambda: troubles)
 
     assert isinstance(troubles[0], BackendDown)
     assert phases[:2] == ["looking", "down"]
-    link.stop()
+    connection.close()
 
 
 def test_what_a_callback_raises_is_told_and_does_not_end_the_link(
-    link: BackendLink, until: Until
+    connection: BackendConnection, until: Until
 ) -> None:
     told: list[str] = []
-    link.stumbled.connect(told.append)
+    owner = QObject()
+    connection.subscribe(owner, error=told.append)
 
-    link.ask(lambda client: 1, lambda answer: answer / 0, lambda error: None)
+    connection.request(lambda client: 1, lambda answer: answer / 0, lambda error: None)
     until(lambda: told)
     answers: list[Any] = []
-    link.ask(lambda client: 2, answers.append, lambda error: None)
+    connection.request(lambda client: 2, answers.append, lambda error: None)
     until(lambda: answers)
 
     assert "ZeroDivisionError" in told[0]

@@ -37,9 +37,9 @@ FOR_PROGRAMMERS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyErro
 
 @pytest.fixture(autouse=True)
 def russian() -> Iterator[None]:
-    i18n.use("ru")
+    i18n.set_language("ru")
     yield
-    i18n.use("en")
+    i18n.set_language("en")
 
 
 def rooms() -> list[Path]:

@@ -50,7 +50,7 @@ class ModelsheetDocker(DockWidget):
         scroll.setWidget(panel)
         self.setWidget(scroll)
         for notice in (panel.connection_notice, panel.notice):
-            notice.said.connect(partial(_scroll_to, scroll, notice))
+            notice.shown.connect(partial(_scroll_to, scroll, notice))
         panel.jobs.learning_shown.connect(partial(_scroll_to, scroll, panel.jobs))
         self.visibilityChanged.connect(self._on_visibility)
 
@@ -178,7 +178,7 @@ def icon(name: str) -> QtGui.QIcon:
 
 
 def _scroll_to(scroll: QtWidgets.QScrollArea, widget: QtWidgets.QWidget) -> None:
-    """Scroll to a notice: beside other dockers ours may be too low to show it."""
+    """Scroll to a notice: beside other dockers this one may be too low to show it."""
 
     def bring_into_view() -> None:
         if widget.isVisible():

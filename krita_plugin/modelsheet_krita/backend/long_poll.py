@@ -14,9 +14,9 @@ from .._vendor.urllib3.connection import HTTPConnection, HTTPSConnection
 from .._vendor.urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
-    from requests.adapters import HTTPAdapter
+    from requests import adapters
 else:
-    from .._vendor.requests.adapters import HTTPAdapter
+    from .._vendor.requests import adapters
 
 
 class SelectableEvent:
@@ -50,7 +50,7 @@ class SelectableEvent:
         self._writer.close()
 
 
-class InterruptibleAdapter(HTTPAdapter):
+class InterruptibleAdapter(adapters.HTTPAdapter):
     """HTTP adapter for slow answers; calls `on_wakeup` each time `wakeup` is set meanwhile."""
 
     def __init__(

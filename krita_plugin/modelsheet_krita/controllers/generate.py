@@ -148,7 +148,7 @@ class GenerateController:
             self._repeat(generate_request.with_variation(request, seed, self._random_seed()))
         elif action == "reference":
             self._reference = first
-            self._panel.box.advanced.offer_picture()
+            self._panel.box.advanced.offer_result()
         elif action == "prompt":
             self._show_prompt(first)
         elif action == "save":

@@ -136,7 +136,7 @@ class GenerationSettingsSection(CollapsibleSection):
         self.pixel_art.setChecked(settings.pixel_art)
         self._on_source()
 
-    def offer_picture(self) -> None:
+    def offer_result(self) -> None:
         """Select the chosen result as the init image."""
         if self.source.findData("picture") < 0:
             self.source.addItem(tr("The chosen picture"), "picture")

@@ -112,7 +112,7 @@ class Notice(QtWidgets.QFrame):
     """Sentence for the artist with a button to dismiss it and perhaps one to act; not modal."""
 
     acted = Signal()
-    said = Signal()
+    shown = Signal()
 
     def __init__(self, icon: IconLoader, name: str) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ class Notice(QtWidgets.QFrame):
         self._button.setVisible(bool(action))
         self._on_action = on_action
         self.show()
-        self.said.emit()
+        self.shown.emit()
 
     def _on_acted(self) -> None:
         if self._on_action is None:

@@ -65,7 +65,8 @@ one = api_responses.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, (
 report_window.ReportWindow(one, [some], None).grab()
 backend_dialog.BackendDialog(icon, None, is_remote=True, url="", token="").grab()
 ask = name_dialog.NameDialog(
-    icon, None, "Rename", name="Hero", tip="", validate=lambda name: "" if name else "no", explain=str
+    icon, None, "Rename", name="Hero", tip="",
+    validate=lambda name: "" if name else "no", explain=str,
 )
 gui.QGuiApplication.sendEvent(shown.subjects.items, gui.QKeyEvent(
     core.QEvent.Type.KeyPress, core.Qt.Key.Key_F2, core.Qt.KeyboardModifier.NoModifier
@@ -85,7 +86,7 @@ sys.stdout.write(str(qt.qt_major))
 
 
 @pytest.mark.parametrize(
-    ("url", "token", "objection"),
+    ("url", "token", "error"),
     [
         ("", "t", "Enter the URL"),
         ("studio:80", "t", "Enter the URL"),
@@ -96,9 +97,9 @@ sys.stdout.write(str(qt.qt_major))
         ("https://studio", "t", ""),
     ],
 )
-def test_addresses_are_judged(url: str, token: str, objection: str) -> None:
-    assert backend_dialog.address_error(url, token).startswith(objection)
-    assert bool(backend_dialog.address_error(url, token)) == bool(objection)
+def test_addresses_are_judged(url: str, token: str, error: str) -> None:
+    assert backend_dialog.address_error(url, token).startswith(error)
+    assert bool(backend_dialog.address_error(url, token)) == bool(error)
 
 
 @pytest.mark.parametrize(

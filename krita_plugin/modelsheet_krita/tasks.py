@@ -51,9 +51,11 @@ class IncrementalTask(QtCore.QObject, Generic[T]):
 
     @property
     def is_running(self) -> bool:
+        """True until the generator has ended, failed or been stopped."""
         return self._timer.isActive()
 
     def stop(self) -> None:
+        """Close the generator; no handler is called."""
         self._timer.stop()
         self._is_stopped = True
         if not self._is_busy:

@@ -1,4 +1,4 @@
-"""What tests of the docker do again and again: learn, generate, read what it says."""
+"""Steps that many tests of the docker share: learn, generate, apply, read its notice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GREEN = b"\x00\xff\x00\xff"
 
 
 def said(docker: Any) -> str:
-    """What the docker's notice tells, if it is shown."""
+    """Return the text of the docker's notice, empty while it is hidden."""
     notice = docker.controller.panel.notice
     return "" if notice.isHidden() else notice.text.text()
 
@@ -32,7 +32,7 @@ def captions(form: Any) -> list[str]:
 
 
 def start(docker: Any, backend: FakeBackend, until: Until) -> Any:
-    """Start learning and give the job's card."""
+    """Start learning; return the job's card."""
     form = open_form(docker, until)
     form.name.setText("Hero")
     until(lambda: form.class_noun.currentText() == "knight")
@@ -72,7 +72,7 @@ def generate(
 
 
 def apply(docker: Any, until: Until) -> None:
-    """Press Apply and wait until all is in the document, or it was said why not."""
+    """Press Apply; wait until all is in the document or the notice says why not."""
     docker.controller.panel.apply.click()
     until(lambda: not is_applying(docker))
 
@@ -82,7 +82,7 @@ def is_applying(docker: Any) -> bool:
 
 
 def newest_request(backend: FakeBackend, until: Until) -> GenerateRequest:
-    """The generate request that waits for its pictures."""
+    """Return the newest generate request without a result."""
 
     def waiting() -> list[Any]:
         jobs = [*backend.jobs.values()]

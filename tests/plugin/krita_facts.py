@@ -1,4 +1,4 @@
-"""What the plugin relies on in Krita's API. One script, asked of the fake and of the real Krita:
+"""Facts about Krita's API that the plugin relies on, asked of the fake and of the real Krita:
 the fake may not answer otherwise.
 """
 

@@ -23,7 +23,7 @@ RUSSIAN = json.loads((PLUGIN / "translations" / "ru.json").read_text(encoding="u
 PHASES = ("learning", "painting", "preparing the pictures", "saving", "waiting")
 # A sentence or a title: what an artist reads has a capital and a space or a full stop.
 LOOKS_SAID = re.compile(r"^[A-Z][a-z]+('?,? .*\w.*|…|\.)$", re.DOTALL)
-# Read by machines, or in the report that is for whoever mends things.
+# Read by machines, or in the report for developers.
 NOT_SAID = frozenset({"diagnostics.py"})
 UNTRANSLATED = frozenset({"Euler a", "Modelsheet stumbled"})
 

@@ -43,6 +43,8 @@ def register(krita: ModuleType, sentence: str) -> None:
     """Register a docker that shows `sentence` and nothing else. `krita`: Krita's own module."""
 
     class FallbackDocker(krita.DockWidget):  # type: ignore[misc, name-defined]
+        """Docker with one label."""
+
         def __init__(self) -> None:
             super().__init__()
             self.setWindowTitle("Modelsheet")

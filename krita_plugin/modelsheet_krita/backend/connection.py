@@ -73,6 +73,8 @@ class BackendLocation(Protocol):
 
 @dataclass(frozen=True)
 class _PendingRequest:
+    """A call for the background thread with the handlers of its result."""
+
     call: Callable[[Client], Any]
     on_answer: Callable[[Any], None]
     on_error: Callable[[BackendError], None]
@@ -108,7 +110,7 @@ class BackendConnection(QtCore.QObject):
         self._is_closing = False
         self._must_reconnect = False
         self._is_backend_stopped = False
-        self._thread = threading.Thread(target=self._run, name="modelsheet-link", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="modelsheet-connection", daemon=True)
         # The signal carries nothing: to queue a Python object Qt copies it under a lock of its own,
         # for which it needs Python's lock, and Krita holds that one through each call of its API.
         self._news: deque[tuple[Callable[[Any], None], Any]] = deque()

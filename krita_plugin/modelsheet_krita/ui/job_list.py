@@ -30,6 +30,7 @@ class JobListWidget(QtWidgets.QWidget):
         self._drop_indicator.hide()
 
     def show_rows(self, rows: Sequence[JobRow]) -> None:
+        """Show one card per row, in this order."""
         for gone in set(self.cards) - {row.job_id for row in rows}:
             card = self.cards.pop(gone)
             self._layout.removeWidget(card)

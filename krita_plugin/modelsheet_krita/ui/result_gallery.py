@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
 from .widgets import PlaceholderList, accent
 
@@ -41,7 +39,7 @@ class ResultGallery(PlaceholderList):
         self._mouse_timer.timeout.connect(self._check_mouse)
         self.currentItemChanged.connect(self._on_current)
 
-    def add_group(self, group: Any, title: str) -> None:
+    def add_group(self, group: str, title: str) -> None:
         """Add a group on top with its headline, unless it exists."""
         if self._headline(group) is not None:
             return
@@ -52,7 +50,7 @@ class ResultGallery(PlaceholderList):
         item.setSizeHint(self._headline_size())
         self.insertItem(0, item)
 
-    def add(self, key: Any, group: Any, pixmap: QtGui.QPixmap, tooltip: str) -> None:
+    def add(self, key: int, group: str, pixmap: QtGui.QPixmap, tooltip: str) -> None:
         """Add a thumbnail at the end of its group."""
         item = QtWidgets.QListWidgetItem(QtGui.QIcon(pixmap), "")
         item.setData(KEY, key)
@@ -61,7 +59,7 @@ class ResultGallery(PlaceholderList):
         item.setData(QtCore.Qt.ItemDataRole.AccessibleTextRole, tooltip)
         self.insertItem(max(row for row in self._rows(group)) + 1, item)
 
-    def discard(self, keys: list[Any]) -> None:
+    def discard(self, keys: list[int]) -> None:
         """Remove thumbnails, and groups that become empty."""
         for item in [one for one in self.images() if one.data(KEY) in keys]:
             group = item.data(GROUP)
@@ -74,14 +72,14 @@ class ResultGallery(PlaceholderList):
         """Return the items with a thumbnail, in the order shown."""
         return [item for item in self._items() if item.data(KEY) is not None]
 
-    def choose(self, group: Any) -> None:
+    def choose(self, group: str) -> None:
         """Select a whole group."""
         self.clearSelection()
         for item in self.images():
             item.setSelected(item.data(GROUP) == group)
         self.scrollToTop()
 
-    def choose_only(self, keys: list[Any]) -> None:
+    def choose_only(self, keys: list[int]) -> None:
         """Select the thumbnails with these keys and no other."""
         for item in self.images():
             item.setSelected(item.data(KEY) in keys)
@@ -97,7 +95,7 @@ class ResultGallery(PlaceholderList):
         self.clearSelection()
         images[index].setSelected(True)
 
-    def chosen(self) -> list[Any]:
+    def chosen(self) -> list[int]:
         """Return the keys of the selected thumbnails, in the order shown."""
         return [item.data(KEY) for item in self.images() if item.isSelected()]
 
@@ -149,11 +147,11 @@ class ResultGallery(PlaceholderList):
         if item is not None and item.data(KEY) is None:
             self.pointed_at.emit(None)
 
-    def _headline(self, group: Any) -> int | None:
+    def _headline(self, group: str) -> int | None:
         rows = self._rows(group)
         return rows[0] if rows else None
 
-    def _rows(self, group: Any) -> list[int]:
+    def _rows(self, group: str) -> list[int]:
         return [row for row, item in enumerate(self._items()) if item.data(GROUP) == group]
 
     def _items(self) -> list[QtWidgets.QListWidgetItem]:

@@ -33,7 +33,7 @@ def steps(driver):
 
 
 def one(report, view):
-    from modelsheet_krita.document import document as room
+    from modelsheet_krita.document import document as document_module
     from modelsheet_krita.image import Image, Placement
 
     document = Krita.instance().activeDocument()
@@ -46,7 +46,9 @@ def one(report, view):
     before = [node.name() for node in document.rootNode().childNodes()]
     greys = [bytes((50 * n + 50,) * 3 + (255,)) for n in range(FRAMES)]
     pictures = [Image("", SIDE, SIDE, grey * (SIDE * SIDE)) for grey in greys]
-    for _ in room.OpenDocument(document, view).insert_frames("walk", pictures, Placement(*CENTRE)):
+    for _ in document_module.OpenDocument(document, view).insert_frames(
+        "walk", pictures, Placement(*CENTRE)
+    ):
         yield
     yield lambda: document.activeNode() == active
     yield after(1.0)

@@ -1,4 +1,4 @@
-"""What the plugin makes of layers of every kind, and of bad ones, in a real Krita.
+"""Read layers of every kind, also unsuitable ones, in a real Krita.
 
 LAYERS_COLOURS names the documents' colours, such as RGBA-U8 GRAYA-U8.
 """
@@ -22,7 +22,7 @@ SVG = (
 
 
 def steps(driver):
-    from modelsheet_krita.document import document as room
+    from modelsheet_krita.document import document as document_module
     from modelsheet_krita.image import ReadOptions
 
     krita = Krita.instance()
@@ -38,7 +38,7 @@ def steps(driver):
         document.refreshProjection()
         document.waitForDone()
         yield ROAD["after"](1.0)
-        opened = room.OpenDocument(document, view)
+        opened = document_module.OpenDocument(document, view)
         driver.report[colours] = yield from read_each(opened, document, nodes, ReadOptions())
         document.setModified(False)
         document.close()
@@ -46,7 +46,7 @@ def steps(driver):
 
 
 def read_each(opened, document, nodes, request):
-    """What is read of each node, or the sentence that refuses it; and what was left as found."""
+    """Report what is read of each node or why not, and whether the document is unchanged."""
     from modelsheet_krita.errors import BadInput
 
     document.setModified(False)

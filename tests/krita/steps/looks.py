@@ -82,7 +82,7 @@ def steps(driver):
 
 
 def _is_cut(docker):
-    """Whether something of the panel lies beyond the docker's edge."""
+    """Return True if a part of the panel lies beyond the docker's edge."""
     return docker.controller.panel.width() > docker.widget().viewport().width()
 
 

@@ -195,7 +195,7 @@ def describe_group(document):
 
 
 def shown_colour(document):
-    """What the canvas shows in the middle of the selection, as 8-bit sRGB: B, G, R, A.
+    """Return the canvas colour in the middle of the selection as 8-bit sRGB: B, G, R, A.
 
     Nothing is refreshed here: what Krita has not painted, the artist does not see either.
     """

@@ -1,4 +1,4 @@
-"""How long Krita's event loop is held up while thirty large layers are learnt from.
+"""Measure how long Krita's event loop is blocked while thirty large layers are learnt from.
 
 The document has WATCHDOG_SIDE px a side. A heartbeat that comes late tells how long a turn of the
 event loop took, Krita's own painting included, which is slow without a graphics card. `ours` is

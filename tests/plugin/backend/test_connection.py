@@ -1,4 +1,4 @@
-"""The talk with the backend: one thread, long polls that give way, and no token for strangers."""
+"""Connection to the backend: one thread, interruptible long polls, no token for strangers."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bell() -> Iterator[SelectableEvent]:
-    bell = SelectableEvent()
-    yield bell
-    bell.close()
+def wakeup() -> Iterator[SelectableEvent]:
+    wakeup = SelectableEvent()
+    yield wakeup
+    wakeup.close()
 
 
-def connect(backend: FakeBackend, bell: SelectableEvent, token: str = TOKEN) -> http.Client:
-    return http.Client(http.Address(backend.url, token), bell, lambda: None)
+def connect(backend: FakeBackend, wakeup: SelectableEvent, token: str = TOKEN) -> http.Client:
+    return http.Client(http.Address(backend.url, token), wakeup, lambda: None)
 
 
 def is_polling(backend: FakeBackend) -> bool:
     return len(backend.headers_seen) > 0 and backend.headers_seen[-1]["path"] == "/v1/events"
 
 
-def test_an_errand_does_not_wait_for_the_long_poll(
+def test_a_request_does_not_wait_for_the_long_poll(
     long_polls: None, connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
     connection.connect_now()
@@ -71,7 +71,7 @@ class Ours(RemoteBackend):
         self.stopped += 1
 
 
-def test_a_stopped_backend_is_left_alone_until_somebody_wakes_it(
+def test_a_stopped_backend_stays_stopped_until_connect_now(
     backend: FakeBackend, until: Until
 ) -> None:
     source = Ours(http.Address(backend.url, TOKEN))
@@ -90,7 +90,7 @@ def test_a_stopped_backend_is_left_alone_until_somebody_wakes_it(
     connection.close()
 
 
-def test_another_backend_is_turned_to_without_waiting_for_the_long_poll(
+def test_another_backend_is_connected_without_waiting_for_the_long_poll(
     long_polls: None, connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
     connection.connect_now()
@@ -101,7 +101,7 @@ def test_another_backend_is_turned_to_without_waiting_for_the_long_poll(
     until(lambda: connection.state.phase == "down")
 
 
-def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
+def test_all_calls_are_on_one_thread_and_answers_on_the_main_one(
     connection: BackendConnection, until: Until
 ) -> None:
     threads: list[str] = []
@@ -113,11 +113,11 @@ def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
         connection.request(note, note, note)
     until(lambda: len(threads) == 6)
 
-    assert sorted(set(threads)) == ["MainThread", "modelsheet-link"]
-    assert threads.count("modelsheet-link") == 3
+    assert sorted(set(threads)) == ["MainThread", "modelsheet-connection"]
+    assert threads.count("modelsheet-connection") == 3
 
 
-def test_no_long_poll_is_left_when_the_link_stops(
+def test_no_long_poll_is_left_when_the_connection_closes(
     connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
     connection.connect_now()
@@ -128,8 +128,10 @@ def test_no_long_poll_is_left_when_the_link_stops(
     assert not connection._thread.is_alive()
 
 
-def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: SelectableEvent) -> None:
-    client = connect(backend, bell, token="mine")
+def test_a_stranger_on_the_port_gets_no_token(
+    backend: FakeBackend, wakeup: SelectableEvent
+) -> None:
+    client = connect(backend, wakeup, token="mine")
 
     with pytest.raises(BackendRefused, match="Another program answers"):
         client.prove()
@@ -139,20 +141,20 @@ def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: Select
 
 
 def test_proxies_in_the_environment_do_not_catch_the_backend(
-    backend: FakeBackend, bell: SelectableEvent, monkeypatch: pytest.MonkeyPatch
+    backend: FakeBackend, wakeup: SelectableEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    client = connect(backend, bell)
+    client = connect(backend, wakeup)
 
     assert client.capabilities().api == backend.api
     client.close()
 
 
 def test_a_picture_the_backend_has_is_not_sent_again(
-    backend: FakeBackend, bell: SelectableEvent
+    backend: FakeBackend, wakeup: SelectableEvent
 ) -> None:
-    client = connect(backend, bell)
+    client = connect(backend, wakeup)
     first = client.put_blob(b"\1\2\3\4")
     assert backend.blobs == {first: b"\1\2\3\4"}
     backend.headers_seen.clear()
@@ -164,8 +166,8 @@ def test_a_picture_the_backend_has_is_not_sent_again(
     client.close()
 
 
-def test_refusals_carry_the_backends_code(backend: FakeBackend, bell: SelectableEvent) -> None:
-    client = connect(backend, bell)
+def test_refusals_carry_the_backends_code(backend: FakeBackend, wakeup: SelectableEvent) -> None:
+    client = connect(backend, wakeup)
 
     with pytest.raises(RequestRefused, match="no such blob") as caught:
         client.get_blob("0" * 64)
@@ -174,15 +176,15 @@ def test_refusals_carry_the_backends_code(backend: FakeBackend, bell: Selectable
     client.close()
 
 
-def test_nobody_at_the_address(bell: SelectableEvent) -> None:
-    client = http.Client(http.Address("http://127.0.0.1:9", TOKEN), bell, lambda: None)
+def test_no_backend_at_the_address(wakeup: SelectableEvent) -> None:
+    client = http.Client(http.Address("http://127.0.0.1:9", TOKEN), wakeup, lambda: None)
 
     with pytest.raises(BackendDown, match=r"No backend answers at http://127\.0\.0\.1:9"):
         client.jobs()
     client.close()
 
 
-def test_errands_are_refused_with_the_reason_when_nobody_answers(until: Until) -> None:
+def test_requests_are_refused_with_the_reason_when_no_backend_answers(until: Until) -> None:
     connection = BackendConnection(RemoteBackend(http.Address("http://127.0.0.1:9", TOKEN)))
     troubles: list[Exception] = []
     phases: list[str] = []  # what it is now may be the next try already
@@ -197,7 +199,7 @@ def test_errands_are_refused_with_the_reason_when_nobody_answers(until: Until) -
     connection.close()
 
 
-def test_what_a_callback_raises_is_told_and_does_not_end_the_link(
+def test_an_exception_in_a_handler_is_reported_and_does_not_end_the_connection(
     connection: BackendConnection, until: Until
 ) -> None:
     told: list[str] = []

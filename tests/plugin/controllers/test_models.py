@@ -1,4 +1,4 @@
-"""What the backend lacks is offered with its size, and downloaded by one button."""
+"""Missing models are offered with their size and downloaded by one button."""
 
 from __future__ import annotations
 

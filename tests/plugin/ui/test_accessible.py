@@ -1,4 +1,4 @@
-"""Whoever uses the keyboard or a screen reader gets everywhere, and is told what is there."""
+"""Keyboard and screen reader reach every widget of the dialogs, and each has a name."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def form(request: pytest.FixtureRequest, connected: Any, until: Until) -> Iterat
 
 
 def operable(form: Any) -> list[Any]:
-    """What can be clicked or typed into; Qt's own inner parts are their owner's affair."""
+    """Return the widgets that can be clicked or typed into, without Qt's own inner parts."""
     inner = (QtWidgets.QComboBox, QtWidgets.QAbstractItemView, QtWidgets.QAbstractSpinBox)
     return [
         widget

@@ -42,7 +42,7 @@ def test_earlier_prompts_come_back_also_after_a_restart(
     assert Preferences().history() == ["@hero holding sword"]
 
 
-def test_a_preset_brings_the_knobs_back(connected: Any) -> None:
+def test_a_preset_brings_the_settings_back(connected: Any) -> None:
     from modelsheet_krita.app.settings import Preferences
     from modelsheet_krita.ui.generation_settings import GenerationSettings
 

@@ -1,6 +1,6 @@
 """A subject is renamed, exported and put into a .kra in one Krita, and brought in in another.
 
-CARRIED_FILE is the .kra; CARRIED_PART says which of the two Kritas this is: "carry" or "bring".
+EMBEDDED_FILE is the .kra; EMBEDDED_PART says which of the two Kritas this is: "carry" or "bring".
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from krita import Krita
 
 ROAD = runpy.run_path(str(Path(__file__).with_name("road.py")))
 after, notice = ROAD["after"], ROAD["notice"]
-FILE = os.environ["CARRIED_FILE"]
+FILE = os.environ["EMBEDDED_FILE"]
 
 
 def steps(driver):
     yield from ROAD["arrange_window"](driver)
-    yield from {"carry": carry, "bring": bring}[os.environ["CARRIED_PART"]](driver)
+    yield from {"carry": carry, "bring": bring}[os.environ["EMBEDDED_PART"]](driver)
 
 
 def carry(driver):

@@ -101,8 +101,8 @@ class WheelFilter(QtCore.QObject):
                 widget.installEventFilter(self)
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        assert isinstance(watched, QtWidgets.QWidget)
-        if event.type() == QtCore.QEvent.Type.Wheel and not watched.hasFocus():
+        is_wheel = event.type() == QtCore.QEvent.Type.Wheel
+        if is_wheel and isinstance(watched, QtWidgets.QWidget) and not watched.hasFocus():
             event.ignore()
             return True
         return False

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.binding import QObject
+from tests.plugin.binding import QApplication, QEvent, QObject
 from tests.plugin.conftest import Until
 from tests.plugin.fake_backend import TOKEN, FakeBackend
 
@@ -213,3 +213,31 @@ def test_an_exception_in_a_handler_is_reported_and_does_not_end_the_connection(
     until(lambda: answers)
 
     assert "ZeroDivisionError" in told[0]
+
+
+def test_an_exception_in_one_subscriber_keeps_no_news_from_the_next(
+    connection: BackendConnection, until: Until
+) -> None:
+    owner = QObject()
+    phases: list[str] = []
+    connection.subscribe(owner, state=lambda state: 1 / 0)
+    connection.subscribe(owner, state=lambda state: phases.append(state.phase))
+
+    connection.connect_now()
+
+    until(lambda: "connected" in phases)
+
+
+def test_a_destroyed_owner_gets_no_more_news(connection: BackendConnection, until: Until) -> None:
+    window, other = QObject(), QObject()
+    gone: list[str] = []
+    phases: list[str] = []
+    connection.subscribe(window, state=lambda state: gone.append(state.phase))
+    connection.subscribe(other, state=lambda state: phases.append(state.phase))
+
+    window.deleteLater()
+    QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+    connection.connect_now()
+
+    until(lambda: "connected" in phases)
+    assert gone == []

@@ -1,4 +1,4 @@
-"""Reads who imports whom, from the syntax tree alone; imports inside functions count too."""
+"""Read the graph of imports from syntax trees alone; imports inside functions count too."""
 
 from __future__ import annotations
 
@@ -72,6 +72,28 @@ def reached(graph: Graph, start: str) -> set[str]:
 def cycles(graph: Graph) -> list[str]:
     """List the modules that come back to themselves by what they import."""
     return sorted(name for name in graph if name in _followed(graph, name))
+
+
+def packages(graph: Graph, depth: int) -> Graph:
+    """Merge the modules of `graph` into packages, `depth` levels below its root, and map each
+    package to the packages it imports. A module beside packages counts as one of its own.
+    """
+    merged: dict[str, set[str]] = {}
+    inner = {name.rpartition(".")[0] for name in graph} | {name.partition(".")[0] for name in graph}
+    for name, targets in graph.items():
+        place = _package(name, depth, inner)
+        ours = {_package(target, depth, inner) for target in targets if target in graph}
+        merged.setdefault(place, set()).update(ours - {place})
+    return {name: frozenset(targets) for name, targets in merged.items()}
+
+
+def _package(module: str, depth: int, inner: Collection[str]) -> str:
+    """Name the package of `module`, cut off `depth` levels below the root."""
+    root, _, rest = module.partition(".")
+    home = module if module in inner else module.rpartition(".")[0]
+    if home == root and rest:
+        return module
+    return ".".join(home.split(".")[: depth + 1])
 
 
 def _followed(graph: Graph, start: str, *, with_parents: bool = False) -> set[str]:

@@ -1,10 +1,14 @@
-"""Holds the walls between the rooms: who may import what, and what no one may call."""
+"""Hold the walls between the packages: which may import which, and what nothing may call.
+
+`pytest -s tests/test_walls.py` prints the graph of packages.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,18 +18,72 @@ from tests.paths import ROOT
 
 BACKEND = ROOT / "backend"
 PLUGIN = ROOT / "krita_plugin"
+MOST_MODULES = 22  # in one folder
 
-LEARNING = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
-LEARNING_ROOMS = frozenset(
-    {"modelsheet.diffusion", "modelsheet.worker.runner", "sprite_training.sprite32"}
-)
-SERVICE_ROOM = frozenset({"modelsheet.service"})
-TORCH_FREE = frozenset(
-    {"modelsheet.service", "modelsheet.subjects.store", "modelsheet.api.contract"}
-)
-KRITA_ROOMS = frozenset(
-    f"modelsheet_krita.{room}" for room in ("docker", "document", "settings")
-) | {"modelsheet_krita"}
+TORCH = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
+WITH_TORCH = frozenset({"modelsheet.diffusion", "modelsheet.worker"})
+WITH_FLASK = frozenset({"modelsheet.service.http"})
+WITH_KRITA = frozenset({"modelsheet_krita.app", "modelsheet_krita.document.document"})
+
+# What each package may import of the others; beside them all may import `modelsheet` itself (its
+# version), `errors` and `settings`. Lower packages stand first, and none imports a later one.
+BASE = frozenset({"modelsheet", "modelsheet.errors", "modelsheet.settings"})
+ALLOWED: Mapping[str, str] = {
+    "connection_file": "",
+    "api": "",
+    "files": "api",
+    "imaging": "api files",
+    "base_models": "api files",
+    "lora": "api files base_models",
+    "subjects": "api files imaging base_models lora",
+    "prompts": "api imaging subjects",
+    "jobs": "api imaging",
+    "diffusion": "",
+    "diffusion.kernels": "",
+    "diffusion.models": "api files base_models lora prompts diffusion.kernels",
+    "diffusion.sampling": "api imaging diffusion.models",
+    "diffusion.training": (
+        "api imaging base_models prompts diffusion.kernels diffusion.models diffusion.sampling"
+    ),
+    "diffusion.generation": (
+        "api imaging base_models prompts jobs diffusion.models diffusion.sampling"
+    ),
+    "worker": (
+        "api files imaging base_models subjects prompts jobs diffusion.models diffusion.sampling "
+        "diffusion.training diffusion.generation"
+    ),
+    "service.auth": "api",
+    "service.storage": "",
+    "service.queue": ("api imaging base_models subjects prompts service.auth service.storage"),
+    "service.executors": (
+        "api files base_models subjects prompts jobs service.storage service.queue"
+    ),
+    "service.scheduling": "api jobs service.storage service.queue service.executors",
+    "service": (
+        "api base_models lora subjects prompts service.auth service.storage service.queue "
+        "service.executors service.scheduling"
+    ),
+    "service.http": (
+        "connection_file api base_models subjects service.auth service.queue service.executors "
+        "service.scheduling service"
+    ),
+    "client": "connection_file api imaging",
+    "krita_setup": "",
+    "diagnostics": (
+        "connection_file api base_models service.auth service.queue service client krita_setup"
+    ),
+    "cli": (
+        "api files imaging base_models subjects prompts service.executors service.http client "
+        "krita_setup diagnostics"
+    ),
+}
+PLUGIN_ALLOWED: Mapping[str, str] = {
+    "backend": "",
+    "document": "",
+    "ui": "backend",
+    "controllers": "backend document ui",
+    "app": "backend document ui controllers",
+}
 
 FORBIDDEN_IMPORTS = frozenset({"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"})
 FORBIDDEN_NAMES = frozenset({"eval", "exec", "__import__"})
@@ -41,67 +99,160 @@ def backend() -> import_graph.Graph:
 
 
 @pytest.fixture(scope="module")
+def benchmarks() -> import_graph.Graph:
+    return import_graph.read_graph(BACKEND, "modelsheet_benchmarks")
+
+
+@pytest.fixture(scope="module")
+def sprite_training() -> import_graph.Graph:
+    return import_graph.read_graph(BACKEND, "sprite_training")
+
+
+@pytest.fixture(scope="module")
 def plugin() -> import_graph.Graph:
     graph = import_graph.read_graph(PLUGIN, "modelsheet_krita")
     assert "modelsheet_krita" in graph, "the walls of an empty tree hold nothing"
     return graph
 
 
-def outside(modules: set[str], rooms: frozenset[str]) -> list[str]:
-    return sorted(name for name in modules if not import_graph.is_within(name, rooms))
+def outside(modules: set[str], packages: frozenset[str]) -> list[str]:
+    return sorted(name for name in modules if not import_graph.is_within(name, packages))
 
 
-def test_only_the_learning_rooms_import_torch_and_its_company(backend: import_graph.Graph) -> None:
-    assert outside(import_graph.importers(backend, LEARNING), LEARNING_ROOMS) == []
+def test_packages_import_only_what_the_table_allows(backend: import_graph.Graph) -> None:
+    packages = import_graph.packages(backend, 2)
+    print(*(f"{name}: {' '.join(sorted(targets))}" for name, targets in packages.items()), sep="\n")
+    allowed = {
+        f"modelsheet.{name}": {f"modelsheet.{target}" for target in targets.split()}
+        for name, targets in ALLOWED.items()
+    }
+    files = {"modelsheet", "modelsheet.__main__", *BASE}
+
+    assert set(packages) - files == set(allowed)
+    assert {
+        name: sorted(found)
+        for name, targets in packages.items()
+        if name not in files and (found := targets - allowed[name] - BASE)
+    } == {}
 
 
-def test_only_the_service_imports_flask(backend: import_graph.Graph) -> None:
-    servers = frozenset({"flask", "werkzeug", "waitress"})
+def test_the_table_is_in_order() -> None:
+    names = list(ALLOWED)
 
-    assert outside(import_graph.importers(backend, servers), SERVICE_ROOM) == []
-
-
-def test_only_the_benchmarks_plots_need_matplotlib(backend: import_graph.Graph) -> None:
-    drawing = import_graph.importers(backend, frozenset({"matplotlib"}))
-
-    assert drawing == {"modelsheet_benchmarks.plots"}
-    assert import_graph.importers(backend, frozenset(drawing)) == set(), (
-        "it is imported when asked for"
-    )
+    assert {
+        name: late
+        for place, name in enumerate(names)
+        if (late := set(ALLOWED[name].split()) - set(names[:place]))
+    } == {}
 
 
-def test_service_subjects_and_contract_never_reach_torch(backend: import_graph.Graph) -> None:
-    rooms = [name for name in backend if import_graph.is_within(name, TORCH_FREE)]
+def test_the_plugins_packages_import_only_what_the_table_allows(
+    plugin: import_graph.Graph,
+) -> None:
+    packages = import_graph.packages(plugin, 1)
+    named = {f"modelsheet_krita.{name}" for name in PLUGIN_ALLOWED}
+    print(*(f"{name}: {' '.join(sorted(packages[name]))}" for name in sorted(named)), sep="\n")
 
     assert {
         name: sorted(found)
-        for name in rooms
+        for name, targets in PLUGIN_ALLOWED.items()
+        if (
+            found := packages[f"modelsheet_krita.{name}"]
+            & named - {f"modelsheet_krita.{target}" for target in targets.split()}
+        )
+    } == {}
+
+
+def test_generation_and_training_know_nothing_of_each_other(backend: import_graph.Graph) -> None:
+    packages = import_graph.packages(backend, 2)
+
+    assert "modelsheet.diffusion.training" not in packages["modelsheet.diffusion.generation"]
+    assert "modelsheet.diffusion.generation" not in packages["modelsheet.diffusion.training"]
+
+
+def test_the_product_imports_neither_benchmarks_nor_training_of_base_models(
+    backend: import_graph.Graph,
+) -> None:
+    apart = frozenset({"modelsheet_benchmarks", "sprite_training"})
+
+    assert import_graph.importers(backend, apart) == set()
+
+
+def test_only_diffusion_and_worker_import_torch(backend: import_graph.Graph) -> None:
+    assert outside(import_graph.importers(backend, TORCH), WITH_TORCH) == []
+
+
+def test_only_the_http_package_imports_flask(backend: import_graph.Graph) -> None:
+    servers = frozenset({"flask", "werkzeug", "waitress"})
+
+    assert outside(import_graph.importers(backend, servers), WITH_FLASK) == []
+
+
+def test_only_the_benchmarks_plots_need_matplotlib(
+    backend: import_graph.Graph, benchmarks: import_graph.Graph
+) -> None:
+    drawing = import_graph.importers(backend | benchmarks, frozenset({"matplotlib"}))
+
+    assert drawing == {"modelsheet_benchmarks.plots"}
+    assert import_graph.importers(benchmarks, frozenset(drawing)) == set(), (
+        "imported when asked for"
+    )
+
+
+def test_what_needs_no_torch_never_reaches_it(backend: import_graph.Graph) -> None:
+    assert {
+        name: sorted(found)
+        for name in outside(set(backend), WITH_TORCH)
         if (
             found := {
-                t
-                for t in import_graph.reached(backend, name)
-                if import_graph.is_within(t, LEARNING)
+                target
+                for target in import_graph.reached(backend, name)
+                if import_graph.is_within(target, TORCH)
             }
         )
     } == {}
 
 
-def test_backend_has_no_import_cycle(backend: import_graph.Graph) -> None:
-    assert import_graph.cycles(backend) == []
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("name", ["backend", "benchmarks", "sprite_training", "plugin"])
+def test_packages_have_no_import_cycle(
+    name: str, depth: int, request: pytest.FixtureRequest
+) -> None:
+    graph: import_graph.Graph = request.getfixturevalue(name)
+
+    assert import_graph.cycles(import_graph.packages(graph, depth)) == []
 
 
-def test_plugin_has_no_import_cycle(plugin: import_graph.Graph) -> None:
-    assert import_graph.cycles(plugin) == []
+@pytest.mark.parametrize("name", ["backend", "benchmarks", "sprite_training", "plugin"])
+def test_modules_have_no_import_cycle(name: str, request: pytest.FixtureRequest) -> None:
+    assert import_graph.cycles(request.getfixturevalue(name)) == []
 
 
-def test_only_the_border_rooms_of_the_plugin_import_krita(plugin: import_graph.Graph) -> None:
-    assert import_graph.importers(plugin, frozenset({"krita"})) <= KRITA_ROOMS
+@pytest.mark.parametrize("root", ["backend/modelsheet", "krita_plugin/modelsheet_krita"])
+def test_no_folder_holds_too_many_modules(root: str) -> None:
+    folders = {path.parent for path in (ROOT / root).rglob("*.py") if "_vendor" not in path.parts}
+
+    assert {
+        str(folder.relative_to(ROOT)): count
+        for folder in folders
+        if (count := len([each for each in folder.glob("*.py") if each.stem != "__init__"]))
+        > MOST_MODULES
+    } == {}
+
+
+def test_only_the_border_modules_of_the_plugin_import_krita(plugin: import_graph.Graph) -> None:
+    found = import_graph.importers(plugin, frozenset({"krita"})) - {"modelsheet_krita"}
+
+    assert outside(found, WITH_KRITA) == []
 
 
 def test_plugin_needs_nothing_but_python_qt_krita_and_its_own(plugin: import_graph.Graph) -> None:
     allowed = frozenset(sys.stdlib_module_names) | {"krita", "PyQt5", "PyQt6", "modelsheet_krita"}
     foreign = {
-        t for targets in plugin.values() for t in targets if not import_graph.is_within(t, allowed)
+        target
+        for targets in plugin.values()
+        for target in targets
+        if not import_graph.is_within(target, allowed)
     }
 
     # A checkout has no vendored copy yet: there the tests use the installed one.
@@ -115,14 +266,14 @@ def test_plugin_and_backend_share_no_code(
     assert import_graph.importers(backend, frozenset({"modelsheet_krita"})) == set()
 
 
-def test_importing_every_torch_free_room_loads_no_torch(backend: import_graph.Graph) -> None:
+def test_importing_what_needs_no_torch_loads_none(backend: import_graph.Graph) -> None:
     quiet = [
         name
-        for name in outside(set(backend), LEARNING_ROOMS)
+        for name in outside(set(backend), WITH_TORCH)
         if not name.endswith("__main__") and ".krita_plugin" not in name
     ]
     script = f"import importlib, sys\nfor n in {quiet!r}: importlib.import_module(n)\n"
-    script += f"sys.exit(' '.join(sorted({set(LEARNING)!r} & set(sys.modules))) or 0)"
+    script += f"sys.exit(' '.join(sorted({set(TORCH)!r} & set(sys.modules))) or 0)"
 
     run = subprocess.run(
         [sys.executable, "-c", script], cwd=BACKEND, capture_output=True, text=True, check=False

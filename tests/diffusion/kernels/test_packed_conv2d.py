@@ -14,7 +14,14 @@ from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution, packed
 pytestmark = pytest.mark.skipif(
     not packed_conv2d._has_onednn(), reason="this PyTorch has no oneDNN"
 )
-KINDS = (torch.float32, torch.bfloat16)
+HAS_BF16 = packed_conv2d._onednn_computes(torch.bfloat16)
+KINDS = (
+    torch.float32,
+    pytest.param(
+        torch.bfloat16,
+        marks=pytest.mark.skipif(not HAS_BF16, reason="this processor's oneDNN has no bf16"),
+    ),
+)
 
 
 def convolution(dtype: torch.dtype = torch.float32, **options: Any) -> nn.Conv2d:
@@ -126,3 +133,10 @@ def test_nothing_is_packed_that_would_take_too_much(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(packed_conv2d, "_MOST_BYTES", 2 * layer.weight.nbytes + 1)
     with packed(layer):
         assert type(layer) is PackedConvolution
+
+
+def test_a_precision_that_onednn_lacks_here_stays_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    layer = convolution(torch.bfloat16)
+    with packed(layer):
+        assert type(layer) is nn.Conv2d

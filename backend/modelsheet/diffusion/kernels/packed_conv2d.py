@@ -107,6 +107,7 @@ def _can_be_packed(module: nn.Conv2d) -> bool:
     return (
         type(module) is nn.Conv2d
         and module.weight.device.type == "cpu"
+        and _onednn_computes(module.weight.dtype)
         and not module.weight.requires_grad
         and module.kernel_size == (3, 3)
         and module.stride == module.padding == module.dilation == (1, 1)
@@ -121,6 +122,15 @@ def _has_onednn() -> bool:
         and hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight")
         and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     )
+
+
+def _onednn_computes(dtype: torch.dtype) -> bool:
+    """Tell whether oneDNN has this precision here: half precision needs AVX-512 or better."""
+    supported = {
+        torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported,
+        torch.float16: torch.ops.mkldnn._is_mkldnn_fp16_supported,
+    }
+    return dtype is torch.float32 or (dtype in supported and bool(supported[dtype]()))
 
 
 def _fits(found: Sequence[nn.Conv2d]) -> bool:

@@ -23,7 +23,7 @@ MOST_MODULES = 22  # in one folder
 TORCH = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
 WITH_TORCH = frozenset({"modelsheet.diffusion", "modelsheet.worker"})
 WITH_FLASK = frozenset({"modelsheet.service.http"})
-WITH_KRITA = frozenset({"modelsheet_krita.app", "modelsheet_krita.document.document"})
+WITH_KRITA = frozenset({"modelsheet_krita.app", "modelsheet_krita.document"})
 
 # What each package may import of the others; beside them all may import `modelsheet` itself (its
 # version), `errors` and `settings`. Lower packages stand first, and none imports a later one.

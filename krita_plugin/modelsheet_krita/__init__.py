@@ -1,6 +1,7 @@
-"""Krita imports this package at its start: it puts up the docker, or a tiny one that says why not.
+"""Register the docker with Krita, which imports this package at its start.
 
-Never raises: a plugin that does is greyed out without a reason.
+If the plugin cannot start, a fallback docker says why. Nothing is raised: Krita greys out a plugin
+that raises, without giving the reason.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import sys
 import krita
 
 from . import i18n
-from .guard import guarded
 from .qt import QtCore
+from .tasks import guarded
 
 OLDEST_PYTHON = (3, 10)
 
 
 def _start() -> None:
-    i18n.use(i18n.language(os.environ, QtCore.QLocale().name()))
+    i18n.set_language(i18n.detect_language(os.environ, QtCore.QLocale().name()))
     if sys.version_info < OLDEST_PYTHON:
         raise RuntimeError(
             i18n.tr(
@@ -31,10 +32,10 @@ def _start() -> None:
     docker.register()
 
 
-def _explain(error: Exception) -> None:
+def _register_fallback(error: Exception) -> None:
     from .app import fallback_docker
 
     fallback_docker.register(krita, fallback_docker.reason(error))
 
 
-guarded(_start, _explain)
+guarded(_start, _register_fallback)

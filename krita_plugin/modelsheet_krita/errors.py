@@ -1,42 +1,44 @@
-"""What can go wrong, each with one sentence for the artist that says what to do.
+"""Exceptions of the plugin; the text of each is one sentence for the artist that says what to do.
 
 PluginError
-├── BadInput             what was asked cannot be done as asked; nothing was touched
+├── BadInput             the request is impossible as entered; nothing was changed
 └── BackendError
-    ├── BackendDown      nobody answers; worth trying again
-    ├── BackendMissing   it cannot be started here; trying again alone does not help
+    ├── BackendDown      no backend answers; worth trying again
+    ├── BackendMissing   the backend cannot be started here; trying again alone does not help
     ├── BackendRefused   token, version or address are wrong
-    └── RequestRefused   the backend understood and said no; `code` is its stable word for why
+    └── RequestRefused   the backend answered with an error; `code` is its stable name
 """
 
 from __future__ import annotations
 
 
 class PluginError(Exception):
-    """Base of the plugin's errors; its text is the sentence."""
+    """Base class of the plugin's errors; its text is the sentence."""
 
 
 class BadInput(PluginError):
-    pass
+    """A request that is impossible as entered."""
 
 
 class BackendError(PluginError):
-    pass
+    """Base class of what can fail between the plugin and the backend."""
 
 
 class BackendDown(BackendError):
-    pass
+    """No backend answers; a later attempt may succeed."""
 
 
 class BackendMissing(BackendError):
-    pass
+    """The backend cannot be started on this computer."""
 
 
 class BackendRefused(BackendError):
-    pass
+    """A wrong token, version or address."""
 
 
 class RequestRefused(BackendError):
+    """An error response of the backend; `code` is its stable name, such as not-found."""
+
     def __init__(self, sentence: str, code: str = "") -> None:
         super().__init__(sentence)
         self.code = code

@@ -1,22 +1,23 @@
-"""Pixels between Krita and the backend: straight-alpha BGRA8, and the same as a QImage."""
+"""Images between Krita and the backend: straight-alpha BGRA8 bytes, conversion to Qt's images."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
 
-from .qt import QtCore, QtGui
+from .qt import QtCore, QtGui, not_none
 
 BYTES_PER_PIXEL = 4
 # No base model looks at more; larger layers are reduced before they are sent.
 LONGEST_SIDE = 2048
+LAYER_NAME_LENGTH = 300  # of the name that is sent with an image
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """`pixels`: width * height * 4 bytes, B G R A, straight alpha, sRGB.
 
-    `notes`: hidden, cut; what was seen while it was read.
+    `notes`: hidden, cut or frame; facts about the layer, noted while it was read.
     """
 
     name: str
@@ -31,15 +32,24 @@ class Picture:
 
     @property
     def is_transparent(self) -> bool:
-        """Whether nothing of it can be seen."""
+        """True if every pixel is fully transparent."""
         return self.pixels[3::BYTES_PER_PIXEL].count(0) * BYTES_PER_PIXEL == len(self.pixels)
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the selected layers gave: the pictures, and a sentence for each layer that gave none."""
+class ReadOptions:
+    """Options for reading the selected layers."""
 
-    pictures: tuple[Picture, ...]
+    each_child: bool = False  # of a group; else the group is one image
+    frames: bool = True  # of an animated layer; else only the frame that is shown now
+    inside_selection: bool = True
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """Images of the selected layers, and a sentence for each layer that gave none."""
+
+    images: tuple[Image, ...]
     remarks: tuple[str, ...]
     has_groups: bool = False
     has_frames: bool = False
@@ -47,11 +57,8 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where results go: the centre of the selection or of the canvas, in document pixels.
-
-    With a width and a height they are scaled to them: they were painted over that area.
-    """
+class Placement:
+    """Centre of results in document pixels, and the size to scale them to, 0 for their own size."""
 
     x: int
     y: int
@@ -59,64 +66,58 @@ class Place:
     height: int = 0
 
 
-@dataclass(frozen=True)
-class NamedPicture:
-    """A result and the name of its layer."""
-
-    picture: Picture
-    layer: str
-
-
-def to_image(picture: Picture) -> QtGui.QImage:
+def to_qimage(image: Image) -> QtGui.QImage:
     """Copy into a QImage; Krita's BGRA is ARGB32 on a little-endian machine."""
-    return borrowed(picture).copy()
+    return as_qimage(image).copy()
 
 
-def borrowed(picture: Picture) -> QtGui.QImage:
-    """The same without a copy: good while the picture is there."""
+def as_qimage(image: Image) -> QtGui.QImage:
+    """Wrap the pixels in a QImage without a copy; it is valid as long as `image` exists."""
     return QtGui.QImage(
-        picture.pixels,
-        picture.width,
-        picture.height,
-        picture.width * BYTES_PER_PIXEL,
+        image.pixels,
+        image.width,
+        image.height,
+        image.width * BYTES_PER_PIXEL,
         QtGui.QImage.Format.Format_ARGB32,
     )
 
 
-def from_image(image: QtGui.QImage, name: str) -> Picture:
-    return Picture(name, image.width(), image.height(), pixels_of(image))
+def from_qimage(qimage: QtGui.QImage, name: str) -> Image:
+    """Copy a QImage of any format into an Image."""
+    return Image(name, qimage.width(), qimage.height(), pixels_of(qimage))
 
 
-def pixels_of(image: QtGui.QImage) -> bytes:
-    """As straight-alpha BGRA8."""
-    image = image.convertToFormat(QtGui.QImage.Format.Format_ARGB32)
-    return image.constBits().asstring(image.width() * image.height() * BYTES_PER_PIXEL)
+def pixels_of(qimage: QtGui.QImage) -> bytes:
+    """Return the pixels of a QImage as straight-alpha BGRA8."""
+    qimage = qimage.convertToFormat(QtGui.QImage.Format.Format_ARGB32)
+    bits = not_none(qimage.constBits())
+    return bits.asstring(qimage.width() * qimage.height() * BYTES_PER_PIXEL)
 
 
-def cropped(picture: Picture, box: tuple[int, int, int, int]) -> Picture:
-    """Cut out x, y, width, height."""
-    part = to_image(picture).copy(*box)
-    return dataclasses.replace(from_image(part, picture.name), notes=picture.notes)
+def cropped(image: Image, box: tuple[int, int, int, int]) -> Image:
+    """Cut out the box x, y, width, height."""
+    part = to_qimage(image).copy(*box)
+    return dataclasses.replace(from_qimage(part, image.name), notes=image.notes)
 
 
-def shown_box(picture: Picture) -> tuple[int, int, int, int] | None:
-    """The smallest x, y, width, height with everything that is not transparent, if there is any."""
-    alpha, width = picture.pixels[3::BYTES_PER_PIXEL], picture.width
+def visible_box(image: Image) -> tuple[int, int, int, int] | None:
+    """Return the smallest x, y, width, height around all pixels that are not transparent."""
+    alpha, width = image.pixels[3::BYTES_PER_PIXEL], image.width
     rows = [alpha[start : start + width] for start in range(0, len(alpha), width)]
-    seen = [place for place, row in enumerate(rows) if row.count(0) < width]
-    if not seen:
+    visible = [number for number, row in enumerate(rows) if row.count(0) < width]
+    if not visible:
         return None
-    left = min(width - len(rows[place].lstrip(b"\0")) for place in seen)
-    right = max(len(rows[place].rstrip(b"\0")) for place in seen)
-    return left, seen[0], right - left, seen[-1] + 1 - seen[0]
+    left = min(width - len(rows[number].lstrip(b"\0")) for number in visible)
+    right = max(len(rows[number].rstrip(b"\0")) for number in visible)
+    return left, visible[0], right - left, visible[-1] + 1 - visible[0]
 
 
-def glance(picture: Picture, side: int) -> QtGui.QImage:
-    """The picture, brought near `side` px by leaving pixels out if it is larger: that is quick."""
-    image = borrowed(picture)
-    if max(picture.width, picture.height) <= side:
-        return image.copy()
-    return image.scaled(
+def downsampled(image: Image, side: int) -> QtGui.QImage:
+    """Reduce the image to about `side` px by leaving pixels out, which is fast."""
+    qimage = as_qimage(image)
+    if max(image.width, image.height) <= side:
+        return qimage.copy()
+    return qimage.scaled(
         side,
         side,
         QtCore.Qt.AspectRatioMode.KeepAspectRatio,
@@ -124,19 +125,19 @@ def glance(picture: Picture, side: int) -> QtGui.QImage:
     )
 
 
-def thumbnail(picture: Picture, side: int) -> QtGui.QPixmap:
-    """Fit into a square of `side` device pixels on a chequerboard."""
-    image = glance(picture, 4 * side)
-    # A picture smaller than the square is pixel art here: smoothing would hide what it is.
+def thumbnail(image: Image, side: int) -> QtGui.QPixmap:
+    """Fit the image into a square of `side` device pixels on a chequerboard."""
+    qimage = downsampled(image, 4 * side)
+    # An image smaller than the square is pixel art here: smoothing would hide what it is.
     mode = QtCore.Qt.TransformationMode
-    enlarges = max(picture.width, picture.height) <= side
-    fitted = image.scaled(
+    enlarges = max(image.width, image.height) <= side
+    fitted = qimage.scaled(
         side,
         side,
         QtCore.Qt.AspectRatioMode.KeepAspectRatio,
         mode.FastTransformation if enlarges else mode.SmoothTransformation,
     )
-    # Square, so that pictures of all shapes stand in line.
+    # Square, so that images of all shapes stand in line.
     square = QtGui.QPixmap(side, side)
     square.fill(QtCore.Qt.GlobalColor.transparent)
     x, y = (side - fitted.width()) // 2, (side - fitted.height()) // 2

@@ -32,6 +32,7 @@ from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
 from modelsheet_krita.backend import api_requests as asks, api_responses as plugin  # isort: skip
 from modelsheet_krita.backend import json_codec  # isort: skip
+from modelsheet_krita import image  # isort: skip
 from modelsheet_krita.ui import explore_dialog, generation_settings  # isort: skip
 
 REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)
@@ -227,8 +228,8 @@ def test_limits_and_states_are_the_backends() -> None:
     assert longest(LearnRequest, "images") == plugin.MOST_PICTURES
     assert MAX_RESULTS == plugin.MOST_RESULTS
     assert set(get_args(SamplerName)) == set(generation_settings.SAMPLERS)
-    assert set(get_args(AxisName)) == set(explore_dialog.USUAL)
+    assert set(get_args(AxisName)) == set(explore_dialog.DEFAULT_VALUES)
     assert longest(GenerateRequest, "prompt") == plugin.PROMPT_LENGTH
-    assert longest(ImageRef, "name") == plugin.LAYER_NAME_LENGTH
+    assert longest(ImageRef, "name") == image.LAYER_NAME_LENGTH
     assert TERMINAL_STATES == plugin.TERMINAL_STATES
     assert API_VERSION.split(".")[0] == plugin.API_MAJOR

@@ -32,7 +32,7 @@ class KritaFailed(AssertionError):
 
 @dataclass(frozen=True)
 class KritaRun:
-    """What one Krita left behind: the steps' report, its log, and a folder with screenshots."""
+    """Results of one run of Krita: the steps' report, its log, and a folder with screenshots."""
 
     report: dict[str, Any]
     log: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-
-from tests.paths import ROOT
+from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(ROOT / "backend")]
+    root = Path(__file__).resolve().parents[2]  # started by Krita, which gives no path to it
+    sys.path[:0] = [str(root), str(root / "backend")]
 
     from modelsheet.service.http.serve import serve
     from modelsheet.settings import Settings

@@ -20,7 +20,7 @@ PATIENCE_S = 1500  # learning takes one minute, and many on a machine with other
 
 
 def is_ready() -> bool:
-    """Whether the embedded base model can learn."""
+    """Return True if the embedded base model can learn."""
     return any(model.available for model in list_base_models(Path()))
 
 

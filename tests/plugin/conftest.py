@@ -26,7 +26,7 @@ _application = QApplication.instance() or QApplication([])
 
 import modelsheet_krita  # noqa: E402, F401  registers itself, as in Krita
 
-fake_krita.Krita.instance().extensions[0]._link.stop()
+fake_krita.Krita.instance().extensions[0]._connection.close()
 
 PATIENCE_MS = 180_000
 Until = Callable[[Callable[[], object]], None]
@@ -106,6 +106,6 @@ def docker(krita: fake_krita.Krita, until: Until) -> Iterator[object]:
 @pytest.fixture
 def connected(remote: FakeBackend, docker: object, until: Until) -> object:
     """The docker, connected to the fake backend."""
-    docker.controller.link.wake()
-    until(lambda: docker.controller.link.state.phase == "connected")
+    docker.controller.connection.connect_now()
+    until(lambda: docker.controller.connection.state.phase == "connected")
     return docker

@@ -1,4 +1,4 @@
-"""What tests of the docker do again and again: learn, generate, read what it says."""
+"""Steps that many tests of the docker share: learn, generate, apply, read its notice."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ GREEN = b"\x00\xff\x00\xff"
 
 
 def said(docker: Any) -> str:
-    """What the docker's notice tells, if it is shown."""
+    """Return the text of the docker's notice, empty while it is hidden."""
     notice = docker.controller.panel.notice
     return "" if notice.isHidden() else notice.text.text()
 
 
 def open_form(docker: Any, until: Until) -> Any:
     docker.learn()
-    learning = docker.controller.learning
-    until(lambda: learning.form.isVisible() or said(docker))
-    assert learning.form.isVisible(), said(docker)
-    return learning.form
+    learn = docker.controller.learn
+    until(lambda: learn.dialog.isVisible() or said(docker))
+    assert learn.dialog.isVisible(), said(docker)
+    return learn.dialog
 
 
 def captions(form: Any) -> list[str]:
-    return [caption for _, caption in form.pictures.chosen()]
+    return [caption for _, caption in form.images.chosen()]
 
 
 def start(docker: Any, backend: FakeBackend, until: Until) -> Any:
-    """Start learning and give the job's card."""
+    """Start learning; return the job's card."""
     form = open_form(docker, until)
     form.name.setText("Hero")
     until(lambda: form.class_noun.currentText() == "knight")
     form.learn.click()
-    until(lambda: backend.the_request(LearnRequest) and docker.controller.panel.queue.cards)
-    return next(iter(docker.controller.panel.queue.cards.values()))
+    until(lambda: backend.the_request(LearnRequest) and docker.controller.panel.jobs.cards)
+    return next(iter(docker.controller.panel.jobs.cards.values()))
 
 
 def learn_hero(docker: Any, backend: FakeBackend, until: Until) -> None:
@@ -48,7 +48,7 @@ def learn_hero(docker: Any, backend: FakeBackend, until: Until) -> None:
     form.learn.click()
     until(lambda: not form.isVisible())
     backend.learn_done()
-    until(lambda: docker.controller.panel.list.items.count() == 1)
+    until(lambda: docker.controller.panel.subjects.items.count() == 1)
 
 
 def generate(
@@ -60,7 +60,7 @@ def generate(
     prompt: str = "@hero holding sword",
 ) -> None:
     panel = docker.controller.panel
-    before = len(panel.results.pictures())
+    before = len(panel.results.images())
     panel.prompt.setText(prompt)
     panel.box.count.setValue(count)
     panel.box.random.setChecked(False)
@@ -68,17 +68,21 @@ def generate(
     panel.generate.click()
     until(lambda: any(j.kind == "generate" and j.result is None for j in [*backend.jobs.values()]))
     backend.generate_done(GREEN)
-    until(lambda: len(panel.results.pictures()) == before + count)
+    until(lambda: len(panel.results.images()) == before + count)
 
 
 def apply(docker: Any, until: Until) -> None:
-    """Press Apply and wait until all is in the document, or it was said why not."""
+    """Press Apply; wait until all is in the document or the notice says why not."""
     docker.controller.panel.apply.click()
-    until(lambda: not docker.controller.generating.is_applying)
+    until(lambda: not is_applying(docker))
 
 
-def newest_wish(backend: FakeBackend, until: Until) -> GenerateRequest:
-    """The generate request that waits for its pictures."""
+def is_applying(docker: Any) -> bool:
+    return any(task.is_running for task in docker.controller.generate.apply_tasks)
+
+
+def newest_request(backend: FakeBackend, until: Until) -> GenerateRequest:
+    """Return the newest generate request without a result."""
 
     def waiting() -> list[Any]:
         jobs = [*backend.jobs.values()]

@@ -1,4 +1,4 @@
-"""What the plugin relies on in Krita's API. One script, asked of the fake and of the real Krita:
+"""Facts about Krita's API that the plugin relies on, asked of the fake and of the real Krita:
 the fake may not answer otherwise.
 """
 
@@ -86,11 +86,11 @@ def _animation(document: Any, found: dict[str, Any]) -> None:
 
 def _frames(krita: Any, document: Any, found: dict[str, Any]) -> None:
     from modelsheet_krita.document import kra_animation
-    from modelsheet_krita.image import Picture, Place
+    from modelsheet_krita.image import Image, Placement
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.kra"
-        for _ in kra_animation.write(path, [Picture("", 8, 8, RED * 64)] * 2, Place(20, 20)):
+        for _ in kra_animation.write(path, [Image("", 8, 8, RED * 64)] * 2, Placement(20, 20)):
             pass
         krita.setBatchmode(True)
         opened = krita.openDocument(str(path))

@@ -23,7 +23,7 @@ RUSSIAN = json.loads((PLUGIN / "translations" / "ru.json").read_text(encoding="u
 PHASES = ("learning", "painting", "preparing the pictures", "saving", "waiting")
 # A sentence or a title: what an artist reads has a capital and a space or a full stop.
 LOOKS_SAID = re.compile(r"^[A-Z][a-z]+('?,? .*\w.*|…|\.)$", re.DOTALL)
-# Read by machines, or in the report that is for whoever mends things.
+# Read by machines, or in the report for developers.
 NOT_SAID = frozenset({"diagnostics.py"})
 UNTRANSLATED = frozenset({"Euler a", "Modelsheet stumbled"})
 
@@ -31,7 +31,7 @@ UNTRANSLATED = frozenset({"Euler a", "Modelsheet stumbled"})
 @pytest.fixture(autouse=True)
 def english() -> Iterator[None]:
     yield
-    i18n.use("en")
+    i18n.set_language("en")
 
 
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
@@ -118,7 +118,7 @@ def test_nothing_is_said_untranslated(path: Path) -> None:
     [(1, "1 картинку"), (2, "2 картинки"), (5, "5 картинок"), (11, "11 картинок")],
 )
 def test_russian_counts_as_russians_do(count: int, text: str) -> None:
-    i18n.use("ru_RU.UTF-8")
+    i18n.set_language("ru_RU.UTF-8")
 
     said = i18n.trn("Apply {count} Picture", "Apply {count} Pictures", count)
 
@@ -137,4 +137,4 @@ def test_russian_counts_as_russians_do(count: int, text: str) -> None:
 def test_krita_s_own_choice_of_language_comes_first(
     environment: dict[str, str], locale: str, language: str
 ) -> None:
-    assert i18n.language(environment, locale) == language
+    assert i18n.detect_language(environment, locale) == language

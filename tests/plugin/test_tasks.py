@@ -1,4 +1,4 @@
-"""Work in slices survives what Krita does inside a call: it may turn its event loop."""
+"""An IncrementalTask survives that Krita runs its event loop inside a call."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import Any
 from tests.plugin.binding import QApplication
 from tests.plugin.conftest import Until
 
-from modelsheet_krita.pace import Pace  # isort: skip
+from modelsheet_krita.tasks import IncrementalTask  # isort: skip
 
 
-def turning(
-    done: list[str], pace: list[Pace], *, stops: bool = False
+def processing_events(
+    done: list[str], task: list[IncrementalTask[Any]], *, stops: bool = False
 ) -> Generator[None, None, None]:
     for number in range(3):
         QApplication.processEvents()  # as Krita does while it waits for its own threads
         done.append(str(number))
         if stops:
-            pace[0].stop()
+            task[0].stop()
         yield
 
 
-def test_a_turn_within_a_turn_waits(until: Until) -> None:
+def test_a_slice_within_a_slice_waits(until: Until) -> None:
     done: list[str] = []
     errors: list[Exception] = []
 
-    pace = Pace(turning(done, []), lambda _: done.append("end"), errors.append)
+    task = IncrementalTask(processing_events(done, []), lambda _: done.append("end"), errors.append)
 
-    until(lambda: not pace.is_running)
+    until(lambda: not task.is_running)
     assert (done, errors) == (["0", "1", "2", "end"], [])
 
 
 def test_work_that_is_stopped_from_within_ends_after_its_step(until: Until) -> None:
     done: list[str] = []
     errors: list[Any] = []
-    paces: list[Pace] = []
+    tasks: list[IncrementalTask[Any]] = []
 
-    paces.append(Pace(turning(done, paces, stops=True), done.append, errors.append))
+    tasks.append(
+        IncrementalTask(processing_events(done, tasks, stops=True), done.append, errors.append)
+    )
 
-    until(lambda: not paces[0].is_running)
+    until(lambda: not tasks[0].is_running)
     QApplication.processEvents()
     assert (done, errors) == (["0"], [])

@@ -228,9 +228,7 @@ def test_a_subject_for_another_base_is_refused(
     content = here.pack()
     changed = {"adapter_sha256": hashlib.sha256(foreign).hexdigest()}
     record = SubjectArchive(content).record.model_copy(update=changed)
-    spoilt = repacked(
-        content, adapter=foreign, record=record.model_dump_json().encode()
-    )
+    spoilt = repacked(content, adapter=foreign, record=record.model_dump_json().encode())
 
     with pytest.raises(UnsafeModel):
         data_folder("there").unpack(spoilt, BEN)

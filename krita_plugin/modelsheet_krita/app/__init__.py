@@ -1,1 +1,1 @@
-"""Krita's side: docker, actions, settings."""
+"""Register docker and actions with Krita, and read its settings."""

@@ -1,16 +1,19 @@
-"""What of the docker can be bound to keys in Krita's own editor of shortcuts."""
+"""Actions of the docker that can be bound to keys in Krita's editor of shortcuts."""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from ..i18n import tr
+
+if TYPE_CHECKING:
+    from ..controllers.controller import Controller
 
 LEARN = "modelsheet_learn_subject"
 
 
-def listed() -> tuple[tuple[str, str, str], ...]:
-    """Each action's name, text, and the menu that Krita shows it in."""
+def all_actions() -> tuple[tuple[str, str, str], ...]:
+    """Return each action's name, text, and the menu that Krita shows it in."""
     scripts = "tools/scripts"
     return (
         (LEARN, tr("Learn Subject from Layers…"), "Layer"),
@@ -22,14 +25,13 @@ def listed() -> tuple[tuple[str, str, str], ...]:
     )
 
 
-def meanings(docker: Any) -> dict[str, Callable[[], None]]:
-    """What each action does in a docker."""
-    controller = docker.controller
+def handlers(controller: Controller, learn: Callable[[], None]) -> dict[str, Callable[[], None]]:
+    """Map each action's name to its handler in one docker; `learn` shows the docker first."""
     results = controller.panel.results
     return {
-        LEARN: docker.learn,
-        "modelsheet_generate": controller.generate,
-        "modelsheet_apply": controller.apply,
+        LEARN: learn,
+        "modelsheet_generate": controller.generate.generate,
+        "modelsheet_apply": controller.generate.apply,
         "modelsheet_next_result": lambda: results.step(1),
         "modelsheet_previous_result": lambda: results.step(-1),
         "modelsheet_cancel": controller.jobs.cancel_first,

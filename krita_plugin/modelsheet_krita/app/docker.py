@@ -1,48 +1,46 @@
-"""Where Krita meets the plugin: the docker, the action in the Layer menu, Krita's end."""
+"""Docker and extension for Krita: the panel in a dock widget, the actions, Krita's end."""
 
 from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from ..backend.connection import BackendLink, Source
+from ..backend.connection import BackendConnection, BackendLocation
 from ..backend.launcher import Launcher
 from ..backend.location import LocalBackend, RemoteBackend
-from ..controllers import diagnostics
 from ..controllers.controller import Controller
 from ..document import document
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets
-from ..ui.backend_dialog import BackendForm
+from ..qt import QtCore, QtGui, QtWidgets, not_none
+from ..ui.backend_dialog import BackendDialog
 from ..ui.panel import Panel
-from . import actions, docker_placement
+from . import actions, diagnostics, docker_placement
 from .fallback_docker import DOCKER_ID
 from .settings import BackendChoice, Preferences, launch_plan
 
-FIRST_LOOK_MS = 500
+if TYPE_CHECKING:
+    from krita import Canvas, Window
+
+FIRST_SHOWN_MS = 500
 
 
 class ModelsheetDocker(DockWidget):
-    """One per window; all of them share the link."""
+    """One docker per window; all of them share the connection."""
 
-    def __init__(self, link: BackendLink, preferences: Preferences) -> None:
+    def __init__(self, connection: BackendConnection, preferences: Preferences) -> None:
         super().__init__()
         self.setWindowTitle("Modelsheet")
-        self._link, self._preferences = link, preferences
-        self._form: BackendForm | None = None
+        self._connection, self._preferences = connection, preferences
+        self._dialog: BackendDialog | None = None
         panel = Panel(icon)
         panel.box.count.setValue(preferences.count())
         panel.box.count.valueChanged.connect(preferences.set_count)
         panel.backend_wanted.connect(self._on_backend_wanted)
         self.controller = Controller(
-            panel,
-            link,
-            preferences=preferences,
-            current_document=_document_in_front,
-            icon=icon,
+            panel, connection, saved_state=preferences, current_document=_current_document
         )
         # Krita's window must be able to stay low, even with a tall panel.
         scroll = QtWidgets.QScrollArea()
@@ -51,138 +49,145 @@ class ModelsheetDocker(DockWidget):
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(panel)
         self.setWidget(scroll)
-        for notice in (panel.trouble, panel.notice):
-            notice.said.connect(partial(_bring_into_view, scroll, notice))
-        panel.queue.learning_shown.connect(partial(_bring_into_view, scroll, panel.queue))
+        for notice in (panel.connection_notice, panel.notice):
+            notice.shown.connect(partial(_scroll_to, scroll, notice))
+        panel.jobs.learning_shown.connect(partial(_scroll_to, scroll, panel.jobs))
         self.visibilityChanged.connect(self._on_visibility)
 
-    def canvasChanged(self, canvas: Any) -> None:
-        """Nothing is kept of the canvas: each click asks for the document in front."""
+    def canvasChanged(self, canvas: Canvas | None) -> None:
+        """Check the document in front; the canvas itself is not kept."""
         # Krita shows the new document only after this call.
         QtCore.QTimer.singleShot(0, self._on_document)
 
     def _on_document(self) -> None:
-        self.controller.attempt(self.controller.look_at_document)
+        self.controller.notices.attempt(self.controller.embedded_subjects.check_document)
 
     def learn(self) -> None:
+        """Show the docker and open the learn dialog."""
         self.setVisible(True)
         self.raise_()
-        self.controller.learn()
+        self.controller.learn.open()
 
     def _on_visibility(self, visible: bool) -> None:
         if visible:
-            self._link.wake()
+            self._connection.connect_now()
             # Krita lays its window out after this call.
-            QtCore.QTimer.singleShot(FIRST_LOOK_MS, self._on_seen)
+            QtCore.QTimer.singleShot(FIRST_SHOWN_MS, self._on_shown)
 
-    def _on_seen(self) -> None:
-        if self.isVisible() and self._preferences.take_first_sight():
-            docker_placement.give_room(self)
+    def _on_shown(self) -> None:
+        if self.isVisible() and self._preferences.take_first_time():
+            docker_placement.make_visible(self)
 
-    def _on_backend_wanted(self, what: str) -> None:
-        {
-            "settings": self._open_backend_form,
-            "restart": lambda: self.controller.attempt(self._link.restart),
-            "stop": lambda: self.controller.attempt(self._link.rest),
-            "report": self._copy_report,
-        }[what]()
+    def _on_backend_wanted(self, action: str) -> None:
+        attempt = self.controller.notices.attempt
+        if action == "settings":
+            self._open_backend_dialog()
+        elif action == "restart":
+            attempt(self._connection.restart_backend)
+        elif action == "stop":
+            attempt(self._connection.stop_backend)
+        elif action == "report":
+            self._copy_report()
 
     def _copy_report(self) -> None:
         choice = self._preferences.backend()
         text = diagnostics.report(
-            self._link.state,
+            self._connection.state,
             self.controller.jobs.all,
             krita_version=Krita.instance().version(),
             url=choice.url if choice.is_remote else "",
         )
-        QtWidgets.QApplication.clipboard().setText(text)
-        said = tr("The report is in the clipboard. It has no tokens, names or prompts.")
-        self.controller.panel.notice.say(said, icon="dialog-ok")
+        not_none(QtWidgets.QApplication.clipboard()).setText(text)
+        sentence = tr("The report is in the clipboard. It has no tokens, names or prompts.")
+        self.controller.panel.notice.say(sentence, icon="dialog-ok")
 
-    def _open_backend_form(self) -> None:
+    def _open_backend_dialog(self) -> None:
         choice = self._preferences.backend()
-        if self._form is not None:
-            self._form.deleteLater()
-        self._form = form = BackendForm(
+        if self._dialog is not None:
+            self._dialog.deleteLater()
+        self._dialog = dialog = BackendDialog(
             icon,
             self.window(),
             is_remote=choice.is_remote,
             url=choice.url,
             token=choice.token,
-            capabilities=self._link.state.capabilities,
+            capabilities=self._connection.state.capabilities,
         )
-        self.controller.stock.attend(form.models)
-        form.sent.connect(lambda: self._on_backend_chosen(form))
-        form.open()
+        self.controller.models.fill(dialog.models)
+        dialog.sent.connect(lambda: self._on_backend_chosen(dialog))
+        dialog.open()
 
-    def _on_backend_chosen(self, form: BackendForm) -> None:
-        url, token = form.url.text().strip(), form.token.text().strip()
-        choice = BackendChoice(form.remote.isChecked(), url, token)
+    def _on_backend_chosen(self, dialog: BackendDialog) -> None:
+        url, token = dialog.url.text().strip(), dialog.token.text().strip()
+        choice = BackendChoice(dialog.remote.isChecked(), url, token)
         self._preferences.set_backend(choice)
-        self._link.use(source(choice))
-        form.accept()
+        self._connection.switch_to(location_of(choice))
+        dialog.accept()
 
 
 class ModelsheetExtension(Extension):
-    """Puts the action into each window's Layer menu and ends the link with Krita."""
+    """Adds the actions to each window's menus and closes the connection when Krita ends."""
 
-    def __init__(self, parent: Any, link: BackendLink) -> None:
+    def __init__(self, parent: QtCore.QObject, connection: BackendConnection) -> None:
         super().__init__(parent)
-        self._link = link
+        self._connection = connection
 
     def setup(self) -> None:
+        """Wait for Krita's end; Krita calls this once."""
         notifier = Krita.instance().notifier()
         notifier.setActive(True)
-        notifier.applicationClosing.connect(self._link.stop)
+        notifier.applicationClosing.connect(self._connection.close)
 
-    def createActions(self, window: Any) -> None:
+    def createActions(self, window: Window) -> None:
+        """Create the actions of one window."""
         # Krita deletes its Window wrapper after this call; Qt's own window stays.
         main_window = window.qwindow()
-        for name, text, menu in actions.listed():
+        for name, text, menu in actions.all_actions():
             action = window.createAction(name, text, menu)
             action.setText(text)  # Krita takes the untranslated one from the .action file
-            action.triggered.connect(partial(_act, main_window, name))
+            action.triggered.connect(partial(_run_action, main_window, name))
 
 
 def register() -> None:
-    """Hand Krita the extension and the docker's factory."""
+    """Register the extension and the docker's factory with Krita."""
     krita = Krita.instance()
     preferences = Preferences()
-    link = BackendLink(source(preferences.backend()))
+    connection = BackendConnection(location_of(preferences.backend()))
 
     class Docker(ModelsheetDocker):
         """Krita's factory calls its class without arguments."""
 
         def __init__(self) -> None:
-            super().__init__(link, preferences)
+            super().__init__(connection, preferences)
 
-    krita.addExtension(ModelsheetExtension(krita, link))
+    krita.addExtension(ModelsheetExtension(krita, connection))
     side = DockWidgetFactoryBase.DockRight
     krita.addDockWidgetFactory(DockWidgetFactory(DOCKER_ID, side, Docker))
 
 
-def source(choice: BackendChoice) -> Source:
-    """Where the artist's choice of backend is found."""
+def location_of(choice: BackendChoice) -> BackendLocation:
+    """Return the location of the backend that the artist has chosen."""
     if choice.is_remote:
         return RemoteBackend(choice.address)
     return LocalBackend(Launcher(launch_plan(), os.environ))
 
 
 def icon(name: str) -> QtGui.QIcon:
+    """Load an icon of Krita's present theme."""
     return Krita.instance().icon(name)
 
 
-def _bring_into_view(scroll: QtWidgets.QScrollArea, news: QtWidgets.QWidget) -> None:
-    """Beside Krita's other dockers ours may be so low that news would not be seen."""
+def _scroll_to(scroll: QtWidgets.QScrollArea, widget: QtWidgets.QWidget) -> None:
+    """Scroll to a notice: beside other dockers this one may be too low to show it."""
 
-    def bring() -> None:
-        if news.isVisible():
-            scroll.ensureWidgetVisible(news, 0, 0)
+    def bring_into_view() -> None:
+        if widget.isVisible():
+            scroll.ensureWidgetVisible(widget, 0, 0)
 
-    QtCore.QTimer.singleShot(0, bring)  # once it has its place
+    QtCore.QTimer.singleShot(0, bring_into_view)  # once the layout is done
 
 
-def _document_in_front() -> document.OpenDocument:
+def _current_document() -> document.OpenDocument:
     return document.current(Krita.instance().activeWindow())
 
 
@@ -192,5 +197,6 @@ def _docker_of(main_window: QtWidgets.QMainWindow) -> ModelsheetDocker:
     return docker
 
 
-def _act(main_window: QtWidgets.QMainWindow, name: str, _: bool = False) -> None:
-    actions.meanings(_docker_of(main_window))[name]()
+def _run_action(main_window: QtWidgets.QMainWindow, name: str, _: bool = False) -> None:
+    docker = _docker_of(main_window)
+    actions.handlers(docker.controller, docker.learn)[name]()

@@ -1,4 +1,4 @@
-"""Where the docker stands when it is seen for the first time, below all that Krita has already."""
+"""Make a squeezed docker visible the first time: Krita puts it below all others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from ..qt import QtCore, QtWidgets
 LEAST_LINES = 24  # of text; less shows no more than the list of subjects
 
 
-def give_room(docker: QtWidgets.QDockWidget) -> None:
-    """Make a squeezed docker a tab beside the topmost one of its column, half the window high."""
+def make_visible(docker: QtWidgets.QDockWidget) -> None:
+    """Make a squeezed docker a tab of the topmost one of its column, half the window high."""
     window = docker.parentWidget()
     if not isinstance(window, QtWidgets.QMainWindow) or docker.isFloating():
         return
@@ -24,7 +24,7 @@ def give_room(docker: QtWidgets.QDockWidget) -> None:
 def _column(
     window: QtWidgets.QMainWindow, docker: QtWidgets.QDockWidget
 ) -> list[QtWidgets.QDockWidget]:
-    """The others that can be seen in the same area."""
+    """Return the other visible dockers in the same column."""
     area = window.dockWidgetArea(docker)
     return [
         other

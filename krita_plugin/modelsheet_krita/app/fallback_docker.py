@@ -1,17 +1,21 @@
-"""The tiny docker that stands in for the real one and says what is missing and how to mend it."""
+"""Fallback docker that says why the plugin could not start and what to do."""
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ..i18n import tr
 from ..qt import QtCore, QtWidgets
+
+if TYPE_CHECKING:
+    from krita import Canvas
 
 DOCKER_ID = "modelsheet_krita"
 
 
 def reason(error: Exception) -> str:
-    """Say in plain words why the plugin could not start."""
+    """Return sentences for the artist that say why the plugin could not start."""
     if isinstance(error, ImportError) and "_vendor" in str(error):
         return f"{_incomplete()} {_reinstall()}"
     if isinstance(error, RuntimeError):
@@ -35,24 +39,26 @@ def _reinstall() -> str:
     )
 
 
-def register(krita: Any, sentence: str) -> None:
-    """Put up a docker that shows `sentence` and nothing else. `krita`: Krita's own module."""
+def register(krita: ModuleType, sentence: str) -> None:
+    """Register a docker that shows `sentence` and nothing else. `krita`: Krita's own module."""
 
-    class ExcuseDocker(krita.DockWidget):
+    class FallbackDocker(krita.DockWidget):  # type: ignore[misc, name-defined]
+        """Docker with one label."""
+
         def __init__(self) -> None:
             super().__init__()
             self.setWindowTitle("Modelsheet")
             label = QtWidgets.QLabel(sentence)
-            label.setObjectName("modelsheet_excuse")
+            label.setObjectName("modelsheet_fallback")
             label.setWordWrap(True)
             label.setMargin(label.fontMetrics().height() // 2)
             label.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
             label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
             self.setWidget(label)
 
-        def canvasChanged(self, canvas: Any) -> None:
-            """Nothing here depends on the canvas; Krita demands the method."""
+        def canvasChanged(self, canvas: Canvas | None) -> None:
+            """Do nothing; Krita demands the method."""
 
     side = krita.DockWidgetFactoryBase.DockRight
-    factory = krita.DockWidgetFactory(DOCKER_ID, side, ExcuseDocker)
+    factory = krita.DockWidgetFactory(DOCKER_ID, side, FallbackDocker)
     krita.Krita.instance().addDockWidgetFactory(factory)

@@ -1,4 +1,4 @@
-"""What Krita's settings remember for us, and where this computer's backend is."""
+"""Preferences in Krita's settings, and the paths of this computer's backend."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from krita import Krita
 
 from ..backend.client import Address
 from ..backend.launcher import LaunchPlan
-from ..controllers.saved_state import Memory
+from ..controllers.saved_state import SavedState
 
 GROUP = "modelsheet"
 
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """This computer's backend, or the one at a URL."""
+    """Choice between this computer's backend and the one at a URL."""
 
     is_remote: bool
     url: str
@@ -28,31 +28,36 @@ class BackendChoice:
 
     @property
     def address(self) -> Address:
+        """URL and token of the remote backend."""
         return Address(self.url, self.token)
 
 
-class Preferences(Memory):
-    """Krita's own settings file keeps these; the token never goes into a document."""
+class Preferences(SavedState):
+    """Preferences and saved state in Krita's own settings file; no token goes into a document."""
 
     def __init__(self) -> None:
         super().__init__(_read, _write)
 
     def backend(self) -> BackendChoice:
+        """Return the artist's choice of backend."""
         return BackendChoice(_read("backend", "local") == "remote", _read("url"), _read("token"))
 
     def set_backend(self, choice: BackendChoice) -> None:
+        """Store the artist's choice of backend."""
         _write("backend", "remote" if choice.is_remote else "local")
         _write("url", choice.url)
         _write("token", choice.token)
 
     def count(self) -> int:
+        """Return the number of images to generate."""
         return _number(_read("count"), 4)
 
     def set_count(self, count: int) -> None:
+        """Store the number of images to generate."""
         _write("count", str(count))
 
-    def take_first_sight(self) -> bool:
-        """Whether the docker is seen for the first time; asked again, it is not."""
+    def take_first_time(self) -> bool:
+        """Return True on the first call since the plugin was installed."""
         is_first = not _read("seen")
         if is_first:
             _write("seen", "yes")
@@ -68,7 +73,7 @@ def _write(name: str, value: str) -> None:
 
 
 def launch_plan(environment: Mapping[str, str] = os.environ) -> LaunchPlan:
-    """Read backend.json, which ./install.sh wrote beside this file."""
+    """Read backend.json, which ./install.sh wrote into the plugin's folder."""
     command, home = _installed(Path(__file__).parents[1] / "backend.json")
     state = state_folder(home, environment, sys.platform)
     return LaunchPlan(
@@ -80,7 +85,7 @@ def launch_plan(environment: Mapping[str, str] = os.environ) -> LaunchPlan:
 
 
 def state_folder(home: str | None, environment: Mapping[str, str], platform: str) -> Path:
-    """Say where the backend keeps its connection file: the backend finds the same folder."""
+    """Return the folder of the connection file; the backend computes the same one."""
     root = home or environment.get("MODELSHEET_HOME", "").strip()
     if root:
         return Path(root).expanduser().absolute()
@@ -95,8 +100,8 @@ def state_folder(home: str | None, environment: Mapping[str, str], platform: str
 def _installed(path: Path) -> tuple[tuple[str, ...], str | None]:
     if not path.is_file():
         return (), None
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(told["command"]), told.get("home")
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(entries["command"]), entries.get("home")
 
 
 def _number(text: str, default: int) -> int:

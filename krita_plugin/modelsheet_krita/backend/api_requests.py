@@ -1,4 +1,4 @@
-"""What the plugin asks of the backend; a test holds it to the backend's own models."""
+"""Request bodies of the backend's API; a test compares them with the backend's own models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Union
 
 @dataclass(frozen=True)
 class ImageRef:
-    """A picture whose straight-alpha BGRA8 bytes are in the blob named by their sha256."""
+    """Reference to an image: the blob, named by its sha256, has straight-alpha BGRA8 bytes."""
 
     blob: str
     width: int
@@ -18,7 +18,7 @@ class ImageRef:
 
 @dataclass(frozen=True)
 class MaskRef:
-    """A selection: the blob has one byte per pixel, 255 inside."""
+    """Reference to a selection mask: the blob has one byte per pixel, 255 inside."""
 
     blob: str
     width: int
@@ -27,6 +27,8 @@ class MaskRef:
 
 @dataclass(frozen=True)
 class LearnRequest:
+    """Learn a subject from images; an empty identifier is chosen by the backend."""
+
     name: str
     class_noun: str
     identifier: str
@@ -39,7 +41,7 @@ class LearnRequest:
 
 @dataclass(frozen=True)
 class Axis:
-    """What changes along one side of a grid."""
+    """Parameter that varies along one side of a grid, and its values."""
 
     name: str
     values: tuple[float, ...]
@@ -47,13 +49,15 @@ class Axis:
 
 @dataclass(frozen=True)
 class Explore:
+    """Grid of images over the values of one or two parameters."""
+
     across: Axis
     down: Axis | None = None
 
 
 @dataclass(frozen=True)
 class PixelArt:
-    """Results on the pixel grid with few colours."""
+    """Reduce results to the pixel grid and few colours."""
 
     palette: str = "picture"
     colours: int = 16
@@ -61,7 +65,7 @@ class PixelArt:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """None and 0 leave the choice to the base model."""
+    """Generate images; None and 0 leave the choice to the base model."""
 
     prompt: str
     count: int
@@ -89,6 +93,8 @@ class GenerateRequest:
 
 @dataclass(frozen=True)
 class DescribeRequest:
+    """Suggest class nouns and identifiers for images."""
+
     base_model: str
     images: tuple[ImageRef, ...]
     kind: str = "describe"
@@ -96,13 +102,15 @@ class DescribeRequest:
 
 @dataclass(frozen=True)
 class DownloadRequest:
+    """Download a model."""
+
     model: str
     kind: str = "download"
 
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """A LoRA file, whose bytes are in the blobs `parts`; an empty identifier is the file's own."""
+    """Import a LoRA file from the blobs `parts`; an empty identifier means the file's own."""
 
     name: str
     class_noun: str
@@ -112,5 +120,5 @@ class ImportRequest:
     file_name: str = ""
 
 
-# The last is a request that the backend itself once told, to be sent again.
+# The last is a request as the backend stored it with a result, to be sent again.
 Request = Union[LearnRequest, GenerateRequest, DescribeRequest, DownloadRequest, "dict[str, Any]"]

@@ -1,15 +1,16 @@
-"""What the plugin understands of the backend's answers, and what both hold to.
+"""Responses of the backend's API as far as the plugin reads them, and limits of the API.
 
-A test holds this to the backend's own models. Unknown fields of an answer are left alone, so that a
-newer backend of the same major version can say more.
+A test compares them with the backend's own models. Unknown fields of a response are ignored, so
+that a newer backend of the same major version can add some.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .api_requests import ImageRef
-from .message_translation import Said
+from .message_translation import Message
 
 API_MAJOR = "1"
 TERMINAL_STATES = frozenset({"done", "failed", "cancelled"})
@@ -17,15 +18,16 @@ NAME_LENGTH = 80
 CLASS_NOUN_LENGTH = 60
 IDENTIFIER_LENGTH = 32
 PROMPT_LENGTH = 2000
-LAYER_NAME_LENGTH = 300
 MOST_PICTURES = 64
 MOST_RESULTS = 64
 
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """`recipe` is the backend's own, which may know more than ours: its `request`, sent again,
-    paints the picture again, and a PNG carries it and `parameters`.
+    """Generated image in a blob, with its seed and prompt.
+
+    `recipe` is the backend's own record: its `request`, sent again, gives the same image. PNG
+    files carry it and `parameters`.
     """
 
     blob: str
@@ -34,24 +36,28 @@ class GeneratedImage:
     seed: int
     prompt: str
     label: str = ""
-    recipe: dict | None = None
+    recipe: dict[str, Any] | None = None
     parameters: str = ""
 
 
 @dataclass(frozen=True)
 class ClassNounGuess:
+    """Suggested class noun with its probability, 0 to 1."""
+
     noun: str
     probability: float
 
 
 @dataclass(frozen=True)
 class ClassNounList:
+    """Class nouns that a base model knows."""
+
     class_nouns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LikenessPoint:
-    """One probe while learning; `subject_fidelity` is a cosine."""
+    """Likeness measured at one training step; `subject_fidelity` is a cosine."""
 
     step: int
     subject_fidelity: float
@@ -59,7 +65,7 @@ class LikenessPoint:
 
 @dataclass(frozen=True)
 class JobResult:
-    """The three kinds of result in one; what a kind lacks stays empty."""
+    """Result of a learn, generate or describe job; fields of the other kinds stay empty."""
 
     kind: str
     subject_id: str = ""
@@ -70,11 +76,13 @@ class JobResult:
     columns: int = 0
     class_nouns: tuple[ClassNounGuess, ...] = ()
     identifiers: tuple[str, ...] = ()
-    warnings: tuple[Said, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
 class Progress:
+    """Progress of a job: phase, step, fraction 0 to 1, remaining seconds."""
+
     phase: str = "waiting"
     step: int = 0
     total: int = 0
@@ -86,12 +94,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class JobError:
+    """Error that ended a job: a stable code and a sentence for the artist."""
+
     code: str
-    sentence: Said
+    sentence: Message
 
 
 @dataclass(frozen=True)
 class JobView:
+    """State of one job."""
+
     id: str
     kind: str
     title: str
@@ -104,23 +116,28 @@ class JobView:
 
     @property
     def is_over(self) -> bool:
+        """True once the job is done, failed or cancelled."""
         return self.state in TERMINAL_STATES
 
 
 @dataclass(frozen=True)
 class JobList:
+    """All jobs."""
+
     jobs: tuple[JobView, ...]
 
 
 @dataclass(frozen=True)
 class QueueView:
-    """The ids of the jobs that wait, the next one first."""
+    """Ids of the waiting jobs, the next one first."""
 
     waiting: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SubjectView:
+    """Learnt or imported subject."""
+
     id: str
     name: str
     class_noun: str
@@ -130,53 +147,61 @@ class SubjectView:
     references: tuple[ImageRef, ...]
     training_steps: int = 0
     likeness: float | None = None
-    warnings: tuple[Said, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
 class SubjectList:
+    """All subjects."""
+
     subjects: tuple[SubjectView, ...]
 
 
 @dataclass(frozen=True)
 class BaseModelView:
+    """Base model; `resolution` is the side in px that it was trained for."""
+
     id: str
     family: str
     resolution: int
     available: bool
-    note: Said = Said("")
+    note: Message = Message("")
 
 
 @dataclass(frozen=True)
 class Capabilities:
+    """Version of the backend, its base models, and the presets for learning."""
+
     api: str
     version: str
     boot_id: str
     base_models: tuple[BaseModelView, ...]
     presets: tuple[str, ...]
-    shortcomings: tuple[Said, ...] = ()
+    shortcomings: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
 class ModelView:
-    """A model that is there or could be; `size_bytes` of a missing one is what it will have."""
+    """Model that is installed or can be downloaded; `size_bytes` counts after the download."""
 
     id: str
     kind: str  # base, naming, matting
     state: str  # ready, missing, faulty
     size_bytes: int = 0
     licence: str = ""
-    note: Said = Said("")
+    note: Message = Message("")
 
 
 @dataclass(frozen=True)
 class ModelList:
+    """All models."""
+
     models: tuple[ModelView, ...]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What learning takes at most; 0 bytes and None are not known."""
+    """Upper limit of the time and memory that learning takes; 0 bytes and None are unknown."""
 
     training_steps: int
     seconds: float | None = None
@@ -187,12 +212,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Event:
+    """Change of a job or, without one, of the subjects."""
+
     type: str
     job: JobView | None = None
 
 
 @dataclass(frozen=True)
 class EventPage:
+    """Events after a cursor; `gap`: some are lost, so everything must be read again."""
+
     events: tuple[Event, ...]
     cursor: str
     gap: bool = False
@@ -201,12 +230,16 @@ class EventPage:
 
 @dataclass(frozen=True)
 class Ping:
+    """Proof that the server knows the token."""
+
     proof: str = ""
 
 
 @dataclass(frozen=True)
 class Problem:
+    """Error response (RFC 9457)."""
+
     title: str
     status: int
     code: str
-    detail: Said = Said("")
+    detail: Message = Message("")

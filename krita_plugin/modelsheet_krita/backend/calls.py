@@ -1,54 +1,44 @@
-"""What the link's thread does with a client on the artist's behalf."""
+"""Sequences of client calls that one request of the docker needs; they run on its thread."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import RequestRefused
 from ..i18n import tr
-from ..image import BYTES_PER_PIXEL, Picture
-from ..ui.learn_dialog import LearnWish
+from ..image import BYTES_PER_PIXEL, Image
 from .api_requests import DescribeRequest, ImageRef, LearnRequest
 from .api_responses import GeneratedImage, JobView
 from .client import Client
 
-PARCEL = "parcel"  # beside the LoRA formats: the whole subject
+ARCHIVE = "archive"  # beside the LoRA formats: the whole subject
 
 
-def send_pictures(client: Client, pictures: Sequence[Picture]) -> tuple[ImageRef, ...]:
-    """Send what the backend does not have yet; return the references a request needs."""
+def upload_images(client: Client, images: Sequence[Image]) -> tuple[ImageRef, ...]:
+    """Upload the images that the backend does not have yet; return references to all."""
     return tuple(
-        ImageRef(client.put_blob(one.pixels), one.width, one.height, one.name) for one in pictures
+        ImageRef(client.put_blob(one.pixels), one.width, one.height, one.name) for one in images
     )
 
 
-def describe(client: Client, pictures: Sequence[Picture], base_model: str) -> JobView:
-    images = send_pictures(client, pictures)
-    return client.submit(DescribeRequest(base_model, images))
+def describe(client: Client, images: Sequence[Image], base_model: str) -> JobView:
+    """Submit a job that suggests class nouns and identifiers for the images."""
+    return client.submit(DescribeRequest(base_model, upload_images(client, images)))
 
 
-def learn(
-    client: Client, pictures: Sequence[Picture], captions: tuple[str, ...], wish: LearnWish
-) -> JobView:
-    images = send_pictures(client, pictures)
-    return client.submit(
-        LearnRequest(
-            name=wish.name,
-            class_noun=wish.class_noun,
-            identifier=wish.identifier,
-            preset=wish.preset,
-            base_model=wish.base_model,
-            images=images,
-            captions=captions,
-        )
-    )
+def learn(client: Client, images: Sequence[Image], request: LearnRequest) -> JobView:
+    """Upload the images and submit the request with references to them."""
+    return client.submit(replace(request, images=upload_images(client, images)))
 
 
 def export(client: Client, subject_id: str, file_format: str, path: Path) -> int:
     """Write a subject's file, whole or not at all; return its size in bytes."""
-    whole = file_format == PARCEL
-    content = client.parcel(subject_id) if whole else client.lora(subject_id, file_format)
+    if file_format == ARCHIVE:
+        content = client.subject_archive(subject_id)
+    else:
+        content = client.lora(subject_id, file_format)
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content)
@@ -61,34 +51,32 @@ def export(client: Client, subject_id: str, file_format: str, path: Path) -> int
     return len(content)
 
 
-def do_next(client: Client, job_id: str, kin: set[str]) -> tuple[str, ...]:
+def move_to_front(client: Client, job_id: str, same_kind: set[str]) -> tuple[str, ...]:
     """Move a waiting job before all others of its kind; return the ids in their new order."""
-    waiting = [one for one in client.waiting() if one in kin and one != job_id]
-    if waiting:
-        client.move_job(job_id, before=waiting[0])
-    return client.waiting()
+    others = [one for one in client.queue() if one in same_kind and one != job_id]
+    if others:
+        client.move_job(job_id, before=others[0])
+    return client.queue()
 
 
 def move(client: Client, job_id: str, before: str | None) -> tuple[str, ...]:
-    """Move a waiting job before another, or behind all; return the ids in their new order."""
+    """Move a waiting job before another, or to the end; return the ids in their new order."""
     client.move_job(job_id, before)
-    return client.waiting()
+    return client.queue()
 
 
-def fetch_results(client: Client, images: Sequence[GeneratedImage]) -> list[Picture]:
-    return [
-        _checked(client.picture(image.blob), image.width, image.height, image.prompt)
-        for image in images
-    ]
+def fetch_results(client: Client, images: Sequence[GeneratedImage]) -> list[Image]:
+    """Download generated images; each is named by its prompt."""
+    return [_fetch(client, one.blob, one.width, one.height, one.prompt) for one in images]
 
 
-def fetch_references(client: Client, references: Sequence[ImageRef]) -> list[Picture]:
-    return [
-        _checked(client.picture(ref.blob), ref.width, ref.height, ref.name) for ref in references
-    ]
+def fetch_references(client: Client, references: Sequence[ImageRef]) -> list[Image]:
+    """Download the images that a subject was learnt from."""
+    return [_fetch(client, one.blob, one.width, one.height, one.name) for one in references]
 
 
-def _checked(pixels: bytes, width: int, height: int, name: str) -> Picture:
+def _fetch(client: Client, blob: str, width: int, height: int, name: str) -> Image:
+    pixels = client.get_blob(blob)
     if len(pixels) != width * height * BYTES_PER_PIXEL:
         raise RequestRefused(tr("The backend sent a picture that is not whole. Generate again."))
-    return Picture(name, width, height, pixels)
+    return Image(name, width, height, pixels)

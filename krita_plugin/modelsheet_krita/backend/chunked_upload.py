@@ -1,42 +1,43 @@
-"""Sends many bytes to the backend piece by piece, so that other work gets its turn in between."""
+"""Upload a large file or byte string in chunks, so that other requests run in between."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 from ..errors import BackendError, RequestRefused
 from ..i18n import tr
 from .client import Client
-from .connection import BackendLink
+from .connection import BackendConnection
 
-PIECE = 8 << 20  # bytes
+CHUNK_BYTES = 8 << 20
 
 
-class Sending:
-    """One file, or bytes in memory, on its way; `stop` ends it after the piece that travels.
+class ChunkedUpload:
+    """One upload; `stop` ends it after the chunk that is being sent.
 
-    `on_progress` hears how many pieces are sent, of how many; `on_sent` the pieces' sha256.
+    `on_progress` gets the number of chunks sent and of all; `on_sent` the sha256 of each chunk.
     """
 
     def __init__(
         self,
-        link: BackendLink,
+        connection: BackendConnection,
         source: Path | bytes,
         *,
         on_progress: Callable[[int, int], None],
         on_sent: Callable[[tuple[str, ...]], None],
-        on_trouble: Callable[[BackendError], None],
+        on_error: Callable[[BackendError], None],
     ) -> None:
-        self._link, self._source = link, source
-        self._on_progress, self._on_sent, self._on_trouble = on_progress, on_sent, on_trouble
+        self._connection, self._source = connection, source
+        self._on_progress, self._on_sent, self._on_error = on_progress, on_sent, on_error
         size = source.stat().st_size if isinstance(source, Path) else len(source)
-        self._count = max(1, -(-size // PIECE))
+        self._count = max(1, -(-size // CHUNK_BYTES))
         self._parts: tuple[str, ...] = ()
         self._is_stopped = False
         self._send_next()
 
     def stop(self) -> None:
+        """Send no further chunk, and call no handler."""
         self._is_stopped = True
 
     def _send_next(self) -> None:
@@ -47,21 +48,23 @@ class Sending:
             self._on_sent(self._parts)
             return
         number = len(self._parts)
-        self._link.ask(lambda client: self._put(client, number), self._on_put, self._on_trouble)
+        self._connection.request(
+            lambda client: self._put(client, number), self._on_put, self._on_error
+        )
 
-    def _on_put(self, sha256: Any) -> None:
+    def _on_put(self, sha256: str) -> None:
         self._parts = (*self._parts, sha256)
         self._send_next()
 
     def _put(self, client: Client, number: int) -> str:
-        """On the link's thread."""
-        start = number * PIECE
+        """Upload one chunk, on the background thread; return its sha256."""
+        start = number * CHUNK_BYTES
         if isinstance(self._source, bytes):
-            return client.put_blob(self._source[start : start + PIECE])
+            return client.put_blob(self._source[start : start + CHUNK_BYTES])
         try:
             with self._source.open("rb") as stream:
                 stream.seek(start)
-                return client.put_blob(stream.read(PIECE))
+                return client.put_blob(stream.read(CHUNK_BYTES))
         except OSError as error:
             raise RequestRefused(
                 tr(

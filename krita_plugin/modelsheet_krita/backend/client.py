@@ -1,4 +1,4 @@
-"""Talks HTTP with one backend; no Qt, no Krita. All of it blocks: for the link's thread only."""
+"""HTTP client of one backend, without Qt or Krita. Every call blocks: for the background thread."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass
-from typing import Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from urllib.parse import urlencode
 
-from .._vendor import requests
 from ..errors import BackendDown, BackendRefused, RequestRefused
 from ..i18n import tr
 from . import api_responses
 from .api_requests import ImportRequest, Request
 from .json_codec import decode, encode
-from .long_poll import Bell, InterruptibleAdapter
+from .long_poll import InterruptibleAdapter, SelectableEvent
+
+if TYPE_CHECKING:
+    import requests
+else:
+    from .._vendor import requests
 
 T = TypeVar("T")
 
@@ -29,38 +33,38 @@ POLL_S = 10
 
 @dataclass(frozen=True)
 class Address:
-    """Where a backend is and the token it wants."""
+    """URL of a backend and its token."""
 
     url: str
     token: str
 
 
 class Client:
-    """One backend, authenticated. Raises only BackendError and its kinds."""
+    """Authenticated client of one backend. Raises only BackendError and its subclasses."""
 
-    def __init__(self, address: Address, bell: Bell, on_ring: Callable[[], None]) -> None:
+    def __init__(
+        self, address: Address, wakeup: SelectableEvent, on_wakeup: Callable[[], None]
+    ) -> None:
         self._url = address.url.rstrip("/")
         self._token = address.token
         self._session = _session(address.token)
         self._poll_session = _session(address.token)
-        patient = InterruptibleAdapter(bell, on_ring, POLL_S + READ_TIMEOUT_S)
-        self._poll_session.mount(self._url, patient)
+        adapter = InterruptibleAdapter(wakeup, on_wakeup, POLL_S + READ_TIMEOUT_S)
+        self._poll_session.mount(self._url, adapter)
 
     def close(self) -> None:
+        """Close all connections."""
         self._session.close()
         self._poll_session.close()
 
     def prove(self) -> None:
-        """Make sure that whoever answers knows the token, before it is sent.
-
-        Raises BackendRefused.
-        """
+        """Check that the server knows the token before it is sent. Raises BackendRefused."""
         nonce, key = secrets.token_hex(16), hashlib.sha256(self._token.encode()).hexdigest()
         # Without the session: its header would give the token away to a stranger on a stale port.
         with _session(None) as bare:
             path = f"/v1/ping?nonce={nonce}&key={key[:16]}"
             answer = self._request(bare, "GET", path, READ_TIMEOUT_S)
-        # Of an artist's token the backend knows only the sum, and proves that.
+        # The backend stores only the hash of an artist's token, and proves that.
         proofs = [
             hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
             for secret in (self._token, key)
@@ -74,7 +78,7 @@ class Client:
             )
 
     def capabilities(self) -> api_responses.Capabilities:
-        """Ask what the backend is. Raises BackendRefused when its version does not fit."""
+        """Return version, base models, presets. Raises BackendRefused for another API version."""
         found = _parsed(api_responses.Capabilities, self._send("GET", "/v1/capabilities"))
         if found.api.split(".")[0] != api_responses.API_MAJOR:
             raise BackendRefused(
@@ -89,70 +93,74 @@ class Client:
         return found
 
     def jobs(self) -> tuple[api_responses.JobView, ...]:
+        """Return all jobs."""
         return _parsed(api_responses.JobList, self._send("GET", "/v1/jobs")).jobs
 
     def subjects(self) -> tuple[api_responses.SubjectView, ...]:
+        """Return all subjects."""
         return _parsed(api_responses.SubjectList, self._send("GET", "/v1/subjects")).subjects
 
     def delete_subject(self, subject_id: str) -> None:
+        """Move a subject to the backend's trash."""
         self._send("DELETE", f"/v1/subjects/{subject_id}")
 
     def models(self) -> tuple[api_responses.ModelView, ...]:
-        """What is there, and what could be downloaded."""
+        """Return the models that are installed or can be downloaded."""
         return _parsed(api_responses.ModelList, self._send("GET", "/v1/models")).models
 
     def estimate(self, base_model: str, preset: str) -> api_responses.Estimate:
-        """What learning will take."""
+        """Return the steps, seconds and bytes of memory that learning takes."""
         query = urlencode({"base_model": base_model, "preset": preset})
         return _parsed(api_responses.Estimate, self._send("GET", f"/v1/estimate?{query}"))
 
     def class_nouns(self, base_model: str) -> tuple[str, ...]:
-        """All that a base model takes for what a subject is."""
+        """Return the class nouns that a base model knows."""
         query = urlencode({"base_model": base_model})
         answer = self._send("GET", f"/v1/class-nouns?{query}")
         return _parsed(api_responses.ClassNounList, answer).class_nouns
 
     def rename_subject(self, subject_id: str, name: str) -> api_responses.SubjectView:
+        """Rename a subject; return it."""
         answer = self._send("PATCH", f"/v1/subjects/{subject_id}", json={"name": name})
         return _parsed(api_responses.SubjectView, answer)
 
     def lora(self, subject_id: str, file_format: str) -> bytes:
-        """The subject as a LoRA file; `file_format`: kohya or diffusers."""
+        """Return the subject as a LoRA file; `file_format`: kohya or diffusers."""
         path = f"/v1/subjects/{subject_id}/adapter?format={file_format}"
         return self._send("GET", path, timeout_s=TRANSFER_TIMEOUT_S).content
 
-    def parcel(self, subject_id: str) -> bytes:
-        """All there is of a subject, for another backend."""
+    def subject_archive(self, subject_id: str) -> bytes:
+        """Return a whole subject as one archive, for another backend."""
         path = f"/v1/subjects/{subject_id}/parcel"
         return self._send("GET", path, timeout_s=TRANSFER_TIMEOUT_S).content
 
     def import_lora(self, request: ImportRequest) -> api_responses.SubjectView:
-        """Its parts were sent beforehand, as those of a parcel."""
+        """Make a subject of a LoRA file whose parts were uploaded beforehand."""
         body = encode(request)
         answer = self._send("POST", "/v1/subjects", json=body, timeout_s=TRANSFER_TIMEOUT_S)
         return _parsed(api_responses.SubjectView, answer)
 
-    def unpack(self, parts: tuple[str, ...]) -> api_responses.SubjectView:
+    def import_archive(self, parts: tuple[str, ...]) -> api_responses.SubjectView:
+        """Make a subject of an archive whose parts were uploaded beforehand."""
         body = {"parts": parts}
         answer = self._send("POST", "/v1/parcels", json=body, timeout_s=TRANSFER_TIMEOUT_S)
         return _parsed(api_responses.SubjectView, answer)
 
-    def tell_job(self, job_id: str, verb: str) -> api_responses.JobView:
-        """`verb`: cancel, pause, resume or finish."""
-        return _parsed(
-            api_responses.JobView, self._send("POST", f"/v1/jobs/{job_id}/{verb}", json={})
-        )
+    def control_job(self, job_id: str, action: str) -> api_responses.JobView:
+        """Cancel, pause, resume or finish a job."""
+        answer = self._send("POST", f"/v1/jobs/{job_id}/{action}", json={})
+        return _parsed(api_responses.JobView, answer)
 
     def move_job(self, job_id: str, before: str | None) -> None:
-        """Put a waiting job right before another of its kind, or last."""
+        """Move a waiting job right before another of its kind, or to the end."""
         self._send("POST", f"/v1/jobs/{job_id}/move", json={"before": before})
 
-    def waiting(self) -> tuple[str, ...]:
-        """The ids of the jobs that wait, the next one first."""
+    def queue(self) -> tuple[str, ...]:
+        """Return the ids of the waiting jobs, the next one first."""
         return _parsed(api_responses.QueueView, self._send("GET", "/v1/queue")).waiting
 
     def submit(self, request: Request) -> api_responses.JobView:
-        """Hand in a job; sent twice because an answer was lost, it is still one job."""
+        """Submit a job; the idempotency key makes one job of a request that is sent twice."""
         key = {"Idempotency-Key": uuid.uuid4().hex}
         body = encode(request)
         return _parsed(
@@ -160,7 +168,7 @@ class Client:
         )
 
     def put_blob(self, content: bytes) -> str:
-        """Send raw pixels or a piece of a file unless the backend has it; return its sha256."""
+        """Upload raw pixels or a chunk of a file unless the backend has it; return its sha256."""
         sha256 = hashlib.sha256(content).hexdigest()
         path = f"/v1/blobs/{sha256}"
         if self._request(self._session, "HEAD", path, READ_TIMEOUT_S).status_code == 404:
@@ -168,10 +176,12 @@ class Client:
             self._send("PUT", path, data=content, headers=octets, timeout_s=TRANSFER_TIMEOUT_S)
         return sha256
 
-    def picture(self, sha256: str) -> bytes:
+    def get_blob(self, sha256: str) -> bytes:
+        """Return the bytes of a blob."""
         return self._send("GET", f"/v1/blobs/{sha256}", timeout_s=TRANSFER_TIMEOUT_S).content
 
     def events(self, cursor: str, wait_s: int) -> api_responses.EventPage:
+        """Return the events after `cursor`; wait for one up to `wait_s` (long poll)."""
         path = f"/v1/events?after={cursor}&wait={wait_s}"
         answer = self._request(self._poll_session, "GET", path, wait_s + READ_TIMEOUT_S)
         return _parsed(api_responses.EventPage, _accepted(answer))
@@ -182,7 +192,7 @@ class Client:
         return _accepted(self._request(self._session, method, path, timeout_s, **options))
 
     def _request(
-        self, session: Any, method: str, path: str, timeout_s: float, **options: Any
+        self, session: requests.Session, method: str, path: str, timeout_s: float, **options: Any
     ) -> requests.Response:
         timeout = (CONNECT_TIMEOUT_S, timeout_s)
         try:
@@ -220,7 +230,7 @@ def _session(token: str | None) -> requests.Session:
 
 
 def _accepted(answer: requests.Response) -> requests.Response:
-    """Return the answer if it is a yes; else raise with the backend's own sentence."""
+    """Return a successful response; else raise with the backend's own sentence."""
     if answer.status_code in (401, 403):
         raise BackendRefused(
             tr(

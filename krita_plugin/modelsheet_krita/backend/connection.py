@@ -1,7 +1,10 @@
-"""The one background thread that talks with the backend, and the signals that tell of it.
+"""Talk to the backend on one background thread and deliver all its news on the main thread.
 
-Errands are asked for on the main thread, carried out here in order, and answered on the main
-thread again.
+The main thread asks with `request`; the background thread runs the calls in order and, between
+them, long-polls for events. Answers, errors, events and state changes all come back in one way: the
+background thread appends a (handler, value) pair to a queue, and `_deliver` calls the handlers on
+the main thread, each guarded, so that an exception in one reaches neither Krita nor the next one.
+A request brings its own two handlers; events go to the handlers that `subscribe` was given.
 """
 
 from __future__ import annotations
@@ -10,255 +13,334 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, Protocol, TypeVar
 
 from ..errors import BackendDown, BackendError, BackendMissing
-from ..guard import guarded
 from ..i18n import tr
-from ..pace import SLICE_S
-from ..qt import QtCore, Signal
-from .api_responses import Capabilities
+from ..qt import QtCore, Signal, connect_queued
+from ..tasks import SLICE_S, guarded
+from .api_responses import Capabilities, JobView, SubjectView
 from .client import POLL_S, Address, Client
-from .link_state import LinkState, Stopped, Turned
-from .long_poll import Bell
+from .long_poll import SelectableEvent
+
+T = TypeVar("T")
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 8.0
+FALLBACK_RESOLUTION = 512
 
 
-class Source(Protocol):
-    """Where an address comes from."""
+@dataclass(frozen=True)
+class ConnectionState:
+    """State of the connection; `phase`: idle, looking, starting, connected or down.
 
-    def address(self, link: BackendLink) -> Address: ...
+    When it is down, `sentence` says what to do.
+    """
+
+    phase: str
+    sentence: str = ""
+    capabilities: Capabilities | None = None
+
+    @property
+    def resolution(self) -> int:
+        """Return the largest side in px that a usable base model was trained for."""
+        models = self.capabilities.base_models if self.capabilities else ()
+        usable = [model.resolution for model in models if model.available]
+        return max(usable, default=FALLBACK_RESOLUTION)
+
+
+class ConnectionClosed(Exception):
+    """Unwinds the background thread when the connection is closed."""
+
+
+class BackendChanged(Exception):
+    """Unwinds the background thread's loop when it must leave the present backend."""
+
+
+class BackendLocation(Protocol):
+    """Finds or starts a backend and gives its address."""
+
+    def address(self, connection: BackendConnection) -> Address:
+        """Return the address; called on the background thread."""
+        ...
 
     def stop(self) -> None:
-        """End the backend. Raises BadInput where it is not ours to end."""
+        """End the backend's process. Raises BadInput where it runs on another computer."""
         ...
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _PendingRequest:
+    """A call for the background thread with the handlers of its result."""
+
     call: Callable[[Client], Any]
     on_answer: Callable[[Any], None]
-    on_trouble: Callable[[BackendError], None]
+    on_error: Callable[[BackendError], None]
 
 
-class BackendLink(QtCore.QObject):
-    """Shared by all windows of Krita.
+@dataclass(frozen=True)
+class _Subscription:
+    """The handlers of one subscriber; None where it takes no such event."""
 
-    `announce`, `pause` and `client` are for the sources, all else is for the main thread.
+    state: Callable[[ConnectionState], None] | None
+    jobs: Callable[[tuple[JobView, ...]], None] | None
+    job: Callable[[JobView], None] | None
+    subjects: Callable[[tuple[SubjectView, ...]], None] | None
+    error: Callable[[str], None] | None
+
+
+class BackendConnection(QtCore.QObject):
+    """Connection to one backend at a time, shared by all windows of Krita.
+
+    `announce`, `wait` and `client` are for a BackendLocation on the background thread; all other
+    methods are for the main thread.
     """
 
-    state_changed = Signal(object)  # LinkState
-    jobs_listed = Signal(object)  # tuple[JobView, ...]: all there are
-    job_changed = Signal(object)  # JobView
-    subjects_listed = Signal(object)  # tuple[SubjectView, ...]
-    stumbled = Signal(str)  # what a callback of ours did not foresee
     _has_news = Signal()
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, location: BackendLocation) -> None:
         super().__init__()
-        self.state = LinkState("idle")
-        self._source = source
-        self._bell = Bell()
-        self._errands: deque[_Errand] = deque()
-        self._stopping = False
-        self._source_changed = False
-        self._is_resting = False
-        self._thread = threading.Thread(target=self._run, name="modelsheet-link", daemon=True)
+        self.state = ConnectionState("idle")
+        self._location = location
+        self._wakeup = SelectableEvent()
+        self._requests: deque[_PendingRequest] = deque()
+        self._subscriptions: list[_Subscription] = []
+        self._is_closing = False
+        self._must_reconnect = False
+        self._is_backend_stopped = False
+        self._thread = threading.Thread(target=self._run, name="modelsheet-connection", daemon=True)
         # The signal carries nothing: to queue a Python object Qt copies it under a lock of its own,
         # for which it needs Python's lock, and Krita holds that one through each call of its API.
-        self._news: deque[Callable[[], None]] = deque()
-        self._has_news.connect(self._deliver, QtCore.Qt.ConnectionType.QueuedConnection)
+        self._news: deque[tuple[Callable[[Any], None], Any]] = deque()
+        connect_queued(self._has_news, self._deliver)
 
-    def wake(self) -> None:
-        """Connect, or, when it is down, try again at once."""
-        if self._stopping:
+    def subscribe(
+        self,
+        owner: QtCore.QObject,
+        *,
+        state: Callable[[ConnectionState], None] | None = None,
+        jobs: Callable[[tuple[JobView, ...]], None] | None = None,
+        job: Callable[[JobView], None] | None = None,
+        subjects: Callable[[tuple[SubjectView, ...]], None] | None = None,
+        error: Callable[[str], None] | None = None,
+    ) -> None:
+        """Call these handlers on the main thread until Qt destroys `owner`.
+
+        `jobs` and `subjects` get complete lists, `job` one job that changed, `error` a sentence
+        about an exception in a handler. Subscribers are called in the order of subscription.
+        """
+        subscription = _Subscription(state, jobs, job, subjects, error)
+        self._subscriptions.append(subscription)
+        owner.destroyed.connect(lambda: self._subscriptions.remove(subscription))
+
+    def request(
+        self,
+        call: Callable[[Client], T],
+        on_answer: Callable[[T], None],
+        on_error: Callable[[BackendError], None],
+    ) -> None:
+        """Run `call` on the background thread, then one of the handlers on the main thread."""
+        self._requests.append(_PendingRequest(call, on_answer, on_error))
+        self._wake_thread()
+
+    def connect_now(self) -> None:
+        """Connect, or retry at once while the connection is down."""
+        self._is_backend_stopped = False
+        self._wake_thread()
+
+    def switch_to(self, location: BackendLocation) -> None:
+        """Leave the present backend for another one."""
+        self._location = location
+        self._must_reconnect = True
+        self.connect_now()
+
+    def refresh(self) -> None:
+        """Send all jobs and subjects to the subscribers again, for a window that was just made."""
+        if self.state.phase == "connected":
+            self.request(lambda client: client.jobs(), self._on_jobs, lambda error: None)
+            self.request(lambda client: client.subjects(), self._on_subjects, lambda error: None)
+
+    def refresh_capabilities(self) -> None:
+        """Ask the backend for its capabilities again and send them to the subscribers."""
+        self.request(
+            lambda client: client.capabilities(), self._on_capabilities, lambda error: None
+        )
+
+    def restart_backend(self) -> None:
+        """End the backend's process and start a new one. Raises BadInput for a remote one."""
+        self._end_backend()
+        self.connect_now()
+
+    def stop_backend(self) -> None:
+        """End the backend's process until `connect_now`. Raises BadInput for a remote one."""
+        self._end_backend()
+        self._is_backend_stopped = True
+        self._must_reconnect = True
+        self._wake_thread()
+
+    def close(self) -> None:
+        """End the background thread, as Krita ends; the backend goes on."""
+        if self._is_closing:
             return
-        self._is_resting = False
-        self._ring()
+        self._is_closing = True
+        if self._thread.is_alive():
+            self._wakeup.set()
+            self._thread.join(2.0)  # an answer that is awaited may take longer: it ends by itself
+        else:
+            self._wakeup.close()
 
-    def _ring(self) -> None:
-        if self._stopping:
+    def announce(self, state: ConnectionState) -> None:
+        """Set the state on the main thread and send it to the subscribers."""
+        self._post(self._set_state, state)
+
+    def wait(self, seconds: float | None) -> None:
+        """Sleep until a request is made, at most `seconds`. Raises ConnectionClosed."""
+        self._wakeup.wait(seconds)
+        if self._is_closing:
+            raise ConnectionClosed
+
+    def client(self, address: Address) -> Client:
+        """Return a client that long polls without running requests."""
+        return Client(address, self._wakeup, lambda: None)
+
+    def _end_backend(self) -> None:
+        # Only a backend that has proved its identity: a stale file may name another process.
+        if self.state.phase == "connected":
+            self._location.stop()
+
+    def _wake_thread(self) -> None:
+        if self._is_closing:
             return
         if not self._thread.is_alive():
             self._thread.start()
-        self._bell.ring()
-
-    def use(self, source: Source) -> None:
-        """Leave the present backend for another one."""
-        self._source = source
-        self._source_changed = True
-        self.wake()
-
-    def tell_all(self) -> None:
-        """Tell of all jobs and subjects again, for a window that was not there before."""
-        if self.state.phase == "connected":
-            self.ask(lambda client: client.jobs(), self.jobs_listed.emit, lambda trouble: None)
-            self.ask(
-                lambda client: client.subjects(), self.subjects_listed.emit, lambda trouble: None
-            )
-
-    def look_again(self) -> None:
-        """Ask anew what the backend has, and tell of it as of a new state."""
-        self.ask(lambda client: client.capabilities(), self._on_capabilities, lambda trouble: None)
-
-    def _on_capabilities(self, found: Capabilities) -> None:
-        if self.state.phase == "connected":
-            self._set_state(LinkState("connected", capabilities=found))
-
-    def restart(self) -> None:
-        """End the backend; the link then starts it anew. Raises BadInput: it is not ours."""
-        self._end_backend()
-        self.wake()
-
-    def rest(self) -> None:
-        """End the backend and leave it so until somebody wakes it. Raises BadInput: not ours."""
-        self._end_backend()
-        self._is_resting = True
-        self._source_changed = True
-        self._ring()
-
-    def _end_backend(self) -> None:
-        # Only what has proved to be our backend: a stale file may name somebody else's process.
-        if self.state.phase == "connected":
-            self._source.stop()
-
-    def ask(
-        self,
-        call: Callable[[Client], Any],
-        on_answer: Callable[[Any], None],
-        on_trouble: Callable[[BackendError], None],
-    ) -> None:
-        """Run `call` on the link's thread, then one of the others on the main thread."""
-        self._errands.append(_Errand(call, on_answer, on_trouble))
-        self._ring()
-
-    def stop(self) -> None:
-        """End the talk, as Krita does; the backend goes on."""
-        if self._stopping:
-            return
-        self._stopping = True
-        if self._thread.is_alive():
-            self._bell.ring()
-            self._thread.join(2.0)  # an answer that is awaited may take longer: it ends by itself
-        else:
-            self._bell.close()
-
-    def announce(self, state: LinkState) -> None:
-        self._tell(lambda: self._set_state(state))
-
-    def pause(self, seconds: float | None) -> None:
-        """Wait, but not longer than until somebody wants something. Raises Stopped."""
-        self._bell.wait(seconds)
-        if self._stopping:
-            raise Stopped
-
-    def client(self, address: Address) -> Client:
-        return Client(address, self._bell, lambda: None)
+        self._wakeup.set()
 
     def _run(self) -> None:
         try:
-            self._talk()
+            self._connect_until_closed()
         finally:
-            self._bell.close()
+            self._wakeup.close()
 
-    def _talk(self) -> None:
+    def _connect_until_closed(self) -> None:
         delay_s = FIRST_DELAY_S
-        while not self._stopping:
+        while not self._is_closing:
             try:
-                self._connect_and_follow()
-            except Stopped:
+                self._connect()
+            except ConnectionClosed:
                 return
-            except Turned:
+            except BackendChanged:
                 delay_s = FIRST_DELAY_S
             except BackendDown as error:
-                self._be_down(error, random.uniform(0.5, 1.0) * delay_s)
+                self._fail_requests(error, random.uniform(0.5, 1.0) * delay_s)
                 delay_s = min(delay_s * 2, LONGEST_DELAY_S)
             except BackendError as error:
-                self._be_down(error, None)
+                self._fail_requests(error, None)
                 delay_s = FIRST_DELAY_S
 
-    def _be_down(self, error: BackendError, retry_after_s: float | None) -> None:
-        self.announce(LinkState("down", str(error)))
-        while self._errands:
-            self._answer(self._errands.popleft().on_trouble, error)
-        self._bell.wait(retry_after_s)
+    def _fail_requests(self, error: BackendError, retry_after_s: float | None) -> None:
+        self.announce(ConnectionState("down", str(error)))
+        while self._requests:
+            self._post(self._requests.popleft().on_error, error)
+        self._wakeup.wait(retry_after_s)
 
-    def _connect_and_follow(self) -> None:
-        self._source_changed = False
-        if self._is_resting:
+    def _connect(self) -> None:
+        self._must_reconnect = False
+        if self._is_backend_stopped:
             raise BackendMissing(tr("The backend is stopped. Try Again starts it."))
-        self.announce(LinkState("looking"))
-        address = self._source.address(self)
+        self.announce(ConnectionState("looking"))
+        address = self._location.address(self)
         client: Client | None = None
 
-        def on_ring() -> None:
+        def on_wakeup() -> None:
             assert client is not None
-            self._work_off(client)
+            self._run_requests(client)
 
-        client = Client(address, self._bell, on_ring)
+        client = Client(address, self._wakeup, on_wakeup)
         try:
             capabilities = client.capabilities()
             cursor = self._read_all(client)
-            self.announce(LinkState("connected", capabilities=capabilities))
-            self._follow(client, cursor)
+            self.announce(ConnectionState("connected", capabilities=capabilities))
+            self._poll_events(client, cursor)
         finally:
             client.close()
 
-    def _follow(self, client: Client, cursor: str) -> None:
+    def _poll_events(self, client: Client, cursor: str) -> None:
         while True:
-            self._work_off(client)
+            self._run_requests(client)
             page = client.events(cursor, POLL_S)
             cursor = page.cursor
             if page.gap:  # the backend was restarted, or we slept for too long
                 cursor = self._read_all(client)
             for event in page.events:
                 if event.job is not None:
-                    self._answer(self.job_changed.emit, event.job)
+                    self._post(self._on_job, event.job)
                 else:
-                    self._answer(self.subjects_listed.emit, client.subjects())
+                    self._post(self._on_subjects, client.subjects())
             if page.retry_ms:
-                self.pause(page.retry_ms / 1000)
+                self.wait(page.retry_ms / 1000)
 
     def _read_all(self, client: Client) -> str:
+        """Send all jobs and subjects to the subscribers; return the cursor of later events."""
         cursor = client.events("", 0).cursor
-        self._answer(self.jobs_listed.emit, client.jobs())
-        self._answer(self.subjects_listed.emit, client.subjects())
+        self._post(self._on_jobs, client.jobs())
+        self._post(self._on_subjects, client.subjects())
         return cursor
 
-    def _work_off(self, client: Client) -> None:
-        while self._errands and not self._stopping and not self._source_changed:
-            errand = self._errands.popleft()
+    def _run_requests(self, client: Client) -> None:
+        while self._requests and not self._is_closing and not self._must_reconnect:
+            request = self._requests.popleft()
             try:
-                self._answer(errand.on_answer, errand.call(client))
+                self._post(request.on_answer, request.call(client))
             except BackendError as error:
-                self._answer(errand.on_trouble, error)
-        if self._stopping:
-            raise Stopped
-        if self._source_changed:
-            raise Turned
+                self._post(request.on_error, error)
+        if self._is_closing:
+            raise ConnectionClosed
+        if self._must_reconnect:
+            raise BackendChanged
 
-    def _answer(self, receiver: Callable[[Any], None], answer: Any) -> None:
-        self._tell(lambda: receiver(answer))
-
-    def _tell(self, news: Callable[[], None]) -> None:
-        self._news.append(news)
+    def _post(self, handler: Callable[[T], None], value: T) -> None:
+        """Call `handler` with `value` on the main thread."""
+        self._news.append((handler, value))
         self._has_news.emit()
-
-    def _set_state(self, state: LinkState) -> None:
-        self.state = state
-        self.state_changed.emit(state)
 
     def _deliver(self) -> None:
         end = time.monotonic() + SLICE_S
         while self._news:
-            guarded(self._news.popleft(), self._on_stumble)
+            handler, value = self._news.popleft()
+            self._call(handler, value)
             if self._news and time.monotonic() > end:
-                self._has_news.emit()  # the rest in a later turn of Krita's
+                self._has_news.emit()  # the rest later, so that Krita can paint meanwhile
                 return
 
-    def _on_stumble(self, error: Exception) -> None:
+    def _call(self, handler: Callable[[T], None], value: T) -> None:
+        guarded(lambda: handler(value), self._on_unexpected)
+
+    def _publish(self, handlers: Sequence[Callable[[T], None] | None], value: T) -> None:
+        for handler in handlers:
+            if handler is not None:
+                self._call(handler, value)
+
+    def _set_state(self, state: ConnectionState) -> None:
+        self.state = state
+        self._publish([one.state for one in self._subscriptions], state)
+
+    def _on_jobs(self, jobs: tuple[JobView, ...]) -> None:
+        self._publish([one.jobs for one in self._subscriptions], jobs)
+
+    def _on_job(self, job: JobView) -> None:
+        self._publish([one.job for one in self._subscriptions], job)
+
+    def _on_subjects(self, subjects: tuple[SubjectView, ...]) -> None:
+        self._publish([one.subjects for one in self._subscriptions], subjects)
+
+    def _on_capabilities(self, found: Capabilities) -> None:
+        if self.state.phase == "connected":
+            self._set_state(ConnectionState("connected", capabilities=found))
+
+    def _on_unexpected(self, error: Exception) -> None:
         why = f"{type(error).__name__}: {error}"
-        self.stumbled.emit(tr("Modelsheet stumbled ({why}).", why=why))
+        sentence = tr("Modelsheet stumbled ({why}).", why=why)
+        for handler in [one.error for one in self._subscriptions if one.error is not None]:
+            handler(sentence)

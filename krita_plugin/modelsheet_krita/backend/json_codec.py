@@ -1,5 +1,7 @@
-"""Between JSON and the contract's dataclasses. Unknown fields of an answer are left alone,
-and sentences for the artist are translated."""
+"""Encode and decode the API's dataclasses as JSON.
+
+Unknown fields of a response are ignored, and sentences for the artist are translated.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +10,31 @@ import functools
 import typing
 from typing import Any, TypeVar
 
-from .message_translation import Said, translate
+from .message_translation import Message, translate
 
 T = TypeVar("T")
 
 
 def encode(request: Any) -> dict[str, Any]:
-    """Turn a request into what JSON can carry."""
+    """Convert a request into a dict for JSON."""
     return request if isinstance(request, dict) else dataclasses.asdict(request)
 
 
 def decode(kind: type[T], value: Any) -> T:
-    """Build a `kind` from parsed JSON. Raises TypeError or ValueError when it is not one."""
+    """Build a `kind` from parsed JSON. Raises KeyError, TypeError or ValueError."""
     return typing.cast(T, _decoded(kind, value))
 
 
 def _decoded(kind: Any, value: Any) -> Any:
     if value is None:
         return None
-    if kind is Said:
+    if kind is Message:
         return translate(value)
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         return tuple(_decoded(item, one) for one in value)
+    if typing.get_origin(kind) is dict:
+        return value
     if not isinstance(kind, type):  # X | None
         return _decoded(typing.get_args(kind)[0], value)
     if not dataclasses.is_dataclass(kind):

@@ -1,4 +1,4 @@
-"""Finds the backend that runs on this computer, or starts it."""
+"""Find the backend process of this computer, start it, or stop it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..i18n import tr
 from .client import Address
 
 START_TIMEOUT_S = 90.0
-LOOK_EVERY_S = 0.25
+POLL_INTERVAL_S = 0.25
 # Krita's own Python and Qt must not leak into the backend's.
-FOREIGN = ("PYTHON", "QT_", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "DYLD_")
+PRIVATE_PREFIXES = ("PYTHON", "QT_", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "DYLD_")
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """How this computer's backend is started, and where it says that it runs.
+    """Command that starts the backend, and the files in which it gives its address and its log.
 
-    An empty `command`: nobody installed one here. `home` becomes its MODELSHEET_HOME.
+    `command` is empty where no backend is installed. `home` becomes its MODELSHEET_HOME.
     """
 
     command: tuple[str, ...]
@@ -37,7 +37,7 @@ class LaunchPlan:
 
 
 class Launcher:
-    """Holds the backend's process if we started it; it outlives Krita, as learning does."""
+    """Starts and stops the backend's process, which outlives Krita, as learning does."""
 
     def __init__(self, plan: LaunchPlan, environment: Mapping[str, str]) -> None:
         self._plan = plan
@@ -45,9 +45,9 @@ class Launcher:
         self._process: subprocess.Popen[bytes] | None = None
 
     def find(self) -> Address | None:
-        """Return where the running backend is, or None.
+        """Return the address in the connection file, or None if there is none.
 
-        Raises BackendMissing: the file is not safe.
+        Raises BackendMissing when other users can read the file.
         """
         path = self._plan.connection_file
         try:
@@ -59,13 +59,16 @@ class Launcher:
                         path=path,
                     )
                 )
-            told = json.loads(path.read_text(encoding="utf-8"))
-            return Address(told["url"], told["token"])
+            entries = json.loads(path.read_text(encoding="utf-8"))
+            return Address(entries["url"], entries["token"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def start(self, wait: Callable[[float], None]) -> None:
-        """Start the backend and wait until it says where it is; `wait` pauses between two looks."""
+        """Start the backend and wait until it has written its connection file.
+
+        `wait` sleeps for a number of seconds. Raises BackendMissing when it does not start.
+        """
         if not self._plan.command:
             raise BackendMissing(
                 tr(
@@ -74,23 +77,23 @@ class Launcher:
                     "bottom of this docker asks for them."
                 )
             )
-        before = self._stamp()
+        before = self._modified_at()
         self._process = self._spawn()
         deadline = time.monotonic() + START_TIMEOUT_S
-        while self._stamp() == before:
+        while self._modified_at() == before:
             # Exit 0: another Krita was faster, and its backend is the one.
             if self._process.poll() not in (None, 0) or time.monotonic() > deadline:
-                raise BackendMissing(self._why())
-            wait(LOOK_EVERY_S)
+                raise BackendMissing(self._failure())
+            wait(POLL_INTERVAL_S)
 
     def stop(self) -> None:
-        """Ask the running backend to end; it saves what it is at first."""
+        """Send SIGTERM to the running backend, which saves its work first."""
         path = self._plan.connection_file
         if self.find() is None:
             return
-        told = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))
         try:
-            os.kill(int(told["pid"]), signal.SIGTERM)
+            os.kill(int(entries["pid"]), signal.SIGTERM)
         except ProcessLookupError:
             path.unlink(missing_ok=True)  # it has ended without tidying up
 
@@ -118,13 +121,13 @@ class Launcher:
                 )
             ) from error
 
-    def _stamp(self) -> int:
+    def _modified_at(self) -> int:
         try:
             return self._plan.connection_file.stat().st_mtime_ns
         except OSError:
             return 0
 
-    def _why(self) -> str:
+    def _failure(self) -> str:
         log = self._plan.log_file.read_text(encoding="utf-8", errors="replace")
         last = next((line for line in reversed(log.splitlines()) if line.strip()), "…")
         return tr(
@@ -137,7 +140,9 @@ class Launcher:
 
 def clean_environment(environment: Mapping[str, str], home: str | None) -> dict[str, str]:
     """Copy Krita's environment without what belongs to Krita's own Python, Qt and AppImage."""
-    kept = {key: value for key, value in environment.items() if not key.startswith(FOREIGN)}
+    kept = {
+        key: value for key, value in environment.items() if not key.startswith(PRIVATE_PREFIXES)
+    }
     inside = kept.get("APPDIR")
     if inside:
         path = kept.get("PATH", "").split(os.pathsep)

@@ -1,39 +1,44 @@
-"""Where the backend's address comes from: this computer, or the artist's entry."""
+"""Find the backend's address: this computer's, started when needed, or a remote one's."""
 
 from __future__ import annotations
 
 from ..errors import BackendDown, BackendMissing, BackendRefused, BadInput
 from ..i18n import tr
 from .client import Address
-from .connection import BackendLink
+from .connection import BackendConnection, ConnectionState
 from .launcher import Launcher
-from .link_state import LinkState
 
 MOST_STARTS = 3
 
 
 class RemoteBackend:
-    """A backend that somebody else runs; its address is known."""
+    """A backend at a URL that the artist entered."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
 
-    def address(self, link: BackendLink) -> Address:
+    def address(self, connection: BackendConnection) -> Address:
+        """Return the address that was entered."""
         return self._address
 
     def stop(self) -> None:
+        """Raise BadInput: a remote backend is stopped on its own computer."""
         raise BadInput(tr("This backend runs on another computer: stop or restart it there."))
 
 
 class LocalBackend:
-    """The backend of this computer: the one that runs, else a new one."""
+    """The backend of this computer: the running one, else a new one."""
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
         self._starts = 0
 
-    def address(self, link: BackendLink) -> Address:
-        running = self._running(link)
+    def address(self, connection: BackendConnection) -> Address:
+        """Return the running backend's address; start one first if there is none.
+
+        Raises BackendMissing after three starts in a row, BackendDown when it ended at once.
+        """
+        running = self._running(connection)
         if running is not None:
             return running
         self._starts += 1
@@ -45,26 +50,28 @@ class LocalBackend:
                     "see what it lacks, then press Try Again."
                 )
             )
-        link.announce(LinkState("starting"))
-        self._launcher.start(link.pause)
-        started = self._running(link)
+        connection.announce(ConnectionState("starting"))
+        self._launcher.start(connection.wait)
+        started = self._running(connection)
         if started is None:
             raise BackendDown(tr("The backend started and went away again. Press Try Again."))
         return started
 
     def stop(self) -> None:
+        """Ask the running backend to end."""
         self._starts = 0
         self._launcher.stop()
 
-    def _running(self, link: BackendLink) -> Address | None:
+    def _running(self, connection: BackendConnection) -> Address | None:
+        """Return the address in the connection file if a backend that knows its token answers."""
         found = self._launcher.find()
         if found is None:
             return None
-        client = link.client(found)
+        client = connection.client(found)
         try:
             client.prove()
         except (BackendDown, BackendRefused):
-            return None  # a file left behind: nobody, or a stranger, answers there
+            return None  # a file left behind: no backend, or a stranger, answers there
         finally:
             client.close()
         return found

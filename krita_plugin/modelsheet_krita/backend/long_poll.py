@@ -1,81 +1,90 @@
-"""A long poll that other work can interrupt, so that one thread is enough for all talk.
+"""Interruptible long poll, so that one thread is enough for polling and requests.
 
-While the answer of the poll is awaited, the thread also listens for a bell; when it rings, the
-waiting work is done on other connections, and the poll goes on undisturbed.
+While the thread waits for the answer to the poll, it also waits for a SelectableEvent; when that is
+set, the waiting requests run on other HTTP connections, and the poll goes on undisturbed.
 """
 
 from __future__ import annotations
 
 import select
 import socket
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-from .._vendor.requests.adapters import HTTPAdapter
 from .._vendor.urllib3.connection import HTTPConnection, HTTPSConnection
 from .._vendor.urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+if TYPE_CHECKING:
+    from requests import adapters
+else:
+    from .._vendor.requests import adapters
 
-class Bell:
-    """Rung in one thread, heard in another that waits in `select`."""
+
+class SelectableEvent:
+    """An event between two threads, like threading.Event, that `select` can wait for."""
 
     def __init__(self) -> None:
         # A pair of sockets, as Windows' select knows no pipes.
-        self._heard, self._rung = socket.socketpair()
-        self._heard.setblocking(False)
-        self._rung.setblocking(False)
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
 
-    def ring(self) -> None:
+    def set(self) -> None:
+        """Wake the waiting thread."""
         try:
-            self._rung.send(b"\0")
+            self._writer.send(b"\0")
         except OSError:
-            return  # thousands of rings are unheard, or nobody listens any more
+            return  # the buffer is full of earlier calls, or the reader is closed
 
     def wait(self, timeout_s: float | None, other: socket.socket | None = None) -> bool:
-        """Wait for a ring, or until `other` can be read; say whether the bell rang."""
-        listened = [self._heard] if other is None else [self._heard, other]
-        ready, _, _ = select.select(listened, [], [], timeout_s)
-        if self._heard not in ready:
+        """Wait until the event is set or `other` can be read; return True and clear it if set."""
+        readers = [self._reader] if other is None else [self._reader, other]
+        ready, _, _ = select.select(readers, [], [], timeout_s)
+        if self._reader not in ready:
             return False
-        self._heard.recv(65536)
+        self._reader.recv(65536)
         return True
 
     def close(self) -> None:
-        self._heard.close()
-        self._rung.close()
+        """Close both sockets."""
+        self._reader.close()
+        self._writer.close()
 
 
-class InterruptibleAdapter(HTTPAdapter):
-    """Sends requests with slow answers; `on_ring` runs meanwhile, at each ring of the bell."""
+class InterruptibleAdapter(adapters.HTTPAdapter):
+    """HTTP adapter for slow answers; calls `on_wakeup` each time `wakeup` is set meanwhile."""
 
-    def __init__(self, bell: Bell, on_ring: Callable[[], None], patience_s: float) -> None:
-        self._wait = _waiting(bell, on_ring, patience_s)
+    def __init__(
+        self, wakeup: SelectableEvent, on_wakeup: Callable[[], None], timeout_s: float
+    ) -> None:
+        self._wait = _make_wait(wakeup, on_wakeup, timeout_s)
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make pools whose connections wait in `select` before they read the answer."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool(HTTPConnectionPool, HTTPConnection, self._wait),
-            "https": _pool(HTTPSConnectionPool, HTTPSConnection, self._wait),
+            "http": _make_pool_class(HTTPConnectionPool, HTTPConnection, self._wait),
+            "https": _make_pool_class(HTTPSConnectionPool, HTTPSConnection, self._wait),
         }
 
 
-def _waiting(
-    bell: Bell, on_ring: Callable[[], None], patience_s: float
+def _make_wait(
+    wakeup: SelectableEvent, on_wakeup: Callable[[], None], timeout_s: float
 ) -> Callable[[socket.socket], None]:
     def wait(answer: socket.socket) -> None:
-        while bell.wait(patience_s, answer):
-            on_ring()
+        while wakeup.wait(timeout_s, answer):
+            on_wakeup()
 
     return wait
 
 
-def _pool(pool: type, connection: type, wait: Callable[[socket.socket], None]) -> type:
-    class PatientConnection(connection):  # type: ignore[misc, valid-type]
+def _make_pool_class(pool: type, connection: type, wait: Callable[[socket.socket], None]) -> type:
+    class InterruptibleConnection(connection):  # type: ignore[misc]
         def getresponse(self) -> Any:
             wait(self.sock)
             return super().getresponse()
 
-    class PatientPool(pool):  # type: ignore[misc, valid-type]
-        ConnectionCls = PatientConnection
+    class InterruptiblePool(pool):  # type: ignore[misc]
+        ConnectionCls = InterruptibleConnection
 
-    return PatientPool
+    return InterruptiblePool

@@ -1,4 +1,4 @@
-"""What a LoRA file says of itself, read without the weights: enough to fill in a form."""
+"""Read the metadata of a LoRA file without its weights, to fill in the import dialog."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadInput
-from ..i18n import tr
+from ..i18n import format_bytes, tr
 from .api_responses import IDENTIFIER_LENGTH
 
 MOST_BYTES = 512 << 20  # of a whole file: what the backend takes in 64 parts of 8 MiB
 LARGEST_HEADER = 16 << 20
-# What the names of a base's kind hold, in the metadata of kohya's and others' programs.
+# Parts of the base model's name in the metadata of kohya's and other programs, and the family.
 FAMILIES = (("sdxl", "sdxl"), ("stable-diffusion-xl", "sdxl"), ("sd_v1", "sd15"), ("v1", "sd15"))
 
 
 @dataclass(frozen=True)
 class LoraHeader:
-    """`trigger` and `family` are empty where the file does not say them; `size` is in bytes."""
+    """Metadata of a LoRA file: size in bytes, trigger word and family, empty where not given."""
 
     size: int
     trigger: str
@@ -27,7 +27,10 @@ class LoraHeader:
 
 
 def read_header(path: Path) -> LoraHeader:
-    """Raises BadInput: it cannot be read, is too large, or is no .safetensors file inside."""
+    """Read the header of a .safetensors file.
+
+    Raises BadInput when it cannot be read, is too large, or has another format.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -41,8 +44,8 @@ def read_header(path: Path) -> LoraHeader:
             tr(
                 "“{name}” has {size}; a LoRA has at most {most}. Is it a whole checkpoint?",
                 name=path.name,
-                size=in_words(size),
-                most=in_words(MOST_BYTES),
+                size=format_bytes(size),
+                most=format_bytes(MOST_BYTES),
             )
         )
     return _parsed(path, size, header)
@@ -50,8 +53,8 @@ def read_header(path: Path) -> LoraHeader:
 
 def _parsed(path: Path, size: int, header: bytes) -> LoraHeader:
     try:
-        told = json.loads(header).get("__metadata__", {})
-        words = {str(key): str(value) for key, value in told.items()}
+        metadata = json.loads(header).get("__metadata__", {})
+        entries = {str(key): str(value) for key, value in metadata.items()}
     except (ValueError, AttributeError, RecursionError):
         raise BadInput(
             tr(
@@ -59,20 +62,11 @@ def _parsed(path: Path, size: int, header: bytes) -> LoraHeader:
                 name=path.name,
             )
         ) from None
-    trigger = words.get("modelspec.trigger_phrase", "").strip()
-    said = f"{words.get('modelspec.architecture', '')} {words.get('ss_base_model_version', '')}"
-    family = next((family for sign, family in FAMILIES if sign in said.casefold()), "")
+    trigger = entries.get("modelspec.trigger_phrase", "").strip()
+    base = f"{entries.get('modelspec.architecture', '')} {entries.get('ss_base_model_version', '')}"
+    family = next((family for sign, family in FAMILIES if sign in base.casefold()), "")
     return LoraHeader(size, trigger if len(trigger) <= IDENTIFIER_LENGTH else "", family)
 
 
 def _unreadable(path: Path, error: OSError) -> str:
     return tr("“{name}” cannot be read ({reason}).", name=path.name, reason=error.strerror or error)
-
-
-def in_words(size: int) -> str:
-    """Bytes as artists read them."""
-    if size < 1_000_000:
-        return tr("{count} kB", count=max(1, round(size / 1000)))
-    if size < 1_000_000_000:
-        return tr("{count} MB", count=f"{size / 1e6:.1f}")
-    return tr("{count} GB", count=f"{size / 1e9:.1f}")

@@ -1,7 +1,7 @@
-"""What the backend says, in the artist's language: it speaks English and fills in names, numbers.
+"""Translate the backend's sentences, which are English and have names and numbers filled in.
 
-translations/xx.backend.json has each of its sentences with {0}, {1}, … in place of these. What is
-not there, as from a newer backend, stays English.
+translations/xx.backend.json has each sentence with {0}, {1}, … in place of these. Sentences that
+are missing there, as from a newer backend, stay English.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import NewType
 
 from .. import i18n
 
-Said = NewType("Said", str)  # a field of the contract that the artist reads
+Message = NewType("Message", str)  # a field of the API that the artist reads
 
 
-def translate(sentence: str) -> Said:
-    """Say a sentence of the backend's, and what was filled into it, as the docker speaks."""
-    for pattern, said in _sentences(i18n.spoken()):
+def translate(sentence: str) -> Message:
+    """Translate a sentence of the backend, and what is filled into it, for the docker."""
+    for pattern, translation in _sentences(i18n.current_language()):
         found = pattern.fullmatch(sentence)
         if found is not None:
-            return Said(said.format(*(translate(part) for part in found.groups())))
-    return Said(sentence)
+            return Message(translation.format(*(translate(part) for part in found.groups())))
+    return Message(sentence)
 
 
 @functools.cache
 def _sentences(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """The longest first: a short one may fit what a longer one says better."""
+    """Return patterns with translations, the longest first: a short one may match too much."""
     path = i18n.FOLDER / f"{language}.backend.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    patterns = [(_pattern(sentence), said) for sentence, said in known.items()]
+    patterns = [(_pattern(sentence), translation) for sentence, translation in known.items()]
     return tuple(sorted(patterns, key=lambda one: -len(one[0].pattern)))
 
 

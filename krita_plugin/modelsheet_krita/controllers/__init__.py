@@ -1,1 +1,1 @@
-"""What happens after a click: one controller for each task."""
+"""Handle clicks and the backend's news: one controller for each task."""

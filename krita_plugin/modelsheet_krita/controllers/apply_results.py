@@ -1,55 +1,59 @@
-"""Results become layers: as a group, as a sheet on one layer, or as the frames of an animation."""
+"""Insert results into a document: as a group of layers, a contact sheet, or animation frames."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
-from ..document.row_strips import fitted
+from ..document.geometry import downscaled
 from ..i18n import tr
-from ..image import NamedPicture, Picture, Place, borrowed, from_image
+from ..image import Image, Placement, as_qimage, from_qimage
 from ..qt import QtCore, QtGui
 from .results import Result, Target
 
 
-def apply(how: str, results: list[Result], target: Target) -> Generator[None, None, None]:
-    """One undo step; yields often. `how`: layers, sheet, frames. Raises BadInput: the document was
-    closed."""
-    first, document, place = results[0], target.document, target.place
-    name = f"{first.prompt} ({tr('seed {seed}', seed=first.image.seed)})"
-    pictures = [result.picture for result in results]
+def apply(how: str, results: Sequence[Result], target: Target) -> Generator[None, None, None]:
+    """Insert the results as one undo step. `how`: layers, sheet or frames.
+
+    Yields often. Raises BadInput when the document was closed.
+    """
+    first, document, placement = results[0], target.document, target.placement
+    name = f"{first.prompt} ({tr('seed {seed}', seed=first.generated.seed)})"
+    images = [result.image for result in results]
     if how == "sheet":
-        layers = [NamedPicture(sheet(pictures), name)]
-        yield from document.insert(name, layers, Place(place.x, place.y))
+        sheet = dataclasses.replace(contact_sheet(images), name=name)
+        yield from document.insert(name, [sheet], Placement(placement.x, placement.y))
         return
-    pictures = [fitted(picture, place) for picture in pictures]
+    images = [downscaled(image, placement) for image in images]
     if how == "frames":
-        yield from document.insert_frames(name, pictures, place)
+        yield from document.insert_frames(name, images, placement)
         return
     layers = [
-        NamedPicture(picture, _layer_name(result)) for picture, result in zip(pictures, results)
+        dataclasses.replace(image, name=_layer_name(result))
+        for image, result in zip(images, results)
     ]
-    yield from document.insert(name, layers, place)
+    yield from document.insert(name, layers, placement)
 
 
-def sheet(pictures: list[Picture]) -> Picture:
-    """Lay the pictures out row by row on one, in cells as large as the largest."""
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = math.ceil(len(pictures) / columns)
-    width = max(picture.width for picture in pictures)
-    height = max(picture.height for picture in pictures)
-    image = QtGui.QImage(width * columns, height * rows, QtGui.QImage.Format.Format_ARGB32)
-    image.fill(QtCore.Qt.GlobalColor.transparent)
-    painter = QtGui.QPainter(image)
+def contact_sheet(images: Sequence[Image]) -> Image:
+    """Lay the images out row by row on one, in cells as large as the largest."""
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    width = max(image.width for image in images)
+    height = max(image.height for image in images)
+    sheet = QtGui.QImage(width * columns, height * rows, QtGui.QImage.Format.Format_ARGB32)
+    sheet.fill(QtCore.Qt.GlobalColor.transparent)
+    painter = QtGui.QPainter(sheet)
     painter.setCompositionMode(QtGui.QPainter.CompositionMode.CompositionMode_Source)
-    for place, picture in enumerate(pictures):
-        row, column = divmod(place, columns)
-        x = column * width + (width - picture.width) // 2
-        painter.drawImage(x, row * height + (height - picture.height) // 2, borrowed(picture))
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        x = column * width + (width - image.width) // 2
+        painter.drawImage(x, row * height + (height - image.height) // 2, as_qimage(image))
     painter.end()
-    return from_image(image, "")
+    return from_qimage(sheet, "")
 
 
 def _layer_name(result: Result) -> str:
-    name = tr("seed {seed}", seed=result.image.seed)
-    return f"{name}, {result.image.label}" if result.image.label else name
+    name = tr("seed {seed}", seed=result.generated.seed)
+    return f"{name}, {result.generated.label}" if result.generated.label else name

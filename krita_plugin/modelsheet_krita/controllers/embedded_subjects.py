@@ -1,123 +1,156 @@
-"""Subjects that travel in a document: put into it, found in it, brought in from it."""
+"""Embed subjects in the document in front, and import those that a document brings with it."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Callable
 
 from ..backend.api_responses import SubjectView
-from ..backend.lora_header import in_words
+from ..backend.connection import BackendConnection
+from ..document.document import OpenDocument
+from ..document.subject_annotations import NotedSubject
 from ..errors import PluginError
-from ..i18n import tr
-from ..pace import Pace
+from ..i18n import format_bytes, tr
+from ..tasks import IncrementalTask
+from ..ui.panel import Panel
 from . import subject_names
-from .context import Desk
-from .import_export import Exchange
-from .subjects import Shelf
+from .import_export import ImportExport
+from .notices import Notices
+from .subjects import Subjects
 
 
-class Carrying:
-    """Looks at the document in front, which may know subjects that the backend does not."""
+class EmbeddedSubjects:
+    """Compares the subjects of the document in front with those of the backend."""
 
-    def __init__(self, desk: Desk, shelf: Shelf, exchange: Exchange) -> None:
-        self._desk, self._shelf, self._exchange = desk, shelf, exchange
-        self._pace: Pace | None = None
-        self._said: tuple[list[str], ...] = ([], [], [])
+    def __init__(
+        self,
+        panel: Panel,
+        connection: BackendConnection,
+        notices: Notices,
+        subjects: Subjects,
+        import_export: ImportExport,
+        current_document: Callable[[], OpenDocument],
+    ) -> None:
+        self._panel, self._connection, self._notices = panel, connection, notices
+        self._subjects, self._import_export = subjects, import_export
+        self._current_document = current_document
+        self._task: IncrementalTask[Any] | None = None
+        self._reported: tuple[list[str], ...] = ([], [], [])
         self._successors: dict[str, str] = {}  # of subjects that were learnt again
-        subjects = desk.panel.list
-        subjects.is_carried = self._is_carried
-        subjects.carry_wanted.connect(lambda key: desk.attempt(partial(self._turn, key)))
+        panel.subjects.is_embedded = self._is_embedded
+        panel.subjects.embed_wanted.connect(notices.guard(self._toggle))
+        connection.subscribe(panel, subjects=lambda _: notices.attempt(self.check_document))
 
-    def _is_carried(self, subject_id: str) -> bool:
+    def set_successor(self, former: str, successor: str) -> None:
+        """Note which subject replaces a former one, also in documents that embed it."""
+        self._successors[former] = successor
+
+    def note_in_document(self, document: OpenDocument, prompt: str) -> None:
+        """Note in the document the subjects that the prompt names."""
+        words = prompt.casefold().split()
+        named = [
+            _noted(subject)
+            for subject in self._subjects.all
+            if f"@{subject_names.handle(subject.name)}" in words
+        ]
+        if named:
+            document.note_subjects(named)
+
+    def check_document(self) -> None:
+        """Say which subjects of the document in front are missing; offer those that it embeds."""
+        if self._connection.state.phase != "connected":
+            return
         try:
-            return subject_id in self._desk.current_document().carried()
+            document = self._current_document()
+        except PluginError:
+            return
+        noted, outdated = document.noted_subjects(), self._outdated(document)
+        unknown = self._subjects.unknown(document.embedded_subjects())
+        new = [one for one in unknown if one not in outdated]
+        missing = self._subjects.missing([one for one in noted if one.id not in unknown])
+        found = (new, missing, sorted(outdated))
+        if found != self._reported:
+            if new:
+                self._offer_import(document, new, noted)
+            elif outdated:
+                self._offer_update(document, next(iter(outdated.values())))
+            elif missing:
+                self._report_missing(missing)
+        self._reported = found
+
+    def _is_embedded(self, subject_id: str) -> bool:
+        try:
+            return subject_id in self._current_document().embedded_subjects()
         except PluginError:
             return False
 
-    def _turn(self, subject_id: str) -> None:
-        subject, document = self._shelf.get(subject_id), self._desk.current_document()
-        if subject_id not in document.carried():
-            self._desk.link.ask(
-                lambda client: client.parcel(subject_id),
-                partial(self._ask, subject, document),
-                self._desk.on_trouble,
-            )
-            return
-        document.carry_no_longer(subject_id)
-        word = subject_names.handle(subject.name)
-        said = tr("“{document}” carries @{word} no longer.", document=document.name, word=word)
-        self._desk.panel.notice.say(said, icon="dialog-ok")
+    def _outdated(self, document: OpenDocument) -> dict[str, SubjectView]:
+        """Map embedded subjects that the backend no longer has to those that replace them.
 
-    def _ask(self, subject: SubjectView, document: Any, content: bytes) -> None:
-        """Say what it costs first."""
-        self._desk.panel.notice.say(
+        A subject is replaced by the one it was learnt again as, or by one of the same name.
+        """
+        by_id = {subject.id: subject for subject in self._subjects.all}
+        by_word = {subject_names.handle(subject.name): subject for subject in self._subjects.all}
+        words = {one.id: subject_names.handle(one.name) for one in document.noted_subjects()}
+        found = {}
+        for old in self._subjects.unknown(document.embedded_subjects()):
+            new = by_id.get(self._successors.get(old, "")) or by_word.get(words.get(old, ""))
+            if new is not None:
+                found[old] = new
+        return found
+
+    def _toggle(self, subject_id: str) -> None:
+        subject, document = self._subjects.get(subject_id), self._current_document()
+        if subject_id not in document.embedded_subjects():
+            self._request_archive(subject, partial(self._ask_to_embed, subject, document))
+            return
+        document.remove_embedded_subject(subject_id)
+        word = subject_names.handle(subject.name)
+        text = tr("“{document}” carries @{word} no longer.", document=document.name, word=word)
+        self._panel.notice.say(text, icon="dialog-ok")
+
+    def _request_archive(self, subject: SubjectView, on_answer: Callable[[bytes], None]) -> None:
+        self._connection.request(
+            lambda client: client.subject_archive(subject.id),
+            on_answer,
+            self._notices.show_request_error,
+        )
+
+    def _ask_to_embed(self, subject: SubjectView, document: OpenDocument, content: bytes) -> None:
+        """Say how much larger the document becomes; embed the subject when the artist agrees."""
+        self._panel.notice.say(
             tr(
                 "@{word} makes “{document}” larger by {size}, and whoever gets the file gets the "
                 "subject and the pictures it was learnt from.",
                 word=subject_names.handle(subject.name),
                 document=document.name,
-                size=in_words(len(content)),
+                size=format_bytes(len(content)),
             ),
             icon="folder",
             action=tr("Carry It"),
-            do=partial(self._carry, subject, document, content),
+            on_action=partial(self._embed, subject, document, content),
         )
 
-    def _carry(self, subject: SubjectView, document: Any, content: bytes) -> None:
+    def _embed(self, subject: SubjectView, document: OpenDocument, content: bytes) -> None:
         former = [old for old, new in self._outdated(document).items() if new.id == subject.id]
-        work = document.carry(subject, content, former)
-        self._pace = Pace(work, lambda _: self._on_carried(subject, document), self._on_error)
+        work = document.embed_subject(_noted(subject), content, former)
+        self._task = IncrementalTask(
+            work, lambda _: self._on_embedded(subject, document), self._notices.show_error
+        )
 
-    def _on_carried(self, subject: SubjectView, document: Any) -> None:
+    def _on_embedded(self, subject: SubjectView, document: OpenDocument) -> None:
         word = subject_names.handle(subject.name)
-        said = tr(
+        text = tr(
             "“{document}” carries @{word} once it is saved as .kra.",
             document=document.name,
             word=word,
         )
-        self._desk.panel.notice.say(said, icon="dialog-ok")
+        self._panel.notice.say(text, icon="dialog-ok")
 
-    def follow(self, former: str, successor: str) -> None:
-        """A subject was learnt again: documents that carry it are to carry the new one."""
-        self._successors[former] = successor
-
-    def _outdated(self, document: Any) -> dict[str, SubjectView]:
-        """Those that the document carries and the backend has no more, each with what is there in
-        its place: what it was learnt again as, or what has its name now."""
-        here = {subject.id: subject for subject in self._shelf.subjects}
-        named = {subject_names.handle(subject.name): subject for subject in self._shelf.subjects}
-        words = {one["id"]: subject_names.handle(one["name"]) for one in document.subjects()}
-        found = {}
-        for old in self._shelf.unknown(document.carried()):
-            new = here.get(self._successors.get(old, "")) or named.get(words.get(old, ""))
-            if new is not None:
-                found[old] = new
-        return found
-
-    def look(self) -> None:
-        """Say which subjects the document in front misses here, and offer those that it brings."""
-        if self._desk.link.state.phase != "connected":
-            return
-        try:
-            document = self._desk.current_document()
-        except PluginError:
-            return
-        noted, outdated = document.subjects(), self._outdated(document)
-        unknown = self._shelf.unknown(document.carried())
-        brought = [one for one in unknown if one not in outdated]
-        missing = self._shelf.missing([one for one in noted if one["id"] not in unknown])
-        found = (brought, missing, sorted(outdated))
-        if found != self._said:
-            if brought:
-                self._offer(document, brought, noted)
-            elif outdated:
-                self._offer_newer(document, next(iter(outdated.values())))
-            elif missing:
-                self._tell(missing)
-        self._said = found
-
-    def _offer_newer(self, document: Any, subject: SubjectView) -> None:
-        self._desk.panel.notice.say(
+    def _offer_update(self, document: OpenDocument, subject: SubjectView) -> None:
+        embed = partial(self._embed, subject, document)
+        self._panel.notice.say(
             tr(
                 "“{document}” carries another @{word} than the one that is here now.",
                 document=document.name,
@@ -125,53 +158,49 @@ class Carrying:
             ),
             icon="folder",
             action=tr("Carry This One Instead"),
-            do=partial(self._exchange_for, subject, document),
+            on_action=lambda: self._request_archive(subject, embed),
         )
 
-    def _exchange_for(self, subject: SubjectView, document: Any) -> None:
-        self._desk.link.ask(
-            lambda client: client.parcel(subject.id),
-            partial(self._carry, subject, document),
-            self._desk.on_trouble,
-        )
-
-    def _offer(self, document: Any, brought: list[str], noted: list[dict[str, str]]) -> None:
-        names = {one["id"]: f"@{subject_names.handle(one['name'])}" for one in noted}
-        words = ", ".join(names.get(one, tr("a subject")) for one in brought)
-        self._desk.panel.notice.say(
+    def _offer_import(
+        self, document: OpenDocument, new: Sequence[str], noted: Collection[NotedSubject]
+    ) -> None:
+        names = {one.id: f"@{subject_names.handle(one.name)}" for one in noted}
+        words = ", ".join(names.get(one, tr("a subject")) for one in new)
+        self._panel.notice.say(
             tr(
                 "This document brings {words} with it, which this backend does not have yet.",
                 words=words,
             ),
             icon="folder",
             action=tr("Bring It In"),
-            do=partial(self._bring_in, document, brought),
+            on_action=partial(self._import, document, new),
         )
 
-    def _tell(self, missing: list[str]) -> None:
+    def _report_missing(self, missing: Sequence[str]) -> None:
         words = ", ".join(f"@{word}" for word in missing)
-        said = tr(
+        text = tr(
             "This document paints with {words}, which this backend does not have. Connect to "
             "the one that learnt it, or learn it again.",
             words=words,
         )
-        self._desk.panel.notice.say(said)
+        self._panel.notice.say(text)
 
-    def _bring_in(self, document: Any, brought: list[str]) -> None:
-        """One after the other: the next when the last was read."""
-        if not brought:
+    def _import(self, document: OpenDocument, subject_ids: Sequence[str]) -> None:
+        """Import the embedded subjects one after the other."""
+        if not subject_ids:
             return
-        work = document.read_carried(brought[0])
-        self._pace = Pace(
-            work, lambda content: self._on_read(document, brought, content), self._on_error
+        self._task = IncrementalTask(
+            document.read_embedded_subject(subject_ids[0]),
+            lambda content: self._on_content(document, subject_ids, content),
+            self._notices.show_error,
         )
 
-    def _on_read(self, document: Any, brought: list[str], content: bytes) -> None:
-        self._exchange.unpack(content)
-        self._bring_in(document, brought[1:])
+    def _on_content(
+        self, document: OpenDocument, subject_ids: Sequence[str], content: bytes
+    ) -> None:
+        self._import_export.import_archive(content)
+        self._import(document, subject_ids[1:])
 
-    def _on_error(self, error: Exception) -> None:
-        def again() -> None:
-            raise error
 
-        self._desk.attempt(again)
+def _noted(subject: SubjectView) -> NotedSubject:
+    return NotedSubject(subject.id, subject.name, subject.class_noun)

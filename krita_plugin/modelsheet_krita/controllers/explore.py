@@ -1,82 +1,86 @@
-"""Exploring scales: from the form to a painted grid, and from a picked cell to the knobs."""
+"""Explore scales: from the dialog to a generated grid, and from a picked cell to the settings."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from ..backend.api_requests import Explore
 from ..i18n import tr
 from ..image import thumbnail
-from ..ui.explore_dialog import Cell, ExploreForm, GridView
-from .context import Desk
-from .generate import Generating
-from .results import Result
+from ..ui.explore_dialog import ExploreDialog, ExploreGrid, GridCell
+from ..ui.panel import Panel
+from .generate import GenerateController
+from .notices import Notices
+from .results import Result, Results
 
-CELL_LINES = 6  # how large a cell is, in lines of text
+CELL_LINES = 6  # height of a cell in lines of text
 
 
-class Exploring:
-    """Owns the form and the newest grid."""
+class ExploreController:
+    """Owns the newest dialog and the newest grid."""
 
-    def __init__(self, desk: Desk, generating: Generating) -> None:
-        self._desk, self._generating = desk, generating
-        self.form: ExploreForm | None = None
-        self.grid: GridView | None = None
-        self._grids: dict[str, Explore] = {}
-        desk.panel.box.explore_wanted.connect(lambda: desk.attempt(self.open))
-        generating.results.shown.connect(self._on_shown)
+    def __init__(
+        self, panel: Panel, notices: Notices, results: Results, generate: GenerateController
+    ) -> None:
+        self._panel, self._notices = panel, notices
+        self._results, self._generate = results, generate
+        self.dialog: ExploreDialog | None = None
+        self.grid: ExploreGrid | None = None
+        self._requests: dict[str, Explore] = {}  # by job id
+        panel.box.explore_wanted.connect(notices.guard(self.open))
+        results.on_shown = self._on_shown
 
     def open(self) -> None:
-        """Show the form."""
-        if self.form is not None:
-            self.form.deleteLater()
-        self.form = ExploreForm(self._desk.icon, self._desk.panel.window())
-        self.form.sent.connect(lambda: self._desk.attempt(self._send))
-        self.form.show()
+        """Show the dialog."""
+        if self.dialog is not None:
+            self.dialog.deleteLater()
+        self.dialog = dialog = ExploreDialog(self._panel.icon, self._panel.window())
+        dialog.sent.connect(self._notices.guard(partial(self._send, dialog)))
+        dialog.show()
 
-    def _send(self) -> None:
-        assert self.form is not None
-        explore = self.form.explore()
+    def _send(self, dialog: ExploreDialog) -> None:
+        explore = dialog.explore()
         if explore is not None:
-            self.form.accept()
-            self._generating.start(explore, on_sent=partial(self._note, explore))
+            dialog.accept()
+            self._generate.submit(explore, on_submitted=partial(self._remember, explore))
 
-    def _note(self, explore: Explore, job_id: str) -> None:
-        self._grids[job_id] = explore
+    def _remember(self, explore: Explore, job_id: str) -> None:
+        self._requests[job_id] = explore
 
     def _on_shown(self, job_id: str, results: list[Result]) -> None:
-        explore = self._grids.pop(job_id, None)
+        explore = self._requests.pop(job_id, None)
         if explore is None:
             return
-        panel = self._desk.panel
-        ratio = panel.devicePixelRatioF()
+        ratio = self._panel.devicePixelRatioF()
+        side = round(self._panel.fontMetrics().height() * CELL_LINES * ratio)
         cells = []
         for result in results:
-            side = round(panel.fontMetrics().height() * CELL_LINES * ratio)
-            picture = thumbnail(result.picture, side)
-            picture.setDevicePixelRatio(ratio)
-            cells.append(Cell(picture, result.about))
+            pixmap = thumbnail(result.image, side)
+            pixmap.setDevicePixelRatio(ratio)
+            cells.append(GridCell(pixmap, result.description))
         if self.grid is not None:
             self.grid.deleteLater()
-        self.grid = GridView(results[0].prompt, cells, explore, panel.window())
-        self.grid.picked.connect(partial(self._on_picked, explore, results))
-        self.grid.show()
-        self._generating.results.choose_only(results[0])  # hardly anybody wants all of them
+        self.grid = grid = ExploreGrid(results[0].prompt, cells, explore, self._panel.window())
+        grid.picked.connect(partial(self._on_picked, grid, explore, results))
+        grid.show()
+        self._results.choose_only(results[0])  # hardly any artist wants all of them
 
-    def _on_picked(self, explore: Explore, results: list[Result], place: int) -> None:
-        """Select the cell's picture, and let the next ones be painted with its values."""
-        row, column = divmod(place, len(explore.across.values))
-        values = {explore.across.name: explore.across.values[column]}
+    def _on_picked(
+        self, grid: ExploreGrid, explore: Explore, results: list[Result], number: int
+    ) -> None:
+        """Select the cell's result and copy its values to the settings for the next images."""
+        row, column = divmod(number, len(explore.across.values))
+        values: dict[str, Any] = {explore.across.name: explore.across.values[column]}
         if explore.down is not None:
             values[explore.down.name] = explore.down.values[row]
-        self._generating.results.choose_only(results[place])
-        box = self._desk.panel.box
-        seed = int(values.pop("seed", results[place].image.seed))
+        self._results.choose_only(results[number])
+        box = self._panel.box
+        seed = int(values.pop("seed", results[number].generated.seed))
         if "inference_steps" in values:
             values["inference_steps"] = int(values["inference_steps"])
-        box.fold.show_knobs(replace(box.fold.knobs(), **values))
+        box.advanced.show_settings(replace(box.advanced.settings(), **values))
         box.random.setChecked(False)
         box.seed.setValue(min(seed, box.seed.maximum()))
-        assert self.grid is not None
-        self.grid.said.setText(tr("The next pictures are painted with these values."))
+        grid.hint.setText(tr("The next pictures are painted with these values."))

@@ -1,4 +1,4 @@
-"""What a click on Generate asks for: the panel's prompt and numbers as one request."""
+"""Build the generate request from the prompt and the settings in the panel."""
 
 from __future__ import annotations
 
@@ -9,94 +9,95 @@ from ..backend.api_requests import Explore, GenerateRequest, ImageRef, MaskRef, 
 from ..backend.api_responses import JobView
 from ..backend.client import Client
 from ..i18n import tr
-from ..image import Picture
-from ..ui.generation_settings import Knobs
+from ..image import Image
+from ..ui.generation_settings import GenerationSettings
 
 LARGEST_SIDE = 2048
-GRANULE = 8  # px; what every base model can paint in
+GRANULE = 8  # px; sides are multiples of it for every base model
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What is painted over: a picture, and which part of it may change, 255 where it may."""
+class InitImage:
+    """Image to paint over, and the mask of what may change: a byte per pixel, 255 where it may."""
 
-    picture: Picture
+    image: Image
     mask: bytes = b""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request before its pictures are sent."""
+class UnsentRequest:
+    """Generate request whose init image is not uploaded yet."""
 
     request: GenerateRequest
-    ground: Ground | None = None
+    init: InitImage | None = None
 
     def submit(self, client: Client) -> JobView:
-        """On the link's thread: send the pictures, then the request."""
-        if self.ground is None:
+        """Upload the init image, then submit the request; runs on the background thread."""
+        if self.init is None:
             return client.submit(self.request)
-        picture = self.ground.picture
-        size = picture.width, picture.height
-        image = ImageRef(client.put_blob(picture.pixels), *size, picture.name)
-        request = replace(self.request, init_image=image)
-        if self.ground.mask:
-            mask = MaskRef(client.put_blob(self.ground.mask), *size)
+        image = self.init.image
+        size = image.width, image.height
+        reference = ImageRef(client.put_blob(image.pixels), *size, image.name)
+        request = replace(self.request, init_image=reference)
+        if self.init.mask:
+            mask = MaskRef(client.put_blob(self.init.mask), *size)
             request = replace(request, mask=mask, patch=True)
         return client.submit(request)
 
 
-def compose(
+def build_request(
     prompt: str,
-    knobs: Knobs,
+    settings: GenerationSettings,
     *,
     count: int,
     seed: int,
     cut_out: bool,
     size: tuple[int, int],
-    ground: Ground | None,
+    init: InitImage | None,
     explore: Explore | None,
-) -> Asked:
-    """Make the request of what the panel says. `size`: (0, 0) is the model's own."""
-    if ground is not None:
+) -> UnsentRequest:
+    """Build the request. `size` in px: (0, 0) is the model's own."""
+    if init is not None:
         size = (0, 0)
+    has_mask = init is not None and bool(init.mask)
     request = GenerateRequest(
         prompt,
         1 if explore else count,
         seed,
-        cut_out and not knobs.tiling and not (ground and ground.mask),
-        negative_prompt=knobs.negative_prompt,
+        cut_out and not settings.tiling and not has_mask,
+        negative_prompt=settings.negative_prompt,
         width=size[0],
         height=size[1],
-        sampler=knobs.sampler or None,
-        inference_steps=knobs.inference_steps or None,
-        guidance_scale=max(1.0, knobs.guidance_scale) if knobs.guidance_scale else None,
-        unet_scale=knobs.unet_scale,
-        text_encoder_scale=knobs.text_encoder_scale,
-        tiling=knobs.tiling and not (ground and ground.mask),
-        strength=knobs.strength / 100 if ground else None,
-        pixel_art=PixelArt() if knobs.pixel_art else None,
+        sampler=settings.sampler or None,
+        inference_steps=settings.inference_steps or None,
+        guidance_scale=max(1.0, settings.guidance_scale) if settings.guidance_scale else None,
+        unet_scale=settings.unet_scale,
+        text_encoder_scale=settings.text_encoder_scale,
+        tiling=settings.tiling and not has_mask,
+        strength=settings.strength / 100 if init else None,
+        pixel_art=PixelArt() if settings.pixel_art else None,
         explore=explore,
     )
-    return Asked(request, ground)
+    return UnsentRequest(request, init)
 
 
-def paintable(width: int, height: int) -> tuple[int, int]:
-    """The size that is asked for an area of the canvas: at most 2048, in steps of 8 px."""
+def supported_size(width: int, height: int) -> tuple[int, int]:
+    """Return the size to generate for an area of the canvas: at most 2048, in steps of 8 px."""
     ratio = min(1.0, LARGEST_SIDE / max(width, height, 1))
-    return _granular(width * ratio), _granular(height * ratio)
+    return _rounded(width * ratio), _rounded(height * ratio)
 
 
-def _granular(side: float) -> int:
+def _rounded(side: float) -> int:
     return max(GRANULE, round(side / GRANULE) * GRANULE)
 
 
-def again(request: dict[str, Any], seed: int) -> dict[str, Any]:
-    """The same wish with another seed."""
+def with_seed(request: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return the same request with another seed."""
     return {**request, "seed": seed, "count": max(1, request.get("count", 1))}
 
 
-def varied(request: dict[str, Any], seed: int, variation_seed: int) -> dict[str, Any]:
-    """Four pictures near the one that `seed` paints."""
+def with_variation(request: dict[str, Any], seed: int, variation_seed: int) -> dict[str, Any]:
+    """Return a request for four images near the one of `seed`."""
     return {
         **request,
         "seed": seed,
@@ -109,6 +110,7 @@ def varied(request: dict[str, Any], seed: int, variation_seed: int) -> dict[str,
 
 
 def no_recipe() -> str:
+    """Return the sentence for an image without a recorded request."""
     return tr(
         "This picture does not say how it was painted. Use its prompt and seed, then Generate."
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a picture to learn from, in words: small, cut, doubled, hidden, opaque."""
+"""Check training images: warn of small, cropped, duplicate, hidden and opaque ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..i18n import tr
-from ..image import BYTES_PER_PIXEL, Picture, from_image, glance, to_image
-from ..qt import QtCore, QtGui
+from ..image import BYTES_PER_PIXEL, Image, downsampled, from_qimage, to_qimage
+from ..qt import QtCore, QtGui, not_none
 
 SMALL_SIDE = 256  # px; large enough for a thumbnail
 TINY_SIDE = 8  # px; at this size near-duplicates are the same
@@ -16,69 +16,74 @@ NEARLY = 3.0  # mean difference of channel values, of 255
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one glance at a picture gave; made once, as looking at a large one takes a while."""
+class ImageSample:
+    """Reduced copies of an image, made once, as reading a large one takes a while."""
 
-    small: Picture
+    small: Image
     tiny: bytes
     is_opaque: bool
 
 
-def look(picture: Picture) -> Look:
-    small = _scaled_down(picture)
-    opaque = picture.pixels[3::BYTES_PER_PIXEL].count(255) * BYTES_PER_PIXEL
-    return Look(small, _tiny(small), opaque == len(picture.pixels))
+def sample(image: Image) -> ImageSample:
+    """Reduce an image for `check_images` and for its thumbnail."""
+    small = _scaled_down(image)
+    opaque = image.pixels[3::BYTES_PER_PIXEL].count(255) * BYTES_PER_PIXEL
+    return ImageSample(small, _tiny(small), opaque == len(image.pixels))
 
 
-def inspect(pictures: Sequence[Picture], looks: Sequence[Look], resolution: int) -> list[list[str]]:
-    """Sentences for each picture. `resolution`: the base model's side in px."""
-    said = []
-    for place, (picture, seen) in enumerate(zip(pictures, looks)):
-        found = _about(picture, seen, resolution)
-        twins = [
+def check_images(
+    images: Sequence[Image], samples: Sequence[ImageSample], resolution: int
+) -> list[list[str]]:
+    """Return warnings for each image. `resolution`: the base model's side in px."""
+    warnings = []
+    for number, (image, own) in enumerate(zip(images, samples)):
+        found = _warnings(image, own, resolution)
+        duplicates = [
             earlier.name
-            for earlier, its in zip(pictures[:place], looks)
-            if _difference(its.tiny, seen.tiny) < NEARLY
+            for earlier, other in zip(images[:number], samples)
+            if _difference(other.tiny, own.tiny) < NEARLY
         ]
-        if twins:
-            found.append(tr("Nearly the same as “{name}”.", name=twins[0]))
-        said.append(found)
-    return said
+        if duplicates:
+            found.append(tr("Nearly the same as “{name}”.", name=duplicates[0]))
+        warnings.append(found)
+    return warnings
 
 
-def _about(picture: Picture, seen: Look, resolution: int) -> list[str]:
+def _warnings(image: Image, own: ImageSample, resolution: int) -> list[str]:
     found = []
-    if "hidden" in picture.notes:
+    if "hidden" in image.notes:
         found.append(tr("It is hidden; it is learnt all the same."))
-    if "cut" in picture.notes:
+    if "cut" in image.notes:
         found.append(tr("What lies outside the canvas is not learnt."))
-    if max(picture.width, picture.height) * 2 <= resolution:
+    if max(image.width, image.height) * 2 <= resolution:
         found.append(tr("Small: there is little to see at this size."))
-    if seen.is_opaque:
+    if own.is_opaque:
         found.append(tr("No transparency: the background is learnt too."))
     return found
 
 
-def _scaled_down(picture: Picture) -> Picture:
-    if max(picture.width, picture.height) <= SMALL_SIDE:
-        return picture
-    small = glance(picture, 4 * SMALL_SIDE).scaled(
+def _scaled_down(image: Image) -> Image:
+    if max(image.width, image.height) <= SMALL_SIDE:
+        return image
+    small = downsampled(image, 4 * SMALL_SIDE).scaled(
         QtCore.QSize(SMALL_SIDE, SMALL_SIDE),
         QtCore.Qt.AspectRatioMode.KeepAspectRatio,
         QtCore.Qt.TransformationMode.SmoothTransformation,
     )
-    return from_image(small, picture.name)
+    return from_qimage(small, image.name)
 
 
-def _tiny(picture: Picture) -> bytes:
-    small = to_image(picture).scaled(
+def _tiny(image: Image) -> bytes:
+    small = to_qimage(image).scaled(
         QtCore.QSize(TINY_SIDE, TINY_SIDE),
         QtCore.Qt.AspectRatioMode.IgnoreAspectRatio,
         QtCore.Qt.TransformationMode.SmoothTransformation,
     )
     small = small.convertToFormat(QtGui.QImage.Format.Format_ARGB32_Premultiplied)
-    return bytes(small.constBits().asstring(TINY_SIDE * TINY_SIDE * 4))
+    return not_none(small.constBits()).asstring(TINY_SIDE * TINY_SIDE * BYTES_PER_PIXEL)
 
 
 def _difference(one: bytes, other: bytes) -> float:
-    return sum(map(abs, map(operator.sub, one, other))) / len(one)
+    """Return the mean absolute difference of two byte strings."""
+    total: int = sum(map(abs, map(operator.sub, one, other)))
+    return total / len(one)

@@ -1,84 +1,115 @@
-"""The jobs that wait or run, and those that ended: what the docker says of each."""
+"""Jobs of the backend: their cards in the docker, their order, and their followers."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Callable
 
 from ..backend import calls
 from ..backend.api_responses import JobView, Progress
-from ..backend.lora_header import in_words
+from ..backend.connection import BackendConnection
 from ..errors import BackendError
-from ..i18n import tr
-from ..image import Picture, thumbnail
-from ..ui.job_card import JobLine
-from .context import Desk
+from ..i18n import format_bytes, tr
+from ..image import Image, thumbnail
+from ..ui.job_card import JobRow
+from ..ui.panel import Panel
+from .notices import Notices
 
-PREVIEW_LINES = 4  # a probe's preview, in lines of text
+PREVIEW_LINES = 4  # height of a preview in lines of text
 MOST_PREVIEWS = 4
 KINDS = ("generate", "learn", "download")  # that have a card, in the order they are done
+JobHandler = Callable[[JobView], None]
 
 
 class Jobs:
-    """Keeps the newest view of each job and shows the cards."""
+    """Keeps the newest view of each job, shows the cards, and calls the handlers of a job."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, panel: Panel, connection: BackendConnection, notices: Notices) -> None:
+        self._panel, self._connection, self._notices = panel, connection, notices
         self._open: dict[str, JobView] = {}
         self._done: dict[str, JobView] = {}
-        self._order: tuple[str, ...] = ()  # of those that wait, where the artist changed it
+        self._followers: dict[str, JobHandler] = {}
+        self._end_handlers: dict[str, JobHandler] = {}
+        self._order: tuple[str, ...] = ()  # of the waiting ones, where the artist changed it
         self._previewed: dict[str, str] = {}  # job id: the blobs shown on its card
-        desk.panel.job_wanted.connect(self._on_wanted)
-        desk.panel.job_moved.connect(self._on_moved)
+        panel.job_wanted.connect(self._control)
+        panel.job_moved.connect(self._move)
+        connection.subscribe(panel, jobs=self._update_all, job=self._update)
 
     @property
     def all(self) -> tuple[JobView, ...]:
+        """All jobs, the open ones first."""
         return (*self._open.values(), *self._done.values())
 
-    @property
-    def done(self) -> tuple[JobView, ...]:
-        return tuple(self._done.values())
+    def follow(self, job: JobView, handler: JobHandler) -> None:
+        """Call `handler` with this view of the job and each later one, until it is over."""
+        self._followers[job.id] = handler
+        self._update(job)
 
-    def take_all(self, jobs: tuple[JobView, ...]) -> None:
-        """After a connection: all there are."""
-        self._open = {job.id: job for job in jobs if not job.is_over}
-        self._done = {job.id: job for job in jobs if job.is_over}
-        self.show()
-        if sum(job.state == "queued" for job in self._open.values()) > 1:
-            self._desk.link.ask(
-                lambda client: client.waiting(), self._on_order, self._desk.on_trouble
-            )
+    def add(self, job: JobView) -> None:
+        """Show a job that was just submitted."""
+        self._update(job)
 
-    def take(self, job: JobView) -> bool:
-        """One job's news; say whether it has ended just now."""
-        was_open = self._open.pop(job.id, None) is not None
-        if job.is_over:
-            self._done[job.id] = job
-        else:
-            self._open[job.id] = job
-        self.show()
-        return was_open and job.is_over
-
-    def show(self) -> None:
-        shown = [job for job in self._open.values() if job.kind in KINDS]
-        shown.sort(key=self._place)
-        self._desk.panel.show_jobs([line_of(job) for job in shown])
-        for job in shown:
-            self._show_previews(job)
-
-    def _place(self, job: JobView) -> tuple[bool, int, int, float]:
-        """What runs, then what is painted, learnt, downloaded: so the backend does it too."""
-        known = self._order.index(job.id) if job.id in self._order else len(self._order)
-        return job.state == "queued", KINDS.index(job.kind), known, job.created
+    def on_end(self, kind: str, handler: JobHandler) -> None:
+        """Call `handler` with each job of this kind that is over."""
+        self._end_handlers[kind] = handler
 
     def downloading(self) -> set[str]:
-        """The models that are on their way."""
+        """Return the ids of the models that are being downloaded."""
         return {job.title for job in self._open.values() if job.kind == "download"}
 
     def cancel_first(self) -> None:
-        """Cancel what runs, or else what waits: the shortcut's meaning."""
+        """Cancel the running job, or else a waiting one."""
         running = sorted(self._open.values(), key=lambda one: one.state != "running")
         for job in running[:1]:
-            self._on_wanted(job.id, "cancel")
+            self._control(job.id, "cancel")
+
+    def _update_all(self, jobs: tuple[JobView, ...]) -> None:
+        """Replace all views, after a connection; jobs may have ended meanwhile."""
+        self._open = {job.id: job for job in jobs if not job.is_over}
+        self._done = {job.id: job for job in jobs if job.is_over}
+        self._show()
+        if sum(job.state == "queued" for job in self._open.values()) > 1:
+            self._connection.request(
+                lambda client: client.queue(), self._set_order, self._notices.show_request_error
+            )
+        for job in sorted(jobs, key=lambda one: one.created):
+            self._notify_follower(job)
+
+    def _update(self, job: JobView) -> None:
+        was_open = self._open.pop(job.id, None) is not None
+        if job.kind in KINDS:
+            (self._done if job.is_over else self._open)[job.id] = job
+            self._show()
+            if was_open and job.is_over:
+                self._end(job)
+        self._notify_follower(job)
+
+    def _end(self, job: JobView) -> None:
+        if job.kind in self._end_handlers:
+            self._end_handlers[job.kind](job)
+        if job.error is not None:
+            self._panel.notice.say(job.error.sentence)
+
+    def _notify_follower(self, job: JobView) -> None:
+        handler = self._followers.get(job.id)
+        if handler is None:
+            return
+        if job.is_over:
+            del self._followers[job.id]
+        handler(job)
+
+    def _show(self) -> None:
+        shown = [job for job in self._open.values() if job.kind in KINDS]
+        shown.sort(key=self._sort_key)
+        self._panel.show_jobs([row_of(job) for job in shown])
+        for job in shown:
+            self._show_previews(job)
+
+    def _sort_key(self, job: JobView) -> tuple[bool, int, int, float]:
+        """Sort as the backend does: running jobs, then generate, learn, download."""
+        known = self._order.index(job.id) if job.id in self._order else len(self._order)
+        return job.state == "queued", KINDS.index(job.kind), known, job.created
 
     def _show_previews(self, job: JobView) -> None:
         images = job.progress.previews[:MOST_PREVIEWS]
@@ -86,61 +117,65 @@ class Jobs:
         if job.kind != "learn" or not names or self._previewed.get(job.id) == names:
             return
         self._previewed[job.id] = names
-        self._desk.link.ask(
+        self._connection.request(
             partial(calls.fetch_results, images=images),
             partial(self._on_previews, job.id),
-            lambda trouble: None,  # the next probe brings others
+            lambda error: None,  # the next measurement brings others
         )
 
-    def _on_previews(self, job_id: str, pictures: list[Picture]) -> None:
-        card = self._desk.panel.card(job_id)
+    def _on_previews(self, job_id: str, images: list[Image]) -> None:
+        card = self._panel.card(job_id)
         if card is None:
             return
         ratio = card.devicePixelRatioF()
         side = round(card.fontMetrics().height() * PREVIEW_LINES * ratio)
-        shown = [thumbnail(picture, side) for picture in pictures]
+        shown = [thumbnail(image, side) for image in images]
         for pixmap in shown:
             pixmap.setDevicePixelRatio(ratio)
         card.show_previews(shown)
 
-    def _on_wanted(self, job_id: str, verb: str) -> None:
-        refused = partial(self._on_refused, job_id)
-        if verb == "sooner":
-            kin = {job.id for job in self._open.values() if job.kind == self._open[job_id].kind}
-            self._desk.link.ask(
-                partial(calls.do_next, job_id=job_id, kin=kin), self._on_order, refused
+    def _control(self, job_id: str, action: str) -> None:
+        on_error = partial(self._on_refused, job_id)
+        if action == "sooner":
+            kind = self._open[job_id].kind
+            same_kind = {job.id for job in self._open.values() if job.kind == kind}
+            self._connection.request(
+                partial(calls.move_to_front, job_id=job_id, same_kind=same_kind),
+                self._set_order,
+                on_error,
             )
             return
-        self._desk.link.ask(
-            lambda client: client.tell_job(job_id, verb), self._desk.on_job, refused
+        self._connection.request(
+            lambda client: client.control_job(job_id, action), self._update, on_error
         )
 
-    def _on_moved(self, job_id: str, before: str | None) -> None:
-        self._desk.link.ask(
+    def _move(self, job_id: str, before: str | None) -> None:
+        self._connection.request(
             partial(calls.move, job_id=job_id, before=before),
-            self._on_order,
+            self._set_order,
             partial(self._on_refused, job_id),
         )
 
-    def _on_order(self, waiting: tuple[str, ...]) -> None:
+    def _set_order(self, waiting: tuple[str, ...]) -> None:
         self._order = waiting
-        self.show()
+        self._show()
 
     def _on_refused(self, job_id: str, error: BackendError) -> None:
-        card = self._desk.panel.card(job_id)
+        card = self._panel.card(job_id)
         if card is not None:
-            card.accept_again()
-        self._desk.on_trouble(error)
+            card.enable_buttons()
+        self._notices.show_request_error(error)
 
 
-def line_of(job: JobView) -> JobLine:
+def row_of(job: JobView) -> JobRow:
+    """Describe a job for its card."""
     progress, is_running = job.progress, job.state == "running"
     title = {
         "generate": tr("Painting {title}", title=job.title),
         "learn": tr("Learning {title}", title=job.title),
         "download": tr("Downloading {title}", title=job.title),
     }[job.kind]
-    return JobLine(
+    return JobRow(
         job_id=job.id,
         title=title,
         detail=" · ".join(_details(job)),
@@ -159,26 +194,26 @@ def _details(job: JobView) -> list[str]:
     if job.state == "queued":
         return [tr("waiting")]
     if job.kind == "download":
-        return [_fetched(job.progress)]
+        return [_downloaded(job.progress)]
     parts = [tr(progress.phase) if job.state == "running" else tr("paused")]
     if job.stalled:
         parts = [tr("gives no sign of life")]
     if progress.total:
         parts.append(tr("step {step} of {total}", step=progress.step, total=progress.total))
     if progress.eta_s is not None and job.state == "running":
-        parts.append(remaining(progress.eta_s))
+        parts.append(_remaining(progress.eta_s))
     return parts
 
 
-def _fetched(progress: Progress) -> str:
-    """A download's steps are megabytes."""
+def _downloaded(progress: Progress) -> str:
+    """Format the progress of a download, whose steps are megabytes."""
     if not progress.total:
         return tr("asking where it is")
-    done, total = (in_words(count * 1_000_000) for count in (progress.step, progress.total))
+    done, total = (format_bytes(count * 1_000_000) for count in (progress.step, progress.total))
     return tr("{done} of {total}", done=done, total=total)
 
 
-def remaining(seconds: float) -> str:
+def _remaining(seconds: float) -> str:
     if seconds < 60:
         return tr("less than a minute left")
     minutes = round(seconds / 60)

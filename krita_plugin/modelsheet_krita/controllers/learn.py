@@ -1,281 +1,229 @@
-"""From the selected layers to a learn job: reading, form, suggestions, judgement, sending."""
+"""Learn a subject: open the dialog for the selected layers, check it, submit the job."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Callable
 
 from ..backend import calls
-from ..backend.api_responses import MOST_PICTURES, Capabilities, Estimate, JobView, SubjectView
-from ..document.layer_sources import Wish
-from ..errors import BackendError, BadInput, PluginError
+from ..backend.api_responses import MOST_PICTURES, Capabilities, JobView, SubjectView
+from ..backend.connection import BackendConnection
+from ..document.document import OpenDocument
+from ..errors import BackendError, BadInput
 from ..i18n import tr, trn
-from ..image import Picture, Reading, thumbnail
-from ..pace import Pace
-from ..qt import QtGui
-from ..ui.learn_dialog import DEFAULT_PRESET, LearnForm
+from ..image import Image
+from ..ui.learn_dialog import DEFAULT_PRESET, LearnDialog
+from ..ui.panel import Panel
 from . import subject_names
-from .context import Desk
-from .estimate_text import cost
-from .image_checks import Look, inspect, look
+from .embedded_subjects import EmbeddedSubjects
+from .jobs import Jobs
+from .learn_images import LearnImages
+from .learn_suggestions import LearnSuggestions
+from .notices import Notices
+from .subjects import Subjects
 
 FALLBACK_BASE_MODEL = "sprite32"
-SUGGESTIONS = 5
-SURE = 0.25  # how likely the first guess must be to be entered; a wrong noun spoils the likeness
 
 
-class Learning:
-    """One form, from the reading of the layers to the job that it starts.
-
-    `replaced`: the subject that is learnt again; its references come first.
-    """
+class LearnController:
+    """Owns the newest learn dialog; a subject that is learnt again replaces its former version."""
 
     def __init__(
         self,
-        desk: Desk,
-        document: Any,
-        *,
-        replaced: SubjectView | None = None,
-        references: list[Picture] | None = None,
+        panel: Panel,
+        connection: BackendConnection,
+        notices: Notices,
+        jobs: Jobs,
+        subjects: Subjects,
+        embedded_subjects: EmbeddedSubjects,
+        current_document: Callable[[], OpenDocument],
     ) -> None:
-        self._desk, self._document = desk, document
-        self._replaced, self._references = replaced, references or []
-        self._pictures: tuple[Picture, ...] = ()
-        self._looks: list[Look] = []
-        self._thumbnails: list[QtGui.QPixmap] = []
-        self._described_by = ""
-        self._is_looking = False
-        self._guesses: list[str] = []
-        self._nouns: tuple[str, ...] = ()  # that the base model knows
-        self.form = LearnForm(desk.icon, desk.panel.window())
-        self.form.reading_wanted.connect(self._read_again)
-        self.form.changed.connect(self.judge)
-        self.form.sent.connect(lambda: desk.attempt(self._send))
-        self.form.finished.connect(lambda: self._pace.stop())
-        self._fill_choices()
-        self.form.cost_wanted.connect(self._ask_for_cost)
-        self._ask_for_cost()
-        self.form.base_model.currentIndexChanged.connect(self._ask_for_nouns)
-        self._ask_for_nouns()
-        self._pace = Pace(self._steps(Wish()), self._on_first_reading, self._on_no_reading)
+        self._panel, self._connection, self._notices = panel, connection, notices
+        self._jobs, self._subjects, self._embedded_subjects = jobs, subjects, embedded_subjects
+        self._current_document = current_document
+        self._session: _Session | None = None
+        self._replaced: dict[str, str] = {}  # job id: the subject that it learns again
+        panel.subjects.learn_wanted.connect(self.open)
+        panel.subjects.relearn_wanted.connect(notices.guard(self._learn_again))
+        jobs.on_end("learn", self._on_end)
 
     @property
-    def is_at_work(self) -> bool:
-        return self._pace.is_running or self.form.isVisible()
+    def dialog(self) -> LearnDialog:
+        """The newest dialog."""
+        assert self._session is not None
+        return self._session.dialog
 
-    def show(self) -> None:
-        self.form.raise_()
-        self.form.activateWindow()
+    @property
+    def images(self) -> LearnImages:
+        """The images in the newest dialog."""
+        assert self._session is not None
+        return self._session.images
 
-    def close(self) -> None:
-        self._pace.stop()
-        self.form.close()
-        self.form.deleteLater()
+    def open(self) -> None:
+        """Read the selected layers and open the dialog; show the error if there is no image."""
+        self._notices.attempt(self._open)
 
-    def _fill_choices(self) -> None:
-        capabilities = self._desk.link.state.capabilities
-        presets = capabilities.presets if capabilities else (DEFAULT_PRESET,)
-        self.form.show_presets([preset for preset in presets if preset != "write-up"])
-        models = capabilities.base_models if capabilities else ()
-        usable = [model.id for model in models if model.available]
-        self.form.show_base_models(usable or [FALLBACK_BASE_MODEL])
-        if self._replaced is not None:
-            self.form.name.setText(self._replaced.name)
-            self.form.class_noun.setEditText(self._replaced.class_noun)
-
-    def _on_first_reading(self, reading: Reading) -> None:
-        try:
-            check(self._desk.link.state.capabilities)
-        except BadInput as error:
-            self._on_no_reading(error)
+    def _open(self) -> None:
+        if self._session is not None and self._session.is_active:
+            self._session.dialog.raise_()
+            self._session.dialog.activateWindow()
             return
-        self._show(reading)
-        self.form.show()
-        self._ask_for_suggestions()
+        self._panel.notice.hide()
+        self._start_session(self._current_document(), None, [])
 
-    def _on_no_reading(self, error: Exception) -> None:
-        self._desk.attempt(partial(_raise, error))
-
-    def _read_again(self) -> None:
-        self._pace.stop()
-        steps = self._steps(self.form.reading())
-        self._pace = Pace(steps, self._show, self._on_none_this_way)
-
-    def _steps(self, wish: Wish) -> Generator[None, None, Reading]:
-        """Read, and look at each picture; yields often."""
-        reading: Reading = yield from self._document.read(wish)
-        self._looks = []
-        self._thumbnails = []
-        side = round(self.form.pictures.iconSize().width() * self.form.devicePixelRatioF())
-        for picture in (*self._references, *reading.pictures):
-            self._looks.append(look(picture))
-            yield
-            self._thumbnails.append(thumbnail(self._looks[-1].small, side))
-        return reading
-
-    def _on_none_this_way(self, error: Exception) -> None:
-        kept = len(self._references)
-        self._looks, self._thumbnails = self._looks[:kept], self._thumbnails[:kept]
-        self._show(Reading((), (), True, True, True))
-        if not isinstance(error, PluginError):
-            self._on_no_reading(error)
-        self.form.remarks.say(str(error))
-
-    def _show(self, reading: Reading) -> None:
-        form = self.form
-        self._pictures = (*self._references, *reading.pictures)
-        form.show_ways(
-            groups=reading.has_groups,
-            frames=reading.has_frames,
-            selection=reading.has_selection,
+    def _learn_again(self, subject_id: str) -> None:
+        subject, document = self._subjects.get(subject_id), self._current_document()
+        self._connection.request(
+            partial(calls.fetch_references, references=subject.references),
+            partial(self._start_session, document, subject),
+            self._notices.show_request_error,
         )
-        remarks = inspect(self._pictures, self._looks, self._desk.resolution())
-        form.pictures.show_pictures(
-            [
-                (shown, picture.name, _size(picture), said)
-                for picture, shown, said in zip(self._pictures, self._thumbnails, remarks)
-            ]
-        )
-        form.remarks.hide()
-        if reading.remarks:
-            form.remarks.say(tr("Left out:") + " " + " ".join(reading.remarks))
 
-    def judge(self) -> None:
-        """Say what the name means, how many pictures there are, and whether it can be sent."""
-        wish = self.form.wish()
-        count = len(self.form.pictures.chosen())
-        self.form.count.setText(
+    def _start_session(
+        self, document: OpenDocument, replaced: SubjectView | None, references: list[Image]
+    ) -> None:
+        if self._session is not None:
+            self._session.close()
+        dialog = LearnDialog(self._panel.icon, self._panel.window())
+        _fill_choices(dialog, self._connection.state.capabilities, replaced)
+        images = LearnImages(dialog, document, self._connection, references)
+        self._session = session = _Session(
+            dialog,
+            images,
+            LearnSuggestions(dialog, self._connection, self._jobs, self._check),
+            replaced,
+        )
+        dialog.read_wanted.connect(partial(images.read_again, self._notices.show_error))
+        dialog.changed.connect(self._check)
+        dialog.sent.connect(self._notices.guard(self._send))
+        images.read(partial(self._on_read, session), self._notices.show_error)
+
+    def _on_read(self, session: _Session) -> None:
+        require_base_model(self._connection.state.capabilities)
+        session.images.show()
+        session.dialog.show()
+        session.suggestions.request(session.images.all)
+
+    def _check(self) -> None:
+        """Show what the name means, how many images there are, and what is missing."""
+        session = self._session
+        assert session is not None
+        request = session.dialog.request()
+        count = len(session.dialog.images.chosen())
+        session.dialog.count.setText(
             trn("This picture will be learnt:", "These {count} pictures will be learnt:", count)
         )
-        objection = self._objection()
-        if wish.name and objection:
-            hint = objection
-        elif wish.name:
-            hint = subject_names.hint(wish.name)
-        else:
+        name_error = self._name_error(session, request.name)
+        if not request.name:
             hint = tr("Prompts will call it by this name.")
-        unknown = subject_names.noun_objection(wish.class_noun, self._nouns, wish.base_model)
-        lacking = objection or unknown
-        if not wish.class_noun:
-            lacking = lacking or tr("Say what the layers show.")
+        else:
+            hint = name_error or subject_names.hint(request.name)
+        noun_error = session.suggestions.noun_error()
+        missing = name_error or noun_error
+        if not request.class_noun:
+            missing = missing or tr("Say what the layers show.")
         if not count:
-            lacking = lacking or tr("Tick a picture to learn from.")
-        self.form.show_judgement(hint, unknown or self._noun_hint(), lacking=lacking)
+            missing = missing or tr("Tick a picture to learn from.")
+        noun_hint = noun_error or session.suggestions.noun_hint()
+        session.dialog.show_hints(hint, noun_hint, missing=missing)
 
-    def _noun_hint(self) -> str:
-        """What is said while nothing was entered."""
-        if self.form.wish().class_noun:
-            return ""
-        if self._is_looking:
-            return tr("Looking at the layers…")
-        if self._guesses:
-            return tr("Hard to say what it is; perhaps: {words}.", words=", ".join(self._guesses))
-        return ""
-
-    def _objection(self) -> str:
-        taken = {subject_names.handle(subject.name) for subject in self._desk.subjects()}
-        if self._replaced is not None:
-            taken.discard(subject_names.handle(self._replaced.name))
-        return subject_names.objection(self.form.wish().name, taken)
-
-    def on_job(self, job: JobView) -> bool:
-        """Take the suggestions if the job is the one that makes them; say whether it is."""
-        if job.id != self._described_by:
-            return False
-        if job.result is not None:
-            guesses = job.result.class_nouns[:SUGGESTIONS]
-            self._guesses = [guess.noun for guess in guesses]
-            is_sure = bool(guesses) and guesses[0].probability >= SURE
-            self.form.suggest(self._guesses, job.result.identifiers, is_sure=is_sure)
-        if job.is_over:
-            self._is_looking = False
-            self.judge()
-        return True
-
-    def _ask_for_cost(self) -> None:
-        asked = self.form.wish()
-        self._desk.link.ask(
-            lambda client: client.estimate(asked.base_model, asked.preset),
-            partial(self._on_cost, asked.base_model, asked.preset),
-            lambda trouble: None,  # nothing depends on it, and the docker says what is wrong
-        )
-
-    def _on_cost(self, base_model: str, preset: str, estimate: Estimate) -> None:
-        wish = self.form.wish()
-        if (wish.base_model, wish.preset) == (base_model, preset):  # not that of an older choice
-            self.form.cost.setText(cost(estimate))
-
-    def _ask_for_nouns(self) -> None:
-        self._nouns = ()  # nothing is judged by another model's
-        base_model = self.form.wish().base_model
-        self._desk.link.ask(
-            lambda client: client.class_nouns(base_model),
-            partial(self._on_nouns, base_model),
-            lambda trouble: None,  # then the backend judges alone
-        )
-
-    def _on_nouns(self, base_model: str, nouns: tuple[str, ...]) -> None:
-        if self.form.wish().base_model == base_model:
-            self._nouns = nouns
-            self.form.show_known_nouns(nouns)
-            self.judge()
-
-    def _ask_for_suggestions(self) -> None:
-        self._is_looking = True
-        self.judge()
-        base_model = self.form.wish().base_model
-        pictures = self._pictures[:MOST_PICTURES]
-        self._desk.link.ask(
-            partial(calls.describe, pictures=pictures, base_model=base_model),
-            self._on_described,
-            # The artist can name it without help, and the docker says what is wrong.
-            lambda trouble: self._on_no_description(),
-        )
-
-    def _on_no_description(self) -> None:
-        self._is_looking = False
-        self.judge()
-
-    def _on_described(self, job: JobView) -> None:
-        self._described_by = job.id
-        self.on_job(job)
+    def _name_error(self, session: _Session, name: str) -> str:
+        taken = self._subjects.handles()
+        if session.replaced is not None:
+            taken.discard(subject_names.handle(session.replaced.name))
+        return subject_names.name_error(name, taken)
 
     def _send(self) -> None:
-        wish, chosen = self.form.wish(), self.form.pictures.chosen()
-        objection = self._objection()
-        if objection:
-            raise BadInput(objection)
-        if not wish.class_noun:
+        session = self._session
+        assert session is not None
+        request, chosen = session.dialog.request(), session.dialog.images.chosen()
+        name_error = self._name_error(session, request.name)
+        if name_error:
+            raise BadInput(name_error)
+        if not request.class_noun:
             raise BadInput(tr("Say what the layers show, for example: human woman."))
         if len(chosen) > MOST_PICTURES:
-            self.form.remarks.say(_too_many(len(chosen)))
+            session.dialog.remarks.say(_too_many(len(chosen)))
             return
-        self.form.learn.setEnabled(False)
-        pictures = [self._pictures[row] for row, _ in chosen]
-        captions = tuple(caption for _, caption in chosen)
-        self._desk.link.ask(
-            partial(calls.learn, pictures=pictures, captions=captions, wish=wish),
-            self._on_sent,
-            self._on_trouble,
+        session.dialog.learn.setEnabled(False)
+        images = [session.images.all[row] for row, _ in chosen]
+        request = replace(request, captions=tuple(caption for _, caption in chosen))
+        self._connection.request(
+            partial(calls.learn, images=images, request=request),
+            partial(self._on_sent, session),
+            partial(self._on_refused, session),
         )
 
-    def _on_sent(self, job: JobView) -> None:
-        self.form.accept()
-        if self._replaced is not None:
-            self._desk.replace_when_done(job.id, self._replaced.id)
-        self._desk.on_job(job)
+    def _on_sent(self, session: _Session, job: JobView) -> None:
+        session.dialog.accept()
+        if session.replaced is not None:
+            self._replaced[job.id] = session.replaced.id
+        self._jobs.add(job)
 
-    def _on_trouble(self, error: BackendError) -> None:
-        self.form.remarks.say(str(error))
-        self.judge()
+    def _on_refused(self, session: _Session, error: BackendError) -> None:
+        session.dialog.remarks.say(str(error))
+        self._check()
+
+    def _on_end(self, job: JobView) -> None:
+        """Say that the subject is learnt; move its former version to the trash."""
+        if job.error is not None or job.state != "done":
+            return
+        former = self._replaced.pop(job.id, None)
+        if former is not None:
+            if job.result is not None:
+                self._embedded_subjects.set_successor(former, job.result.subject_id)
+            self._subjects.discard(former)
+        word = subject_names.handle(job.title)
+        text = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
+        self._panel.notice.say(text, icon="dialog-ok")
+        if not self._panel.prompt.text().strip():
+            self._panel.prompt.mention(word)
 
 
-def check(capabilities: Capabilities | None) -> None:
+class _Session:
+    """One dialog with its images and suggestions; `replaced` is the subject to learn again."""
+
+    def __init__(
+        self,
+        dialog: LearnDialog,
+        images: LearnImages,
+        suggestions: LearnSuggestions,
+        replaced: SubjectView | None,
+    ) -> None:
+        self.dialog, self.images, self.suggestions = dialog, images, suggestions
+        self.replaced = replaced
+
+    @property
+    def is_active(self) -> bool:
+        return self.images.is_reading or self.dialog.isVisible()
+
+    def close(self) -> None:
+        """Remove the dialog; a job that it has submitted goes on."""
+        self.images.stop()
+        self.suggestions.close()
+        self.dialog.close()
+        self.dialog.deleteLater()
+
+
+def require_base_model(capabilities: Capabilities | None) -> None:
     """Raise BadInput when no base model can learn."""
     models = capabilities.base_models if capabilities else ()
     if models and not any(model.available for model in models):
         raise BadInput(tr("There is nothing to learn with yet. {why}", why=models[0].note))
+
+
+def _fill_choices(
+    dialog: LearnDialog, capabilities: Capabilities | None, replaced: SubjectView | None
+) -> None:
+    presets = capabilities.presets if capabilities else (DEFAULT_PRESET,)
+    dialog.show_presets([preset for preset in presets if preset != "write-up"])
+    models = capabilities.base_models if capabilities else ()
+    usable = [model.id for model in models if model.available]
+    dialog.show_base_models(usable or [FALLBACK_BASE_MODEL])
+    if replaced is not None:
+        dialog.name.setText(replaced.name)
+        dialog.class_noun.setEditText(replaced.class_noun)
 
 
 def _too_many(count: int) -> str:
@@ -285,11 +233,3 @@ def _too_many(count: int) -> str:
         count=count,
         most=MOST_PICTURES,
     )
-
-
-def _size(picture: Picture) -> str:
-    return tr("{width} × {height} pixels", width=picture.width, height=picture.height)
-
-
-def _raise(error: Exception) -> None:
-    raise error

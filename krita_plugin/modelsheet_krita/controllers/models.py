@@ -1,4 +1,4 @@
-"""The models that the backend has or could download: offered in its form, fetched as jobs."""
+"""Models that the backend has or can download: offered in its dialog, downloaded as jobs."""
 
 from __future__ import annotations
 
@@ -6,51 +6,57 @@ from functools import partial
 
 from ..backend.api_requests import DownloadRequest
 from ..backend.api_responses import JobView, ModelView
+from ..backend.connection import BackendConnection
 from ..errors import BackendError
 from ..i18n import tr
-from ..ui.model_list import ModelRows
-from .context import Desk
+from ..ui.model_list import ModelListWidget
+from ..ui.panel import Panel
 from .jobs import Jobs
+from .notices import Notices
 
 
-class Stock:
-    """Serves the newest form; one that was closed and replaced hears nothing any more."""
+class Models:
+    """Fills the newest list of models; a list that was replaced is not updated any more."""
 
-    def __init__(self, desk: Desk, jobs: Jobs) -> None:
-        self._desk, self._jobs = desk, jobs
-        self._rows: ModelRows | None = None
+    def __init__(
+        self, panel: Panel, connection: BackendConnection, notices: Notices, jobs: Jobs
+    ) -> None:
+        self._panel, self._connection, self._notices = panel, connection, notices
+        self._jobs = jobs
+        self._list: ModelListWidget | None = None
+        jobs.on_end("download", self._on_end)
 
-    def attend(self, rows: ModelRows) -> None:
-        """Fill `rows` as soon as the backend has told, and do what they ask for."""
-        self._rows = rows
-        rows.wanted.connect(partial(self._download, rows))
-        self._desk.link.ask(
+    def fill(self, widget: ModelListWidget) -> None:
+        """Fill the list as soon as the backend has answered, and download what it asks for."""
+        self._list = widget
+        widget.download_wanted.connect(partial(self._download, widget))
+        self._connection.request(
             lambda client: client.models(),
-            partial(self._show, rows),
-            lambda trouble: None,  # what was known of it stays there to be read
+            partial(self._show, widget),
+            lambda error: None,  # the capabilities stay there to be read
         )
 
-    def _show(self, rows: ModelRows, models: tuple[ModelView, ...]) -> None:
-        if rows is self._rows:
-            rows.show_models(models, self._jobs.downloading())
+    def _show(self, widget: ModelListWidget, models: tuple[ModelView, ...]) -> None:
+        if widget is self._list:
+            widget.show_models(models, self._jobs.downloading())
 
-    def _download(self, rows: ModelRows, model_id: str) -> None:
-        rows.mark(model_id, is_coming=True)
-        self._desk.link.ask(
+    def _download(self, widget: ModelListWidget, model_id: str) -> None:
+        widget.mark(model_id, is_coming=True)
+        self._connection.request(
             lambda client: client.submit(DownloadRequest(model_id)),
-            self._desk.on_job,
-            partial(self._on_refused, rows, model_id),
+            self._jobs.add,
+            partial(self._on_refused, widget, model_id),
         )
 
-    def _on_refused(self, rows: ModelRows, model_id: str, error: BackendError) -> None:
-        if rows is self._rows:
-            rows.mark(model_id, is_coming=False)
-        self._desk.on_trouble(error)
+    def _on_refused(self, widget: ModelListWidget, model_id: str, error: BackendError) -> None:
+        if widget is self._list:
+            widget.mark(model_id, is_coming=False)
+        self._notices.show_request_error(error)
 
-    def on_end(self, job: JobView) -> None:
-        """A download is over: offer the model again, or say that it is here."""
-        if self._rows is not None and job.title in self._rows.buttons:
-            self._rows.mark(job.title, is_coming=job.state == "done")
+    def _on_end(self, job: JobView) -> None:
+        """Say that a model is downloaded, or offer it again after an error."""
+        if self._list is not None and job.title in self._list.buttons:
+            self._list.mark(job.title, is_coming=job.state == "done")
         if job.state == "done":
-            self._desk.panel.notice.say(tr("{title} is here.", title=job.title), icon="dialog-ok")
-            self._desk.link.look_again()
+            self._panel.notice.say(tr("{title} is here.", title=job.title), icon="dialog-ok")
+            self._connection.refresh_capabilities()

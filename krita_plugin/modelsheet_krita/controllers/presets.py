@@ -1,62 +1,62 @@
-"""The artist's own presets: named settings of the knobs."""
+"""The artist's presets: generation settings under a name."""
 
 from __future__ import annotations
 
 from ..i18n import tr
-from ..ui.name_dialog import NameForm
-from .context import Desk
+from ..ui.name_dialog import NameDialog
+from ..ui.panel import Panel
+from .saved_state import SavedState
 
 
-class Presets:
-    """Between the menu and what the docker remembers."""
+class PresetController:
+    """Connects the presets' menu with the saved state."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.form: NameForm | None = None
-        box = desk.panel.box
-        box.preset_chosen.connect(self._on_chosen)
-        box.preset_saved.connect(self._on_saved)
-        box.preset_dropped.connect(self._on_dropped)
+    def __init__(self, panel: Panel, saved_state: SavedState) -> None:
+        self._panel, self._saved_state = panel, saved_state
+        self.dialog: NameDialog | None = None
+        panel.box.preset_chosen.connect(self._load)
+        panel.box.preset_saved.connect(self._ask_name)
+        panel.box.preset_dropped.connect(self._drop)
+        self._show()
+
+    def save(self, name: str) -> None:
+        """Save the present settings under that name."""
+        self._saved_state.save_preset(name, self._panel.box.advanced.settings())
         self._show()
 
     def _show(self) -> None:
-        self._desk.panel.box.show_presets(sorted(self._desk.preferences.presets()))
+        self._panel.box.show_presets(sorted(self._saved_state.presets()))
 
-    def _on_chosen(self, name: str) -> None:
-        knobs = self._desk.preferences.presets().get(name)
-        if knobs is not None:
-            self._desk.panel.box.fold.show_knobs(knobs)
+    def _load(self, name: str) -> None:
+        settings = self._saved_state.presets().get(name)
+        if settings is not None:
+            self._panel.box.advanced.show_settings(settings)
 
-    def _on_saved(self) -> None:
-        if self.form is not None:
-            self.form.deleteLater()
-        self.form = NameForm(
-            self._desk.icon,
-            self._desk.panel.window(),
+    def _ask_name(self) -> None:
+        if self.dialog is not None:
+            self.dialog.deleteLater()
+        self.dialog = NameDialog(
+            self._panel.icon,
+            self._panel.window(),
             tr("Save as a Preset"),
             name="",
             tip=tr("What the bookmark's menu calls it"),
-            judge=lambda name: "" if name else tr("What shall it be called?"),
+            validate=lambda name: "" if name else tr("What shall it be called?"),
             explain=self._explain,
         )
-        self.form.sent.connect(self._on_named)
-        self.form.show()
+        self.dialog.sent.connect(self._on_named)
+        self.dialog.show()
 
     def _explain(self, name: str) -> str:
-        if name in self._desk.preferences.presets():
+        if name in self._saved_state.presets():
             return tr("The preset of that name will be replaced.")
         return tr("It keeps what stands under More.")
 
     def _on_named(self, name: str) -> None:
-        assert self.form is not None
-        self.form.accept()
+        assert self.dialog is not None
+        self.dialog.accept()
         self.save(name)
 
-    def save(self, name: str) -> None:
-        """Keep what the knobs say now under that name."""
-        self._desk.preferences.save_preset(name, self._desk.panel.box.fold.knobs())
-        self._show()
-
-    def _on_dropped(self, name: str) -> None:
-        self._desk.preferences.drop_preset(name)
+    def _drop(self, name: str) -> None:
+        self._saved_state.drop_preset(name)
         self._show()

@@ -1,162 +1,189 @@
-"""The results shown in the docker: fetched, grouped by prompt, looked at large, kept by the
-backend from one Krita to the next."""
+"""Results in the docker's gallery: fetched, grouped by prompt, shown large, restored.
+
+The backend keeps them from one session of Krita to the next.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Callable
 
 from ..backend import calls
 from ..backend.api_responses import GeneratedImage, JobView
+from ..backend.connection import BackendConnection
+from ..document.document import OpenDocument
 from ..errors import BackendError, RequestRefused
 from ..i18n import tr
-from ..image import Picture, Place, thumbnail
-from ..qt import QtCore, Signal
-from .context import Desk
+from ..image import Image, Placement, thumbnail
+from ..ui.panel import Panel
+from .notices import Notices
+from .saved_state import SavedState
 
 MOST_KEPT = 256
-JOBS_SHOWN_AGAIN = 16  # of earlier Kritas
-PREVIEW_LINES = 18  # how large the large picture is, in lines of text
+MOST_RESTORED_JOBS = 16
+POPUP_LINES = 18  # height of the large image in lines of text
 
 
 @dataclass(frozen=True)
 class Target:
-    """The document in front when Generate was clicked, and where results go in it."""
+    """Document in front when Generate was clicked, and the placement of results in it."""
 
-    document: Any  # document.OpenDocument, which only the border rooms may import
-    place: Place
+    document: OpenDocument
+    placement: Placement
 
 
 @dataclass(frozen=True)
 class Result:
-    """One picture that came back."""
+    """One generated image with its pixels."""
 
     job_id: str
     prompt: str
-    image: GeneratedImage
-    picture: Picture
+    generated: GeneratedImage
+    image: Image
     target: Target | None
 
     @property
-    def about(self) -> str:
-        size = f"{self.picture.width} × {self.picture.height}"
-        text = tr("seed {seed} · {size}", seed=self.image.seed, size=size)
-        return f"{text} · {self.image.label}" if self.image.label else text
+    def description(self) -> str:
+        """Seed, size and label for tooltips."""
+        size = f"{self.image.width} × {self.image.height}"
+        text = tr("seed {seed} · {size}", seed=self.generated.seed, size=size)
+        return f"{text} · {self.generated.label}" if self.generated.label else text
 
 
-class Results(QtCore.QObject):
-    """Owns them; the gallery shows them under the same keys."""
+class Results:
+    """All results by the keys under which the gallery shows them.
 
-    shown = Signal(str, object)  # job id, list of Result
+    `on_shown` is called with a job's id and its results once they are in the gallery.
+    """
 
-    def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self._desk = desk
+    def __init__(
+        self,
+        panel: Panel,
+        connection: BackendConnection,
+        notices: Notices,
+        saved_state: SavedState,
+    ) -> None:
+        self._panel, self._connection, self._notices = panel, connection, notices
+        self._saved_state = saved_state
+        self.on_shown: Callable[[str, list[Result]], None] = lambda job_id, results: None
         self._results: dict[int, Result] = {}
-        self._asked_for: set[str] = set()  # jobs whose pictures were fetched or are being so
+        self._requested: set[str] = set()  # jobs whose images were fetched or are being fetched
         self._next_key = 0
-        desk.panel.results.pointed_at.connect(self._on_pointed_at)
+        panel.results.pointed_at.connect(self._show_popup)
+        connection.subscribe(panel, jobs=self._restore)
 
-    def of(self, keys: list[int]) -> list[Result]:
+    def get(self, keys: Iterable[int]) -> list[Result]:
+        """Return the results under these keys."""
         return [self._results[key] for key in keys if key in self._results]
 
-    def restore(self, jobs: tuple[JobView, ...]) -> None:
-        """Fetch what earlier Kritas had painted and the artist did not remove."""
-        gone = self._desk.preferences.discarded()
-        done = [job for job in jobs if job.result is not None and job.result.images]
-        done.sort(key=lambda job: job.created, reverse=True)
-        for job in reversed(done[:JOBS_SHOWN_AGAIN]):
-            left = [image for image in job.result.images if _name(job.id, image) not in gone]
-            self._fetch(job, left, None, self._on_old_trouble)
-
     def fetch(self, job: JobView, target: Target | None) -> None:
-        """Fetch and select what a job of ours has painted."""
+        """Fetch the images of a job and select them in the gallery."""
         assert job.result is not None
-        self._fetch(job, list(job.result.images), target, self._desk.on_trouble)
+        self._fetch(job, list(job.result.images), target, self._notices.show_request_error)
 
     def choose_only(self, result: Result) -> None:
-        """Select this one and no other."""
+        """Select this result and no other."""
         keys = [key for key, one in self._results.items() if one is result]
-        self._desk.panel.results.choose_only(keys)
+        self._panel.results.choose_only(keys)
 
-    def discard(self, keys: list[int]) -> None:
-        chosen = [self._results.pop(key) for key in keys]
-        self._desk.preferences.discard([_name(one.job_id, one.image) for one in chosen])
-        self._desk.panel.results.discard(keys)
-        self._desk.panel.preview.hide()
+    def discard(self, keys: Iterable[int]) -> None:
+        """Remove results from the gallery; they are not restored either."""
+        keys = list(keys)
+        removed = [self._results.pop(key) for key in keys]
+        self._saved_state.discard([_name(one.job_id, one.generated) for one in removed])
+        self._panel.results.discard(keys)
+        self._panel.popup.hide()
+
+    def _restore(self, jobs: tuple[JobView, ...]) -> None:
+        """Fetch the images of earlier sessions that the artist did not remove."""
+        discarded = self._saved_state.discarded()
+        done = [job for job in jobs if job.kind == "generate" and job.result is not None]
+        done = [job for job in done if job.result is not None and job.result.images]
+        done.sort(key=lambda job: job.created, reverse=True)
+        for job in reversed(done[:MOST_RESTORED_JOBS]):
+            assert job.result is not None
+            kept = [one for one in job.result.images if _name(job.id, one) not in discarded]
+            self._fetch(job, kept, None, self._on_not_restored)
 
     def _fetch(
-        self, job: JobView, images: list[GeneratedImage], target: Target | None, on_trouble: Any
+        self,
+        job: JobView,
+        images: list[GeneratedImage],
+        target: Target | None,
+        on_error: Callable[[BackendError], None],
     ) -> None:
-        if job.id in self._asked_for or not images:
+        if job.id in self._requested or not images:
             return
-        self._asked_for.add(job.id)
-        self._desk.link.ask(
+        self._requested.add(job.id)
+        self._connection.request(
             partial(calls.fetch_results, images=images),
-            lambda pictures: self._show(job, images, pictures, target),
-            partial(self._on_not_fetched, job.id, on_trouble),
+            lambda fetched: self._show(job, images, fetched, target),
+            partial(self._on_not_fetched, job.id, on_error),
         )
 
-    def _on_not_fetched(self, job_id: str, on_trouble: Any, error: BackendError) -> None:
+    def _on_not_fetched(
+        self, job_id: str, on_error: Callable[[BackendError], None], error: BackendError
+    ) -> None:
         if not isinstance(error, RequestRefused):
-            self._asked_for.discard(job_id)  # the line was cut: ask again when it is back
-        on_trouble(error)
+            self._requested.discard(job_id)  # the connection was lost: fetch again when it is back
+        on_error(error)
 
-    def _on_old_trouble(self, error: BackendError) -> None:
-        # What the backend has swept away since then is not missed.
+    def _on_not_restored(self, error: BackendError) -> None:
+        # Images that the backend has deleted since then are not missed.
         if not isinstance(error, RequestRefused):
-            self._desk.on_trouble(error)
+            self._notices.show_request_error(error)
 
     def _show(
         self,
         job: JobView,
-        images: list[GeneratedImage],
-        pictures: list[Picture],
+        generated: list[GeneratedImage],
+        images: list[Image],
         target: Target | None,
     ) -> None:
-        panel = self._desk.panel
-        side = panel.thumbnail_side(panel.results)
+        gallery = self._panel.results
+        side = self._panel.thumbnail_side(gallery)
         clock = time.strftime("%H:%M", time.localtime(job.created))
-        panel.results.open_group(job.id, f"{clock}  {job.title}")
-        arrived = []
-        for image, picture in zip(images, pictures):
-            result = Result(job.id, job.title, image, picture, target)
+        gallery.add_group(job.id, f"{clock}  {job.title}")
+        results = []
+        for one, image in zip(generated, images):
+            result = Result(job.id, job.title, one, image, target)
             key, self._next_key = self._next_key, self._next_key + 1
             self._results[key] = result
-            arrived.append(result)
-            tip = f"{job.title}\n{result.about}"
-            panel.results.add(key, job.id, thumbnail(picture, side), tip)
-        if target is not None or not panel.results.chosen():
-            panel.results.choose(job.id)
+            results.append(result)
+            tip = f"{job.title}\n{result.description}"
+            gallery.add(key, job.id, thumbnail(image, side), tip)
+        if target is not None or not gallery.chosen():
+            gallery.choose(job.id)
         self._drop_oldest()
-        self.shown.emit(job.id, arrived)
+        self.on_shown(job.id, results)
 
     def _drop_oldest(self) -> None:
         surplus = sorted(self._results)[: max(0, len(self._results) - MOST_KEPT)]
         for key in surplus:
             del self._results[key]
-        self._desk.panel.results.discard(surplus)
+        self._panel.results.discard(surplus)
 
-    def _on_pointed_at(self, key: int | None) -> None:
-        panel = self._desk.panel
-        if key not in self._results:
-            panel.preview.hide()
+    def _show_popup(self, key: int | None) -> None:
+        """Show the result under the mouse large, beside the selected one if it is another."""
+        panel = self._panel
+        if key is None or key not in self._results:
+            panel.popup.hide()
             return
-        chosen = panel.results.chosen()
-        # With another one selected the two are compared.
-        keys = [key] if key in chosen or not chosen else [chosen[0], key]
-        lines = panel.fontMetrics().height() * PREVIEW_LINES
+        selected = panel.results.chosen()
+        keys = [key] if key in selected or not selected else [selected[0], key]
+        lines = panel.fontMetrics().height() * POPUP_LINES
         side = round(lines * panel.devicePixelRatioF())
         shown = []
-        for result in self.of(keys):
-            picture = thumbnail(result.picture, side)
-            picture.setDevicePixelRatio(panel.devicePixelRatioF())
-            shown.append((picture, result.about))
-        panel.preview.show_beside(panel, shown)
+        for result in self.get(keys):
+            pixmap = thumbnail(result.image, side)
+            pixmap.setDevicePixelRatio(panel.devicePixelRatioF())
+            shown.append((pixmap, result.description))
+        panel.popup.show_beside(panel, shown)
 
 
-def _name(job_id: str, image: GeneratedImage) -> str:
-    """What a removed result is remembered by."""
-    return f"{job_id[:8]}-{image.blob[:8]}"
+def _name(job_id: str, generated: GeneratedImage) -> str:
+    """Return the name under which the saved state keeps a removed result."""
+    return f"{job_id[:8]}-{generated.blob[:8]}"

@@ -1,5 +1,7 @@
-"""What the docker remembers for the artist from one Krita to the next: prompts, presets, what was
-removed. Krita's settings keep it; pictures and tokens are not here."""
+"""State that Krita's settings keep from one session to the next: prompts, presets, removed results.
+
+Images and tokens are not part of it.
+"""
 
 from __future__ import annotations
 
@@ -8,51 +10,60 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Callable
 
-from ..ui.generation_settings import Knobs, read_knobs
+from ..ui.generation_settings import GenerationSettings, decode_settings
 
 MOST_PROMPTS = 50
 MOST_DISCARDED = 500
 
 
-class Memory:
-    """`read` and `write` get and set a text by its name, where it outlives Krita."""
+class SavedState:
+    """Values encoded as JSON; `read` and `write` get and set a text in Krita's settings."""
 
     def __init__(self, read: Callable[[str], str], write: Callable[[str, str], None]) -> None:
         self._read, self._write = read, write
 
     def history(self) -> list[str]:
-        """The prompts, newest first."""
-        return self._list("history")
+        """Return the prompts, newest first."""
+        return self._load_list("history")
 
     def remember_prompt(self, prompt: str) -> None:
+        """Put the prompt at the beginning of the history."""
         others = [one for one in self.history() if one != prompt]
-        self._keep("history", [prompt, *others][:MOST_PROMPTS])
+        self._save("history", [prompt, *others][:MOST_PROMPTS])
 
-    def presets(self) -> dict[str, Knobs]:
-        told = self._load("presets")
-        if not isinstance(told, dict):
+    def presets(self) -> dict[str, GenerationSettings]:
+        """Return the artist's presets by name."""
+        entries = self._load("presets")
+        if not isinstance(entries, dict):
             return {}
-        return {name: read_knobs(one) for name, one in told.items() if isinstance(one, dict)}
+        return {
+            name: decode_settings(entry)
+            for name, entry in entries.items()
+            if isinstance(entry, dict)
+        }
 
-    def save_preset(self, name: str, knobs: Knobs) -> None:
-        presets = {**self.presets(), name: knobs}
-        self._keep("presets", {key: asdict(one) for key, one in presets.items()})
+    def save_preset(self, name: str, settings: GenerationSettings) -> None:
+        """Add a preset or replace the one of that name."""
+        self._save_presets({**self.presets(), name: settings})
 
     def drop_preset(self, name: str) -> None:
-        presets = self.presets()
-        presets.pop(name, None)
-        self._keep("presets", {key: asdict(one) for key, one in presets.items()})
+        """Remove a preset."""
+        self._save_presets({key: one for key, one in self.presets().items() if key != name})
 
     def discarded(self) -> set[str]:
-        """The names of the results that the artist removed from the list."""
-        return set(self._list("discarded"))
+        """Return the names of the results that the artist removed from the gallery."""
+        return set(self._load_list("discarded"))
 
     def discard(self, names: Iterable[str]) -> None:
-        self._keep("discarded", [*self._list("discarded"), *names][-MOST_DISCARDED:])
+        """Add names of removed results."""
+        self._save("discarded", [*self._load_list("discarded"), *names][-MOST_DISCARDED:])
 
-    def _list(self, name: str) -> list[str]:
-        told = self._load(name)
-        return [str(one) for one in told] if isinstance(told, list) else []
+    def _save_presets(self, presets: dict[str, GenerationSettings]) -> None:
+        self._save("presets", {key: asdict(one) for key, one in presets.items()})
+
+    def _load_list(self, name: str) -> list[str]:
+        entries = self._load(name)
+        return [str(one) for one in entries] if isinstance(entries, list) else []
 
     def _load(self, name: str) -> Any:
         try:
@@ -60,5 +71,5 @@ class Memory:
         except ValueError:
             return None  # edited by hand: begin anew
 
-    def _keep(self, name: str, value: Any) -> None:
+    def _save(self, name: str, value: Any) -> None:
         self._write(name, json.dumps(value))

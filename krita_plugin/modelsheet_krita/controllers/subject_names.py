@@ -1,4 +1,4 @@
-"""How a subject may be called, by which @handle a prompt names it, and what it may be."""
+"""Rules for subject names, their @handles in prompts, and class nouns."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Collection, Sequence
 from ..backend.api_responses import NAME_LENGTH
 from ..i18n import tr, trn
 
-MOST_NEAR = 4
+MOST_SIMILAR = 4
 
 
 def handle(name: str) -> str:
-    """The word after @: letters and digits in lower case, all between them one underscore."""
+    """Return the word after @: letters and digits in lower case, underscores between them."""
     return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
 
 
-def objection(name: str, taken: Collection[str]) -> str:
-    """Say why a subject cannot be called so and what to do, or nothing. `taken`: handles."""
+def name_error(name: str, taken: Collection[str]) -> str:
+    """Return a sentence why a subject cannot have this name, or "". `taken`: handles in use."""
     if not name:
         return tr("Give the subject a name.")
     if len(name) > NAME_LENGTH:
@@ -37,17 +37,18 @@ def objection(name: str, taken: Collection[str]) -> str:
 
 
 def hint(name: str) -> str:
-    """Say how prompts will name it, and what of the name they leave out."""
+    """Return the sentence that explains the name's handle."""
     word = handle(name)
     if word == name.casefold():
         return tr("In prompts: @{word}", word=word)
     return tr("In prompts: @{word} (only letters and digits count there)", word=word)
 
 
-def noun_objection(noun: str, known: Sequence[str], base_model: str) -> str:
-    """Say that the base model knows no such class noun and which are near, or nothing.
+def noun_error(noun: str, known: Sequence[str], base_model: str) -> str:
+    """Return a sentence that the base model does not know the noun, with similar ones, or "".
 
-    One that ends in a known noun will do ("old elf woman"). Nothing is judged by an empty list.
+    A phrase that ends in a known noun is accepted ("old elf woman"), and so is everything while
+    `known` is empty.
     """
     wanted = " ".join(noun.split()).lower()
     if not wanted or not known:
@@ -55,13 +56,13 @@ def noun_objection(noun: str, known: Sequence[str], base_model: str) -> str:
     if any(wanted == each or wanted.endswith(f" {each}") for each in known):
         return ""
     words = set(wanted.split())
-    near = [each for each in known if words & set(each.split())][:MOST_NEAR]
-    if near:
+    similar = [each for each in known if words & set(each.split())][:MOST_SIMILAR]
+    if similar:
         return tr(
             "{base} does not know “{noun}”. Near to it: {near}.",
             base=base_model,
             noun=wanted,
-            near=", ".join(near),
+            near=", ".join(similar),
         )
     return tr(
         "{base} does not know “{noun}”. Type a word of it, and choose from what is offered.",

@@ -1,4 +1,4 @@
-"""The subjects: their rows and pictures, and what the artist does with one."""
+"""Subjects of the backend: the docker's list, report windows, and the trash."""
 
 from __future__ import annotations
 
@@ -8,70 +8,113 @@ from functools import partial
 
 from ..backend import calls
 from ..backend.api_responses import SubjectView
+from ..backend.connection import BackendConnection
+from ..document.subject_annotations import NotedSubject
 from ..errors import BadInput
 from ..i18n import tr
-from ..image import Picture, thumbnail
+from ..image import Image, thumbnail
 from ..qt import QtCore, QtGui
-from ..ui.report_window import ReportView
+from ..ui.panel import Panel
+from ..ui.report_window import ReportWindow
 from ..ui.subject_list import SubjectRow
 from . import subject_names
-from .context import Desk
+from .notices import Notices
 
-SECOND_THOUGHT_MS = 30_000
+UNDO_MS = 30_000
 
 
-class Shelf:
-    """Keeps what the backend told of its subjects."""
+class Subjects:
+    """Keeps the newest views of the subjects and shows them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.subjects: tuple[SubjectView, ...] = ()
-        self._pictures: dict[str, QtGui.QPixmap] = {}
-        self._leaving: set[str] = set()  # on their way to the trash
+    def __init__(self, panel: Panel, connection: BackendConnection, notices: Notices) -> None:
+        self._panel, self._connection, self._notices = panel, connection, notices
+        self.all: tuple[SubjectView, ...] = ()
+        self.report: ReportWindow | None = None
+        self._thumbnails: dict[str, QtGui.QPixmap] = {}
+        self._hidden: set[str] = set()  # until they go to the trash
         self._discarded: set[str] = set()  # by the artist, who need not be told that they are gone
-        self._view: ReportView | None = None
-        panel = desk.panel.list
-        panel.mentioned.connect(desk.panel.prompt.mention)
-        panel.written.connect(desk.panel.prompt.go_on_with)
-        panel.discard_wanted.connect(lambda key: desk.attempt(partial(self.discard_soon, key)))
-        panel.report_wanted.connect(lambda key: desk.attempt(partial(self._report, key)))
+        panel.subjects.mentioned.connect(panel.prompt.mention)
+        panel.subjects.written.connect(panel.prompt.continue_with)
+        panel.subjects.discard_wanted.connect(notices.guard(self.discard_later))
+        panel.subjects.report_wanted.connect(notices.guard(self._request_report))
+        connection.subscribe(panel, subjects=self._update_all)
 
     def handles(self) -> set[str]:
-        """The @words that are taken."""
-        return {subject_names.handle(subject.name) for subject in self.subjects}
+        """Return the @words that are taken."""
+        return {subject_names.handle(subject.name) for subject in self.all}
 
     def get(self, subject_id: str) -> SubjectView:
-        """Raises BadInput: it is gone."""
-        for subject in self.subjects:
+        """Return one subject. Raises BadInput when it is gone."""
+        for subject in self.all:
             if subject.id == subject_id:
                 return subject
         raise BadInput(tr("This subject is gone. Choose another one."))
 
-    def take_all(self, subjects: tuple[SubjectView, ...]) -> None:
-        self.subjects = subjects
-        self._desk.panel.prompt.show_handles(sorted(self.handles()))
+    def missing(self, noted: Iterable[NotedSubject]) -> list[str]:
+        """Return the @words of a document's subjects that the backend does not have."""
+        known = {subject.id for subject in self.all} | self._discarded
+        words = {subject_names.handle(one.name) for one in noted if one.id not in known}
+        return sorted(words - self.handles())
+
+    def unknown(self, subject_ids: Iterable[str]) -> list[str]:
+        """Return those of the ids that the backend does not have."""
+        known = {subject.id for subject in self.all}
+        return sorted(one for one in subject_ids if one not in known)
+
+    def discard_later(self, subject_id: str) -> None:
+        """Hide the subject; move it to the trash after 30 s in which the artist can keep it."""
+        word = subject_names.handle(self.get(subject_id).name)
+        self._hidden.add(subject_id)
+        self._show()
+        self._panel.notice.say(
+            tr("@{word} goes to the trash.", word=word),
+            icon="edit-delete",
+            action=tr("Keep It"),
+            on_action=partial(self._keep, subject_id),
+        )
+        QtCore.QTimer.singleShot(UNDO_MS, partial(self._on_timeout, subject_id))
+
+    def discard(self, subject_id: str) -> None:
+        """Move the subject to the backend's trash."""
+        self._discarded.add(subject_id)
+        self._connection.request(
+            lambda client: client.delete_subject(subject_id),
+            lambda _: None,
+            self._notices.show_request_error,
+        )
+
+    def _keep(self, subject_id: str) -> None:
+        self._hidden.discard(subject_id)
+        self._show()
+
+    def _on_timeout(self, subject_id: str) -> None:
+        if subject_id in self._hidden:
+            self.discard(subject_id)
+
+    def _update_all(self, subjects: tuple[SubjectView, ...]) -> None:
+        self.all = subjects
+        self._panel.prompt.show_handles(sorted(self.handles()))
         self._show()
         for subject in subjects:
-            if subject.references and subject.id not in self._pictures:
-                self._desk.link.ask(
+            if subject.references and subject.id not in self._thumbnails:
+                self._connection.request(
                     partial(calls.fetch_references, references=subject.references[:1]),
                     partial(self._on_reference, subject.id),
-                    self._desk.on_trouble,
+                    self._notices.show_request_error,
                 )
 
-    def _on_reference(self, subject_id: str, pictures: list[Picture]) -> None:
-        panel = self._desk.panel
-        side = panel.thumbnail_side(panel.list.items)
-        self._pictures[subject_id] = thumbnail(pictures[0], side)
+    def _on_reference(self, subject_id: str, images: list[Image]) -> None:
+        side = self._panel.thumbnail_side(self._panel.subjects.items)
+        self._thumbnails[subject_id] = thumbnail(images[0], side)
         self._show()
 
     def _show(self) -> None:
-        rows = [self._row(one) for one in self.subjects if one.id not in self._leaving]
-        self._desk.panel.list.show_rows(rows)
+        rows = [self._row(one) for one in self.all if one.id not in self._hidden]
+        self._panel.subjects.show_rows(rows)
 
     def _row(self, subject: SubjectView) -> SubjectRow:
         word = subject_names.handle(subject.name)
-        facts = [subject.base_model, _day(subject.created)]
+        facts = [subject.base_model, _format_day(subject.created)]
         if subject.likeness is not None:
             facts.insert(0, tr("likeness {value}", value=f"{subject.likeness:.0%}"))
         click = tr("Click to put @{word} into the prompt; right-click for more.", word=word)
@@ -80,64 +123,23 @@ class Shelf:
             handle=word,
             text=f"{subject.name}\n@{word} · {subject.class_noun}\n{' · '.join(facts)}",
             tooltip="\n".join([subject.name, *facts, *subject.warnings, click]),
-            picture=self._pictures.get(subject.id),
+            thumbnail=self._thumbnails.get(subject.id),
         )
 
-    def discard_soon(self, subject_id: str) -> None:
-        """Move it to the trash after a while in which the artist may think better of it."""
-        word = subject_names.handle(self.get(subject_id).name)
-        self._leaving.add(subject_id)
-        self._show()
-        self._desk.panel.notice.say(
-            tr("@{word} goes to the trash.", word=word),
-            icon="edit-delete",
-            action=tr("Keep It"),
-            do=partial(self._keep, subject_id),
-        )
-        QtCore.QTimer.singleShot(SECOND_THOUGHT_MS, partial(self._on_time_up, subject_id))
-
-    def _keep(self, subject_id: str) -> None:
-        self._leaving.discard(subject_id)
-        self._show()
-
-    def _on_time_up(self, subject_id: str) -> None:
-        if subject_id in self._leaving:
-            self.discard(subject_id)
-
-    def missing(self, noted: list[dict[str, str]]) -> list[str]:
-        """The @words of those in a document's note that the backend does not have."""
-        known = {subject.id for subject in self.subjects} | self._discarded
-        words = {subject_names.handle(one["name"]) for one in noted if one["id"] not in known}
-        return sorted(words - self.handles())
-
-    def unknown(self, subject_ids: Iterable[str]) -> list[str]:
-        """Those of them that the backend does not have."""
-        known = {subject.id for subject in self.subjects}
-        return sorted(one for one in subject_ids if one not in known)
-
-    def discard(self, subject_id: str) -> None:
-        """Move it to the backend's trash."""
-        self._discarded.add(subject_id)
-        self._desk.link.ask(
-            lambda client: client.delete_subject(subject_id),
-            lambda done: None,
-            self._desk.on_trouble,
-        )
-
-    def _report(self, subject_id: str) -> None:
+    def _request_report(self, subject_id: str) -> None:
         subject = self.get(subject_id)
-        self._desk.link.ask(
+        self._connection.request(
             partial(calls.fetch_references, references=subject.references),
             partial(self._show_report, subject),
-            self._desk.on_trouble,
+            self._notices.show_request_error,
         )
 
-    def _show_report(self, subject: SubjectView, pictures: list[Picture]) -> None:
-        if self._view is not None:
-            self._view.deleteLater()
-        self._view = ReportView(subject, pictures, self._desk.panel.window())
-        self._view.show()
+    def _show_report(self, subject: SubjectView, images: list[Image]) -> None:
+        if self.report is not None:
+            self.report.deleteLater()
+        self.report = ReportWindow(subject, images, self._panel.window())
+        self.report.show()
 
 
-def _day(created: float) -> str:
+def _format_day(created: float) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(created))

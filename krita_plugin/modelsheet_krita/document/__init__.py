@@ -1,1 +1,1 @@
-"""Read and write Krita's layers."""
+"""Read layers of Krita's open document as images and write results into it."""

@@ -1,42 +1,42 @@
-"""The open document: gives the selected layers and the canvas as pictures, puts results in.
+"""Facade of one open document: reads layers and the canvas as images, inserts results.
 
-Main thread only. The artist's layers are never changed: colours are converted in a document of our
-own that nobody sees.
+Main thread only. The artist's layers are never changed: colours are converted in a document of the
+plugin's own that is not shown.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from krita import Krita
 
-from ..backend.api_responses import SubjectView
 from ..errors import BadInput
 from ..i18n import tr
-from ..image import NamedPicture, Picture, Place, Reading
+from ..image import Image, Placement, ReadOptions, ReadResult
 from ..qt import QtCore
 from . import subject_annotations, tile_reader
-from .color_conversion import SRGB, Converter, check_size, space_of
-from .geometry import Box
-from .layer_reader import LayerReading
-from .layer_sources import Wish
-from .layer_writer import LayerWriting
+from .color_conversion import SRGB, ColorSpace, Converter, check_size, space_of
+from .geometry import Box, box_of
+from .layer_reader import LayerReader
+from .layer_writer import LayerWriter
+from .subject_annotations import CHUNK_BYTES, NotedSubject
 from .tile_reader import TileSource
 
-ANNOTATION = "modelsheet/subjects"
-LONGEST_GROUND = 2048  # px; what the backend takes to paint over
+if TYPE_CHECKING:
+    from krita import Document, View, Window
+
+LONGEST_INIT_IMAGE = 2048  # px; the backend's limit
 
 
-def current(window: Any) -> OpenDocument:
+def current(window: Window | None) -> OpenDocument:
     """Return the document that the artist looks at. Raises BadInput when there is none."""
     view = window.activeView() if window else None
     document = view.document() if view else None
-    if document is None:
+    if view is None or document is None:
         raise BadInput(
             tr("No document is open in this window. Open one, or click into its canvas.")
         )
@@ -44,9 +44,9 @@ def current(window: Any) -> OpenDocument:
 
 
 class OpenDocument:
-    """One document, held on to: later steps happen in it, whatever is in front then."""
+    """One document with its view; it stays the same when another one comes to the front."""
 
-    def __init__(self, document: Any, view: Any) -> None:
+    def __init__(self, document: Document, view: View) -> None:
         self._document = document
         self._view = view
         file = document.fileName()
@@ -54,83 +54,92 @@ class OpenDocument:
 
     @property
     def is_open(self) -> bool:
+        """True until the artist closes the document."""
         return any(self._document == open_ for open_ in Krita.instance().documents())
 
-    def place(self) -> Place:
+    def default_placement(self) -> Placement:
+        """Return the centre of the selection, or of the canvas if there is none."""
         x, y, width, height = self.area("selection")
-        return Place(x + width // 2, y + height // 2)
+        return Placement(x + width // 2, y + height // 2)
 
-    def area(self, of: str) -> Box:
-        """The box of the selection, if there is one and it is wanted, else of the canvas."""
-        selection = self._document.selection() if of == "selection" else None
+    def area(self, kind: str) -> Box:
+        """Return the box of the canvas or, for "selection", of the selection if there is one."""
+        selection = self._document.selection() if kind == "selection" else None
         if selection is not None and selection.width() > 0 and selection.height() > 0:
             return selection.x(), selection.y(), selection.width(), selection.height()
         return 0, 0, self._document.width(), self._document.height()
 
-    def read(self, wish: Wish) -> Generator[None, None, Reading]:
-        """Read the selected layers; yields between tiles. Raises BadInput: there is no picture."""
-        selected = self._view.selectedNodes() or [self._document.activeNode()]
-        steps = LayerReading(self._document, selected, wish, _converter).steps()
+    def read_layers(self, options: ReadOptions) -> Generator[None, None, ReadResult]:
+        """Read the selected layers; yields between tiles. Raises BadInput: there is no image."""
+        selected = self._view.selectedNodes()
+        active = self._document.activeNode()
+        if not selected and active is not None:
+            selected = [active]
+        steps = LayerReader(self._document, selected, options, _converter).steps()
         while self.is_open:
             try:
                 next(steps)
             except StopIteration as finished:
-                return finished.value  # type: ignore[no-any-return]
+                result: ReadResult = finished.value
+                return result
             yield
         steps.close()
         raise BadInput(tr("“{name}” was closed while it was read.", name=self.name))
 
-    def read_ground(self, resolution: int) -> tuple[Picture, bytes, Place]:
+    def read_init_image(self, resolution: int) -> tuple[Image, bytes, Placement]:
         """Read what the canvas shows inside the selection, or all of it, to be painted over.
 
-        Gives the picture, reduced towards `resolution`, the selection on it, one byte per pixel, if
-        there is one, and the place that the result belongs to.
+        Returns the image, reduced towards `resolution`, the selection mask in its size with one
+        byte per pixel (empty without a selection), and the placement of the results.
         """
-        whole = QtCore.QRect(*self.area("canvas"))
-        box = QtCore.QRect(*self.area("selection")).intersected(whole).getRect()
+        canvas = QtCore.QRect(*self.area("canvas"))
+        box = box_of(QtCore.QRect(*self.area("selection")).intersected(canvas))
         if box[2] < 1 or box[3] < 1:
             raise BadInput(tr("The selection lies outside the canvas. Move it in."))
         space = space_of(self._document)
         with _converter() as converter:
-            source = TileSource(partial(self._shown, space, converter))
-            longest = min(LONGEST_GROUND, max(resolution, 1) * 2)
-            picture = _drained(tile_reader.read(self.name, box, source, longest))
-        place = Place(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
-        return picture, self._mask(box, picture), place
+            source = TileSource(partial(self._canvas_pixels, space, converter))
+            longest = min(LONGEST_INIT_IMAGE, max(resolution, 1) * 2)
+            image = _exhaust(tile_reader.read(self.name, box, source, longest))
+        placement = Placement(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
+        return image, self._mask(box, image), placement
 
-    def _shown(self, space: tuple[str, str, str], converter: Converter, box: Box) -> bytes:
-        raw = bytes(self._document.pixelData(*box))
+    def _canvas_pixels(self, space: ColorSpace, converter: Converter, box: Box) -> bytes:
+        raw = self._document.pixelData(*box).data()
         check_size(self.name, raw, space, box[2] * box[3])
         return converter.convert(raw, box[2], box[3], space, SRGB)
 
-    def _mask(self, box: Box, picture: Picture) -> bytes:
-        """The selection in the picture's size, or nothing where there is none."""
+    def _mask(self, box: Box, image: Image) -> bytes:
+        """Return the selection in the image's size, empty where there is none."""
         selection = self._document.selection()
         if selection is None:
             return b""
-        factor = max(1, box[2] // picture.width)
+        factor = max(1, box[2] // image.width)
         rows = (
-            bytes(selection.pixelData(box[0], box[1] + row * factor, box[2], 1))[::factor]
-            for row in range(picture.height)
+            selection.pixelData(box[0], box[1] + row * factor, box[2], 1).data()[::factor]
+            for row in range(image.height)
         )
-        return b"".join(row[: picture.width] for row in rows)
+        return b"".join(row[: image.width] for row in rows)
 
     def insert(
-        self, name: str, results: Sequence[NamedPicture], place: Place
+        self, name: str, images: Sequence[Image], placement: Placement
     ) -> Generator[None, None, None]:
-        """Add one group with a layer per result; see LayerWriting."""
-        yield from self._writing().group(name, results, place)
+        """Add one group with a layer per image, named like it; see LayerWriter."""
+        yield from self._writer().add_group(name, images, placement)
 
     def insert_frames(
-        self, name: str, pictures: Sequence[Picture], place: Place
+        self, name: str, images: Sequence[Image], placement: Placement
     ) -> Generator[None, None, None]:
-        """Add one animated layer with a key frame per picture; see LayerWriting."""
-        yield from self._writing().frames(name, pictures, place)
+        """Add one animated layer with a key frame per image; see LayerWriter."""
+        yield from self._writer().add_animated_layer(name, images, placement)
 
-    def _writing(self) -> LayerWriting:
+    def _writer(self) -> LayerWriter:
         self._require_open()
-        return LayerWriting(
-            self._document, self._require_open, make_converter=_converter, open_file=_opened
+        return LayerWriter(
+            self._document,
+            self._require_open,
+            make_converter=_converter,
+            open_hidden=_opened_hidden,
         )
 
     def _require_open(self) -> None:
@@ -143,72 +152,68 @@ class OpenDocument:
                 )
             )
 
-    def remember_subjects(
-        self, subjects: Sequence[SubjectView], *, forget: Sequence[str] = ()
+    def noted_subjects(self) -> list[NotedSubject]:
+        """Return the subjects that `note_subjects` noted."""
+        if subject_annotations.NOTE not in self._document.annotationTypes():
+            return []
+        content = self._document.annotation(subject_annotations.NOTE).data()
+        return subject_annotations.decode_note(content)
+
+    def note_subjects(
+        self, subjects: Sequence[NotedSubject], *, removed: Sequence[str] = ()
     ) -> None:
-        """Note in the document which subjects are painted in it, and of which ids no more."""
-        known = {one["id"]: one for one in self.subjects() if one["id"] not in forget}
-        for one in subjects:
-            known[one.id] = {"id": one.id, "name": one.name, "class_noun": one.class_noun}
-        text = json.dumps({"version": 1, "subjects": list(known.values())}, ensure_ascii=False)
-        description = "Modelsheet: the subjects painted here"
-        self._document.setAnnotation(ANNOTATION, description, QtCore.QByteArray(text.encode()))
+        """Note in the document which subjects it uses, and remove the ids `removed`."""
+        known = {one.id: one for one in self.noted_subjects() if one.id not in removed}
+        known.update((one.id, one) for one in subjects)
+        content = subject_annotations.encode_note(list(known.values()))
+        self._document.setAnnotation(
+            subject_annotations.NOTE,
+            subject_annotations.NOTE_DESCRIPTION,
+            QtCore.QByteArray(content),
+        )
 
-    def carried(self) -> dict[str, list[str]]:
-        """The subjects that travel in the document, each with the annotations that hold it."""
-        return subject_annotations.whole(self._document.annotationTypes())
+    def embedded_subjects(self) -> dict[str, list[str]]:
+        """Map the ids of the subjects embedded in the document to their annotations."""
+        return subject_annotations.complete_subjects(self._document.annotationTypes())
 
-    def carry(
-        self, subject: SubjectView, content: bytes, instead_of: Sequence[str] = ()
+    def embed_subject(
+        self, subject: NotedSubject, content: bytes, replaces: Sequence[str] = ()
     ) -> Generator[None, None, None]:
-        """Put a subject into the document, to be saved with it; yields between its pieces.
+        """Embed a subject in the document, to be saved with it; yields between its chunks.
 
-        The subjects `instead_of` which it comes leave once it is in. Raises BadInput: the document
+        The subjects with the ids `replaces` are removed afterwards. Raises BadInput: the document
         was closed.
         """
-        self.carry_no_longer(subject.id)
-        for number, key in enumerate(subject_annotations.keys(subject.id, len(content))):
+        self.remove_embedded_subject(subject.id)
+        for number, key in enumerate(subject_annotations.chunk_keys(subject.id, len(content))):
             yield
             self._require_still_open()
-            piece = content[
-                number * subject_annotations.PIECE : (number + 1) * subject_annotations.PIECE
-            ]
-            description = "Modelsheet: a subject, in pieces"
-            self._document.setAnnotation(key, description, QtCore.QByteArray(piece))
-        for former in instead_of:
-            self.carry_no_longer(former)
-        self.remember_subjects([subject], forget=instead_of)
+            chunk = content[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES]
+            self._document.setAnnotation(
+                key, subject_annotations.CHUNK_DESCRIPTION, QtCore.QByteArray(chunk)
+            )
+        for former in replaces:
+            self.remove_embedded_subject(former)
+        self.note_subjects([subject], removed=replaces)
+
+    def remove_embedded_subject(self, subject_id: str) -> None:
+        """Remove the annotations of an embedded subject."""
+        for key in self._document.annotationTypes():
+            if subject_annotations.subject_id_of(key) == subject_id:
+                self._document.removeAnnotation(key)
+
+    def read_embedded_subject(self, subject_id: str) -> Generator[None, None, bytes]:
+        """Read what `embed_subject` wrote. Raises BadInput: the document was closed."""
+        chunks = []
+        for key in self.embedded_subjects().get(subject_id, []):
+            yield
+            self._require_still_open()
+            chunks.append(self._document.annotation(key).data())
+        return b"".join(chunks)
 
     def _require_still_open(self) -> None:
         if not self.is_open:
             raise BadInput(tr("“{name}” was closed meanwhile. Open it again.", name=self.name))
-
-    def carry_no_longer(self, subject_id: str) -> None:
-        for key in self._document.annotationTypes():
-            if subject_annotations.subject_of(key) == subject_id:
-                self._document.removeAnnotation(key)
-
-    def read_carried(self, subject_id: str) -> Generator[None, None, bytes]:
-        """Give back what `carry` put in. Raises BadInput: the document was closed."""
-        pieces = []
-        for key in self.carried().get(subject_id, []):
-            yield
-            self._require_still_open()
-            pieces.append(bytes(self._document.annotation(key)))
-        return b"".join(pieces)
-
-    def subjects(self) -> list[dict[str, str]]:
-        """What remember_subjects noted; what cannot be read is left out."""
-        if ANNOTATION not in self._document.annotationTypes():
-            return []
-        try:
-            told = json.loads(bytes(self._document.annotation(ANNOTATION)))
-            return [
-                {key: str(one[key]) for key in ("id", "name", "class_noun")}
-                for one in told["subjects"]
-            ]
-        except (ValueError, KeyError, TypeError):
-            return []
 
 
 def _converter() -> Converter:
@@ -217,8 +222,8 @@ def _converter() -> Converter:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A document of ours that nobody sees, and of which Krita asks nothing. Raises BadInput."""
+def _opened_hidden(path: Path) -> Iterator[Document]:
+    """Open a file as a document without a view and without Krita's questions. Raises BadInput."""
     krita = Krita.instance()
     was_silent = krita.batchmode()
     krita.setBatchmode(True)
@@ -237,9 +242,10 @@ def _opened(path: Path) -> Iterator[Any]:
         document.close()
 
 
-def _drained(steps: Generator[None, None, Picture]) -> Picture:
+def _exhaust(steps: Generator[None, None, Image]) -> Image:
     while True:
         try:
             next(steps)
         except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
+            image: Image = finished.value
+            return image

@@ -1,35 +1,42 @@
-"""Which part of the canvas is read of each layer, so that what is in one place stays in one
-place.
-"""
+"""Boxes on the canvas: the crop of each layer that is read, and the row strips that are written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from ..image import Image, Placement, as_qimage, from_qimage
+from ..qt import QtCore, QtGui
 
 Box = tuple[int, int, int, int]  # x, y, width, height
 
-# A document of a sprite's size is one frame: a staff at its edge must not push the figure aside.
-_FRAME_SIDE = 128
+STRIP_PIXELS = 1 << 20  # Krita takes and gives that many in some 10 ms
+# A canvas of a sprite's size is one box: a staff at its edge must not push the figure aside.
+_SPRITE_SIDE = 128
 _SHARED = 0.25  # of the area of all layers together
 
 
-def frames(areas: Sequence[Box], canvas: Box) -> list[Box]:
-    """Give the box to read of each layer whose visible pixels lie in `areas`, none of them empty.
+def box_of(rect: QtCore.QRect) -> Box:
+    """Return x, y, width, height of a rectangle."""
+    return rect.x(), rect.y(), rect.width(), rect.height()
 
-    Views of one thing drawn over each other are read in one common box, as they are on the canvas;
-    figures drawn beside each other each in their own.
+
+def crop_boxes(areas: Sequence[Box], canvas: Box) -> list[Box]:
+    """Return the box to read of each layer whose visible pixels lie in `areas`, none of them empty.
+
+    Layers drawn over each other share one common box, so that they stay aligned as on the canvas;
+    figures drawn beside each other get a box each.
     """
     if not areas:
         return []
-    if max(canvas[2:]) <= _FRAME_SIDE:
+    if max(canvas[2:]) <= _SPRITE_SIDE:
         return [canvas] * len(areas)
-    common = _around(areas)
+    common = _union(areas)
     if all(_size(area) >= _SHARED * _size(common) for area in areas):
         return [common] * len(areas)
     return list(areas)
 
 
-def _around(areas: Sequence[Box]) -> Box:
+def _union(areas: Sequence[Box]) -> Box:
     left, top = min(area[0] for area in areas), min(area[1] for area in areas)
     right = max(area[0] + area[2] for area in areas)
     bottom = max(area[1] + area[3] for area in areas)
@@ -38,3 +45,47 @@ def _around(areas: Sequence[Box]) -> Box:
 
 def _size(box: Box) -> int:
     return box[2] * box[3]
+
+
+def placed_box(image: Image, placement: Placement) -> Box:
+    """Return the document's pixels that the image covers, around the placement's centre."""
+    width, height = placement.width or image.width, placement.height or image.height
+    return placement.x - width // 2, placement.y - height // 2, width, height
+
+
+def downscaled(image: Image, placement: Placement) -> Image:
+    """Reduce the image to the placement's size if that is smaller: averaging needs all of it."""
+    x, y, width, height = placed_box(image, placement)
+    if width >= image.width:
+        return image
+    qimage = as_qimage(image).convertToFormat(QtGui.QImage.Format.Format_ARGB32_Premultiplied)
+    size, aspect = QtCore.QSize(width, height), QtCore.Qt.AspectRatioMode.IgnoreAspectRatio
+    smooth = QtCore.Qt.TransformationMode.SmoothTransformation
+    return from_qimage(qimage.scaled(size, aspect, smooth), image.name)
+
+
+def row_strips(image: Image, placement: Placement) -> Iterator[tuple[QtGui.QImage, Box]]:
+    """Yield strips of rows from top to bottom, straight ARGB32, each with its box in the document.
+
+    The image is enlarged to the placement's size strip by strip, so that each step is short.
+    """
+    x, y, width, height = placed_box(image, placement)
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        part = QtCore.QRect(0, top, width, min(rows, height - top))
+        yield scaled_part(image, (width, height), part), (x, y + top, width, part.height())
+
+
+def scaled_part(image: Image, size: tuple[int, int], part: QtCore.QRect) -> QtGui.QImage:
+    """Scale the image to `size` and cut out `part`, straight ARGB32, clear beyond its edge."""
+    qimage = as_qimage(image)
+    if size == (image.width, image.height):
+        return qimage.copy(part)
+    cut = QtGui.QImage(part.size(), QtGui.QImage.Format.Format_ARGB32_Premultiplied)
+    cut.fill(QtCore.Qt.GlobalColor.transparent)
+    painter = QtGui.QPainter(cut)
+    painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
+    painter.translate(-part.x(), -part.y())
+    painter.drawImage(QtCore.QRectF(0, 0, *size), qimage)
+    painter.end()
+    return cut.convertToFormat(QtGui.QImage.Format.Format_ARGB32)

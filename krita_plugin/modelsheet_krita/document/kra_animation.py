@@ -1,4 +1,4 @@
-"""Pictures as the frames of an animated layer, in a file of Krita's own.
+"""Write a .kra file with one animated layer whose key frames are given images.
 
 Krita's API cannot make key frames, and its import of animations crashes in 5.1; a document in the
 format that Krita saves, version 2.0, it opens with every frame in its place.
@@ -10,13 +10,13 @@ import zipfile
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from ..image import BYTES_PER_PIXEL, Picture, Place, pixels_of
+from ..image import BYTES_PER_PIXEL, Image, Placement, pixels_of
 from ..qt import QtCore
 from .color_conversion import SRGB
-from .row_strips import box_of, window
+from .geometry import placed_box, scaled_part
 
 TILE = 64  # px; the side of Krita's own tiles
-CANVAS = 64  # px; of a document that nobody sees, beyond whose edges the layer may reach
+CANVAS = 64  # px; the document is not shown, and the layer may reach beyond its edges
 HEADER = f"VERSION 2\nTILEWIDTH {TILE}\nTILEHEIGHT {TILE}\nPIXELSIZE {BYTES_PER_PIXEL}\nDATA "
 CLEAR = bytes(TILE * TILE * BYTES_PER_PIXEL)
 DOCUMENT = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -41,31 +41,32 @@ KEY_FRAMES = """<?xml version="1.0" encoding="UTF-8"?>
 KEY_FRAME = '<keyframe time="{time}" frame="{name}"><offset type="point" x="0" y="0"/></keyframe>'
 
 
-def write(path: Path, pictures: Sequence[Picture], place: Place) -> Generator[None, None, None]:
-    """Write the frames, one a time step from 0, each around the place; yields between rows of
-    tiles."""
-    names = [f"layer.f{time}" if time else "layer" for time in range(len(pictures))]
+def write(path: Path, images: Sequence[Image], placement: Placement) -> Generator[None, None, None]:
+    """Write one frame per time step from 0, each at the placement; yields between rows of tiles."""
+    names = [f"layer.f{time}" if time else "layer" for time in range(len(images))]
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mimetype", "application/x-krita")
         archive.writestr("maindoc.xml", DOCUMENT)
         times = (KEY_FRAME.format(time=time, name=name) for time, name in enumerate(names))
         folder = "frames/layers"
         archive.writestr(f"{folder}/layer.keyframes.xml", KEY_FRAMES.format("".join(times)))
-        for name, picture in zip(names, pictures):
-            tiles = yield from _tiles(picture, place)
+        for name, image in zip(names, images):
+            tiles = yield from _tiles(image, placement)
             archive.writestr(
                 f"{folder}/{name}", f"{HEADER}{len(tiles)}\n".encode() + b"".join(tiles)
             )
             archive.writestr(f"{folder}/{name}.defaultpixel", bytes(BYTES_PER_PIXEL))
 
 
-def _tiles(picture: Picture, place: Place) -> Generator[None, None, list[bytes]]:
-    """What the picture shows in Krita's tiles, each with its corner; the first byte, 0, says that
-    they are not compressed."""
-    x, y, width, height = box_of(picture, place)
+def _tiles(image: Image, placement: Placement) -> Generator[None, None, list[bytes]]:
+    """Return the image in Krita's tiles of 64 px, each with its corner, without clear ones.
+
+    The first byte of a tile, 0, says that it is not compressed.
+    """
+    x, y, width, height = placed_box(image, placement)
     tiles = []
     for top in range(y // TILE * TILE, y + height, TILE):
-        strip = window(picture, (width, height), QtCore.QRect(0, top - y, width, TILE))
+        strip = scaled_part(image, (width, height), QtCore.QRect(0, top - y, width, TILE))
         for left in range(x // TILE * TILE, x + width, TILE):
             pixels = pixels_of(strip.copy(left - x, 0, TILE, TILE))
             if pixels != CLEAR:

@@ -1,70 +1,77 @@
-"""Reads the selected layers of one document as pictures to learn from, a tile at a time."""
+"""Read the selected layers of one document as training images, a tile at a time."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from ..errors import BadInput
 from ..i18n import tr
-from ..image import Picture, Reading, cropped, shown_box
+from ..image import Image, ReadOptions, ReadResult, cropped, visible_box
 from ..qt import QtCore
 from . import tile_reader
 from .color_conversion import SRGB, Converter, check_size, space_of
-from .geometry import Box, frames
-from .layer_sources import Source, Wish, expand, has_children, key_frames
-from .layer_tree import LayerWalk, refusal
+from .geometry import Box, box_of, crop_boxes
+from .layer_sources import LayerSource, has_children, key_frames, list_sources
+from .layer_tree import LayerTree, reason_for_no_image
 from .tile_reader import TileSource
 
+if TYPE_CHECKING:
+    from krita import Document, Node, Selection
 
-class LayerReading:
-    """One reading, from the selected nodes to pictures; the document is not changed by it."""
+
+class LayerReader:
+    """One pass over the selected nodes; the document is not changed by it."""
 
     def __init__(
-        self, document: Any, selected: Sequence[Any], wish: Wish, make_converter: Callable[[], Any]
+        self,
+        document: Document,
+        selected: Sequence[Node],
+        options: ReadOptions,
+        make_converter: Callable[[], Converter],
     ) -> None:
-        self._document, self._selected, self._wish = document, selected, wish
+        self._document, self._selected, self._options = document, selected, options
         self._make_converter = make_converter
         self._remarks: list[str] = []
-        self._pictures: list[Picture] = []
+        self._images: list[Image] = []
 
-    def steps(self) -> Generator[None, None, Reading]:
-        """Yield between tiles. Raises BadInput when no layer gives a picture."""
-        walk = LayerWalk(self._document)
-        chosen = walk.chosen(self._selected)
-        if not chosen:
+    def steps(self) -> Generator[None, None, ReadResult]:
+        """Yield between tiles. Raises BadInput when no layer gives an image."""
+        tree = LayerTree(self._document)
+        nodes = tree.in_order(self._selected)
+        if not nodes:
             raise BadInput(tr("No layer is selected. Select the layers that show your subject."))
         last = self._document.fullClipRangeEndTime()
-        sources = expand(walk, chosen, self._wish, last)
-        hidden = {source.node.uniqueId() for source in sources if walk.is_hidden(source.node)}
-        with self._readable(walk, sources) as readable, self._make_converter() as converter:
-            good, areas = self._checked(readable)
+        sources = list_sources(nodes, self._options, last)
+        hidden = {source.node.uniqueId() for source in sources if tree.is_hidden(source.node)}
+        with self._readable(tree, sources) as readable, self._make_converter() as converter:
+            good, areas = self._with_pixels(readable)
             for source, box in zip(good, self._boxes(good, areas)):
                 notes = self._notes(source, hidden)
-                yield from self._take(source, box, notes, converter)
+                yield from self._read(source, box, notes, converter)
         self._align_frames()
-        if not self._pictures:
+        if not self._images:
             raise BadInput(" ".join(self._remarks))
-        return Reading(
-            tuple(self._pictures),
+        return ReadResult(
+            tuple(self._images),
             tuple(self._remarks),
-            has_groups=any(has_children(node) for node in chosen),
-            has_frames=any(key_frames(node, last) for node in chosen),
+            has_groups=any(has_children(node) for node in nodes),
+            has_frames=any(key_frames(node, last) for node in nodes),
             has_selection=_has_area(self._document.selection()),
         )
 
     @contextmanager
-    def _readable(self, walk: LayerWalk, sources: list[Source]) -> Iterator[list[Source]]:
-        """Give the sources; hidden ones, whose picture may be old, in a copy that shows them."""
-        stale = {one.node.uniqueId() for one in sources if walk.is_stale(one.node)}
+    def _readable(self, tree: LayerTree, sources: list[LayerSource]) -> Iterator[list[LayerSource]]:
+        """Give the sources; those with a stale picture in a copy of the document."""
+        stale = {one.node.uniqueId() for one in sources if tree.is_stale(one.node)}
         if not stale:
             yield sources
             return
         copy = self._document.clone()
         try:
-            shown = LayerWalk(copy).reveal(stale)
+            shown = LayerTree(copy).show(stale)
             copy.refreshProjection()
             copy.waitForDone()
             yield [
@@ -75,43 +82,49 @@ class LayerReading:
             copy.setModified(False)
             copy.close()
 
-    def _area(self) -> QtCore.QRect:
-        """Of the canvas, or of the selection in it if there is one and it counts."""
-        canvas = QtCore.QRect(0, 0, self._document.width(), self._document.height())
+    def _selection(self) -> Selection | None:
+        """Return the selection if there is one and the options limit the images to it."""
         selection = self._document.selection()
-        if not (self._wish.inside_selection and _has_area(selection)):
+        return selection if self._options.inside_selection and _has_area(selection) else None
+
+    def _area(self) -> QtCore.QRect:
+        """Return the canvas, or the part of it inside the selection."""
+        canvas = QtCore.QRect(0, 0, self._document.width(), self._document.height())
+        selection = self._selection()
+        if selection is None:
             return canvas
         box = selection.x(), selection.y(), selection.width(), selection.height()
         return canvas.intersected(QtCore.QRect(*box))
 
-    def _checked(self, sources: list[Source]) -> tuple[list[Source], list[Box]]:
-        """Give the sources that show something and where; say of the others why not."""
+    def _with_pixels(self, sources: list[LayerSource]) -> tuple[list[LayerSource], list[Box]]:
+        """Return the sources that show something and their boxes; add remarks on the others."""
         good, areas, whole = [], [], self._area()
         for source in sources:
             # A frame's bounds are known only once it is read.
-            seen = whole if source.time is not None else source.node.bounds().intersected(whole)
-            sentence = refusal(source.node, seen)
+            area = whole if source.time is not None else source.node.bounds().intersected(whole)
+            sentence = reason_for_no_image(source.node, area)
             if sentence:
                 self._remarks.append(sentence)
             else:
                 good.append(source)
-                areas.append(seen.getRect())
+                areas.append(box_of(area))
         return good, areas
 
-    def _boxes(self, sources: list[Source], areas: list[Box]) -> list[Box]:
+    def _boxes(self, sources: list[LayerSource], areas: list[Box]) -> list[Box]:
         if any(source.time is not None for source in sources):
             return areas
-        return frames(areas, self._area().getRect())
+        return crop_boxes(areas, box_of(self._area()))
 
-    def _take(
-        self, source: Source, box: Box, notes: frozenset[str], converter: Converter
+    def _read(
+        self, source: LayerSource, box: Box, notes: frozenset[str], converter: Converter
     ) -> Generator[None, None, None]:
         try:
-            picture = yield from tile_reader.read(source.name, box, self._tiles(source, converter))
+            tiles = self._tile_source(source, converter)
+            image = yield from tile_reader.read(source.name, box, tiles)
         except BadInput as error:
             self._remarks.append(str(error))
             return
-        if picture.is_transparent:
+        if image.is_transparent:
             self._remarks.append(
                 tr(
                     "“{name}” is fully transparent. Paint on it, or deselect it.",
@@ -119,24 +132,24 @@ class LayerReading:
                 )
             )
             return
-        self._pictures.append(dataclasses.replace(picture, notes=notes))
+        self._images.append(dataclasses.replace(image, notes=notes))
 
-    def _tiles(self, source: Source, converter: Converter) -> TileSource:
-        node, space, selection = source.node, space_of(source.node), self._document.selection()
+    def _tile_source(self, source: LayerSource, converter: Converter) -> TileSource:
+        node, space, selection = source.node, space_of(source.node), self._selection()
 
         def pixels(box: Box) -> bytes:
             if source.time is None:
-                raw = bytes(node.projectionPixelData(*box))
+                raw = node.projectionPixelData(*box).data()
             else:
-                raw = bytes(node.pixelDataAtTime(*box, source.time))
+                raw = node.pixelDataAtTime(*box, source.time).data()
             check_size(source.name, raw, space, box[2] * box[3])
             return converter.convert(raw, box[2], box[3], space, SRGB)
 
-        if not (self._wish.inside_selection and _has_area(selection)):
+        if selection is None:
             return TileSource(pixels)
-        return TileSource(pixels, lambda box: bytes(selection.pixelData(*box)))
+        return TileSource(pixels, lambda box: selection.pixelData(*box).data())
 
-    def _notes(self, source: Source, hidden: set[Any]) -> frozenset[str]:
+    def _notes(self, source: LayerSource, hidden: set[QtCore.QUuid]) -> frozenset[str]:
         if source.time is not None:
             return frozenset({"frame"})
         found = {"hidden"} if source.node.uniqueId() in hidden else set()
@@ -148,16 +161,16 @@ class LayerReading:
     def _align_frames(self) -> None:
         """Crop frames, which were read in full, to one common box around all that they show."""
         boxes = {
-            place: shown_box(picture)
-            for place, picture in enumerate(self._pictures)
-            if "frame" in picture.notes
+            number: visible_box(image)
+            for number, image in enumerate(self._images)
+            if "frame" in image.notes
         }
         common = QtCore.QRect()
         for box in boxes.values():
             common = common.united(QtCore.QRect(*box)) if box else common
-        for place in boxes:
-            self._pictures[place] = cropped(self._pictures[place], common.getRect())
+        for number in boxes:
+            self._images[number] = cropped(self._images[number], box_of(common))
 
 
-def _has_area(selection: Any) -> bool:
+def _has_area(selection: Selection | None) -> bool:
     return selection is not None and selection.width() > 0 and selection.height() > 0

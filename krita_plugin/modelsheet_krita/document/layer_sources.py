@@ -1,63 +1,62 @@
-"""What the selected layers offer to learn from: each once, the children of a group, or frames."""
+"""List the image sources among the selected layers: layers, children of groups, key frames."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..i18n import tr
-from .layer_tree import MASKS, LayerWalk
+from ..image import ReadOptions
+from .layer_tree import MASKS
+
+if TYPE_CHECKING:
+    from krita import Node
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How the artist wants the selected layers read."""
+class LayerSource:
+    """Source of one image: a layer or, with a time, one key frame of it."""
 
-    each_child: bool = False  # of a group; else the group is one picture
-    frames: bool = True  # of an animated layer; else what it shows now
-    inside_selection: bool = True
-
-
-@dataclass(frozen=True)
-class Source:
-    """One picture to be: a layer, or with a time one key frame of it."""
-
-    node: Any
+    node: Node
     name: str
     time: int | None = None
 
 
-def expand(walk: LayerWalk, chosen: Sequence[Any], wish: Wish, last_time: int) -> list[Source]:
-    """List the pictures that `chosen` layers are to give. `last_time`: of the animation."""
-    nodes = []
-    for node in chosen:
-        children = _layers_in(node) if wish.each_child else []
+def list_sources(
+    selected: Sequence[Node], options: ReadOptions, last_time: int
+) -> list[LayerSource]:
+    """List the sources of the selected layers. `last_time`: of the animation."""
+    nodes: list[Node] = []
+    for node in selected:
+        children = _visible_children(node) if options.each_child else []
         nodes += children or [node]
     sources = []
     for node in nodes:
-        times = key_frames(node, last_time) if wish.frames else []
+        times = key_frames(node, last_time) if options.frames else []
         name = node.name()
         sources += [
-            Source(node, tr("{layer}, frame {time}", layer=name, time=time), time) for time in times
-        ] or [Source(node, name)]
+            LayerSource(node, tr("{layer}, frame {time}", layer=name, time=time), time)
+            for time in times
+        ] or [LayerSource(node, name)]
     return sources
 
 
-def has_children(node: Any) -> bool:
-    return len(_layers_in(node)) > 1
+def has_children(node: Node) -> bool:
+    """Return True if the node is a group that shows more than one layer."""
+    return len(_visible_children(node)) > 1
 
 
-def key_frames(node: Any, last_time: int) -> list[int]:
-    """The times of a layer's key frames, where it has more than one."""
+def key_frames(node: Node, last_time: int) -> list[int]:
+    """Return the times of a layer's key frames, if it has more than one."""
     if node.type() != "paintlayer" or not node.animated():
         return []
     times = [time for time in range(last_time + 1) if node.hasKeyframeAtTime(time)]
     return times if len(times) > 1 else []
 
 
-def _layers_in(node: Any) -> list[Any]:
-    """The layers in a group, as the artist sees them from top to bottom, without the hidden."""
+def _visible_children(node: Node) -> list[Node]:
+    """Return the visible layers in a group, from top to bottom."""
     if node.type() != "grouplayer":
         return []
     layers = [child for child in reversed(node.childNodes()) if child.type() not in MASKS]

@@ -1,13 +1,16 @@
-"""Which layers can be learnt from: their order, whose picture may be stale, and why not."""
+"""Tree of a document's layers: their order, their visibility, and which give no image."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
 
-from ..backend.api_responses import LAYER_NAME_LENGTH
 from ..i18n import tr
+from ..image import LAYER_NAME_LENGTH
 from ..qt import QtCore
+
+if TYPE_CHECKING:
+    from krita import Document, GroupLayer, Node
 
 SMALLEST_SIDE = 8
 LONGEST_SIDE = 8192
@@ -18,60 +21,64 @@ MASKS = frozenset(
 DERIVED = frozenset({"grouplayer", "clonelayer", "filelayer", "vectorlayer", "filllayer"})
 
 
-class LayerWalk:
+class LayerTree:
     """All nodes of a document, top to bottom as the artist sees them, with their parents."""
 
-    def __init__(self, document: Any) -> None:
-        self._nodes: dict[Any, Any] = {}
-        self._parents: dict[Any, Any] = {}
-        self._enter(document.rootNode(), None)
+    def __init__(self, document: Document) -> None:
+        self._nodes: dict[QtCore.QUuid, Node] = {}
+        self._parents: dict[QtCore.QUuid, QtCore.QUuid | None] = {}
+        self._add_children(document.rootNode(), None)
 
-    def _enter(self, parent: Any, parent_id: Any) -> None:
+    def _add_children(self, parent: Node, parent_id: QtCore.QUuid | None) -> None:
         for node in reversed(parent.childNodes()):
             key = node.uniqueId()
             self._nodes[key], self._parents[key] = node, parent_id
-            self._enter(node, key)
+            self._add_children(node, key)
 
-    def chosen(self, selected: Iterable[Any]) -> list[Any]:
-        """Put the selected nodes in order, without those whose group is selected too."""
-        wanted = {node.uniqueId() for node in selected if node is not None}
+    def in_order(self, selected: Iterable[Node]) -> list[Node]:
+        """Sort the selected nodes from top to bottom, without those whose group is selected too."""
+        wanted = {node.uniqueId() for node in selected}
         return [
             node
             for key, node in self._nodes.items()
             if key in wanted and not wanted & set(self._ancestors(key))
         ]
 
-    def is_hidden(self, node: Any) -> bool:
-        """Say whether the layer or a group around it is hidden."""
+    def is_hidden(self, node: Node) -> bool:
+        """Return True if the layer or a group around it is hidden."""
         key = node.uniqueId()
         return any(not self._nodes[one].visible() for one in (key, *self._ancestors(key)))
 
-    def is_stale(self, node: Any) -> bool:
-        """Say whether its picture may be old, because it or a group around it is hidden."""
+    def is_stale(self, node: Node) -> bool:
+        """Return True if Krita's picture of the node may be old, as when it is hidden."""
         if node.type() not in DERIVED and not node.childNodes():
             return False
-        passes = node.type() == "grouplayer" and node.passThroughMode()
-        return passes or self.is_hidden(node)
+        if node.type() == "grouplayer" and cast("GroupLayer", node).passThroughMode():
+            return True
+        return self.is_hidden(node)
 
-    def reveal(self, keys: set[Any]) -> dict[Any, Any]:
-        """Show these nodes and the groups around them; only for a copy of the artist's document."""
+    def show(self, keys: Iterable[QtCore.QUuid]) -> dict[QtCore.QUuid, Node]:
+        """Make these nodes and the groups around them visible; only for a copy of a document."""
+        shown = {}
         for key in keys:
             for one in (key, *self._ancestors(key)):
                 self._nodes[one].setVisible(True)
             if self._nodes[key].type() == "grouplayer":
-                self._nodes[key].setPassThroughMode(False)
-        return {key: self._nodes[key] for key in keys}
+                cast("GroupLayer", self._nodes[key]).setPassThroughMode(False)
+            shown[key] = self._nodes[key]
+        return shown
 
-    def _ancestors(self, key: Any) -> list[Any]:
+    def _ancestors(self, key: QtCore.QUuid) -> Sequence[QtCore.QUuid]:
         found = []
-        while self._parents[key] is not None:
-            key = self._parents[key]
-            found.append(key)
+        parent = self._parents[key]
+        while parent is not None:
+            found.append(parent)
+            parent = self._parents[parent]
         return found
 
 
-def refusal(node: Any, area: QtCore.QRect) -> str:
-    """Say why the node gives no picture, or nothing. `area`: its bounds inside the canvas."""
+def reason_for_no_image(node: Node, area: QtCore.QRect) -> str:
+    """Return a sentence why the node gives no image, or "". `area`: its part of the canvas."""
     name, kind = f"“{node.name()[:LAYER_NAME_LENGTH]}”", node.type()
     if kind in MASKS:
         return tr("{name} is a mask. Select the layer that it belongs to instead.", name=name)
@@ -81,7 +88,7 @@ def refusal(node: Any, area: QtCore.QRect) -> str:
             name=name,
         )
     if area.isEmpty():
-        return _empty(node, name)
+        return _reason_for_empty(node, name)
     width, height = area.width(), area.height()
     if min(width, height) < SMALLEST_SIDE:
         return tr(
@@ -104,7 +111,7 @@ def refusal(node: Any, area: QtCore.QRect) -> str:
     return ""
 
 
-def _empty(node: Any, name: str) -> str:
+def _reason_for_empty(node: Node, name: str) -> str:
     if node.type() == "grouplayer" and node.childNodes():
         return tr(
             "Nothing in the group {name} can be seen: its layers are hidden or empty. Show those "

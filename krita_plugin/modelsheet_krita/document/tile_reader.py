@@ -1,4 +1,4 @@
-"""Reads one area of one layer tile by tile, as an sRGB picture no larger than is learnt from."""
+"""Read one area of a layer or canvas tile by tile, reduced to the size that is learnt from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Callable
 
-from ..image import BYTES_PER_PIXEL, LONGEST_SIDE, Picture, from_image
+from ..image import BYTES_PER_PIXEL, LONGEST_SIDE, Image, from_qimage
 from ..qt import QtCore, QtGui
 from .geometry import Box
 
@@ -17,8 +17,10 @@ Premultiplied = QtGui.QImage.Format.Format_ARGB32_Premultiplied
 
 @dataclass(frozen=True)
 class TileSource:
-    """`pixels`: box to straight-alpha BGRA8 sRGB; `mask`: box to one byte a pixel, if there is a
-    selection."""
+    """Functions that read the pixels and the selection mask of a box.
+
+    `pixels` gives straight-alpha BGRA8 sRGB, `mask` one byte a pixel; None without a selection.
+    """
 
     pixels: Callable[[Box], bytes]
     mask: Callable[[Box], bytes] | None = None
@@ -26,9 +28,11 @@ class TileSource:
 
 def read(
     name: str, area: Box, source: TileSource, longest_side: int = LONGEST_SIDE
-) -> Generator[None, None, Picture]:
-    """Read `area`, reduced by a whole number if it is larger than `longest_side`; yields between
-    tiles."""
+) -> Generator[None, None, Image]:
+    """Read `area`, reduced by a whole number if it is larger than `longest_side`.
+
+    Yields between tiles.
+    """
     x, y, width, height = area
     factor = -(-max(width, height) // longest_side)
     across, down = max(1, width // factor), max(1, height // factor)
@@ -38,43 +42,43 @@ def read(
         for left in range(0, across, side):
             size = min(side, across - left), min(side, down - top)
             box = (x + left * factor, y + top * factor, size[0] * factor, size[1] * factor)
-            _put(whole, across, (left, top, *size), _tile(box, source, size))
+            _paste(whole, across, (left, top, *size), _read_tile(box, source, size))
             yield
-    return Picture(name, across, down, bytes(whole))
+    return Image(name, across, down, bytes(whole))
 
 
-def _tile(box: Box, source: TileSource, size: tuple[int, int]) -> bytes:
+def _read_tile(box: Box, source: TileSource, size: tuple[int, int]) -> bytes:
     width, height = box[2:]
     pixels = source.pixels(box)
     mask = source.mask(box) if source.mask else b""
     is_masked = mask.count(255) != len(mask)
     if (width, height) == size and not is_masked:
         return pixels
-    image = QtGui.QImage(pixels, width, height, width * BYTES_PER_PIXEL, Straight)
+    qimage = QtGui.QImage(pixels, width, height, width * BYTES_PER_PIXEL, Straight)
     # Premultiplied, or the colour under transparent pixels bleeds into the edges.
-    image = image.convertToFormat(Premultiplied)
+    qimage = qimage.convertToFormat(Premultiplied)
     if is_masked:
-        _cut_out(image, mask)
+        _apply_mask(qimage, mask)
     if (width, height) != size:
-        image = image.scaled(
+        qimage = qimage.scaled(
             QtCore.QSize(*size),
             QtCore.Qt.AspectRatioMode.IgnoreAspectRatio,
             QtCore.Qt.TransformationMode.SmoothTransformation,
         )
-    return from_image(image, "").pixels
+    return from_qimage(qimage, "").pixels
 
 
-def _cut_out(image: QtGui.QImage, mask: bytes) -> None:
-    """Make transparent what the mask leaves out."""
-    width, height = image.width(), image.height()
-    shape = QtGui.QImage(mask, width, height, width, QtGui.QImage.Format.Format_Alpha8)
-    painter = QtGui.QPainter(image)
+def _apply_mask(qimage: QtGui.QImage, mask: bytes) -> None:
+    """Make the pixels outside the mask transparent."""
+    width, height = qimage.width(), qimage.height()
+    alpha = QtGui.QImage(mask, width, height, width, QtGui.QImage.Format.Format_Alpha8)
+    painter = QtGui.QPainter(qimage)
     painter.setCompositionMode(QtGui.QPainter.CompositionMode.CompositionMode_DestinationIn)
-    painter.drawImage(0, 0, shape)
+    painter.drawImage(0, 0, alpha)
     painter.end()
 
 
-def _put(whole: bytearray, across: int, box: Box, tile: bytes) -> None:
+def _paste(whole: bytearray, across: int, box: Box, tile: bytes) -> None:
     left, top, width, height = box
     line = width * BYTES_PER_PIXEL
     for row in range(height):

@@ -1,4 +1,4 @@
-"""The form for where the backend is: this computer, or another one by URL and token."""
+"""Dialog to choose the backend: this computer's, or another one by URL and token."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from urllib.parse import urlsplit
 
 from ..backend.api_responses import Capabilities
 from ..i18n import tr
-from ..qt import QtCore, QtWidgets, Signal
-from .model_list import ModelRows
-from .widgets import IconSource, buddy, heading
+from ..qt import QtCore, QtWidgets, Signal, not_none
+from .model_list import ModelListWidget
+from .widgets import IconLoader, buddy, dialog_buttons, heading
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class BackendForm(QtWidgets.QDialog):
-    """Asks; `sent` when the artist agrees and the entry can be an address."""
+class BackendDialog(QtWidgets.QDialog):
+    """Emits `sent` when the artist accepts entries that can be an address."""
 
     sent = Signal()
 
     def __init__(
         self,
-        icon: IconSource,
+        icon: IconLoader,
         parent: QtWidgets.QWidget | None,
         *,
         is_remote: bool,
@@ -47,27 +47,22 @@ class BackendForm(QtWidgets.QDialog):
         )
         self.hint = QtWidgets.QLabel()
         self.hint.setWordWrap(True)
-        # Room for the longest of its sentences, so that the form does not jump.
+        # Room for the longest sentence, so that the dialog does not jump.
         self.hint.setMinimumHeight(self.fontMetrics().height() * 3)
-        self.models = ModelRows(capabilities)
-        # Qt shows what was added to a layout in a later turn.
+        self.models = ModelListWidget(capabilities)
+        # Qt shows new widgets of a layout only when its event loop runs again.
         self.models.filled.connect(lambda: QtCore.QTimer.singleShot(0, self._grow))
         self._build(icon)
         (self.remote if is_remote else self.local).setChecked(True)
-        self._judge()
+        self._check()
 
-    def _build(self, icon: IconSource) -> None:
+    def _build(self, icon: IconLoader) -> None:
         form = QtWidgets.QFormLayout()
         form.addRow(buddy(tr("URL"), self.url), self.url)
         form.addRow(buddy(tr("Token"), self.token), self.token)
-        roles = QtWidgets.QDialogButtonBox.ButtonRole
-        buttons = QtWidgets.QDialogButtonBox()
-        self.ok = buttons.addButton(tr("OK"), roles.AcceptRole)
-        self.ok.setIcon(icon("dialog-ok"))
+        buttons, self.ok = dialog_buttons(self, icon, tr("OK"))
         self.ok.setObjectName("modelsheet_backend_ok")
-        buttons.addButton(tr("Cancel"), roles.RejectRole).setIcon(icon("dialog-cancel"))
         buttons.accepted.connect(self.sent)
-        buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(self.local)
         layout.addWidget(self.remote)
@@ -77,29 +72,29 @@ class BackendForm(QtWidgets.QDialog):
         layout.addWidget(self.models)
         layout.addStretch(1)
         layout.addWidget(buttons)
-        self.remote.toggled.connect(self._judge)
-        self.url.textChanged.connect(self._judge)
-        self.token.textChanged.connect(self._judge)
+        self.remote.toggled.connect(self._check)
+        self.url.textChanged.connect(self._check)
+        self.token.textChanged.connect(self._check)
         self.resize(self.fontMetrics().height() * 26, self.sizeHint().height())
 
     def _grow(self) -> None:
-        """Make room for lines that came later."""
-        layout = self.layout()
+        """Make room for rows that were added."""
+        layout = not_none(self.layout())
         layout.activate()
         height = layout.totalHeightForWidth(self.width())
         self.resize(self.width(), max(self.height(), height))
 
-    def _judge(self) -> None:
+    def _check(self) -> None:
         is_remote = self.remote.isChecked()
         self.url.setEnabled(is_remote)
         self.token.setEnabled(is_remote)
-        hint = objection(self.url.text(), self.token.text()) if is_remote else ""
+        hint = address_error(self.url.text(), self.token.text()) if is_remote else ""
         self.ok.setEnabled(not hint)
-        self.hint.setText(hint or (warning(self.url.text()) if is_remote else ""))
+        self.hint.setText(hint or (address_warning(self.url.text()) if is_remote else ""))
 
 
-def objection(url: str, token: str) -> str:
-    """Say why these cannot be an address, or nothing."""
+def address_error(url: str, token: str) -> str:
+    """Return a sentence why these cannot be an address, or ""."""
     parts = _parts(url)
     if parts is None:
         return tr("Enter the URL as http://HOST:PORT or https://HOST:PORT.")
@@ -108,8 +103,8 @@ def objection(url: str, token: str) -> str:
     return ""
 
 
-def warning(url: str) -> str:
-    """Say what is unsafe about the address, or nothing."""
+def address_warning(url: str) -> str:
+    """Return a sentence why the address is unsafe, or ""."""
     parts = _parts(url)
     exposed = parts is not None and parts[0] == "http" and parts[1] not in LOOPBACK
     if not exposed:

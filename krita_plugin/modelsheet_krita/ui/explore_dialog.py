@@ -1,4 +1,4 @@
-"""The form that asks what to explore, and the grid in which the artist picks a cell."""
+"""Dialog to explore scales, and the window with the generated grid."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ..backend.api_requests import Axis, Explore
 from ..backend.api_responses import MOST_RESULTS
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal
-from .widgets import IconSource, buddy, push_button
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from .widgets import IconLoader, buddy, push_button
 
-USUAL = {
+DEFAULT_VALUES = {
     "unet_scale": "0, 0.4, 0.7, 1, 1.3",
     "text_encoder_scale": "0, 0.5, 1, 1.5",
     "guidance_scale": "2, 4, 7, 10",
@@ -21,12 +21,12 @@ USUAL = {
 MOST_VALUES = 16
 
 
-class ExploreForm(QtWidgets.QDialog):
-    """Two sides of a grid: what changes along each, and its values."""
+class ExploreDialog(QtWidgets.QDialog):
+    """Asks for the parameter along each side of the grid, and for its values."""
 
     sent = Signal()
 
-    def __init__(self, icon: IconSource, parent: QtWidgets.QWidget | None) -> None:
+    def __init__(self, icon: IconLoader, parent: QtWidgets.QWidget | None) -> None:
         super().__init__(parent)
         self.setObjectName("modelsheet_explore_form")
         self.setWindowTitle(tr("Explore Scales"))
@@ -53,28 +53,30 @@ class ExploreForm(QtWidgets.QDialog):
         layout.addWidget(self.hint)
         layout.addWidget(self.paint)
         self.resize(self.fontMetrics().height() * 24, self.sizeHint().height())
-        self._judge()
+        self._check()
 
     def _side(
         self, name: str, axis: str, *, optional: bool
     ) -> tuple[QtWidgets.QComboBox, QtWidgets.QLineEdit]:
-        box, values = QtWidgets.QComboBox(), QtWidgets.QLineEdit(USUAL[axis])
+        box, values = QtWidgets.QComboBox(), QtWidgets.QLineEdit(DEFAULT_VALUES[axis])
         box.setObjectName(f"modelsheet_{name}")
         values.setObjectName(f"modelsheet_{name}_values")
         values.setAccessibleName(tr("Values, with commas between them"))
         values.setToolTip(tr("Values, with commas between them"))
-        for key in USUAL:
+        for key in DEFAULT_VALUES:
             box.addItem(axis_title(key), key)
         if optional:
             box.addItem(tr("Nothing"), "")
         box.setCurrentIndex(box.findData(axis))
-        box.currentIndexChanged.connect(lambda: values.setText(USUAL.get(box.currentData(), "")))
-        box.currentIndexChanged.connect(self._judge)
-        values.textChanged.connect(self._judge)
+        box.currentIndexChanged.connect(
+            lambda: values.setText(DEFAULT_VALUES.get(box.currentData(), ""))
+        )
+        box.currentIndexChanged.connect(self._check)
+        values.textChanged.connect(self._check)
         return box, values
 
     def explore(self) -> Explore | None:
-        """What is entered, or None while it is no grid."""
+        """Return the entered grid, or None while the entries are none."""
         across = _axis(self.across.currentData(), self.across_values.text())
         name = self.down.currentData()
         down = _axis(name, self.down_values.text()) if name else None
@@ -83,7 +85,7 @@ class ExploreForm(QtWidgets.QDialog):
         cells = len(across.values) * (len(down.values) if down else 1)
         return Explore(across, down) if cells <= MOST_RESULTS else None
 
-    def _judge(self) -> None:
+    def _check(self) -> None:
         if not hasattr(self, "paint"):
             return
         self.down_values.setVisible(bool(self.down.currentData()))
@@ -104,22 +106,22 @@ class ExploreForm(QtWidgets.QDialog):
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One picture of a grid and what is said of it."""
+class GridCell:
+    """Thumbnail and tooltip of one cell."""
 
-    picture: QtGui.QPixmap
-    about: str
+    pixmap: QtGui.QPixmap
+    description: str
 
 
-class GridView(QtWidgets.QDialog):
-    """The painted grid; a click on a cell takes its values for the next pictures."""
+class ExploreGrid(QtWidgets.QDialog):
+    """Window with the generated grid; a click on a cell picks its values."""
 
     picked = Signal(int)  # the number of the cell, row by row
 
     def __init__(
         self,
         title: str,
-        cells: Sequence[Cell],
+        cells: Sequence[GridCell],
         explore: Explore,
         parent: QtWidgets.QWidget | None,
     ) -> None:
@@ -134,12 +136,12 @@ class GridView(QtWidgets.QDialog):
         self.table.setHorizontalHeaderLabels([f"{value:g}" for value in across.values])
         self.table.setVerticalHeaderLabels(rows)
         self.table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setIconSize(cells[0].picture.size() / cells[0].picture.devicePixelRatioF())
-        for place, cell in enumerate(cells):
-            item = QtWidgets.QTableWidgetItem(QtGui.QIcon(cell.picture), "")
-            item.setToolTip(cell.about)
-            item.setData(QtCore.Qt.ItemDataRole.AccessibleTextRole, cell.about)
-            self.table.setItem(place // len(across.values), place % len(across.values), item)
+        self.table.setIconSize(cells[0].pixmap.size() / cells[0].pixmap.devicePixelRatioF())
+        for number, cell in enumerate(cells):
+            item = QtWidgets.QTableWidgetItem(QtGui.QIcon(cell.pixmap), "")
+            item.setToolTip(cell.description)
+            item.setData(QtCore.Qt.ItemDataRole.AccessibleTextRole, cell.description)
+            self.table.setItem(number // len(across.values), number % len(across.values), item)
         self.table.resizeColumnsToContents()
         self.table.resizeRowsToContents()
         self.table.cellClicked.connect(
@@ -151,16 +153,17 @@ class GridView(QtWidgets.QDialog):
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(QtWidgets.QLabel(_legend(explore)))
         layout.addWidget(self.table, 1)
-        self.said = QtWidgets.QLabel(tr("Click a picture to go on with its values."))
-        self.said.setObjectName("modelsheet_grid_said")
-        layout.addWidget(self.said)
-        self.resize(self._whole())
+        self.hint = QtWidgets.QLabel(tr("Click a picture to go on with its values."))
+        self.hint.setObjectName("modelsheet_grid_said")
+        layout.addWidget(self.hint)
+        self.resize(self._size_of_all_cells())
 
-    def _whole(self) -> QtCore.QSize:
-        """Room for all cells, within reason."""
+    def _size_of_all_cells(self) -> QtCore.QSize:
+        """Return the size that shows all cells, within limits."""
         em = self.fontMetrics().height()
-        across, down = self.table.horizontalHeader(), self.table.verticalHeader()
-        margins = self.layout().contentsMargins()
+        across = not_none(self.table.horizontalHeader())
+        down = not_none(self.table.verticalHeader())
+        margins = not_none(self.layout()).contentsMargins()
         frame = 2 * self.table.frameWidth()
         width = across.length() + down.sizeHint().width() + frame
         width += margins.left() + margins.right()
@@ -169,6 +172,7 @@ class GridView(QtWidgets.QDialog):
 
 
 def axis_title(name: str) -> str:
+    """Return the title of a parameter."""
     return {
         "unet_scale": tr("UNet scale"),
         "text_encoder_scale": tr("Text encoder scale"),
@@ -187,7 +191,7 @@ def _legend(explore: Explore) -> str:
 
 
 def _axis(name: str, text: str) -> Axis | None:
-    """Read numbers between commas; None where they are none."""
+    """Parse numbers between commas; None for anything else."""
     try:
         values = tuple(float(word) for word in text.split(",") if word.strip())
     except ValueError:

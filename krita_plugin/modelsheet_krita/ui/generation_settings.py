@@ -1,4 +1,4 @@
-"""What the artist may turn while painting, kept in a fold and in presets."""
+"""Generation settings: their widgets in a collapsible section, and their values."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from ..i18n import tr
 from ..qt import QtCore, QtWidgets
-from .widgets import Fold, buddy, spin_box
+from .widgets import CollapsibleSection, buddy, spin_box
 
 SAMPLERS = ("DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM")
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """What the advanced fold says, and what an artist's preset keeps. 0 is the model's own."""
+class GenerationSettings:
+    """Values of the section, also those of a preset; 0 and "" are the model's own."""
 
     negative_prompt: str = ""
     size: str = "model"  # or canvas, selection
@@ -23,24 +23,24 @@ class Knobs:
     guidance_scale: float = 0.0
     unet_scale: float = 1.0
     text_encoder_scale: float = 1.0
-    source: str = "nothing"  # or canvas: what is painted over
-    strength: int = 60  # percent of it that may change
+    source: str = "nothing"  # or canvas, picture: the init image
+    strength: int = 60  # of the init image that may change, in percent
     tiling: bool = False
     pixel_art: bool = False
 
 
-class KnobFold(Fold):
-    """Shows and reads the knobs; `first` has those that are always in sight."""
+class GenerationSettingsSection(CollapsibleSection):
+    """Shows and reads the settings; `first` holds those that are always visible."""
 
     def __init__(self) -> None:
         super().__init__(tr("More"), "modelsheet_more")
-        self.size = _choice("modelsheet_size", tr("How large the pictures are"))
+        self.image_size = _choice("modelsheet_size", tr("How large the pictures are"))
         for title, key in (
             (tr("As the model likes"), "model"),
             (tr("Of the canvas"), "canvas"),
             (tr("Of the selection"), "selection"),
         ):
-            self.size.addItem(title, key)
+            self.image_size.addItem(title, key)
         self.source = _choice("modelsheet_source", tr("What the painting starts from"))
         for title, key in ((tr("Nothing"), "nothing"), (tr("The canvas"), "canvas")):
             self.source.addItem(title, key)
@@ -66,8 +66,8 @@ class KnobFold(Fold):
         self.pixel_art.setToolTip(tr("On the pixel grid, with few colours"))
         self.first = QtWidgets.QWidget()
         self._fill_first()
-        self._fill_fold()
-        self.show_knobs(Knobs())
+        self._fill_section()
+        self.show_settings(GenerationSettings())
 
     def _fill_first(self) -> None:
         grid = QtWidgets.QGridLayout(self.first)
@@ -76,7 +76,7 @@ class KnobFold(Fold):
         self._strength_label = buddy(tr("Strength"), self.strength)
         for row, (label, widget) in enumerate(
             (
-                (buddy(tr("Size"), self.size), self.size),
+                (buddy(tr("Size"), self.image_size), self.image_size),
                 (buddy(tr("Start from"), self.source), self.source),
                 (self._strength_label, self.strength),
             )
@@ -85,7 +85,7 @@ class KnobFold(Fold):
             grid.addWidget(widget, row, 1)
         self.source.currentIndexChanged.connect(self._on_source)
 
-    def _fill_fold(self) -> None:
+    def _fill_section(self) -> None:
         form = QtWidgets.QFormLayout(self.inside)
         form.setContentsMargins(self.fontMetrics().height() // 2, 0, 0, 0)
         form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
@@ -102,10 +102,11 @@ class KnobFold(Fold):
         form.addRow(self.tiling)
         form.addRow(self.pixel_art)
 
-    def knobs(self) -> Knobs:
-        return Knobs(
+    def settings(self) -> GenerationSettings:
+        """Return the values in the widgets."""
+        return GenerationSettings(
             negative_prompt=self.negative.text().strip(),
-            size=self.size.currentData(),
+            size=self.image_size.currentData(),
             sampler=self.sampler.currentData(),
             inference_steps=self.steps.value(),
             guidance_scale=self.guidance.value(),
@@ -117,41 +118,42 @@ class KnobFold(Fold):
             pixel_art=self.pixel_art.isChecked(),
         )
 
-    def show_knobs(self, knobs: Knobs) -> None:
-        self.negative.setText(knobs.negative_prompt)
+    def show_settings(self, settings: GenerationSettings) -> None:
+        """Show the values in the widgets."""
+        self.negative.setText(settings.negative_prompt)
         for box, key in (
-            (self.size, knobs.size),
-            (self.sampler, knobs.sampler),
-            (self.source, knobs.source),
+            (self.image_size, settings.size),
+            (self.sampler, settings.sampler),
+            (self.source, settings.source),
         ):
             box.setCurrentIndex(max(0, box.findData(key)))
-        self.steps.setValue(knobs.inference_steps)
-        self.guidance.setValue(knobs.guidance_scale)
-        self.unet.setValue(knobs.unet_scale)
-        self.text.setValue(knobs.text_encoder_scale)
-        self.strength.setValue(knobs.strength)
-        self.tiling.setChecked(knobs.tiling)
-        self.pixel_art.setChecked(knobs.pixel_art)
+        self.steps.setValue(settings.inference_steps)
+        self.guidance.setValue(settings.guidance_scale)
+        self.unet.setValue(settings.unet_scale)
+        self.text.setValue(settings.text_encoder_scale)
+        self.strength.setValue(settings.strength)
+        self.tiling.setChecked(settings.tiling)
+        self.pixel_art.setChecked(settings.pixel_art)
         self._on_source()
 
-    def offer_picture(self) -> None:
-        """Start from the result that the artist has just chosen for it."""
+    def offer_result(self) -> None:
+        """Select the chosen result as the init image."""
         if self.source.findData("picture") < 0:
             self.source.addItem(tr("The chosen picture"), "picture")
         self.source.setCurrentIndex(self.source.findData("picture"))
 
     def _on_source(self) -> None:
-        """From nothing there is nothing to change."""
+        """Show the strength only with an init image, which also sets the size."""
         can_change = self.source.currentData() != "nothing"
         self._strength_label.setVisible(can_change)
         self.strength.setVisible(can_change)
-        self.size.setDisabled(can_change)  # it has the size of what it starts from
+        self.image_size.setDisabled(can_change)
 
 
-def read_knobs(told: dict[str, Any]) -> Knobs:
-    """Build Knobs from what a preset kept, leaving out what this version does not know."""
-    known = {field.name for field in fields(Knobs)}
-    return Knobs(**{name: value for name, value in told.items() if name in known})
+def decode_settings(entries: dict[str, Any]) -> GenerationSettings:
+    """Build settings from a saved preset; entries that this version does not know are ignored."""
+    known = {field.name for field in fields(GenerationSettings)}
+    return GenerationSettings(**{name: value for name, value in entries.items() if name in known})
 
 
 def _choice(name: str, tooltip: str) -> QtWidgets.QComboBox:

@@ -1,20 +1,20 @@
-"""The pictures that will be learnt: which of them, their captions, and what is wrong with each."""
+"""Table of the training images: a tick, a thumbnail, a caption and remarks for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..backend.api_responses import LAYER_NAME_LENGTH
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal
-from .widgets import IconSource
+from ..image import LAYER_NAME_LENGTH
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from .widgets import IconLoader
 
 Flag = QtCore.Qt.ItemFlag
 CAPTION, REMARKS = 0, 1
 
 
-class _Remark(QtWidgets.QStyledItemDelegate):
-    """Not the artist's to edit, and its sign is as high as a line of text."""
+class RemarkDelegate(QtWidgets.QStyledItemDelegate):
+    """Shows remarks with an icon as high as a line of text; they cannot be edited."""
 
     def createEditor(self, *_: object) -> None:
         return None
@@ -27,12 +27,12 @@ class _Remark(QtWidgets.QStyledItemDelegate):
         option.decorationSize = QtCore.QSize(side, side)
 
 
-class PictureTable(QtWidgets.QTreeWidget):
-    """A row for each picture: a tick, the picture, its caption to edit, and remarks."""
+class ImageTable(QtWidgets.QTreeWidget):
+    """One row per image; the caption can be edited."""
 
     changed = Signal()
 
-    def __init__(self, icon: IconSource) -> None:
+    def __init__(self, icon: IconLoader) -> None:
         super().__init__()
         self._icon = icon
         em = self.fontMetrics().height()
@@ -48,16 +48,16 @@ class PictureTable(QtWidgets.QTreeWidget):
         self.setEditTriggers(
             trigger.DoubleClicked | trigger.SelectedClicked | trigger.EditKeyPressed
         )
-        self.setItemDelegateForColumn(REMARKS, _Remark(self))
+        self.setItemDelegateForColumn(REMARKS, RemarkDelegate(self))
         self.itemChanged.connect(lambda item, column: self.changed.emit())
 
-    def show_pictures(self, rows: Sequence[tuple[QtGui.QPixmap, str, str, Sequence[str]]]) -> None:
-        """`rows`: picture, caption, size in words, remarks."""
+    def show_rows(self, rows: Sequence[tuple[QtGui.QPixmap, str, str, Sequence[str]]]) -> None:
+        """Replace all rows: thumbnail, caption, size as text, remarks."""
         self.blockSignals(True)
         self.clear()
-        for picture, caption, size, remarks in rows:
+        for pixmap, caption, size, remarks in rows:
             item = QtWidgets.QTreeWidgetItem([caption[:LAYER_NAME_LENGTH], " ".join(remarks)])
-            item.setIcon(CAPTION, QtGui.QIcon(picture))
+            item.setIcon(CAPTION, QtGui.QIcon(pixmap))
             item.setToolTip(CAPTION, f"{caption}\n{size}")
             item.setToolTip(REMARKS, "\n".join(remarks))
             if remarks:
@@ -74,11 +74,12 @@ class PictureTable(QtWidgets.QTreeWidget):
         self.changed.emit()
 
     def count(self) -> int:
+        """Return the number of rows."""
         return self.topLevelItemCount()
 
     def chosen(self) -> list[tuple[int, str]]:
-        """The numbers of the ticked rows with their captions."""
-        items = [self.topLevelItem(row) for row in range(self.count())]
+        """Return the numbers of the ticked rows with their captions."""
+        items = [not_none(self.topLevelItem(row)) for row in range(self.count())]
         return [
             (row, item.text(CAPTION).strip())
             for row, item in enumerate(items)

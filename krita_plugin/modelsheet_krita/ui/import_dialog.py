@@ -1,4 +1,4 @@
-"""The form that asks what a LoRA file of another program shows, before it becomes a subject."""
+"""Dialog to import a LoRA file of another program as a subject."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 from ..backend.api_requests import ImportRequest
 from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH, NAME_LENGTH, BaseModelView
-from ..backend.lora_header import LoraHeader, in_words
-from ..i18n import tr
+from ..backend.lora_header import LoraHeader
+from ..i18n import format_bytes, tr
 from ..qt import QtWidgets, Signal
-from .widgets import IconSource, Notice, buddy
+from .widgets import IconLoader, Notice, buddy, dialog_buttons
 
 
-class ImportForm(QtWidgets.QDialog):
-    """Shows, asks, and says each change; Exchange judges."""
+class ImportDialog(QtWidgets.QDialog):
+    """Asks for name, class noun, identifier and base model; ImportExport checks the entries."""
 
     changed = Signal()
     sent = Signal()
 
     def __init__(
         self,
-        icon: IconSource,
+        icon: IconLoader,
         parent: QtWidgets.QWidget | None,
         path: Path,
         header: LoraHeader,
@@ -31,10 +31,10 @@ class ImportForm(QtWidgets.QDialog):
         self.setObjectName("modelsheet_import_form")
         self.setWindowTitle(tr("Import a LoRA as a Subject"))
         self.path = path
-        self._make_lines(header, path.stem)
-        self._offer(base_models, header.family)
+        self._make_fields(header, path.stem)
+        self._fill_base_models(base_models, header.family)
         self.file = QtWidgets.QLabel(
-            tr("{name} ({size})", name=path.name, size=in_words(header.size))
+            tr("{name} ({size})", name=path.name, size=format_bytes(header.size))
         )
         self.file.setWordWrap(True)
         self.remarks = Notice(icon, "modelsheet_import_remarks")
@@ -47,7 +47,7 @@ class ImportForm(QtWidgets.QDialog):
         for line in (self.name, self.class_noun, self.identifier):
             line.textChanged.connect(self.changed)
 
-    def _make_lines(self, header: LoraHeader, name: str) -> None:
+    def _make_fields(self, header: LoraHeader, name: str) -> None:
         self.name = _line("modelsheet_import_name", NAME_LENGTH)
         self.name.setText(name[:NAME_LENGTH])
         self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
@@ -65,7 +65,7 @@ class ImportForm(QtWidgets.QDialog):
             tr("The trigger word that its author names; some files say it themselves")
         )
 
-    def _offer(self, base_models: Sequence[BaseModelView], family: str) -> None:
+    def _fill_base_models(self, base_models: Sequence[BaseModelView], family: str) -> None:
         self.base_model = QtWidgets.QComboBox()
         self.base_model.setObjectName("modelsheet_import_base")
         self.base_model.setToolTip(tr("The base model that it was made for; it fits no other"))
@@ -74,7 +74,7 @@ class ImportForm(QtWidgets.QDialog):
         fitting = [row for row, model in enumerate(base_models) if model.family == family]
         self.base_model.setCurrentIndex(fitting[0] if fitting else 0)
 
-    def _build(self, icon: IconSource) -> None:
+    def _build(self, icon: IconLoader) -> None:
         form = QtWidgets.QFormLayout()
         form.addRow(tr("File"), self.file)
         form.addRow(buddy(tr("Name"), self.name), self.name)
@@ -82,14 +82,9 @@ class ImportForm(QtWidgets.QDialog):
         form.addRow(buddy(tr("What it is"), self.class_noun), self.class_noun)
         form.addRow(buddy(tr("Identifier"), self.identifier), self.identifier)
         form.addRow(buddy(tr("Base model"), self.base_model), self.base_model)
-        roles = QtWidgets.QDialogButtonBox.ButtonRole
-        buttons = QtWidgets.QDialogButtonBox()
-        self.ok = buttons.addButton(tr("Import"), roles.AcceptRole)
+        buttons, self.ok = dialog_buttons(self, icon, tr("Import"))
         self.ok.setObjectName("modelsheet_import_ok")
-        self.ok.setIcon(icon("dialog-ok"))
-        buttons.addButton(tr("Cancel"), roles.RejectRole).setIcon(icon("dialog-cancel"))
         buttons.accepted.connect(self.sent)
-        buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.remarks)
@@ -97,6 +92,7 @@ class ImportForm(QtWidgets.QDialog):
         layout.addWidget(buttons)
 
     def request(self, parts: tuple[str, ...]) -> ImportRequest:
+        """Return the entries as a request for the file in the blobs `parts`."""
         return ImportRequest(
             name=self.name.text().strip(),
             class_noun=self.class_noun.text().strip(),
@@ -106,12 +102,13 @@ class ImportForm(QtWidgets.QDialog):
             file_name=self.path.name,
         )
 
-    def show_judgement(self, hint: str, *, can_send: bool) -> None:
+    def show_hint(self, hint: str, *, can_send: bool) -> None:
+        """Show the hint below the name and enable or disable Import."""
         self.hint.setText(hint)
         self.ok.setEnabled(can_send)
 
-    def show_sending(self, done: int, total: int) -> None:
-        """While the file travels, nothing else can be entered."""
+    def show_progress(self, done: int, total: int) -> None:
+        """Show how many parts of the file are sent."""
         self.progress.setRange(0, total)
         self.progress.setValue(done)
         self.progress.setVisible(done < total)

@@ -1,4 +1,4 @@
-"""One job in the docker: how far it is, how well it learns, and what can be done about it."""
+"""Card of one job in the docker: progress, likeness curve, previews and buttons."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal
-from .widgets import ElidedLabel, IconSource, accent, give_icon, tool_button
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from .widgets import ElidedLabel, IconLoader, accent, set_icon, tool_button
 
 
 @dataclass(frozen=True)
-class JobLine:
-    """One job in progress. `likeness`: probes as (step, 0..1); `total` steps go from 0."""
+class JobRow:
+    """Data of one card. `likeness`: measured as (step, 0..1); `total` is the number of steps."""
 
     job_id: str
     title: str
     detail: str
     fraction: float
-    is_known: bool  # whether the fraction means something; else work just goes on
+    is_known: bool  # False while the fraction is not known yet
     kind: str = "generate"  # or learn, download
     is_paused: bool = False
     is_waiting: bool = False
@@ -31,20 +31,20 @@ class JobLine:
 
 
 class JobCard(QtWidgets.QWidget):
-    """What runs, how far it is, and ways to pause, finish, cancel, or move it in the queue."""
+    """Shows a job; its buttons pause, finish or cancel it, and it can be moved in the queue."""
 
     wanted = Signal(str, str)  # job id; pause, resume, finish, cancel, sooner
-    dragged = Signal(str, object)  # job id; where the mouse is on the screen
+    dragged = Signal(str, object)  # job id; position of the mouse on the screen
     dropped = Signal(str, object)  # the same, when the button is let go
     stepped = Signal(str, int)  # job id; -1 sooner, 1 later
 
-    def __init__(self, job_id: str, icon: IconSource) -> None:
+    def __init__(self, job_id: str, icon: IconLoader) -> None:
         super().__init__()
         self.setObjectName("modelsheet_job")
         self._job_id, self._icon = job_id, icon
-        self.line = JobLine(job_id, "", "", 0.0, False)
+        self.row = JobRow(job_id, "", "", 0.0, False)
         self._is_paused = False
-        self._can_move = False
+        self._is_movable = False
         self._pressed_at: QtCore.QPoint | None = None
         self._is_dragged = False
         em = self.fontMetrics().height()
@@ -67,10 +67,10 @@ class JobCard(QtWidgets.QWidget):
         self.previews.setSpacing(em // 4)
         self._lay_out(em)
 
-    def _button(self, sign: str, name: str, verb: str) -> QtWidgets.QToolButton:
-        button = tool_button(self._icon, sign, name)
-        button.setObjectName(f"modelsheet_{verb}")
-        button.clicked.connect(lambda: self._on_clicked(verb))
+    def _button(self, icon_name: str, name: str, action: str) -> QtWidgets.QToolButton:
+        button = tool_button(self._icon, icon_name, name)
+        button.setObjectName(f"modelsheet_{action}")
+        button.clicked.connect(lambda: self._on_clicked(action))
         return button
 
     def _lay_out(self, em: int) -> None:
@@ -88,47 +88,48 @@ class JobCard(QtWidgets.QWidget):
         layout.addLayout(self.previews, 4, 0, 1, 5)
         layout.setColumnStretch(0, 1)
 
-    def show_line(self, line: JobLine) -> None:
-        self.line = line
-        self._title.setText(line.title)
-        self._detail.setText(line.detail)
-        self._bar.setRange(0, 1000 if line.is_known else 0)
-        self._bar.setValue(round(line.fraction * 1000))
-        self._bar.setVisible(not line.is_waiting)
-        self._bar.setAccessibleName(line.title)
-        self._is_paused = line.is_paused
-        self._sooner.setVisible(line.is_waiting)
-        self._pause.setVisible(line.is_learning)
-        self._finish.setVisible(line.is_learning and not line.is_waiting and not line.is_paused)
-        sign = "animation_play" if line.is_paused else "animation_pause"
-        give_icon(self._pause, self._icon, sign)
+    def show_row(self, row: JobRow) -> None:
+        """Show the job's present state."""
+        self.row = row
+        self._title.setText(row.title)
+        self._detail.setText(row.detail)
+        self._bar.setRange(0, 1000 if row.is_known else 0)
+        self._bar.setValue(round(row.fraction * 1000))
+        self._bar.setVisible(not row.is_waiting)
+        self._bar.setAccessibleName(row.title)
+        self._is_paused = row.is_paused
+        self._sooner.setVisible(row.is_waiting)
+        self._pause.setVisible(row.is_learning)
+        self._finish.setVisible(row.is_learning and not row.is_waiting and not row.is_paused)
+        icon_name = "animation_play" if row.is_paused else "animation_pause"
+        set_icon(self._pause, self._icon, icon_name)
         # Or the other buttons move under the mouse.
         policy = self._finish.sizePolicy()
-        policy.setRetainSizeWhenHidden(line.is_learning and not line.is_waiting)
+        policy.setRetainSizeWhenHidden(row.is_learning and not row.is_waiting)
         self._finish.setSizePolicy(policy)
-        name = tr("Go on learning") if line.is_paused else tr("Pause")
+        name = tr("Go on learning") if row.is_paused else tr("Pause")
         self._pause.setToolTip(name)
         self._pause.setAccessibleName(name)
-        self.curve.show_points(line.likeness, line.total)
-        self.likeness.setText(f" {line.likeness[-1][1]:.0%}" if line.likeness else "")
-        self.likeness.setVisible(len(line.likeness) > 1)
+        self.curve.show_points(row.likeness, row.total)
+        self.likeness.setText(f" {row.likeness[-1][1]:.0%}" if row.likeness else "")
+        self.likeness.setVisible(len(row.likeness) > 1)
 
-    def let_move(self, can_move: bool) -> None:
-        """Whether the artist may drag it, or move it by keys."""
-        if can_move == self._can_move:
+    def set_movable(self, is_movable: bool) -> None:
+        """Let the artist drag the card or move it by keys, or not."""
+        if is_movable == self._is_movable:
             return
-        self._can_move = can_move
+        self._is_movable = is_movable
         policy, shape = QtCore.Qt.FocusPolicy, QtCore.Qt.CursorShape
-        self.setFocusPolicy(policy.StrongFocus if can_move else policy.NoFocus)
-        self.setCursor(shape.OpenHandCursor if can_move else shape.ArrowCursor)
-        self.layout().setContentsMargins(self._grip_width() if can_move else 0, 0, 0, 0)
+        self.setFocusPolicy(policy.StrongFocus if is_movable else policy.NoFocus)
+        self.setCursor(shape.OpenHandCursor if is_movable else shape.ArrowCursor)
+        not_none(self.layout()).setContentsMargins(self._grip_width() if is_movable else 0, 0, 0, 0)
         for label in (self._title, self._detail):
             label.explain(
-                tr("Drag it to change the order, or press Alt and an arrow key"), can_move
+                tr("Drag it to change the order, or press Alt and an arrow key"), is_movable
             )
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
-        if self._can_move and event.button() == QtCore.Qt.MouseButton.LeftButton:
+        if self._is_movable and event.button() == QtCore.Qt.MouseButton.LeftButton:
             self._pressed_at, self._is_dragged = event.pos(), False
         else:
             super().mousePressEvent(event)
@@ -138,7 +139,7 @@ class JobCard(QtWidgets.QWidget):
             return
         far = (event.pos() - self._pressed_at).manhattanLength()
         self._is_dragged |= far >= QtWidgets.QApplication.startDragDistance()
-        if self._is_dragged and self._can_move:
+        if self._is_dragged and self._is_movable:
             self.dragged.emit(self._job_id, self.mapToGlobal(event.pos()))
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
@@ -149,14 +150,15 @@ class JobCard(QtWidgets.QWidget):
 
     def event(self, event: QtCore.QEvent) -> bool:
         # Krita's shortcuts would take these keys away.
-        is_asked = event.type() == QtCore.QEvent.Type.ShortcutOverride
-        if is_asked and self._can_move and _step_of(event):
-            event.accept()
-            return True
+        if event.type() == QtCore.QEvent.Type.ShortcutOverride:
+            assert isinstance(event, QtGui.QKeyEvent)
+            if self._is_movable and _step_of(event):
+                event.accept()
+                return True
         return super().event(event)
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
-        if self._can_move and _step_of(event):
+        if self._is_movable and _step_of(event):
             self.stepped.emit(self._job_id, _step_of(event))
         else:
             super().keyPressEvent(event)
@@ -165,18 +167,18 @@ class JobCard(QtWidgets.QWidget):
         return self.fontMetrics().height() * 3 // 4
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        if not self._can_move:
+        if not self._is_movable:
             return
         painter = QtGui.QPainter(self)
         if self.hasFocus():
             option = QtWidgets.QStyleOptionFocusRect()
             option.initFrom(self)
             element = QtWidgets.QStyle.PrimitiveElement.PE_FrameFocusRect
-            self.style().drawPrimitive(element, option, painter, self)
+            not_none(self.style()).drawPrimitive(element, option, painter, self)
         self._paint_grip(painter)
 
     def _paint_grip(self, painter: QtGui.QPainter) -> None:
-        """Two columns of dots at the left edge, where things are taken to be dragged."""
+        """Paint the grip: two columns of dots at the left edge."""
         dot = max(2, self._grip_width() // 5)
         group = QtGui.QPalette.ColorGroup.Disabled
         colour = self.palette().color(group, QtGui.QPalette.ColorRole.WindowText)
@@ -185,38 +187,42 @@ class JobCard(QtWidgets.QWidget):
             for column in range(2):
                 painter.fillRect(dot + 2 * dot * column, top + 2 * dot * row, dot, dot, colour)
 
-    def show_previews(self, pictures: Sequence[QtGui.QPixmap]) -> None:
+    def show_previews(self, pixmaps: Sequence[QtGui.QPixmap]) -> None:
+        """Show images that the subject's training has generated so far."""
         while self.previews.count():
-            self.previews.takeAt(0).widget().deleteLater()
-        for picture in pictures:
+            not_none(not_none(self.previews.takeAt(0)).widget()).deleteLater()
+        for pixmap in pixmaps:
             label = QtWidgets.QLabel()
-            label.setPixmap(picture)
+            label.setPixmap(pixmap)
             label.setToolTip(tr("What it paints of the subject so far"))
             self.previews.addWidget(label)
         self.previews.addWidget(QtWidgets.QWidget(), 1)
 
-    def _on_clicked(self, verb: str) -> None:
-        if verb in ("cancel", "finish"):
+    def _on_clicked(self, action: str) -> None:
+        if action in ("cancel", "finish"):
             self._cancel.setEnabled(False)
             self._finish.setEnabled(False)
             self._detail.setText(tr("Stopping…"))
-        self.wanted.emit(self._job_id, "resume" if verb == "pause" and self._is_paused else verb)
+        self.wanted.emit(
+            self._job_id, "resume" if action == "pause" and self._is_paused else action
+        )
 
-    def accept_again(self) -> None:
-        """Let the buttons be pressed again, as what they asked for could not be done."""
+    def enable_buttons(self) -> None:
+        """Enable the buttons again after a request failed."""
         self._cancel.setEnabled(True)
         self._finish.setEnabled(True)
 
 
 def _step_of(event: QtGui.QKeyEvent) -> int:
-    """-1 for Alt and the upward arrow, 1 for the downward one, else 0."""
+    """Return -1 for Alt and the upward arrow, 1 for the downward one, else 0."""
     if not event.modifiers() & QtCore.Qt.KeyboardModifier.AltModifier:
         return 0
-    return {QtCore.Qt.Key.Key_Up: -1, QtCore.Qt.Key.Key_Down: 1}.get(event.key(), 0)
+    steps: dict[int, int] = {QtCore.Qt.Key.Key_Up: -1, QtCore.Qt.Key.Key_Down: 1}
+    return steps.get(event.key(), 0)
 
 
 class LikenessCurve(QtWidgets.QWidget):
-    """A small line of how like the subject the probes were; hidden until there are two."""
+    """Curve of the likeness over the training steps; hidden until it has two points."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -227,6 +233,7 @@ class LikenessCurve(QtWidgets.QWidget):
         self.hide()
 
     def show_points(self, points: Sequence[tuple[int, float]], total: int) -> None:
+        """Show the points (step, likeness) of `total` steps."""
         self._points, self._total = tuple(points), max(total, 1)
         self.setVisible(len(self._points) > 1)
         if self._points:
@@ -245,7 +252,7 @@ class LikenessCurve(QtWidgets.QWidget):
         values = [like for _, like in self._points]
         low, high = min(values), max(values)
         span = max(high - low, 0.05)
-        line = QtGui.QPolygonF(
+        curve = QtGui.QPolygonF(
             QtCore.QPointF(
                 area.left() + area.width() * step / self._total,
                 area.bottom() - area.height() * (like - low) / span,
@@ -254,6 +261,6 @@ class LikenessCurve(QtWidgets.QWidget):
         )
         colour = accent(self.palette())
         painter.setPen(QtGui.QPen(colour, 1.5))
-        painter.drawPolyline(line)
+        painter.drawPolyline(curve)
         painter.setBrush(colour)
-        painter.drawEllipse(line.at(values.index(high)), 2.5, 2.5)
+        painter.drawEllipse(curve.at(values.index(high)), 2.5, 2.5)

@@ -1,60 +1,49 @@
-"""The form that shows what will be learnt from, and asks what the subject is called."""
+"""Dialog to learn a subject: its images, name, class noun, preset and base model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..backend.api_requests import LearnRequest
 from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
-from ..document.layer_sources import Wish
 from ..i18n import tr
-from ..qt import QtCore, QtWidgets, Signal
-from .image_table import PictureTable
-from .widgets import IconSource, Notice, buddy
+from ..image import ReadOptions
+from ..qt import QtCore, QtWidgets, Signal, not_none
+from .image_table import ImageTable
+from .widgets import IconLoader, Notice, buddy, dialog_buttons
 
 DEFAULT_PRESET = "balanced"
 
 
-@dataclass(frozen=True)
-class LearnWish:
-    """What the artist entered."""
-
-    name: str
-    class_noun: str
-    identifier: str
-    preset: str
-    base_model: str
-
-
-class LearnForm(QtWidgets.QDialog):
-    """Shows, asks, and says each change; the controller judges."""
+class LearnDialog(QtWidgets.QDialog):
+    """Shows images and asks for the entries; LearnController checks them."""
 
     changed = Signal()
-    reading_wanted = Signal()  # the pictures, in another way
-    cost_wanted = Signal()
+    read_wanted = Signal()  # with other read options
+    estimate_wanted = Signal()
     sent = Signal()
 
-    def __init__(self, icon: IconSource, parent: QtWidgets.QWidget | None) -> None:
+    def __init__(self, icon: IconLoader, parent: QtWidgets.QWidget | None) -> None:
         super().__init__(parent)
         self.setObjectName("modelsheet_learn_form")
         self.setWindowTitle(tr("Learn Subject from Layers"))
         self._em = self.fontMetrics().height()
         self._noun_touched = False
-        self.pictures = PictureTable(icon)
+        self.images = ImageTable(icon)
         self.remarks = Notice(icon, "modelsheet_remarks")
-        self._make_ways()
-        self._make_lines()
+        self._make_read_options()
+        self._make_fields()
         self._build(icon)
         self.name.textChanged.connect(self.changed)
-        self.preset.currentIndexChanged.connect(self.cost_wanted)
-        self.base_model.currentIndexChanged.connect(self.cost_wanted)
-        self.pictures.changed.connect(self.changed)
+        self.preset.currentIndexChanged.connect(self.estimate_wanted)
+        self.base_model.currentIndexChanged.connect(self.estimate_wanted)
+        self.images.changed.connect(self.changed)
         self.class_noun.editTextChanged.connect(self.changed)
-        self.class_noun.lineEdit().textEdited.connect(self._on_noun_edited)
+        not_none(self.class_noun.lineEdit()).textEdited.connect(self._on_noun_edited)
         self.class_noun.activated.connect(self._on_noun_edited)
 
-    def _make_ways(self) -> None:
-        """What of the selected layers is read; each is shown only where it makes a difference."""
+    def _make_read_options(self) -> None:
+        """Make the read options; each is shown only where it makes a difference."""
         self.groups = QtWidgets.QComboBox()
         self.groups.setObjectName("modelsheet_groups")
         self.groups.setAccessibleName(tr("How groups are read"))
@@ -67,11 +56,11 @@ class LearnForm(QtWidgets.QDialog):
         self.inside = QtWidgets.QCheckBox(tr("Only what is inside the selection"))
         self.inside.setObjectName("modelsheet_inside")
         self.inside.setChecked(True)
-        self.groups.activated.connect(self.reading_wanted)
-        self.frames.clicked.connect(self.reading_wanted)
-        self.inside.clicked.connect(self.reading_wanted)
+        self.groups.activated.connect(self.read_wanted)
+        self.frames.clicked.connect(self.read_wanted)
+        self.inside.clicked.connect(self.read_wanted)
 
-    def _make_lines(self) -> None:
+    def _make_fields(self) -> None:
         self.name = _line("modelsheet_name", tr("for example: hero"))
         self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
         self.hint = _hint("modelsheet_hint")
@@ -89,12 +78,12 @@ class LearnForm(QtWidgets.QDialog):
         self.base_model.setObjectName("modelsheet_base_model")
         self.base_model.setToolTip(tr("The model that learns; it must be there to paint, too"))
         self._base_label = buddy(tr("Base model"), self.base_model)
-        self.cost = QtWidgets.QLabel()
-        self.cost.setObjectName("modelsheet_cost")
-        self.cost.setWordWrap(True)
-        self.cost.setMinimumHeight(3 * self._em)  # so that the form does not jump
+        self.estimate = QtWidgets.QLabel()
+        self.estimate.setObjectName("modelsheet_cost")
+        self.estimate.setWordWrap(True)
+        self.estimate.setMinimumHeight(3 * self._em)  # so that the form does not jump
 
-    def _build(self, icon: IconSource) -> None:
+    def _build(self, icon: IconLoader) -> None:
         form = QtWidgets.QFormLayout()
         form.addRow(buddy(tr("Name"), self.name), self.name)
         form.addRow("", self.hint)
@@ -103,23 +92,17 @@ class LearnForm(QtWidgets.QDialog):
         form.addRow(buddy(tr("Identifier"), self.identifier), self.identifier)
         form.addRow(buddy(tr("Quality"), self.preset), self.preset)
         form.addRow(self._base_label, self.base_model)
-        form.addRow("", self.cost)
-        roles = QtWidgets.QDialogButtonBox.ButtonRole
-        buttons = QtWidgets.QDialogButtonBox()
-        self.learn = buttons.addButton(tr("Learn"), roles.AcceptRole)
+        form.addRow("", self.estimate)
+        buttons, self.learn = dialog_buttons(self, icon, tr("Learn"))
         self.learn.setObjectName("modelsheet_send")
-        self.learn.setIcon(icon("dialog-ok"))
-        cancel = buttons.addButton(tr("Cancel"), roles.RejectRole)
-        cancel.setIcon(icon("dialog-cancel"))
         buttons.accepted.connect(self.sent)
-        buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setSpacing(self._em // 2)
         self.count = QtWidgets.QLabel()
         layout.addWidget(self.count)
-        for way in (self.groups, self.frames, self.inside):
-            layout.addWidget(way)
-        layout.addWidget(self.pictures, 1)
+        for option in (self.groups, self.frames, self.inside):
+            layout.addWidget(option)
+        layout.addWidget(self.images, 1)
         layout.addWidget(self.remarks)
         layout.addLayout(form)
         layout.addWidget(buttons)
@@ -130,32 +113,35 @@ class LearnForm(QtWidgets.QDialog):
         box.setObjectName("modelsheet_class_noun")
         box.setEditable(True)
         box.setInsertPolicy(QtWidgets.QComboBox.InsertPolicy.NoInsert)
-        box.lineEdit().setPlaceholderText(tr("for example: human woman"))
+        edit = not_none(box.lineEdit())
+        edit.setPlaceholderText(tr("for example: human woman"))
         self._known_nouns = QtCore.QStringListModel(box)
         completer = QtWidgets.QCompleter(self._known_nouns, box)
         completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
         completer.setCaseSensitivity(QtCore.Qt.CaseSensitivity.CaseInsensitive)
         box.setCompleter(completer)
-        box.lineEdit().setMaxLength(CLASS_NOUN_LENGTH)
+        edit.setMaxLength(CLASS_NOUN_LENGTH)
         box.setToolTip(
             tr("A common word for what the layers show; a wrong one spoils the likeness")
         )
         return box
 
-    def show_ways(self, *, groups: bool, frames: bool, selection: bool) -> None:
-        """Offer only what makes a difference for these layers."""
+    def show_read_options(self, *, groups: bool, frames: bool, selection: bool) -> None:
+        """Show the options that make a difference for these layers."""
         self.groups.setVisible(groups)
         self.frames.setVisible(frames)
         self.inside.setVisible(selection)
 
-    def reading(self) -> Wish:
-        return Wish(
+    def read_options(self) -> ReadOptions:
+        """Return the options that are chosen."""
+        return ReadOptions(
             each_child=bool(self.groups.currentData()),
             frames=self.frames.isChecked(),
             inside_selection=self.inside.isChecked(),
         )
 
     def show_presets(self, presets: Sequence[str]) -> None:
+        """Offer these presets."""
         known = {
             "quick": (tr("Quick"), tr("A first impression")),
             "balanced": (tr("Balanced"), tr("The best choice for most characters")),
@@ -170,7 +156,7 @@ class LearnForm(QtWidgets.QDialog):
         self.preset.setCurrentIndex(max(0, self.preset.findData(DEFAULT_PRESET)))
 
     def show_base_models(self, base_models: Sequence[str]) -> None:
-        """Offer the choice only where there is one."""
+        """Offer these base models; hide the choice if there is only one."""
         self.base_model.clear()
         for base_model in base_models:
             self.base_model.addItem(base_model, base_model)
@@ -178,37 +164,37 @@ class LearnForm(QtWidgets.QDialog):
         self._base_label.setVisible(len(base_models) > 1)
 
     def show_known_nouns(self, nouns: Sequence[str]) -> None:
-        """Offer these while the artist types."""
+        """Complete what the artist types to these class nouns."""
         self._known_nouns.setStringList(list(nouns))
 
     def suggest(self, nouns: Sequence[str], identifiers: Sequence[str], *, is_sure: bool) -> None:
-        """Offer what the backend thinks, and enter the first if it is sure; what the artist
-        entered stays.
-        """
+        """Offer suggestions; enter the first noun if it is sure and none is entered."""
         entered = self.class_noun.currentText()
         self.class_noun.clear()
         self.class_noun.addItems(list(nouns))
         keep = entered if self._noun_touched or entered or not (nouns and is_sure) else nouns[0]
         self.class_noun.setEditText(keep)
         if identifiers:
-            said = tr("chosen for you, for example: {word}", word=identifiers[0])
-            self.identifier.setPlaceholderText(said)
+            text = tr("chosen for you, for example: {word}", word=identifiers[0])
+            self.identifier.setPlaceholderText(text)
 
-    def show_judgement(self, hint: str, noun_hint: str, *, lacking: str) -> None:
-        """`lacking`: why it cannot be sent yet, or nothing."""
+    def show_hints(self, hint: str, noun_hint: str, *, missing: str) -> None:
+        """Show hints below name and noun; `missing` says why Learn is disabled, or nothing."""
         self.hint.setText(hint)
         self.noun_hint.setText(noun_hint)
         self.noun_hint.setVisible(bool(noun_hint))
-        self.learn.setEnabled(not lacking)
-        self.learn.setToolTip(lacking)
+        self.learn.setEnabled(not missing)
+        self.learn.setToolTip(missing)
 
-    def wish(self) -> LearnWish:
-        return LearnWish(
+    def request(self) -> LearnRequest:
+        """Return the entries as a request that still lacks images and captions."""
+        return LearnRequest(
             name=self.name.text().strip(),
             class_noun=self.class_noun.currentText().strip(),
             identifier=self.identifier.text().strip(),
             preset=self.preset.currentData() or DEFAULT_PRESET,
             base_model=self.base_model.currentData() or "",
+            images=(),
         )
 
     def _on_noun_edited(self) -> None:

@@ -1,4 +1,4 @@
-"""A small form that asks what something shall be called."""
+"""Dialog that asks for a name."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Callable
 from ..backend.api_responses import NAME_LENGTH
 from ..i18n import tr
 from ..qt import QtWidgets, Signal
-from .widgets import IconSource, buddy
+from .widgets import IconLoader, buddy, dialog_buttons
 
 
-class NameForm(QtWidgets.QDialog):
-    """Asks and judges while it is typed; `sent` when the artist agrees. It blocks nothing.
+class NameDialog(QtWidgets.QDialog):
+    """Checks the name while it is typed; emits `sent` with it. Not modal.
 
-    `judge` says of a name what is wrong with it, or nothing; `explain` how it will be used.
+    `validate` returns why a name cannot be used, or ""; `explain` returns how it will be used.
     """
 
     sent = Signal(str)
 
     def __init__(
         self,
-        icon: IconSource,
+        icon: IconLoader,
         parent: QtWidgets.QWidget | None,
         title: str,
         *,
         name: str,
         tip: str,
-        judge: Callable[[str], str],
+        validate: Callable[[str], str],
         explain: Callable[[str], str],
     ) -> None:
         super().__init__(parent)
         self.setObjectName("modelsheet_name_form")
         self.setWindowTitle(title)
-        self._judge, self._explain = judge, explain
+        self._validate, self._explain = validate, explain
         self.name = QtWidgets.QLineEdit(name)
         self.name.setObjectName("modelsheet_new_name")
         self.name.setMaxLength(NAME_LENGTH)
@@ -48,14 +48,9 @@ class NameForm(QtWidgets.QDialog):
         self.name.selectAll()
         self._on_changed(name)
 
-    def _build(self, icon: IconSource) -> None:
-        roles = QtWidgets.QDialogButtonBox.ButtonRole
-        buttons = QtWidgets.QDialogButtonBox()
-        self.ok = buttons.addButton(tr("OK"), roles.AcceptRole)
-        self.ok.setIcon(icon("dialog-ok"))
-        buttons.addButton(tr("Cancel"), roles.RejectRole).setIcon(icon("dialog-cancel"))
+    def _build(self, icon: IconLoader) -> None:
+        buttons, self.ok = dialog_buttons(self, icon, tr("OK"))
         buttons.accepted.connect(self._on_accepted)
-        buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(buddy(tr("Name"), self.name))
         layout.addWidget(self.name)
@@ -63,9 +58,9 @@ class NameForm(QtWidgets.QDialog):
         layout.addWidget(buttons)
 
     def _on_changed(self, name: str) -> None:
-        objection = self._judge(name.strip())
-        self.hint.setText(objection or self._explain(name.strip()))
-        self.ok.setEnabled(not objection)
+        error = self._validate(name.strip())
+        self.hint.setText(error or self._explain(name.strip()))
+        self.ok.setEnabled(not error)
 
     def _on_accepted(self) -> None:
         self.ok.setEnabled(False)

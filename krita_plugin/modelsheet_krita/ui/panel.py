@@ -1,4 +1,4 @@
-"""The docker's widgets: they show what they are told, say what the artist does, decide nothing."""
+"""The docker's panel: all its widgets in one column, with signals for the controllers."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from functools import partial
 
 from ..i18n import tr, trn
-from ..qt import QtCore, QtWidgets, Signal
-from .image_popup import Preview
-from .job_card import JobCard, JobLine
-from .job_list import JobCards
+from ..qt import QtCore, QtWidgets, Signal, not_none
+from .image_popup import ImagePopup
+from .job_card import JobCard, JobRow
+from .job_list import JobListWidget
 from .prompt_box import PromptBox
-from .result_gallery import KEY, Gallery
-from .subject_list import SubjectList
+from .result_gallery import KEY, ResultGallery
+from .subject_list import SubjectListWidget
 from .widgets import (
-    CalmWheel,
     ElidedLabel,
-    IconSource,
+    IconLoader,
     Notice,
+    WheelFilter,
+    add_action,
     heading,
     push_button,
     refresh_icons,
@@ -28,47 +29,47 @@ THEME_EVENTS = frozenset({QtCore.QEvent.Type.PaletteChange, QtCore.QEvent.Type.S
 
 
 class Panel(QtWidgets.QWidget):
-    """Subjects, prompt, progress, results."""
+    """Shows subjects, prompt, jobs and results; contains no logic."""
 
-    apply_wanted = Signal(object, str)  # list of result keys; layers, sheet or frames
-    result_wanted = Signal(str, object)  # again, vary, ...; list of result keys
-    job_wanted = Signal(str, str)  # job id; what a JobCard's buttons say
-    job_moved = Signal(str, object)  # job id; the one that it shall precede, or None for the end
+    apply_wanted = Signal(object, str)  # keys of results; layers, sheet or frames
+    result_wanted = Signal(str, object)  # again, vary, ...; keys of results
+    job_wanted = Signal(str, str)  # job id; action of a JobCard's button
+    job_moved = Signal(str, object)  # job id; id of the job to move it before, or None for the end
     retry_wanted = Signal()
     backend_wanted = Signal(str)  # settings, restart, stop, report
 
-    def __init__(self, icon: IconSource) -> None:
+    def __init__(self, icon: IconLoader) -> None:
         super().__init__()
-        self._icon = icon
+        self.icon = icon
         self._em = self.fontMetrics().height()
-        self.list = SubjectList(icon)
+        self.subjects = SubjectListWidget(icon)
         self.box = PromptBox(icon)
-        self.preview = Preview(self)
+        self.popup = ImagePopup(self)
         self.prompt, self.generate = self.box.prompt, self.box.generate
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(*[self._em // 3] * 4)
         layout.setSpacing(self._em // 3)
-        layout.addWidget(self.list)
+        layout.addWidget(self.subjects)
         layout.addWidget(self.box)
         self._add_progress(layout)
         self._add_results(layout)
         self._add_status(layout)
-        self._calm_wheel = CalmWheel(self)
-        self._calm_wheel.watch(self)
+        self._wheel_filter = WheelFilter(self)
+        self._wheel_filter.watch(self)
 
     def _add_progress(self, layout: QtWidgets.QVBoxLayout) -> None:
-        self.trouble = Notice(self._icon, "modelsheet_trouble")
-        self.trouble.acted.connect(self.retry_wanted)
-        self.notice = Notice(self._icon, "modelsheet_notice")
-        self.queue = JobCards(self._icon)
-        self.queue.wanted.connect(self.job_wanted)
-        self.queue.moved.connect(self.job_moved)
-        layout.addWidget(self.trouble)
+        self.connection_notice = Notice(self.icon, "modelsheet_trouble")
+        self.connection_notice.acted.connect(self.retry_wanted)
+        self.notice = Notice(self.icon, "modelsheet_notice")
+        self.jobs = JobListWidget(self.icon)
+        self.jobs.wanted.connect(self.job_wanted)
+        self.jobs.moved.connect(self.job_moved)
+        layout.addWidget(self.connection_notice)
         layout.addWidget(self.notice)
-        layout.addWidget(self.queue)
+        layout.addWidget(self.jobs)
 
     def _add_results(self, layout: QtWidgets.QVBoxLayout) -> None:
-        self.results = Gallery(
+        self.results = ResultGallery(
             tr("What you generate appears here. The document changes only when you press Apply.")
         )
         self.results.setObjectName("modelsheet_results")
@@ -79,11 +80,11 @@ class Panel(QtWidgets.QWidget):
         )
         self.results.key_pressed.connect(self._on_result_key)
         self.results.customContextMenuRequested.connect(self._on_result_menu)
-        self.apply = push_button(self._icon, "dialog-ok", tr("Apply"), "modelsheet_apply")
+        self.apply = push_button(self.icon, "dialog-ok", tr("Apply"), "modelsheet_apply")
         self.apply.setToolTip(tr("Put the selected pictures into the document as new layers"))
         self.apply.setEnabled(False)
         self.apply.clicked.connect(partial(self._apply, "layers"))
-        self.apply_as = tool_button(self._icon, "arrow-down", tr("Apply in another way"))
+        self.apply_as = tool_button(self.icon, "arrow-down", tr("Apply in another way"))
         self.apply_as.setObjectName("modelsheet_apply_as")
         self.apply_as.setEnabled(False)
         self.apply_as.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -93,7 +94,7 @@ class Panel(QtWidgets.QWidget):
             ("sheet", tr("As a Sheet on One Layer")),
             ("frames", tr("As Frames of an Animation")),
         ):
-            menu.addAction(text).triggered.connect(partial(self._apply, how))
+            add_action(menu, text, partial(self._apply, how))
         self.apply_as.setMenu(menu)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.apply, 1)
@@ -107,45 +108,46 @@ class Panel(QtWidgets.QWidget):
         self.status = ElidedLabel()
         self.status.setObjectName("modelsheet_status")
         self.status.setEnabled(False)
-        self.backend = tool_button(self._icon, "configure", tr("The backend"))
+        self.backend = tool_button(self.icon, "configure", tr("The backend"))
         self.backend.setObjectName("modelsheet_backend")
         self.backend.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QtWidgets.QMenu(self.backend)
-        for what, text in (
+        for action, text in (
             ("settings", tr("Where It Is and What It Has…")),
             ("restart", tr("Restart")),
             ("stop", tr("Stop")),
             ("report", tr("Copy a Report of What Is Wrong")),
         ):
-            action = menu.addAction(text)
-            action.triggered.connect(lambda _=False, what=what: self.backend_wanted.emit(what))
+            add_action(menu, text, partial(self.backend_wanted.emit, action))
         self.backend.setMenu(menu)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.status, 1)
         row.addWidget(self.backend)
         layout.addLayout(row)
 
-    def show_jobs(self, lines: Sequence[JobLine]) -> None:
-        self.queue.setVisible(bool(lines))
-        self.queue.show_lines(lines)
+    def show_jobs(self, rows: Sequence[JobRow]) -> None:
+        """Show the cards of these jobs."""
+        self.jobs.setVisible(bool(rows))
+        self.jobs.show_rows(rows)
 
     def card(self, job_id: str) -> JobCard | None:
-        return self.queue.cards.get(job_id)
+        """Return a job's card, if it is shown."""
+        return self.jobs.cards.get(job_id)
 
     def thumbnail_side(self, view: QtWidgets.QListWidget) -> int:
-        """In device pixels, so that thumbnails are sharp on any screen."""
+        """Return the side of a view's thumbnails in device pixels, so that they are sharp."""
         return round(view.iconSize().width() * self.devicePixelRatioF())
 
     def changeEvent(self, event: QtCore.QEvent) -> None:
         super().changeEvent(event)
         if event.type() in THEME_EVENTS:
-            refresh_icons(self, self._icon)
+            refresh_icons(self, self.icon)
 
     def result_menu(self) -> QtWidgets.QMenu:
-        """What can be done with the selected results."""
+        """Make the menu of the selected results."""
         menu = QtWidgets.QMenu(self)
         menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
-        for what, text in (
+        for action, text in (
             ("again", tr("Again, with a New Seed")),
             ("vary", tr("Vary")),
             ("reference", tr("Start the Next Pictures from This One")),
@@ -153,12 +155,12 @@ class Panel(QtWidgets.QWidget):
             ("save", tr("Save As…")),
             ("discard", tr("Remove from This List")),
         ):
-            menu.addAction(text).triggered.connect(partial(self._on_result_action, what))
+            add_action(menu, text, partial(self._on_result_action, action))
         return menu
 
-    def _on_result_menu(self, place: QtCore.QPoint) -> None:
+    def _on_result_menu(self, position: QtCore.QPoint) -> None:
         if self.results.chosen():
-            self.result_menu().popup(self.results.viewport().mapToGlobal(place))
+            self.result_menu().popup(not_none(self.results.viewport()).mapToGlobal(position))
 
     def _on_result_key(self, key: int) -> None:
         if key == QtCore.Qt.Key.Key_Delete:
@@ -166,8 +168,8 @@ class Panel(QtWidgets.QWidget):
         elif self.results.chosen():
             self._apply("layers")
 
-    def _on_result_action(self, what: str, _: bool = False) -> None:
-        self.result_wanted.emit(what, self.results.chosen())
+    def _on_result_action(self, action: str) -> None:
+        self.result_wanted.emit(action, self.results.chosen())
 
     def _apply(self, how: str, _: bool = False) -> None:
         self.apply_wanted.emit(self.results.chosen(), how)

@@ -1,22 +1,31 @@
-"""The part of the docker that asks what to paint: prompt, numbers, presets, and the advanced."""
+"""Prompt, number of images, seed, presets and settings in the docker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from ..backend.api_responses import MOST_RESULTS, PROMPT_LENGTH
 from ..i18n import tr
-from ..qt import QtWidgets, Signal
-from .generation_settings import KnobFold
-from .prompt_edit import PromptLine
-from .widgets import IconSource, Policy, buddy, heading, push_button, spin_box, tool_button
+from ..qt import QtWidgets, Signal, not_none
+from .generation_settings import GenerationSettingsSection
+from .prompt_edit import PromptEdit
+from .widgets import (
+    IconLoader,
+    Policy,
+    add_action,
+    buddy,
+    heading,
+    push_button,
+    spin_box,
+    tool_button,
+)
 
 LARGEST_SEED = 2**31 - 1  # what a spin box can hold
 
 
 class PromptBox(QtWidgets.QWidget):
-    """Prompt, count, seed, presets and the fold with everything else."""
+    """Prompt, count, seed, presets and the section with all other settings."""
 
     generate_wanted = Signal()
     explore_wanted = Signal()
@@ -24,13 +33,13 @@ class PromptBox(QtWidgets.QWidget):
     preset_chosen = Signal(str)
     preset_dropped = Signal(str)
 
-    def __init__(self, icon: IconSource) -> None:
+    def __init__(self, icon: IconLoader) -> None:
         super().__init__()
         self._icon = icon
         self._em = self.fontMetrics().height()
         self._make_prompt()
         self._make_numbers()
-        self.fold = KnobFold()
+        self.advanced = GenerationSettingsSection()
         self._make_generate()
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, self._em // 3, 0, 0)
@@ -38,19 +47,19 @@ class PromptBox(QtWidgets.QWidget):
         layout.addLayout(self._headline())
         layout.addWidget(self.prompt)
         layout.addLayout(self._numbers())
-        layout.addWidget(self.fold.first)
+        layout.addWidget(self.advanced.first)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.cut_out, 1)
-        row.addWidget(self.fold.button)
+        row.addWidget(self.advanced.button)
         layout.addLayout(row)
-        layout.addWidget(self.fold)
+        layout.addWidget(self.advanced)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.generate, 1)
         row.addWidget(self.explore)
         layout.addLayout(row)
 
     def _make_prompt(self) -> None:
-        self.prompt = PromptLine()
+        self.prompt = PromptEdit()
         self.prompt.setObjectName("modelsheet_prompt")
         self.prompt.setAccessibleName(tr("Prompt"))
         self.prompt.setPlaceholderText(tr("@hero holding sword"))
@@ -65,7 +74,8 @@ class PromptBox(QtWidgets.QWidget):
         self.presets = tool_button(self._icon, "bookmarks", tr("Your presets"))
         self.presets.setObjectName("modelsheet_presets")
         self.presets.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.presets.setMenu(QtWidgets.QMenu(self.presets))
+        self._menu = QtWidgets.QMenu(self.presets)
+        self.presets.setMenu(self._menu)
 
     def _make_numbers(self) -> None:
         self.count = spin_box("modelsheet_count", 1, MOST_RESULTS, tr("How many pictures"))
@@ -86,8 +96,9 @@ class PromptBox(QtWidgets.QWidget):
         self.cut_out.setChecked(True)
 
     def _make_generate(self) -> None:
-        sign = "media-playback-start"
-        self.generate = push_button(self._icon, sign, tr("Generate"), "modelsheet_generate")
+        self.generate = push_button(
+            self._icon, "media-playback-start", tr("Generate"), "modelsheet_generate"
+        )
         self.generate.setToolTip(tr("Paint; the document changes only when you press Apply"))
         self.generate.clicked.connect(self.generate_wanted)
         explain = tr("Explore scales: a grid of pictures to pick from")
@@ -112,21 +123,17 @@ class PromptBox(QtWidgets.QWidget):
         return row
 
     def show_presets(self, names: Sequence[str]) -> None:
-        menu = self.presets.menu()
-        menu.clear()
+        """Fill the presets' menu."""
+        self._menu.clear()
         for name in names:
-            menu.addAction(name).triggered.connect(_emitting(self.preset_chosen, name))
-        menu.addSeparator()
-        menu.addAction(tr("Save as a Preset…")).triggered.connect(self.preset_saved)
+            add_action(self._menu, name, partial(self.preset_chosen.emit, name))
+        self._menu.addSeparator()
+        add_action(self._menu, tr("Save as a Preset…"), self.preset_saved.emit)
         if names:
-            drop = menu.addMenu(tr("Remove"))
+            drop = not_none(self._menu.addMenu(tr("Remove")))
             for name in names:
-                drop.addAction(name).triggered.connect(_emitting(self.preset_dropped, name))
+                add_action(drop, name, partial(self.preset_dropped.emit, name))
 
     def _on_return(self) -> None:
         if self.generate.isEnabled():
             self.generate_wanted.emit()
-
-
-def _emitting(signal: Any, name: str) -> Any:
-    return lambda: signal.emit(name)

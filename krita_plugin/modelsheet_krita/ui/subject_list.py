@@ -1,14 +1,15 @@
-"""The docker's list of subjects: thumbnails, facts, and what can be done with each."""
+"""List of subjects in the docker: thumbnails, facts, and a menu for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable
 
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal, flags
-from .widgets import ExplainedList, IconSource, heading, push_button, tool_button
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
+from .widgets import IconLoader, PlaceholderList, add_action, heading, push_button, tool_button
 
 SUBJECT = QtCore.Qt.ItemDataRole.UserRole
 Role = QtCore.Qt.ItemDataRole
@@ -17,35 +18,35 @@ LEAST_ROWS, MOST_ROWS = 2, 3  # in sight at a time
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One line of the list of subjects."""
+    """One row of the list."""
 
     subject_id: str
     handle: str
     text: str
     tooltip: str
-    picture: QtGui.QPixmap | None
+    thumbnail: QtGui.QPixmap | None
 
 
-class SubjectList(QtWidgets.QWidget):
-    """Says which subject the artist means, and what is wanted of it."""
+class SubjectListWidget(QtWidgets.QWidget):
+    """Shows the subjects; its signals say what the artist wants with one."""
 
     learn_wanted = Signal()
     mentioned = Signal(str)  # handle
-    written = Signal(str)  # what is to be typed into the prompt
+    written = Signal(str)  # text to insert into the prompt
     discard_wanted = Signal(str)  # subject id, as below
     relearn_wanted = Signal(str)
     report_wanted = Signal(str)
     rename_wanted = Signal(str)
     export_wanted = Signal(str)
-    carry_wanted = Signal(str)  # in the document in front, or no longer
+    embed_wanted = Signal(str)  # in the document in front, or remove it there
     import_wanted = Signal()
 
-    def __init__(self, icon: IconSource) -> None:
+    def __init__(self, icon: IconLoader) -> None:
         super().__init__()
         self._icon = icon
-        self.is_carried: Callable[[str], bool] = lambda subject_id: False
+        self.is_embedded: Callable[[str], bool] = lambda subject_id: False
         em = self.fontMetrics().height()
-        self.items = ExplainedList(
+        self.items = PlaceholderList(
             tr(
                 "No subjects yet.\nSelect the layers that show one character and press the button "
                 "below."
@@ -67,78 +68,82 @@ class SubjectList(QtWidgets.QWidget):
         self.learn.clicked.connect(self.learn_wanted)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.learn, 1)
-        self.bring = tool_button(
+        self.import_button = tool_button(
             icon, "document-import", tr("Import a LoRA or a subject from a file…")
         )
-        self.bring.setObjectName("modelsheet_import")
-        self.bring.clicked.connect(self.import_wanted)
-        row.addWidget(self.bring)
+        self.import_button.setObjectName("modelsheet_import")
+        self.import_button.clicked.connect(self.import_wanted)
+        row.addWidget(self.import_button)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(em // 3)
         layout.addWidget(heading(tr("Subjects")))
         layout.addWidget(self.items)
         layout.addLayout(row)
-        self._make_room(0)
+        self._set_height(0)
 
     def show_rows(self, rows: Sequence[SubjectRow]) -> None:
+        """Replace all rows."""
         self.items.clear()
         for row in rows:
             item = QtWidgets.QListWidgetItem(row.text)
             item.setData(SUBJECT, (row.subject_id, row.handle))
             item.setToolTip(row.tooltip)
-            if row.picture is not None:
-                item.setIcon(QtGui.QIcon(row.picture))
+            if row.thumbnail is not None:
+                item.setIcon(QtGui.QIcon(row.thumbnail))
             self.items.addItem(item)
-        self._make_room(len(rows))
+        self._set_height(len(rows))
 
-    def _make_room(self, rows: int) -> None:
-        """The results need the rest of the docker more than empty rows."""
-        row = self.items.sizeHintForRow(0) if rows else round(3.4 * self.fontMetrics().height())
+    def _set_height(self, rows: int) -> None:
+        """Show two or three rows: the results need the rest of the docker more."""
+        height = self.items.sizeHintForRow(0) if rows else round(3.4 * self.fontMetrics().height())
         shown = min(max(rows, LEAST_ROWS), MOST_ROWS)
-        self.items.setFixedHeight(shown * row + 2 * self.items.frameWidth())
+        self.items.setFixedHeight(shown * height + 2 * self.items.frameWidth())
 
     def menu_of(self, subject_id: str, handle: str) -> QtWidgets.QMenu:
-        """What can be done with one subject."""
+        """Make the menu of one subject."""
         menu = QtWidgets.QMenu(self)
         menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
-        carry = (
+        embed = (
             tr("No Longer Carry in This Document")
-            if self.is_carried(subject_id)
+            if self.is_embedded(subject_id)
             else tr("Carry in This Document…")
         )
-        for sign, text, signal in (
+        for icon_name, text, signal in (
             ("document-properties", tr("References and Report…"), self.report_wanted),
             ("addlayer", tr("Learn Again with the Selected Layers…"), self.relearn_wanted),
             ("edit-rename", tr("Rename…"), self.rename_wanted),
             ("document-export", tr("Export…"), self.export_wanted),
-            ("folder", carry, self.carry_wanted),
+            ("folder", embed, self.embed_wanted),
             ("edit-delete", tr("Move @{word} to the Trash", word=handle), self.discard_wanted),
         ):
-            action = menu.addAction(self._icon(sign), text)
-            action.triggered.connect(lambda _=False, signal=signal: signal.emit(subject_id))
+            action = add_action(menu, text, partial(signal.emit, subject_id))
+            action.setIcon(self._icon(icon_name))
         return menu
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        """F2 renames, Delete throws away, and letters go into the prompt that a click has begun;
+        """Rename with F2, discard with Delete, and insert letters into the prompt.
+
         Krita's own shortcuts would take these keys.
         """
         kinds = QtCore.QEvent.Type
         if event.type() not in (kinds.ShortcutOverride, kinds.KeyPress):
             return False
-        signal = {
-            QtCore.Qt.Key.Key_F2: self.rename_wanted,
-            QtCore.Qt.Key.Key_Delete: self.discard_wanted,
-        }.get(event.key())
-        chosen = self.items.selectedItems()
-        is_text = _is_text(event)
-        if not chosen or (signal is None and not is_text):
+        assert isinstance(event, QtGui.QKeyEvent)
+        selected = self.items.selectedItems()
+        if not selected:
+            return False
+        subject_id = selected[0].data(SUBJECT)[0]
+        if event.key() == QtCore.Qt.Key.Key_F2:
+            emit = partial(self.rename_wanted.emit, subject_id)
+        elif event.key() == QtCore.Qt.Key.Key_Delete:
+            emit = partial(self.discard_wanted.emit, subject_id)
+        elif _is_text(event):
+            emit = partial(self.written.emit, event.text())
+        else:
             return False
         if event.type() == kinds.KeyPress:
-            if is_text:
-                self.written.emit(event.text())
-            else:
-                signal.emit(chosen[0].data(SUBJECT)[0])
+            emit()
         event.accept()
         return True
 
@@ -146,15 +151,15 @@ class SubjectList(QtWidgets.QWidget):
         self.mentioned.emit(item.data(SUBJECT)[1])
         self.written.emit("")
 
-    def _on_menu(self, place: QtCore.QPoint) -> None:
-        item = self.items.itemAt(place)
+    def _on_menu(self, position: QtCore.QPoint) -> None:
+        item = self.items.itemAt(position)
         if item is not None:
             menu = self.menu_of(*item.data(SUBJECT))
-            menu.popup(self.items.viewport().mapToGlobal(place))
+            menu.popup(not_none(self.items.viewport()).mapToGlobal(position))
 
 
 class SubjectDelegate(QtWidgets.QStyledItemDelegate):
-    """Draws picture, name, and facts line by line, each cut off where the list ends."""
+    """Paints thumbnail, name and facts, each line elided where the list ends."""
 
     def sizeHint(
         self, option: QtWidgets.QStyleOptionViewItem, index: QtCore.QModelIndex
@@ -170,12 +175,12 @@ class SubjectDelegate(QtWidgets.QStyledItemDelegate):
         option: QtWidgets.QStyleOptionViewItem,
         index: QtCore.QModelIndex,
     ) -> None:
-        self._paint_ground(painter, option)
+        self._paint_background(painter, option)
         margin, side = _margin(option), option.decorationSize
         inside = option.rect.adjusted(margin, margin // 2, -margin, -margin // 2)
-        picture = index.data(Role.DecorationRole)
-        if picture is not None:
-            picture.paint(painter, QtCore.QRect(inside.topLeft(), side))
+        thumbnail = index.data(Role.DecorationRole)
+        if thumbnail is not None:
+            thumbnail.paint(painter, QtCore.QRect(inside.topLeft(), side))
         painter.save()
         state = QtWidgets.QStyle.StateFlag.State_Selected
         roles = QtGui.QPalette.ColorRole
@@ -184,11 +189,11 @@ class SubjectDelegate(QtWidgets.QStyledItemDelegate):
         self._paint_lines(painter, option, inside.adjusted(side.width() + margin, 0, 0, 0), index)
         painter.restore()
 
-    def _paint_ground(
+    def _paint_background(
         self, painter: QtGui.QPainter, option: QtWidgets.QStyleOptionViewItem
     ) -> None:
         panel = QtWidgets.QStyle.PrimitiveElement.PE_PanelItemViewItem
-        option.widget.style().drawPrimitive(panel, option, painter, option.widget)
+        not_none(option.widget.style()).drawPrimitive(panel, option, painter, option.widget)
 
     def _paint_lines(
         self,

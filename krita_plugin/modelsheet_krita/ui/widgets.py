@@ -1,13 +1,13 @@
-"""Small widgets that Qt lacks: an eliding label, a list that explains itself, a fold, a notice."""
+"""Small widgets: eliding label, list with placeholder, collapsible section, notice, buttons."""
 
 from __future__ import annotations
 
 from typing import Callable
 
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal, flags
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
 
-IconSource = Callable[[str], QtGui.QIcon]
+IconLoader = Callable[[str], QtGui.QIcon]
 Policy = QtWidgets.QSizePolicy.Policy
 Alignment = QtCore.Qt.AlignmentFlag
 LEAST_CONTRAST = 80  # of 255 in lightness
@@ -15,7 +15,7 @@ ICON = "modelsheet_icon"  # the property with the name of a button's icon
 
 
 class ElidedLabel(QtWidgets.QLabel):
-    """One line that ends in an ellipsis where there is no room; the tooltip has all of it."""
+    """Label of one line, elided where there is no room; the tooltip has the whole text."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
@@ -27,9 +27,9 @@ class ElidedLabel(QtWidgets.QLabel):
         super().setText(text)
         self.setToolTip(f"{text}\n{self._explanation}".strip())
 
-    def explain(self, explanation: str, is_so: bool = True) -> None:
-        """Say more in the tooltip, below the text."""
-        self._explanation = explanation if is_so else ""
+    def explain(self, explanation: str, is_valid: bool = True) -> None:
+        """Add an explanation to the tooltip, below the text, or remove it."""
+        self._explanation = explanation if is_valid else ""
         self.setText(self.text())
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
@@ -39,13 +39,13 @@ class ElidedLabel(QtWidgets.QLabel):
         shown = self.fontMetrics().elidedText(self.text(), mode, area.width())
         role = self.foregroundRole()
         left = flags(Alignment.AlignVCenter | Alignment.AlignLeft)
-        self.style().drawItemText(
+        not_none(self.style()).drawItemText(
             painter, area, left, self.palette(), self.isEnabled(), shown, role
         )
 
 
-class ExplainedList(QtWidgets.QListWidget):
-    """A list that shows a sentence while it is empty."""
+class PlaceholderList(QtWidgets.QListWidget):
+    """List that shows a sentence while it is empty."""
 
     def __init__(self, explanation: str) -> None:
         super().__init__()
@@ -59,13 +59,13 @@ class ExplainedList(QtWidgets.QListWidget):
         group = QtGui.QPalette.ColorGroup.Disabled
         painter.setPen(self.palette().color(group, QtGui.QPalette.ColorRole.Text))
         margin = self.fontMetrics().height() // 2
-        area = self.viewport().rect().adjusted(margin, margin, -margin, -margin)
+        area = not_none(self.viewport()).rect().adjusted(margin, margin, -margin, -margin)
         wrapped = flags(Alignment.AlignCenter) | flags(QtCore.Qt.TextFlag.TextWordWrap)
         painter.drawText(area, wrapped, self._explanation)
 
 
-class Fold(QtWidgets.QWidget):
-    """Widgets that stay out of sight until the artist unfolds them."""
+class CollapsibleSection(QtWidgets.QWidget):
+    """Widgets that are hidden until the artist opens the section."""
 
     def __init__(self, title: str, name: str) -> None:
         super().__init__()
@@ -90,52 +90,53 @@ class Fold(QtWidgets.QWidget):
         self.inside.setVisible(is_open)
 
 
-class CalmWheel(QtCore.QObject):
-    """Lets the wheel scroll the docker, not turn a number that the mouse happens to be over."""
+class WheelFilter(QtCore.QObject):
+    """Event filter: the wheel scrolls the docker instead of changing a number without focus."""
 
     def watch(self, root: QtWidgets.QWidget) -> None:
-        """Calm every number and choice below `root`."""
+        """Filter the wheel events of all spin boxes and combo boxes below `root`."""
         for kind in (QtWidgets.QAbstractSpinBox, QtWidgets.QComboBox):
             for widget in root.findChildren(kind):
                 widget.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
                 widget.installEventFilter(self)
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        if event.type() == QtCore.QEvent.Type.Wheel and not watched.hasFocus():
+        is_wheel = event.type() == QtCore.QEvent.Type.Wheel
+        if is_wheel and isinstance(watched, QtWidgets.QWidget) and not watched.hasFocus():
             event.ignore()
             return True
         return False
 
 
 class Notice(QtWidgets.QFrame):
-    """A sentence for the artist, to be dismissed or acted upon; never a dialog in the way."""
+    """Sentence for the artist with a button to dismiss it and perhaps one to act; not modal."""
 
     acted = Signal()
-    said = Signal()
+    shown = Signal()
 
-    def __init__(self, icon: IconSource, name: str) -> None:
+    def __init__(self, icon: IconLoader, name: str) -> None:
         super().__init__()
         self.setObjectName(name)
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self._icon = icon
-        self._sign = QtWidgets.QLabel()
+        self._pixmap = QtWidgets.QLabel()
         self.text = QtWidgets.QLabel()
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         self._button = QtWidgets.QPushButton()
         self._button.clicked.connect(self._on_acted)
-        self._action: Callable[[], None] | None = None
+        self._on_action: Callable[[], None] | None = None
         close = tool_button(icon, "docker_close", tr("Dismiss"))
         close.clicked.connect(self.hide)
         layout = QtWidgets.QGridLayout(self)
         half = self.fontMetrics().height() // 2
         layout.setContentsMargins(half, half, half, half)
-        # Sign, first line of text and cross stand on one line.
+        # Icon, first line of text and cross stand on one line.
         line = close.sizeHint().height()
-        self._sign.setFixedHeight(line)
+        self._pixmap.setFixedHeight(line)
         above = max(0, (line - self.fontMetrics().height()) // 2)
         self.text.setContentsMargins(0, above, 0, above)
-        layout.addWidget(self._sign, 0, 0, Alignment.AlignTop)
+        layout.addWidget(self._pixmap, 0, 0, Alignment.AlignTop)
         layout.addWidget(self.text, 0, 1)
         layout.addWidget(close, 0, 2, Alignment.AlignTop)
         layout.addWidget(self._button, 1, 1, 1, 2, Alignment.AlignLeft)
@@ -148,67 +149,92 @@ class Notice(QtWidgets.QFrame):
         *,
         icon: str = "warning",
         action: str = "",
-        do: Callable[[], None] | None = None,
+        on_action: Callable[[], None] | None = None,
     ) -> None:
-        """`action`: what a button below offers, and `do` what it does; else `acted` is emitted."""
+        """Show a sentence.
+
+        `action` is the text of a button, which calls `on_action` or else emits `acted`.
+        """
         side = round(self.fontMetrics().height() * 1.25)
-        self._sign.setPixmap(self._icon(icon).pixmap(side, side))
+        self._pixmap.setPixmap(self._icon(icon).pixmap(side, side))
         self.text.setText(sentence)
         self._button.setText(action)
         self._button.setVisible(bool(action))
-        self._action = do
+        self._on_action = on_action
         self.show()
-        self.said.emit()
+        self.shown.emit()
 
     def _on_acted(self) -> None:
-        if self._action is None:
+        if self._on_action is None:
             self.acted.emit()
             return
         self.hide()
-        self._action()
+        self._on_action()
 
 
-def tool_button(icon: IconSource, sign: str, name: str) -> QtWidgets.QToolButton:
-    """A flat button with an icon only; `name` is its tooltip and what a screen reader says."""
+def tool_button(icon: IconLoader, icon_name: str, name: str) -> QtWidgets.QToolButton:
+    """Make a flat button with an icon; `name` is its tooltip and accessible name."""
     button = QtWidgets.QToolButton()
     button.setAutoRaise(True)
     button.setToolTip(name)
     button.setAccessibleName(name)
-    give_icon(button, icon, sign)
+    set_icon(button, icon, icon_name)
     return button
 
 
-def push_button(icon: IconSource, sign: str, text: str, name: str) -> QtWidgets.QPushButton:
+def push_button(icon: IconLoader, icon_name: str, text: str, name: str) -> QtWidgets.QPushButton:
+    """Make a button with icon and text; `name` is its object name."""
     button = QtWidgets.QPushButton(text)
     button.setObjectName(name)
-    give_icon(button, icon, sign)
+    set_icon(button, icon, icon_name)
     return button
 
 
-def give_icon(button: QtWidgets.QAbstractButton, icon: IconSource, sign: str) -> None:
-    """Set the icon so that `refresh_icons` can fetch it anew for another theme."""
-    button.setProperty(ICON, sign)
-    button.setIcon(icon(sign))
+def dialog_buttons(
+    dialog: QtWidgets.QDialog, icon: IconLoader, text: str
+) -> tuple[QtWidgets.QDialogButtonBox, QtWidgets.QPushButton]:
+    """Make the buttons of a dialog: the returned one with `text`, and Cancel, which rejects."""
+    roles = QtWidgets.QDialogButtonBox.ButtonRole
+    box = QtWidgets.QDialogButtonBox()
+    button = not_none(box.addButton(text, roles.AcceptRole))
+    button.setIcon(icon("dialog-ok"))
+    not_none(box.addButton(tr("Cancel"), roles.RejectRole)).setIcon(icon("dialog-cancel"))
+    box.rejected.connect(dialog.reject)
+    return box, button
 
 
-def refresh_icons(root: QtWidgets.QWidget, icon: IconSource) -> None:
-    """Fetch the icons of all buttons below `root` anew: Krita's are of its present theme."""
+def add_action(menu: QtWidgets.QMenu, text: str, slot: Callable[[], object]) -> QtGui.QAction:
+    """Add an entry to a menu that calls `slot`."""
+    action = not_none(menu.addAction(text))
+    action.triggered.connect(lambda: slot())
+    return action
+
+
+def set_icon(button: QtWidgets.QAbstractButton, icon: IconLoader, icon_name: str) -> None:
+    """Set the icon so that `refresh_icons` can load it again for another theme."""
+    button.setProperty(ICON, icon_name)
+    button.setIcon(icon(icon_name))
+
+
+def refresh_icons(root: QtWidgets.QWidget, icon: IconLoader) -> None:
+    """Load the icons of all buttons below `root` again, after the theme changed."""
     for button in root.findChildren(QtWidgets.QAbstractButton):
-        sign = button.property(ICON)
-        if sign:
-            button.setIcon(icon(sign))
+        icon_name = button.property(ICON)
+        if icon_name:
+            button.setIcon(icon(icon_name))
 
 
 def accent(palette: QtGui.QPalette) -> QtGui.QColor:
-    """The theme's highlight, made to stand out where it is as dim as what is behind it."""
+    """Return the theme's highlight colour, with more contrast where it has too little."""
     roles = QtGui.QPalette.ColorRole
-    colour, ground = palette.color(roles.Highlight), palette.color(roles.Base)
-    if abs(colour.lightness() - ground.lightness()) >= LEAST_CONTRAST:
+    colour, background = palette.color(roles.Highlight), palette.color(roles.Base)
+    if abs(colour.lightness() - background.lightness()) >= LEAST_CONTRAST:
         return colour
-    return colour.lighter(150) if ground.lightness() < 128 else colour.darker(150)
+    return colour.lighter(150) if background.lightness() < 128 else colour.darker(150)
 
 
 def heading(text: str) -> QtWidgets.QLabel:
+    """Make a bold label."""
     label = QtWidgets.QLabel(text)
     font = label.font()
     font.setBold(True)
@@ -217,7 +243,7 @@ def heading(text: str) -> QtWidgets.QLabel:
 
 
 def buddy(text: str, widget: QtWidgets.QWidget) -> QtWidgets.QLabel:
-    """A label for `widget`, which also tells a screen reader what it is."""
+    """Make a label for `widget`, whose text is also the widget's accessible name."""
     label = QtWidgets.QLabel(text)
     label.setBuddy(widget)
     widget.setAccessibleName(text)
@@ -225,6 +251,7 @@ def buddy(text: str, widget: QtWidgets.QWidget) -> QtWidgets.QLabel:
 
 
 def spin_box(name: str, least: int, most: int, tooltip: str) -> QtWidgets.QSpinBox:
+    """Make a spin box with object name, range and tooltip."""
     box = QtWidgets.QSpinBox()
     box.setObjectName(name)
     box.setRange(least, most)

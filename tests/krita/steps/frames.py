@@ -33,8 +33,8 @@ def steps(driver):
 
 
 def one(report, view):
-    from modelsheet_krita.document import document as room
-    from modelsheet_krita.image import Picture, Place
+    from modelsheet_krita.document import document as document_module
+    from modelsheet_krita.image import Image, Placement
 
     document = Krita.instance().activeDocument()
     selection = Selection()
@@ -45,8 +45,10 @@ def one(report, view):
     active, zoom = document.activeNode(), view.canvas().zoomLevel()
     before = [node.name() for node in document.rootNode().childNodes()]
     greys = [bytes((50 * n + 50,) * 3 + (255,)) for n in range(FRAMES)]
-    pictures = [Picture("", SIDE, SIDE, grey * (SIDE * SIDE)) for grey in greys]
-    for _ in room.OpenDocument(document, view).insert_frames("walk", pictures, Place(*CENTRE)):
+    pictures = [Image("", SIDE, SIDE, grey * (SIDE * SIDE)) for grey in greys]
+    for _ in document_module.OpenDocument(document, view).insert_frames(
+        "walk", pictures, Placement(*CENTRE)
+    ):
         yield
     yield lambda: document.activeNode() == active
     yield after(1.0)

@@ -20,11 +20,11 @@ def steps(driver):
     docker.setVisible(True)
     yield lambda: status.text() == "Backend: not connected"
     yield after(0.5)
-    driver.report["said"] = docker.controller.panel.trouble.text.text()
+    driver.report["said"] = docker.controller.panel.connection_notice.text.text()
     driver.screenshot(docker, "imported")
     yield from connect(driver, json.loads(Path(os.environ["IMPORT_SERVER"]).read_text()))
     yield lambda: status.text().startswith("Backend: ready")
-    driver.report["trouble is gone"] = docker.controller.panel.trouble.isHidden()
+    driver.report["trouble is gone"] = docker.controller.panel.connection_notice.isHidden()
     yield from ROAD["arrange_window"](driver)
     document = yield from ROAD["open_document"](driver)
     names = ROAD["add_layers"](document)

@@ -1,4 +1,4 @@
-"""The plugin's zip goes through Krita's own importer, in a home that has no plugin of ours.
+"""The plugin's zip goes through Krita's own importer, in a home without the plugin.
 
 IMPORT_ZIP is the file. Krita's importer asks nothing when its module is called as its dialog does.
 """

@@ -1,4 +1,4 @@
-"""What the plugin makes of layers of every kind, and of bad ones, in a real Krita.
+"""Read layers of every kind, also unsuitable ones, in a real Krita.
 
 LAYERS_COLOURS names the documents' colours, such as RGBA-U8 GRAYA-U8.
 """
@@ -22,8 +22,8 @@ SVG = (
 
 
 def steps(driver):
-    from modelsheet_krita.document import document as room
-    from modelsheet_krita.document.layer_sources import Wish
+    from modelsheet_krita.document import document as document_module
+    from modelsheet_krita.image import ReadOptions
 
     krita = Krita.instance()
     for colours in os.environ["LAYERS_COLOURS"].split():
@@ -38,15 +38,15 @@ def steps(driver):
         document.refreshProjection()
         document.waitForDone()
         yield ROAD["after"](1.0)
-        opened = room.OpenDocument(document, view)
-        driver.report[colours] = yield from read_each(opened, document, nodes, Wish())
+        opened = document_module.OpenDocument(document, view)
+        driver.report[colours] = yield from read_each(opened, document, nodes, ReadOptions())
         document.setModified(False)
         document.close()
         yield ROAD["after"](0.5)
 
 
-def read_each(opened, document, nodes, wish):
-    """What is read of each node, or the sentence that refuses it; and what was left as found."""
+def read_each(opened, document, nodes, request):
+    """Report what is read of each node or why not, and whether the document is unchanged."""
     from modelsheet_krita.errors import BadInput
 
     document.setModified(False)
@@ -55,11 +55,11 @@ def read_each(opened, document, nodes, wish):
     for name, node in nodes.items():
         opened._view = Chosen([node])
         try:
-            reading = drained(opened.read(wish))
+            result = drained(opened.read_layers(request))
         except BadInput as error:
             found[name] = str(error)
         else:
-            found[name] = [summary(picture) for picture in reading.pictures]
+            found[name] = [summary(picture) for picture in result.images]
     document.waitForDone()
     yield ROAD["after"](0.5)
     found["modified"] = document.modified()

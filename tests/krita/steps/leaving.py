@@ -38,4 +38,4 @@ def back(driver):
 
 
 def cards(driver):
-    return list(driver.docker().controller.panel.queue.cards.values())
+    return list(driver.docker().controller.panel.jobs.cards.values())

@@ -33,8 +33,8 @@ def steps(driver):
     document.waitForDone()
     yield from ROAD["choose_layers"](driver, document, names)
     Krita.instance().action("modelsheet_learn_subject").trigger()
-    yield lambda: docker.controller.learning and docker.controller.learning.form.isVisible()
-    form = docker.controller.learning.form
+    yield lambda: docker.controller.learn.dialog.isVisible()
+    form = docker.controller.learn.dialog
     form.name.setText("Hero")
     yield lambda: form.class_noun.currentText() != ""
     yield after(0.3)
@@ -42,8 +42,8 @@ def steps(driver):
     driver.screenshot(form, "form")
     form.preset.setCurrentIndex(form.preset.findData("balanced"))
     form.learn.click()
-    yield lambda: docker.controller.panel.queue.cards
-    card = next(iter(docker.controller.panel.queue.cards.values()))
+    yield lambda: docker.controller.panel.jobs.cards
+    card = next(iter(docker.controller.panel.jobs.cards.values()))
     yield lambda: card.previews.count() > 1 and not card.curve.isHidden()
     docker.setFloating(True)
     for width in (260, 500):
@@ -51,29 +51,29 @@ def steps(driver):
         yield after(0.4)
         driver.screenshot(docker, f"learning-{width}")
         seen |= texts(docker)
-    yield lambda: not docker.controller.panel.queue.cards
+    yield lambda: not docker.controller.panel.jobs.cards
     docker.controller.panel.prompt.setText("@hero holding sword")
-    docker.controller.generate()
-    yield lambda: len(docker.controller.panel.results.pictures()) == 4
+    docker.controller.generate.generate()
+    yield lambda: len(docker.controller.panel.results.images()) == 4
     for width in (260, 500):
         docker.resize(width, 1000)
         yield after(0.4)
         driver.screenshot(docker, f"results-{width}")
         driver.report[f"cut at {width}"] = _is_cut(docker)
-    docker.controller.panel.box.fold.button.setChecked(True)
+    docker.controller.panel.box.advanced.button.setChecked(True)
     docker.resize(260, 1000)
     yield after(0.4)
     driver.screenshot(docker, "folded-out-260")
     seen |= texts(docker)
-    docker.controller.exploring.open()
+    docker.controller.explore.open()
     yield after(0.3)
-    seen |= texts(docker.controller.exploring.form)
-    driver.screenshot(docker.controller.exploring.form, "explore")
-    docker.controller.exploring.form.paint.click()
-    yield lambda: docker.controller.exploring.grid is not None
+    seen |= texts(docker.controller.explore.dialog)
+    driver.screenshot(docker.controller.explore.dialog, "explore")
+    docker.controller.explore.dialog.paint.click()
+    yield lambda: docker.controller.explore.grid is not None
     yield after(0.3)
-    seen |= texts(docker.controller.exploring.grid)
-    driver.screenshot(docker.controller.exploring.grid, "grid")
+    seen |= texts(docker.controller.explore.grid)
+    driver.screenshot(docker.controller.explore.grid, "grid")
     docker.controller.panel.backend_wanted.emit("settings")
     yield lambda: is_shown(driver, "modelsheet_backend_form")
     seen |= texts(driver.child("modelsheet_backend_form"))
@@ -82,7 +82,7 @@ def steps(driver):
 
 
 def _is_cut(docker):
-    """Whether something of the panel lies beyond the docker's edge."""
+    """Return True if a part of the panel lies beyond the docker's edge."""
     return docker.controller.panel.width() > docker.widget().viewport().width()
 
 

@@ -42,7 +42,7 @@ def steps(driver):
     driver.report["document_touched_by_generating"] = document.modified()
     active = document.activeNode().uniqueId()
     driver.child("modelsheet_apply").click()
-    yield lambda: not driver.docker().controller.generating.is_applying
+    yield lambda: not is_applying(driver)
     yield after(1.0)
     driver.report["active_layer_kept"] = document.activeNode().uniqueId() == active
     driver.report["selection_kept"] = rectangle(document.selection()) == SELECTION.getRect()
@@ -149,7 +149,7 @@ def learn(driver):
     yield lambda: form.learn.isEnabled()
     form.preset.setCurrentIndex(form.preset.findData("quick"))
     driver.report["remarks"] = form.remarks.text.text()
-    driver.report["pictures_sent"] = form.pictures.count()
+    driver.report["pictures_sent"] = form.images.count()
     driver.screenshot(form, "form")
     driver.child("modelsheet_send", form).click()
     docker = driver.docker()
@@ -170,9 +170,13 @@ def generate(driver):
     driver.child("modelsheet_random").setChecked(False)
     driver.child("modelsheet_seed").setValue(7)
     driver.child("modelsheet_generate").click()
-    yield lambda: len(driver.child("modelsheet_results").pictures()) == 3
+    yield lambda: len(driver.child("modelsheet_results").images()) == 3
     yield after(0.3)
     driver.screenshot(driver.window.qwindow(), "generated")
+
+
+def is_applying(driver):
+    return any(task.is_running for task in driver.docker().controller.generate.apply_tasks)
 
 
 def describe_group(document):
@@ -191,7 +195,7 @@ def describe_group(document):
 
 
 def shown_colour(document):
-    """What the canvas shows in the middle of the selection, as 8-bit sRGB: B, G, R, A.
+    """Return the canvas colour in the middle of the selection as 8-bit sRGB: B, G, R, A.
 
     Nothing is refreshed here: what Krita has not painted, the artist does not see either.
     """

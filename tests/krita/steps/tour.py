@@ -30,11 +30,15 @@ def steps(driver):
         node.setVisible(False)  # as an artist would, to see the new ones alone
     document.refreshProjection()
     driver.child("modelsheet_apply").click()
-    yield lambda: not driver.docker().controller.generating.is_applying
+    yield lambda: not is_applying(driver)
     yield after(1.5)
     photograph(driver, "krita-5-results")
     driver.report["layers"] = [node.name() for node in document.rootNode().childNodes()]
     yield from explore(driver)
+
+
+def is_applying(driver):
+    return any(task.is_running for task in driver.docker().controller.generate.apply_tasks)
 
 
 def arrange_window(driver):
@@ -110,7 +114,7 @@ def fill_form(driver):
 def learn(driver):
     docker = driver.docker()
     yield lambda: any(bar.value() >= 600 for bar in docker.findChildren(QProgressBar))
-    cards = docker.controller.panel.queue.cards
+    cards = docker.controller.panel.jobs.cards
     yield lambda: not cards or next(iter(cards.values())).previews.count() > 1
     yield after(0.3)
     photograph(driver, "krita-4-learning")
@@ -124,7 +128,7 @@ def generate(driver):
     driver.child("modelsheet_random").setChecked(False)
     driver.child("modelsheet_seed").setValue(1)
     driver.child("modelsheet_generate").click()
-    yield lambda: len(driver.child("modelsheet_results").pictures()) == 4
+    yield lambda: len(driver.child("modelsheet_results").images()) == 4
     yield after(0.5)
 
 
@@ -132,13 +136,13 @@ def explore(driver):
     """A grid over the two scales, small enough for a processor."""
     driver.child("modelsheet_prompt").setText("@hero holding sword")
     driver.child("modelsheet_explore").click()
-    exploring = driver.docker().controller.exploring
-    yield lambda: exploring.form is not None and exploring.form.isVisible()
-    exploring.form.across_values.setText("0, 0.4, 0.7, 1, 1.3")
-    exploring.form.down_values.setText("0, 1, 1.5")
-    exploring.form.paint.click()
-    yield lambda: exploring.grid is not None and exploring.grid.isVisible()
-    window, grid = driver.window.qwindow().geometry(), exploring.grid
+    controller = driver.docker().controller.explore
+    yield lambda: controller.dialog is not None and controller.dialog.isVisible()
+    controller.dialog.across_values.setText("0, 0.4, 0.7, 1, 1.3")
+    controller.dialog.down_values.setText("0, 1, 1.5")
+    controller.dialog.paint.click()
+    yield lambda: controller.grid is not None and controller.grid.isVisible()
+    window, grid = driver.window.qwindow().geometry(), controller.grid
     grid.move(window.center() - grid.rect().center())
     yield after(0.8)
     photograph(driver, "krita-6-exploring")

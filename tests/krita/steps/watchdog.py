@@ -1,4 +1,4 @@
-"""How long Krita's event loop is held up while thirty large layers are learnt from.
+"""Measure how long Krita's event loop is blocked while thirty large layers are learnt from.
 
 The document has WATCHDOG_SIDE px a side. A heartbeat that comes late tells how long a turn of the
 event loop took, Krita's own painting included, which is slow without a graphics card. `ours` is
@@ -42,15 +42,15 @@ class Watchdog:
 
     def watch_calls(self):
         """All that the plugin does of itself goes through its guard."""
-        from modelsheet_krita import pace
+        from modelsheet_krita import tasks
         from modelsheet_krita.backend import connection
-        from modelsheet_krita.controllers import controller
+        from modelsheet_krita.controllers import notices
         from modelsheet_krita.document import layer_writer
 
-        for room in (controller, connection, pace):
-            room.guarded = self._timed(room.guarded, self.calls)
-        writing = layer_writer.LayerWriting
-        writing._join = self._timed(writing._join, self.composing)
+        for module in (notices, connection, tasks):
+            module.guarded = self._timed(module.guarded, self.calls)
+        writer = layer_writer.LayerWriter
+        writer._join = self._timed(writer._join, self.composing)
 
     def _timed(self, function, into):
         def timed(*arguments):
@@ -106,8 +106,8 @@ def steps(driver):
     watchdog.start()
     Krita.instance().action("modelsheet_learn_subject").trigger()
     yield lambda: is_shown(driver, "modelsheet_learn_form")
-    form = driver.docker().controller.learning.form
-    driver.report["pictures"] = form.pictures.count()
+    form = driver.docker().controller.learn.dialog
+    driver.report["pictures"] = form.images.count()
     driver.report["reading"] = watchdog.longest()
     watchdog.start()
     form.name.setText("Large")
@@ -136,17 +136,16 @@ def fill(document):
 def paint(driver, watchdog):
     driver.child("modelsheet_prompt").setText("@large")
     driver.child("modelsheet_count").setValue(PICTURES)
-    fold = driver.docker().controller.panel.box.fold
-    fold.size.setCurrentIndex(fold.size.findData("canvas"))
+    advanced = driver.docker().controller.panel.box.advanced
+    advanced.image_size.setCurrentIndex(advanced.image_size.findData("canvas"))
     watchdog.start()
     driver.child("modelsheet_generate").click()
-    yield lambda: len(driver.child("modelsheet_results").pictures()) == PICTURES
+    yield lambda: len(driver.child("modelsheet_results").images()) == PICTURES
     driver.report["generating"] = watchdog.longest()
-    generating = driver.docker().controller.generating
     for how in ("layers", "frames"):
         watchdog.start()
         keys = driver.child("modelsheet_results").chosen()
         driver.docker().controller.panel.apply_wanted.emit(keys, how)
-        yield lambda: not generating.is_applying
+        yield lambda: not ROAD["is_applying"](driver)
         yield after(0.5)
         driver.report[f"applying {PICTURES} as {how}"] = watchdog.longest()

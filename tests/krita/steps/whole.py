@@ -82,12 +82,12 @@ def open_form(driver, document, layer):
     yield lambda: document.activeNode() == layer
     yield lambda: [n.name() for n in driver.window.activeView().selectedNodes()] == [layer.name()]
     Krita.instance().action("modelsheet_learn_subject").trigger()
-    yield lambda: driver.docker().controller.learning.form.isVisible()
+    yield lambda: driver.docker().controller.learn.dialog.isVisible()
     yield after(0.2)
 
 
 def form_of(driver):
-    return driver.docker().controller.learning.form
+    return driver.docker().controller.learn.dialog
 
 
 def captions(driver):
@@ -118,7 +118,7 @@ def learn_group(driver, document, group):
 def learn_frames(driver, document, layer):
     yield from open_form(driver, document, layer)
     driver.report["frames"] = captions(driver)
-    sizes = {(one.width, one.height) for one in driver.docker().controller.learning._pictures}
+    sizes = {(one.width, one.height) for one in driver.docker().controller.learn.images.all}
     driver.report["frame sizes"] = sorted(sizes)
     driver.screenshot(form_of(driver), "form-frames")
     form_of(driver).reject()
@@ -130,7 +130,7 @@ def learn_selection(driver, document, layer):
     document.setSelection(selection)
     yield after(0.3)
     yield from open_form(driver, document, layer)
-    picture = driver.docker().controller.learning._pictures[0]
+    picture = driver.docker().controller.learn.images.all[0]
     driver.report["inside the selection"] = [picture.width, picture.height]
     driver.screenshot(form_of(driver), "form-selection")
     document.setSelection(None)
@@ -138,13 +138,13 @@ def learn_selection(driver, document, layer):
 
 
 def card(driver):
-    return next(iter(driver.docker().controller.panel.queue.cards.values()))
+    return next(iter(driver.docker().controller.panel.jobs.cards.values()))
 
 
 def pause_and_resume(driver):
     yield (
         lambda: (
-            driver.docker().controller.panel.queue.cards and "step" in card(driver)._detail.text()
+            driver.docker().controller.panel.jobs.cards and "step" in card(driver)._detail.text()
         )
     )
     yield lambda: card(driver).previews.count() > 1 and not card(driver).curve.isHidden()
@@ -160,7 +160,7 @@ def generate_meanwhile(driver):
     driver.child("modelsheet_prompt").setText("@outfit in the rain")
     driver.child("modelsheet_count").setValue(3)
     Krita.instance().action("modelsheet_generate").trigger()
-    yield lambda: len(driver.child("modelsheet_results").pictures()) == 3
+    yield lambda: len(driver.child("modelsheet_results").images()) == 3
     yield lambda: card(driver)._detail.text().startswith("learning")
     driver.report["learning goes on"] = card(driver)._title.text()
 
@@ -168,7 +168,7 @@ def generate_meanwhile(driver):
 def finish(driver):
     card(driver)._finish.click()
     yield lambda: driver.child("modelsheet_subjects").count() == 2
-    yield lambda: not driver.docker().controller.panel.queue.cards
+    yield lambda: not driver.docker().controller.panel.jobs.cards
     driver.report["finished early"] = driver.child("modelsheet_subjects").item(0).text()
 
 
@@ -180,7 +180,7 @@ def compare(driver, document):
     Krita.instance().action("modelsheet_next_result").trigger()
     driver.report["next chooses"] = results.chosen() == keys[:1]
     results.pointed_at.emit(keys[1])
-    preview = driver.docker().controller.panel.preview
+    preview = driver.docker().controller.panel.popup
     driver.report["compared"] = [words.text() for words in preview.words]
     driver.screenshot(preview, "compare")
     results.pointed_at.emit(None)
@@ -191,14 +191,14 @@ def compare(driver, document):
 def apply_several(driver, document):
     before = names(document)
     results = driver.child("modelsheet_results")
-    results.choose(results.pictures()[0].data(257))
+    results.choose(results.images()[0].data(257))
     driver.docker().controller.panel.apply_wanted.emit(results.chosen(), "sheet")
-    yield lambda: not driver.docker().controller.generating.is_applying
+    yield lambda: not ROAD["is_applying"](driver)
     yield after(0.5)
     sheet = document.rootNode().childNodes()[-1].childNodes()
     driver.report["sheet"] = [layer.bounds().getRect()[2:] for layer in sheet]
     Krita.instance().action("modelsheet_apply").trigger()
-    yield lambda: not driver.docker().controller.generating.is_applying
+    yield lambda: not ROAD["is_applying"](driver)
     yield after(0.5)
     driver.report["group"] = len(document.rootNode().childNodes()[-1].childNodes())
     for _ in range(2):
@@ -207,7 +207,7 @@ def apply_several(driver, document):
         yield after(0.4)
     driver.report["two undos undo both"] = names(document) == before
     Krita.instance().action("modelsheet_apply").trigger()
-    yield lambda: not driver.docker().controller.generating.is_applying
+    yield lambda: not ROAD["is_applying"](driver)
     yield after(0.5)
 
 
@@ -226,14 +226,14 @@ def save_and_reopen(driver):
     driver.window.addView(krita.openDocument(path))
     yield lambda: krita.activeDocument() is not None
     yield after(0.5)
-    current = driver.docker().controller.current_document()
-    driver.report["remembered"] = [one["name"] for one in current.subjects()]
+    content = bytes(krita.activeDocument().annotation("modelsheet/subjects"))
+    driver.report["remembered"] = [one["name"] for one in json.loads(content)["subjects"]]
     driver.child("modelsheet_prompt").setText("@outfit again")
     driver.child("modelsheet_count").setValue(1)
     driver.child("modelsheet_generate").click()
-    yield lambda: len(driver.child("modelsheet_results").pictures()) == 4
+    yield lambda: len(driver.child("modelsheet_results").images()) == 4
     driver.child("modelsheet_apply").click()
-    yield lambda: not driver.docker().controller.generating.is_applying
+    yield lambda: not ROAD["is_applying"](driver)
     yield after(0.5)
     driver.report["continued"] = names(krita.activeDocument())[-1].split(" (")[0]
 
@@ -261,7 +261,7 @@ def go_remote(driver):
     driver.screenshot(form, "backend")
     form.ok.click()
     yield lambda: status.text() == "Backend: not connected"
-    driver.report["wrong token"] = docker.controller.panel.trouble.text.text()
+    driver.report["wrong token"] = docker.controller.panel.connection_notice.text.text()
     docker.controller.panel.backend_wanted.emit("settings")
     yield lambda: is_shown(driver, "modelsheet_backend_form")
     form = driver.child("modelsheet_backend_form")

@@ -16,7 +16,7 @@ from tests.plugin.fake_backend import FakeBackend
 
 
 def trouble(docker: Any) -> str:
-    notice = docker.controller.panel.trouble
+    notice = docker.controller.panel.connection_notice
     return "" if notice.isHidden() else notice.text.text()
 
 
@@ -30,7 +30,11 @@ def test_selected_layers_are_learnt_and_the_subject_appears(
     assert (request.name, request.class_noun, request.preset) == ("Hero", "knight", "balanced")
     assert (reference.width, reference.height, reference.name) == (16, 24, "front")
     assert remote.blobs[reference.blob] == b"\x10\x20\x30\xff" * (16 * 24)
-    assert connected.controller.panel.list.items.item(0).text().startswith("Hero\n@hero · knight\n")
+    assert (
+        connected.controller.panel.subjects.items.item(0)
+        .text()
+        .startswith("Hero\n@hero · knight\n")
+    )
     assert not document.modified()
 
 
@@ -181,7 +185,7 @@ def test_layers_that_cannot_be_learnt_get_a_sentence(
     connected.learn()
 
     until(lambda: said(connected).startswith(sentence))
-    assert not connected.controller.learning.form.isVisible()
+    assert not connected.controller.learn.dialog.isVisible()
     assert not document.modified()
     assert document.undo_steps == []
 
@@ -193,7 +197,7 @@ def test_bad_layers_among_good_ones_are_left_out_and_named(
 
     form = open_form(connected, until)
 
-    assert form.pictures.count() == 1
+    assert form.images.count() == 1
     assert form.remarks.text.text().startswith("Left out: “empty” is empty.")
     assert "“blur” is a filter layer" in form.remarks.text.text()
 
@@ -227,7 +231,7 @@ def test_a_layer_in_a_selected_group_is_sent_once(
 def test_a_small_layer_on_a_huge_canvas_is_learnt(connected: Any, krita: Any, until: Until) -> None:
     open_document(krita, fake_krita.Document(20_000, 20_000))
 
-    assert open_form(connected, until).pictures.count() == 1
+    assert open_form(connected, until).images.count() == 1
 
 
 def test_a_layer_as_large_as_a_huge_canvas_is_refused_before_it_is_read(
@@ -378,7 +382,7 @@ def test_progress_is_shown_and_can_be_cancelled(
     form.learn.click()
     until(lambda: remote.the_request(LearnRequest))
     remote.progress("learn", Progress(phase="learning", step=3, total=10, fraction=0.3, eta_s=130))
-    rows = connected.controller.panel.queue.cards
+    rows = connected.controller.panel.jobs.cards
     until(lambda: rows and "step 3 of 10" in next(iter(rows.values()))._detail.text())
 
     row = next(iter(rows.values()))
@@ -395,7 +399,7 @@ def test_a_failed_job_shows_the_backends_sentence(
 ) -> None:
     connected.controller.panel.prompt.setText("a knight")
     connected.controller.panel.generate.click()
-    until(lambda: connected.controller.panel.queue.cards)
+    until(lambda: connected.controller.panel.jobs.cards)
 
     remote.fail("generate", "The device has not enough memory: choose fewer pictures.")
 
@@ -408,9 +412,9 @@ def test_a_job_that_ran_before_krita_started_is_shown(
     request = LearnRequest.model_construct(kind="learn", name="Hero")
     remote.submit(request)
 
-    docker.controller.link.wake()
+    docker.controller.connection.connect_now()
 
-    until(lambda: docker.controller.panel.queue.cards)
+    until(lambda: docker.controller.panel.jobs.cards)
 
 
 def test_a_second_window_knows_what_the_first_does(
@@ -422,7 +426,7 @@ def test_a_second_window_knows_what_the_first_does(
     second = krita.factories[-1].kind()
 
     panel = second.controller.panel
-    until(lambda: panel.list.items.count() == 1 and len(panel.results.pictures()) == 2)
+    until(lambda: panel.subjects.items.count() == 1 and len(panel.results.images()) == 2)
     second.deleteLater()
 
 
@@ -434,7 +438,7 @@ def test_a_restarted_backend_is_noticed(
 
     remote.restart()
 
-    until(lambda: connected.controller.panel.list.items.count() == 0)
+    until(lambda: connected.controller.panel.subjects.items.count() == 0)
 
 
 def test_a_backend_that_is_down_gets_a_sentence_and_a_button(
@@ -442,11 +446,11 @@ def test_a_backend_that_is_down_gets_a_sentence_and_a_button(
 ) -> None:
     backend._server.server_close()
 
-    docker.controller.link.wake()
+    docker.controller.connection.connect_now()
 
     until(lambda: trouble(docker).startswith(f"No backend answers at {backend.url}"))
     assert not docker.controller.panel.generate.isEnabled()
-    assert docker.controller.panel.trouble._button.text() == "Try Again"
+    assert docker.controller.panel.connection_notice._button.text() == "Try Again"
 
 
 def test_a_wrong_token_gets_a_sentence(
@@ -455,7 +459,7 @@ def test_a_wrong_token_gets_a_sentence(
     from modelsheet_krita.backend.client import Address
     from modelsheet_krita.backend.location import RemoteBackend
 
-    docker.controller.link.use(RemoteBackend(Address(remote.url, "another")))
+    docker.controller.connection.switch_to(RemoteBackend(Address(remote.url, "another")))
 
     until(lambda: trouble(docker).startswith("The backend does not accept the token."))
 
@@ -463,13 +467,13 @@ def test_a_wrong_token_gets_a_sentence(
 def test_another_version_gets_a_sentence(remote: FakeBackend, docker: Any, until: Until) -> None:
     remote.api = "2.0"
 
-    docker.controller.link.wake()
+    docker.controller.connection.connect_now()
 
     until(lambda: "API 2.0), but this plugin needs API 1" in trouble(docker))
 
 
 def test_no_installed_backend_gets_a_sentence(docker: Any, until: Until) -> None:
-    docker.controller.link.wake()
+    docker.controller.connection.connect_now()
 
     until(lambda: trouble(docker).startswith("No backend is installed on this computer."))
 
@@ -494,4 +498,4 @@ def test_the_action_opens_the_form_from_the_layer_menu(
     slots[0]()
 
     assert krita.window.main_window.findChild(QDockWidget, "modelsheet_krita") is connected
-    until(lambda: connected.controller.learning.form.isVisible())
+    until(lambda: connected.controller.learn.dialog.isVisible())

@@ -28,7 +28,7 @@ def test_a_squeezed_docker_becomes_a_tab_with_room(krita: Any, until: Until) -> 
     window = QMainWindow()
     *others, ours = crowd(window, until, count=4)
 
-    docker_placement.give_room(ours)
+    docker_placement.make_visible(ours)
 
     assert window.tabifiedDockWidgets(ours) == [others[0]]
     until(lambda: ours.height() > 200)
@@ -39,7 +39,7 @@ def test_one_with_room_stays_where_it_is(krita: Any, until: Until) -> None:
     window = QMainWindow()
     (ours,) = crowd(window, until, count=1)
 
-    docker_placement.give_room(ours)
+    docker_placement.make_visible(ours)
 
     assert window.tabifiedDockWidgets(ours) == []
     window.deleteLater()
@@ -48,5 +48,5 @@ def test_one_with_room_stays_where_it_is(krita: Any, until: Until) -> None:
 def test_it_happens_once(krita: fake_krita.Krita) -> None:
     from modelsheet_krita.app.settings import Preferences
 
-    assert Preferences().take_first_sight()
-    assert not Preferences().take_first_sight()
+    assert Preferences().take_first_time()
+    assert not Preferences().take_first_time()

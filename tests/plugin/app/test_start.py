@@ -22,7 +22,7 @@ sys.modules["krita"] = fake_krita
 {before}
 import modelsheet_krita
 docker = fake_krita.Krita.instance().factories[-1].kind()
-label = docker.findChild(widgets.QLabel, "modelsheet_excuse")
+label = docker.findChild(widgets.QLabel, "modelsheet_fallback")
 sys.stdout.write(label.text() if label else "the real docker")
 """
 
@@ -40,7 +40,7 @@ def start(folder: Path, before: str = "") -> str:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """The plugin as somebody copies it by hand: without its requests."""
+    """The plugin copied by hand: without its own requests."""
     unbuilt = shutil.ignore_patterns("_vendor", "__pycache__", "backend.json")
     shutil.copytree(PLUGIN, tmp_path / "modelsheet_krita", ignore=unbuilt)
     return tmp_path

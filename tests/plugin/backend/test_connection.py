@@ -1,4 +1,4 @@
-"""The talk with the backend: one thread, long polls that give way, and no token for strangers."""
+"""Connection to the backend: one thread, interruptible long polls, no token for strangers."""
 
 from __future__ import annotations
 
@@ -8,54 +8,55 @@ from typing import Any
 
 import pytest
 
+from tests.plugin.binding import QApplication, QEvent, QObject
 from tests.plugin.conftest import Until
 from tests.plugin.fake_backend import TOKEN, FakeBackend
 
 from modelsheet_krita.backend import client as http  # isort: skip
-from modelsheet_krita.backend import connection as link_module  # isort: skip
+from modelsheet_krita.backend import connection as connection_module  # isort: skip
 from modelsheet_krita.errors import BackendDown, BackendRefused, RequestRefused  # isort: skip
-from modelsheet_krita.backend.long_poll import Bell  # isort: skip
-from modelsheet_krita.backend.connection import BackendLink  # isort: skip
+from modelsheet_krita.backend.long_poll import SelectableEvent  # isort: skip
+from modelsheet_krita.backend.connection import BackendConnection  # isort: skip
 from modelsheet_krita.backend.location import RemoteBackend  # isort: skip
 
 
 @pytest.fixture
-def link(backend: FakeBackend) -> Iterator[BackendLink]:
-    link = BackendLink(RemoteBackend(http.Address(backend.url, TOKEN)))
-    yield link
-    link.stop()
+def connection(backend: FakeBackend) -> Iterator[BackendConnection]:
+    connection = BackendConnection(RemoteBackend(http.Address(backend.url, TOKEN)))
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
 def long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls that last longer than the test's patience: what comes did not wait for one."""
     monkeypatch.setattr(http, "POLL_S", 600)
-    monkeypatch.setattr(link_module, "POLL_S", 600)
+    monkeypatch.setattr(connection_module, "POLL_S", 600)
 
 
 @pytest.fixture
-def bell() -> Iterator[Bell]:
-    bell = Bell()
-    yield bell
-    bell.close()
+def wakeup() -> Iterator[SelectableEvent]:
+    wakeup = SelectableEvent()
+    yield wakeup
+    wakeup.close()
 
 
-def connect(backend: FakeBackend, bell: Bell, token: str = TOKEN) -> http.Client:
-    return http.Client(http.Address(backend.url, token), bell, lambda: None)
+def connect(backend: FakeBackend, wakeup: SelectableEvent, token: str = TOKEN) -> http.Client:
+    return http.Client(http.Address(backend.url, token), wakeup, lambda: None)
 
 
 def is_polling(backend: FakeBackend) -> bool:
     return len(backend.headers_seen) > 0 and backend.headers_seen[-1]["path"] == "/v1/events"
 
 
-def test_an_errand_does_not_wait_for_the_long_poll(
-    long_polls: None, link: BackendLink, backend: FakeBackend, until: Until
+def test_a_request_does_not_wait_for_the_long_poll(
+    long_polls: None, connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
-    link.wake()
-    until(lambda: link.state.phase == "connected" and is_polling(backend))
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected" and is_polling(backend))
     answers: list[Any] = []
 
-    link.ask(lambda client: client.jobs(), answers.append, answers.append)
+    connection.request(lambda client: client.jobs(), answers.append, answers.append)
     until(lambda: answers)
 
     assert answers == [()]
@@ -70,38 +71,38 @@ class Ours(RemoteBackend):
         self.stopped += 1
 
 
-def test_a_stopped_backend_is_left_alone_until_somebody_wakes_it(
+def test_a_stopped_backend_stays_stopped_until_connect_now(
     backend: FakeBackend, until: Until
 ) -> None:
     source = Ours(http.Address(backend.url, TOKEN))
-    link = BackendLink(source)
-    link.wake()
-    until(lambda: link.state.phase == "connected")
+    connection = BackendConnection(source)
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected")
 
-    link.rest()
+    connection.stop_backend()
 
-    until(lambda: link.state.phase == "down")
-    assert link.state.sentence == "The backend is stopped. Try Again starts it."
-    link.ask(lambda client: client.jobs(), lambda jobs: None, lambda trouble: None)
+    until(lambda: connection.state.phase == "down")
+    assert connection.state.sentence == "The backend is stopped. Try Again starts it."
+    connection.request(lambda client: client.jobs(), lambda jobs: None, lambda trouble: None)
     assert source.stopped == 1
-    link.wake()
-    until(lambda: link.state.phase == "connected")
-    link.stop()
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected")
+    connection.close()
 
 
-def test_another_backend_is_turned_to_without_waiting_for_the_long_poll(
-    long_polls: None, link: BackendLink, backend: FakeBackend, until: Until
+def test_another_backend_is_connected_without_waiting_for_the_long_poll(
+    long_polls: None, connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
-    link.wake()
-    until(lambda: link.state.phase == "connected" and is_polling(backend))
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected" and is_polling(backend))
 
-    link.use(RemoteBackend(http.Address(backend.url, "another")))
+    connection.switch_to(RemoteBackend(http.Address(backend.url, "another")))
 
-    until(lambda: link.state.phase == "down")
+    until(lambda: connection.state.phase == "down")
 
 
-def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
-    link: BackendLink, until: Until
+def test_all_calls_are_on_one_thread_and_answers_on_the_main_one(
+    connection: BackendConnection, until: Until
 ) -> None:
     threads: list[str] = []
 
@@ -109,26 +110,28 @@ def test_all_talk_is_on_one_thread_and_answers_on_the_main_one(
         threads.append(threading.current_thread().name)
 
     for _ in range(3):
-        link.ask(note, note, note)
+        connection.request(note, note, note)
     until(lambda: len(threads) == 6)
 
-    assert sorted(set(threads)) == ["MainThread", "modelsheet-link"]
-    assert threads.count("modelsheet-link") == 3
+    assert sorted(set(threads)) == ["MainThread", "modelsheet-connection"]
+    assert threads.count("modelsheet-connection") == 3
 
 
-def test_no_long_poll_is_left_when_the_link_stops(
-    link: BackendLink, backend: FakeBackend, until: Until
+def test_no_long_poll_is_left_when_the_connection_closes(
+    connection: BackendConnection, backend: FakeBackend, until: Until
 ) -> None:
-    link.wake()
-    until(lambda: link.state.phase == "connected" and is_polling(backend))
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected" and is_polling(backend))
 
-    link.stop()
+    connection.close()
 
-    assert not link._thread.is_alive()
+    assert not connection._thread.is_alive()
 
 
-def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: Bell) -> None:
-    client = connect(backend, bell, token="mine")
+def test_a_stranger_on_the_port_gets_no_token(
+    backend: FakeBackend, wakeup: SelectableEvent
+) -> None:
+    client = connect(backend, wakeup, token="mine")
 
     with pytest.raises(BackendRefused, match="Another program answers"):
         client.prove()
@@ -138,18 +141,20 @@ def test_a_stranger_on_the_port_gets_no_token(backend: FakeBackend, bell: Bell) 
 
 
 def test_proxies_in_the_environment_do_not_catch_the_backend(
-    backend: FakeBackend, bell: Bell, monkeypatch: pytest.MonkeyPatch
+    backend: FakeBackend, wakeup: SelectableEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    client = connect(backend, bell)
+    client = connect(backend, wakeup)
 
     assert client.capabilities().api == backend.api
     client.close()
 
 
-def test_a_picture_the_backend_has_is_not_sent_again(backend: FakeBackend, bell: Bell) -> None:
-    client = connect(backend, bell)
+def test_a_picture_the_backend_has_is_not_sent_again(
+    backend: FakeBackend, wakeup: SelectableEvent
+) -> None:
+    client = connect(backend, wakeup)
     first = client.put_blob(b"\1\2\3\4")
     assert backend.blobs == {first: b"\1\2\3\4"}
     backend.headers_seen.clear()
@@ -161,48 +166,78 @@ def test_a_picture_the_backend_has_is_not_sent_again(backend: FakeBackend, bell:
     client.close()
 
 
-def test_refusals_carry_the_backends_code(backend: FakeBackend, bell: Bell) -> None:
-    client = connect(backend, bell)
+def test_refusals_carry_the_backends_code(backend: FakeBackend, wakeup: SelectableEvent) -> None:
+    client = connect(backend, wakeup)
 
     with pytest.raises(RequestRefused, match="no such blob") as caught:
-        client.picture("0" * 64)
+        client.get_blob("0" * 64)
 
     assert caught.value.code == "not-found"
     client.close()
 
 
-def test_nobody_at_the_address(bell: Bell) -> None:
-    client = http.Client(http.Address("http://127.0.0.1:9", TOKEN), bell, lambda: None)
+def test_no_backend_at_the_address(wakeup: SelectableEvent) -> None:
+    client = http.Client(http.Address("http://127.0.0.1:9", TOKEN), wakeup, lambda: None)
 
     with pytest.raises(BackendDown, match=r"No backend answers at http://127\.0\.0\.1:9"):
         client.jobs()
     client.close()
 
 
-def test_errands_are_refused_with_the_reason_when_nobody_answers(until: Until) -> None:
-    link = BackendLink(RemoteBackend(http.Address("http://127.0.0.1:9", TOKEN)))
+def test_requests_are_refused_with_the_reason_when_no_backend_answers(until: Until) -> None:
+    connection = BackendConnection(RemoteBackend(http.Address("http://127.0.0.1:9", TOKEN)))
     troubles: list[Exception] = []
     phases: list[str] = []  # what it is now may be the next try already
-    link.state_changed.connect(lambda state: phases.append(state.phase))
+    owner = QObject()
+    connection.subscribe(owner, state=lambda state: phases.append(state.phase))
 
-    link.ask(lambda client: client.jobs(), lambda answer: None, troubles.append)
+    connection.request(lambda client: client.jobs(), lambda answer: None, troubles.append)
     until(lambda: troubles)
 
     assert isinstance(troubles[0], BackendDown)
     assert phases[:2] == ["looking", "down"]
-    link.stop()
+    connection.close()
 
 
-def test_what_a_callback_raises_is_told_and_does_not_end_the_link(
-    link: BackendLink, until: Until
+def test_an_exception_in_a_handler_is_reported_and_does_not_end_the_connection(
+    connection: BackendConnection, until: Until
 ) -> None:
     told: list[str] = []
-    link.stumbled.connect(told.append)
+    owner = QObject()
+    connection.subscribe(owner, error=told.append)
 
-    link.ask(lambda client: 1, lambda answer: answer / 0, lambda error: None)
+    connection.request(lambda client: 1, lambda answer: answer / 0, lambda error: None)
     until(lambda: told)
     answers: list[Any] = []
-    link.ask(lambda client: 2, answers.append, lambda error: None)
+    connection.request(lambda client: 2, answers.append, lambda error: None)
     until(lambda: answers)
 
     assert "ZeroDivisionError" in told[0]
+
+
+def test_an_exception_in_one_subscriber_keeps_no_news_from_the_next(
+    connection: BackendConnection, until: Until
+) -> None:
+    owner = QObject()
+    phases: list[str] = []
+    connection.subscribe(owner, state=lambda state: 1 / 0)
+    connection.subscribe(owner, state=lambda state: phases.append(state.phase))
+
+    connection.connect_now()
+
+    until(lambda: "connected" in phases)
+
+
+def test_a_destroyed_owner_gets_no_more_news(connection: BackendConnection, until: Until) -> None:
+    window, other = QObject(), QObject()
+    gone: list[str] = []
+    phases: list[str] = []
+    connection.subscribe(window, state=lambda state: gone.append(state.phase))
+    connection.subscribe(other, state=lambda state: phases.append(state.phase))
+
+    window.deleteLater()
+    QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+    connection.connect_now()
+
+    until(lambda: "connected" in phases)
+    assert gone == []

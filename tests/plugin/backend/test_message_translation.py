@@ -37,9 +37,9 @@ FOR_PROGRAMMERS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyErro
 
 @pytest.fixture(autouse=True)
 def russian() -> Iterator[None]:
-    i18n.use("ru")
+    i18n.set_language("ru")
     yield
-    i18n.use("en")
+    i18n.set_language("en")
 
 
 def rooms() -> list[Path]:
@@ -69,7 +69,7 @@ def escaped(text: str) -> str:
 
 
 def texts(path: Path) -> tuple[set[str], set[str]]:
-    """What the file says to an artist, and all texts in it."""
+    """Return the sentences in a file that artists read, and all texts in it."""
     tree = parsed(path)
     silent = {id(part) for node in ast.walk(tree) for part in _silent(node)}
     found, every = set(), set()
@@ -88,7 +88,7 @@ def texts(path: Path) -> tuple[set[str], set[str]]:
 
 
 def _silent(node: ast.AST) -> Iterator[ast.AST]:
-    """What no artist reads: docstrings, logs, assertions, and pieces of a larger text."""
+    """Yield nodes that no artist reads: docstrings, logs, assertions, pieces of a larger text."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         yield node.value
     elif isinstance(node, ast.JoinedStr):

@@ -11,6 +11,7 @@ import pytest
 
 from modelsheet.api.subjects import SubjectView
 from modelsheet_krita.document import subject_annotations
+from modelsheet_krita.document.subject_annotations import NotedSubject
 from tests.plugin import fake_krita
 from tests.plugin.binding import Qt
 from tests.plugin.conftest import Until, open_document
@@ -34,18 +35,24 @@ FOX = SubjectView(
 @pytest.fixture
 def fox(connected: Any, remote: FakeBackend, until: Until) -> SubjectView:
     remote._appear(FOX)
-    until(lambda: connected.controller.panel.list.items.count() == 1)
+    until(lambda: connected.controller.panel.subjects.items.count() == 1)
     return FOX
 
 
 def pick(docker: Any, subject_id: str, begins: str) -> None:
     """Choose what is called so in a subject's menu."""
-    menu = docker.controller.panel.list.menu_of(subject_id, "x")
+    menu = docker.controller.panel.subjects.menu_of(subject_id, "x")
     next(action for action in menu.actions() if action.text().startswith(begins)).trigger()
 
 
 def texts(docker: Any, subject_id: str) -> list[str]:
-    return [one.text() for one in docker.controller.panel.list.menu_of(subject_id, "x").actions()]
+    return [
+        one.text() for one in docker.controller.panel.subjects.menu_of(subject_id, "x").actions()
+    ]
+
+
+def noted_in(document: fake_krita.Document) -> list[NotedSubject]:
+    return subject_annotations.decode_note(document.annotations["modelsheet/subjects"])
 
 
 def lora(path: Path, **metadata: str) -> Path:
@@ -57,12 +64,12 @@ def lora(path: Path, **metadata: str) -> Path:
 def test_a_subject_is_renamed_and_the_prompt_with_it(
     connected: Any, fox: SubjectView, until: Until
 ) -> None:
-    panel, exchange = connected.controller.panel, connected.controller.exchange
+    panel, import_export = connected.controller.panel, connected.controller.import_export
     panel.prompt.setText("@grey_fox beside @grey_foxes")
-    panel.list.items.setCurrentRow(0)
+    panel.subjects.items.setCurrentRow(0)
 
-    press(panel.list.items, Qt.Key.Key_F2)
-    form = exchange.name_form
+    press(panel.subjects.items, Qt.Key.Key_F2)
+    form = import_export.name_dialog
     assert form.isVisible()
     assert form.name.text() == "Grey Fox"
     form.name.setText(" Red Fox ")
@@ -70,7 +77,7 @@ def test_a_subject_is_renamed_and_the_prompt_with_it(
     form.ok.click()
 
     until(lambda: not form.isVisible())
-    until(lambda: panel.list.items.item(0).text().startswith("Red Fox\n@red_fox"))
+    until(lambda: panel.subjects.items.item(0).text().startswith("Red Fox\n@red_fox"))
     assert panel.prompt.text() == "@red_fox beside @grey_foxes"
 
 
@@ -78,9 +85,9 @@ def test_names_that_cannot_be_are_said_while_they_are_typed(
     connected: Any, fox: SubjectView, remote: FakeBackend, until: Until
 ) -> None:
     remote._appear(fox.model_copy(update={"id": "a" * 8, "name": "Hero"}))
-    until(lambda: connected.controller.panel.list.items.count() == 2)
+    until(lambda: connected.controller.panel.subjects.items.count() == 2)
     pick(connected, fox.id, "Rename")
-    form = connected.controller.exchange.name_form
+    form = connected.controller.import_export.name_dialog
 
     form.name.setText("HERO")
     assert form.hint.text() == "There is a subject @hero already. Choose another name."
@@ -115,7 +122,7 @@ def test_a_subject_is_written_where_the_artist_says(
     content: bytes | None,
 ) -> None:
     pick(connected, fox.id, "Export")
-    dialog = connected.controller.exchange.dialog
+    dialog = connected.controller.import_export.file_dialog
     assert dialog.isVisible()
     chosen = dialog.nameFilters()[row]
     dialog.selectNameFilter(chosen)
@@ -138,7 +145,7 @@ def test_a_file_that_cannot_be_written_gets_a_sentence_and_leaves_none(
 
     shown = Shown(fox.id, fox.name, "fox", "gfx", "sprite32", 1.0, ())
 
-    connected.controller.exchange._write(shown, tmp_path / "no" / "fox.safetensors", "kohya")
+    connected.controller.import_export.export(shown, tmp_path / "no" / "fox.safetensors", "kohya")
 
     until(lambda: said(connected).endswith("cannot be written. Choose another folder."))
     assert list(tmp_path.iterdir()) == []
@@ -151,17 +158,17 @@ def test_a_lora_becomes_a_subject_after_asking_what_it_shows(
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(chunked_upload, "PIECE", 50)  # so that it goes in several
+    monkeypatch.setattr(chunked_upload, "CHUNK_BYTES", 50)  # so that it goes in several
     path = lora(tmp_path / "Grey Fox.safetensors", **{"modelspec.trigger_phrase": "gfx"})
-    exchange = connected.controller.exchange
+    import_export = connected.controller.import_export
 
-    connected.controller.panel.list.bring.click()
-    assert exchange.dialog.isVisible()
-    exchange.dialog.selectFile(str(path))
-    exchange.dialog.accept()
+    connected.controller.panel.subjects.import_button.click()
+    assert import_export.file_dialog.isVisible()
+    import_export.file_dialog.selectFile(str(path))
+    import_export.file_dialog.accept()
 
-    until(lambda: exchange.import_form and exchange.import_form.isVisible())
-    form = exchange.import_form
+    until(lambda: import_export.import_dialog and import_export.import_dialog.isVisible())
+    form = import_export.import_dialog
     assert (form.name.text(), form.identifier.text()) == ("Grey Fox", "gfx")
     assert form.base_model.currentText() == "sprite32"
     assert not form.ok.isEnabled(), "what it shows is not said yet"
@@ -174,14 +181,14 @@ def test_a_lora_becomes_a_subject_after_asking_what_it_shows(
     assert (request.file_name, content) == (path.name, path.read_bytes())
     assert len(request.parts) > 1
     assert said(connected) == "“Grey Fox” is here. Write @grey_fox in a prompt."
-    until(lambda: connected.controller.panel.list.items.count() == 1)
+    until(lambda: connected.controller.panel.subjects.items.count() == 1)
 
 
 def test_what_the_backend_says_against_a_file_stands_in_the_form(
     connected: Any, remote: FakeBackend, tmp_path: Path, until: Until
 ) -> None:
-    connected.controller.exchange.bring_in(lora(tmp_path / "fox.safetensors"))
-    form = connected.controller.exchange.import_form
+    connected.controller.import_export.import_file(lora(tmp_path / "fox.safetensors"))
+    form = connected.controller.import_export.import_dialog
     form.class_noun.setText("fox")
     remote.refusal = "fox.safetensors was made for SDXL."
 
@@ -214,10 +221,10 @@ def test_files_that_are_no_lora_are_refused_before_anything_is_sent(
     path.write_bytes(content)
     controller = connected.controller
 
-    controller.attempt(lambda: controller.exchange.bring_in(path))
+    controller.notices.attempt(lambda: controller.import_export.import_file(path))
 
     assert said(connected).startswith(sentence)
-    assert controller.exchange.import_form is None
+    assert controller.import_export.import_dialog is None
     assert remote.blobs == {}
 
 
@@ -227,7 +234,7 @@ def test_a_whole_checkpoint_is_not_sent(connected: Any, tmp_path: Path) -> None:
         stream.truncate(2 << 30)  # sparse
     controller = connected.controller
 
-    controller.attempt(lambda: controller.exchange.bring_in(path))
+    controller.notices.attempt(lambda: controller.import_export.import_file(path))
 
     assert said(connected).startswith("“sd.safetensors” has 2.1 GB; a LoRA has at most 536.9 MB.")
 
@@ -236,7 +243,9 @@ def test_a_missing_file_gets_a_sentence(connected: Any, tmp_path: Path) -> None:
     controller = connected.controller
 
     for name in ("no.safetensors", "no.modelsheet"):
-        controller.attempt(lambda name=name: controller.exchange.bring_in(tmp_path / name))
+        controller.notices.attempt(
+            lambda name=name: controller.import_export.import_file(tmp_path / name)
+        )
         assert "no." in said(connected)
 
 
@@ -246,7 +255,7 @@ def test_a_subject_file_comes_in_without_questions(
     path = tmp_path / "fox.modelsheet"
     path.write_bytes(remote.pack(FOX))
 
-    connected.controller.exchange.bring_in(path)
+    connected.controller.import_export.import_file(path)
 
     until(lambda: said(connected).startswith("“Grey Fox” is here."))
     assert [one.id for one in remote.subjects] == [FOX.id]
@@ -267,7 +276,7 @@ def test_a_document_carries_a_subject_once_the_artist_knows_what_it_costs(
     until: Until,
 ) -> None:
     remote.padding = 2_500_000
-    assert not subject_annotations.whole(document.annotationTypes())
+    assert not subject_annotations.complete_subjects(document.annotationTypes())
 
     pick(connected, fox.id, "Carry")
     until(lambda: "@grey_fox makes “fake” larger by 2.5 MB" in said(connected))
@@ -275,13 +284,13 @@ def test_a_document_carries_a_subject_once_the_artist_knows_what_it_costs(
     connected.controller.panel.notice._button.click()
     until(lambda: "once it is saved" in said(connected))
 
-    keys = subject_annotations.whole(document.annotationTypes())[fox.id]
+    keys = subject_annotations.complete_subjects(document.annotationTypes())[fox.id]
     assert len(keys) == 3
     assert b"".join(document.annotations[key] for key in keys) == remote.pack(fox)
     assert document.modified()
     assert "No Longer Carry in This Document" in texts(connected, fox.id)
     pick(connected, fox.id, "No Longer")
-    assert subject_annotations.whole(document.annotationTypes()) == {}
+    assert subject_annotations.complete_subjects(document.annotationTypes()) == {}
     assert "Carry in This Document…" in texts(connected, fox.id)
 
 
@@ -297,7 +306,7 @@ def test_another_machine_is_offered_what_the_document_brings(
     krita.window.view = None
     remote.subjects.clear()
     remote.publish(None)
-    until(lambda: connected.controller.panel.list.items.count() == 0)
+    until(lambda: connected.controller.panel.subjects.items.count() == 0)
 
     krita.window.view = fake_krita.View(document)
     connected.canvasChanged(None)
@@ -306,11 +315,9 @@ def test_another_machine_is_offered_what_the_document_brings(
 
     until(lambda: said(connected).startswith("“Grey Fox” is here."))
     assert remote.subjects == [fox]
-    until(lambda: connected.controller.panel.list.items.count() == 1)
+    until(lambda: connected.controller.panel.subjects.items.count() == 1)
     connected.canvasChanged(None)
-    assert (
-        connected.controller.shelf.missing(connected.controller.current_document().subjects()) == []
-    )
+    assert connected.controller.subjects.missing(noted_in(document)) == []
 
 
 def test_a_document_is_offered_the_subject_that_was_learnt_again(
@@ -323,10 +330,10 @@ def test_a_document_is_offered_the_subject_that_was_learnt_again(
     remote.requests.clear()
     panel = connected.controller.panel
 
-    panel.list.relearn_wanted.emit(former)
-    until(lambda: connected.controller.learning.form.isVisible())
-    connected.controller.learning.form.name.setText("Captain")
-    connected.controller.learning.form.learn.click()
+    panel.subjects.relearn_wanted.emit(former)
+    until(lambda: connected.controller.learn.dialog.isVisible())
+    connected.controller.learn.dialog.name.setText("Captain")
+    connected.controller.learn.dialog.learn.click()
     until(lambda: any(job.kind == "learn" for job in [*remote.jobs.values()]))
     remote.learn_done()
     until(lambda: said(connected).startswith("“fake” carries another @captain than"))
@@ -334,9 +341,12 @@ def test_a_document_is_offered_the_subject_that_was_learnt_again(
     until(lambda: "once it is saved" in said(connected))
 
     (subject,) = remote.subjects
-    assert [*subject_annotations.whole(document.annotationTypes())] == [subject.id] != [former]
-    noted = connected.controller.current_document().subjects()
-    assert [one["name"] for one in noted] == ["Captain"]
+    assert (
+        [*subject_annotations.complete_subjects(document.annotationTypes())]
+        == [subject.id]
+        != [former]
+    )
+    assert [one.name for one in noted_in(document)] == ["Captain"]
 
 
 def test_another_subject_of_the_same_name_is_not_brought_in_over_it(
@@ -363,7 +373,9 @@ def test_half_of_a_carried_subject_is_not_offered(
 ) -> None:
     remote.padding = 2_500_000
     carry(connected, fox.id, until)
-    document.removeAnnotation(subject_annotations.whole(document.annotationTypes())[fox.id][1])
+    document.removeAnnotation(
+        subject_annotations.complete_subjects(document.annotationTypes())[fox.id][1]
+    )
 
     remote.subjects.clear()
     remote.publish(None)
@@ -378,15 +390,15 @@ def test_a_subject_that_the_artist_threw_away_is_not_missed(
     remote: FakeBackend,
     until: Until,
 ) -> None:
-    shelf = connected.controller.shelf
-    noted = [{"id": fox.id, "name": fox.name, "class_noun": fox.class_noun}]
-    other = [{"id": "another", "name": "Owl", "class_noun": "owl"}]
+    subjects = connected.controller.subjects
+    noted = [NotedSubject(fox.id, fox.name, fox.class_noun)]
+    other = [NotedSubject("another", "Owl", "owl")]
 
-    shelf.discard(fox.id)
-    until(lambda: not shelf.subjects)
+    subjects.discard(fox.id)
+    until(lambda: not subjects.all)
 
-    assert shelf.missing(noted) == []
-    assert shelf.missing(noted + other) == ["owl"]
+    assert subjects.missing(noted) == []
+    assert subjects.missing(noted + other) == ["owl"]
 
 
 def test_carrying_into_a_document_that_was_closed_gets_a_sentence(
@@ -420,7 +432,7 @@ def test_carrying_without_a_document_gets_a_sentence(connected: Any, fox: Subjec
 def test_delete_throws_away_and_can_be_undone(
     connected: Any, fox: SubjectView, remote: FakeBackend, until: Until
 ) -> None:
-    items = connected.controller.panel.list.items
+    items = connected.controller.panel.subjects.items
     items.setCurrentRow(0)
 
     press(items, Qt.Key.Key_Delete)
@@ -439,4 +451,4 @@ def test_a_learnt_subject_is_carried_too(
 
     carry(connected, subject_id, until)
 
-    assert [*subject_annotations.whole(document.annotationTypes())] == [subject_id]
+    assert [*subject_annotations.complete_subjects(document.annotationTypes())] == [subject_id]

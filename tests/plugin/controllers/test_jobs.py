@@ -16,8 +16,8 @@ def waiting(docker: Any, backend: FakeBackend, until: Until, *prompts: str) -> l
     for prompt in prompts:
         panel.prompt.setText(prompt)
         panel.generate.click()
-        until(lambda: len(panel.queue.cards) > len(backend.waiting) + len(ids))  # noqa: B023
-        ids += [one for one in panel.queue.cards if one not in [*backend.waiting, *ids]]
+        until(lambda: len(panel.jobs.cards) > len(backend.waiting) + len(ids))  # noqa: B023
+        ids += [one for one in panel.jobs.cards if one not in [*backend.waiting, *ids]]
     backend.waiting[:0] = ids
     docker.resize(300, 1200)
     docker.show()
@@ -26,7 +26,7 @@ def waiting(docker: Any, backend: FakeBackend, until: Until, *prompts: str) -> l
 
 
 def shown(docker: Any) -> list[str]:
-    cards = docker.controller.panel.queue.cards
+    cards = docker.controller.panel.jobs.cards
     return sorted(cards, key=lambda job_id: cards[job_id].geometry().top())
 
 
@@ -35,7 +35,7 @@ def test_a_waiting_job_can_be_done_next(
 ) -> None:
     first, second, third = waiting(connected, remote, until, "a", "b", "c")
 
-    connected.controller.panel.queue.cards[third]._sooner.click()
+    connected.controller.panel.jobs.cards[third]._sooner.click()
 
     until(lambda: shown(connected) == [third, first, second])
     assert remote.waiting == [third, first, second]
@@ -45,7 +45,7 @@ def test_a_waiting_job_is_dragged_to_another_place(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
     first, second, third = waiting(connected, remote, until, "a", "b", "c")
-    queue = connected.controller.panel.queue
+    queue = connected.controller.panel.jobs
 
     drag(queue.cards[first], queue.cards[third].geometry().bottom())
 
@@ -53,14 +53,14 @@ def test_a_waiting_job_is_dragged_to_another_place(
     drag(queue.cards[third], 0)
     until(lambda: shown(connected) == [third, second, first])
     assert remote.waiting == [third, second, first]
-    assert queue._mark.isHidden()
+    assert queue._drop_indicator.isHidden()
 
 
 def test_a_waiting_job_is_moved_by_keys(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
     first, second, third = waiting(connected, remote, until, "a", "b", "c")
-    card = connected.controller.panel.queue.cards[second]
+    card = connected.controller.panel.jobs.cards[second]
     alt = Qt.KeyboardModifier.AltModifier
 
     press(card, Qt.Key.Key_Down, modifiers=alt)
@@ -76,13 +76,13 @@ def test_what_is_painted_stands_before_what_is_learnt_and_does_not_mix(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
     learning = start(connected, remote, until)
-    remote.waiting = [learning.line.job_id]
+    remote.waiting = [learning.row.job_id]
     first, second = waiting(connected, remote, until, "a", "b")
-    queue = connected.controller.panel.queue
+    queue = connected.controller.panel.jobs
 
     drag(queue.cards[first], queue.height())
 
-    until(lambda: shown(connected) == [second, first, learning.line.job_id])
+    until(lambda: shown(connected) == [second, first, learning.row.job_id])
     assert learning.focusPolicy() == Qt.FocusPolicy.NoFocus, "alone it cannot be moved"
 
 

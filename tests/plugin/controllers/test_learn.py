@@ -26,7 +26,7 @@ def group_of_two(document: fake_krita.Document, krita: Any) -> None:
 
 
 def remarks(form: Any) -> list[str]:
-    return [form.pictures.topLevelItem(row).text(1) for row in range(form.pictures.count())]
+    return [form.images.topLevelItem(row).text(1) for row in range(form.images.count())]
 
 
 def test_a_group_is_one_picture_or_each_layer_in_it(
@@ -64,7 +64,7 @@ def test_each_key_frame_is_a_picture_on_one_common_ground(
     form = open_form(connected, until)
 
     assert captions(form) == ["walk, frame 0", "walk, frame 5"]
-    sizes = {(one.width, one.height) for one in connected.controller.learning._pictures}
+    sizes = {(one.width, one.height) for one in connected.controller.learn.images.all}
     assert sizes == {(50, 30)}
     assert not form.frames.isHidden()
     form.frames.click()
@@ -79,7 +79,7 @@ def test_only_what_is_selected_on_the_canvas_is_learnt(
     form = open_form(connected, until)
 
     def sizes() -> list[tuple[int, int]]:
-        return [(one.width, one.height) for one in connected.controller.learning._pictures]
+        return [(one.width, one.height) for one in connected.controller.learn.images.all]
 
     assert sizes() == [(10, 9)]
     form.inside.click()
@@ -93,8 +93,8 @@ def test_captions_are_the_artists_and_unticked_pictures_stay_out(
     form = open_form(connected, until)
     form.name.setText("Hero")
     until(lambda: form.class_noun.currentText() == "knight")
-    form.pictures.topLevelItem(0).setText(0, "seen from the side")
-    form.pictures.topLevelItem(1).setCheckState(0, Qt.CheckState.Unchecked)
+    form.images.topLevelItem(0).setText(0, "seen from the side")
+    form.images.topLevelItem(1).setCheckState(0, Qt.CheckState.Unchecked)
 
     form.learn.click()
 
@@ -112,7 +112,7 @@ def test_with_no_picture_ticked_there_is_nothing_to_send(
     form.class_noun.setEditText("knight")
     assert form.learn.isEnabled()
 
-    form.pictures.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)
+    form.images.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)
 
     assert not form.learn.isEnabled()
 
@@ -206,9 +206,9 @@ def test_a_subject_learnt_again_takes_the_place_of_the_old_one(
     for job_id in list(remote.jobs):
         del remote.jobs[job_id]
     remote.requests.clear()
-    connected.controller.panel.list.relearn_wanted.emit(old)
-    until(lambda: connected.controller.learning.form.isVisible())
-    form = connected.controller.learning.form
+    connected.controller.panel.subjects.relearn_wanted.emit(old)
+    until(lambda: connected.controller.learn.dialog.isVisible())
+    form = connected.controller.learn.dialog
     assert captions(form) == ["front", "front"]
 
     form.learn.click()
@@ -216,7 +216,7 @@ def test_a_subject_learnt_again_takes_the_place_of_the_old_one(
     remote.learn_done()
 
     until(lambda: old not in [one.id for one in [*remote.subjects]])
-    until(lambda: connected.controller.panel.list.items.count() == 1)
+    until(lambda: connected.controller.panel.subjects.items.count() == 1)
 
 
 GB = 1_000_000_000
@@ -256,7 +256,7 @@ def test_what_it_takes_is_said_before_it_starts(
 
     form = open_form(connected, until)
 
-    until(lambda: form.cost.text() == sentence)
+    until(lambda: form.estimate.text() == sentence)
 
 
 def test_another_quality_takes_another_time(
@@ -267,7 +267,7 @@ def test_another_quality_takes_another_time(
 
     form.preset.setCurrentIndex(form.preset.findData("quick"))
 
-    until(lambda: form.cost.text().startswith("At most about 20 minutes"))
+    until(lambda: form.estimate.text().startswith("At most about 20 minutes"))
 
 
 def test_references_and_report_are_shown(
@@ -275,11 +275,11 @@ def test_references_and_report_are_shown(
 ) -> None:
     learn_hero(connected, remote, until)
 
-    connected.controller.panel.list.report_wanted.emit(remote.subjects[0].id)
+    connected.controller.panel.subjects.report_wanted.emit(remote.subjects[0].id)
 
-    until(lambda: connected.controller.shelf._view is not None)
-    view = connected.controller.shelf._view
-    assert (view.windowTitle(), view.pictures.count()) == ("Hero", 1)
+    until(lambda: connected.controller.subjects.report is not None)
+    view = connected.controller.subjects.report
+    assert (view.windowTitle(), view.images.count()) == ("Hero", 1)
     assert "knight" in view.facts.text()
     assert "50%" in view.facts.text()
 
@@ -289,16 +289,16 @@ def test_a_subject_goes_to_the_trash_only_after_a_second_thought(
 ) -> None:
     learn_hero(connected, remote, until)
     panel, subject = connected.controller.panel, remote.subjects[0].id
-    panel.list.discard_wanted.emit(subject)
-    assert panel.list.items.count() == 0
+    panel.subjects.discard_wanted.emit(subject)
+    assert panel.subjects.items.count() == 0
     assert said(connected) == "@hero goes to the trash."
 
     panel.notice._button.click()
-    connected.controller.shelf._on_time_up(subject)
-    assert panel.list.items.count() == 1
+    connected.controller.subjects._on_timeout(subject)
+    assert panel.subjects.items.count() == 1
 
-    panel.list.discard_wanted.emit(subject)
-    connected.controller.shelf._on_time_up(subject)
+    panel.subjects.discard_wanted.emit(subject)
+    connected.controller.subjects._on_timeout(subject)
     until(lambda: any(seen["path"].endswith(subject) for seen in remote.headers_seen))
 
 
@@ -316,7 +316,9 @@ def test_a_document_says_which_subject_it_misses(
 def test_a_damaged_note_in_a_document_does_no_harm(
     connected: Any, document: fake_krita.Document
 ) -> None:
+    from modelsheet_krita.document.document import OpenDocument
+
     for damaged in (b"", b"{", b"[]", b'{"subjects": [{"id": 1}]}'):
         document.annotations["modelsheet/subjects"] = damaged
 
-        assert connected.controller.current_document().subjects() == []
+        assert OpenDocument(document, None).noted_subjects() == []

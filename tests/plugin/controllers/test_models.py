@@ -1,4 +1,4 @@
-"""What the backend lacks is offered with its size, and downloaded by one button."""
+"""Missing models are offered with their size and downloaded by one button."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODELS = [
 def open_form(docker: Any, remote: FakeBackend, until: Until) -> Any:
     remote.models = MODELS
     docker.controller.panel.backend_wanted.emit("settings")
-    rows = docker._form.models
+    rows = docker._dialog.models
     until(lambda: rows.buttons)
     return rows
 
@@ -37,7 +37,7 @@ def test_what_is_there_and_what_is_missing_is_said(
 ) -> None:
     rows = open_form(connected, remote, until)
 
-    assert rows.has.text().splitlines() == [
+    assert rows.inventory.text().splitlines() == [
         "Modelsheet 0.1.0",
         "sprite32: ready, 20.0 MB",
         "bent: not ready. It cannot be read.",
@@ -53,10 +53,10 @@ def test_a_model_is_downloaded_and_can_be_learnt_with_at_once(
     rows, panel = open_form(connected, remote, until), connected.controller.panel
 
     rows.buttons["sd15"].click()
-    until(lambda: remote.the_request(DownloadRequest) and panel.queue.cards)
+    until(lambda: remote.the_request(DownloadRequest) and panel.jobs.cards)
     assert not rows.buttons["sd15"].isEnabled()
     remote.progress("download", Progress(phase="fetching", step=300, total=2140, fraction=0.14))
-    card = next(iter(panel.queue.cards.values()))
+    card = next(iter(panel.jobs.cards.values()))
     until(lambda: card._detail.text() == "300.0 MB of 2.1 GB")
     assert card._title.text() == "Downloading sd15"
     assert card._pause.isHidden()
@@ -69,7 +69,7 @@ def test_a_model_is_downloaded_and_can_be_learnt_with_at_once(
     )
 
     until(lambda: said(connected) == "sd15 is here.")
-    until(lambda: connected.controller.resolution() == 512)
+    until(lambda: connected.controller.connection.state.resolution == 512)
 
 
 def test_a_download_that_failed_is_offered_again(
@@ -90,8 +90,8 @@ def test_what_is_on_its_way_is_not_offered_again(
     connected: Any, remote: FakeBackend, until: Until
 ) -> None:
     open_form(connected, remote, until).buttons["sd15"].click()
-    until(lambda: connected.controller.panel.queue.cards)
-    connected._form.reject()
+    until(lambda: connected.controller.panel.jobs.cards)
+    connected._dialog.reject()
 
     assert not open_form(connected, remote, until).buttons["sd15"].isEnabled()
 
@@ -103,8 +103,8 @@ def test_the_form_makes_room_for_what_it_is_told(
 
     until(
         lambda: (
-            connected._form.height()
-            >= connected._form.layout().totalHeightForWidth(connected._form.width())
+            connected._dialog.height()
+            >= connected._dialog.layout().totalHeightForWidth(connected._dialog.width())
         )
     )
     text = rows._grid.itemAtPosition(0, 0).widget()

@@ -9,7 +9,16 @@ from modelsheet.api.generate import GenerateRequest
 from tests.plugin import fake_krita
 from tests.plugin.binding import QApplication, QRect, Qt
 from tests.plugin.conftest import Until
-from tests.plugin.drive import GREEN, apply, generate, learn_hero, newest_wish, press, said
+from tests.plugin.drive import (
+    GREEN,
+    apply,
+    generate,
+    is_applying,
+    learn_hero,
+    newest_request,
+    press,
+    said,
+)
 from tests.plugin.fake_backend import FakeBackend
 
 
@@ -17,7 +26,7 @@ def choose(docker: Any, *places: int) -> list[Any]:
     results = docker.controller.panel.results
     results.clearSelection()
     for place in places:
-        results.pictures()[place].setSelected(True)
+        results.images()[place].setSelected(True)
     return results.chosen()
 
 
@@ -44,9 +53,9 @@ def test_results_of_an_earlier_krita_are_shown_again(
     remote.submit(GenerateRequest(prompt="a knight", count=3))
     remote.generate_done(GREEN)
 
-    docker.controller.link.wake()
+    docker.controller.connection.connect_now()
 
-    until(lambda: len(docker.controller.panel.results.pictures()) == 3)
+    until(lambda: len(docker.controller.panel.results.images()) == 3)
     assert docker.controller.panel.results.item(0).text().endswith("  a knight")
 
 
@@ -70,9 +79,9 @@ def test_again_sends_the_recipe_with_another_seed(
 
     act(connected, "again", 0)
 
-    wish = newest_wish(remote, until)
-    assert (wish.prompt, wish.count) == ("@hero holding sword", 2)
-    assert wish.seed != 7
+    request = newest_request(remote, until)
+    assert (request.prompt, request.count) == ("@hero holding sword", 2)
+    assert request.seed != 7
 
 
 def test_vary_keeps_the_seed_and_moves_its_noise(
@@ -82,9 +91,9 @@ def test_vary_keeps_the_seed_and_moves_its_noise(
 
     act(connected, "vary", 1)
 
-    wish = newest_wish(remote, until)
-    assert (wish.seed, wish.count) == (8, 4)
-    assert wish.variation_strength > 0
+    request = newest_request(remote, until)
+    assert (request.seed, request.count) == (8, 4)
+    assert request.variation_strength > 0
 
 
 def test_a_result_can_be_what_the_next_ones_start_from(
@@ -92,38 +101,38 @@ def test_a_result_can_be_what_the_next_ones_start_from(
 ) -> None:
     generate(connected, remote, until, count=1)
     act(connected, "reference", 0)
-    connected.controller.panel.box.fold.strength.setValue(35)
+    connected.controller.panel.box.advanced.strength.setValue(35)
 
     connected.controller.panel.generate.click()
 
-    wish = newest_wish(remote, until)
-    assert (wish.init_image.width, wish.init_image.height, wish.strength) == (8, 8, 0.35)
-    assert remote.blobs[wish.init_image.blob] == GREEN * 64
+    request = newest_request(remote, until)
+    assert (request.init_image.width, request.init_image.height, request.strength) == (8, 8, 0.35)
+    assert remote.blobs[request.init_image.blob] == GREEN * 64
 
 
 def test_painting_over_the_selection_sends_canvas_and_mask(
     connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
 ) -> None:
     document.setSelection(fake_krita.Selection(QRect(12, 24, 10, 6)))
-    fold = connected.controller.panel.box.fold
-    fold.source.setCurrentIndex(fold.source.findData("canvas"))
+    advanced = connected.controller.panel.box.advanced
+    advanced.source.setCurrentIndex(advanced.source.findData("canvas"))
     connected.controller.panel.prompt.setText("a knight")
 
     connected.controller.panel.generate.click()
 
-    wish = newest_wish(remote, until)
-    assert (wish.init_image.width, wish.init_image.height) == (10, 6)
-    assert remote.blobs[wish.init_image.blob] == b"\x10\x20\x30\xff" * 60
-    assert remote.blobs[wish.mask.blob] == b"\xff" * 60
-    assert wish.patch
+    request = newest_request(remote, until)
+    assert (request.init_image.width, request.init_image.height) == (10, 6)
+    assert remote.blobs[request.init_image.blob] == b"\x10\x20\x30\xff" * 60
+    assert remote.blobs[request.mask.blob] == b"\xff" * 60
+    assert request.patch
 
 
 def test_what_was_painted_over_an_area_fills_it_again(
     connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
 ) -> None:
     document.setSelection(fake_krita.Selection(QRect(12, 24, 16, 20)))
-    fold = connected.controller.panel.box.fold
-    fold.source.setCurrentIndex(fold.source.findData("canvas"))
+    advanced = connected.controller.panel.box.advanced
+    advanced.source.setCurrentIndex(advanced.source.findData("canvas"))
     generate(connected, remote, until, count=1)
 
     apply(connected, until)
@@ -135,14 +144,14 @@ def test_what_was_painted_over_an_area_fills_it_again(
 def test_the_size_can_be_the_canvas(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
-    fold = connected.controller.panel.box.fold
-    fold.size.setCurrentIndex(fold.size.findData("canvas"))
+    advanced = connected.controller.panel.box.advanced
+    advanced.image_size.setCurrentIndex(advanced.image_size.findData("canvas"))
     connected.controller.panel.prompt.setText("a knight")
 
     connected.controller.panel.generate.click()
 
-    wish = newest_wish(remote, until)
-    assert (wish.width, wish.height) == (256, 256)
+    request = newest_request(remote, until)
+    assert (request.width, request.height) == (256, 256)
 
 
 def test_several_become_a_sheet_on_one_layer(
@@ -151,7 +160,7 @@ def test_several_become_a_sheet_on_one_layer(
     generate(connected, remote, until, count=4)
 
     connected.controller.panel.apply_wanted.emit(choose(connected, 0, 1, 2, 3), "sheet")
-    until(lambda: not connected.controller.generating.is_applying)
+    until(lambda: not is_applying(connected))
 
     layers = document.rootNode().childNodes()[-1].childNodes()
     assert [layer.bounds().getRect() for layer in layers] == [(120, 120, 16, 16)]
@@ -170,7 +179,7 @@ def test_several_become_the_frames_of_one_layer(
     generate(connected, remote, until, count=3)
 
     connected.controller.panel.apply_wanted.emit(choose(connected, 0, 1, 2), "frames")
-    until(lambda: not connected.controller.generating.is_applying)
+    until(lambda: not is_applying(connected))
 
     layer = document.rootNode().childNodes()[-1]
     assert (layer.type(), layer.name()) == ("paintlayer", "@hero holding sword (seed 7)")
@@ -195,11 +204,11 @@ def test_pointing_at_another_result_compares_the_two(
 
     panel.results.pointed_at.emit(keys[1])
 
-    assert [words.text() for words in panel.preview.words] == ["seed 7 · 8 × 8", "seed 8 · 8 × 8"]
-    assert not panel.preview.isHidden()
+    assert [words.text() for words in panel.popup.captions] == ["seed 7 · 8 × 8", "seed 8 · 8 × 8"]
+    assert not panel.popup.isHidden()
     assert not document.modified()
     panel.results.pointed_at.emit(None)
-    assert panel.preview.isHidden()
+    assert panel.popup.isHidden()
 
 
 def test_the_large_picture_goes_when_the_mouse_was_taken_away_without_a_word(
@@ -208,10 +217,10 @@ def test_the_large_picture_goes_when_the_mouse_was_taken_away_without_a_word(
     generate(connected, remote, until)
     panel = connected.controller.panel
 
-    panel.results.itemEntered.emit(panel.results.pictures()[0])
-    assert not panel.preview.isHidden()
+    panel.results.itemEntered.emit(panel.results.images()[0])
+    assert not panel.popup.isHidden()
 
-    until(lambda: panel.preview.isHidden())
+    until(lambda: panel.popup.isHidden())
 
 
 def test_next_and_previous_walk_through_the_results(
@@ -247,34 +256,34 @@ def test_a_grid_is_painted_and_a_cell_sets_the_scales(
 ) -> None:
     connected.controller.panel.prompt.setText("@hero")
     connected.controller.panel.box.explore.click()
-    exploring = connected.controller.exploring
-    exploring.form.across_values.setText("0, 0.5, 1")
-    exploring.form.down_values.setText("1, 2")
-    exploring.form.paint.click()
-    wish = newest_wish(remote, until)
+    explore = connected.controller.explore
+    explore.dialog.across_values.setText("0, 0.5, 1")
+    explore.dialog.down_values.setText("1, 2")
+    explore.dialog.paint.click()
+    request = newest_request(remote, until)
     remote.generate_done(GREEN)
-    until(lambda: exploring.grid is not None)
+    until(lambda: explore.grid is not None)
 
     chosen = connected.controller.panel.results.chosen
     assert len(chosen()) == 1, "Apply would put the whole grid into the document"
     (first,) = chosen()
 
-    exploring.grid.table.cellClicked.emit(1, 1)
+    explore.grid.table.cellClicked.emit(1, 1)
 
     assert chosen() == [first + 4]
-    assert (wish.count, wish.explore.across.values, wish.explore.down.values) == (
+    assert (request.count, request.explore.across.values, request.explore.down.values) == (
         1,
         [0, 0.5, 1],
         [1, 2],
     )
-    knobs = connected.controller.panel.box.fold.knobs()
-    assert (knobs.unet_scale, knobs.text_encoder_scale) == (0.5, 2.0)
-    assert "next pictures" in exploring.grid.said.text()
+    settings = connected.controller.panel.box.advanced.settings()
+    assert (settings.unet_scale, settings.text_encoder_scale) == (0.5, 2.0)
+    assert "next pictures" in explore.grid.hint.text()
 
 
 def test_what_is_no_grid_cannot_be_painted(connected: Any) -> None:
     connected.controller.panel.box.explore.click()
-    form = connected.controller.exploring.form
+    form = connected.controller.explore.dialog
 
     for across, down in (("a", "1"), ("", "1"), (", ".join("1" * 16), ", ".join("12345"))):
         form.across_values.setText(across)
@@ -305,7 +314,7 @@ def test_keys_walk_remove_and_apply(
     press(results, Qt.Key.Key_Return)
     until(lambda: len(document.undo_steps) == 1)
     press(results, Qt.Key.Key_Delete)
-    assert len(results.pictures()) == 2
+    assert len(results.images()) == 2
 
 
 def test_the_wheel_scrolls_and_turns_no_number_by_chance(connected: Any) -> None:

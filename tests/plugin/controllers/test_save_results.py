@@ -16,9 +16,9 @@ from tests.plugin.fake_backend import FakeBackend, recipe
 
 def save(docker: Any, chosen: int) -> Any:
     panel = docker.controller.panel
-    keys = [item.data(256) for item in panel.results.pictures()][:chosen]
+    keys = [item.data(256) for item in panel.results.images()][:chosen]
     panel.result_wanted.emit("save", keys)
-    return docker.controller.generating.saving.dialog
+    return docker.controller.generate.saver.dialog
 
 
 def test_one_result_is_saved_under_a_name(

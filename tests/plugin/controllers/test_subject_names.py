@@ -18,6 +18,6 @@ def test_handle_is_the_backends(name: str) -> None:
 
 def test_control_characters_are_refused() -> None:
     assert (
-        subject_names.objection("a\nb", ())
+        subject_names.name_error("a\nb", ())
         == "The name must be one line of plain text. Type it again."
     )

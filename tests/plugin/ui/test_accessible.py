@@ -1,4 +1,4 @@
-"""Whoever uses the keyboard or a screen reader gets everywhere, and is told what is there."""
+"""Keyboard and screen reader reach every widget of the dialogs, and each has a name."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def icon(name: str) -> QIcon:
 
 
 MADE: dict[str, Callable[[], Any]] = {
-    "learn": lambda: learn_dialog.LearnForm(icon, None),
-    "backend": lambda: backend_dialog.BackendForm(icon, None, is_remote=True, url="", token=""),
-    "name": lambda: name_dialog.NameForm(
-        icon, None, "Rename", name="Hero", tip="tip", judge=lambda name: "", explain=str
+    "learn": lambda: learn_dialog.LearnDialog(icon, None),
+    "backend": lambda: backend_dialog.BackendDialog(icon, None, is_remote=True, url="", token=""),
+    "name": lambda: name_dialog.NameDialog(
+        icon, None, "Rename", name="Hero", tip="tip", validate=lambda name: "", explain=str
     ),
-    "import": lambda: import_dialog.ImportForm(
+    "import": lambda: import_dialog.ImportDialog(
         icon, None, Path("fox.safetensors"), lora_header.LoraHeader(3, "", ""), []
     ),
-    "report": lambda: report_window.ReportView(SUBJECT, [], None),
-    "subjects": lambda: subject_list.SubjectList(icon),
+    "report": lambda: report_window.ReportWindow(SUBJECT, [], None),
+    "subjects": lambda: subject_list.SubjectListWidget(icon),
 }
 
 
@@ -64,7 +64,7 @@ def form(request: pytest.FixtureRequest, connected: Any, until: Until) -> Iterat
 
 
 def operable(form: Any) -> list[Any]:
-    """What can be clicked or typed into; Qt's own inner parts are their owner's affair."""
+    """Return the widgets that can be clicked or typed into, without Qt's own inner parts."""
     inner = (QtWidgets.QComboBox, QtWidgets.QAbstractItemView, QtWidgets.QAbstractSpinBox)
     return [
         widget

@@ -30,44 +30,45 @@ from modelsheet_krita.ui import (
 )
 icon = lambda name: gui.QIcon()
 shown = panel.Panel(icon)
-shown.list.show_rows([subject_list.SubjectRow("1", "hero", "Hero", "tip", None)])
-shown.list.menu_of("1", "hero")
+shown.subjects.show_rows([subject_list.SubjectRow("1", "hero", "Hero", "tip", None)])
+shown.subjects.menu_of("1", "hero")
 shown.show_jobs([
-    job_card.JobLine(
+    job_card.JobRow(
         "1", "Learning", "step", 0.5, True, kind="learn", likeness=((1, 0.2), (2, 0.4)), total=9
     )
 ])
-shown.trouble.say("sentence", action="Try Again")
-some = image.Picture("a", 3, 2, bytes(24))
-assert image.from_image(image.to_image(some), "a") == some
-shown.results.open_group("a", "prompt")
+shown.connection_notice.say("sentence", action="Try Again")
+some = image.Image("a", 3, 2, bytes(24))
+assert image.from_qimage(image.to_qimage(some), "a") == some
+shown.results.add_group("a", "prompt")
 shown.results.add(1, "a", image.thumbnail(some, 20), "tip")
 shown.results.choose("a")
 assert shown.results.chosen() == [1]
 shown.results.step(1)
 shown.result_menu()
 shown.card("1").show_previews([image.thumbnail(some, 20)])
-shown.box.fold.button.setChecked(True)
+shown.box.advanced.button.setChecked(True)
 shown.box.prompt.show_handles(["hero"])
 shown.box.prompt.show_history(["a knight"])
 gui.QGuiApplication.sendEvent(shown.box.prompt, gui.QKeyEvent(
     core.QEvent.Type.KeyPress, core.Qt.Key.Key_Up, core.Qt.KeyboardModifier.NoModifier
 ))
 assert shown.box.prompt.text() == "a knight"
-shown.preview.show_beside(shown, [(image.thumbnail(some, 20), "one")])
+shown.popup.show_beside(shown, [(image.thumbnail(some, 20), "one")])
 shown.resize(260, 800)
 assert not shown.grab().isNull()
-form = learn_dialog.LearnForm(icon, None)
-form.pictures.show_pictures([(image.thumbnail(some, 20), "front", "3 x 2", ["small"])])
+form = learn_dialog.LearnDialog(icon, None)
+form.images.show_rows([(image.thumbnail(some, 20), "front", "3 x 2", ["small"])])
 form.grab()
-assert form.pictures.chosen() == [(0, "front")]
+assert form.images.chosen() == [(0, "front")]
 one = api_responses.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
-report_window.ReportView(one, [some], None).grab()
-backend_dialog.BackendForm(icon, None, is_remote=True, url="", token="").grab()
-ask = name_dialog.NameForm(
-    icon, None, "Rename", name="Hero", tip="", judge=lambda name: "" if name else "no", explain=str
+report_window.ReportWindow(one, [some], None).grab()
+backend_dialog.BackendDialog(icon, None, is_remote=True, url="", token="").grab()
+ask = name_dialog.NameDialog(
+    icon, None, "Rename", name="Hero", tip="",
+    validate=lambda name: "" if name else "no", explain=str,
 )
-gui.QGuiApplication.sendEvent(shown.list.items, gui.QKeyEvent(
+gui.QGuiApplication.sendEvent(shown.subjects.items, gui.QKeyEvent(
     core.QEvent.Type.KeyPress, core.Qt.Key.Key_F2, core.Qt.KeyboardModifier.NoModifier
 ))
 ask.name.setText("")
@@ -76,8 +77,8 @@ ask.grab()
 import pathlib
 model = api_responses.BaseModelView("mine", "sd15", 512, True)
 header = lora_header.LoraHeader(3, "gfx", "sd15")
-bring = import_dialog.ImportForm(icon, None, pathlib.Path("fox.safetensors"), header, [model])
-bring.show_sending(1, 3)
+bring = import_dialog.ImportDialog(icon, None, pathlib.Path("fox.safetensors"), header, [model])
+bring.show_progress(1, 3)
 bring.grab()
 assert bring.request(("a",)).base_model == "mine"
 sys.stdout.write(str(qt.qt_major))
@@ -85,7 +86,7 @@ sys.stdout.write(str(qt.qt_major))
 
 
 @pytest.mark.parametrize(
-    ("url", "token", "objection"),
+    ("url", "token", "error"),
     [
         ("", "t", "Enter the URL"),
         ("studio:80", "t", "Enter the URL"),
@@ -96,9 +97,9 @@ sys.stdout.write(str(qt.qt_major))
         ("https://studio", "t", ""),
     ],
 )
-def test_addresses_are_judged(url: str, token: str, objection: str) -> None:
-    assert backend_dialog.objection(url, token).startswith(objection)
-    assert bool(backend_dialog.objection(url, token)) == bool(objection)
+def test_addresses_are_judged(url: str, token: str, error: str) -> None:
+    assert backend_dialog.address_error(url, token).startswith(error)
+    assert bool(backend_dialog.address_error(url, token)) == bool(error)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_addresses_are_judged(url: str, token: str, objection: str) -> None:
     [("http://studio:80", True), ("https://studio", False), ("http://127.0.0.1:8", False)],
 )
 def test_unprotected_addresses_are_warned_of(url: str, warns: bool) -> None:
-    assert bool(backend_dialog.warning(url)) == warns
+    assert bool(backend_dialog.address_warning(url)) == warns
 
 
 @pytest.mark.parametrize("major", [5, 6])

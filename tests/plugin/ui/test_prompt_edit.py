@@ -42,24 +42,25 @@ def test_earlier_prompts_come_back_also_after_a_restart(
     assert Preferences().history() == ["@hero holding sword"]
 
 
-def test_a_preset_brings_the_knobs_back(connected: Any) -> None:
-    from modelsheet_krita.ui.generation_settings import Knobs
+def test_a_preset_brings_the_settings_back(connected: Any) -> None:
+    from modelsheet_krita.app.settings import Preferences
+    from modelsheet_krita.ui.generation_settings import GenerationSettings
 
     box, presets = connected.controller.panel.box, connected.controller.presets
-    box.fold.guidance.setValue(7.5)
-    box.fold.pixel_art.setChecked(True)
+    box.advanced.guidance.setValue(7.5)
+    box.advanced.pixel_art.setChecked(True)
     box.preset_saved.emit()
-    assert not presets.form.ok.isEnabled()
-    presets.form.name.setText(" crisp ")
-    presets.form.ok.click()
-    wanted = box.fold.knobs()
-    box.fold.show_knobs(Knobs())
+    assert not presets.dialog.ok.isEnabled()
+    presets.dialog.name.setText(" crisp ")
+    presets.dialog.ok.click()
+    wanted = box.advanced.settings()
+    box.advanced.show_settings(GenerationSettings())
 
     next(one for one in box.presets.menu().actions() if one.text() == "crisp").trigger()
 
-    assert box.fold.knobs() == wanted
+    assert box.advanced.settings() == wanted
     box.preset_dropped.emit("crisp")
-    assert connected.controller.preferences.presets() == {}
+    assert Preferences().presets() == {}
 
 
 def test_settings_edited_by_hand_do_no_harm(krita: Any) -> None:

@@ -11,7 +11,7 @@ LONG = "The second hero with a really long name\n@the_second_hero · knight\nspr
 
 
 def test_a_long_name_is_cut_and_not_scrolled() -> None:
-    shown = subject_list.SubjectList(lambda name: QIcon())
+    shown = subject_list.SubjectListWidget(lambda name: QIcon())
     shown.show_rows([subject_list.SubjectRow("1", "hero", LONG, "tip", None)])
     shown.resize(260, 300)
     shown.show()
@@ -29,7 +29,7 @@ def key_press(key: int, text: str = "") -> QKeyEvent:
 
 
 def test_keys_go_where_they_belong_after_a_click() -> None:
-    shown = subject_list.SubjectList(lambda name: QIcon())
+    shown = subject_list.SubjectListWidget(lambda name: QIcon())
     shown.show_rows([subject_list.SubjectRow("1", "hero", LONG, "tip", None)])
     happened: list[tuple[str, str]] = []
     shown.written.connect(lambda text: happened.append(("written", text)))

@@ -23,7 +23,7 @@ PATIENCE_S = float(os.environ.get("MODELSHEET_DRIVER_PATIENCE_S", "400"))
 
 
 class Driver:
-    """What a test's steps may use: the window, the report, screenshots, widgets by name."""
+    """Interface for a test's steps: the window, the report, screenshots, widgets by name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class Driver:
         return self.window.qwindow().findChild(QDockWidget, name)
 
     def child(self, name: str, parent=None):
-        """The widget with that object name, in the docker or in a dialog of ours."""
+        """Return the widget with that object name, in the docker or in one of its dialogs."""
         roots = [parent] if parent else [*QApplication.topLevelWidgets(), self.window.qwindow()]
         for root in roots:
             found = root.findChild(QWidget, name)

@@ -1,4 +1,4 @@
-"""What the plugin relies on in Krita's API, asked of the real one: see tests/plugin/krita_facts."""
+"""Ask the real Krita for the facts about its API in tests/plugin/krita_facts."""
 
 from __future__ import annotations
 

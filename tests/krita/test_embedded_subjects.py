@@ -1,4 +1,4 @@
-"""A .kra that carries its subject goes to another machine, whose backend has never heard of it."""
+"""A .kra with an embedded subject is opened on another machine, whose backend imports it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.krita.conftest import TOY
 from tests.krita.toy_runner import adapter
 from tests.paths import KRITA_STEPS
 
-STEPS = KRITA_STEPS / "carried.py"
+STEPS = KRITA_STEPS / "embedded_subjects.py"
 PATIENCE_S = 600.0
 
 
@@ -17,7 +17,7 @@ def run(tmp_path: Path, part: str) -> harness.KritaRun:
     """In a home, and with a backend, of its own."""
     home = tmp_path / part / "home"
     harness.make_home(home, TOY)
-    environment = {"CARRIED_FILE": str(tmp_path / "hero.kra"), "CARRIED_PART": part}
+    environment = {"EMBEDDED_FILE": str(tmp_path / "hero.kra"), "EMBEDDED_PART": part}
     try:
         return harness.run(
             STEPS, home, tmp_path / part / "out", environment=environment, timeout_s=PATIENCE_S

@@ -1,6 +1,6 @@
 """A subject is renamed, exported and put into a .kra in one Krita, and brought in in another.
 
-CARRIED_FILE is the .kra; CARRIED_PART says which of the two Kritas this is: "carry" or "bring".
+EMBEDDED_FILE is the .kra; EMBEDDED_PART says which of the two Kritas this is: "carry" or "bring".
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from krita import Krita
 
 ROAD = runpy.run_path(str(Path(__file__).with_name("road.py")))
 after, notice = ROAD["after"], ROAD["notice"]
-FILE = os.environ["CARRIED_FILE"]
+FILE = os.environ["EMBEDDED_FILE"]
 
 
 def steps(driver):
     yield from ROAD["arrange_window"](driver)
-    yield from {"carry": carry, "bring": bring}[os.environ["CARRIED_PART"]](driver)
+    yield from {"carry": carry, "bring": bring}[os.environ["EMBEDDED_PART"]](driver)
 
 
 def carry(driver):
@@ -27,7 +27,7 @@ def carry(driver):
     document.waitForDone()
     yield from ROAD["choose_layers"](driver, document, names)
     yield from ROAD["learn"](driver)
-    subject = driver.docker().controller.subjects()[0]
+    subject = driver.docker().controller.subjects.all[0]
     yield from rename(driver, subject)
     yield from export(driver, subject)
     yield from put_in(driver, subject, document)
@@ -35,13 +35,13 @@ def carry(driver):
 
 
 def choose(driver, subject, begins):
-    menu = driver.docker().controller.panel.list.menu_of(subject.id, "hero")
+    menu = driver.docker().controller.panel.subjects.menu_of(subject.id, "hero")
     next(one for one in menu.actions() if one.text().startswith(begins)).trigger()
 
 
 def rename(driver, subject):
     choose(driver, subject, "Rename")
-    form = driver.docker().controller.exchange.name_form
+    form = driver.docker().controller.import_export.name_dialog
     yield lambda: form.isVisible()
     form.name.setText("Captain")
     yield after(0.3)
@@ -53,7 +53,7 @@ def rename(driver, subject):
 
 def export(driver, subject):
     choose(driver, subject, "Export")
-    dialog = driver.docker().controller.exchange.dialog
+    dialog = driver.docker().controller.import_export.file_dialog
     yield lambda: dialog.isVisible()
     dialog.selectFile(str(driver.folder / "captain.safetensors"))
     yield after(0.5)
@@ -86,7 +86,7 @@ def bring(driver):
     driver.docker().controller.panel.notice._button.click()
     yield lambda: subjects.count() == 1
     yield lambda: "is here" in notice(driver)
-    subject = driver.docker().controller.subjects()[0]
+    subject = driver.docker().controller.subjects.all[0]
     driver.report["id"] = subject.id
     driver.report["subject"] = subjects.item(0).text()
     driver.report["references"] = len(subject.references)
@@ -95,5 +95,5 @@ def bring(driver):
     driver.child("modelsheet_prompt").setText("@captain waving")
     driver.child("modelsheet_count").setValue(1)
     driver.child("modelsheet_generate").click()
-    yield lambda: len(driver.child("modelsheet_results").pictures()) == 1
+    yield lambda: len(driver.child("modelsheet_results").images()) == 1
     krita.activeDocument().setModified(False)

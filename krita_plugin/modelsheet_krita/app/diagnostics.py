@@ -1,4 +1,4 @@
-"""A text that says what is installed and what went wrong, without tokens, names or prompts."""
+"""Report for a bug report: versions, connection, jobs, error codes; no tokens, names or prompts."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from ..backend.api_responses import API_MAJOR, JobView
-from ..backend.link_state import LinkState
+from ..backend.connection import ConnectionState
 from ..qt import QtCore
 
 
-def report(state: LinkState, jobs: Sequence[JobView], *, krita_version: str, url: str) -> str:
-    """`url`: of a remote backend, or nothing."""
-    where = f"remote by {urlsplit(url).scheme}" if url else "this computer"
+def report(state: ConnectionState, jobs: Sequence[JobView], *, krita_version: str, url: str) -> str:
+    """Return the report as text. `url`: of a remote backend, or empty."""
+    location = f"remote by {urlsplit(url).scheme}" if url else "this computer"
     lines = [
         "Modelsheet",
         f"Krita {krita_version}, Qt {QtCore.qVersion()}, Python {sys.version.split()[0]}",
         f"{platform.system()} {platform.release()} {platform.machine()}",
         f"plugin speaks API {API_MAJOR}",
-        f"backend: {where}, {state.phase}",
+        f"backend: {location}, {state.phase}",
         *_backend(state),
         *_jobs(jobs),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _backend(state: LinkState) -> Iterable[str]:
+def _backend(state: ConnectionState) -> Iterable[str]:
     capabilities = state.capabilities
     if capabilities is None:
         return
@@ -39,8 +39,8 @@ def _backend(state: LinkState) -> Iterable[str]:
 
 def _jobs(jobs: Sequence[JobView]) -> Iterable[str]:
     states = Counter(f"{job.kind} {job.state}" for job in jobs)
-    for what, count in sorted(states.items()):
-        yield f"jobs: {count} {what}"
+    for state, count in sorted(states.items()):
+        yield f"jobs: {count} {state}"
     # Codes are the backend's own words; sentences may hold an artist's.
     for code, count in Counter(job.error.code for job in jobs if job.error).most_common():
         yield f"errors: {count} {code}"

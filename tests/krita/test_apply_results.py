@@ -13,7 +13,7 @@ PLACES = [
 
 
 def test_applying_changes_nothing_else(play: Play) -> None:
-    report = play("placing", environment={"PLACING_COLOURS": " ".join(COLOURS)}).report
+    report = play("apply_results", environment={"APPLY_COLOURS": " ".join(COLOURS)}).report
 
     assert report["behind"] == 1
     assert report["front untouched"]

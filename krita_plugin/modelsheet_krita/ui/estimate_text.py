@@ -1,16 +1,15 @@
-"""What learning will take, in words."""
+"""Format the estimate of what learning takes: time and memory."""
 
 from __future__ import annotations
 
 import math
 
 from ..backend.api_responses import Estimate
-from ..backend.lora_header import in_words
-from ..i18n import tr, trn
+from ..i18n import format_bytes, tr, trn
 
 
-def cost(estimate: Estimate) -> str:
-    """Time, memory, and what to do where there is too little of it."""
+def estimate_text(estimate: Estimate) -> str:
+    """Format time and memory, with advice where there is too little memory."""
     return " ".join([_time(estimate), *_memory(estimate), tr("You can paint meanwhile.")])
 
 
@@ -18,27 +17,32 @@ def _time(estimate: Estimate) -> str:
     if estimate.seconds is None:
         return tr("How long it takes is said once it has begun.")
     if estimate.seen_here:
-        return tr("At most {time}, judging by the last time.", time=duration(estimate.seconds))
-    return tr("At most {time} on one processor core.", time=duration(estimate.seconds))
+        return tr(
+            "At most {time}, judging by the last time.", time=format_duration(estimate.seconds)
+        )
+    return tr("At most {time} on one processor core.", time=format_duration(estimate.seconds))
 
 
 def _memory(estimate: Estimate) -> list[str]:
     needed, free = estimate.memory_bytes, estimate.free_bytes
     if not needed:
         return []
-    said = [
+    sentences = [
         tr(
             "It takes {size} of memory; {free} are free.",
-            size=in_words(needed),
-            free=in_words(free),
+            size=format_bytes(needed),
+            free=format_bytes(free),
         )
     ]
     if needed > free:
-        said.append(tr("Close other programs first, or learn on a graphics card: it needs less."))
-    return said
+        sentences.append(
+            tr("Close other programs first, or learn on a graphics card: it needs less.")
+        )
+    return sentences
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
+    """Format a duration, rounded, such as "about 20 minutes"."""
     if seconds < 95:
         tens = max(10, math.ceil(seconds / 10) * 10)
         return trn("about {count} second", "about {count} seconds", tens)

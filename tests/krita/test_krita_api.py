@@ -17,6 +17,6 @@ def test_the_fake_krita_answers_like_the_real_one(play: Play) -> None:
     faked = json.loads(json.dumps(krita_facts.facts(krita, document)))
 
     script = str(Path(krita_facts.__file__))
-    real = play("contract", runner="", environment={"KRITA_FACTS": script}).report["facts"]
+    real = play("krita_api", runner="", environment={"KRITA_FACTS": script}).report["facts"]
 
     assert faked == real

@@ -1,7 +1,7 @@
 """Results are applied where they might do harm: into a document behind another one, above a locked
 layer, in the midst of an animation, in other colours, and into a document without layers.
 
-PLACING_COLOURS: the colour models and depths of the documents to try.
+APPLY_COLOURS: the colour models and depths of the documents to try.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def steps(driver):
     yield from behind_another(driver)
     yield from above_a_locked_layer(driver)
     yield from amid_an_animation(driver)
-    for colours in os.environ["PLACING_COLOURS"].split():
+    for colours in os.environ["APPLY_COLOURS"].split():
         document = yield from create(driver, colours, *colours.split("-"))
         yield from generate(driver)
         yield from judge(driver, document, colours)
@@ -110,17 +110,17 @@ def leave(document):
 
 def generate(driver):
     results = driver.child("modelsheet_results")
-    expected = len(results.pictures()) + 3
+    expected = len(results.images()) + 3
     driver.child("modelsheet_count").setValue(3)
     driver.child("modelsheet_prompt").setText("a knight")
-    driver.docker().controller.generate()
-    yield lambda: len(results.pictures()) == expected
+    driver.docker().controller.generate.generate()
+    yield lambda: len(results.images()) == expected
 
 
 def apply(driver, how="layers"):
     controller = driver.docker().controller
     controller.panel.apply_wanted.emit(controller.panel.results.chosen(), how)
-    yield lambda: not controller.generating.is_applying
+    yield lambda: not ROAD["is_applying"](driver)
     yield after(1.0)
 
 
@@ -140,7 +140,7 @@ def judge(driver, document, label, how="layers"):
 
 
 def found(driver, document):
-    """What an artist wants left as it is."""
+    """Return the state that applying must not change."""
     selection = document.selection()
     return {
         "active layer": document.activeNode().uniqueId().toString(),

@@ -1,0 +1,70 @@
+"""Show in the docker the state of the connection and every error."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Callable
+
+from ..backend.connection import BackendConnection, ConnectionState
+from ..errors import BackendError, PluginError
+from ..i18n import tr
+from ..tasks import guarded
+from ..ui.panel import Panel
+
+
+class Notices:
+    """Guards clicks, and shows errors and the connection's state in the panel."""
+
+    def __init__(self, panel: Panel, connection: BackendConnection) -> None:
+        self._panel, self._connection = panel, connection
+        connection.subscribe(panel, state=self._show_state, error=panel.notice.say)
+        self._show_state(connection.state)
+
+    def attempt(self, action: Callable[[], object]) -> None:
+        """Run the action of a click; show the error if it fails."""
+        guarded(action, self.show_error)
+
+    def guard(self, action: Callable[..., object]) -> Callable[..., None]:
+        """Return a slot that runs `action` with the signal's arguments as `attempt` does."""
+        return lambda *arguments: self.attempt(partial(action, *arguments))
+
+    def show_error(self, error: Exception) -> None:
+        """Show any error; other ones than PluginError as unexpected."""
+        if isinstance(error, PluginError):
+            self._panel.notice.say(str(error))
+            return
+        self._panel.notice.say(
+            tr(
+                "Modelsheet stumbled ({why}). The document is as it was; try again, and report it "
+                "if it stays.",
+                why=f"{type(error).__name__}: {error}",
+            )
+        )
+
+    def show_request_error(self, error: BackendError) -> None:
+        """Show the error of a request, unless the notice of a lost connection says so already."""
+        if self._connection.state.phase != "down":
+            self._panel.notice.say(str(error))
+
+    def _show_state(self, state: ConnectionState) -> None:
+        connected = state.phase == "connected"
+        self._panel.generate.setEnabled(connected)
+        self._panel.box.explore.setEnabled(connected)
+        if state.phase == "down":
+            self._panel.connection_notice.say(state.sentence, action=tr("Try Again"))
+            self._panel.show_jobs(())
+        else:
+            self._panel.connection_notice.hide()
+        self._panel.status.setText(_status(state))
+
+
+def _status(state: ConnectionState) -> str:
+    if state.phase == "connected":
+        version = state.capabilities.version if state.capabilities else ""
+        return tr("Backend: ready (version {version})", version=version)
+    return {
+        "idle": tr("Backend: not asked yet"),
+        "looking": tr("Backend: looking for it…"),
+        "starting": tr("Backend: starting…"),
+        "down": tr("Backend: not connected"),
+    }[state.phase]

@@ -20,13 +20,13 @@ from modelsheet.api.generate import (
     PixelArt,
     Region,
 )
-from modelsheet.diffusion.generation.canvas import open_canvas
-from modelsheet.diffusion.generation.image_generator import Painter, Studio
-from modelsheet.diffusion.generation.scene import Cast, set_scene
+from modelsheet.diffusion.generation.canvas import make_canvas
+from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
+from modelsheet.diffusion.generation.image_plan import ResolvedPrompt, plan_image
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.rgba import from_bgra
-from modelsheet.prompts.variations import plan
+from modelsheet.prompts.variations import image_requests
 from modelsheet.worker.generate_job import generate
 from tests.diffusion.generation.matting_graph import write_graph
 from tests.diffusion.training.test_session import Context
@@ -40,15 +40,15 @@ def context(data_dir: Path) -> Context:
 
 
 @pytest.fixture(scope="module")
-def studio(sd15: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    return Studio(sd15, tmp_path_factory.mktemp("data"))
+def pipeline(sd15: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> GenerationPipeline:
+    return GenerationPipeline(sd15, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
-def ask(studio: Studio, context: Context) -> Ask:
+def ask(pipeline: GenerationPipeline, context: Context) -> Ask:
     def asked(prompt: str = "an imp", **fields: object) -> GenerateResult:
         request = GenerateRequest(prompt=prompt, inference_steps=2).model_copy(update=fields)
-        return generate(studio, request, lambda text: Cast(text), context)
+        return generate(pipeline, request, ResolvedPrompt, context)
 
     return asked
 
@@ -123,7 +123,7 @@ def test_an_empty_selection_is_refused(ask: Ask, context: Context) -> None:
         ask(init_image=context.send(canvas()), mask=send_mask(context, (90, 60)))
 
 
-def test_regions_paint_the_size_of_their_masks(ask: Ask, context: Context) -> None:
+def test_regions_have_the_size_of_their_masks(ask: Ask, context: Context) -> None:
     left = send_mask(context, (128, 64), 0, 0, 63, 63)
     right = send_mask(context, (128, 64), 64, 0, 127, 63)
     regions = [Region(prompt="a red slime", mask=left), Region(prompt="a bat", mask=right)]
@@ -194,12 +194,12 @@ def test_matting_cuts_a_scene_out_and_its_recipe_says_so(
         prompt="an imp, on grass floor", inference_steps=2, transparent=True, cutout="matting"
     )
 
-    result = generate(Studio(sd15, tmp_path), request, lambda text: Cast(text), context)
+    result = generate(GenerationPipeline(sd15, tmp_path), request, ResolvedPrompt, context)
 
     opaque = generate(
-        Studio(sd15, tmp_path),
+        GenerationPipeline(sd15, tmp_path),
         request.model_copy(update={"transparent": False, "cutout": "auto"}),
-        lambda text: Cast(text),
+        ResolvedPrompt,
         context,
     )
     painted, cut = pixels(opaque.images[0]), pixels(result.images[0])
@@ -246,18 +246,18 @@ def test_a_tile_s_edges_meet(ask: Ask, pixels: Pixels, sd15: BaseModel) -> None:
 
 
 def test_short_memory_is_met_by_smaller_batches_and_said(
-    studio: Studio, context: Context, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    pipeline: GenerationPipeline, context: Context, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paint_batch, sizes = Painter._paint_batch, list[int]()
+    generate_batch, sizes = ImageGenerator._generate_batch, list[int]()
 
-    def short(painter: Painter, scenes: list) -> list[Image.Image]:
-        sizes.append(len(scenes))
-        if len(scenes) > 2:
+    def short(generator: ImageGenerator, plans: list) -> list[Image.Image]:
+        sizes.append(len(plans))
+        if len(plans) > 2:
             raise torch.OutOfMemoryError("short")
-        return paint_batch(painter, scenes)
+        return generate_batch(generator, plans)
 
-    monkeypatch.setattr(Painter, "_paint_batch", short)
-    monkeypatch.setattr(studio.ladder, "pictures_at_once", 8)
+    monkeypatch.setattr(ImageGenerator, "_generate_batch", short)
+    monkeypatch.setattr(pipeline.oom_fallback, "batch_size", 8)
 
     result = ask(count=5)
 
@@ -266,19 +266,20 @@ def test_short_memory_is_met_by_smaller_batches_and_said(
     assert "2 at once were painted" in result.warnings[0]
 
 
-def test_previews_come_while_painting(studio: Studio, context: Context) -> None:
+def test_previews_come_while_painting(pipeline: GenerationPipeline, context: Context) -> None:
     request = GenerateRequest(prompt="an imp", inference_steps=3, guidance_scale=5.0)
     ticks = iter(range(0, 100, 2))
-    painter = Painter(
-        studio,
-        open_canvas(studio.base, request, context),
+    generator = ImageGenerator(
+        pipeline,
+        make_canvas(pipeline.base, request, context),
         "DDIM",
         context,
         clock=lambda: float(next(ticks)),
     )
 
-    painter.paint(
-        [set_scene(shot, lambda text: Cast(text), "sd15") for shot in plan(request)], tiling=False
+    generator.generate(
+        [plan_image(image, ResolvedPrompt, "sd15") for image in image_requests(request)],
+        tiling=False,
     )
 
     assert [len(said.previews) for said in context.said] == [1, 1, 0]
@@ -287,11 +288,11 @@ def test_previews_come_while_painting(studio: Studio, context: Context) -> None:
     assert context.said[-1].eta_s == 0.0
 
 
-def test_cancelling_stops_between_two_steps(studio: Studio, data_dir: Path) -> None:
+def test_cancelling_stops_between_two_steps(pipeline: GenerationPipeline, data_dir: Path) -> None:
     context = Context(data_dir, "ef", stop_at=1, directive="cancel")
     request = GenerateRequest(prompt="an imp", inference_steps=3)
 
     with pytest.raises(Cancelled):
-        generate(studio, request, lambda text: Cast(text), context)
+        generate(pipeline, request, ResolvedPrompt, context)
 
     assert [said.step for said in context.said] == [1]

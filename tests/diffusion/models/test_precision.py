@@ -14,7 +14,7 @@ from modelsheet.api.generate import GenerateRequest, GenerateResult
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.models import precision
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.models.precision import bf16_gain, precision_on
+from modelsheet.diffusion.models.precision import bf16_speedup, choose_dtype
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_session import Context, learn, learn_request
@@ -45,20 +45,20 @@ def test_a_cpu_computes_a_wide_network_in_what_is_faster(
     gain: float,
     wanted: torch.dtype,
 ) -> None:
-    monkeypatch.setattr(precision, "bf16_gain", lambda: gain)
+    monkeypatch.setattr(precision, "bf16_speedup", lambda: gain)
 
-    assert precision_on(CPU, configs(tmp_path, channels)) is wanted
+    assert choose_dtype(CPU, configs(tmp_path, channels)) is wanted
 
 
 def test_the_gain_is_measured_once() -> None:
-    assert bf16_gain() == bf16_gain() > 0.0
+    assert bf16_speedup() == bf16_speedup() > 0.0
 
 
 @pytest.fixture
 def in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Narrow bases too, whatever this processor is good at."""
     monkeypatch.setattr(precision, "_WIDE", 1)
-    monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
+    monkeypatch.setattr(precision, "bf16_speedup", lambda: 2.0)
 
 
 @pytest.mark.usefixtures("in_bf16")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from modelsheet.jobs.protocol import Warm
+from modelsheet.jobs.protocol import LoadedModels
 from modelsheet.service.executors.ray.actor_handle import Seat
 from modelsheet.service.executors.ray.driver import room_for_workers, warmest
 from modelsheet.service.executors.ray.job_files import Luggage
@@ -16,11 +16,11 @@ class FreeSeat:
     """As much of a seat as is looked at."""
 
     name: str
-    warm: Warm
+    warm: LoadedModels
 
 
 def seat(name: str, base_model: str = "", *adapters: str) -> Seat:
-    return cast(Seat, FreeSeat(name, Warm(base_model, adapters)))
+    return cast(Seat, FreeSeat(name, LoadedModels(base_model, adapters)))
 
 
 def chosen(luggage: Luggage, *free: Seat) -> str:
@@ -30,7 +30,7 @@ def chosen(luggage: Luggage, *free: Seat) -> str:
 
 
 def test_the_adapter_counts_most_then_the_base_model() -> None:
-    hero = Luggage({}, {}, Warm("sd15", ("hero",)))
+    hero = Luggage({}, {}, LoadedModels("sd15", ("hero",)))
     cold, based, dressed = seat("cold"), seat("based", "sd15"), seat("dressed", "sd15", "hero")
 
     assert chosen(hero, cold, based, dressed) == "dressed"
@@ -38,24 +38,26 @@ def test_the_adapter_counts_most_then_the_base_model() -> None:
 
 
 def test_an_adapter_on_another_base_model_is_worth_nothing() -> None:
-    hero = Luggage({}, {}, Warm("sd15", ("hero",)))
+    hero = Luggage({}, {}, LoadedModels("sd15", ("hero",)))
 
     assert chosen(hero, seat("other", "sdxl", "hero"), seat("based", "sd15")) == "based"
 
 
 def test_learning_which_takes_adapters_off_goes_where_the_fewest_are() -> None:
-    learning = Luggage({}, {}, Warm("sd15"))
+    learning = Luggage({}, {}, LoadedModels("sd15"))
     dressed, based = seat("dressed", "sd15", "hero", "imp"), seat("based", "sd15", "hero")
 
     assert chosen(learning, dressed, based) == "based"
 
 
 def test_what_nobody_has_goes_where_nothing_is_lost() -> None:
-    assert chosen(Luggage({}, {}, Warm("sd15")), seat("other", "sdxl"), seat("cold")) == "cold"
+    assert (
+        chosen(Luggage({}, {}, LoadedModels("sd15")), seat("other", "sdxl"), seat("cold")) == "cold"
+    )
 
 
 def test_nobody_free_is_nobody_chosen() -> None:
-    assert warmest([], Luggage({}, {}, Warm("sd15"))) is None
+    assert warmest([], Luggage({}, {}, LoadedModels("sd15"))) is None
 
 
 def test_a_workers_gpus_are_of_one_machine_that_is_there() -> None:

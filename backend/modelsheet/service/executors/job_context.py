@@ -13,7 +13,7 @@ from pathlib import Path
 
 from modelsheet.api.jobs import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
-from modelsheet.jobs.protocol import Directive, Runner, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobSuspended, Runner
 from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
@@ -107,7 +107,7 @@ def carry_out(attempt: Attempt, make_runner: Callable[[], Runner]) -> Report:
     try:
         result = make_runner().run(attempt.assignment.request, attempt)
         return Finished.model_validate({**ids, "result": result})
-    except SteppedAside:
+    except JobSuspended:
         return StoppedEarly.model_validate({**ids, "cancelled": False})
     except Cancelled:
         return StoppedEarly.model_validate({**ids, "cancelled": True})

@@ -15,7 +15,7 @@ import modelsheet
 from modelsheet.api.admin import WorkerView
 from modelsheet.api.jobs import JobError
 from modelsheet.errors import DiskFull
-from modelsheet.jobs.protocol import Directive, Warm
+from modelsheet.jobs.protocol import Directive, LoadedModels
 from modelsheet.service.executors.protocol import (
     Advanced,
     Assignment,
@@ -82,10 +82,14 @@ class Seat:
         return self.hello is not None and self._assignment is None and not self.hello.is_busy
 
     @property
-    def warm(self) -> Warm:
+    def warm(self) -> LoadedModels:
         """What the actor has in memory; nothing while it is not there."""
         hello = self.hello
-        return Warm(hello.base_model, tuple(hello.adapters)) if hello is not None else Warm()
+        return (
+            LoadedModels(hello.base_model, tuple(hello.adapters))
+            if hello is not None
+            else LoadedModels()
+        )
 
     @property
     def is_usable(self) -> bool:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from modelsheet.api.admin import WorkerView
 from modelsheet.errors import ModelsheetError
-from modelsheet.jobs.protocol import Directive, Warm
+from modelsheet.jobs.protocol import Directive, LoadedModels
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
@@ -90,8 +90,8 @@ class RayExecutor:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._workers: list[WorkerView] = []
-        self._free: list[Warm] = []  # what each free worker has in memory
-        self._needs: OrderedDict[str, Warm] = OrderedDict()  # by job
+        self._free: list[LoadedModels] = []  # what each free worker has in memory
+        self._needs: OrderedDict[str, LoadedModels] = OrderedDict()  # by job
         self._assignments: dict[str, Assignment] = {}
         self._told: dict[str, Directive] = {}
         self._left: list[Attempt] | None = []  # None once the first Resume is answered or given up
@@ -118,7 +118,7 @@ class RayExecutor:
         with self._lock:
             self._assignments[assignment.job_id] = assignment
             self._told.pop(assignment.job_id, None)
-            self._take_warmest(self._needs.pop(assignment.job_id, Warm()))
+            self._take_warmest(self._needs.pop(assignment.job_id, LoadedModels()))
         self._send(assignment)
 
     def tell(self, job_id: str, directive: Directive) -> None:
@@ -139,7 +139,7 @@ class RayExecutor:
         with self._lock:
             return max((warm.covers(needs) for warm in self._free), default=0)
 
-    def _take_warmest(self, needs: Warm) -> None:
+    def _take_warmest(self, needs: LoadedModels) -> None:
         """Count on one free worker less, until the driver says who is."""
         if self._free:
             self._free.remove(max(self._free, key=lambda warm: warm.covers(needs)))
@@ -289,9 +289,11 @@ def namespace_of(data_dir: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _warm_of_free(staff: Staff) -> list[Warm]:
+def _warm_of_free(staff: Staff) -> list[LoadedModels]:
     both = zip(staff.workers, staff.adapters, strict=True)
-    return [Warm(one.base_model, tuple(adapters)) for one, adapters in both if not one.job_id]
+    return [
+        LoadedModels(one.base_model, tuple(adapters)) for one, adapters in both if not one.job_id
+    ]
 
 
 def _displaced(which: Attempt) -> StoppedEarly:

@@ -20,8 +20,8 @@ from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST, FileEntry, Manifest
-from modelsheet.jobs.protocol import Warm
-from modelsheet.prompts.expansion import expand
+from modelsheet.jobs.protocol import LoadedModels
+from modelsheet.prompts.expansion import expand_prompt
 from modelsheet.service.executors.protocol import Assignment
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore
@@ -39,7 +39,7 @@ class Luggage:
 
     files: Files
     subjects: dict[str, Files] = field(default_factory=dict)
-    needs: Warm = Warm()
+    needs: LoadedModels = LoadedModels()
 
 
 def pack(assignment: Assignment, data_dir: Path) -> Luggage:
@@ -60,16 +60,16 @@ def pack(assignment: Assignment, data_dir: Path) -> Luggage:
     return Luggage(files, subjects, _needs(request, named))
 
 
-def needs_of(request: JobRequest, owner: str, data_dir: Path) -> Warm:
+def needs_of(request: JobRequest, owner: str, data_dir: Path) -> LoadedModels:
     """Return what a job of this artist wants in memory."""
     if isinstance(request, DownloadRequest):
-        return Warm()
+        return LoadedModels()
     return _needs(request, _named(request, SubjectStore(data_dir).list(owner or None)))
 
 
-def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> Warm:
+def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> LoadedModels:
     base = named[0].base_model if named else request.base_model or DEFAULT_BASE_MODEL
-    return Warm(base, tuple(record.adapter_sha256 for record in named))
+    return LoadedModels(base, tuple(record.adapter_sha256 for record in named))
 
 
 def read_folder(folder: Path, prefix: str = "") -> Files:
@@ -131,7 +131,7 @@ def _named(request: JobRequest, subjects: list[SubjectRecord]) -> list[SubjectRe
     places = [region.prompt for region in request.regions]
     for prompt in (request.prompt, request.negative_prompt, *request.poses, *places):
         try:
-            named |= {record.id: record for record in expand(prompt, subjects).subjects}
+            named |= {record.id: record for record in expand_prompt(prompt, subjects).subjects}
         except ModelsheetError:
             return []
     return list(named.values())

@@ -1,4 +1,4 @@
-"""Into a selection: not a byte outside of it changes, and inside the painting shows."""
+"""Inpainting: not a byte outside of the mask changes, and inside the generated image shows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_no_byte_outside_the_mask_changes(
     assert tuple(after[middle]) == (10, 200, 30, 255)
 
 
-def test_a_patch_over_the_picture_is_the_changed_picture() -> None:
+def test_a_patch_over_the_image_is_the_changed_image() -> None:
     picture, mask = noise().convert("RGB").convert("RGBA"), ellipse((100, 50, 200, 150))
     crop = choose_crop(mask, sixty_four, with_context=True, pixel_art=False)
     painted = noise(crop.size).convert("RGB")
@@ -76,7 +76,7 @@ def test_pixel_art_goes_back_in_squares_of_whole_pixels() -> None:
     assert within.box[2] - within.box[0] == 128
 
 
-def test_context_is_taken_from_around_and_beyond_the_edge_drawn_out() -> None:
+def test_context_is_cropped_too_and_the_border_repeated_beyond_the_image() -> None:
     picture = Image.new("RGBA", SIZE, (50, 60, 70, 255))
     crop = choose_crop(ellipse((0, 0, 80, 80), 0), sixty_four, with_context=True, pixel_art=False)
     beyond = InpaintingCrop((-20, -20, 44, 44), (64, 64))

@@ -1,4 +1,4 @@
-"""What layer names say, and how subjects are called."""
+"""Captions from layer names, and training prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What artists write in prompts: weights as other tools have them, and seeded wildcards."""
+"""Prompt syntax: weights as in A1111, and seeded wildcards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a learn job: each ends it with a sentence of its own, leaves nothing half
+"""Bad inputs of learn jobs: each ends its job with a sentence of its own, leaves nothing half
 done, and the same worker carries out the next job.
 """
 

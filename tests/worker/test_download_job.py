@@ -1,4 +1,4 @@
-"""Downloads are whole or not there, go on where they stopped, and fail in a sentence."""
+"""Downloads are complete or absent, resume where they stopped, and fail in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generate jobs on tiny SD 1.5: what was asked is what comes back, with the recipe for it."""
+"""Generate jobs on tiny SD 1.5: images as requested, with their generation parameters."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def send_mask(context: Context, size: tuple[int, int], *box: int) -> MaskRef:
     return MaskRef(blob=blob, width=size[0], height=size[1])
 
 
-def test_a_recipe_sent_again_paints_the_same_pixels(ask: Ask, pixels: Pixels) -> None:
+def test_generation_parameters_sent_again_give_the_same_pixels(ask: Ask, pixels: Pixels) -> None:
     first = ask("a {red|green} slime", seed=5, sampler="Euler a").images[0]
     assert first.recipe is not None
 
@@ -89,13 +89,13 @@ def test_a_recipe_sent_again_paints_the_same_pixels(ask: Ask, pixels: Pixels) ->
     assert first.recipe.text in ("a red slime", "a green slime")
 
 
-def test_strength_0_gives_the_picture_back(ask: Ask, context: Context, pixels: Pixels) -> None:
+def test_strength_0_gives_the_image_back(ask: Ask, context: Context, pixels: Pixels) -> None:
     result = ask(init_image=context.send(canvas()), strength=0.0)
 
     assert np.array_equal(pixels(result.images[0]), np.asarray(canvas()))
 
 
-def test_a_changed_picture_has_the_size_it_had(ask: Ask, context: Context) -> None:
+def test_a_changed_image_has_the_size_it_had(ask: Ask, context: Context) -> None:
     (image,) = ask(init_image=context.send(canvas()), strength=0.4).images
 
     assert (image.width, image.height) == (90, 60)
@@ -104,7 +104,7 @@ def test_a_changed_picture_has_the_size_it_had(ask: Ask, context: Context) -> No
 
 
 @pytest.mark.parametrize("transparent", [False, True])
-def test_painting_into_a_selection_leaves_the_rest(
+def test_inpainting_leaves_the_rest(
     ask: Ask, context: Context, pixels: Pixels, transparent: bool
 ) -> None:
     mask = send_mask(context, (90, 60), 20, 10, 49, 39)
@@ -135,7 +135,7 @@ def test_regions_have_the_size_of_their_masks(ask: Ask, context: Context) -> Non
     assert (image.recipe.width, image.recipe.height) == (128, 64)
 
 
-def test_every_cell_of_a_grid_is_what_its_settings_paint(ask: Ask, pixels: Pixels) -> None:
+def test_every_cell_of_a_grid_is_the_image_of_its_settings(ask: Ask, pixels: Pixels) -> None:
     grid = Explore(
         across=Axis(name="guidance_scale", values=[1.0, 4.0]),
         down=Axis(name="inference_steps", values=[2.0, 3.0]),
@@ -186,7 +186,7 @@ def test_a_sprite_stands_free_or_that_it_does_not_is_said(
     assert [line for line in in_place.warnings if "frame" in line] == []
 
 
-def test_matting_cuts_a_scene_out_and_its_recipe_says_so(
+def test_matting_removes_scenery_and_the_parameters_say_so(
     sd15: BaseModel, context: Context, pixels: Pixels, tmp_path: Path
 ) -> None:
     write_graph(tmp_path)
@@ -245,7 +245,7 @@ def test_a_tile_s_edges_meet(ask: Ask, pixels: Pixels, sd15: BaseModel) -> None:
     assert modes == {"zeros"}
 
 
-def test_short_memory_is_met_by_smaller_batches_and_said(
+def test_short_memory_is_met_by_smaller_batches_and_a_warning(
     pipeline: GenerationPipeline, context: Context, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generate_batch, sizes = ImageGenerator._generate_batch, list[int]()
@@ -266,7 +266,7 @@ def test_short_memory_is_met_by_smaller_batches_and_said(
     assert "2 at once were painted" in result.warnings[0]
 
 
-def test_previews_come_while_painting(pipeline: GenerationPipeline, context: Context) -> None:
+def test_previews_come_while_denoising(pipeline: GenerationPipeline, context: Context) -> None:
     request = GenerateRequest(prompt="an imp", inference_steps=3, guidance_scale=5.0)
     ticks = iter(range(0, 100, 2))
     generator = ImageGenerator(

@@ -17,7 +17,7 @@ def figure(colour: tuple[int, int, int]) -> Image.Image:
     return picture
 
 
-def test_a_green_figure_is_not_painted_on_green_nor_a_white_one_on_white() -> None:
+def test_a_green_figure_gets_no_green_background_nor_a_white_one_a_white() -> None:
     assert most_distinct_background([figure((10, 250, 10))]) not in ("green",)
     assert most_distinct_background([figure((250, 250, 250)), figure((0, 255, 0))]) not in (
         "white",

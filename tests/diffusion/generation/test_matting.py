@@ -1,4 +1,4 @@
-"""What the matting model says becomes a cut-out without fringe or hole; the graph is a small one
+"""The matting model's alpha becomes a cut-out without fringe or hole; the graph is a small one
 whose right answer is known, and goes through the true loading.
 """
 
@@ -34,15 +34,15 @@ def figure() -> Image.Image:
     return resize(large, SIDE, SIDE)
 
 
-def scene() -> Image.Image:
+def scenery() -> Image.Image:
     """A background that no keying takes away: without red, and different everywhere."""
     y, x = np.mgrid[:SIDE, :SIDE]
     levels = np.stack([0 * x, 40 + 3 * x, 240 - 3 * y], axis=-1).astype(np.uint8)
     return Image.fromarray(levels)
 
 
-def in_scene() -> Image.Image:
-    whole = scene().convert("RGBA")
+def in_scenery() -> Image.Image:
+    whole = scenery().convert("RGBA")
     whole.alpha_composite(figure())
     return whole.convert("RGB")
 
@@ -57,8 +57,8 @@ def matting(tmp_path: Path) -> MattingModel:
     return MattingModel.load(tmp_path)
 
 
-def test_a_figure_comes_out_of_a_scene_without_fringe_or_hole(matting: MattingModel) -> None:
-    cut = matting.cut_out(in_scene())
+def test_a_figure_is_cut_out_of_scenery_without_fringe_or_hole(matting: MattingModel) -> None:
+    cut = matting.cut_out(in_scenery())
 
     true = alpha_of(figure())
     error = np.abs(alpha_of(cut) - true)
@@ -73,7 +73,7 @@ def test_a_figure_comes_out_of_a_scene_without_fringe_or_hole(matting: MattingMo
 
 
 def test_without_unmixing_there_would_be_a_fringe(matting: MattingModel) -> None:
-    naive = np.dstack([np.asarray(in_scene()), np.asarray(matting.cut_out(in_scene()))[..., 3]])
+    naive = np.dstack([np.asarray(in_scenery()), np.asarray(matting.cut_out(in_scenery()))[..., 3]])
     edge = (alpha_of(figure()) > 0.2) & (alpha_of(figure()) < 0.8)
     wanted = np.asarray(composite(figure(), (255, 255, 255))).astype(int)
 
@@ -81,14 +81,14 @@ def test_without_unmixing_there_would_be_a_fringe(matting: MattingModel) -> None
         seen = np.asarray(composite(picture, (255, 255, 255))).astype(int)
         return float(np.abs(seen - wanted)[edge].mean())
 
-    assert fringe(matting.cut_out(in_scene())) < fringe(Image.fromarray(naive)) / 3
+    assert fringe(matting.cut_out(in_scenery())) < fringe(Image.fromarray(naive)) / 3
 
 
 def test_opaque_pixels_keep_their_colours(matting: MattingModel) -> None:
-    cut = np.asarray(matting.cut_out(in_scene()))
+    cut = np.asarray(matting.cut_out(in_scenery()))
 
     inside = alpha_of(figure()) == 1.0
-    assert np.array_equal(cut[inside][:, :3], np.asarray(in_scene())[inside])
+    assert np.array_equal(cut[inside][:, :3], np.asarray(in_scenery())[inside])
 
 
 def test_a_pinhole_is_filled_and_a_true_hole_stays(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_a_pinhole_is_filled_and_a_true_hole_stays(tmp_path: Path) -> None:
     assert (alpha[125:155, 125:155] == 0.0).all()
 
 
-def test_a_picture_of_any_size_comes_back_in_its_size(matting: MattingModel) -> None:
+def test_an_image_of_any_size_comes_back_in_its_size(matting: MattingModel) -> None:
     for size in ((32, 32), (300, 200), (7, 90)):
-        cut = matting.cut_out(in_scene().resize(size), hard_edge=True)
+        cut = matting.cut_out(in_scenery().resize(size), hard_edge=True)
 
         assert cut.size == size
         assert set(np.unique(alpha_of(cut))) <= {0.0, 1.0}
@@ -134,7 +134,7 @@ def test_a_flat_background_is_keyed_and_another_goes_to_the_model(tmp_path: Path
     flat.paste((0, 120, 60), (16, 16, 48, 48))  # without red: the model would see no figure
 
     keyed = remover.remove(flat, WHITE_BACKGROUND, "auto", hard_edge=False)
-    matted = remover.remove(in_scene(), WHITE_BACKGROUND, "auto", hard_edge=False)
+    matted = remover.remove(in_scenery(), WHITE_BACKGROUND, "auto", hard_edge=False)
 
     assert alpha_of(keyed).sum() == 32 * 32
     assert np.abs(alpha_of(matted) - alpha_of(figure())).max() < 0.05
@@ -150,5 +150,5 @@ def test_without_the_model_keying_does_it_and_says_so(tmp_path: Path, sd15: Base
         "The matting model is not here, so the background was keyed. Get it with: modelsheet "
         "models download matting"
     ]
-    remover.remove(in_scene(), WHITE_BACKGROUND, "auto", hard_edge=False)
+    remover.remove(in_scenery(), WHITE_BACKGROUND, "auto", hard_edge=False)
     assert "did not come out flat" in remover.warnings[-1]

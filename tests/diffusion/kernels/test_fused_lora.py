@@ -1,4 +1,4 @@
-"""The fused LoRA layer gives what peft's gives, and its gradients."""
+"""The fused LoRA layer gives the outputs and gradients of peft's."""
 
 from __future__ import annotations
 

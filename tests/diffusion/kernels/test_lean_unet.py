@@ -1,4 +1,4 @@
-"""Lean layers give what diffusers' own give, whatever is put on them."""
+"""Lean layers give the results of diffusers' own, with and without adapters."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def said(unet: Any, height: int = 8, width: int = 8, *, training: bool = False) 
 
 
 def wear(unet: Any) -> None:
-    """Put LoRA that does something on all kinds of layers, the same one on equal networks."""
+    """Add a LoRA that is not zero to all kinds of layers, the same one to equal networks."""
     torch.manual_seed(7)
     unet.add_adapter(EVERYWHERE.unet_config())
     for name, parameter in unet.named_parameters():
@@ -116,7 +116,7 @@ def test_attention_in_slices_is_still_done_in_slices(data_dir: Path) -> None:
 
 
 class Counting:
-    """An attention processor that notes that it was asked."""
+    """An attention processor that notes its calls."""
 
     calls = 0
 

@@ -1,4 +1,4 @@
-"""The CLIP that looks: the base's own, or OpenAI's in a folder beside Stable Diffusion."""
+"""CLIP encoders: the base's own, or OpenAI's in a folder beside Stable Diffusion."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def blind(home: Path) -> BaseModel:
     return load_base_model("sd15", home, torch.device("cpu"))
 
 
-def test_a_clip_beside_the_base_sees_what_transformers_sees(home: Path, blind: BaseModel) -> None:
+def test_a_clip_beside_the_base_embeds_as_transformers_does(home: Path, blind: BaseModel) -> None:
     folder = home / "models" / FOLDER
     model = CLIPModel.from_pretrained(folder).eval()
     tokenizer = CLIPTokenizer.from_pretrained(folder)
@@ -50,7 +50,7 @@ OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_SPREAD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def test_pictures_of_any_size_are_seen_whole(home: Path, blind: BaseModel) -> None:
+def test_images_of_any_size_are_embedded_whole(home: Path, blind: BaseModel) -> None:
     clip = load_clip(blind, home / "models")
     tall = torch.rand(3, 90, 30, generator=torch.Generator().manual_seed(0))
 
@@ -59,7 +59,7 @@ def test_pictures_of_any_size_are_seen_whole(home: Path, blind: BaseModel) -> No
     torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
 
 
-def test_a_base_with_eyes_of_its_own_uses_them(sd15: BaseModel, tmp_path: Path) -> None:
+def test_a_base_uses_its_own_clip(sd15: BaseModel, tmp_path: Path) -> None:
     clip = load_clip(sd15, tmp_path)
 
     assert clip.is_own

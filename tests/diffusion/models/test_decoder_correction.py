@@ -80,7 +80,7 @@ def correction(base: BaseModel) -> Correction:
     return learn_correction(base, REFERENCES, seed=0)
 
 
-def test_an_unseen_picture_of_the_subject_comes_back_nearer(
+def test_an_unseen_image_of_the_subject_comes_back_nearer(
     base: BaseModel, correction: Correction
 ) -> None:
     unseen = hero(26)
@@ -187,7 +187,7 @@ def test_active_adapters_correct_by_their_scale(
     torch.testing.assert_close(scale_correction(correction, 0.25)["conv_out.bias"], bias / 4)
 
 
-def test_it_is_learnt_with_the_subject_through_a_pause_and_painted_with_it(
+def test_it_is_learnt_with_the_subject_through_a_pause_and_applied_to_its_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoder, "_STEPS", 12)

@@ -33,7 +33,7 @@ def base(request: pytest.FixtureRequest) -> BaseModel:
     return found
 
 
-def test_a_row_stands_in_for_its_own_token_alone(base: BaseModel) -> None:
+def test_an_embedding_replaces_its_own_token_alone(base: BaseModel) -> None:
     word = identifier.candidates(base.tokenizers[0])[0]
     before = encoded(base, "a photo of imp"), encoded(base, f"a photo of {word} imp")
 

@@ -38,7 +38,7 @@ def configs(folder: Path, channels: list[int]) -> Path:
     ],
     ids=["wide, fast bf16", "wide, slow bf16", "narrow"],
 )
-def test_a_cpu_computes_a_wide_network_in_what_is_faster(
+def test_a_cpu_computes_a_wide_network_in_the_faster_dtype(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     channels: list[int],
@@ -63,7 +63,7 @@ def in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("in_bf16")
 @pytest.mark.parametrize(("base_model", "job"), [("sd15", "bf15"), ("sdxl", "bf11")])
-def test_a_base_in_bf16_learns_and_paints_a_subject(
+def test_a_base_in_bf16_learns_and_generates_a_subject(
     data_dir: Path, pictures: list[Image.Image], base_model: str, job: str
 ) -> None:
     base = load_base_model(base_model, data_dir, CPU)
@@ -83,13 +83,13 @@ def test_a_base_in_bf16_learns_and_paints_a_subject(
     assert all(np.isfinite(point.subject_fidelity) for point in subject.curve)
     request = GenerateRequest(prompt=f"@{subject.handle}", inference_steps=2)
     with_subject, without = (
-        painted(worker, context, request.model_copy(update={"unet_scale": scale}))
+        generated(worker, context, request.model_copy(update={"unet_scale": scale}))
         for scale in (1.0, 0.0)
     )
     assert not np.array_equal(with_subject, without)
 
 
-def painted(worker: Worker, context: Context, request: GenerateRequest) -> np.ndarray:
+def generated(worker: Worker, context: Context, request: GenerateRequest) -> np.ndarray:
     result = worker.run(request, context)
     assert isinstance(result, GenerateResult)
     image = result.images[0]

@@ -1,4 +1,4 @@
-"""Prompts as the UNet reads them: plain ones unchanged, weighted ones moved, long ones whole."""
+"""Prompt embeddings: plain prompts as by diffusers, weighted ones moved, long ones whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONG = ", ".join(["a red slime", "an imp", "a bat"] * 30)
 
 
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
-def test_a_plain_prompt_is_what_the_pipeline_reads(
+def test_a_plain_prompt_is_encoded_as_by_the_pipeline(
     family: str, request: pytest.FixtureRequest
 ) -> None:
     base: BaseModel = request.getfixturevalue(family)

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="its own options; see --help there")
     chosen = parser.parse_args(arguments)
-    importlib.import_module(_QUIET).keep_libraries_quiet()
+    importlib.import_module(_QUIET).silence_libraries()
     benchmark = importlib.import_module(_WHAT[chosen.what])
     own = argparse.ArgumentParser(prog=f"modelsheet bench {chosen.what}")
     benchmark.add_arguments(own)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.plain_generation import to_images
+from modelsheet.diffusion.models.base_model import BaseModel, to_pil_images
 
 
 def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
@@ -19,7 +18,7 @@ def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
         height=base.resolution,
         output_type="latent",
     ).images
-    to_images(base.decode_latents(latents))
+    to_pil_images(base.decode_latents(latents))
 
 
 def seconds_of(act: Callable[[], object]) -> float:

@@ -24,7 +24,7 @@ from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import JobRequest, Progress
 from modelsheet.client import launcher
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.models.clip import Clip, clip_of
+from modelsheet.diffusion.models.clip import Clip, load_clip
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.imaging.rgba import composite, from_bgra, read_image
@@ -116,7 +116,7 @@ class PaintingBench:
         by the mean cosine of the base's CLIP; and the pictures.
         """
         base = load_base_model(self._pair[0].base_model, self._settings.data_dir, _CPU)
-        clip, side = clip_of(base, self._settings.data_dir / "models"), base.resolution
+        clip, side = load_clip(base, self._settings.data_dir / "models"), base.resolution
         references = [_embed(clip, self._references(subject)) for subject in self._pair]
         left, right = (self._half(side, index) for index in range(2))
         names = [f"@{subject.handle}" for subject in self._pair]

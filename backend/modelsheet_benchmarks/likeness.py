@@ -18,7 +18,7 @@ import torch
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip import Clip, clip_of
+from modelsheet.diffusion.models.clip import Clip, load_clip
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
 from modelsheet_benchmarks import dreambooth_dataset
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     data_dir = Settings.from_environment(os.environ).data_dir
     device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     base = load_base_model(arguments.base, data_dir, device)
-    clip = clip_of(base, data_dir / "models")
+    clip = load_clip(base, data_dir / "models")
     eyes = [clip_eyes(clip)] + ([dino_eyes(arguments.dino, device)] if arguments.dino else [])
     exams = _exams(arguments, base, Senses(clip, eyes))
     report, budgets = Report(exams), dict[str, float]()

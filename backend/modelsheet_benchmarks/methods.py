@@ -16,7 +16,7 @@ from modelsheet.api.learn import LikenessPoint, PresetName, TrainingOverrides
 from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
-from modelsheet.diffusion.models.decoder_correction import corrected
+from modelsheet.diffusion.models.decoder_correction import apply_correction
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script
@@ -104,7 +104,7 @@ class Ours:
             learning.finish(Path(folder))
             naming = learning.naming
             phrase = f"{naming.identifier} {naming.class_noun}"
-            with corrected(base, learning.correction):
+            with apply_correction(base, learning.correction):
                 yield Taught(phrase, time.monotonic() - began, curve)
 
 

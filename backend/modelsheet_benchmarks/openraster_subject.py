@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import read_layers
-from modelsheet.prompts.captions import caption_of
+from modelsheet.prompts.captions import caption_from_layer_name
 from modelsheet_benchmarks.subjects import Doll, prompt_for
 
 # Each in the words of the embedded base model.
@@ -39,7 +39,7 @@ def read_own(file: Path, class_noun: str, asked: Sequence[str] = ()) -> Doll:
         name=file.stem,
         class_noun=class_noun.strip(),
         references=[layer.image.convert("RGBA") for layer in layers],
-        captions=[caption_of(layer.name) for layer in layers],
+        captions=[caption_from_layer_name(layer.name) for layer in layers],
         prompts={suffix: prompt_for(suffix) for suffix in asked or ASKED},
         truths={},
     )

@@ -22,14 +22,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.base_models.catalogue import CHECKPOINT_CONFIGS, SPRITE32_WEIGHTS
-from modelsheet.diffusion.kernels.packed_conv2d import packed
-from modelsheet.diffusion.models.base_model import BaseModel, placed
+from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
+from modelsheet.diffusion.models.base_model import BaseModel, prepare_base
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.trainer import Training
-from modelsheet.prompts.captions import Naming, class_prompts
+from modelsheet.prompts.captions import PromptTemplate, class_prompts
 
 _WINDOW = 77  # tokens
 _LATENT_FACTOR = 8
@@ -87,14 +87,14 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return placed(BaseModel("sd15", "sd15", pipeline, device, dtype))
+    return prepare_base(BaseModel("sd15", "sd15", pipeline, device, dtype))
 
 
 def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> Cost:
     """Learn `steps` steps; the first, which warms up, counts only where it is the only one."""
     overrides = TrainingOverrides(training_steps=steps, batch=batch, prior=prior)
     recipe = hyperparameters_for(base.family, "balanced", overrides)
-    naming = Naming("qzw", "cat", base.family)
+    naming = PromptTemplate("qzw", "cat", base.family)
     began = time.monotonic()
     prepared = prepare_pictures([drawn_picture()], base)
     instances = encode_instances(prepared, [""], naming, base)
@@ -102,7 +102,7 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
     adapter = LearningAdapter(base, recipe.shape, seed=0)
     examples = PriorExamples(list(class_prompts(naming)))
     times = []
-    with packed(base.unet):
+    with pack_convolutions(base.unet):
         for _ in Training(base, adapter, instances, examples, recipe, seed=0).steps():
             times.append(time.monotonic())
     spans = [

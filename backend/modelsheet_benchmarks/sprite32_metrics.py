@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip import clip_of
+from modelsheet.diffusion.models.clip import load_clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.imaging.pixel_distance import Pixels, shifted_distances
 from sprite_training.sprite32.compositing import (
@@ -99,7 +99,7 @@ def naming(base: BaseModel, tiles: TileSet, count: int) -> tuple[float, float]:
     creatures = tiles.by_kind.get("monster", [])
     picks = rng.integers(max(1, len(creatures)), size=count // 2 if creatures else 0)
     shown += [composer.place(creatures[int(i)].pixels, creatures[int(i)].phrase, ()) for i in picks]
-    clip = clip_of(base)
+    clip = load_clip(base)
     vectors = clip.embed_images(as_tensor(np.stack([picture.rgb for picture in shown])))
     order = (vectors @ clip.embed_texts(names).T).topk(min(5, len(names))).indices.tolist()
     ranked = [[names[index] for index in row] for row in order]

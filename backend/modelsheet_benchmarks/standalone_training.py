@@ -19,7 +19,7 @@ from modelsheet.api.learn import LearnRequest, PresetName, TrainingOverrides
 from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.models.clip import Clip, clip_of
+from modelsheet.diffusion.models.clip import Clip, load_clip
 from modelsheet.diffusion.training.session import Learning, Surroundings, opened
 
 _NO_BLOB = "0" * 64
@@ -68,7 +68,7 @@ def learning_of(
         captions=wish.captions,
         seed=wish.seed,
     )
-    eyes = clip or (clip_of(base) if wish.probed else None)
+    eyes = clip or (load_clip(base) if wish.probed else None)
     around = Surroundings((), [wish.class_noun], cache=folder, clip=eyes)
     with opened(
         lambda undo: Learning(base, request, pictures, folder / "work", around, undo), base

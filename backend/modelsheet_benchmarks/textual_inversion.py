@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
-from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
+from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
@@ -21,7 +21,7 @@ from modelsheet.diffusion.training.dataset import encode_instances, prepare_pict
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.trainer import Training
 from modelsheet.diffusion.training.validation import Prober, probe_interval
-from modelsheet.prompts.captions import Naming, class_prompts
+from modelsheet.prompts.captions import PromptTemplate, class_prompts
 from modelsheet_benchmarks.methods import Moment, Taught
 from modelsheet_benchmarks.subjects import Doll
 
@@ -32,7 +32,7 @@ RATE = 5e-3  # Gal et al. 2022
 class EmbeddingAlone(LearningAdapter):
     """An adapter without LoRA: the identifier's rows and nothing else."""
 
-    def __init__(self, base: BaseModel, rows: IdentifierRows) -> None:
+    def __init__(self, base: BaseModel, rows: IdentifierEmbedding) -> None:
         self.base, self.rows = base, rows
         self.modules = {}
 
@@ -56,9 +56,9 @@ class TextualInversion:
     def teach(self, base: BaseModel, doll: Doll, budget_s: float | None = None) -> Iterator[Taught]:
         began = time.monotonic()
         word = identifier.choose(base, doll.class_noun, ())[0]
-        naming = Naming(word, doll.class_noun, base.family)
+        naming = PromptTemplate(word, doll.class_noun, base.family)
         with ExitStack() as undo:
-            rows = IdentifierRows.beginning(base, naming.identifier, naming.class_noun)
+            rows = IdentifierEmbedding.from_class_noun(base, naming.identifier, naming.class_noun)
             undo.callback(rows.remove)
             search = self._search(base, doll, naming, rows, undo)
             curve = search.go_on(began, math.inf if budget_s is None else began + budget_s)
@@ -66,7 +66,12 @@ class TextualInversion:
             yield Taught(phrase, time.monotonic() - began, curve)
 
     def _search(
-        self, base: BaseModel, doll: Doll, naming: Naming, rows: IdentifierRows, undo: ExitStack
+        self,
+        base: BaseModel,
+        doll: Doll,
+        naming: PromptTemplate,
+        rows: IdentifierEmbedding,
+        undo: ExitStack,
     ) -> Search:
         recipe = replace(
             hyperparameters_for(

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip import clip_of
+from modelsheet.diffusion.models.clip import load_clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import ModelMissing
@@ -54,7 +54,7 @@ def result(sd15: BaseModel, doll: Doll) -> Result:
 
 
 def senses(base: BaseModel, dino: Eyes | None = None) -> Senses:
-    clip = clip_of(base)
+    clip = load_clip(base)
     return Senses(clip, [clip_eyes(clip)] + ([dino] if dino else []))
 
 
@@ -75,7 +75,7 @@ def test_who_learns_nothing_is_where_the_base_is(result: Result) -> None:
 def test_true_pictures_say_how_obedient_a_picture_can_be(
     sd15: BaseModel, doll: Doll, result: Result
 ) -> None:
-    clip = clip_of(sd15)
+    clip = load_clip(sd15)
     texts = clip.embed_texts([prompt.format("imp") for prompt in doll.prompts.values()])
     truths = [composite(doll.truths[asked][0], (255, 255, 255)) for asked in doll.prompts]
 
@@ -146,7 +146,7 @@ def test_textual_inversion_learns_one_embedding_and_leaves_the_base(
         (picture,) = sample_images(sd15, prompt)
         return picture.tobytes()
 
-    before, contestant = look("imp"), TextualInversion(clip_of(sd15), rate=0.5)
+    before, contestant = look("imp"), TextualInversion(load_clip(sd15), rate=0.5)
     with contestant.teach(sd15, doll, budget_s=0.0) as taught:
         learnt = look(taught.phrase)
         assert look("imp") == before

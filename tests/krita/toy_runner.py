@@ -18,7 +18,7 @@ from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import BaseModelView
 from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.errors import Cancelled
-from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import LoraFactors
@@ -87,7 +87,7 @@ class ToyRunner:
                 break
             if directive is not Directive.RUN:
                 saved.write_text(str(step))
-                raise SteppedAside
+                raise JobSuspended
         (context.staging_dir / ADAPTER).write_bytes(adapter())
         write_record(context.staging_dir, _record(request, context.job_id, step))
         return LearnResult(

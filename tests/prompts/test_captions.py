@@ -1,10 +1,10 @@
-"""What layer names say, and how subjects are called."""
+"""Captions from layer names, and training prompts."""
 
 from __future__ import annotations
 
 import pytest
 
-from modelsheet.prompts.captions import Naming, caption_of, class_prompts
+from modelsheet.prompts.captions import PromptTemplate, caption_from_layer_name, class_prompts
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from modelsheet.prompts.captions import Naming, caption_of, class_prompts
     ],
 )
 def test_default_names_say_nothing(name: str) -> None:
-    assert caption_of(name) == ""
+    assert caption_from_layer_name(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,12 @@ def test_default_names_say_nothing(name: str) -> None:
     ],
 )
 def test_names_that_say_something_become_captions(name: str, caption: str) -> None:
-    assert caption_of(name) == caption
+    assert caption_from_layer_name(name) == caption
 
 
 def test_instance_prompts_carry_identifier_class_noun_caption_and_background() -> None:
-    sprite = Naming("qzw", "elf woman", "sprite32")
-    photo = Naming("olis", "cat", "sd15")
+    sprite = PromptTemplate("qzw", "elf woman", "sprite32")
+    photo = PromptTemplate("olis", "cat", "sd15")
 
     assert sprite.instance_prompt("holding lamp", "white") == (
         "qzw elf woman, holding lamp, on a white background"
@@ -54,7 +54,7 @@ def test_instance_prompts_carry_identifier_class_noun_caption_and_background() -
 
 @pytest.mark.parametrize("family", ["sprite32", "sd15"])
 def test_class_prompts_vary_and_never_name_the_subject(family: str) -> None:
-    prompts = class_prompts(Naming("qzw", "elf woman", family))  # type: ignore[arg-type]
+    prompts = class_prompts(PromptTemplate("qzw", "elf woman", family))  # type: ignore[arg-type]
 
     assert len(set(prompts)) == len(prompts) >= 6
     assert not any("qzw" in prompt for prompt in prompts)

@@ -1,11 +1,11 @@
-"""What artists write in prompts: weights as other tools have them, and seeded wildcards."""
+"""Prompt syntax: weights as in A1111, and seeded wildcards."""
 
 from __future__ import annotations
 
 import pytest
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.prompts.syntax import choose_wildcards, parse_weights
+from modelsheet.prompts.syntax import expand_wildcards, parse_weights
 
 WEIGHTS = {
     "plain words": [("plain words", 1.0)],
@@ -43,18 +43,18 @@ def test_a_weight_out_of_range_is_refused(weight: str) -> None:
 
 def test_wildcards_are_chosen_by_the_seed_and_every_one_comes() -> None:
     prompt = "@hero holding {sword|axe|{bone|magic} staff}"
-    chosen = [choose_wildcards(prompt, seed) for seed in range(60)]
+    chosen = [expand_wildcards(prompt, seed) for seed in range(60)]
 
-    assert chosen == [choose_wildcards(prompt, seed) for seed in range(60)]
+    assert chosen == [expand_wildcards(prompt, seed) for seed in range(60)]
     things = ("sword", "axe", "bone staff", "magic staff")
     assert set(chosen) == {f"@hero holding {thing}" for thing in things}
 
 
 def test_an_empty_alternative_leaves_no_gap() -> None:
-    assert {choose_wildcards("a {|red} cat", seed) for seed in range(20)} == {"a cat", "a red cat"}
+    assert {expand_wildcards("a {|red} cat", seed) for seed in range(20)} == {"a cat", "a red cat"}
 
 
 @pytest.mark.parametrize("prompt", ["{a|b", "a}", "{{a}"])
 def test_a_brace_without_partner_is_refused(prompt: str) -> None:
     with pytest.raises(InvalidRequest, match="has no partner"):
-        choose_wildcards(prompt, 0)
+        expand_wildcards(prompt, 0)

@@ -1,21 +1,21 @@
-"""One request, many pictures: each shot alone asks for exactly its picture again."""
+"""One request, many images: each image's own request asks for exactly that image again."""
 
 from __future__ import annotations
 
 from modelsheet.api.explore import Axis, Explore
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.prompts.variations import plan
+from modelsheet.prompts.variations import image_requests
 
 
-def test_pictures_differ_in_their_seed_which_wraps_around() -> None:
+def test_images_differ_in_their_seed_which_wraps_around() -> None:
     request = GenerateRequest(prompt="a cat", count=3, seed=2**32 - 2)
 
-    seeds = [shot.request.seed for shot in plan(request)]
+    seeds = [image.request.seed for image in image_requests(request)]
 
     assert seeds == [2**32 - 2, 2**32 - 1, 0]
 
 
-def test_a_shot_planned_again_is_itself() -> None:
+def test_an_image_request_split_again_is_itself() -> None:
     grid = Explore(
         across=Axis(name="seed", values=[4.0, 5.0]),
         down=Axis(name="inference_steps", values=[2.0, 3.0]),
@@ -28,9 +28,9 @@ def test_a_shot_planned_again_is_itself() -> None:
     ]
 
     for request in requests:
-        for shot in plan(request):
-            (same,) = plan(shot.request)
-            assert (same.request, same.prompt) == (shot.request, shot.prompt)
+        for image in image_requests(request):
+            (same,) = image_requests(image.request)
+            assert (same.request, same.prompt) == (image.request, image.prompt)
 
 
 def test_a_grid_goes_row_by_row_with_its_values_as_labels() -> None:
@@ -39,18 +39,20 @@ def test_a_grid_goes_row_by_row_with_its_values_as_labels() -> None:
         down=Axis(name="unet_scale", values=[1.0, 0.2]),
     )
 
-    shots = plan(GenerateRequest(prompt="a cat", seed=5, explore=grid))
+    images = image_requests(GenerateRequest(prompt="a cat", seed=5, explore=grid))
 
-    scales = [(shot.request.unet_scale, shot.request.text_encoder_scale) for shot in shots]
+    scales = [(image.request.unet_scale, image.request.text_encoder_scale) for image in images]
     assert scales == [(1.0, 0.0), (1.0, 0.5), (0.2, 0.0), (0.2, 0.5)]
-    assert {shot.request.seed for shot in shots} == {5}
-    assert shots[1].label == "UNet 1, text 0.5"
+    assert {image.request.seed for image in images} == {5}
+    assert images[1].label == "UNet 1, text 0.5"
 
 
 def test_poses_follow_the_prompt_and_keep_the_seed() -> None:
-    shots = plan(GenerateRequest(prompt="@hero", poses=["asleep", "running"], count=2, seed=3))
+    images = image_requests(
+        GenerateRequest(prompt="@hero", poses=["asleep", "running"], count=2, seed=3)
+    )
 
-    assert [(shot.prompt, shot.request.seed) for shot in shots] == [
+    assert [(image.prompt, image.request.seed) for image in images] == [
         ("@hero, asleep", 3),
         ("@hero, asleep", 4),
         ("@hero, running", 3),
@@ -63,6 +65,6 @@ def test_variations_keep_the_seed_and_count_their_own() -> None:
         prompt="a cat", count=2, seed=3, variation_strength=0.2, variation_seed=9
     )
 
-    shots = [shot.request for shot in plan(request)]
+    images = [image.request for image in image_requests(request)]
 
-    assert [(shot.seed, shot.variation_seed) for shot in shots] == [(3, 9), (3, 10)]
+    assert [(image.seed, image.variation_seed) for image in images] == [(3, 9), (3, 10)]

@@ -26,9 +26,9 @@ from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import BaseModelView
 from modelsheet.errors import Cancelled, DiskFull
-from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside, Warm
-from modelsheet.prompts.expansion import expand
-from modelsheet.prompts.variations import Shot, plan
+from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
+from modelsheet.prompts.expansion import expand_prompt
+from modelsheet.prompts.variations import ImageRequest, image_requests
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 
 STEPS = 20
@@ -59,7 +59,7 @@ class ToyRunner:
         self._data_dir = data_dir
         # On a cluster the data folder is the worker's own; this one is everybody's.
         self._toys = Path(os.environ.get("MODELSHEET_TOYS", data_dir))
-        self.warm = Warm()
+        self.loaded_models = LoadedModels()
 
     def run(self, request: JobRequest, context: JobContext) -> JobResult:
         if isinstance(request, LearnRequest):
@@ -68,21 +68,23 @@ class ToyRunner:
             return self._generate(request, context)
         return self._describe(request)
 
-    def _load(self, needs: Warm, job_id: str) -> None:
+    def _load(self, needs: LoadedModels, job_id: str) -> None:
         """Have this in memory as the true worker does, where learning and another base model take
         all adapters off; on a cluster, note what was there already.
         """
-        before = self.warm
+        before = self.loaded_models
         kept = before.adapters if before.covers(needs) and needs.adapters else ()
         adapters = [one for one in kept if one not in needs.adapters]
-        self.warm = Warm(needs.base_model, (*adapters, *needs.adapters)[-_MOST_ADAPTERS:])
+        self.loaded_models = LoadedModels(
+            needs.base_model, (*adapters, *needs.adapters)[-_MOST_ADAPTERS:]
+        )
         if "MODELSHEET_TOYS" in os.environ:
             line = {"job": job_id, "covered": before.covers(needs)}
             with (self._toys / LOADS).open("a") as stream:
                 stream.write(json.dumps(line) + "\n")
 
     def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
-        self._load(Warm(request.base_model), context.job_id)
+        self._load(LoadedModels(request.base_model), context.job_id)
         total = request.overrides.training_steps or STEPS
         words = set(request.class_noun.split())
         step, state = _resume(context.checkpoint_dir)
@@ -105,17 +107,17 @@ class ToyRunner:
         )
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
-        words, shots = set(request.prompt.split()), plan(request)
+        words, planned = set(request.prompt.split()), image_requests(request)
         subjects = SubjectStore(self._data_dir).list(context.owner or None)
-        named = expand(request.prompt, subjects)
+        named = expand_prompt(request.prompt, subjects)
         adapters = tuple(subject.adapter_sha256 for subject in named.subjects)
-        self._load(Warm(named.base_model or "sprite32", adapters), context.job_id)
+        self._load(LoadedModels(named.base_model or "sprite32", adapters), context.job_id)
         images = []
-        for index, shot in enumerate(shots):
+        for index, image in enumerate(planned):
             self._misbehave(words, index + 1, context)
             self._obey(words, context.directive())
-            images.append(_painted(shot, context))
-            context.progress(Progress(phase="painting", step=index + 1, total=len(shots)))
+            images.append(_painted(image, context))
+            context.progress(Progress(phase="painting", step=index + 1, total=len(planned)))
         is_many = request.explore is not None or bool(request.poses)
         return GenerateResult(images=images, sheet=images[0] if is_many else None, columns=1)
 
@@ -128,7 +130,7 @@ class ToyRunner:
         if directive is Directive.CANCEL:
             raise Cancelled("cancelled")
         if directive in (Directive.YIELD, Directive.PAUSE):
-            raise SteppedAside
+            raise JobSuspended
 
     def _misbehave(self, words: set[str], step: int, context: JobContext) -> None:
         if "explode" in words:
@@ -203,16 +205,16 @@ def _save(folder: Path, step: int, state: bytes) -> None:
     os.replace(temporary, folder / "state.json")
 
 
-def _painted(shot: Shot, context: JobContext) -> GeneratedImage:
+def _painted(image: ImageRequest, context: JobContext) -> GeneratedImage:
     """One pixel whose colour is the seed; or what was given, if it shall be an echo."""
-    request = shot.request
+    request = image.request
     content = request.seed.to_bytes(4, "big")
     if "echo" in request.prompt.split() and request.init_image is not None:
         content = context.read_blob(request.init_image.blob)
     recipe = GenerationParameters(
         version="toy",
         base_model="sprite32",
-        text=shot.prompt,
+        text=image.prompt,
         subjects=[],
         sampler=request.sampler or "DDIM",
         inference_steps=request.inference_steps or 1,
@@ -227,6 +229,6 @@ def _painted(shot: Shot, context: JobContext) -> GeneratedImage:
         height=1,
         seed=request.seed,
         prompt=request.prompt,
-        label=shot.label,
+        label=image.label,
         recipe=recipe,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
 from modelsheet.files.manifest import MANIFEST_NAME
-from modelsheet.prompts.expansion import expand
+from modelsheet.prompts.expansion import expand_prompt
 from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, handle_of
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
 
@@ -155,7 +155,7 @@ def test_what_a_subject_was_called_still_finds_it_until_another_is_called_so(
     store.rename(ID, "Sir Gawain")
 
     assert store.find("@hero").id == store.find("@gawain").id == ID
-    assert expand("@hero on a hill", store.list()).subjects[0].id == ID
+    assert expand_prompt("@hero on a hill", store.list()).subjects[0].id == ID
 
     publish(store, OTHER, name="Hero")
     assert store.find("@hero").id == OTHER

@@ -1,4 +1,4 @@
-"""What can be wrong with a learn job: each ends it with a sentence of its own, leaves nothing half
+"""Bad inputs of learn jobs: each ends its job with a sentence of its own, leaves nothing half
 done, and the same worker carries out the next job.
 """
 
@@ -23,7 +23,7 @@ from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.training.validation import Prober
-from modelsheet.prompts.captions import Naming
+from modelsheet.prompts.captions import PromptTemplate
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_session import Context, learn_request
@@ -214,7 +214,7 @@ def test_an_adapter_that_is_no_numbers_any_more_is_not_kept(
     shape = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=False, convolutions=False)
     adapter = LearningAdapter(sd15, shape, seed=0)
     try:
-        prober = Prober(sd15, adapter, Naming("qzw", "cat", "sd15"), pictures, None)
+        prober = Prober(sd15, adapter, PromptTemplate("qzw", "cat", "sd15"), pictures, None)
         for weight in adapter.parameters("unet"):
             weight.data.fill_(torch.nan)
 

@@ -1,4 +1,4 @@
-"""Downloads are whole or not there, go on where they stopped, and fail in a sentence."""
+"""Downloads are complete or absent, resume where they stopped, and fail in a sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
 from modelsheet.base_models.listing import list_models
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
-from modelsheet.jobs.protocol import Directive, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.worker.download_job import download
 from tests.base_models.fake_hub import Hub, running
 
@@ -140,8 +140,8 @@ def at_a_quarter(directive: Directive) -> Callable[[list[Progress]], Directive]:
     ("directive", "ending"),
     [
         (Directive.CANCEL, Cancelled),
-        (Directive.PAUSE, SteppedAside),
-        (Directive.YIELD, SteppedAside),
+        (Directive.PAUSE, JobSuspended),
+        (Directive.YIELD, JobSuspended),
     ],
 )
 def test_a_download_cut_off_goes_on_where_it_stopped(

@@ -1,4 +1,4 @@
-"""Generate jobs on tiny SD 1.5: what was asked is what comes back, with the recipe for it."""
+"""Generate jobs on tiny SD 1.5: images as requested, with their generation parameters."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from PIL import Image, ImageDraw
 from modelsheet.api.explore import Axis, Explore
 from modelsheet.api.generate import GenerateRequest, MaskRef, PixelArt, Region
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
-from modelsheet.diffusion.generation.canvas import open_canvas
-from modelsheet.diffusion.generation.image_generator import Painter, Studio
-from modelsheet.diffusion.generation.scene import Cast, set_scene
+from modelsheet.diffusion.generation.canvas import make_canvas
+from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
+from modelsheet.diffusion.generation.image_plan import ResolvedPrompt, plan_image
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.rgba import from_bgra
-from modelsheet.prompts.variations import plan
+from modelsheet.prompts.variations import image_requests
 from modelsheet.worker.generate_job import generate
 from tests.diffusion.generation.matting_graph import write_graph
 from tests.diffusion.training.test_session import Context
@@ -33,15 +33,15 @@ def context(data_dir: Path) -> Context:
 
 
 @pytest.fixture(scope="module")
-def studio(sd15: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    return Studio(sd15, tmp_path_factory.mktemp("data"))
+def pipeline(sd15: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> GenerationPipeline:
+    return GenerationPipeline(sd15, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
-def ask(studio: Studio, context: Context) -> Ask:
+def ask(pipeline: GenerationPipeline, context: Context) -> Ask:
     def asked(prompt: str = "an imp", **fields: object) -> GenerateResult:
         request = GenerateRequest(prompt=prompt, inference_steps=2).model_copy(update=fields)
-        return generate(studio, request, lambda text: Cast(text), context)
+        return generate(pipeline, request, ResolvedPrompt, context)
 
     return asked
 
@@ -70,7 +70,7 @@ def send_mask(context: Context, size: tuple[int, int], *box: int) -> MaskRef:
     return MaskRef(blob=blob, width=size[0], height=size[1])
 
 
-def test_a_recipe_sent_again_paints_the_same_pixels(ask: Ask, pixels: Pixels) -> None:
+def test_generation_parameters_sent_again_give_the_same_pixels(ask: Ask, pixels: Pixels) -> None:
     first = ask("a {red|green} slime", seed=5, sampler="Euler a").images[0]
     assert first.recipe is not None
 
@@ -82,13 +82,13 @@ def test_a_recipe_sent_again_paints_the_same_pixels(ask: Ask, pixels: Pixels) ->
     assert first.recipe.text in ("a red slime", "a green slime")
 
 
-def test_strength_0_gives_the_picture_back(ask: Ask, context: Context, pixels: Pixels) -> None:
+def test_strength_0_gives_the_image_back(ask: Ask, context: Context, pixels: Pixels) -> None:
     result = ask(init_image=context.send(canvas()), strength=0.0)
 
     assert np.array_equal(pixels(result.images[0]), np.asarray(canvas()))
 
 
-def test_a_changed_picture_has_the_size_it_had(ask: Ask, context: Context) -> None:
+def test_a_changed_image_has_the_size_it_had(ask: Ask, context: Context) -> None:
     (image,) = ask(init_image=context.send(canvas()), strength=0.4).images
 
     assert (image.width, image.height) == (90, 60)
@@ -97,7 +97,7 @@ def test_a_changed_picture_has_the_size_it_had(ask: Ask, context: Context) -> No
 
 
 @pytest.mark.parametrize("transparent", [False, True])
-def test_painting_into_a_selection_leaves_the_rest(
+def test_inpainting_leaves_the_rest(
     ask: Ask, context: Context, pixels: Pixels, transparent: bool
 ) -> None:
     mask = send_mask(context, (90, 60), 20, 10, 49, 39)
@@ -116,7 +116,7 @@ def test_an_empty_selection_is_refused(ask: Ask, context: Context) -> None:
         ask(init_image=context.send(canvas()), mask=send_mask(context, (90, 60)))
 
 
-def test_regions_paint_the_size_of_their_masks(ask: Ask, context: Context) -> None:
+def test_regions_have_the_size_of_their_masks(ask: Ask, context: Context) -> None:
     left = send_mask(context, (128, 64), 0, 0, 63, 63)
     right = send_mask(context, (128, 64), 64, 0, 127, 63)
     regions = [Region(prompt="a red slime", mask=left), Region(prompt="a bat", mask=right)]
@@ -128,7 +128,7 @@ def test_regions_paint_the_size_of_their_masks(ask: Ask, context: Context) -> No
     assert (image.recipe.width, image.recipe.height) == (128, 64)
 
 
-def test_every_cell_of_a_grid_is_what_its_settings_paint(ask: Ask, pixels: Pixels) -> None:
+def test_every_cell_of_a_grid_is_the_image_of_its_settings(ask: Ask, pixels: Pixels) -> None:
     grid = Explore(
         across=Axis(name="guidance_scale", values=[1.0, 4.0]),
         down=Axis(name="inference_steps", values=[2.0, 3.0]),
@@ -179,7 +179,7 @@ def test_a_sprite_stands_free_or_that_it_does_not_is_said(
     assert [line for line in in_place.warnings if "frame" in line] == []
 
 
-def test_matting_cuts_a_scene_out_and_its_recipe_says_so(
+def test_matting_removes_scenery_and_the_parameters_say_so(
     sd15: BaseModel, context: Context, pixels: Pixels, tmp_path: Path
 ) -> None:
     write_graph(tmp_path)
@@ -187,12 +187,12 @@ def test_matting_cuts_a_scene_out_and_its_recipe_says_so(
         prompt="an imp, on grass floor", inference_steps=2, transparent=True, cutout="matting"
     )
 
-    result = generate(Studio(sd15, tmp_path), request, lambda text: Cast(text), context)
+    result = generate(GenerationPipeline(sd15, tmp_path), request, ResolvedPrompt, context)
 
     opaque = generate(
-        Studio(sd15, tmp_path),
+        GenerationPipeline(sd15, tmp_path),
         request.model_copy(update={"transparent": False, "cutout": "auto"}),
-        lambda text: Cast(text),
+        ResolvedPrompt,
         context,
     )
     painted, cut = pixels(opaque.images[0]), pixels(result.images[0])
@@ -238,19 +238,19 @@ def test_a_tile_s_edges_meet(ask: Ask, pixels: Pixels, sd15: BaseModel) -> None:
     assert modes == {"zeros"}
 
 
-def test_short_memory_is_met_by_smaller_batches_and_said(
-    studio: Studio, context: Context, ask: Ask, monkeypatch: pytest.MonkeyPatch
+def test_short_memory_is_met_by_smaller_batches_and_a_warning(
+    pipeline: GenerationPipeline, context: Context, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paint_batch, sizes = Painter._paint_batch, list[int]()
+    generate_batch, sizes = ImageGenerator._generate_batch, list[int]()
 
-    def short(painter: Painter, scenes: list) -> list[Image.Image]:
-        sizes.append(len(scenes))
-        if len(scenes) > 2:
+    def short(generator: ImageGenerator, plans: list) -> list[Image.Image]:
+        sizes.append(len(plans))
+        if len(plans) > 2:
             raise torch.OutOfMemoryError("short")
-        return paint_batch(painter, scenes)
+        return generate_batch(generator, plans)
 
-    monkeypatch.setattr(Painter, "_paint_batch", short)
-    monkeypatch.setattr(studio.ladder, "pictures_at_once", 8)
+    monkeypatch.setattr(ImageGenerator, "_generate_batch", short)
+    monkeypatch.setattr(pipeline.oom_fallback, "batch_size", 8)
 
     result = ask(count=5)
 
@@ -259,19 +259,20 @@ def test_short_memory_is_met_by_smaller_batches_and_said(
     assert "2 at once were painted" in result.warnings[0]
 
 
-def test_previews_come_while_painting(studio: Studio, context: Context) -> None:
+def test_previews_come_while_denoising(pipeline: GenerationPipeline, context: Context) -> None:
     request = GenerateRequest(prompt="an imp", inference_steps=3, guidance_scale=5.0)
     ticks = iter(range(0, 100, 2))
-    painter = Painter(
-        studio,
-        open_canvas(studio.base, request, context),
+    generator = ImageGenerator(
+        pipeline,
+        make_canvas(pipeline.base, request, context),
         "DDIM",
         context,
         clock=lambda: float(next(ticks)),
     )
 
-    painter.paint(
-        [set_scene(shot, lambda text: Cast(text), "sd15") for shot in plan(request)], tiling=False
+    generator.generate(
+        [plan_image(image, ResolvedPrompt, "sd15") for image in image_requests(request)],
+        tiling=False,
     )
 
     assert [len(said.previews) for said in context.said] == [1, 1, 0]
@@ -280,11 +281,11 @@ def test_previews_come_while_painting(studio: Studio, context: Context) -> None:
     assert context.said[-1].eta_s == 0.0
 
 
-def test_cancelling_stops_between_two_steps(studio: Studio, data_dir: Path) -> None:
+def test_cancelling_stops_between_two_steps(pipeline: GenerationPipeline, data_dir: Path) -> None:
     context = Context(data_dir, "ef", stop_at=1, directive="cancel")
     request = GenerateRequest(prompt="an imp", inference_steps=3)
 
     with pytest.raises(Cancelled):
-        generate(studio, request, lambda text: Cast(text), context)
+        generate(pipeline, request, ResolvedPrompt, context)
 
     assert [said.step for said in context.said] == [1]

@@ -1,5 +1,5 @@
-"""Where subjects stand in one picture: each is painted in a window of its own, as large as the base
-likes it, and the windows are merged where their selections say. No torch.
+"""Windows for regional prompts: each region is denoised in a window of about the base model's own
+resolution, and the windows are merged by their masks (MultiDiffusion). No torch.
 """
 
 from __future__ import annotations
@@ -11,71 +11,77 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.imaging.inpainting import bounds_of
+from modelsheet.imaging.inpainting import mask_bounds
 from modelsheet.imaging.rgba import Size
 
-_LARGEST_FACTOR = 3.0  # of the base's resolution: beyond it memory, not the picture, decides
+_LARGEST_FACTOR = 3.0  # of the base's resolution: beyond it memory, not the image, decides
 _Weights = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Spot:
-    """A window (left, top, right, bottom) and how much its subject counts there, both in latents;
-    `weight` is (bottom - top, right - left), in [0, 1].
+class RegionWindow:
+    """One region: its window (rows, columns) in latents, and its `weight` in [0, 1], (h, w) of the
+    whole canvas, 0 outside of the window.
     """
 
-    window: tuple[int, int, int, int]
+    window: tuple[slice, slice]
     weight: _Weights
 
 
 @dataclass(frozen=True)
-class Stage:
-    """The whole is painted at `size` px; `ground` (h, w) is what no subject covers, in latents."""
+class RegionCanvas:
+    """Canvas of `size` px with its regions; `background` (h, w), in latents, is the weight that the
+    regions leave to the prompt of the whole image.
+    """
 
     size: Size
-    ground: _Weights
-    spots: tuple[Spot, ...]
+    background: _Weights
+    regions: tuple[RegionWindow, ...]
 
 
-def set_stage(masks: Sequence[Image.Image], resolution: int, step: int, cell: int) -> Stage:
-    """Choose the size at which the largest selection gets the base's resolution, and the windows.
+def plan_regions(
+    masks: Sequence[Image.Image], resolution: int, multiple: int, latent_factor: int
+) -> RegionCanvas:
+    """Choose the canvas size at which the largest mask gets the base's resolution, and the windows.
 
-    `step` is what sides must be multiples of, `cell` the px of one latent.
+    Sides are multiples of `multiple` px; a latent has `latent_factor` px along one side.
     """
-    boxes = [bounds_of(mask) for mask in masks]
-    size = _size(masks[0].size, boxes, resolution, step)
-    weights = [_shrunk(mask, size, cell) for mask in masks]
-    side = resolution // cell
-    spots = tuple(_spot(weight, side, max(1, step // cell)) for weight in weights)
-    return Stage(size, 1.0 - np.maximum.reduce(weights), spots)
+    boxes = [mask_bounds(mask) for mask in masks]
+    size = _canvas_size(masks[0].size, boxes, resolution, multiple)
+    weights = [_to_latents(mask, size, latent_factor) for mask in masks]
+    side, step = resolution // latent_factor, max(1, multiple // latent_factor)
+    regions = tuple(RegionWindow(_window(weight, side, step), weight) for weight in weights)
+    return RegionCanvas(size, 1.0 - np.maximum.reduce(weights), regions)
 
 
-def _size(
-    whole: Size, boxes: Sequence[tuple[int, int, int, int]], resolution: int, step: int
+def _canvas_size(
+    whole: Size, boxes: Sequence[tuple[int, int, int, int]], resolution: int, multiple: int
 ) -> Size:
     largest = max(max(right - left, bottom - top) for left, top, right, bottom in boxes)
     factor = min(resolution / largest, resolution * _LARGEST_FACTOR / max(whole))
-    width, height = (max(step, round(side * factor / step) * step) for side in whole)
+    width, height = (max(multiple, round(side * factor / multiple) * multiple) for side in whole)
     return width, height
 
 
-def _shrunk(mask: Image.Image, size: Size, cell: int) -> _Weights:
-    small = mask.resize((size[0] // cell, size[1] // cell), Image.Resampling.BOX)
+def _to_latents(mask: Image.Image, size: Size, latent_factor: int) -> _Weights:
+    small = mask.resize((size[0] // latent_factor, size[1] // latent_factor), Image.Resampling.BOX)
     weights: _Weights = np.asarray(small, dtype=np.float32) / np.float32(255)
     return weights
 
 
-def _spot(weight: _Weights, side: int, multiple: int) -> Spot:
-    """A window around the selection, no smaller than the base's resolution where there is room."""
+def _window(weight: _Weights, side: int, multiple: int) -> tuple[slice, slice]:
+    """Return a window around the mask, of the base's resolution at least where there is room."""
     rows, columns = np.nonzero(weight.any(axis=1))[0], np.nonzero(weight.any(axis=0))[0]
-    if not len(rows):  # a selection of less than a latent
+    if not len(rows):  # a mask of less than a latent
         rows = columns = np.zeros(1, dtype=np.intp)
-    top, bottom = _span(int(rows[0]), int(rows[-1]) + 1, side, weight.shape[0], multiple)
-    left, right = _span(int(columns[0]), int(columns[-1]) + 1, side, weight.shape[1], multiple)
-    return Spot((left, top, right, bottom), weight[top:bottom, left:right])
+    height, width = weight.shape
+    return (
+        _span(int(rows[0]), int(rows[-1]) + 1, side, height, multiple),
+        _span(int(columns[0]), int(columns[-1]) + 1, side, width, multiple),
+    )
 
 
-def _span(first: int, last: int, side: int, room: int, multiple: int) -> tuple[int, int]:
+def _span(first: int, last: int, side: int, room: int, multiple: int) -> slice:
     length = min(room, -(-max(last - first, side) // multiple) * multiple)
     start = max(0, min((first + last - length) // 2, room - length))
-    return start, start + length
+    return slice(start, start + length)

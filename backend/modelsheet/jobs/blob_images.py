@@ -1,4 +1,4 @@
-"""Pictures of a job: raw BGRA8 blobs on the one side, Pillow pictures on the other."""
+"""Convert a job's images between BGRA8 blobs and Pillow images."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import JobContext
 
 
-def read_picture(image: ImageRef, context: JobContext) -> Image.Image:
-    """Raises InvalidImages when the blob is not as large as the picture says."""
+def read_image(image: ImageRef, context: JobContext) -> Image.Image:
+    """Read a blob as an RGBA image.
+
+    Raises InvalidImages when the blob's size does not fit the image's.
+    """
     return from_bgra(context.read_blob(image.blob), image.width, image.height)
 
 
-def write_picture(
-    picture: Image.Image,
+def write_image(
+    image: Image.Image,
     seed: int,
     prompt: str,
     context: JobContext,
     *,
     label: str = "",
-    recipe: GenerationParameters | None = None,
+    parameters: GenerationParameters | None = None,
 ) -> GeneratedImage:
-    blob = context.write_blob(to_bgra(picture))
+    """Store an image as a blob and return its description, with its generation parameters."""
     return GeneratedImage(
-        blob=blob,
-        width=picture.width,
-        height=picture.height,
+        blob=context.write_blob(to_bgra(image)),
+        width=image.width,
+        height=image.height,
         seed=seed,
         prompt=prompt,
         label=label,
-        recipe=recipe,
-        parameters=parameters_text(recipe, picture.size) if recipe else "",
+        recipe=parameters,
+        parameters=parameters_text(parameters, image.size) if parameters else "",
     )

@@ -1,6 +1,4 @@
-"""The words a subject is learnt with: instance prompts, class prompts, backgrounds. No torch
-here.
-"""
+"""Training prompts: instance prompts, class prompts, and captions from layer names. No torch."""
 
 from __future__ import annotations
 
@@ -11,14 +9,14 @@ from dataclasses import dataclass
 from modelsheet.api.types import Family
 from modelsheet.imaging.rgba import Colour
 
-# Names a program gives by itself say nothing about the picture.
-_SAYS_NOTHING = re.compile(
+# Names that programs give to layers by themselves.
+_GENERIC_NAME = re.compile(
     r"^(?:paint |vector |clone |file |fill |group |neue |merged |copy of |background|untitled"
     r"|layer|image|img|picture|frame|ebene|слой|calque|capa|merged|plain|base|front|default|new"
     r"|[-_.\s\d#()]|copy|png|jpe?g|webp)*$",
     re.IGNORECASE,
 )
-# What sprite32 was taught; an SD base knows these colours as well.
+# Those of sprite32's training captions; an SD base knows these colours as well.
 FLAT_BACKGROUNDS: Mapping[str, Colour] = {
     "white": (255, 255, 255),
     "grey": (128, 128, 128),
@@ -54,8 +52,8 @@ _PHOTO_DETAILS = (
 
 
 @dataclass(frozen=True)
-class Naming:
-    """How one subject is called: "a photo of qxz cat" or, for sprites, "qxz elf woman"."""
+class PromptTemplate:
+    """Prompts of one subject: "a photo of qxz cat" or, for sprites, "qxz elf woman"."""
 
     identifier: str
     class_noun: str
@@ -74,26 +72,26 @@ class Naming:
 
 
 def background_words(colour_name: str | None, family: Family) -> str:
-    """How a caption names a flat background; nothing for an unknown one."""
+    """Return a caption's words for a flat background; "" without one."""
     if colour_name is None:
         return ""
     return f"on a {'' if family == 'sprite32' else 'plain '}{colour_name} background"
 
 
-def caption_of(layer_name: str) -> str:
-    """What a layer's name says about its picture; "" for names like "Paint Layer 3"."""
+def caption_from_layer_name(layer_name: str) -> str:
+    """Turn a layer's name into a caption; "" for generic names like "Paint Layer 3"."""
     name = re.sub(r"\.(png|jpe?g|webp|kra|ora)$", "", layer_name.strip(), flags=re.IGNORECASE)
-    if _SAYS_NOTHING.match(name):
+    if _GENERIC_NAME.match(name):
         return ""
     return re.sub(r"[\s_]+", " ", name).strip(" ,.;-").lower()
 
 
-def class_prompts(naming: Naming) -> Sequence[str]:
-    """Varied prompts without the identifier, for prior preservation and for measuring drift."""
+def class_prompts(template: PromptTemplate) -> Sequence[str]:
+    """Return varied prompts without the identifier, for prior preservation and to measure drift."""
     backgrounds = list(FLAT_BACKGROUNDS)
-    if naming.family != "sprite32":
-        return [naming.class_prompt(detail) for detail in _PHOTO_DETAILS]
+    if template.family != "sprite32":
+        return [template.class_prompt(detail) for detail in _PHOTO_DETAILS]
     return [
-        naming.class_prompt(detail, backgrounds[index % 3] if index % 4 else "white")
+        template.class_prompt(detail, backgrounds[index % 3] if index % 4 else "white")
         for index, detail in enumerate(_SPRITE_DETAILS)
     ]

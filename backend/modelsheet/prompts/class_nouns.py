@@ -1,4 +1,4 @@
-"""Which class nouns a base model knows: a curated list for each family, and the artist's own. No
+"""Class nouns that base models know: a curated list for each family, and the user's own. No
 torch.
 """
 
@@ -15,19 +15,19 @@ _LISTS = Path(__file__).parent / "class_nouns.json"
 
 
 def known_class_nouns(family: Family, own: Sequence[str] = ()) -> list[str]:
-    """The curated list of a family, and the nouns that a user added."""
+    """Return the curated list of a family, and the nouns that the user added."""
     listed: list[str] = json.loads(_LISTS.read_text("utf-8"))[family]
     return list(dict.fromkeys([*listed, *own]))
 
 
 def own_class_nouns(data_dir: Path) -> list[str]:
-    """The artist's additions: one noun a line in class_nouns.txt of the data folder.
+    """Read the user's nouns: one a line in class_nouns.txt of the data folder.
 
-    Raises InvalidClassNoun: the file is no UTF-8.
+    Raises InvalidClassNoun when the file is no UTF-8.
     """
     file = data_dir / "class_nouns.txt"
     try:
-        content = file.read_text("utf-8-sig")  # Windows' editor begins a file with a mark
+        content = file.read_text("utf-8-sig")  # Notepad begins a file with a byte-order mark
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError):

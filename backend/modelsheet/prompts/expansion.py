@@ -1,5 +1,5 @@
-"""From what the artist typed to what the text encoder reads: @name becomes identifier and class
-noun. No torch.
+"""Expand the mentions of a prompt: @name becomes the subject's identifier and class noun. No
+torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MENTION = re.compile(r"(?<!\w)@(\w+)")
 
 @dataclass(frozen=True)
 class ExpandedPrompt:
-    """`text` for the text encoder, and the subjects it names, in order of mention."""
+    """Text for the text encoder, and the subjects that the prompt mentions, in order."""
 
     text: str
     subjects: tuple[SubjectRecord, ...]
@@ -27,33 +27,33 @@ class ExpandedPrompt:
         return self.subjects[0].base_model if self.subjects else None
 
 
-def expand(prompt: str, subjects: Sequence[SubjectRecord]) -> ExpandedPrompt:
+def expand_prompt(prompt: str, subjects: Sequence[SubjectRecord]) -> ExpandedPrompt:
     """Replace each mention of a subject, @handle or its bare identifier, by "identifier class-
     noun".
 
-    `subjects` are newest first: of two with one handle the newest is meant. Raises NotFound naming
-    the nearest known subject, InvalidRequest when subjects of different base models meet.
+    `subjects` are newest first: of two with one handle the newest is mentioned. Raises NotFound,
+    which suggests the nearest handle, and InvalidRequest for subjects of different base models.
     """
-    named: dict[str, SubjectRecord] = {}
+    by_id: dict[str, SubjectRecord] = {}
 
-    def replace(mention: re.Match[str]) -> str:
-        subject = _named(mention[1], subjects)
-        named[subject.id] = subject
-        return phrase_of(subject)
+    def replace(match: re.Match[str]) -> str:
+        subject = _find(match[1], subjects)
+        by_id[subject.id] = subject
+        return subject_phrase(subject)
 
     text = _MENTION.sub(replace, prompt)
-    text = _expand_identifiers(text, subjects, named)
-    expanded = ExpandedPrompt(text, tuple(named.values()))
-    _require_one_base(expanded)
+    text = _expand_identifiers(text, subjects, by_id)
+    expanded = ExpandedPrompt(text, tuple(by_id.values()))
+    _check_one_base(expanded)
     return expanded
 
 
-def phrase_of(subject: SubjectRecord) -> str:
-    """How the subject was called while it was learnt."""
+def subject_phrase(subject: SubjectRecord) -> str:
+    """Return the subject's name in its training prompts: "identifier class-noun"."""
     return f"{subject.identifier} {subject.class_noun}"
 
 
-def _named(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord:
+def _find(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord:
     found = find_mentioned(mention, subjects)
     if found is not None:
         return found
@@ -65,18 +65,18 @@ def _named(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord:
 
 
 def _expand_identifiers(
-    text: str, subjects: Sequence[SubjectRecord], named: dict[str, SubjectRecord]
+    text: str, subjects: Sequence[SubjectRecord], by_id: dict[str, SubjectRecord]
 ) -> str:
-    """A bare identifier names its subject too; the class noun is added where it does not follow."""
+    """Expand bare identifiers too: add the class noun where it does not follow."""
     for subject in subjects:
         pattern = rf"\b{re.escape(subject.identifier)}\b(?:\s+{re.escape(subject.class_noun)}\b)?"
-        text, count = re.subn(pattern, phrase_of(subject), text)
+        text, count = re.subn(pattern, subject_phrase(subject), text)
         if count:
-            named.setdefault(subject.id, subject)
+            by_id.setdefault(subject.id, subject)
     return text
 
 
-def _require_one_base(expanded: ExpandedPrompt) -> None:
+def _check_one_base(expanded: ExpandedPrompt) -> None:
     bases = sorted({subject.base_model for subject in expanded.subjects})
     if len(bases) > 1:
         raise InvalidRequest(

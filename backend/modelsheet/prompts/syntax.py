@@ -1,4 +1,4 @@
-"""What artists write in prompts beyond words: (word:1.2), [word] and {a|b}. No torch."""
+"""Prompt syntax: weights, (word:1.2) and [word], and wildcards, {a|b}. No torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from modelsheet.errors import InvalidRequest
 
 _INNERMOST = re.compile(r"\{([^{}]*)\}")
-_MOST_CHOICES = 1000
+_MOST_WILDCARDS = 1000
 _STRONGER = 1.1  # (word); [word] is its inverse
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.0, 5.0
 _TOKEN = re.compile(
@@ -21,28 +21,31 @@ _OPENER = {")": "(", "]": "["}
 
 @dataclass(frozen=True)
 class WeightedText:
-    """Some words and how much they count; 1 is as usual."""
+    """A part of a prompt and its weight; 1 is neutral."""
 
     text: str
     weight: float
 
 
 def check_syntax(prompt: str) -> None:
-    """Raises InvalidRequest: a bracket or brace has no partner, or a weight is out of range."""
-    parse_weights(choose_wildcards(prompt, 0))
+    """Check brackets, braces and weights of a prompt.
 
-
-def choose_wildcards(prompt: str, seed: int) -> str:
-    """Put one of the alternatives for each {a|b}, chosen by the seed; they may be nested.
-
-    Raises InvalidRequest: a brace has no partner.
+    Raises InvalidRequest when a bracket or brace has no partner, or a weight is out of range.
     """
-    chance = random.Random(seed)
-    for _ in range(_MOST_CHOICES):
+    parse_weights(expand_wildcards(prompt, 0))
+
+
+def expand_wildcards(prompt: str, seed: int) -> str:
+    """Replace each {a|b} by one of its alternatives, chosen by the seed; they may be nested.
+
+    Raises InvalidRequest when a brace has no partner.
+    """
+    generator = random.Random(seed)
+    for _ in range(_MOST_WILDCARDS):
         found = _INNERMOST.search(prompt)
         if found is None:
             break
-        chosen = chance.choice(found[1].split("|"))
+        chosen = generator.choice(found[1].split("|"))
         prompt = prompt[: found.start()] + chosen + prompt[found.end() :]
     if "{" in prompt or "}" in prompt:
         raise InvalidRequest(
@@ -52,10 +55,10 @@ def choose_wildcards(prompt: str, seed: int) -> str:
 
 
 def parse_weights(prompt: str) -> list[WeightedText]:
-    r"""Split a prompt by how much its words count: (word:1.2), (word) for 1.1, [word] for 1/1.1,
-    nested they multiply; \( is a bracket as such.
+    r"""Split a prompt by weight: (word:1.2), (word) for 1.1, [word] for 1/1.1; nested weights
+    multiply; \( is the bracket itself.
 
-    Raises InvalidRequest: a bracket has no partner, or a weight is not between 0 and 5.
+    Raises InvalidRequest when a bracket has no partner, or a weight is not between 0 and 5.
     """
     parts: list[WeightedText] = []
     opened: list[tuple[str, int]] = []
@@ -63,19 +66,21 @@ def parse_weights(prompt: str) -> list[WeightedText]:
         if token["open"]:
             opened.append((token["open"], len(parts)))
         elif token["weight"]:
-            _weigh(parts, _partner(opened, "("), _checked(float(token["weight"])))
+            _multiply_weights(
+                parts, _pop_partner(opened, "("), _check_weight(float(token["weight"]))
+            )
         elif token["close"]:
             opener = _OPENER[token["close"]]
             factor = _STRONGER if opener == "(" else 1 / _STRONGER
-            _weigh(parts, _partner(opened, opener), factor)
+            _multiply_weights(parts, _pop_partner(opened, opener), factor)
         else:
             parts.append(WeightedText(token["escaped"] or token["text"], 1.0))
     if opened:
         raise _unpaired(opened[-1][0])
-    return _joined(parts)
+    return _merge_neighbours(parts)
 
 
-def _partner(opened: list[tuple[str, int]], opener: str) -> int:
+def _pop_partner(opened: list[tuple[str, int]], opener: str) -> int:
     if not opened or opened[-1][0] != opener:
         raise _unpaired(opener)
     return opened.pop()[1]
@@ -88,7 +93,7 @@ def _unpaired(bracket: str) -> InvalidRequest:
     )
 
 
-def _checked(weight: float) -> float:
+def _check_weight(weight: float) -> float:
     if not _LEAST_WEIGHT <= weight <= _MOST_WEIGHT:
         raise InvalidRequest(
             f"A word cannot weigh {weight:g} in the prompt: give {_LEAST_WEIGHT:g} to "
@@ -97,16 +102,16 @@ def _checked(weight: float) -> float:
     return weight
 
 
-def _weigh(parts: list[WeightedText], first: int, factor: float) -> None:
+def _multiply_weights(parts: list[WeightedText], first: int, factor: float) -> None:
     parts[first:] = [WeightedText(part.text, part.weight * factor) for part in parts[first:]]
 
 
-def _joined(parts: list[WeightedText]) -> list[WeightedText]:
-    """Let neighbours of one weight be one text, so that no word is cut."""
-    joined: list[WeightedText] = []
+def _merge_neighbours(parts: list[WeightedText]) -> list[WeightedText]:
+    """Merge neighbours of equal weight, so that no word is split."""
+    merged: list[WeightedText] = []
     for part in parts:
-        if joined and joined[-1].weight == part.weight:
-            joined[-1] = WeightedText(joined[-1].text + part.text, part.weight)
+        if merged and merged[-1].weight == part.weight:
+            merged[-1] = WeightedText(merged[-1].text + part.text, part.weight)
         else:
-            joined.append(part)
-    return joined
+            merged.append(part)
+    return merged

@@ -1,4 +1,4 @@
-"""From one request to the single pictures it asks for. No torch."""
+"""Split a generate request into requests for one image each: grid cells, poses, seeds. No torch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from modelsheet.api.explore import Axis, AxisName
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.prompts.syntax import choose_wildcards
+from modelsheet.prompts.syntax import expand_wildcards
 
 _SEEDS = 2**32
-_WHOLE = ("seed", "inference_steps")
+_INTEGER_AXES = ("seed", "inference_steps")
 _NAMES: dict[AxisName, str] = {
     "unet_scale": "UNet scale",
     "text_encoder_scale": "text encoder scale",
@@ -29,10 +29,9 @@ _SYMBOLS: dict[AxisName, str] = {
 
 
 @dataclass(frozen=True)
-class Shot:
-    """One picture: `request` alone, sent again, asks for it again; `label` tells it from others.
-
-    `prompt` has its wildcards chosen.
+class ImageRequest:
+    """One image of a request: `request` sent by itself generates the same image again; `label`
+    names its grid cell or pose. The wildcards of `prompt` are expanded.
     """
 
     request: GenerateRequest
@@ -40,50 +39,59 @@ class Shot:
     label: str = ""
 
 
-def plan(request: GenerateRequest) -> list[Shot]:
-    """List the pictures in the order of the results: of a grid row by row. Raises InvalidRequest:
-    the prompt's braces do not match.
+def image_requests(request: GenerateRequest) -> list[ImageRequest]:
+    """List the images in the order of the results, a grid's row by row.
+
+    Raises InvalidRequest when the prompt's braces do not match.
     """
     if request.explore is not None:
-        down = _steps_along(request.explore.down)
-        across = _steps_along(request.explore.across)
+        down = _axis_updates(request.explore.down)
+        across = _axis_updates(request.explore.across)
         return [
-            _shot(request, {**row, **column}, _label({**row, **column}))
+            _image_request(request, {**row, **column}, _label({**row, **column}))
             for row in down
             for column in across
         ]
     if request.poses:
         return [
-            _shot(request, {"prompt": f"{request.prompt}, {pose}", **_chance(request, index)}, pose)
+            _image_request(
+                request, {"prompt": f"{request.prompt}, {pose}", **_seed(request, index)}, pose
+            )
             for pose in request.poses
             for index in range(request.count)
         ]
-    return [_shot(request, _chance(request, index)) for index in range(request.count)]
+    return [_image_request(request, _seed(request, index)) for index in range(request.count)]
 
 
-def axis_words(axis: Axis) -> tuple[str, list[str]]:
-    """What stands along one side of a grid: its name, and its values."""
+def axis_labels(axis: Axis) -> tuple[str, list[str]]:
+    """Return the name of a grid's axis and the labels of its values."""
     return _NAMES[axis.name], [f"{value:g}" for value in axis.values]
 
 
-def _steps_along(axis: Axis | None) -> list[dict[AxisName, float]]:
+def wildcard_seed(request: GenerateRequest) -> int:
+    """Return the seed that differs between the images of a request, and chooses wildcards."""
+    return request.variation_seed if request.variation_strength else request.seed
+
+
+def _axis_updates(axis: Axis | None) -> list[dict[AxisName, float]]:
     if axis is None:
         return [{}]
-    whole = axis.name in _WHOLE
-    return [{axis.name: int(value) if whole else value} for value in axis.values]
+    is_integer = axis.name in _INTEGER_AXES
+    return [{axis.name: int(value) if is_integer else value} for value in axis.values]
 
 
-def _chance(request: GenerateRequest, index: int) -> dict[str, object]:
-    """What is different in the picture of that number: its seed, or that of its variation."""
+def _seed(request: GenerateRequest, index: int) -> dict[str, object]:
+    """Return the update of the seed, or variation seed, for the image of that number."""
     name = "variation_seed" if request.variation_strength else "seed"
     return {name: (getattr(request, name) + index) % _SEEDS}
 
 
-def _shot(request: GenerateRequest, changes: Mapping[Any, object], label: str = "") -> Shot:
-    alone = request.model_copy(update={"count": 1, "explore": None, "poses": [], **changes})
-    seed = alone.variation_seed if alone.variation_strength else alone.seed
-    return Shot(alone, choose_wildcards(alone.prompt, seed), label)
+def _image_request(
+    request: GenerateRequest, updates: Mapping[Any, object], label: str = ""
+) -> ImageRequest:
+    alone = request.model_copy(update={"count": 1, "explore": None, "poses": [], **updates})
+    return ImageRequest(alone, expand_wildcards(alone.prompt, wildcard_seed(alone)), label)
 
 
-def _label(changes: Mapping[AxisName, float]) -> str:
-    return ", ".join(f"{_SYMBOLS[name]} {value:g}" for name, value in changes.items())
+def _label(updates: Mapping[AxisName, float]) -> str:
+    return ", ".join(f"{_SYMBOLS[name]} {value:g}" for name, value in updates.items())

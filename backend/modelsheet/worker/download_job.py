@@ -1,4 +1,6 @@
-"""A download job: a model from its hub into the data folder, whole or not there. No torch."""
+"""Run a download job: fetch a model from its hub into the data folder, whole or not at all. No
+torch.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,13 @@ from modelsheet.base_models.diffusers_folder import check_folder, size_of
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES, DownloadSource
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.files.safetensors_file import read_header
-from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 
-_TICK_S = 0.3
-_GRAPH = ".onnx"
+_POLL_INTERVAL_S = 0.3
+_ONNX = ".onnx"
 _MEGABYTE = 1_000_000
 _SPARE_BYTES = 200 * _MEGABYTE  # left free for the rest of the data folder
-_ONLINE_AGAIN = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")  # what keeps the worker off the net
+_OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")  # of worker processes
 
 
 def download(
@@ -36,10 +38,10 @@ def download(
     *,
     environment: Mapping[str, str],
 ) -> DownloadResult:
-    """Fetch a model; one that is there already is left alone.
+    """Fetch a model, unless it is there already.
 
-    Raises DownloadFailed, DiskFull, Cancelled, SteppedAside. What was fetched by then is kept, and
-    the next attempt goes on from there.
+    Raises DownloadFailed, DiskFull, Cancelled, JobSuspended. The bytes fetched by then are kept,
+    and the next attempt resumes from there.
     """
     source = DOWNLOAD_SOURCES[request.model]
     target = source.target(data_dir)
@@ -48,7 +50,7 @@ def download(
         partial.mkdir(parents=True, exist_ok=True)
         _fetch(source, partial, context, environment)
         _check(source, partial)
-        shutil.rmtree(target, ignore_errors=True)  # it is not whole
+        shutil.rmtree(target, ignore_errors=True)  # it is incomplete
         os.replace(partial, target)
     return DownloadResult(model=request.model, size_bytes=size_of(target))
 
@@ -58,14 +60,14 @@ def _fetch(
 ) -> None:
     log = context.checkpoint_dir / "fetch.jsonl"
     context.progress(Progress(phase="asking the hub"))
-    with _fetching(source, partial, log, environment) as process:
-        began, total = _Start(time.monotonic(), _fetched(partial)), 0
+    with _fetch_process(source, partial, log, environment) as process:
+        start, total = _Start(time.monotonic(), _fetched_bytes(partial)), 0
         while process.poll() is None:
-            total = total or _total(log, partial)
-            context.progress(_progress(_fetched(partial), total, began))
-            _obey(context.directive())
+            total = total or _total_bytes(log, partial)
+            context.progress(_progress(_fetched_bytes(partial), total, start))
+            _raise_if_stopped(context.directive())
             try:
-                process.wait(_TICK_S)
+                process.wait(_POLL_INTERVAL_S)
             except subprocess.TimeoutExpired:
                 continue
     if process.returncode != 0:
@@ -74,25 +76,27 @@ def _fetch(
 
 @dataclass(frozen=True)
 class _Start:
-    """When this attempt began, and what was there by then."""
+    """Start of this attempt: monotonic seconds, and the bytes fetched before."""
 
-    at: float
+    time: float
     bytes: int
 
 
 @contextmanager
-def _fetching(
+def _fetch_process(
     source: DownloadSource, partial: Path, log: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the fetching process; it does not outlive the block."""
-    online = {key: value for key, value in environment.items() if key not in _ONLINE_AGAIN}
-    online["HF_HUB_DISABLE_TELEMETRY"] = "1"  # it would ask the hub for more than the files
+    """Run the process that fetches, and kill it at the end of the block."""
+    online = {key: value for key, value in environment.items() if key not in _OFFLINE_VARIABLES}
+    online["HF_HUB_DISABLE_TELEMETRY"] = (
+        "1"  # it would send more to the hub than requests for files
+    )
     online["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     command = [sys.executable, "-m", "modelsheet.base_models.hub_download"]
     command += [source.repo, source.revision, str(partial), *source.files]
-    with log.open("wb") as said, log.with_suffix(".err").open("wb") as errors:
+    with log.open("wb") as stdout, log.with_suffix(".err").open("wb") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=errors, env=online, cwd=partial
+            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors, env=online, cwd=partial
         )
     try:
         yield process
@@ -101,23 +105,23 @@ def _fetching(
         process.wait()
 
 
-def _obey(directive: Directive) -> None:
+def _raise_if_stopped(directive: Directive) -> None:
     if directive is Directive.CANCEL:
         raise Cancelled("The download was cancelled; it can go on from where it stopped.")
     if directive in (Directive.YIELD, Directive.PAUSE):
-        raise SteppedAside
+        raise JobSuspended
 
 
-def _said(log: Path) -> list[dict[str, Any]]:
-    """The whole lines that the fetching process wrote so far."""
+def _read_log(log: Path) -> list[dict[str, Any]]:
+    """Read the complete lines that the process has written so far."""
     lines = log.read_text("utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def _total(log: Path, partial: Path) -> int:
-    """The size of all files in bytes, 0 before it is known. Raises DiskFull: it does not fit."""
-    total = next((int(line["total"]) for line in _said(log) if "total" in line), 0)
-    missing = total - _fetched(partial) + _SPARE_BYTES
+def _total_bytes(log: Path, partial: Path) -> int:
+    """Return the size of all files, 0 before it is known. Raises DiskFull when they do not fit."""
+    total = next((int(line["total"]) for line in _read_log(log) if "total" in line), 0)
+    missing = total - _fetched_bytes(partial) + _SPARE_BYTES
     free = shutil.disk_usage(partial).free
     if total and missing > free:
         raise DiskFull(
@@ -127,19 +131,19 @@ def _total(log: Path, partial: Path) -> int:
     return total
 
 
-def _fetched(partial: Path) -> int:
-    """Bytes so far, those of a file under way included."""
+def _fetched_bytes(partial: Path) -> int:
+    """Return the bytes fetched so far, including those of incomplete files."""
     try:
         return size_of(partial)
     except FileNotFoundError:  # a file was renamed while its size was asked for
         return 0
 
 
-def _progress(done: int, total: int, began: _Start) -> Progress:
+def _progress(done: int, total: int, start: _Start) -> Progress:
     if not total:
         return Progress(phase="asking the hub")
     done = min(done, total)
-    speed = (done - began.bytes) / max(time.monotonic() - began.at, _TICK_S)
+    speed = (done - start.bytes) / max(time.monotonic() - start.time, _POLL_INTERVAL_S)
     return Progress(
         phase=f"downloading {total / 1e9:.1f} GB (steps are MB)",
         step=done // _MEGABYTE,
@@ -150,7 +154,7 @@ def _progress(done: int, total: int, began: _Start) -> Progress:
 
 
 def _failure(log: Path) -> DownloadFailed:
-    for line in _said(log):
+    for line in _read_log(log):
         if "error" in line:
             return DownloadFailed(str(line["error"]))
     return DownloadFailed(
@@ -159,11 +163,11 @@ def _failure(log: Path) -> DownloadFailed:
 
 
 def _check(source: DownloadSource, partial: Path) -> None:
-    """Raises ModelMissing, UnsafeModel: what the hub gave is not whole."""
+    """Check that the fetched files are complete. Raises ModelMissing, UnsafeModel."""
     if (partial / "unet").is_dir():
         check_folder(partial)
-    elif source.mark.endswith(_GRAPH):
-        if not (partial / source.mark).is_file():  # its checksum was compared
+    elif source.mark.endswith(_ONNX):
+        if not (partial / source.mark).is_file():  # hub_download compared its checksum
             raise ModelMissing(f"{source.repo} came without {source.mark}. Try again later.")
     else:
         read_header(partial / "model.safetensors")

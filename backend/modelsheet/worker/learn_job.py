@@ -21,8 +21,8 @@ from modelsheet.diffusion.training.checkpoint import file_sha256, saving
 from modelsheet.diffusion.training.multi_gpu import Errand, helped, require_cards
 from modelsheet.diffusion.training.session import Learning, LearningEvent, Surroundings, opened
 from modelsheet.errors import Cancelled
-from modelsheet.jobs.blob_images import read_picture, write_picture
-from modelsheet.jobs.protocol import Directive, JobContext, SteppedAside
+from modelsheet.jobs.blob_images import read_image, write_image
+from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 _CHECKPOINT_EVERY_S = 20.0
@@ -35,10 +35,10 @@ def learn(
     around: Surroundings,
     data_dir: Path,
 ) -> LearnResult:
-    """Raises ModelsheetError, Cancelled, SteppedAside. `data_dir` is where base models lie."""
+    """Raises ModelsheetError, Cancelled, JobSuspended. `data_dir` is where base models lie."""
     began = time.monotonic()
     context.progress(Progress(phase="preparing the pictures"))
-    pictures = [read_picture(image, context) for image in request.images]
+    pictures = [read_image(image, context) for image in request.images]
 
     def make(undo: ExitStack) -> Learning:
         folder = context.checkpoint_dir
@@ -84,7 +84,7 @@ class StepClock:
 
 
 def _run(learning: Learning, context: JobContext) -> None:
-    """Learn to the end, or to where somebody says FINISH. Raises Cancelled, or SteppedAside once
+    """Learn to the end, or to where somebody says FINISH. Raises Cancelled, or JobSuspended once
     everything is saved.
     """
     clock, began = StepClock(), time.monotonic()
@@ -103,7 +103,7 @@ def _run(learning: Learning, context: JobContext) -> None:
             learning.save_checkpoint()
             saved = time.monotonic()
         if directive is not Directive.RUN:
-            raise SteppedAside
+            raise JobSuspended
     return None
 
 
@@ -122,12 +122,12 @@ def _errand(
 
 
 def _stop_as_told(context: JobContext) -> None:
-    """Leave where there is nothing to save. Raises Cancelled, SteppedAside."""
+    """Leave where there is nothing to save. Raises Cancelled, JobSuspended."""
     directive = context.directive()
     if directive is Directive.CANCEL:
         raise Cancelled("Learning was cancelled.")
     if directive in (Directive.YIELD, Directive.PAUSE):
-        raise SteppedAside
+        raise JobSuspended
 
 
 def _painting_report(context: JobContext) -> ProgressCallback:
@@ -144,11 +144,11 @@ def _painting_report(context: JobContext) -> ProgressCallback:
         if directive is Directive.CANCEL:
             raise Cancelled("Learning was cancelled.")
         if directive is Directive.PAUSE:
-            raise SteppedAside
+            raise JobSuspended
         if directive is Directive.YIELD and not mark.exists():
             with saving("The mark of an interruption"):
                 mark.touch()
-            raise SteppedAside
+            raise JobSuspended
         if step == total:
             mark.unlink(missing_ok=True)
 
@@ -175,7 +175,7 @@ def _previews(
     event: LearningEvent, learning: Learning, context: JobContext
 ) -> list[GeneratedImage]:
     pairs = zip(event.pictures, learning.prober.prompts, strict=True)
-    return [write_picture(picture, 0, prompt, context) for picture, prompt in pairs]
+    return [write_image(picture, 0, prompt, context) for picture, prompt in pairs]
 
 
 def _store(request: LearnRequest, learning: Learning, context: JobContext) -> SubjectRecord:

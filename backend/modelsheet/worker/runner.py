@@ -1,6 +1,6 @@
-"""One job in, progress and results out.
+"""Run jobs: load the base model a job needs, and pass it to the job's function.
 
-Knows nothing of transport: pipes, HTTP and databases are others' affair.
+Independent of transport: pipes, HTTP and databases belong to the service.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseModelFiles, locate_base_model
 from modelsheet.base_models.diffusers_folder import modified_ns
-from modelsheet.diffusion.generation.adapters import Garment
-from modelsheet.diffusion.generation.image_generator import Studio
-from modelsheet.diffusion.generation.scene import Cast
+from modelsheet.diffusion.generation.adapters import AdapterFile
+from modelsheet.diffusion.generation.image_generator import GenerationPipeline
+from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip import Clip, clip_of
+from modelsheet.diffusion.models.clip import Clip, load_clip
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.training.session import Surroundings
 from modelsheet.errors import ModelMissing, OutOfMemory
-from modelsheet.jobs.blob_images import read_picture
-from modelsheet.jobs.protocol import JobContext, Warm
+from modelsheet.jobs.blob_images import read_image
+from modelsheet.jobs.protocol import JobContext, LoadedModels
 from modelsheet.prompts.class_nouns import own_class_nouns
-from modelsheet.prompts.expansion import ExpandedPrompt, expand
+from modelsheet.prompts.expansion import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate
@@ -43,26 +43,25 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Keeps the base model it used last in memory and carries out one job at a time."""
+    """Runs one job at a time and keeps the last base model in memory."""
 
     def __init__(self, data_dir: Path, device: torch.device) -> None:
         self._data_dir = data_dir
         self._device = device
         self._subjects = SubjectStore(data_dir)
-        self._base: BaseModel | None = None
-        self._state: tuple[BaseModelFiles, int] | None = None
-        self._seeing: Clip | None = None
-        self._studio: Studio | None = None
+        self._base_version: tuple[BaseModelFiles, int] | None = None
+        self._clip: Clip | None = None
+        self._pipeline: GenerationPipeline | None = None
 
     @property
-    def warm(self) -> Warm:
-        base, studio = self._base, self._studio
-        if base is None or studio is None:
-            return Warm()
-        return Warm(base.id, tuple(studio.wardrobe.adapters))
+    def loaded_models(self) -> LoadedModels:
+        pipeline = self._pipeline
+        if pipeline is None:
+            return LoadedModels()
+        return LoadedModels(pipeline.base.id, tuple(pipeline.adapters.loaded))
 
     def run(self, request: JobRequest, context: JobContext) -> JobResult:
-        """Raises ModelsheetError, Cancelled, SteppedAside."""
+        """Run a job of any kind. Raises ModelsheetError, Cancelled, JobSuspended."""
         try:
             if isinstance(request, LearnRequest):
                 return self._learn(request, context)
@@ -79,77 +78,74 @@ class Worker:
             ) from error
 
     def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
-        base = self._bare(request.base_model, context)
+        base = self._load_bare(request.base_model, context)
         cache = self._data_dir / "cache" / "class-pictures"
-        clip = self._clip_or_none(base)
+        clip = self._load_clip_if_present(base)
         own_nouns = own_class_nouns(self._data_dir)
         around = Surroundings(self._taken_identifiers(), own_nouns, cache, clip)
         return learn(base, request, context, around, self._data_dir)
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
-        model = self._expanded(request.prompt, context).base_model or request.base_model
-        self._loaded(model or DEFAULT_BASE_MODEL, context)
-        assert self._studio is not None, "comes with the base model"
-        # A grid asks for one prompt many times, and each adapter's file is checked by its hash.
-        casting = functools.cache(functools.partial(self._cast, context))
-        return generate(self._studio, request, casting, context)
+        model = self._expand(request.prompt, context).base_model or request.base_model
+        pipeline = self._load(model or DEFAULT_BASE_MODEL, context)
+        # A grid resolves one prompt many times; each time the adapters' hashes would be checked.
+        resolve = functools.cache(functools.partial(self._resolve_prompt, context))
+        return generate(pipeline, request, resolve, context)
 
-    def _cast(self, context: JobContext, prompt: str) -> Cast:
-        expanded = self._expanded(prompt, context)
-        return Cast(
+    def _resolve_prompt(self, context: JobContext, prompt: str) -> ResolvedPrompt:
+        expanded = self._expand(prompt, context)
+        return ResolvedPrompt(
             text=expanded.text,
             subjects=tuple(_use_of(subject) for subject in expanded.subjects),
-            garments=tuple(
-                Garment(subject.adapter_sha256, self._subjects.adapter_path(subject.id))
+            adapters=tuple(
+                AdapterFile(subject.adapter_sha256, self._subjects.adapter_path(subject.id))
                 for subject in expanded.subjects
             ),
-            references=tuple(p for each in expanded.subjects for p in self._references(each)),
+            references=tuple(i for each in expanded.subjects for i in self._references(each)),
         )
 
-    def _expanded(self, prompt: str, context: JobContext) -> ExpandedPrompt:
-        return expand(prompt, self._subjects.list(context.owner or None))
+    def _expand(self, prompt: str, context: JobContext) -> ExpandedPrompt:
+        return expand_prompt(prompt, self._subjects.list(context.owner or None))
 
     def _describe(self, request: DescribeRequest, context: JobContext) -> DescribeResult:
-        base = self._bare(request.base_model, context)
+        base = self._load_bare(request.base_model, context)
         context.progress(Progress(phase="looking at the pictures"))
-        pictures = prepare_pictures([read_picture(i, context) for i in request.images], base)
+        pictures = prepare_pictures([read_image(i, context) for i in request.images], base)
         own_nouns = own_class_nouns(self._data_dir)
-        guesses = class_noun.guess(pictures, base.family, self._clip(base), own_nouns)
+        guesses = class_noun.guess(pictures, base.family, self._load_clip(base), own_nouns)
         return DescribeResult(
             class_nouns=guesses,
             identifiers=identifier.choose(base, guesses[0].noun, self._taken_identifiers()),
             warnings=warnings_for(pictures),
         )
 
-    def _loaded(self, model_id: str, context: JobContext) -> BaseModel:
+    def _load(self, model_id: str, context: JobContext) -> GenerationPipeline:
+        """Return the base model in memory, or load it there, freeing the last one first."""
         files = locate_base_model(model_id, self._data_dir)
-        state = files, modified_ns(files.path)  # another model may have taken the name
-        if self._base is None or self._state != state:
+        version = files, modified_ns(files.path)  # another model may have taken the name
+        if self._pipeline is None or self._base_version != version:
             context.progress(Progress(phase="loading the base model"))
-            # frees the old one before the new one needs memory
-            self._base = self._seeing = self._studio = None
-            self._base = load_base_model(model_id, self._data_dir, self._device)
-            self._state = state
-            self._studio = Studio(self._base, self._data_dir)
-        return self._base
+            self._pipeline = self._clip = None
+            base = load_base_model(model_id, self._data_dir, self._device)
+            self._pipeline, self._base_version = GenerationPipeline(base, self._data_dir), version
+        return self._pipeline
 
-    def _bare(self, model_id: str, context: JobContext) -> BaseModel:
-        """The base as it is, without the adapters that painting leaves on."""
-        base = self._loaded(model_id, context)
-        if self._studio is not None:
-            self._studio.wardrobe.empty()
-        return base
+    def _load_bare(self, model_id: str, context: JobContext) -> BaseModel:
+        """Return the base model without the adapters of earlier generate jobs."""
+        pipeline = self._load(model_id, context)
+        pipeline.adapters.unload()
+        return pipeline.base
 
-    def _clip(self, base: BaseModel) -> Clip:
-        """The CLIP of the base in memory, kept as long as that. Raises ModelMissing."""
-        if self._seeing is None:
-            self._seeing = clip_of(base, self._data_dir / "models")
-        return self._seeing
+    def _load_clip(self, base: BaseModel) -> Clip:
+        """Return the CLIP of the base in memory, kept as long as that. Raises ModelMissing."""
+        if self._clip is None:
+            self._clip = load_clip(base, self._data_dir / "models")
+        return self._clip
 
-    def _clip_or_none(self, base: BaseModel) -> Clip | None:
-        """Learning goes on without one; then nobody measures how well."""
+    def _load_clip_if_present(self, base: BaseModel) -> Clip | None:
+        """Return None without CLIP: a job can learn without metrics."""
         try:
-            return self._clip(base)
+            return self._load_clip(base)
         except ModelMissing as error:
             _log.warning("%s", error)
             return None
@@ -173,9 +169,7 @@ def _use_of(subject: SubjectRecord) -> SubjectUse:
 
 
 def make_runner(data_dir: Path) -> Worker:
-    """Make the worker of this process, on the device MODELSHEET_DEVICE names or the best there
-    is.
-    """
+    """Make this process's worker, on the device of MODELSHEET_DEVICE, else a GPU, else the CPU."""
     return Worker(data_dir, choose_device(os.environ.get("MODELSHEET_DEVICE", "")))
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from modelsheet.diffusion.generation.background_colour import backdrop_for, farthest
+from modelsheet.diffusion.generation.background_colour import (
+    choose_background,
+    most_distinct_background,
+)
 
 
 def figure(colour: tuple[int, int, int]) -> Image.Image:
@@ -14,30 +17,33 @@ def figure(colour: tuple[int, int, int]) -> Image.Image:
     return picture
 
 
-def test_a_green_figure_is_not_painted_on_green_nor_a_white_one_on_white() -> None:
-    assert farthest([figure((10, 250, 10))]) not in ("green",)
-    assert farthest([figure((250, 250, 250)), figure((0, 255, 0))]) not in ("white", "green")
-    assert farthest([]) == "white"
+def test_a_green_figure_gets_no_green_background_nor_a_white_one_a_white() -> None:
+    assert most_distinct_background([figure((10, 250, 10))]) not in ("green",)
+    assert most_distinct_background([figure((250, 250, 250)), figure((0, 255, 0))]) not in (
+        "white",
+        "green",
+    )
+    assert most_distinct_background([]) == "white"
 
 
 def test_a_flat_background_in_the_prompt_is_kept() -> None:
-    chosen = backdrop_for("qzw imp, on a magenta background", [], "sprite32")
+    chosen = choose_background("qzw imp, on a magenta background", [], "sprite32")
 
     assert chosen is not None
-    assert chosen.words == ""
+    assert chosen.prompt_suffix == ""
     assert chosen.colour == (255, 0, 255)
 
 
 @pytest.mark.parametrize("prompt", ["qzw imp, on grass floor", "qzw imp, on a starry background"])
-def test_a_scene_cannot_be_cut_away(prompt: str) -> None:
-    assert backdrop_for(prompt, [], "sprite32") is None
+def test_scenery_cannot_be_keyed(prompt: str) -> None:
+    assert choose_background(prompt, [], "sprite32") is None
 
 
 def test_otherwise_one_is_added_in_the_family_s_words() -> None:
-    sprite = backdrop_for("qzw imp", [figure((255, 255, 255))], "sprite32")
-    photo = backdrop_for("a photo of qzw imp", [], "sd15")
+    sprite = choose_background("qzw imp", [figure((255, 255, 255))], "sprite32")
+    photo = choose_background("a photo of qzw imp", [], "sd15")
 
     assert sprite is not None
-    assert sprite.words.startswith(", on a ")
+    assert sprite.prompt_suffix.startswith(", on a ")
     assert photo is not None
-    assert photo.words == ", on a plain white background"
+    assert photo.prompt_suffix == ", on a plain white background"

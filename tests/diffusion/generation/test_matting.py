@@ -1,4 +1,4 @@
-"""What the matting model says becomes a cut-out without fringe or hole; the graph is a small one
+"""The matting model's alpha becomes a cut-out without fringe or hole; the graph is a small one
 whose right answer is known, and goes through the true loading.
 """
 
@@ -12,16 +12,16 @@ import pytest
 from PIL import Image, ImageDraw
 
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.diffusion.generation.background_colour import Backdrop
-from modelsheet.diffusion.generation.background_removal import Cutter
-from modelsheet.diffusion.generation.matting import Matting
+from modelsheet.diffusion.generation.background_colour import FlatBackground
+from modelsheet.diffusion.generation.background_removal import BackgroundRemover
+from modelsheet.diffusion.generation.matting import MattingModel
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.imaging.rgba import composite, resize
 from tests.diffusion.generation.matting_graph import write_graph
 
 SIDE = 64
-WHITE_PAPER = Backdrop(", on a plain white background", (255, 255, 255))
+WHITE_BACKGROUND = FlatBackground(", on a plain white background", (255, 255, 255))
 Array = npt.NDArray[np.float64]
 
 
@@ -34,15 +34,15 @@ def figure() -> Image.Image:
     return resize(large, SIDE, SIDE)
 
 
-def scene() -> Image.Image:
+def scenery() -> Image.Image:
     """A background that no keying takes away: without red, and different everywhere."""
     y, x = np.mgrid[:SIDE, :SIDE]
     levels = np.stack([0 * x, 40 + 3 * x, 240 - 3 * y], axis=-1).astype(np.uint8)
     return Image.fromarray(levels)
 
 
-def in_scene() -> Image.Image:
-    whole = scene().convert("RGBA")
+def in_scenery() -> Image.Image:
+    whole = scenery().convert("RGBA")
     whole.alpha_composite(figure())
     return whole.convert("RGB")
 
@@ -52,13 +52,13 @@ def alpha_of(picture: Image.Image) -> Array:
 
 
 @pytest.fixture
-def matting(tmp_path: Path) -> Matting:
+def matting(tmp_path: Path) -> MattingModel:
     write_graph(tmp_path, SIDE)
-    return Matting.load(tmp_path)
+    return MattingModel.load(tmp_path)
 
 
-def test_a_figure_comes_out_of_a_scene_without_fringe_or_hole(matting: Matting) -> None:
-    cut = matting.cut_out(in_scene())
+def test_a_figure_is_cut_out_of_scenery_without_fringe_or_hole(matting: MattingModel) -> None:
+    cut = matting.cut_out(in_scenery())
 
     true = alpha_of(figure())
     error = np.abs(alpha_of(cut) - true)
@@ -72,8 +72,8 @@ def test_a_figure_comes_out_of_a_scene_without_fringe_or_hole(matting: Matting) 
         assert np.abs(seen - wanted).mean() < 0.6
 
 
-def test_without_unmixing_there_would_be_a_fringe(matting: Matting) -> None:
-    naive = np.dstack([np.asarray(in_scene()), np.asarray(matting.cut_out(in_scene()))[..., 3]])
+def test_without_unmixing_there_would_be_a_fringe(matting: MattingModel) -> None:
+    naive = np.dstack([np.asarray(in_scenery()), np.asarray(matting.cut_out(in_scenery()))[..., 3]])
     edge = (alpha_of(figure()) > 0.2) & (alpha_of(figure()) < 0.8)
     wanted = np.asarray(composite(figure(), (255, 255, 255))).astype(int)
 
@@ -81,24 +81,24 @@ def test_without_unmixing_there_would_be_a_fringe(matting: Matting) -> None:
         seen = np.asarray(composite(picture, (255, 255, 255))).astype(int)
         return float(np.abs(seen - wanted)[edge].mean())
 
-    assert fringe(matting.cut_out(in_scene())) < fringe(Image.fromarray(naive)) / 3
+    assert fringe(matting.cut_out(in_scenery())) < fringe(Image.fromarray(naive)) / 3
 
 
-def test_opaque_pixels_keep_their_colours(matting: Matting) -> None:
-    cut = np.asarray(matting.cut_out(in_scene()))
+def test_opaque_pixels_keep_their_colours(matting: MattingModel) -> None:
+    cut = np.asarray(matting.cut_out(in_scenery()))
 
     inside = alpha_of(figure()) == 1.0
-    assert np.array_equal(cut[inside][:, :3], np.asarray(in_scene())[inside])
+    assert np.array_equal(cut[inside][:, :3], np.asarray(in_scenery())[inside])
 
 
 def test_a_pinhole_is_filled_and_a_true_hole_stays(tmp_path: Path) -> None:
     write_graph(tmp_path, 256)
-    matting = Matting.load(tmp_path)
+    matting = MattingModel.load(tmp_path)
     picture = Image.new("RGB", (256, 256), (0, 90, 200))
     picture.paste((255, 60, 20), (40, 40, 216, 216))
     picture.paste((0, 90, 200), (60, 60, 63, 63))
     picture.paste((0, 90, 200), (120, 120, 160, 160))
-    assert matting.alpha_of(picture)[61, 61] == 0.0
+    assert matting.predict_alpha(picture)[61, 61] == 0.0
 
     alpha = alpha_of(matting.cut_out(picture, hard_edge=True))
 
@@ -106,9 +106,9 @@ def test_a_pinhole_is_filled_and_a_true_hole_stays(tmp_path: Path) -> None:
     assert (alpha[125:155, 125:155] == 0.0).all()
 
 
-def test_a_picture_of_any_size_comes_back_in_its_size(matting: Matting) -> None:
+def test_an_image_of_any_size_comes_back_in_its_size(matting: MattingModel) -> None:
     for size in ((32, 32), (300, 200), (7, 90)):
-        cut = matting.cut_out(in_scene().resize(size), hard_edge=True)
+        cut = matting.cut_out(in_scenery().resize(size), hard_edge=True)
 
         assert cut.size == size
         assert set(np.unique(alpha_of(cut))) <= {0.0, 1.0}
@@ -116,7 +116,7 @@ def test_a_picture_of_any_size_comes_back_in_its_size(matting: Matting) -> None:
 
 def test_a_missing_model_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match="modelsheet models download matting"):
-        Matting.load(tmp_path)
+        MattingModel.load(tmp_path)
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
@@ -124,31 +124,31 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
 
     with pytest.raises(UnsafeModel, match="download it again"):
-        Matting.load(tmp_path)
+        MattingModel.load(tmp_path)
 
 
 def test_a_flat_background_is_keyed_and_another_goes_to_the_model(tmp_path: Path) -> None:
     write_graph(tmp_path, SIDE)
-    cutter = Cutter(tmp_path)
+    remover = BackgroundRemover(tmp_path)
     flat = Image.new("RGB", (SIDE, SIDE), (255, 255, 255))
     flat.paste((0, 120, 60), (16, 16, 48, 48))  # without red: the model would see no figure
 
-    keyed = cutter.cut(flat, WHITE_PAPER, "auto", hard_edge=False)
-    matted = cutter.cut(in_scene(), WHITE_PAPER, "auto", hard_edge=False)
+    keyed = remover.remove(flat, WHITE_BACKGROUND, "auto", hard_edge=False)
+    matted = remover.remove(in_scenery(), WHITE_BACKGROUND, "auto", hard_edge=False)
 
     assert alpha_of(keyed).sum() == 32 * 32
     assert np.abs(alpha_of(matted) - alpha_of(figure())).max() < 0.05
-    assert cutter.said == []
+    assert remover.warnings == []
 
 
 def test_without_the_model_keying_does_it_and_says_so(tmp_path: Path, sd15: BaseModel) -> None:
-    cutter = Cutter(tmp_path)
+    remover = BackgroundRemover(tmp_path)
     asked = GenerateRequest(prompt="an imp", transparent=True, cutout="matting")
 
-    assert cutter.method_for(asked, sd15) == "keying"
-    assert cutter.said == [
+    assert remover.choose_method(asked, sd15) == "keying"
+    assert remover.warnings == [
         "The matting model is not here, so the background was keyed. Get it with: modelsheet "
         "models download matting"
     ]
-    cutter.cut(in_scene(), WHITE_PAPER, "auto", hard_edge=False)
-    assert "did not come out flat" in cutter.said[-1]
+    remover.remove(in_scenery(), WHITE_BACKGROUND, "auto", hard_edge=False)
+    assert "did not come out flat" in remover.warnings[-1]

@@ -1,4 +1,4 @@
-"""The fused LoRA layer gives what peft's gives, and its gradients."""
+"""The fused LoRA layer gives the outputs and gradients of peft's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import Linear as LoraLinear
 from torch import nn
 
-from modelsheet.diffusion.kernels.fused_lora import FusedLora, fuse_lora
+from modelsheet.diffusion.kernels.fused_lora import FusedLoraLinear, fuse_lora
 
 
 class Net(nn.Module):
@@ -38,7 +38,7 @@ def pair(*, bias: bool = True, alpha: int = 4, dtype: torch.dtype = torch.float3
     fused = copy.deepcopy(stock)
     fuse_lora(fused)
     assert type(stock.layer) is LoraLinear
-    assert type(fused.layer) is FusedLora
+    assert type(fused.layer) is FusedLoraLinear
     return [stock, fused]
 
 

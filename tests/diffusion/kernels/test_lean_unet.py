@@ -1,4 +1,4 @@
-"""Lean layers give what diffusers' own give, whatever is put on them."""
+"""Lean layers give the results of diffusers' own, with and without adapters."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from PIL import Image
 
 from modelsheet.api.learn import TrainingOverrides
-from modelsheet.diffusion.kernels.fused_lora import FusedLora
-from modelsheet.diffusion.kernels.lean_unet import LeanResnet, LeanTransformer, make_lean
-from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution
+from modelsheet.diffusion.kernels.fused_lora import FusedLoraLinear
+from modelsheet.diffusion.kernels.lean_unet import LeanResnetBlock, LeanTransformer, use_lean_layers
+from modelsheet.diffusion.kernels.packed_conv2d import PackedConv2d
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape
 from modelsheet_benchmarks import standalone_training
@@ -30,7 +30,7 @@ def unets(data_dir: Path, family: str) -> tuple[Any, Any]:
     stock, lean = (UNet2DConditionModel.from_pretrained(folder).eval() for _ in range(2))
     for unet in (stock, lean):
         unet.requires_grad_(False)
-    make_lean(lean)
+    use_lean_layers(lean)
     return stock, lean
 
 
@@ -56,7 +56,7 @@ def said(unet: Any, height: int = 8, width: int = 8, *, training: bool = False) 
 
 
 def wear(unet: Any) -> None:
-    """Put LoRA that does something on all kinds of layers, the same one on equal networks."""
+    """Add a LoRA that is not zero to all kinds of layers, the same one to equal networks."""
     torch.manual_seed(7)
     unet.add_adapter(EVERYWHERE.unet_config())
     for name, parameter in unet.named_parameters():
@@ -68,7 +68,7 @@ def wear(unet: Any) -> None:
 def test_every_layer_becomes_lean(data_dir: Path, family: str) -> None:
     _, lean = unets(data_dir, family)
     kinds = {type(module) for module in lean.modules()}
-    assert {LeanResnet, LeanTransformer} <= kinds
+    assert {LeanResnetBlock, LeanTransformer} <= kinds
     assert not {ResnetBlock2D, Transformer2DModel} & kinds
 
 
@@ -116,7 +116,7 @@ def test_attention_in_slices_is_still_done_in_slices(data_dir: Path) -> None:
 
 
 class Counting:
-    """An attention processor that notes that it was asked."""
+    """An attention processor that notes its calls."""
 
     calls = 0
 
@@ -139,7 +139,7 @@ def test_a_layer_of_another_kind_stays_as_it_is() -> None:
     )  # fmt: skip
     for module in (shifting, halving, discrete):
         kind = type(module)
-        make_lean(module)
+        use_lean_layers(module)
         assert type(module) is kind
 
 
@@ -150,11 +150,11 @@ def test_a_subject_is_learnt_on_lean_packed_and_fused_layers_and_leaves_none(
         return {type(module) for network in sd15.modules() for module in network.modules()}
 
     before = kinds()
-    assert {LeanResnet, LeanTransformer} <= before
+    assert {LeanResnetBlock, LeanTransformer} <= before
     wish = standalone_training.Wish(
         class_noun="imp", overrides=TrainingOverrides(training_steps=1), probed=False
     )
     with standalone_training.learning_of(sd15, pictures, wish, tmp_path) as learning:
         list(learning.training.steps())
-        assert kinds() - before >= {FusedLora, PackedConvolution}
+        assert kinds() - before >= {FusedLoraLinear, PackedConv2d}
     assert kinds() == before

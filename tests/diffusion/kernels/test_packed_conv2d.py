@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from modelsheet.diffusion.kernels import packed_conv2d
-from modelsheet.diffusion.kernels.packed_conv2d import PackedConvolution, packed
+from modelsheet.diffusion.kernels.packed_conv2d import PackedConv2d, pack_convolutions
 
 pytestmark = pytest.mark.skipif(
     not packed_conv2d._has_onednn(), reason="this PyTorch has no oneDNN"
@@ -29,13 +29,13 @@ def convolution(dtype: torch.dtype = torch.float32, **options: Any) -> nn.Conv2d
     return nn.Conv2d(32, 48, 3, padding=1, **options).to(dtype).requires_grad_(False)
 
 
-def passed(layer: nn.Module, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def passed(layer: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Output, and the gradient by the input."""
-    pictures = pictures.detach().clone().requires_grad_()
-    output = layer(pictures)
+    images = images.detach().clone().requires_grad_()
+    output = layer(images)
     output.float().square().sum().backward()
-    assert pictures.grad is not None
-    return output.detach(), pictures.grad
+    assert images.grad is not None
+    return output.detach(), images.grad
 
 
 def alike(one: torch.Tensor, other: torch.Tensor) -> None:
@@ -50,39 +50,39 @@ def alike(one: torch.Tensor, other: torch.Tensor) -> None:
 @pytest.mark.parametrize("batch", [1, 3])
 def test_output_and_gradient_are_the_plain_ones(dtype: torch.dtype, bias: bool, batch: int) -> None:
     layer = convolution(dtype, bias=bias)
-    pictures = torch.randn(batch, 32, 4, 6).to(dtype)
-    expected = passed(layer, pictures)
-    with packed(layer):
-        assert type(layer) is PackedConvolution
-        got = passed(layer, pictures)
-        assert layer.layouts
+    images = torch.randn(batch, 32, 4, 6).to(dtype)
+    expected = passed(layer, images)
+    with pack_convolutions(layer):
+        assert type(layer) is PackedConv2d
+        got = passed(layer, images)
+        assert layer.packed
         with torch.no_grad():
-            alike(layer(pictures), expected[0])
+            alike(layer(images), expected[0])
     for one, other in zip(got, expected, strict=True):
         alike(one, other)
 
 
-def test_a_size_beyond_the_second_and_a_large_one_go_the_plain_way() -> None:
+def test_a_size_beyond_the_second_and_a_large_one_take_the_plain_path() -> None:
     layer = convolution()
-    with packed(layer):
+    with pack_convolutions(layer):
         for side in (2, 3, 4, 5):
-            pictures = torch.randn(1, 32, side, side)
-            alike(layer(pictures), layer._conv_forward(pictures, layer.weight, layer.bias))
-        assert list(layer.layouts) == [(2, 2), (3, 3)]
-    with packed(layer):
+            images = torch.randn(1, 32, side, side)
+            alike(layer(images), layer._conv_forward(images, layer.weight, layer.bias))
+        assert list(layer.packed) == [(2, 2), (3, 3)]
+    with pack_convolutions(layer):
         layer(torch.randn(1, 32, 64, 64))
-        assert not layer.layouts
+        assert not layer.packed
 
 
-def test_joined_edges_stay_joined() -> None:
+def test_circular_padding_stays_circular() -> None:
     layer = convolution()
-    pictures = torch.randn(1, 32, 4, 4)
+    images = torch.randn(1, 32, 4, 4)
     layer.padding_mode = "circular"
-    joined = layer(pictures)
-    with packed(layer):
-        assert torch.equal(layer(pictures), joined)
+    circular = layer(images)
+    with pack_convolutions(layer):
+        assert torch.equal(layer(images), circular)
         layer.padding_mode = "zeros"
-        assert not torch.allclose(layer(pictures), joined)
+        assert not torch.allclose(layer(images), circular)
 
 
 def test_it_is_plain_again_after_a_block_that_fails() -> None:
@@ -90,7 +90,7 @@ def test_it_is_plain_again_after_a_block_that_fails() -> None:
     state = set(vars(layer))
 
     def fail() -> None:
-        with packed(layer):
+        with pack_convolutions(layer):
             layer(torch.randn(1, 32, 4, 4))
             raise RuntimeError("stopped")
 
@@ -105,13 +105,13 @@ def test_it_is_plain_again_after_a_block_that_fails() -> None:
 )
 def test_others_are_left_alone(options: dict[str, int]) -> None:
     layer = convolution(**options)
-    with packed(layer):
+    with pack_convolutions(layer):
         assert type(layer) is nn.Conv2d
 
 
-def test_what_learns_is_left_alone() -> None:
+def test_trainable_weights_are_left_alone() -> None:
     layer = convolution().requires_grad_(True)
-    with packed(layer):
+    with pack_convolutions(layer):
         assert type(layer) is nn.Conv2d
 
 
@@ -121,22 +121,15 @@ def test_nothing_is_packed_where_memory_is_short(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(packed_conv2d.psutil, "virtual_memory", Memory)
     layer = convolution()
-    with packed(layer):
+    with pack_convolutions(layer):
         assert type(layer) is nn.Conv2d
 
 
 def test_nothing_is_packed_that_would_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = convolution()
     monkeypatch.setattr(packed_conv2d, "_MOST_BYTES", 2 * layer.weight.nbytes)
-    with packed(layer):
+    with pack_convolutions(layer):
         assert type(layer) is nn.Conv2d
     monkeypatch.setattr(packed_conv2d, "_MOST_BYTES", 2 * layer.weight.nbytes + 1)
-    with packed(layer):
-        assert type(layer) is PackedConvolution
-
-
-def test_a_precision_that_onednn_lacks_here_stays_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    layer = convolution(torch.bfloat16)
-    with packed(layer):
-        assert type(layer) is nn.Conv2d
+    with pack_convolutions(layer):
+        assert type(layer) is PackedConv2d

@@ -1,4 +1,4 @@
-"""The CLIP that looks: the base's own, or OpenAI's in a folder beside Stable Diffusion."""
+"""CLIP encoders: the base's own, or OpenAI's in a folder beside Stable Diffusion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from transformers import CLIPModel, CLIPTokenizer
 
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip import FOLDER, clip_of
+from modelsheet.diffusion.models.clip import FOLDER, load_clip
 from modelsheet.errors import ModelMissing, UnsafeModel
 from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_clip, write_sd15
@@ -30,7 +30,7 @@ def blind(home: Path) -> BaseModel:
     return load_base_model("sd15", home, torch.device("cpu"))
 
 
-def test_a_clip_beside_the_base_sees_what_transformers_sees(home: Path, blind: BaseModel) -> None:
+def test_a_clip_beside_the_base_embeds_as_transformers_does(home: Path, blind: BaseModel) -> None:
     folder = home / "models" / FOLDER
     model = CLIPModel.from_pretrained(folder).eval()
     tokenizer = CLIPTokenizer.from_pretrained(folder)
@@ -40,7 +40,7 @@ def test_a_clip_beside_the_base_sees_what_transformers_sees(home: Path, blind: B
     with torch.no_grad():
         output = model(pixel_values=(pixels - mean) / spread, **tokens)
 
-    clip = clip_of(blind, home / "models")
+    clip = load_clip(blind, home / "models")
 
     torch.testing.assert_close(clip.embed_images(pixels * 2 - 1), output.image_embeds)
     torch.testing.assert_close(clip.embed_texts(["a cat", "a dog"]), output.text_embeds)
@@ -50,8 +50,8 @@ OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_SPREAD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def test_pictures_of_any_size_are_seen_whole(home: Path, blind: BaseModel) -> None:
-    clip = clip_of(blind, home / "models")
+def test_images_of_any_size_are_embedded_whole(home: Path, blind: BaseModel) -> None:
+    clip = load_clip(blind, home / "models")
     tall = torch.rand(3, 90, 30, generator=torch.Generator().manual_seed(0))
 
     vectors = clip.embed_images([tall, torch.zeros(3, 512, 512)])
@@ -59,8 +59,8 @@ def test_pictures_of_any_size_are_seen_whole(home: Path, blind: BaseModel) -> No
     torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
 
 
-def test_a_base_with_eyes_of_its_own_uses_them(sd15: BaseModel, tmp_path: Path) -> None:
-    clip = clip_of(sd15, tmp_path)
+def test_a_base_uses_its_own_clip(sd15: BaseModel, tmp_path: Path) -> None:
+    clip = load_clip(sd15, tmp_path)
 
     assert clip.is_own
     assert clip.embed_texts(["a cat"]).shape == clip.embed_images(torch.zeros(1, 3, 64, 64)).shape
@@ -68,7 +68,7 @@ def test_a_base_with_eyes_of_its_own_uses_them(sd15: BaseModel, tmp_path: Path) 
 
 def test_without_one_it_says_where_to_put_it(blind: BaseModel, tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match="openai/clip-vit-large-patch14.* at .*models"):
-        clip_of(blind, tmp_path / "models")
+        load_clip(blind, tmp_path / "models")
 
 
 def test_a_damaged_one_is_refused(home: Path, blind: BaseModel, tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_a_damaged_one_is_refused(home: Path, blind: BaseModel, tmp_path: Path) 
     weights.write_bytes(weights.read_bytes()[:-100])
 
     with pytest.raises(UnsafeModel, match="cannot be read"):
-        clip_of(blind, tmp_path)
+        load_clip(blind, tmp_path)

@@ -1,4 +1,4 @@
-"""The subject's decoder: its colours and pixels come back, everything else stays as it was."""
+"""A subject's decoder correction: its colours come back, everything else stays as it was."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from safetensors.torch import save_file
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
-from modelsheet.diffusion.generation.adapters import Garment, Outfit, Wardrobe
+from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterCache, AdapterFile
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.decoder_correction import (
     Correction,
-    corrected,
+    apply_correction,
     correction_tensors,
-    decode_places,
-    mean_of,
+    decode_regions,
+    mean_correction,
     read_correction,
-    scaled,
+    scale_correction,
 )
 from modelsheet.diffusion.training import decoder
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite
-from modelsheet.jobs.protocol import SteppedAside
+from modelsheet.jobs.protocol import JobSuspended
 from modelsheet.worker.runner import Worker
 from modelsheet_benchmarks.standalone_training import Wish, learning_of
 from tests.diffusion.training.test_session import Context
@@ -81,13 +81,13 @@ def correction(base: BaseModel) -> Correction:
     return learn_correction(base, REFERENCES, seed=0)
 
 
-def test_an_unseen_picture_of_the_subject_comes_back_nearer(
+def test_an_unseen_image_of_the_subject_comes_back_nearer(
     base: BaseModel, correction: Correction
 ) -> None:
     unseen = hero(26)
     before = error(base, unseen)
 
-    with corrected(base, correction):
+    with apply_correction(base, correction):
         assert error(base, unseen) < 0.5 * before
 
 
@@ -95,19 +95,19 @@ def test_others_come_back_much_as_before(base: BaseModel, correction: Correction
     other = hero(26, robe=(60, 140, 60, 255))
     before, own = comes_back(base, other), comes_back(base, hero(26))
 
-    with corrected(base, correction):
+    with apply_correction(base, correction):
         moved = (comes_back(base, other) - before).abs().mean()
         own_moved = (comes_back(base, hero(26)) - own).abs().mean()
 
     assert moved < own_moved
 
 
-def test_learning_and_wearing_it_leave_the_base_and_the_random_numbers_as_they_were(
+def test_learning_and_applying_it_leave_the_base_and_the_random_numbers_as_they_were(
     base: BaseModel, correction: Correction
 ) -> None:
     before, state = weights(base), torch.get_rng_state()
     again = learn_correction(base, REFERENCES, seed=0)
-    with pytest.raises(KeyboardInterrupt), corrected(base, correction):
+    with pytest.raises(KeyboardInterrupt), apply_correction(base, correction):
         raise KeyboardInterrupt
 
     assert torch.equal(torch.get_rng_state(), state)
@@ -153,42 +153,42 @@ def test_one_that_does_not_fit_is_refused(
         read_correction(file, base)
 
 
-def test_each_place_is_decoded_in_its_own(base: BaseModel, correction: Correction) -> None:
+def test_each_region_is_decoded_with_its_own(base: BaseModel, correction: Correction) -> None:
     latents = base.encode_images(tensor(hero()))
     left, right = torch.zeros(16, 16), torch.zeros(16, 16)
     left[:, :8], right[:, 8:] = 1, 1
     plain = base.decode_latents(latents)
-    with corrected(base, correction):
+    with apply_correction(base, correction):
         own = base.decode_latents(latents)
 
-    both = decode_places(base, latents, [(correction, left), ({}, right)])
+    both = decode_regions(base, latents, [(correction, left), ({}, right)])
 
     torch.testing.assert_close(both[..., :14], own[..., :14])
     torch.testing.assert_close(both[..., 18:], plain[..., 18:])
-    assert torch.equal(decode_places(base, latents, [({}, left), ({}, right)]), plain)
-    assert torch.equal(decode_places(base, latents, [(correction, left)]), own)
+    assert torch.equal(decode_regions(base, latents, [({}, left), ({}, right)]), plain)
+    assert torch.equal(decode_regions(base, latents, [(correction, left)]), own)
 
 
-def test_an_outfit_wears_its_subjects_share(
+def test_active_adapters_correct_by_their_scale(
     base: BaseModel, correction: Correction, tmp_path: Path
 ) -> None:
     file = tmp_path / "adapter.safetensors"
     save_file(correction_tensors(correction), file)
-    wardrobe, alone = Wardrobe(base), Outfit((Garment("a", file),))
+    cache, alone = AdapterCache(base), ActiveAdapters((AdapterFile("a", file),))
     bias = correction["conv_out.bias"].float()
 
-    def worn(outfit: Outfit) -> torch.Tensor:
-        return wardrobe.correction(outfit)["conv_out.bias"].float()
+    def correction_of(adapters: ActiveAdapters) -> torch.Tensor:
+        return cache.decoder_correction(adapters)["conv_out.bias"].float()
 
-    assert wardrobe.correction(Outfit()) == {}
-    torch.testing.assert_close(worn(alone), bias)
-    torch.testing.assert_close(worn(replace(alone, unet_scale=0.5)), bias / 2)
-    torch.testing.assert_close(worn(replace(alone, unet_scale=1.5)), bias)
-    torch.testing.assert_close(mean_of([correction, {}])["conv_out.bias"], bias / 2)
-    torch.testing.assert_close(scaled(correction, 0.25)["conv_out.bias"], bias / 4)
+    assert cache.decoder_correction(ActiveAdapters()) == {}
+    torch.testing.assert_close(correction_of(alone), bias)
+    torch.testing.assert_close(correction_of(replace(alone, unet_scale=0.5)), bias / 2)
+    torch.testing.assert_close(correction_of(replace(alone, unet_scale=1.5)), bias)
+    torch.testing.assert_close(mean_correction([correction, {}])["conv_out.bias"], bias / 2)
+    torch.testing.assert_close(scale_correction(correction, 0.25)["conv_out.bias"], bias / 4)
 
 
-def test_it_is_learnt_with_the_subject_through_a_pause_and_painted_with_it(
+def test_it_is_learnt_with_the_subject_through_a_pause_and_applied_to_its_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoder, "_STEPS", 12)
@@ -201,7 +201,7 @@ def test_it_is_learnt_with_the_subject_through_a_pause_and_painted_with_it(
         overrides=TrainingOverrides(training_steps=2),
     )
 
-    with pytest.raises(SteppedAside):
+    with pytest.raises(JobSuspended):
         worker.run(request, paused)
     worker.run(request, resumed := Context(tmp_path, "bb"))
     worker.run(request, whole)
@@ -211,12 +211,12 @@ def test_it_is_learnt_with_the_subject_through_a_pause_and_painted_with_it(
     base = load_base_model("sprite32", tmp_path, torch.device("cpu"))
     assert read_correction(files[0], base)
     whole.store.publish(whole.staging_dir, "aa")
-    own = painted(worker, Context(tmp_path, "cc"))
-    monkeypatch.setattr(Wardrobe, "correction", lambda *_: {})
-    assert painted(worker, Context(tmp_path, "cc")) != own
+    own = generated(worker, Context(tmp_path, "cc"))
+    monkeypatch.setattr(AdapterCache, "decoder_correction", lambda *_: {})
+    assert generated(worker, Context(tmp_path, "cc")) != own
 
 
-def painted(worker: Worker, context: Context) -> bytes:
+def generated(worker: Worker, context: Context) -> bytes:
     request = GenerateRequest(prompt="@hero, on a white background", inference_steps=2)
     result = worker.run(request, context)
     assert isinstance(result, GenerateResult)

@@ -11,10 +11,10 @@ from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.identifier_embedding import (
-    IdentifierRows,
-    read_rows,
-    rows_applied,
-    token_of,
+    IdentifierEmbedding,
+    apply_embeddings,
+    identifier_token,
+    read_embeddings,
 )
 from modelsheet.diffusion.training import identifier
 from tests.diffusion.training.test_trainer import RECIPE, open_training
@@ -33,11 +33,11 @@ def base(request: pytest.FixtureRequest) -> BaseModel:
     return found
 
 
-def test_a_row_stands_in_for_its_own_token_alone(base: BaseModel) -> None:
+def test_an_embedding_replaces_its_own_token_alone(base: BaseModel) -> None:
     word = identifier.candidates(base.tokenizers[0])[0]
     before = encoded(base, "a photo of imp"), encoded(base, f"a photo of {word} imp")
 
-    rows = IdentifierRows.beginning(base, word, "imp")
+    rows = IdentifierEmbedding.from_class_noun(base, word, "imp")
     other, own = encoded(base, "a photo of imp"), encoded(base, f"a photo of {word} imp")
     rows.scale = 0.0
     off = encoded(base, f"a photo of {word} imp")
@@ -52,7 +52,7 @@ def test_a_row_stands_in_for_its_own_token_alone(base: BaseModel) -> None:
 def test_it_begins_as_the_class_noun(base: BaseModel) -> None:
     word = identifier.candidates(base.tokenizers[0])[0]
 
-    rows = IdentifierRows.beginning(base, word, "imp")
+    rows = IdentifierEmbedding.from_class_noun(base, word, "imp")
     named, doubled = encoded(base, f"a photo of {word}"), encoded(base, "a photo of imp")
     rows.remove()
 
@@ -78,12 +78,12 @@ def test_what_was_learnt_comes_back_from_the_file_without_a_warning(
 
     try:
         base.pipeline.load_lora_weights(tmp_path, weight_name=file.name)
-        with rows_applied(base, [file], scale=1.0):
+        with apply_embeddings(base, [file], scale=1.0):
             loaded = encoded(base, f"a photo of {word} imp")
     finally:
         base.pipeline.unload_lora_weights()
 
     assert not any(torch.equal(a, b) for a, b in zip(started, moved, strict=True))
-    assert list(read_rows(file)) == [token_of(base, word)]
+    assert list(read_embeddings(file)) == [identifier_token(base, word)]
     torch.testing.assert_close(loaded, learnt)
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []

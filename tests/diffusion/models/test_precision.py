@@ -15,7 +15,7 @@ from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.models import precision
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.models.precision import bf16_gain, precision_on
+from modelsheet.diffusion.models.precision import bf16_speedup, choose_dtype
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_session import Context, learn, learn_request
@@ -39,32 +39,32 @@ def configs(folder: Path, channels: list[int]) -> Path:
     ],
     ids=["wide, fast bf16", "wide, slow bf16", "narrow"],
 )
-def test_a_cpu_computes_a_wide_network_in_what_is_faster(
+def test_a_cpu_computes_a_wide_network_in_the_faster_dtype(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     channels: list[int],
     gain: float,
     wanted: torch.dtype,
 ) -> None:
-    monkeypatch.setattr(precision, "bf16_gain", lambda: gain)
+    monkeypatch.setattr(precision, "bf16_speedup", lambda: gain)
 
-    assert precision_on(CPU, configs(tmp_path, channels)) is wanted
+    assert choose_dtype(CPU, configs(tmp_path, channels)) is wanted
 
 
 def test_the_gain_is_measured_once() -> None:
-    assert bf16_gain() == bf16_gain() > 0.0
+    assert bf16_speedup() == bf16_speedup() > 0.0
 
 
 @pytest.fixture
 def in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Narrow bases too, whatever this processor is good at."""
     monkeypatch.setattr(precision, "_WIDE", 1)
-    monkeypatch.setattr(precision, "bf16_gain", lambda: 2.0)
+    monkeypatch.setattr(precision, "bf16_speedup", lambda: 2.0)
 
 
 @pytest.mark.usefixtures("in_bf16")
 @pytest.mark.parametrize(("base_model", "job"), [("sd15", "bf15"), ("sdxl", "bf11")])
-def test_a_base_in_bf16_learns_and_paints_a_subject(
+def test_a_base_in_bf16_learns_and_generates_a_subject(
     data_dir: Path, pictures: list[Image.Image], base_model: str, job: str
 ) -> None:
     base = load_base_model(base_model, data_dir, CPU)
@@ -84,13 +84,13 @@ def test_a_base_in_bf16_learns_and_paints_a_subject(
     assert all(np.isfinite(point.subject_fidelity) for point in subject.curve)
     request = GenerateRequest(prompt=f"@{subject.handle}", inference_steps=2)
     with_subject, without = (
-        painted(worker, context, request.model_copy(update={"unet_scale": scale}))
+        generated(worker, context, request.model_copy(update={"unet_scale": scale}))
         for scale in (1.0, 0.0)
     )
     assert not np.array_equal(with_subject, without)
 
 
-def painted(worker: Worker, context: Context, request: GenerateRequest) -> np.ndarray:
+def generated(worker: Worker, context: Context, request: GenerateRequest) -> np.ndarray:
     result = worker.run(request, context)
     assert isinstance(result, GenerateResult)
     image = result.images[0]

@@ -1,4 +1,4 @@
-"""Prompts as the UNet reads them: plain ones unchanged, weighted ones moved, long ones whole."""
+"""Prompt embeddings: plain prompts as by diffusers, weighted ones moved, long ones whole."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import pytest
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.prompt_encoding import embed_prompt, stack
+from modelsheet.diffusion.models.prompt_encoding import batch_embeds, encode_prompt
 
 LONG = ", ".join(["a red slime", "an imp", "a bat"] * 30)
 
 
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
-def test_a_plain_prompt_is_what_the_pipeline_reads(
+def test_a_plain_prompt_is_encoded_as_by_the_pipeline(
     family: str, request: pytest.FixtureRequest
 ) -> None:
     base: BaseModel = request.getfixturevalue(family)
 
     ours, theirs = (
-        embed_prompt(base, "a red slime, an imp"),
+        encode_prompt(base, "a red slime, an imp"),
         base.encode_prompts(["a red slime, an imp"]),
     )
 
@@ -28,11 +28,11 @@ def test_a_plain_prompt_is_what_the_pipeline_reads(
 
 
 def test_a_weight_moves_its_word_away_from_nothing(sd15: BaseModel) -> None:
-    empty = embed_prompt(sd15, "").hidden
-    plain = embed_prompt(sd15, "a red slime").hidden
+    empty = encode_prompt(sd15, "").hidden
+    plain = encode_prompt(sd15, "a red slime").hidden
 
-    heavy = embed_prompt(sd15, "a (red:1.5) slime").hidden
-    gone = embed_prompt(sd15, "(a red slime:0)").hidden
+    heavy = encode_prompt(sd15, "a (red:1.5) slime").hidden
+    gone = encode_prompt(sd15, "(a red slime:0)").hidden
 
     changed = (heavy - plain).abs().amax(dim=-1)[0] > 1e-6
     torch.testing.assert_close(
@@ -45,7 +45,7 @@ def test_a_weight_moves_its_word_away_from_nothing(sd15: BaseModel) -> None:
 def test_a_long_prompt_is_read_to_its_end(sd15: BaseModel) -> None:
     window = sd15.tokenizers[0].model_max_length
 
-    first, other = embed_prompt(sd15, LONG).hidden, embed_prompt(sd15, f"{LONG}, an orc").hidden
+    first, other = encode_prompt(sd15, LONG).hidden, encode_prompt(sd15, f"{LONG}, an orc").hidden
 
     assert first.shape[1] % window == 0
     assert first.shape[1] > 2 * window
@@ -54,9 +54,9 @@ def test_a_long_prompt_is_read_to_its_end(sd15: BaseModel) -> None:
 
 
 def test_prompts_of_different_length_make_one_batch(sdxl: BaseModel) -> None:
-    short, long = embed_prompt(sdxl, "an imp"), embed_prompt(sdxl, LONG)
+    short, long = encode_prompt(sdxl, "an imp"), encode_prompt(sdxl, LONG)
 
-    both = stack(sdxl, [short, long])
+    both = batch_embeds(sdxl, [short, long])
 
     assert both.hidden.shape == (2, *long.hidden.shape[1:])
     assert both.pooled is not None

@@ -1,4 +1,4 @@
-"""Sampling: our loop walks exactly as diffusers' own pipelines do, whatever the sampler."""
+"""The denoising loop gives the latents of diffusers' own pipelines, with every sampler."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 
 from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.denoise import Run, Start, View, denoise
-from modelsheet.diffusion.sampling.plain_generation import starting_noise
-from modelsheet.diffusion.sampling.samplers import make_sampler, own_sampler, usual_steps
+from modelsheet.diffusion.sampling.denoise import DenoisingBatch, InitLatents, Window, denoise
+from modelsheet.diffusion.sampling.plain_generation import seeded_noise
+from modelsheet.diffusion.sampling.samplers import default_sampler, default_steps, make_sampler
 from modelsheet.errors import InvalidRequest
 
 SAMPLERS = get_args(SamplerName)
@@ -19,25 +19,27 @@ PROMPTS = ["an imp", "a red slime"]
 STEPS = 4
 
 
-def run_of(base: BaseModel, start: Start | None = None, guidance: float = 5.0) -> Run:
-    embeds, negative = base.encode_prompts(PROMPTS), base.encode_prompts(["a bat"] * 2)
-    return Run(
-        views=[View(embeds, negative)],
-        noise=starting_noise(base, [3, 4], 64, 64),
-        guidance=[guidance] * 2,
+def batch_of(
+    base: BaseModel, init: InitLatents | None = None, guidance: float = 5.0
+) -> DenoisingBatch:
+    cond, uncond = base.encode_prompts(PROMPTS), base.encode_prompts(["a bat"] * 2)
+    return DenoisingBatch(
+        windows=[Window(cond, uncond)],
+        noise=seeded_noise(base, [3, 4], 64, 64),
+        guidance_scales=[guidance] * 2,
         generators=[torch.Generator().manual_seed(seed) for seed in (8, 9)],
-        start=start,
+        init=init,
     )
 
 
-def theirs(base: BaseModel, name: SamplerName) -> torch.Tensor:
+def latents_of_diffusers(base: BaseModel, name: SamplerName) -> torch.Tensor:
     pipeline = base.pipeline
     own, pipeline.scheduler = pipeline.scheduler, make_sampler(base, name, STEPS).scheduler
     try:
         return pipeline(
             prompt=PROMPTS,
             negative_prompt=["a bat"] * 2,
-            latents=starting_noise(base, [3, 4], 64, 64),
+            latents=seeded_noise(base, [3, 4], 64, 64),
             generator=[torch.Generator().manual_seed(seed) for seed in (8, 9)],
             num_inference_steps=STEPS,
             guidance_scale=5.0,
@@ -52,23 +54,25 @@ def theirs(base: BaseModel, name: SamplerName) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("family", "name"), [*(("sd15", name) for name in SAMPLERS), ("sdxl", "Euler")]
 )
-def test_a_new_picture_is_the_one_that_diffusers_paints(
+def test_latents_are_those_of_diffusers(
     family: str, name: SamplerName, request: pytest.FixtureRequest
 ) -> None:
     base: BaseModel = request.getfixturevalue(family)
 
-    ours = denoise(base, run_of(base), make_sampler(base, name, STEPS))
+    ours = denoise(base, batch_of(base), make_sampler(base, name, STEPS))
 
-    torch.testing.assert_close(ours, theirs(base, name), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(ours, latents_of_diffusers(base, name), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_what_is_not_free_stays_exactly_as_it_was(name: SamplerName, sd15: BaseModel) -> None:
-    latents, free = torch.randn(2, 4, 8, 8), torch.zeros(8, 8)
-    free[:, 4:] = 1.0
+def test_latents_outside_the_mask_stay_exactly_as_they_were(
+    name: SamplerName, sd15: BaseModel
+) -> None:
+    latents, mask = torch.randn(2, 4, 8, 8), torch.zeros(8, 8)
+    mask[:, 4:] = 1.0
 
     changed = denoise(
-        sd15, run_of(sd15, Start(latents, 1.0, free)), make_sampler(sd15, name, STEPS)
+        sd15, batch_of(sd15, InitLatents(latents, 1.0, mask)), make_sampler(sd15, name, STEPS)
     )
 
     assert torch.equal(changed[..., :4], latents[..., :4])
@@ -82,22 +86,22 @@ def test_the_stronger_the_farther_from_what_it_began_with(
     latents = torch.zeros(2, 4, 8, 8)
 
     def moved(strength: float) -> float:
-        run = run_of(sd15, Start(latents, strength), guidance=1.0)
-        return float(denoise(sd15, run, make_sampler(sd15, name, 10)).square().mean())
+        batch = batch_of(sd15, InitLatents(latents, strength), guidance=1.0)
+        return float(denoise(sd15, batch, make_sampler(sd15, name, 10)).square().mean())
 
     assert moved(0.1) < moved(0.5) < moved(1.0)
 
 
-def test_views_that_say_the_same_are_as_one(sd15: BaseModel) -> None:
-    run = run_of(sd15)
-    (view,) = run.views
+def test_windows_of_the_same_prompt_are_as_one(sd15: BaseModel) -> None:
+    batch = batch_of(sd15)
+    (window,) = batch.windows
     half = torch.full((8, 8), 0.5)
-    twice = [View(view.embeds, view.negative, weight=half) for _ in range(2)]
+    twice = [Window(window.cond, window.uncond, weight=half) for _ in range(2)]
 
-    one = denoise(sd15, run, make_sampler(sd15, "DDIM", STEPS))
+    one = denoise(sd15, batch, make_sampler(sd15, "DDIM", STEPS))
     both = denoise(
         sd15,
-        Run(twice, run.noise, run.guidance, run.generators),
+        DenoisingBatch(twice, batch.noise, batch.guidance_scales, batch.generators),
         make_sampler(sd15, "DDIM", STEPS),
     )
 
@@ -105,7 +109,7 @@ def test_views_that_say_the_same_are_as_one(sd15: BaseModel) -> None:
 
 
 def test_a_sampler_knows_its_steps(sd15: BaseModel) -> None:
-    assert own_sampler(sd15) == "DDIM"
-    assert all(1 <= usual_steps(name) <= 50 for name in SAMPLERS)
+    assert default_sampler(sd15) == "DDIM"
+    assert all(1 <= default_steps(name) <= 50 for name in SAMPLERS)
     with pytest.raises(InvalidRequest, match="LCM takes at most 50 steps, not 60"):
         make_sampler(sd15, "LCM", 60)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from modelsheet.diffusion.generation.adapters import Garment, Outfit, Wardrobe
+from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterCache, AdapterFile
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from tests.diffusion.training.test_trainer import RECIPE, SHAPE, open_training
@@ -33,19 +33,20 @@ def prediction(base: BaseModel) -> torch.Tensor:
         return base.predict(latents, torch.tensor([400]), PromptEmbeds(hidden))
 
 
-def worn(wardrobe: Wardrobe, *files: Path, unet: float = 1.0, text: float = 1.0) -> Outputs:
-    garments = tuple(Garment(f"{file}", file) for file in files)
-    outfit = Outfit(garments, unet, text)
-    hidden = wardrobe.embed(PROMPT, outfit).hidden
-    wardrobe.put_on(outfit)
-    return prediction(wardrobe.base), hidden
+def outputs_with(
+    cache: AdapterCache, *files: Path, unet: float = 1.0, text: float = 1.0
+) -> Outputs:
+    adapters = ActiveAdapters(tuple(AdapterFile(f"{f}", f) for f in files), unet, text)
+    hidden = cache.encode_prompt(PROMPT, adapters).hidden
+    cache.activate(adapters)
+    return prediction(cache.base), hidden
 
 
 @pytest.fixture
-def wardrobe(sd15: BaseModel) -> Iterator[Wardrobe]:
-    wardrobe = Wardrobe(sd15)
-    yield wardrobe
-    wardrobe.empty()
+def cache(sd15: BaseModel) -> Iterator[AdapterCache]:
+    cache = AdapterCache(sd15)
+    yield cache
+    cache.unload()
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def saved(sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path) -> Path:
 
 
 def test_a_loaded_adapter_gives_what_the_learnt_one_gave(
-    sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path, wardrobe: Wardrobe
+    sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path, cache: AdapterCache
 ) -> None:
     training = open_training(sd15, pictures, RECIPE)
     try:
@@ -69,54 +70,54 @@ def test_a_loaded_adapter_gives_what_the_learnt_one_gave(
     finally:
         training.adapter.detach()
 
-    torch.testing.assert_close(worn(wardrobe, file), learnt)
+    torch.testing.assert_close(outputs_with(cache, file), learnt)
 
 
-def test_each_scale_moves_its_own_network_alone(wardrobe: Wardrobe, saved: Path) -> None:
-    bare_unet, bare_text = outputs(wardrobe.base)
+def test_each_scale_moves_its_own_network_alone(cache: AdapterCache, saved: Path) -> None:
+    bare_unet, bare_text = outputs(cache.base)
 
-    unet, text = worn(wardrobe, saved, unet=0.0)
+    unet, text = outputs_with(cache, saved, unet=0.0)
     assert torch.equal(unet, bare_unet)
     assert not torch.equal(text, bare_text)
 
-    unet, text = worn(wardrobe, saved, text=0.0)
+    unet, text = outputs_with(cache, saved, text=0.0)
     assert not torch.equal(unet, bare_unet)
     assert torch.equal(text, bare_text)
 
 
 def test_what_was_worn_before_leaves_no_trace(
-    wardrobe: Wardrobe, saved: Path, tmp_path: Path
+    cache: AdapterCache, saved: Path, tmp_path: Path
 ) -> None:
-    bare = outputs(wardrobe.base)
+    bare = outputs(cache.base)
     other = shutil.copy(saved, tmp_path / "other.safetensors")
-    first = worn(wardrobe, saved)
+    first = outputs_with(cache, saved)
 
-    both = worn(wardrobe, saved, other)
-    none = worn(wardrobe)
-    again = worn(wardrobe, saved)
-    wardrobe.empty()
+    both = outputs_with(cache, saved, other)
+    none = outputs_with(cache)
+    again = outputs_with(cache, saved)
+    cache.unload()
 
     assert not torch.equal(both[0], first[0])
     assert all(torch.equal(a, b) for a, b in zip(none, bare, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(again, first, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(outputs(wardrobe.base), bare, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(outputs(cache.base), bare, strict=True))
 
 
 def test_beyond_the_most_adapters_the_one_not_worn_for_longest_goes(
-    wardrobe: Wardrobe, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: AdapterCache, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("modelsheet.diffusion.generation.adapters._MOST_ADAPTERS", 2)
-    bare = outputs(wardrobe.base)
+    bare = outputs(cache.base)
     second, third = (
         Path(shutil.copy(saved, tmp_path / name)) for name in ("2.safetensors", "3.safetensors")
     )
-    first = worn(wardrobe, saved)
+    first = outputs_with(cache, saved)
     for file in (second, saved, third):
-        worn(wardrobe, file)
+        outputs_with(cache, file)
 
-    assert wardrobe.adapters == [f"{saved}", f"{third}"]
-    assert all(torch.equal(a, b) for a, b in zip(worn(wardrobe, saved), first, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(worn(wardrobe), bare, strict=True))
+    assert cache.loaded == [f"{saved}", f"{third}"]
+    assert all(torch.equal(a, b) for a, b in zip(outputs_with(cache, saved), first, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(outputs_with(cache), bare, strict=True))
 
 
 def test_equal_adapters_have_equal_bytes_and_no_path_of_this_machine(

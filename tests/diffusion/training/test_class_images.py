@@ -9,7 +9,7 @@ import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training import class_images
-from modelsheet.jobs.protocol import SteppedAside
+from modelsheet.jobs.protocol import JobSuspended
 from tests.diffusion.conftest import Tiny
 
 PROMPTS = ["a photo of imp", "a photo of imp, in the snow"]
@@ -41,9 +41,9 @@ def test_one_who_steps_aside_goes_on_with_the_batch_that_was_not_done(
     def step_aside(step: int, total: int) -> None:
         seen.append(step)
         if len(seen) == total + 3:
-            raise SteppedAside
+            raise JobSuspended
 
-    with pytest.raises(SteppedAside):
+    with pytest.raises(JobSuspended):
         class_images.class_latents(sd15, PROMPTS, cache, step_aside)
     seen_before = len(seen)
     resumed, _ = class_images.class_latents(sd15, PROMPTS, cache, step_aside)

@@ -22,9 +22,9 @@ from modelsheet.diffusion.training.dataset import (
     warnings_for,
 )
 from modelsheet.errors import InvalidImages
-from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
-NAMING = Naming("qzw", "imp", "sd15")
+NAMING = PromptTemplate("qzw", "imp", "sd15")
 
 
 def test_an_empty_picture_is_refused_by_its_number(sd15: BaseModel) -> None:

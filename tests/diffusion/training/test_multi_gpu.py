@@ -13,7 +13,7 @@ from safetensors.torch import load
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.errors import InvalidRequest, WorkerCrashed
-from modelsheet.jobs.protocol import Directive, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.subjects.store import ADAPTER
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_session import Context, learn, learn_request
@@ -69,7 +69,7 @@ def test_two_processes_learn_what_one_learns_and_go_on_to_the_byte(
     two = learnt(together, wish(together, pictures, processes=2), homes[1])
     worker = Worker(homes[2], torch.device("cpu"))
     paused = Context(homes[2], "a0", stop_at=2, directive="pause")
-    with pytest.raises(SteppedAside):
+    with pytest.raises(JobSuspended):
         worker.run(wish(paused, pictures, processes=2), paused)
     assert not helpers()
     broken = Deadly(homes[2], "a0")

@@ -11,7 +11,7 @@ from PIL import Image
 from modelsheet.api.learn import PresetName, TrainingOverrides
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip import clip_of
+from modelsheet.diffusion.models.clip import load_clip
 from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
 from modelsheet.diffusion.training.validation import (
     Prober,
@@ -19,10 +19,10 @@ from modelsheet.diffusion.training.validation import (
     passes_of_step,
     probe_interval,
 )
-from modelsheet.prompts.captions import Naming
+from modelsheet.prompts.captions import PromptTemplate
 from tests.diffusion.training.test_trainer import RECIPE, open_training
 
-NAMING = Naming("qzw", "imp", "sd15")
+NAMING = PromptTemplate("qzw", "imp", "sd15")
 FAMILIES = get_args(Family)
 
 
@@ -62,7 +62,7 @@ def test_a_step_and_a_probe_are_counted_as_they_run(
     training = open_training(sd15, pictures, chosen)
     passes: list[int] = []
     try:
-        prober = Prober(sd15, training.adapter, NAMING, pictures, clip_of(sd15))
+        prober = Prober(sd15, training.adapter, NAMING, pictures, load_clip(sd15))
         hook = sd15.unet.register_forward_hook(lambda _, inputs, __: passes.append(len(inputs[0])))
         next(training.steps())
         learning, forward = sum(passes), 2 * (2 + 1)

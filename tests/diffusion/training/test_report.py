@@ -14,7 +14,7 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training import report as diagnosis
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.presets import hyperparameters_for
-from modelsheet.prompts.captions import Naming
+from modelsheet.prompts.captions import PromptTemplate
 from tests.diffusion.training.test_trainer import RECIPE, open_training, stir
 
 WELL = LikenessPoint(
@@ -38,7 +38,7 @@ def report(
     adapter = LearningAdapter(base, RECIPE.shape, seed=0)
     try:
         return diagnosis.report(
-            recipe, usual, Naming(word, "cat", "sd15"), curve, kept_step=900, steps=900,
+            recipe, usual, PromptTemplate(word, "cat", "sd15"), curve, kept_step=900, steps=900,
             adapter=adapter,
         )  # fmt: skip
     finally:

@@ -20,11 +20,11 @@ from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
 from modelsheet.base_models.user_models import UserModel, add_model, remove_model
-from modelsheet.diffusion.models.identifier_embedding import read_rows
+from modelsheet.diffusion.models.identifier_embedding import read_embeddings
 from modelsheet.diffusion.training import session, validation
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.imaging.rgba import from_bgra, to_bgra
-from modelsheet.jobs.protocol import Directive, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.runner import Worker
@@ -142,7 +142,7 @@ def test_a_job_that_stepped_aside_ends_with_the_same_bytes(
     worker.run(request, whole)
 
     for stop_at in (1, 3):
-        with pytest.raises(SteppedAside):
+        with pytest.raises(JobSuspended):
             worker.run(request, Context(data_dir, "d1", stop_at=stop_at, directive="yield"))
     resumed = Context(data_dir, "d1")
     worker.run(request, resumed)
@@ -165,7 +165,7 @@ def test_class_pictures_make_way_and_the_adapter_has_the_same_bytes(
     while not disturbed.said or disturbed.said[-1].phase != "saving":
         disturbed = Context(data_dir, "d5", stop_at=1, directive="yield")
         attempts += 1
-        with contextlib.suppress(SteppedAside):
+        with contextlib.suppress(JobSuspended):
             worker.run(request, disturbed)
         if attempts == 1:
             assert disturbed.said[-1].phase == "painting class pictures"
@@ -278,7 +278,7 @@ def test_an_identifier_learnt_too_lies_in_the_adapter(
 
     subject = learn(worker, context, learn_request(context, pictures, overrides=overrides))
 
-    assert len(read_rows(context.store.adapter_path(subject.id))) == 1
+    assert len(read_embeddings(context.store.adapter_path(subject.id))) == 1
     assert any(said.phase == "painting class pictures" for said in context.said)
 
 

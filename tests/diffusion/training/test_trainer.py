@@ -15,8 +15,8 @@ from PIL import Image
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.models.clip import clip_of
-from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
+from modelsheet.diffusion.models.clip import load_clip
+from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
 from modelsheet.diffusion.training.batches import Batch, PriorExamples
@@ -27,7 +27,7 @@ from modelsheet.diffusion.training.presets import Hyperparameters, hyperparamete
 from modelsheet.diffusion.training.trainer import Training
 from modelsheet.diffusion.training.validation import Prober
 from modelsheet.errors import LearningDiverged, UnsafeModel
-from modelsheet.prompts.captions import Naming, class_prompts
+from modelsheet.prompts.captions import PromptTemplate, class_prompts
 from tests.diffusion.conftest import Tiny
 
 SHAPE = AdapterShape(rank=2, text_encoder_rank=2, feed_forward=True, convolutions=True)
@@ -46,7 +46,7 @@ RECIPE = replace(
 def open_training(
     base: BaseModel, pictures: list[Image.Image], recipe: Hyperparameters
 ) -> Training:
-    naming = Naming("qzw", "imp", base.family)
+    naming = PromptTemplate("qzw", "imp", base.family)
     prepared = prepare_pictures(pictures, base)
     instances = encode_instances(prepared, [""] * len(pictures), naming, base)
     prompts = list(class_prompts(naming))
@@ -55,7 +55,7 @@ def open_training(
         shape = (len(prompts), *instances[0].latents.shape)
         latents = torch.randn(shape, generator=torch.Generator().manual_seed(5))
     word = identifier.candidates(base.tokenizers[0])[0]
-    rows = IdentifierRows.beginning(base, word, "imp") if recipe.pivotal else None
+    rows = IdentifierEmbedding.from_class_noun(base, word, "imp") if recipe.pivotal else None
     adapter = LearningAdapter(base, recipe.shape, seed=3, rows=rows)
     return Training(base, adapter, instances, PriorExamples(prompts, latents), recipe, seed=3)
 
@@ -306,7 +306,7 @@ def test_probes_do_not_change_what_is_learnt(sd15: BaseModel, pictures: list[Ima
     training = open_training(sd15, pictures, RECIPE)
     try:
         prober = Prober(
-            sd15, training.adapter, Naming("qzw", "imp", "sd15"), pictures, clip_of(sd15)
+            sd15, training.adapter, PromptTemplate("qzw", "imp", "sd15"), pictures, load_clip(sd15)
         )
         for report in training.steps():
             prober.look(report.step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from modelsheet.jobs.protocol import Warm
+from modelsheet.jobs.protocol import LoadedModels
 from modelsheet.service.executors.ray.actor_handle import ActorHandle
 from modelsheet.service.executors.ray.driver import count_workers, warmest_actor
 from modelsheet.service.executors.ray.job_files import JobFiles
@@ -16,11 +16,11 @@ class FreeActor:
     """As much of a handle as is looked at."""
 
     name: str
-    warm: Warm
+    warm: LoadedModels
 
 
 def actor(name: str, base_model: str = "", *adapters: str) -> ActorHandle:
-    return cast(ActorHandle, FreeActor(name, Warm(base_model, adapters)))
+    return cast(ActorHandle, FreeActor(name, LoadedModels(base_model, adapters)))
 
 
 def chosen(job_files: JobFiles, *free: ActorHandle) -> str:
@@ -30,7 +30,7 @@ def chosen(job_files: JobFiles, *free: ActorHandle) -> str:
 
 
 def test_the_adapter_counts_most_then_the_base_model() -> None:
-    hero = JobFiles({}, {}, Warm("sd15", ("hero",)))
+    hero = JobFiles({}, {}, LoadedModels("sd15", ("hero",)))
     cold, based, dressed = actor("cold"), actor("based", "sd15"), actor("dressed", "sd15", "hero")
 
     assert chosen(hero, cold, based, dressed) == "dressed"
@@ -38,24 +38,27 @@ def test_the_adapter_counts_most_then_the_base_model() -> None:
 
 
 def test_an_adapter_on_another_base_model_is_worth_nothing() -> None:
-    hero = JobFiles({}, {}, Warm("sd15", ("hero",)))
+    hero = JobFiles({}, {}, LoadedModels("sd15", ("hero",)))
 
     assert chosen(hero, actor("other", "sdxl", "hero"), actor("based", "sd15")) == "based"
 
 
 def test_learning_which_takes_adapters_off_goes_where_the_fewest_are() -> None:
-    learning = JobFiles({}, {}, Warm("sd15"))
+    learning = JobFiles({}, {}, LoadedModels("sd15"))
     dressed, based = actor("dressed", "sd15", "hero", "imp"), actor("based", "sd15", "hero")
 
     assert chosen(learning, dressed, based) == "based"
 
 
 def test_what_nobody_has_goes_where_nothing_is_lost() -> None:
-    assert chosen(JobFiles({}, {}, Warm("sd15")), actor("other", "sdxl"), actor("cold")) == "cold"
+    assert (
+        chosen(JobFiles({}, {}, LoadedModels("sd15")), actor("other", "sdxl"), actor("cold"))
+        == "cold"
+    )
 
 
 def test_nobody_free_is_nobody_chosen() -> None:
-    assert warmest_actor([], JobFiles({}, {}, Warm("sd15"))) is None
+    assert warmest_actor([], JobFiles({}, {}, LoadedModels("sd15"))) is None
 
 
 def test_a_workers_gpus_are_of_one_machine_that_is_there() -> None:

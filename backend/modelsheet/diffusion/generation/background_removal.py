@@ -1,5 +1,5 @@
-"""How the figure of a picture gets free of its background: keyed where that is flat, by the matting
-model where it is not.
+"""Remove the background of generated images: by keying where it is flat, else by the matting
+model.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from modelsheet.api.generate import CutoutMethod, GenerateRequest
-from modelsheet.diffusion.generation.background_colour import Backdrop
-from modelsheet.diffusion.generation.matting import Matting
+from modelsheet.diffusion.generation.background_colour import FlatBackground
+from modelsheet.diffusion.generation.matting import MattingModel
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.keying import has_flat_background, key_out
@@ -24,60 +24,60 @@ _UNEVEN = (
 )
 
 
-class Cutter:
-    """Cuts one job's pictures out; `said` is what the artist should know of it."""
+class BackgroundRemover:
+    """Removes the backgrounds of one job's images; `warnings` are sentences for its user."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self._matting: Matting | None = None
-        self.said: list[str] = []
+        self._matting: MattingModel | None = None
+        self.warnings: list[str] = []
 
-    def method_for(self, request: GenerateRequest, base: BaseModel) -> CutoutMethod:
-        """What is asked for, or keying when the matting model is missing; a base of pixel art
-        paints flat backgrounds. Raises UnsafeModel.
+    def choose_method(self, request: GenerateRequest, base: BaseModel) -> CutoutMethod:
+        """Return the requested method, or keying when the matting model is missing; a base of pixel
+        art generates flat backgrounds. Forgets the last job's warnings. Raises UnsafeModel.
         """
-        self.said.clear()
+        self.warnings.clear()
         if request.cutout == "auto" and request.transparent and base.is_pixel_art:
             return "keying"
-        if request.cutout == "matting" and self._loaded() is None:
-            self.said.append(_KEYED)
+        if request.cutout == "matting" and self._matting_model() is None:
+            self.warnings.append(_KEYED)
             return "keying"
         return request.cutout
 
-    def cut(
+    def remove(
         self,
-        picture: Image.Image,
-        backdrop: Backdrop | None,
+        image: Image.Image,
+        background: FlatBackground | None,
         method: CutoutMethod,
         *,
         hard_edge: bool,
     ) -> Image.Image:
-        """RGBA; without a `backdrop` the picture is a scene, which only the matting model cuts.
+        """Return the figure alone, RGBA; without a flat `background` only the matting model can.
 
         Raises OutOfMemory, UnsafeModel.
         """
         if method == "matting":
-            matting = self._loaded()
-            assert matting is not None, "method_for looked"
-            return matting.cut_out(picture, hard_edge=hard_edge)
-        if backdrop is None:
-            self._say(_KEPT)
-            return picture
-        if method == "auto" and not has_flat_background(picture, backdrop.colour):
-            matting = self._loaded()
+            matting = self._matting_model()
+            assert matting is not None, "choose_method falls back to keying"
+            return matting.cut_out(image, hard_edge=hard_edge)
+        if background is None:
+            self._warn(_KEPT)
+            return image
+        if method == "auto" and not has_flat_background(image, background.colour):
+            matting = self._matting_model()
             if matting is not None:
-                return matting.cut_out(picture, hard_edge=hard_edge)
-            self._say(_UNEVEN)
-        return key_out(picture, backdrop.colour, hard_edge=hard_edge)
+                return matting.cut_out(image, hard_edge=hard_edge)
+            self._warn(_UNEVEN)
+        return key_out(image, background.colour, hard_edge=hard_edge)
 
-    def _loaded(self) -> Matting | None:
+    def _matting_model(self) -> MattingModel | None:
         if self._matting is None:
             try:
-                self._matting = Matting.load(self._data_dir)
+                self._matting = MattingModel.load(self._data_dir)
             except ModelMissing:
                 return None
         return self._matting
 
-    def _say(self, sentence: str) -> None:
-        if sentence not in self.said:
-            self.said.append(sentence)
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)

@@ -1,198 +1,188 @@
-"""Scenes to pictures: in batches as large as memory allows, with progress and previews."""
+"""Generate the planned images of one job: in batches as large as memory allows, with progress and
+previews.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from PIL import Image
 
-from modelsheet.api.generate import GenerateRequest, SamplerName
+from modelsheet.api.generate import SamplerName
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import Progress
-from modelsheet.diffusion.generation.adapters import Wardrobe
-from modelsheet.diffusion.generation.background_removal import Cutter
-from modelsheet.diffusion.generation.canvas import Canvas, start_on
+from modelsheet.diffusion.generation.adapters import AdapterCache
+from modelsheet.diffusion.generation.background_removal import BackgroundRemover
+from modelsheet.diffusion.generation.canvas import Canvas, encode_init_image
+from modelsheet.diffusion.generation.image_plan import ImagePlan
 from modelsheet.diffusion.generation.latent_preview import PreviewDecoder
-from modelsheet.diffusion.generation.oom_fallback import MemoryLadder
-from modelsheet.diffusion.generation.scene import Scene
-from modelsheet.diffusion.generation.seamless_tiling import edges_joined
-from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.decoder_correction import Correction, corrected, decode_places
-from modelsheet.diffusion.models.prompt_encoding import stack
-from modelsheet.diffusion.sampling.denoise import Look, Run, Start, View, denoise, first_step
-from modelsheet.diffusion.sampling.plain_generation import draw_noise, to_images
+from modelsheet.diffusion.generation.oom_fallback import OomFallback
+from modelsheet.diffusion.generation.seamless_tiling import circular_padding
+from modelsheet.diffusion.models.base_model import BaseModel, to_pil_images
+from modelsheet.diffusion.models.decoder_correction import apply_correction, decode_regions
+from modelsheet.diffusion.models.prompt_encoding import batch_embeds
+from modelsheet.diffusion.sampling.denoise import (
+    DenoisingBatch,
+    InitLatents,
+    PredictedX0,
+    StepCallback,
+    Window,
+    denoise,
+    sample_noise,
+    start_index,
+)
 from modelsheet.diffusion.sampling.samplers import make_sampler
 from modelsheet.errors import Cancelled
 from modelsheet.imaging.rgba import Colour
-from modelsheet.jobs.blob_images import write_picture
+from modelsheet.jobs.blob_images import write_image
 from modelsheet.jobs.protocol import Directive, JobContext
 
 _PREVIEW_INTERVAL_S = 1.0
 _WHITE: Colour = (255, 255, 255)
 
 
-class Studio:
-    """A base with everything that stays warm between jobs."""
+class GenerationPipeline:
+    """A base model and the components that stay in memory with it between generate jobs."""
 
     def __init__(self, base: BaseModel, data_dir: Path) -> None:
         self.base = base
-        self.cutter = Cutter(data_dir)
-        self.wardrobe = Wardrobe(base)
-        self.ladder = MemoryLadder(base)
-        self._preview: PreviewDecoder | None = None
+        self.background_remover = BackgroundRemover(data_dir)
+        self.adapters = AdapterCache(base)
+        self.oom_fallback = OomFallback(base)
+        self._preview_decoder: PreviewDecoder | None = None
 
     @property
-    def preview(self) -> PreviewDecoder:
-        if self._preview is None:
-            self._preview = PreviewDecoder(self.base)
-        return self._preview
+    def preview_decoder(self) -> PreviewDecoder:
+        if self._preview_decoder is None:
+            self._preview_decoder = PreviewDecoder(self.base)
+        return self._preview_decoder
 
 
-class Painter:
-    """Paints one job's scenes on one canvas, all with explicit steps and guidance."""
+class ImageGenerator:
+    """Generates one job's images on one canvas."""
 
     def __init__(
         self,
-        studio: Studio,
+        pipeline: GenerationPipeline,
         canvas: Canvas,
         sampler: SamplerName,
         context: JobContext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._studio, self._base = studio, studio.base
+        self._pipeline, self._base = pipeline, pipeline.base
         self._canvas, self._sampler = canvas, sampler
         self._context, self._clock = context, clock
+        self._areas = self._window_areas()
         self._done = self._total = 0
-        self._began = self._shown = clock()
+        self._began = self._previewed = clock()
 
-    def paint(self, scenes: Sequence[Scene], *, tiling: bool) -> list[Image.Image]:
-        """RGB pictures in the order of the scenes. Raises Cancelled, torch.OutOfMemoryError."""
-        self._total = sum(self._steps(scene) for scene in scenes)
-        painted: dict[int, Image.Image] = {}
-        with edges_joined(self._base, tiling):
-            for company in _companies(scenes):
-                self._paint_company(company, scenes, painted)
-        return [painted[index] for index in range(len(scenes))]
+    def generate(self, plans: Sequence[ImagePlan], *, tiling: bool) -> list[Image.Image]:
+        """Return RGB images in the order of the plans. Raises Cancelled, torch.OutOfMemoryError."""
+        self._total = sum(self._steps(plan) for plan in plans)
+        images: dict[int, Image.Image] = {}
+        with circular_padding(self._base) if tiling else nullcontext():
+            for group in _batchable(plans):
+                self._generate_group(group, plans, images)
+        return [images[index] for index in range(len(plans))]
 
-    def _paint_company(
-        self, waiting: list[int], scenes: Sequence[Scene], painted: dict[int, Image.Image]
+    def _generate_group(
+        self, pending: list[int], plans: Sequence[ImagePlan], images: dict[int, Image.Image]
     ) -> None:
-        """Batch by batch; one that is too large for the memory is tried again smaller."""
-        ladder = self._studio.ladder
-        while waiting:
-            batch, done = waiting[: ladder.pictures_at_once], self._done
+        """Generate batch by batch; retry one that is too large for the memory with a smaller."""
+        fallback = self._pipeline.oom_fallback
+        while pending:
+            batch, done = pending[: fallback.batch_size], self._done
             try:
-                pictures = self._paint_batch([scenes[index] for index in batch])
+                generated = self._generate_batch([plans[index] for index in batch])
             except torch.OutOfMemoryError:
                 self._done = done
-                if not ladder.descend():
+                if not fallback.reduce_memory():
                     raise
                 continue
-            painted.update(zip(batch, pictures, strict=True))
-            waiting = waiting[len(batch) :]
+            images.update(zip(batch, generated, strict=True))
+            pending = pending[len(batch) :]
 
-    def _paint_batch(self, scenes: Sequence[Scene]) -> list[Image.Image]:
-        requests = [scene.shot.request for scene in scenes]
-        generators = [torch.Generator().manual_seed(request.seed) for request in requests]
-        run = Run(
-            views=self._views(scenes),
-            noise=self._noise(requests, generators),
-            guidance=[_guidance(request) for request in requests],
+    def _generate_batch(self, plans: Sequence[ImagePlan]) -> list[Image.Image]:
+        generators = [torch.Generator().manual_seed(plan.request.seed) for plan in plans]
+        batch = DenoisingBatch(
+            windows=[self._window(plans, index) for index in range(len(self._areas))],
+            noise=self._noise(plans, generators),
+            guidance_scales=[plan.guidance_scale for plan in plans],
             generators=generators,
-            start=self._start(scenes),
-            watch=self._watch(scenes),
+            init=self._init_latents(plans),
+            callback_on_step_end=self._report_step(plans),
         )
-        sampler = make_sampler(self._base, self._sampler, requests[0].inference_steps or 1)
-        latents = denoise(self._base, run, sampler)
-        self._done += sum(self._steps(scene) for scene in scenes)
-        return to_images(self._decoded(latents, scenes[0]))
+        latents = denoise(
+            self._base, batch, make_sampler(self._base, self._sampler, plans[0].steps)
+        )
+        self._done += sum(self._steps(plan) for plan in plans)
+        return to_pil_images(self._decode(latents, plans[0]))
 
-    def _decoded(self, latents: torch.Tensor, scene: Scene) -> torch.Tensor:
-        """Pictures (B, 3, H, W), each place as its subject's own decoder has it."""
-        return decode_places(self._base, latents, self._places(scene, latents))
+    def _decode(self, latents: torch.Tensor, plan: ImagePlan) -> torch.Tensor:
+        """Decode to (B, 3, H, W), each region with its subject's correction of the decoder."""
+        corrections = map(self._pipeline.adapters.decoder_correction, plan.adapters)
+        weights = [weight for _, weight in self._areas]
+        return decode_regions(self._base, latents, list(zip(corrections, weights, strict=True)))
 
-    def _places(self, scene: Scene, latents: torch.Tensor) -> list[tuple[Correction, torch.Tensor]]:
-        corrections = [self._studio.wardrobe.correction(outfit) for outfit in scene.outfits]
-        everywhere, stage = latents.new_ones(latents.shape[-2:]), self._canvas.stage
-        if stage is None:
-            return [(corrections[0], everywhere)]
-        weights = [torch.from_numpy(stage.ground)]
-        for spot in stage.spots:
-            left, top, right, bottom = spot.window
-            weights.append(torch.zeros_like(weights[0]))
-            weights[-1][top:bottom, left:right] = torch.from_numpy(spot.weight)
-        return list(zip(corrections, weights, strict=True))
+    def _window_areas(self) -> list[tuple[tuple[slice, slice], torch.Tensor | None]]:
+        """List the area in latents and the weight of the whole canvas, then of each region."""
+        whole, canvas = (slice(None), slice(None)), self._canvas.regions
+        if canvas is None:
+            return [(whole, None)]
+        areas = [(whole, canvas.background), *((r.window, r.weight) for r in canvas.regions)]
+        return [(area, torch.tensor(weight, device=self._base.device)) for area, weight in areas]
 
-    def _views(self, scenes: Sequence[Scene]) -> list[View]:
-        """The whole picture, and each region in its window."""
-        stage = self._canvas.stage
-        views = [self._view(scenes, 0)]
-        if stage is None:
-            return views
-        ground = torch.from_numpy(stage.ground).to(self._base.device)
-        views[0] = self._view(scenes, 0, weight=ground)
-        for number, spot in enumerate(stage.spots, start=1):
-            left, top, right, bottom = spot.window
-            window = (slice(top, bottom), slice(left, right))
-            weight = torch.from_numpy(spot.weight.copy()).to(self._base.device)
-            views.append(self._view(scenes, number, window, weight))
-        return views
-
-    def _view(
-        self,
-        scenes: Sequence[Scene],
-        number: int,
-        window: tuple[slice, slice] = (slice(None), slice(None)),
-        weight: torch.Tensor | None = None,
-    ) -> View:
-        wardrobe, outfit = self._studio.wardrobe, scenes[0].outfits[number]
-        embeds = [wardrobe.embed(s.texts[number], s.outfits[number]) for s in scenes]
-        negative = [
-            wardrobe.embed(s.shot.request.negative_prompt, s.outfits[number]) for s in scenes
+    def _window(self, plans: Sequence[ImagePlan], index: int) -> Window:
+        cache, adapters = self._pipeline.adapters, plans[0].adapters[index]
+        area, weight = self._areas[index]
+        cond = [cache.encode_prompt(plan.prompts[index], plan.adapters[index]) for plan in plans]
+        uncond = [
+            cache.encode_prompt(plan.request.negative_prompt, plan.adapters[index])
+            for plan in plans
         ]
-        longest = max(each.hidden.shape[1] for each in [*embeds, *negative])
-        return View(
-            embeds=stack(self._base, embeds, longest),
-            negative=stack(self._base, negative, longest),
-            window=window,
+        longest = max(each.hidden.shape[1] for each in [*cond, *uncond])
+        return Window(
+            cond=batch_embeds(self._base, cond, longest),
+            uncond=batch_embeds(self._base, uncond, longest),
+            area=area,
             weight=weight,
-            enter=lambda: wardrobe.put_on(outfit),
+            activate=lambda: cache.activate(adapters),
         )
 
     def _noise(
-        self, requests: Sequence[GenerateRequest], generators: Sequence[torch.Generator]
+        self, plans: Sequence[ImagePlan], generators: Sequence[torch.Generator]
     ) -> torch.Tensor:
-        noise = draw_noise(self._base, generators, *self._canvas.size)
-        if not any(request.variation_strength for request in requests):
+        noise = sample_noise(self._base, generators, *self._canvas.size)
+        strengths = [plan.request.variation_strength for plan in plans]
+        if not any(strengths):
             return noise
-        others = [torch.Generator().manual_seed(request.variation_seed) for request in requests]
-        other = draw_noise(self._base, others, *self._canvas.size)
-        shares = [request.variation_strength for request in requests]
-        return torch.stack([_slerp(*each) for each in zip(noise, other, shares, strict=True)])
+        others = [torch.Generator().manual_seed(plan.request.variation_seed) for plan in plans]
+        other = sample_noise(self._base, others, *self._canvas.size)
+        return torch.stack([_slerp(*each) for each in zip(noise, other, strengths, strict=True)])
 
-    def _start(self, scenes: Sequence[Scene]) -> Start | None:
-        backdrop = scenes[0].backdrop
-        paper = backdrop.colour if backdrop else _WHITE
-        start = start_on(self._base, self._canvas, paper, alone=backdrop is not None)
-        if start is None:
+    def _init_latents(self, plans: Sequence[ImagePlan]) -> InitLatents | None:
+        background = plans[0].background
+        colour = background.colour if background else _WHITE
+        init = encode_init_image(self._base, self._canvas, colour, with_context=background is None)
+        if init is None:
             return None
-        return Start(start.latents.repeat(len(scenes), 1, 1, 1), start.strength, start.free)
+        return InitLatents(init.latents.repeat(len(plans), 1, 1, 1), init.strength, init.mask)
 
-    def _steps(self, scene: Scene) -> int:
-        """How many steps a scene takes: changing a picture a little takes fewer."""
-        steps = scene.shot.request.inference_steps or 1
-        strength = self._canvas.strength if self._canvas.picture is not None else 1.0
-        return steps - first_step(strength, steps)
+    def _steps(self, plan: ImagePlan) -> int:
+        """Return the steps an image takes: fewer when an initial image changes only a little."""
+        strength = self._canvas.strength if self._canvas.init_image is not None else 1.0
+        return plan.steps - start_index(strength, plan.steps)
 
-    def _watch(self, scenes: Sequence[Scene]) -> Callable[[Look, int, int], None]:
+    def _report_step(self, plans: Sequence[ImagePlan]) -> StepCallback:
         before = self._done
 
-        def watch(look: Look, step: int, total: int) -> None:
-            done = before + step * len(scenes)
-            previews = self._previews(look, scenes) if step < total else []
+        def report(pred_x0: PredictedX0, step: int, total: int) -> None:
+            done = before + step * len(plans)
+            previews = self._previews(pred_x0, plans) if step < total else []
             self._context.progress(
                 Progress(
                     phase="painting",
@@ -206,36 +196,36 @@ class Painter:
             if self._context.directive() is Directive.CANCEL:
                 raise Cancelled("Painting was cancelled.")
 
-        return watch
+        return report
 
-    def _previews(self, look: Look, scenes: Sequence[Scene]) -> list[GeneratedImage]:
-        if self._clock() - self._shown < _PREVIEW_INTERVAL_S:
+    def _previews(self, pred_x0: PredictedX0, plans: Sequence[ImagePlan]) -> list[GeneratedImage]:
+        if self._clock() - self._previewed < _PREVIEW_INTERVAL_S:
             return []
-        self._shown = self._clock()
-        with corrected(self._base, self._studio.wardrobe.correction(scenes[0].outfits[0])):
-            pictures = self._studio.preview.pictures(look())
+        self._previewed = self._clock()
+        correction = self._pipeline.adapters.decoder_correction(plans[0].adapters[0])
+        with apply_correction(self._base, correction):
+            images = self._pipeline.preview_decoder.decode(pred_x0())
         return [
-            write_picture(picture, s.shot.request.seed, s.shot.request.prompt, self._context)
-            for picture, s in zip(pictures, scenes, strict=True)
+            write_image(image, plan.request.seed, plan.request.prompt, self._context)
+            for image, plan in zip(images, plans, strict=True)
         ]
 
 
-def _companies(scenes: Sequence[Scene]) -> Iterator[list[int]]:
-    """Which scenes can share batches, by their index."""
-    companies: dict[tuple[object, ...], list[int]] = {}
-    for index, scene in enumerate(scenes):
-        companies.setdefault(scene.key, []).append(index)
-    yield from companies.values()
+def _batchable(plans: Sequence[ImagePlan]) -> list[list[int]]:
+    """Group the indices of plans that can be denoised in one batch."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, plan in enumerate(plans):
+        groups.setdefault(plan.batch_key, []).append(index)
+    return list(groups.values())
 
 
-def _guidance(request: GenerateRequest) -> float:
-    return 1.0 if request.guidance_scale is None else request.guidance_scale
-
-
-def _slerp(first: torch.Tensor, second: torch.Tensor, share: float) -> torch.Tensor:
-    """Between two noises along the sphere, on which a mixture of them is noise again."""
+def _slerp(first: torch.Tensor, second: torch.Tensor, fraction: float) -> torch.Tensor:
+    """Interpolate spherically between two noises; unlike a linear mean, the result is again noise
+    of unit variance.
+    """
     cosine = torch.nn.functional.cosine_similarity(first.flatten(), second.flatten(), dim=0)
     angle = torch.arccos(cosine.clamp(-1.0, 1.0))
     if float(angle.sin()) < 1e-4:
         return first
-    return (((1 - share) * angle).sin() * first + (share * angle).sin() * second) / angle.sin()
+    mixed = ((1 - fraction) * angle).sin() * first + (fraction * angle).sin() * second
+    return mixed / angle.sin()

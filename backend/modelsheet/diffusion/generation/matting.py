@@ -1,6 +1,6 @@
-"""Cutting a figure out of any background with a matting model: BiRefNet in its light build (Zheng
-et al. 2024), an ONNX graph that runs on the processor. Only the file that `models download` fetched
-and compared is opened.
+"""Image matting: cut a figure out of any background with BiRefNet in its light build (Zheng et al.
+2024), an ONNX graph that runs on the CPU. Opens only the file that `models download` fetched and
+compared with its checksum.
 """
 
 from __future__ import annotations
@@ -18,69 +18,72 @@ from modelsheet.errors import ModelMissing, OutOfMemory, UnsafeModel
 from modelsheet.imaging.keying import label_regions
 from modelsheet.imaging.rgba import bleed_colours
 
-# What ImageNet's models read.
+# ImageNet's normalization.
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32)
-_DEVIATION = np.array((0.229, 0.224, 0.225), np.float32)
-_FREE_SIDE = 1024  # px; where the graph leaves it open
-_UNSURE = 0.02  # of alpha at both ends that is taken for nothing and for all
-_PINHOLE = 64  # an enclosed hole smaller than this part of the longer side, squared, is none
-_WIDE, _NARROW = 12, 170  # parts of the longer side over which colours are gathered
-_LEAST = 1e-5
+_STD = np.array((0.229, 0.224, 0.225), np.float32)
+_DEFAULT_SIDE = 1024  # px, where the graph leaves its input size open
+_ALPHA_MARGIN = 0.02  # of alpha at both ends that counts as transparent and as opaque
+_PINHOLE = 64  # enclosed holes smaller than this part of the longer side, squared, are filled
+_WIDE, _NARROW = 12, 170  # parts of the longer side over which colours are averaged
+_EPSILON = 1e-5
 
 _Alpha = npt.NDArray[np.float32]
 _Colours = npt.NDArray[np.float32]
 
 
-class Matting:
-    """Tells figure from background; loaded once and kept."""
+class MattingModel:
+    """BiRefNet's ONNX session; loaded once and kept."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
         self._input = session.get_inputs()[0]
 
     @classmethod
-    def load(cls, data_dir: Path) -> Matting:
-        """Raises ModelMissing: it was not downloaded. UnsafeModel: the file is damaged."""
+    def load(cls, data_dir: Path) -> MattingModel:
+        """Load the downloaded model.
+
+        Raises ModelMissing without it, UnsafeModel for a damaged file.
+        """
         source = DOWNLOAD_SOURCES["matting"]
         file = source.target(data_dir) / source.mark
         if not file.is_file():
             raise ModelMissing(
                 "The matting model is not here. Get it with: modelsheet models download matting"
             )
-        import onnxruntime  # only who cuts out by a model waits for it
+        import onnxruntime  # slow to import, and needed for matting only
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.enable_cpu_mem_arena = False  # gigabytes between pictures, for nothing
+        options.enable_cpu_mem_arena = False  # it would hold gigabytes between images
         options.log_severity_level = 3  # errors, which are raised anyway
         try:
             session = onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 -- its exceptions have no base of their own
+        except Exception as error:  # noqa: BLE001 -- onnxruntime's exceptions have no common base
             raise UnsafeModel(
                 f"The matting model in {file.parent} is damaged. Delete that folder and download "
                 "it again."
             ) from error
         return cls(session)
 
-    def cut_out(self, picture: Image.Image, *, hard_edge: bool = False) -> Image.Image:
+    def cut_out(self, image: Image.Image, *, hard_edge: bool = False) -> Image.Image:
         """Make all but the figure transparent; RGBA of the same size, in straight alpha.
 
         With `hard_edge` each pixel is either opaque or transparent. Raises OutOfMemory.
         """
-        alpha = _without_pinholes(self.alpha_of(picture))
+        alpha = _fill_pinholes(self.predict_alpha(image))
         if hard_edge:
             alpha = (alpha >= 0.5).astype(np.float32)
-        seen = np.asarray(picture.convert("RGB"), dtype=np.float32)
-        own = figure_colours(seen, alpha)
-        rgba = np.concatenate([own, alpha[..., None] * 255], axis=-1)
+        observed = np.asarray(image.convert("RGB"), dtype=np.float32)
+        foreground = estimate_foreground(observed, alpha)
+        rgba = np.concatenate([foreground, alpha[..., None] * 255], axis=-1)
         return bleed_colours(Image.fromarray(rgba.round().clip(0, 255).astype(np.uint8)))
 
-    def alpha_of(self, picture: Image.Image) -> _Alpha:
-        """How much of each pixel (h, w) is figure, in [0, 1]. Raises OutOfMemory."""
-        sides = [s if isinstance(s, int) else _FREE_SIDE for s in self._input.shape[-2:]]
+    def predict_alpha(self, image: Image.Image) -> _Alpha:
+        """Predict the figure's share of each pixel (h, w), in [0, 1]. Raises OutOfMemory."""
+        sides = [s if isinstance(s, int) else _DEFAULT_SIDE for s in self._input.shape[-2:]]
         size = (sides[1], sides[0])
-        pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC))
-        levels = (pixels.astype(np.float32) / 255 - _MEAN) / _DEVIATION
+        pixels = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+        levels = (pixels.astype(np.float32) / 255 - _MEAN) / _STD
         try:
             (logits, *_) = self._session.run(
                 None, {self._input.name: levels.transpose(2, 0, 1)[None]}
@@ -90,15 +93,17 @@ class Matting:
                 "There is not enough memory for the matting model. Close other programs, or cut "
                 "out by keying."
             ) from error
-        share = 1 / (1 + np.exp(-logits[0, 0].astype(np.float32).clip(-40, 40)))
-        resized = Image.fromarray(share).resize(picture.size, Image.Resampling.BICUBIC)
-        certain = (np.asarray(resized, dtype=np.float32) - _UNSURE) / (1 - 2 * _UNSURE)
-        alpha: _Alpha = certain.clip(0, 1)
+        predicted = 1 / (1 + np.exp(-logits[0, 0].astype(np.float32).clip(-40, 40)))
+        resized = Image.fromarray(predicted).resize(image.size, Image.Resampling.BICUBIC)
+        stretched = (np.asarray(resized, dtype=np.float32) - _ALPHA_MARGIN) / (
+            1 - 2 * _ALPHA_MARGIN
+        )
+        alpha: _Alpha = stretched.clip(0, 1)
         return alpha
 
 
-def _without_pinholes(alpha: _Alpha) -> _Alpha:
-    """Fill enclosed holes that are too small to be meant."""
+def _fill_pinholes(alpha: _Alpha) -> _Alpha:
+    """Fill enclosed holes that are too small to be part of the figure."""
     region = label_regions(alpha < 0.5)
     size = np.bincount(region.ravel())
     outside = np.concatenate([region[0], region[-1], region[:, 0], region[:, -1]])
@@ -108,32 +113,34 @@ def _without_pinholes(alpha: _Alpha) -> _Alpha:
     return filled
 
 
-def figure_colours(seen: _Colours, alpha: _Alpha) -> _Colours:
-    """The figure's own colours (h, w, 3) where background shines through it: gathered around each
-    pixel, first widely and then nearby (Forte 2021, Blur-Fusion); opaque pixels stay as they are.
+def estimate_foreground(observed: _Colours, alpha: _Alpha) -> _Colours:
+    """Estimate the figure's colours (h, w, 3) where the background shines through: averaged around
+    each pixel, first widely and then nearby (Forte 2021, Blur-Fusion); opaque pixels stay.
     """
-    side, share = max(alpha.shape), alpha[..., None]
-    figure = background = seen
+    side, opacity = max(alpha.shape), alpha[..., None]
+    foreground = background = observed
     for part in (_WIDE, _NARROW):
         radius = max(1, side // part)
-        figure, background = _gathered(seen, figure, background, share, radius)
-    own: _Colours = np.where(share < 1, figure, seen).clip(0, 255).astype(np.float32)
+        foreground, background = _blur_fusion(observed, foreground, background, opacity, radius)
+    own: _Colours = np.where(opacity < 1, foreground, observed).clip(0, 255).astype(np.float32)
     return own
 
 
-def _gathered(
-    seen: _Colours, figure: _Colours, background: _Colours, share: _Alpha, radius: int
+def _blur_fusion(
+    observed: _Colours, foreground: _Colours, background: _Colours, opacity: _Alpha, radius: int
 ) -> tuple[_Colours, _Colours]:
-    """Means around each pixel, weighted by alpha, and what mixing them leaves unexplained."""
-    weight, rest = _mean_around(share, radius), _mean_around(1 - share, radius)
-    ours = _mean_around(figure * share, radius) / (weight + _LEAST)
-    theirs = _mean_around(background * (1 - share), radius) / (rest + _LEAST)
-    unexplained = seen - share * ours - (1 - share) * theirs
-    return (ours + share * unexplained).clip(0, 255), theirs
+    """Average both layers around each pixel, weighted by alpha, and add to the foreground the
+    residual of their mixture.
+    """
+    weight, rest = _box_blur(opacity, radius), _box_blur(1 - opacity, radius)
+    blurred = _box_blur(foreground * opacity, radius) / (weight + _EPSILON)
+    blurred_background = _box_blur(background * (1 - opacity), radius) / (rest + _EPSILON)
+    residual = observed - opacity * blurred - (1 - opacity) * blurred_background
+    return (blurred + opacity * residual).clip(0, 255), blurred_background
 
 
-def _mean_around(values: npt.NDArray[np.float32], radius: int) -> npt.NDArray[np.float32]:
-    """The mean over a square of 2 * radius + 1 px; edges go on beyond the border."""
+def _box_blur(values: npt.NDArray[np.float32], radius: int) -> npt.NDArray[np.float32]:
+    """Average over squares of 2 * radius + 1 px; the border pixels are repeated outwards."""
     span = 2 * radius + 1
     room = ((radius + 1, radius), (radius + 1, radius), (0, 0))
     sums = np.pad(values.astype(np.float64), room, mode="edge").cumsum(0).cumsum(1)

@@ -1,4 +1,6 @@
-"""What to give up when the device's memory does not suffice: rung by rung, and said each time."""
+"""Fall back to smaller batches, then to sliced attention and decoding, when the device runs out of
+memory.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +11,28 @@ import torch
 from modelsheet.diffusion.models.base_model import BaseModel
 
 _log = logging.getLogger(__name__)
-_AT_ONCE = 8
+_BATCH_SIZE = 8
 
 
-class MemoryLadder:
-    """Stays where it came to as long as its base is in memory; `said` are the sentences so far."""
+class OomFallback:
+    """Batch size and slicing of one base; kept as long as it is in memory. `warnings` holds the
+    last sentence for the user.
+    """
 
     def __init__(self, base: BaseModel) -> None:
         self._base = base
         self._is_sliced = False
-        self.pictures_at_once = _AT_ONCE
-        self.said: list[str] = []
+        self.batch_size = _BATCH_SIZE
+        self.warnings: list[str] = []
 
-    def descend(self) -> bool:
-        """Ask for less memory from now on; False when there is nothing left to give up."""
+    def reduce_memory(self) -> bool:
+        """Need less memory from now on; False when nothing is left to reduce."""
         if self._base.device.type == "cuda":
             torch.cuda.empty_cache()
-        if self.pictures_at_once > 1:
-            self.pictures_at_once //= 2
-            self._say(
-                f"The graphics card's memory was short: {self.pictures_at_once} at once were "
+        if self.batch_size > 1:
+            self.batch_size //= 2
+            self._warn(
+                f"The graphics card's memory was short: {self.batch_size} at once were "
                 "painted, which is slower."
             )
             return True
@@ -37,13 +41,13 @@ class MemoryLadder:
             self._base.vae.enable_slicing()
             self._base.vae.enable_tiling()
             self._base.pipeline.enable_attention_slicing()
-            self._say(
+            self._warn(
                 "The graphics card's memory was short: attention and decoding went on in parts, "
                 "which is slower and may show faint seams."
             )
             return True
         return False
 
-    def _say(self, sentence: str) -> None:
+    def _warn(self, sentence: str) -> None:
         _log.warning("%s", sentence)
-        self.said = [sentence]
+        self.warnings = [sentence]

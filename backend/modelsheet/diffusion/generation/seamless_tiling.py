@@ -1,4 +1,4 @@
-"""Pictures whose left edge goes on at the right, and whose top goes on at the bottom."""
+"""Seamless tiling: images whose left edge continues at the right, and whose top at the bottom."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from modelsheet.diffusion.models.base_model import BaseModel
 
 
 @contextmanager
-def edges_joined(base: BaseModel, wanted: bool) -> Iterator[None]:
-    """Let convolutions of UNet and autoencoder look around the edge instead of past it."""
-    found = [
+def circular_padding(base: BaseModel) -> Iterator[None]:
+    """Pad the convolutions of UNet and autoencoder circularly until the block ends."""
+    convolutions = [
         module
         for network in (base.unet, base.vae)
         for module in network.modules()
-        if wanted and isinstance(module, torch.nn.Conv2d)
+        if isinstance(module, torch.nn.Conv2d)
     ]
-    modes = [module.padding_mode for module in found]
+    modes = [module.padding_mode for module in convolutions]
     try:
-        for module in found:
+        for module in convolutions:
             module.padding_mode = "circular"
         yield
     finally:
-        for module, mode in zip(found, modes, strict=True):
+        for module, mode in zip(convolutions, modes, strict=True):
             module.padding_mode = mode

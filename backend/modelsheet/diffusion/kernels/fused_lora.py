@@ -1,8 +1,8 @@
-"""peft's LoRA layer with one node in the graph instead of some ten: the same three products, with
+"""Fuse peft's LoRA layer into one autograd node instead of some ten: the same three products, with
 nothing copied, scaled or added between them.
 
-At a batch of one, learning is bound by how many operations there are; in half precision peft also
-computes what the adapter adds in fp32, and casts whatever goes in and out of it.
+At a batch of one, training is bound by the number of operations; in half precision peft also
+computes the adapter's part in fp32, and casts its inputs and outputs.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 
-class FusedLora(LoraLinear):  # type: ignore[misc]
-    """What peft's layer gives, rounded as mixed precision does: the products in the frozen
-    weights' precision, the gradients of the adapter in its own. Where the adapter is off, merged,
-    not alone or not plain, peft's own way is taken.
+class FusedLoraLinear(LoraLinear):  # type: ignore[misc]
+    """peft's layer with mixed-precision rounding: products in the frozen weights' precision, the
+    adapter's gradients in its own. Where the adapter is off, merged, not alone or not plain, peft's
+    own forward is used.
     """
 
-    fused: frozenset[str]  # adapters; one that is put on later is not among them
+    fused: frozenset[str]  # names of adapters; one that is added later is not among them
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         active = self.active_adapters
-        is_on = not (self.disable_adapters or self.merged)
-        if not is_on or len(active) != 1 or active[0] not in self.fused or args or kwargs:
-            passed: torch.Tensor = super().forward(x, *args, **kwargs)
-            return passed
+        is_active = not (self.disable_adapters or self.merged)
+        if not is_active or len(active) != 1 or active[0] not in self.fused or args or kwargs:
+            stock: torch.Tensor = super().forward(x, *args, **kwargs)
+            return stock
         name, frozen = active[0], self.base_layer
         factors = frozen.weight, frozen.bias, self.lora_A[name].weight, self.lora_B[name].weight
-        product: torch.Tensor = _Product.apply(x, *factors, self.scaling[name])  # type: ignore[no-untyped-call]
+        product: torch.Tensor = _LoraLinear.apply(x, *factors, self.scaling[name])  # type: ignore[no-untyped-call]
         return product
 
 
 def fuse_lora(network: nn.Module) -> None:
-    """Let the network's LoRA layers be computed so; they go away with the adapter, as peft's do."""
+    """Switch the network's LoRA layers to fused ones; removing the adapter removes them too."""
     layers: list[Any] = [module for module in network.modules() if type(module) is LoraLinear]
     for layer in layers:
         if type(layer.base_layer) is nn.Linear:
-            layer.__class__ = FusedLora
+            layer.__class__ = FusedLoraLinear
             layer.fused = frozenset(name for name in layer.lora_A if _is_plain(layer, name))
 
 
@@ -53,7 +53,7 @@ def _is_plain(layer: Any, name: str) -> bool:
     )
 
 
-class _Product(Function):
+class _LoraLinear(Function):
     """x · Wᵀ + b + s · (x · Aᵀ) · Bᵀ with W and b frozen; shapes (…, in), (out, in), (out),
     (rank, in), (out, rank).
     """
@@ -69,11 +69,13 @@ class _Product(Function):
         scale: float,
     ) -> torch.Tensor:
         ctx.adapter_dtype, ctx.dtype, ctx.shape, ctx.scale = down.dtype, x.dtype, x.shape, scale
-        kind = _computed_in(weight)
-        rows, weight = x.reshape(-1, x.shape[-1]).to(kind), weight.to(kind)
-        down, up = down.to(kind), up.to(kind)
+        dtype = _compute_dtype(weight)
+        rows, weight = x.reshape(-1, x.shape[-1]).to(dtype), weight.to(dtype)
+        down, up = down.to(dtype), up.to(dtype)
         low = rows.mm(down.t())
-        flat = rows.mm(weight.t()) if bias is None else torch.addmm(bias.to(kind), rows, weight.t())
+        flat = (
+            rows.mm(weight.t()) if bias is None else torch.addmm(bias.to(dtype), rows, weight.t())
+        )
         flat.addmm_(low, up.t(), alpha=scale)
         ctx.save_for_backward(rows, low, weight, down, up)
         return flat.view(*x.shape[:-1], -1)
@@ -95,7 +97,7 @@ class _Product(Function):
         return below, None, None, down_gradient.to(own), up_gradient.to(own), None
 
 
-def _computed_in(weight: torch.Tensor) -> torch.dtype:
-    """What a linear layer would be computed in."""
+def _compute_dtype(weight: torch.Tensor) -> torch.dtype:
+    """Return the dtype that a linear layer of this weight is computed in."""
     device = weight.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype

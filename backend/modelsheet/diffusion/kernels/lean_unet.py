@@ -1,8 +1,8 @@
-"""The UNet's layers without what Stable Diffusion does not use of them.
+"""Lean UNet layers: diffusers' forward passes without what Stable Diffusion never uses of them.
 
-diffusers' layers serve many architectures: they ask at every call which one this is, divide by one
-and drop out nothing. Small networks and small batches spend more time on that than on arithmetic.
-What a layer computes is the same; a layer that is of another kind is left as it is.
+diffusers' layers serve many architectures: at every call they check which one this is, divide by
+one and apply a dropout of zero. Small networks and small batches spend more time on that than on
+arithmetic. The results are the same; layers of other architectures are left as they are.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import nn
 
 
-class LeanResnet(ResnetBlock2D):  # type: ignore[misc]
-    """Norm, SiLU, convolution twice; the timestep is added between."""
+class LeanResnetBlock(ResnetBlock2D):  # type: ignore[misc]
+    """Norm, SiLU and convolution, twice; the timestep embedding is added between."""
 
     def forward(
         self, input_tensor: torch.Tensor, temb: torch.Tensor, *args: Any, **kwargs: Any
@@ -29,13 +29,13 @@ class LeanResnet(ResnetBlock2D):  # type: ignore[misc]
         hidden = self.conv1(F.silu(self.norm1(input_tensor)))
         hidden = hidden + self.time_emb_proj(F.silu(temb))[:, :, None, None]
         hidden = self.conv2(F.silu(self.norm2(hidden)))
-        kept = input_tensor if self.conv_shortcut is None else self.conv_shortcut(input_tensor)
-        summed: torch.Tensor = kept + hidden
-        return summed
+        residual = input_tensor if self.conv_shortcut is None else self.conv_shortcut(input_tensor)
+        output: torch.Tensor = residual + hidden
+        return output
 
 
 class LeanTransformer(Transformer2DModel):  # type: ignore[misc]
-    """Blocks of self-attention, attention to the prompt, and a gated feed-forward layer."""
+    """Blocks of self-attention, cross-attention to the prompt, and a gated feed-forward layer."""
 
     def forward(
         self,
@@ -44,34 +44,34 @@ class LeanTransformer(Transformer2DModel):  # type: ignore[misc]
         return_dict: bool = True,
         **others: Any,
     ) -> Transformer2DModelOutput | tuple[torch.Tensor]:
-        asked = [value for value in others.values() if value is not None and value != {}]
-        if asked or not _attends_at_once(self):
+        unsupported = [value for value in others.values() if value is not None and value != {}]
+        if unsupported or not _is_unsliced(self):
             stock: Transformer2DModelOutput | tuple[torch.Tensor] = super().forward(
                 hidden_states, encoder_hidden_states, return_dict=return_dict, **others
             )
             return stock
         tokens = self._tokens(hidden_states)
         for block in self.transformer_blocks:
-            tokens = self._transformed(block, tokens, encoder_hidden_states)
-        output = self._picture(tokens, hidden_states.shape) + hidden_states
+            tokens = self._run_block(block, tokens, encoder_hidden_states)
+        output = self._feature_map(tokens, hidden_states.shape) + hidden_states
         return Transformer2DModelOutput(sample=output) if return_dict else (output,)
 
-    def _transformed(self, *arguments: Any) -> torch.Tensor:
+    def _run_block(self, *arguments: Any) -> torch.Tensor:
         if not (torch.is_grad_enabled() and self.gradient_checkpointing):
-            return _through(*arguments)
-        spared: torch.Tensor = self._gradient_checkpointing_func(_through, *arguments)
-        return spared
+            return _block_forward(*arguments)
+        output: torch.Tensor = self._gradient_checkpointing_func(_block_forward, *arguments)
+        return output
 
-    def _tokens(self, picture: torch.Tensor) -> torch.Tensor:
-        """(B, C, h, w) to (B, h · w, C)."""
-        normed = self.norm(picture)
+    def _tokens(self, feature_map: torch.Tensor) -> torch.Tensor:
+        """Project (B, C, h, w) to tokens (B, h · w, C)."""
+        normed = self.norm(feature_map)
         if self.use_linear_projection:
             projected: torch.Tensor = self.proj_in(normed.flatten(2).transpose(1, 2))
             return projected
         convolved: torch.Tensor = self.proj_in(normed)
         return convolved.flatten(2).transpose(1, 2).contiguous()
 
-    def _picture(self, tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    def _feature_map(self, tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         if self.use_linear_projection:
             projected: torch.Tensor = self.proj_out(tokens)
             return projected.transpose(1, 2).reshape(shape)
@@ -79,45 +79,48 @@ class LeanTransformer(Transformer2DModel):  # type: ignore[misc]
         return convolved
 
 
-def make_lean(unet: nn.Module) -> None:
-    """Change, for good, the class of every layer that is as Stable Diffusion's are."""
+def use_lean_layers(unet: nn.Module) -> None:
+    """Switch every layer that is built like Stable Diffusion's to its lean class, for good."""
     for module in unet.modules():
-        if type(module) is ResnetBlock2D and _is_usual_resnet(module):
-            module.__class__ = LeanResnet
-        elif type(module) is Transformer2DModel and _is_usual_transformer(module):
+        if type(module) is ResnetBlock2D and _is_plain_resnet(module):
+            module.__class__ = LeanResnetBlock
+        elif type(module) is Transformer2DModel and _is_plain_transformer(module):
             module.__class__ = LeanTransformer
 
 
-def _through(
-    block: BasicTransformerBlock, tokens: torch.Tensor, prompt: torch.Tensor | None
+def _block_forward(
+    block: BasicTransformerBlock, tokens: torch.Tensor, context: torch.Tensor | None
 ) -> torch.Tensor:
     normed = block.norm1(tokens)
-    tokens = _attended(block.attn1, normed, normed) + tokens
-    tokens = _attended(block.attn2, block.norm2(tokens), prompt) + tokens
+    tokens = _attention(block.attn1, normed, normed) + tokens
+    tokens = _attention(block.attn2, block.norm2(tokens), context) + tokens
     value, gate = block.ff.net[0].proj(block.norm3(tokens)).chunk(2, dim=-1)
-    fed: torch.Tensor = block.ff.net[2](value * F.gelu(gate)) + tokens
-    return fed
+    output: torch.Tensor = block.ff.net[2](value * F.gelu(gate)) + tokens
+    return output
 
 
-def _attended(
-    attention: Attention, tokens: torch.Tensor, seen: torch.Tensor | None
+def _attention(
+    attention: Attention, tokens: torch.Tensor, context: torch.Tensor | None
 ) -> torch.Tensor:
     heads = attention.heads
-    query = _split(attention.to_q(tokens), heads)
-    key, value = _split(attention.to_k(seen), heads), _split(attention.to_v(seen), heads)
-    found = F.scaled_dot_product_attention(query, key, value)
-    joined: torch.Tensor = attention.to_out[0](found.transpose(1, 2).flatten(2))
+    query = _split_heads(attention.to_q(tokens), heads)
+    key, value = (
+        _split_heads(attention.to_k(context), heads),
+        _split_heads(attention.to_v(context), heads),
+    )
+    attended = F.scaled_dot_product_attention(query, key, value)
+    joined: torch.Tensor = attention.to_out[0](attended.transpose(1, 2).flatten(2))
     return joined
 
 
-def _split(tokens: torch.Tensor, heads: int) -> torch.Tensor:
-    """(B, tokens, C) to (B, heads, tokens, C / heads)."""
+def _split_heads(tokens: torch.Tensor, heads: int) -> torch.Tensor:
+    """Reshape (B, tokens, C) to (B, heads, tokens, C / heads)."""
     batch, length, channels = tokens.shape
     return tokens.view(batch, length, heads, channels // heads).transpose(1, 2)
 
 
-def _attends_at_once(transformer: Transformer2DModel) -> bool:
-    """Not in slices, to save memory."""
+def _is_unsliced(transformer: Transformer2DModel) -> bool:
+    """Return False where attention is sliced to save memory."""
     return all(
         type(attention.processor) is AttnProcessor2_0
         for block in transformer.transformer_blocks
@@ -125,7 +128,7 @@ def _attends_at_once(transformer: Transformer2DModel) -> bool:
     )
 
 
-def _is_usual_resnet(resnet: ResnetBlock2D) -> bool:
+def _is_plain_resnet(resnet: ResnetBlock2D) -> bool:
     return (
         resnet.time_embedding_norm == "default"
         and resnet.time_emb_proj is not None
@@ -138,16 +141,16 @@ def _is_usual_resnet(resnet: ResnetBlock2D) -> bool:
     )
 
 
-def _is_usual_transformer(transformer: Transformer2DModel) -> bool:
+def _is_plain_transformer(transformer: Transformer2DModel) -> bool:
     return (
         transformer.is_input_continuous
         and transformer.inner_dim == transformer.in_channels
         and type(transformer.norm) is nn.GroupNorm
-        and all(_is_usual_block(block) for block in transformer.transformer_blocks)
+        and all(_is_plain_block(block) for block in transformer.transformer_blocks)
     )
 
 
-def _is_usual_block(block: Any) -> bool:
+def _is_plain_block(block: Any) -> bool:
     return (
         type(block) is BasicTransformerBlock
         and block.norm_type == "layer_norm"
@@ -157,11 +160,11 @@ def _is_usual_block(block: Any) -> bool:
         and type(block.ff.net[0]) is GEGLU
         and block.ff.net[1].p == 0.0
         and len(block.ff.net) == 3
-        and all(_is_usual_attention(attention) for attention in (block.attn1, block.attn2))
+        and all(_is_plain_attention(attention) for attention in (block.attn1, block.attn2))
     )
 
 
-def _is_usual_attention(attention: Attention) -> bool:
+def _is_plain_attention(attention: Attention) -> bool:
     unused = ("group_norm", "spatial_norm", "norm_cross", "norm_q", "norm_k")
     return (
         not any(getattr(attention, name) for name in unused)

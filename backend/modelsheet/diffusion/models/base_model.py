@@ -1,4 +1,6 @@
-"""A base model in memory: load, place and free it. The one file that knows the families."""
+"""Base model in memory: load it, encode prompts and images, predict noise, decode latents. The only
+module that knows how the families of Stable Diffusion differ.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +11,21 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from PIL import Image
 from transformers import CLIPTokenizer, PreTrainedModel
 
 from modelsheet.api.types import Family
 from modelsheet.base_models.catalogue import BaseModelFiles, check_base_model, locate_base_model
-from modelsheet.diffusion.kernels.lean_unet import make_lean
+from modelsheet.diffusion.kernels.lean_unet import use_lean_layers
 from modelsheet.diffusion.models.pipelines import Pipeline, read_folder, read_single_file
-from modelsheet.diffusion.models.precision import precision_on
+from modelsheet.diffusion.models.precision import choose_dtype
 from modelsheet.errors import ModelMissing, UnsafeModel
 
 
 @dataclass(frozen=True)
 class PromptEmbeds:
-    """What the UNet is conditioned on: `hidden` (B, tokens, width); `pooled` (B, width) for
-    SDXL.
+    """Prompt embeddings that condition the UNet: `hidden` (B, tokens, width); `pooled` (B, width)
+    for SDXL.
     """
 
     hidden: torch.Tensor
@@ -34,9 +37,9 @@ class PromptEmbeds:
 
 @dataclass(frozen=True)
 class BaseModel:
-    """The parts of a Stable Diffusion, placed on one device.
+    """Components of a Stable Diffusion model, on one device.
 
-    `resolution` is the side in px of the pictures it was trained on; frozen parts are in `dtype`.
+    `resolution` is the side in px of the images it was trained on; frozen weights are in `dtype`.
     """
 
     id: str
@@ -65,7 +68,7 @@ class BaseModel:
 
     @property
     def image_encoder(self) -> PreTrainedModel | None:
-        """The family's own CLIP image tower, where the folder carries one."""
+        """CLIP image encoder of the model's folder, None without one."""
         return getattr(self.pipeline, "image_encoder", None)
 
     @property
@@ -74,18 +77,19 @@ class BaseModel:
 
     @property
     def latent_factor(self) -> int:
-        """Pixels per latent along one side."""
+        """Pixels per latent along one side (diffusers: vae_scale_factor)."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
     def noise_scheduler(self) -> DDPMScheduler:
-        """The noise schedule for training, with the base's own prediction type and terminal SNR."""
+        """Noise schedule for training, with the base's own prediction type and terminal SNR."""
         return DDPMScheduler.from_config(self.pipeline.scheduler.config)
 
     @property
     def guidance_scale(self) -> float:
-        """The usual one: 5, as in the write-up; sprite32 comes nearer to true pictures the lower it
-        is, down to 2 (of learnt subjects .009, at 3 .011, at 6 far off), on flatter backgrounds.
+        """Default guidance scale: 5, as in the write-up. sprite32 comes nearer to true images the
+        lower it is, down to 2 (of learnt subjects .009, at 3 .011, at 6 far off), on flatter
+        backgrounds.
         """
         return 2.0 if self.family == "sprite32" else 5.0
 
@@ -94,7 +98,9 @@ class BaseModel:
         return self.family == "sprite32"
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Mixed precision on CUDA; on a CPU the weights' own, with the adapter in fp32."""
+        """Return the autocast context: mixed precision on CUDA; on a CPU the weights' own dtype,
+        with the adapter in fp32.
+        """
         enabled = self.device.type == "cuda"
         half = self.dtype if self.dtype is torch.float16 else torch.bfloat16
         return torch.autocast(self.device.type, half, enabled=enabled)
@@ -106,9 +112,9 @@ class BaseModel:
 
     @torch.no_grad()
     def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in [-1, 1] to scaled latents (B, C, h, w), fp32, without sampling noise.
+        """Encode (B, 3, H, W) in [-1, 1] to scaled latents (B, C, h, w), fp32: the posterior mean.
 
-        The autoencoder runs in fp32: SDXL's gives NaN in fp16.
+        The autoencoder runs in fp32: SDXL's gives NaN in fp16. Raises UnsafeModel for NaN.
         """
         posterior = self.vae.encode(images.to(self.device, torch.float32)).latent_dist
         latents: torch.Tensor = posterior.mean * self.vae.config.scaling_factor
@@ -118,13 +124,13 @@ class BaseModel:
 
     @torch.no_grad()
     def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Scaled latents to (B, 3, H, W) in [-1, 1]."""
+        """Decode scaled latents to (B, 3, H, W) in [-1, 1]."""
         scaled = latents.float() / self.vae.config.scaling_factor
         images: torch.Tensor = self.vae.decode(scaled).sample
         return images.clamp(-1, 1)
 
     def tokenize(self, prompts: Sequence[str], which: int = 0) -> torch.Tensor:
-        """Token ids (B, window), padded and cut as the pipeline does it."""
+        """Tokenize for one text encoder: ids (B, window), padded and truncated as by diffusers."""
         tokenizer = self.tokenizers[which]
         tokens = tokenizer(
             list(prompts),
@@ -137,11 +143,11 @@ class BaseModel:
         return ids
 
     def encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeds:
-        """Gradients flow where the text encoders' adapters ask for them."""
+        """Encode prompts; gradients flow where the text encoders' adapters require them."""
         return self.encode_tokens(self.tokenize_for_each(prompts))
 
     def tokenize_for_each(self, prompts: Sequence[str]) -> list[torch.Tensor]:
-        """Token ids (B, window), one tensor for each text encoder."""
+        """Tokenize for every text encoder: ids (B, window), one tensor each."""
         return [self.tokenize(prompts, index) for index in range(len(self.text_encoders))]
 
     def encode_tokens(self, ids: Sequence[torch.Tensor]) -> PromptEmbeds:
@@ -159,7 +165,7 @@ class BaseModel:
     def predict(
         self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: PromptEmbeds
     ) -> torch.Tensor:
-        """The UNet's prediction, fp32, same shape as `latents`."""
+        """Predict noise, or v, with the UNet: fp32, of the shape of `latents`."""
         added = None if embeds.pooled is None else self._added_conditions(latents, embeds.pooled)
         with self.autocast():
             output = self.unet(
@@ -174,13 +180,19 @@ class BaseModel:
     def _added_conditions(
         self, latents: torch.Tensor, pooled: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """SDXL's size conditioning: a full, uncropped picture of this size."""
+        """Return SDXL's micro-conditioning: an uncropped image of this size."""
         height, width = (side * self.latent_factor for side in latents.shape[-2:])
         sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device)
         return {
             "text_embeds": pooled.to(self.dtype),
             "time_ids": sizes.to(self.dtype).repeat(len(latents), 1),
         }
+
+
+def to_pil_images(images: torch.Tensor) -> list[Image.Image]:
+    """Convert (B, 3, H, W) in [-1, 1] to RGB images."""
+    levels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return [Image.fromarray(each.permute(1, 2, 0).cpu().numpy()) for each in levels]
 
 
 def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> BaseModel:
@@ -193,14 +205,14 @@ def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> Base
     check_base_model(files)
     dtype, pipeline = _read_pipeline(files, data_dir, device)
     pipeline.set_progress_bar_config(disable=True)
-    return placed(BaseModel(model_id, files.family, pipeline, device, dtype))
+    return prepare_base(BaseModel(model_id, files.family, pipeline, device, dtype))
 
 
-def placed(base: BaseModel) -> BaseModel:
-    """Freeze the base's parts, put them on its device, and let the UNet be computed lean."""
+def prepare_base(base: BaseModel) -> BaseModel:
+    """Freeze the components, move them to the device, and switch the UNet to its lean layers."""
     for module in base.modules():
         module.requires_grad_(False).eval().to(base.device)
-    make_lean(base.unet)
+    use_lean_layers(base.unet)
     return base
 
 
@@ -208,7 +220,7 @@ def _read_pipeline(
     files: BaseModelFiles, data_dir: Path, device: torch.device
 ) -> tuple[torch.dtype, Pipeline]:
     try:
-        dtype = precision_on(device, files.configs)
+        dtype = choose_dtype(device, files.configs)
         if files.is_single_file:
             return dtype, read_single_file(files, data_dir, dtype)
         return dtype, read_folder(files, dtype)
@@ -222,8 +234,8 @@ def _read_pipeline(
 
 
 @contextmanager
-def evaluating(modules: Sequence[torch.nn.Module]) -> Iterator[None]:
-    """Put modules into eval mode and bring each one's own mode back."""
+def eval_mode(modules: Sequence[torch.nn.Module]) -> Iterator[None]:
+    """Put modules into eval mode, and each back into its own mode afterwards."""
     modes = [module.training for module in modules]
     try:
         for module in modules:

@@ -1,6 +1,4 @@
-"""The CLIP that looks at pictures of a family: sprite32 carries its own, beside Stable Diffusion
-stands OpenAI's.
-"""
+"""CLIP encoders for images and texts: sprite32 bundles its own, Stable Diffusion uses OpenAI's."""
 
 from __future__ import annotations
 
@@ -17,37 +15,37 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionM
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing, UnsafeModel
 
-# openai/clip-vit-large-patch14, in the data folder's models.
+# openai/clip-vit-large-patch14, in the folder `models` of the data folder.
 FOLDER = "clip-vit-large-patch14"
-# Radford et al. 2021: the mean and spread of their pictures in [0, 1].
+# Mean and standard deviation of the training images in [0, 1] (Radford et al. 2021).
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
-_SPREAD = (0.26862954, 0.26130258, 0.27577711)
-_TEXTS_AT_ONCE = 16  # their activations are most of what naming a subject needs of memory
-LOGIT_SCALE = math.log(100)  # where CLIP's own training ended, Radford et al. 2021
+_STD = (0.26862954, 0.26130258, 0.27577711)
+_TEXT_BATCH_SIZE = 16  # texts' activations are most of the memory that naming a subject needs
+LOGIT_SCALE = math.log(100)  # at the end of CLIP's own training, Radford et al. 2021
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Encoders of one space. The modules are of libraries without annotations."""
+    """Image and text encoder of one embedding space. Any: transformers has no annotations."""
 
     image_encoder: Any
     text_encoder: Any
     tokenizer: CLIPTokenizer
     device: torch.device
-    is_own: bool  # the base's: pictures stay in [-1, 1], and the pooled text is the space itself
+    is_own: bool  # the base's: images stay in [-1, 1], and the pooled text is not projected
 
     @torch.no_grad()
     def embed_images(self, images: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
-        """Pictures (3, H, W) in [-1, 1] of any sizes to unit vectors (B, width).
+        """Embed images (3, H, W) in [-1, 1] of any sizes as unit vectors (B, width).
 
-        Raises UnsafeModel: it gives none.
+        Raises UnsafeModel for vectors with NaN.
         """
         side = int(self.image_encoder.config.image_size)
-        seen = torch.stack([_fitted(image.to(self.device).float(), side) for image in images])
+        pixels = torch.stack([_letterbox(image.to(self.device).float(), side) for image in images])
         if not self.is_own:
-            mean, spread = (seen.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _SPREAD))
-            seen = ((seen + 1) / 2 - mean) / spread
-        vectors: torch.Tensor = self.image_encoder(seen).image_embeds
+            mean, std = (pixels.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _STD))
+            pixels = ((pixels + 1) / 2 - mean) / std
+        vectors: torch.Tensor = self.image_encoder(pixels).image_embeds
         if not torch.isfinite(vectors).all():
             raise UnsafeModel(
                 "The image encoder that looks at pictures gives no usable numbers: its file is "
@@ -57,7 +55,7 @@ class Clip:
 
     @torch.no_grad()
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Unit vectors (B, width) in the space of `embed_images`."""
+        """Embed prompts as unit vectors (B, width) in the space of `embed_images`."""
         tokens = self.tokenizer(
             list(prompts),
             padding="max_length",
@@ -66,7 +64,7 @@ class Clip:
             return_tensors="pt",
         )
         ids = tokens.input_ids.to(self.device)
-        return torch.cat([self._embed_ids(few) for few in ids.split(_TEXTS_AT_ONCE)])
+        return torch.cat([self._embed_ids(batch) for batch in ids.split(_TEXT_BATCH_SIZE)])
 
     def _embed_ids(self, ids: torch.Tensor) -> torch.Tensor:
         output = self.text_encoder(ids)
@@ -75,16 +73,16 @@ class Clip:
 
     @property
     def logit_scale(self) -> float:
-        """The logarithm of what cosines are multiplied by before a softmax."""
+        """Logarithm of the factor of cosines before a softmax."""
         if not self.is_own:
             return LOGIT_SCALE
         return float(getattr(self.image_encoder.config, "logit_scale_init_value", LOGIT_SCALE))
 
 
-def clip_of(base: BaseModel, models: Path | None = None) -> Clip:
-    """The CLIP that goes with a base: its own, else the one in the folder `models`.
+def load_clip(base: BaseModel, models: Path | None = None) -> Clip:
+    """Load the CLIP of a base: its own, else the one in the folder `models`.
 
-    Raises ModelMissing with where to put it, UnsafeModel for a damaged one.
+    Raises ModelMissing, which says where to put it, and UnsafeModel for a damaged one.
     """
     if base.image_encoder is not None:
         own = base.text_encoders[0], base.tokenizers[0]
@@ -112,10 +110,10 @@ def _read(folder: Path, device: torch.device) -> Clip:
     return Clip(image_encoder, text_encoder, tokenizer, device, is_own=False)
 
 
-def _fitted(image: torch.Tensor, side: int) -> torch.Tensor:
-    """Scale into a square of `side` px; what is not square gets bars of its border's mean colour.
+def _letterbox(image: torch.Tensor, side: int) -> torch.Tensor:
+    """Scale into a square of `side` px, with bars of the border's mean colour.
 
-    Cropping, as CLIP was trained, would cut off a tall figure's head.
+    Cropping, as in CLIP's training, would cut off a tall figure's head.
     """
     height, width = image.shape[-2:]
     if (height, width) == (side, side):

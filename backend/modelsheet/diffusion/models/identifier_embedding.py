@@ -1,5 +1,5 @@
-"""The identifier's own rows in the text encoders' embeddings, learnt with the adapter (pivotal
-tuning). The base's own weights stay untouched: the rows stand in for them while they are applied.
+"""Token embedding of an identifier in each text encoder, learnt with the adapter (pivotal tuning).
+The base's own weights stay untouched: forward hooks replace the token's row of the embedding table.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from safetensors import safe_open
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import InvalidIdentifier
 
-# In adapter.safetensors: this, the text encoder's number and the token's, as in
-# "lora_identifier.0.48136". diffusers demands "lora" in every key and passes over foreign ones.
+# Prefix in adapter.safetensors of the text encoder's number and the token's id, as in
+# "lora_identifier.0.48136". diffusers demands "lora" in every key and ignores foreign ones.
 KEY = "lora_identifier"
 
 
-class IdentifierRows:
-    """Stands in for one token's row in each text encoder; `remove` ends it.
+class IdentifierEmbedding:
+    """Replaces one token's row of the embedding table in each text encoder until `remove`.
 
     `rows`: one (width,) per text encoder, fp32. At `scale` 0 the token is what it was.
     """
@@ -33,19 +33,21 @@ class IdentifierRows:
         self.rows = [torch.nn.Parameter(row.float().to(base.device)) for row in rows]
         tables: list[Any] = [encoder.get_input_embeddings() for encoder in base.text_encoders]
         self._handles = [
-            table.register_forward_hook(self._standing_in(row, table.weight[token]))
+            table.register_forward_hook(self._replace_row(row, table.weight[token]))
             for table, row in zip(tables, self.rows, strict=True)
         ]
 
     @classmethod
-    def beginning(cls, base: BaseModel, identifier: str, class_noun: str) -> IdentifierRows:
-        """Begin as the class noun, which the subject is one of. `identifier` is one token."""
+    def from_class_noun(
+        cls, base: BaseModel, identifier: str, class_noun: str
+    ) -> IdentifierEmbedding:
+        """Initialize with the class noun's embedding. `identifier` is one token."""
         rows = []
         for encoder, tokenizer in zip(base.text_encoders, base.tokenizers, strict=True):
             weights = encoder.get_input_embeddings().weight.detach()
             nouns = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(class_noun))
             rows.append(weights[nouns].float().mean(0))
-        return cls(base, token_of(base, identifier), rows)
+        return cls(base, identifier_token(base, identifier), rows)
 
     def state(self) -> dict[str, torch.Tensor]:
         return {
@@ -62,22 +64,22 @@ class IdentifierRows:
         for handle in self._handles:
             handle.remove()
 
-    def _standing_in(
+    def _replace_row(
         self, row: torch.nn.Parameter, original: torch.Tensor
     ) -> Callable[[torch.nn.Module, tuple[torch.Tensor], torch.Tensor], torch.Tensor]:
         def hook(
             table: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor
         ) -> torch.Tensor:
-            stand_in = torch.lerp(original.float(), row, self.scale).to(output.dtype)
-            return torch.where((inputs[0] == self.token).unsqueeze(-1), stand_in, output)
+            replacement = torch.lerp(original.float(), row, self.scale).to(output.dtype)
+            return torch.where((inputs[0] == self.token).unsqueeze(-1), replacement, output)
 
         return hook
 
 
-def token_of(base: BaseModel, identifier: str) -> int:
-    """The identifier's token; both of SDXL's tokenizers number them alike.
+def identifier_token(base: BaseModel, identifier: str) -> int:
+    """Return the identifier's token id, which is the same in both of SDXL's tokenizers.
 
-    Raises InvalidIdentifier when it is several.
+    Raises InvalidIdentifier when it is several tokens.
     """
     tokenizer = base.tokenizers[0]
     tokens = tokenizer.tokenize(identifier)
@@ -89,8 +91,8 @@ def token_of(base: BaseModel, identifier: str) -> int:
     return int(tokenizer.convert_tokens_to_ids(tokens[0]))
 
 
-def read_rows(file: Path) -> dict[int, list[torch.Tensor]]:
-    """The rows in an adapter's file by token; none where the identifier was not learnt."""
+def read_embeddings(file: Path) -> dict[int, list[torch.Tensor]]:
+    """Read the embeddings in an adapter's file by token id; empty where none was learnt."""
     found: dict[int, list[torch.Tensor]] = {}
     with safe_open(file, "pt") as content:
         for key in sorted(content.keys()):
@@ -100,12 +102,12 @@ def read_rows(file: Path) -> dict[int, list[torch.Tensor]]:
 
 
 @contextmanager
-def rows_applied(base: BaseModel, files: Sequence[Path], scale: float) -> Iterator[None]:
-    """Generate with the rows of these adapters; afterwards the base is as it was."""
+def apply_embeddings(base: BaseModel, files: Sequence[Path], scale: float) -> Iterator[None]:
+    """Apply the embeddings of these adapters until the block ends; then the base is as it was."""
     applied = [
-        IdentifierRows(base, token, rows, scale)
+        IdentifierEmbedding(base, token, rows, scale)
         for file in files
-        for token, rows in read_rows(file).items()
+        for token, rows in read_embeddings(file).items()
     ]
     try:
         yield

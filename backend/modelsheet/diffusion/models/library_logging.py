@@ -1,4 +1,4 @@
-"""What the libraries say while they load, kept out of a program's own figures."""
+"""Logging of diffusers and transformers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import diffusers.utils.logging
 import transformers.utils.logging
 
 
-def keep_libraries_quiet() -> None:
-    """Show errors alone, and no bars."""
+def silence_libraries() -> None:
+    """Show only their errors, and no progress bars."""
     for library in (diffusers.utils.logging, transformers.utils.logging):
         library.disable_progress_bar()
         library.set_verbosity_error()

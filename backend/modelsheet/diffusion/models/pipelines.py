@@ -1,5 +1,5 @@
-"""Pipelines of diffusers out of files on this machine: folders, and single-file checkpoints with
-config files of ours. Nothing is fetched, and only safetensors are read.
+"""Load diffusers pipelines from local files: folders, and single-file checkpoints with config files
+of ours. Nothing is downloaded, and only safetensors are read.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from modelsheet.files.safetensors_file import read_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.key_mapping import UNET
 
-# StableDiffusionPipeline or its XL sibling; diffusers has no annotations to hold on to.
+# StableDiffusionPipeline or StableDiffusionXLPipeline; diffusers has no annotations.
 Pipeline = Any
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
-_INNER = "text_model."  # an inner module of text encoders, which some versions name and some do not
-# What a folder may list and we have no use for: it is neither fetched nor loaded.
+_INNER = "text_model."  # a text encoder's inner module, in the keys of some versions only
+# Components that a folder may list and we have no use for: neither downloaded nor loaded.
 _SAFETY = {"safety_checker": None, "requires_safety_checker": False}
 _UNUSED: dict[Family, dict[str, Any]] = {
     "sprite32": {"feature_extractor": None, **_SAFETY},
@@ -37,7 +37,10 @@ _UNUSED: dict[Family, dict[str, Any]] = {
 
 
 def read_folder(files: BaseModelFiles, dtype: torch.dtype) -> Pipeline:
-    """Read a folder in diffusers' layout; its autoencoder in fp32, whatever `dtype`."""
+    """Read a folder in diffusers' layout; its autoencoder in fp32, whatever `dtype`.
+
+    Raises UnsafeModel when weights are missing.
+    """
     pipeline = _pipeline_class(files).from_pretrained(
         files.path,
         dtype={"default": dtype, "vae": torch.float32},
@@ -46,16 +49,16 @@ def read_folder(files: BaseModelFiles, dtype: torch.dtype) -> Pipeline:
         use_safetensors=True,
         **_UNUSED[files.family],
     )
-    _require_filled(pipeline, files)
-    _require_text(pipeline, files)
-    _bound_windows(pipeline)
+    _check_no_meta_weights(pipeline, files)
+    _check_text_weights(pipeline, files)
+    _limit_prompt_lengths(pipeline)
     return _with_prediction_type(pipeline, files)
 
 
 def read_single_file(files: BaseModelFiles, data_dir: Path, dtype: torch.dtype) -> Pipeline:
     """Read a checkpoint of A1111 or ComfyUI; its autoencoder in fp32, whatever `dtype`.
 
-    Raises UnsafeModel: a part is missing. ModelMissing: CLIP's vocabulary is not here.
+    Raises UnsafeModel when weights are missing, ModelMissing without CLIP's vocabulary.
     """
     _check_unet(files)
     configs = str(files.configs)
@@ -69,29 +72,32 @@ def read_single_file(files: BaseModelFiles, data_dir: Path, dtype: torch.dtype) 
         ),
         **_tokenizers(files, data_dir),
     )
-    _require_filled(pipeline, files)
+    _check_no_meta_weights(pipeline, files)
     return _with_prediction_type(pipeline, files)
 
 
-def _require_filled(pipeline: Pipeline, files: BaseModelFiles) -> None:
-    """Raises UnsafeModel: a part's weight was in no file, and diffusers left it empty."""
+def _check_no_meta_weights(pipeline: Pipeline, files: BaseModelFiles) -> None:
+    """Check that diffusers left no weight empty (on the meta device) for want of one in the files.
+
+    Raises UnsafeModel.
+    """
     for name in ("unet", "vae", *_TEXT_ENCODERS):
         part = getattr(pipeline, name, None)
         if part is not None:
             empty = (path for path, weight in part.named_parameters() if weight.is_meta)
-            _require_none(empty, name, files)
+            _check_none_missing(empty, name, files)
 
 
-def _require_text(pipeline: Pipeline, files: BaseModelFiles) -> None:
-    """The same of text encoders in a folder, which transformers would fill at random."""
+def _check_text_weights(pipeline: Pipeline, files: BaseModelFiles) -> None:
+    """Check the same of a folder's text encoders, which transformers would initialize at random."""
     for name in _TEXT_ENCODERS:
         part = getattr(pipeline, name, None)
         if part is not None:
             keys = {key for file in weights_in(files.path / name) for key in _keys_of(file)}
-            _require_none((path for path in _paths_of(part) if path not in keys), name, files)
+            _check_none_missing((path for path in _paths_of(part) if path not in keys), name, files)
 
 
-def _require_none(lacking: Iterator[str], name: str, files: BaseModelFiles) -> None:
+def _check_none_missing(lacking: Iterator[str], name: str, files: BaseModelFiles) -> None:
     path = next(lacking, None)
     if path is not None:
         raise UnsafeModel(
@@ -108,8 +114,8 @@ def _paths_of(part: torch.nn.Module) -> list[str]:
     return [path.removeprefix(_INNER) for path, _ in part.named_parameters()]
 
 
-def _bound_windows(pipeline: Pipeline) -> None:
-    """Hold prompts to what the text encoders read; not every tokenizer's files say it."""
+def _limit_prompt_lengths(pipeline: Pipeline) -> None:
+    """Limit tokenizers to the text encoders' window, which not every tokenizer's files state."""
     for suffix in ("", "_2"):
         tokenizer = getattr(pipeline, f"tokenizer{suffix}", None)
         if tokenizer is not None:
@@ -118,7 +124,7 @@ def _bound_windows(pipeline: Pipeline) -> None:
 
 
 def _check_unet(files: BaseModelFiles) -> None:
-    """Compare the file's UNet with what its config files describe, layer by layer."""
+    """Compare the file's UNet with its config files, layer by layer. Raises UnsafeModel."""
     layout, header = key_layout_of(files), read_header(files.path)
     for site, weight in layout.shapes.items():
         if site.component == UNET:
@@ -154,7 +160,9 @@ def _tokenizers(files: BaseModelFiles, data_dir: Path) -> dict[str, CLIPTokenize
 
 
 def _with_prediction_type(pipeline: Pipeline, files: BaseModelFiles) -> Pipeline:
-    """Set what the model predicts where the file, or who added it, says so."""
+    """Set the prediction type and terminal SNR where the file, or the user who added it, states
+    them.
+    """
     wanted: dict[str, Any] = {}
     if files.prediction_type:
         wanted["prediction_type"] = files.prediction_type

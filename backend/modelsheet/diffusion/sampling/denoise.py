@@ -1,4 +1,4 @@
-"""The way from noise to latents: one loop for new pictures, changed ones, and places in them."""
+"""Denoising loop: text-to-image, image-to-image, inpainting and regional prompts in one."""
 
 from __future__ import annotations
 
@@ -11,166 +11,187 @@ import torch
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.sampling.samplers import Sampler
 
-# Gives the scaled latents (B, C, h, w) that the prediction leads to; costs only when asked.
-Look = Callable[[], torch.Tensor]
-# Called after every step with a look, steps done and steps in all; may raise to stop.
-Watch = Callable[[Look, int, int], None]
-Window = tuple[slice, slice]
+# Predicts x_0 (B, C, h, w), scaled latents; computed only when called.
+PredictedX0 = Callable[[], torch.Tensor]
+# Called after every step with the predicted x_0, steps done and steps in all; may raise to stop.
+StepCallback = Callable[[PredictedX0, int, int], None]
 
-_RESCALE = 0.7  # what Lin et al. recommend
-_EVERYWHERE: Window = (slice(None), slice(None))
+_GUIDANCE_RESCALE = 0.7  # what Lin et al. recommend
+_WHOLE = (slice(None), slice(None))
 
 
-def _nothing() -> None:
+def _keep_adapters() -> None:
     return None
 
 
 @dataclass(frozen=True)
-class View:
-    """A window of the canvas, in latents, painted to its own prompt.
+class Window:
+    """A MultiDiffusion window of the canvas, denoised to its own prompt; the whole canvas is one.
 
-    `weight` (h, w) says how much it counts in each latent of the window, None as much as any;
-    `enter` puts on the adapters it is painted with.
+    `area` is its rows and columns in latents, `weight` (h, w) of the whole canvas its part in each
+    latent, None the same everywhere; `activate` switches to its adapters.
     """
 
-    embeds: PromptEmbeds
-    negative: PromptEmbeds
-    window: Window = _EVERYWHERE
+    cond: PromptEmbeds
+    uncond: PromptEmbeds
+    area: tuple[slice, slice] = _WHOLE
     weight: torch.Tensor | None = None
-    enter: Callable[[], None] = _nothing
+    activate: Callable[[], None] = _keep_adapters
 
 
 @dataclass(frozen=True)
-class Start:
-    """Begin with these scaled latents (B, C, h, w) instead of noise; `strength` in (0, 1] says how
-    much of the way back into noise they go. Where `free` (h, w) is 0 they stay, where 1 not.
+class InitLatents:
+    """Scaled latents (B, C, h, w) to begin with instead of noise; `strength` in (0, 1] is the part
+    of the schedule they are noised to. They stay where `mask` (h, w) is 0 and change where it is 1.
     """
 
     latents: torch.Tensor
     strength: float
-    free: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Run:
-    """One batch: starting noise (B, C, h, w) fp32, and guidance for each picture of it."""
+class DenoisingBatch:
+    """Images denoised together: noise (B, C, h, w), fp32, and guidance for each of them."""
 
-    views: Sequence[View]
+    windows: Sequence[Window]
     noise: torch.Tensor
-    guidance: Sequence[float]
+    guidance_scales: Sequence[float]
     generators: Sequence[torch.Generator]
-    start: Start | None = None
-    watch: Watch | None = None
+    init: InitLatents | None = None
+    callback_on_step_end: StepCallback | None = None
 
 
 @torch.inference_mode()
-def denoise(base: BaseModel, run: Run, sampler: Sampler) -> torch.Tensor:
-    """Walk through the sampler's steps; gives scaled latents, fp32, of the noise's shape."""
-    scheduler, begin = sampler.scheduler, _begin(run, sampler)
-    timesteps = sampler.timesteps[begin:]
+def denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.Tensor:
+    """Run the sampler's steps on a batch; scaled latents, fp32, of the noise's shape."""
+    scheduler, start = sampler.scheduler, _start_index(batch, sampler)
+    timesteps = sampler.timesteps[start:]
     if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(begin)
-    latents = _first_latents(run, sampler, timesteps[:1])
+        scheduler.set_begin_index(start)
+    x_t = _first_latents(batch, sampler, timesteps[:1])
     # Only random samplers take generators, and not all others admit the argument.
-    chance = {"generator": list(run.generators)} if sampler.is_random else {}
-    for index, timestep in enumerate(timesteps):
-        scaled = scheduler.scale_model_input(latents, timestep)
-        prediction = _merged(base, run, scaled, timestep)
-        latents = scheduler.step(prediction, timestep, latents, return_dict=False, **chance)[0]
-        latents = _with_kept(run, sampler, latents, timesteps[index + 1 : index + 2])
-        if run.watch is not None:
-            look = partial(_foreseen, base, scaled, prediction, timestep)
-            run.watch(look, index + 1, len(timesteps))
-    return latents
+    generator_kwargs = {"generator": list(batch.generators)} if sampler.is_random else {}
+    for index, t in enumerate(timesteps):
+        model_input = scheduler.scale_model_input(x_t, t)
+        noise_pred = _multidiffusion(base, batch, model_input, t)
+        x_t = scheduler.step(noise_pred, t, x_t, return_dict=False, **generator_kwargs)[0]
+        x_t = _restore_unmasked(batch, sampler, x_t, timesteps[index + 1 : index + 2])
+        if batch.callback_on_step_end is not None:
+            pred_x0 = partial(_predict_x0, base, model_input, noise_pred, t)
+            batch.callback_on_step_end(pred_x0, index + 1, len(timesteps))
+    return x_t
 
 
-def _foreseen(
-    base: BaseModel, scaled: torch.Tensor, prediction: torch.Tensor, timestep: torch.Tensor
+def _predict_x0(
+    base: BaseModel, model_input: torch.Tensor, noise_pred: torch.Tensor, t: torch.Tensor
 ) -> torch.Tensor:
-    """Where the prediction leads to; what the UNet reads is of unit variance for every sampler."""
+    """Predict x_0 from the current noise prediction.
+
+    Assumes that the scheduler scales the model input to unit variance.
+    """
     scheduler = base.noise_scheduler
-    kept = scheduler.alphas_cumprod[round(float(timestep))].item()
-    noise_share = (1 - kept) ** 0.5
+    alpha_prod_t = scheduler.alphas_cumprod[round(float(t))].item()
+    sqrt_beta_prod_t = (1 - alpha_prod_t) ** 0.5
     if scheduler.config.prediction_type == "v_prediction":
-        foreseen: torch.Tensor = kept**0.5 * scaled - noise_share * prediction
+        pred_x0: torch.Tensor = alpha_prod_t**0.5 * model_input - sqrt_beta_prod_t * noise_pred
     else:
-        foreseen = (scaled - noise_share * prediction) / max(kept, 1e-6) ** 0.5
-    return foreseen
+        pred_x0 = (model_input - sqrt_beta_prod_t * noise_pred) / max(alpha_prod_t, 1e-6) ** 0.5
+    return pred_x0
 
 
-def first_step(strength: float, steps: int) -> int:
-    """The step to begin with: at full strength the first, and always at least the last one."""
+def sample_noise(
+    base: BaseModel, generators: Sequence[torch.Generator], width: int, height: int
+) -> torch.Tensor:
+    """Sample each image's own noise (B, C, h, w) on the CPU, so that every device gives the same
+    images. Sizes in px.
+    """
+    channels = int(base.unet.config.in_channels)
+    shape = (channels, height // base.latent_factor, width // base.latent_factor)
+    return torch.stack([torch.randn(shape, generator=each) for each in generators]).to(base.device)
+
+
+def start_index(strength: float, steps: int) -> int:
+    """Return the index of the first step: 0 at full strength, and at most that of the last one."""
     return steps - max(1, min(steps, int(steps * strength)))
 
 
-def _begin(run: Run, sampler: Sampler) -> int:
-    strength = 1.0 if run.start is None else run.start.strength
-    return first_step(strength, len(sampler.timesteps))
+def _start_index(batch: DenoisingBatch, sampler: Sampler) -> int:
+    strength = 1.0 if batch.init is None else batch.init.strength
+    return start_index(strength, len(sampler.timesteps))
 
 
-def _first_latents(run: Run, sampler: Sampler, timestep: torch.Tensor) -> torch.Tensor:
-    if run.start is None or run.start.strength >= 1.0:
-        noise: torch.Tensor = run.noise * sampler.scheduler.init_noise_sigma
+def _first_latents(batch: DenoisingBatch, sampler: Sampler, t: torch.Tensor) -> torch.Tensor:
+    if batch.init is None or batch.init.strength >= 1.0:
+        noise: torch.Tensor = batch.noise * sampler.scheduler.init_noise_sigma
         return noise
-    return _noised(run.start.latents, run, sampler, timestep)
+    return _add_noise(batch.init.latents, batch, sampler, t)
 
 
-def _noised(
-    latents: torch.Tensor, run: Run, sampler: Sampler, timestep: torch.Tensor
+def _add_noise(
+    latents: torch.Tensor, batch: DenoisingBatch, sampler: Sampler, t: torch.Tensor
 ) -> torch.Tensor:
-    noised: torch.Tensor = sampler.scheduler.add_noise(
-        latents, run.noise, timestep.repeat(len(latents))
-    )
+    noised: torch.Tensor = sampler.scheduler.add_noise(latents, batch.noise, t.repeat(len(latents)))
     return noised
 
 
-def _with_kept(
-    run: Run, sampler: Sampler, latents: torch.Tensor, next_timestep: torch.Tensor
+def _restore_unmasked(
+    batch: DenoisingBatch, sampler: Sampler, x_t: torch.Tensor, next_t: torch.Tensor
 ) -> torch.Tensor:
-    """Put back what may not change, as noisy as the next step expects it (RePaint's scheme)."""
-    start = run.start
-    if start is None or start.free is None:
-        return latents
-    kept = start.latents
-    if len(next_timestep):
-        kept = _noised(kept, run, sampler, next_timestep)
-    return torch.lerp(kept, latents, start.free)
-
-
-def _merged(
-    base: BaseModel, run: Run, latents: torch.Tensor, timestep: torch.Tensor
-) -> torch.Tensor:
-    """What the views say, where they overlap as a weighted mean (MultiDiffusion, Bar-Tal et al.
-    2023, eq. 5).
+    """Put the initial latents back where the mask is 0, as noisy as the next step expects them
+    (RePaint, Lugmayr et al. 2022).
     """
-    if len(run.views) == 1 and run.views[0].weight is None:
-        run.views[0].enter()
-        return _guided(base, run, run.views[0], latents, timestep)
-    total, weights = torch.zeros_like(latents), latents.new_zeros(latents.shape[-2:])
-    for view in run.views:
-        view.enter()
-        part = latents[..., view.window[0], view.window[1]]
-        weight = part.new_ones(part.shape[-2:]) if view.weight is None else view.weight
-        said = _guided(base, run, view, part, timestep)
-        total[..., view.window[0], view.window[1]] += said * weight
-        weights[view.window[0], view.window[1]] += weight
+    init = batch.init
+    if init is None or init.mask is None:
+        return x_t
+    known = init.latents
+    if len(next_t):
+        known = _add_noise(known, batch, sampler, next_t)
+    return torch.lerp(known, x_t, init.mask)
+
+
+def _multidiffusion(
+    base: BaseModel, batch: DenoisingBatch, model_input: torch.Tensor, t: torch.Tensor
+) -> torch.Tensor:
+    """Predict the noise in every window and merge the predictions, where windows overlap as a
+    weighted mean (MultiDiffusion, Bar-Tal et al. 2023, eq. 5).
+    """
+    if len(batch.windows) == 1 and batch.windows[0].weight is None:
+        batch.windows[0].activate()
+        return _guided_noise_pred(base, batch, batch.windows[0], model_input, t)
+    total = torch.zeros_like(model_input)
+    weights = model_input.new_zeros(model_input.shape[-2:])
+    for window in batch.windows:
+        window.activate()
+        weight = torch.ones_like(weights) if window.weight is None else window.weight
+        rows, columns = window.area
+        part = model_input[..., rows, columns]
+        noise_pred = _guided_noise_pred(base, batch, window, part, t)
+        total[..., rows, columns] += noise_pred * weight[rows, columns]
+        weights[rows, columns] += weight[rows, columns]
     return total / weights.clamp_min(1e-6)
 
 
-def _guided(
-    base: BaseModel, run: Run, view: View, latents: torch.Tensor, timestep: torch.Tensor
+def _guided_noise_pred(
+    base: BaseModel,
+    batch: DenoisingBatch,
+    window: Window,
+    model_input: torch.Tensor,
+    t: torch.Tensor,
 ) -> torch.Tensor:
-    """Classifier-free guidance, each picture with its own scale; 1 needs no negative prompt."""
-    if all(scale == 1.0 for scale in run.guidance):
-        return base.predict(latents, timestep, view.embeds)
-    both = _joined(view.negative, view.embeds)
-    negative, positive = base.predict(torch.cat([latents] * 2), timestep, both).chunk(2)
-    scale = latents.new_tensor(list(run.guidance))[:, None, None, None]
-    guided = negative + scale * (positive - negative)
-    return _rescaled(guided, positive, _guidance_rescale(base))
+    """Predict the noise with classifier-free guidance, each image with its own scale (Ho & Salimans
+    2022); a scale of 1 needs no negative prompt.
+    """
+    if all(scale == 1.0 for scale in batch.guidance_scales):
+        return base.predict(model_input, t, window.cond)
+    embeds = _concat(window.uncond, window.cond)
+    uncond, cond = base.predict(torch.cat([model_input] * 2), t, embeds).chunk(2)
+    scale = model_input.new_tensor(list(batch.guidance_scales))[:, None, None, None]
+    noise_pred = uncond + scale * (cond - uncond)
+    return _rescale_noise_cfg(noise_pred, cond, _guidance_rescale(base))
 
 
-def _joined(first: PromptEmbeds, second: PromptEmbeds) -> PromptEmbeds:
+def _concat(first: PromptEmbeds, second: PromptEmbeds) -> PromptEmbeds:
     pooled = None
     if first.pooled is not None and second.pooled is not None:
         pooled = torch.cat([first.pooled, second.pooled])
@@ -178,13 +199,19 @@ def _joined(first: PromptEmbeds, second: PromptEmbeds) -> PromptEmbeds:
 
 
 def _guidance_rescale(base: BaseModel) -> float:
-    """Models of zero terminal SNR are over-exposed by guidance; Lin et al. 2023, section 3.4."""
-    return _RESCALE if base.pipeline.scheduler.config.get("rescale_betas_zero_snr") else 0.0
+    """Return the share of rescaling: guidance over-exposes models of zero terminal SNR (Lin et al.
+    2023, section 3.4), and only those.
+    """
+    is_zero_snr = base.pipeline.scheduler.config.get("rescale_betas_zero_snr")
+    return _GUIDANCE_RESCALE if is_zero_snr else 0.0
 
 
-def _rescaled(guided: torch.Tensor, positive: torch.Tensor, share: float) -> torch.Tensor:
-    if not share:
-        return guided
-    axes = tuple(range(1, guided.ndim))
-    spread = positive.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
-    return torch.lerp(guided, guided * spread, share)
+def _rescale_noise_cfg(
+    noise_cfg: torch.Tensor, cond: torch.Tensor, guidance_rescale: float
+) -> torch.Tensor:
+    """Bring the guided prediction's deviation towards that of the conditional one."""
+    if not guidance_rescale:
+        return noise_cfg
+    axes = tuple(range(1, noise_cfg.ndim))
+    ratio = cond.std(dim=axes, keepdim=True) / noise_cfg.std(dim=axes, keepdim=True)
+    return torch.lerp(noise_cfg, noise_cfg * ratio, guidance_rescale)

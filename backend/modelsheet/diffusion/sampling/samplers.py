@@ -1,4 +1,4 @@
-"""Samplers by the names artists know, made from a base's own noise schedule."""
+"""Samplers: diffusers' schedulers under their A1111 names, over a base's own noise schedule."""
 
 from __future__ import annotations
 
@@ -20,38 +20,40 @@ from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import InvalidRequest
 
-# A diffusers scheduler; they share no annotated base.
+# A diffusers scheduler; they have no annotated base class.
 Scheduler = Any
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """`usual_steps` give a finished picture; `is_random` draws new noise at each step."""
+class _SamplerSpec:
+    """A scheduler class and its default steps; `is_random` samples new noise at each step."""
 
     scheduler: type[Scheduler]
-    usual_steps: int
+    default_steps: int
     is_random: bool = False
-    most_steps: int = 200  # api.types.InferenceSteps
+    max_steps: int = 200  # api.types.InferenceSteps
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-_KINDS: Mapping[SamplerName, _Kind] = {
-    "DPM++ 2M Karras": _Kind(DPMSolverMultistepScheduler, 20, settings={"use_karras_sigmas": True}),
-    "UniPC": _Kind(UniPCMultistepScheduler, 20),
-    "Euler": _Kind(EulerDiscreteScheduler, 25),
-    "Euler a": _Kind(EulerAncestralDiscreteScheduler, 30, is_random=True),
-    "DDIM": _Kind(DDIMScheduler, 25),
-    # LCM walks along the 50 steps that its models were distilled with.
-    "LCM": _Kind(LCMScheduler, 6, is_random=True, most_steps=50),
+_SPECS: Mapping[SamplerName, _SamplerSpec] = {
+    "DPM++ 2M Karras": _SamplerSpec(
+        DPMSolverMultistepScheduler, 20, settings={"use_karras_sigmas": True}
+    ),
+    "UniPC": _SamplerSpec(UniPCMultistepScheduler, 20),
+    "Euler": _SamplerSpec(EulerDiscreteScheduler, 25),
+    "Euler a": _SamplerSpec(EulerAncestralDiscreteScheduler, 30, is_random=True),
+    "DDIM": _SamplerSpec(DDIMScheduler, 25),
+    # LCM models were distilled with 50 steps.
+    "LCM": _SamplerSpec(LCMScheduler, 6, is_random=True, max_steps=50),
 }
-# What a base's folder may name beside those, and what is closest to it here.
+# For bases whose folder names another scheduler.
 _FALLBACK: SamplerName = "DPM++ 2M Karras"
 _LCM_GUIDANCE = 1.5
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """One way through the noise: `scheduler` is of this run alone and set to its steps."""
+    """A sampler for one denoising run: its `scheduler` is new and set to the run's steps."""
 
     name: SamplerName
     scheduler: Scheduler
@@ -63,36 +65,36 @@ class Sampler:
         return timesteps
 
 
-def own_sampler(base: BaseModel) -> SamplerName:
-    """The sampler that the base's folder names."""
-    for name, kind in _KINDS.items():
-        if type(base.pipeline.scheduler) is kind.scheduler:
+def default_sampler(base: BaseModel) -> SamplerName:
+    """Return the sampler of the scheduler that the base's folder names."""
+    for name, spec in _SPECS.items():
+        if type(base.pipeline.scheduler) is spec.scheduler:
             return name
     return _FALLBACK
 
 
-def usual_steps(name: SamplerName) -> int:
-    return _KINDS[name].usual_steps
+def default_steps(name: SamplerName) -> int:
+    return _SPECS[name].default_steps
 
 
-def usual_guidance(base: BaseModel, name: SamplerName) -> float:
-    """The base's, but LCM's models have guidance distilled into them."""
+def default_guidance_scale(base: BaseModel, name: SamplerName) -> float:
+    """Return the base's guidance scale; less for LCM, whose models have guidance distilled in."""
     return _LCM_GUIDANCE if name == "LCM" else base.guidance_scale
 
 
 def check_steps(name: SamplerName, steps: int) -> None:
-    """Raises InvalidRequest: the sampler has no schedule of so many steps."""
-    most = _KINDS[name].most_steps
-    if steps > most:
-        raise InvalidRequest(f"{name} takes at most {most} steps, not {steps}. Ask for fewer.")
+    """Check that the sampler has a schedule of so many steps. Raises InvalidRequest."""
+    max_steps = _SPECS[name].max_steps
+    if steps > max_steps:
+        raise InvalidRequest(f"{name} takes at most {max_steps} steps, not {steps}. Ask for fewer.")
 
 
 def make_sampler(base: BaseModel, name: SamplerName, steps: int) -> Sampler:
-    """A fresh scheduler of that kind over the base's noise schedule. Raises InvalidRequest."""
+    """Make a sampler over the base's noise schedule. Raises InvalidRequest for too many steps."""
     check_steps(name, steps)
-    kind = _KINDS[name]
-    # The clipping range is one for pixels; it would cut latents.
+    spec = _SPECS[name]
+    # clip_sample is meant for pixels; it would clip latents.
     config = {**base.pipeline.scheduler.config, "clip_sample": False}
-    scheduler = kind.scheduler.from_config(config, **kind.settings)
+    scheduler = spec.scheduler.from_config(config, **spec.settings)
     scheduler.set_timesteps(steps, device=base.device)
-    return Sampler(name, scheduler, kind.is_random)
+    return Sampler(name, scheduler, spec.is_random)

@@ -21,7 +21,7 @@ from safetensors.torch import load, save_file
 
 from modelsheet.diffusion.kernels.fused_lora import fuse_lora
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
+from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 
 LEARNING = "default"
 FILE_NAME = "adapter.safetensors"
@@ -60,7 +60,11 @@ class LearningAdapter:
     """
 
     def __init__(
-        self, base: BaseModel, shape: AdapterShape, seed: int, rows: IdentifierRows | None = None
+        self,
+        base: BaseModel,
+        shape: AdapterShape,
+        seed: int,
+        rows: IdentifierEmbedding | None = None,
     ) -> None:
         self.base, self.rows = base, rows
         # Any: peft puts its methods on modules that torch declares without them.

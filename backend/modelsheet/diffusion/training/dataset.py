@@ -17,7 +17,7 @@ from modelsheet.diffusion.training.aspect_buckets import bucket_for
 from modelsheet.diffusion.training.augmentation import View, has_transparency, views_of
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.rgba import composite, crop_to_content, enlarge_pixels, is_empty, resize
-from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 MASK_FLOOR = 0.15  # the background still counts a little, so that it stays what the caption says
 _MARGIN = 0.06  # of the longer side, around what is cropped to its content
@@ -93,7 +93,7 @@ def looks_like_pixel_art(picture: Image.Image) -> bool:
 def encode_instances(
     pictures: Sequence[Image.Image],
     captions: Sequence[str],
-    naming: Naming,
+    naming: PromptTemplate,
     base: BaseModel,
     *,
     flip: bool = False,
@@ -143,7 +143,9 @@ def loss_mask(alpha: Image.Image, factor: int) -> torch.Tensor:
     return grown[0].clamp(min=MASK_FLOOR)
 
 
-def _encode(number: int, view: View, caption: str, naming: Naming, base: BaseModel) -> Instance:
+def _encode(
+    number: int, view: View, caption: str, naming: PromptTemplate, base: BaseModel
+) -> Instance:
     """One by one: a batch of large pictures would need gigabytes in the autoencoder."""
     latents = base.encode_images(image_tensor(view.shown)[None])[0]
     mask = loss_mask(view.alpha, base.latent_factor).to(base.device)

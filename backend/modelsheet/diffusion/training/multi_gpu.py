@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from modelsheet.api.learn import LearnRequest
 from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.models.library_logging import keep_libraries_quiet
+from modelsheet.diffusion.models.library_logging import silence_libraries
 from modelsheet.diffusion.training.process_group import company
 from modelsheet.diffusion.training.session import Learning, Surroundings, opened
 from modelsheet.errors import InvalidRequest, WorkerCrashed
@@ -135,7 +135,7 @@ def _mark(room: Path, rank: int) -> Path:
 
 
 def main() -> None:
-    keep_libraries_quiet()
+    silence_libraries()
     threading.Thread(target=_end_with_input, daemon=True).start()
     help_out(Errand.model_validate_json(Path(sys.argv[1]).read_bytes()), int(sys.argv[2]))
 

@@ -14,7 +14,7 @@ from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.diffusion.training.adapter import LEARNING, LearningAdapter
 from modelsheet.diffusion.training.metrics import is_as_good
 from modelsheet.diffusion.training.presets import Hyperparameters
-from modelsheet.prompts.captions import Naming
+from modelsheet.prompts.captions import PromptTemplate
 
 # Measured on a drawn test subject with sprite32: 60 steps of balanced drift by .005, the text by
 # .002, and change the UNet by 7 %; 600 steps of the write-up's setting by .070, .207 and 60 %.
@@ -24,7 +24,7 @@ _FELL, _DRIFTED, _TEXT_DRIFTED, _OVERWHELMED = 0.02, 0.04, 0.05, 0.25
 def report(
     recipe: Hyperparameters,
     usual: Hyperparameters,
-    naming: Naming,
+    naming: PromptTemplate,
     curve: Sequence[LikenessPoint],
     *,
     kept_step: int,
@@ -114,7 +114,7 @@ def _of_rates(
             )
 
 
-def _of_name(naming: Naming, adapter: LearningAdapter) -> Iterator[str]:
+def _of_name(naming: PromptTemplate, adapter: LearningAdapter) -> Iterator[str]:
     tokens = adapter.base.tokenizers[0].tokenize(naming.identifier)
     if len(tokens) > 1:
         pieces = " + ".join(token.removesuffix("</w>") for token in tokens)

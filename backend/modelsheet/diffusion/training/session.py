@@ -16,11 +16,15 @@ import torch
 from PIL import Image
 
 from modelsheet.api.learn import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
-from modelsheet.diffusion.kernels.packed_conv2d import packed
+from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
-from modelsheet.diffusion.models.decoder_correction import Correction, corrected, correction_tensors
-from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
+from modelsheet.diffusion.models.decoder_correction import (
+    Correction,
+    apply_correction,
+    correction_tensors,
+)
+from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training import report as diagnosis
@@ -40,7 +44,7 @@ from modelsheet.diffusion.training.presets import Hyperparameters, hyperparamete
 from modelsheet.diffusion.training.trainer import StepReport, Training
 from modelsheet.diffusion.training.validation import Prober, probe_interval
 from modelsheet.errors import InvalidRequest
-from modelsheet.prompts.captions import Naming, caption_of, class_prompts
+from modelsheet.prompts.captions import PromptTemplate, caption_from_layer_name, class_prompts
 
 _logger = logging.getLogger(__name__)
 _UNMEASURED = (
@@ -60,7 +64,7 @@ class LearningEvent:
 
 @dataclass(frozen=True)
 class Learnt:
-    naming: Naming
+    naming: PromptTemplate
     captions: list[str]
     warnings: list[str]
     curve: list[LikenessPoint]
@@ -121,7 +125,7 @@ class Learning:
         self.adapter = LearningAdapter(base, self.recipe.shape, request.seed, self._rows(undo))
         self.training = Training(base, self.adapter, instances, prior, self.recipe, request.seed)
         undo.callback(self.training.release)
-        undo.enter_context(packed(base.unet))
+        undo.enter_context(pack_convolutions(base.unet))
         self._clip = around.clip
         self._resume()
 
@@ -190,11 +194,11 @@ class Learning:
             self.adapter.save(staging, correction_tensors(self.correction))
         return Learnt(self.naming, self.captions, self.warnings, self.curve, steps, report)
 
-    def _name(self, request: LearnRequest, around: Surroundings) -> Naming:
+    def _name(self, request: LearnRequest, around: Surroundings) -> PromptTemplate:
         """Name the subject once; a resumed job keeps the name it began with."""
         file = self.folder / "naming.json"
         if file.is_file():
-            return Naming(**json.loads(file.read_text("utf-8")))
+            return PromptTemplate(**json.loads(file.read_text("utf-8")))
         own = around.clip, around.own_nouns
         noun = class_noun.check(request.class_noun, self.pictures, self.base, *own)
         if self.recipe.fixed_identifier:
@@ -203,17 +207,17 @@ class Learning:
             word = identifier.check(request.identifier, self.base, around.taken)
         else:
             word = identifier.choose(self.base, noun, around.taken)[0]
-        naming = Naming(word, noun, self.base.family)
+        naming = PromptTemplate(word, noun, self.base.family)
         with saving("The subject's naming"):
             self.folder.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(asdict(naming)), "utf-8")
         return naming
 
-    def _rows(self, undo: ExitStack) -> IdentifierRows | None:
+    def _rows(self, undo: ExitStack) -> IdentifierEmbedding | None:
         if not self.recipe.pivotal:
             return None
         naming = self.naming
-        rows = IdentifierRows.beginning(self.base, naming.identifier, naming.class_noun)
+        rows = IdentifierEmbedding.from_class_noun(self.base, naming.identifier, naming.class_noun)
         undo.callback(rows.remove)
         return rows
 
@@ -225,7 +229,7 @@ class Learning:
         step, correction = self.training.step, self.correction
         with self.training.everything_present():
             prober = self.prober
-            with corrected(self.base, correction):
+            with apply_correction(self.base, correction):
                 probe = prober.look(step)
         if probe.point is None:
             return probe.pictures
@@ -271,7 +275,7 @@ def _part(saved: Checkpoint, prefix: str) -> dict[str, torch.Tensor]:
 def _captions(request: LearnRequest) -> list[str]:
     """The artist's captions, else what the layers' names say. Raises InvalidRequest."""
     if request.captions is None:
-        return [caption_of(image.name) for image in request.images]
+        return [caption_from_layer_name(image.name) for image in request.images]
     if len(request.captions) != len(request.images):
         raise InvalidRequest(
             f"There are {len(request.captions)} captions for {len(request.images)} pictures. "
@@ -282,7 +286,7 @@ def _captions(request: LearnRequest) -> list[str]:
 
 def _prior_examples(
     base: BaseModel,
-    naming: Naming,
+    naming: PromptTemplate,
     recipe: Hyperparameters,
     cache: Path,
     report: ProgressCallback | None,

@@ -13,12 +13,11 @@ from PIL import Image
 
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
-from modelsheet.diffusion.models.base_model import BaseModel, evaluating
+from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_images
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.sampling.plain_generation import (
     SamplingSettings,
     sample_latents,
-    to_images,
 )
 from modelsheet.diffusion.training.adapter import LearningAdapter
 from modelsheet.diffusion.training.augmentation import has_transparency
@@ -34,7 +33,7 @@ from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
-from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
+from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 _SPRITE_DETAILS = ("", "holding dagger", "with red book", "black cloak")
 _PHOTO_DETAILS = ("", "in the snow")
@@ -84,7 +83,7 @@ class Prober:
         self,
         base: BaseModel,
         adapter: LearningAdapter,
-        naming: Naming,
+        naming: PromptTemplate,
         references: Sequence[Image.Image],
         clip: Clip | None,
     ) -> None:
@@ -110,7 +109,7 @@ class Prober:
 
     def _untuned(self, clip: Clip) -> LikenessPoint:
         """What the base painted of the class, as the curve's beginning."""
-        likeness, obedience = self._seen(clip, to_images(self.class_before))
+        likeness, obedience = self._seen(clip, to_pil_images(self.class_before))
         return LikenessPoint(
             step=0,
             subject_fidelity=likeness,
@@ -127,7 +126,7 @@ class Prober:
                 f"Learning went out of bounds by step {step}: what is painted are no pictures any "
                 "more. Learn again with a lower learning rate or with a preset as it is."
             )
-        pictures = to_images(painted)
+        pictures = to_pil_images(painted)
         return Probe(self._point(step, pictures), pictures)
 
     def _point(self, step: int, pictures: Sequence[Image.Image]) -> LikenessPoint | None:
@@ -171,7 +170,7 @@ class Prober:
             inference_steps=_INFERENCE_STEPS,
             guidance_scale=self.base.guidance_scale,
         )
-        with evaluating(list(self.base.modules())):
+        with eval_mode(list(self.base.modules())):
             return self.base.decode_latents(sample_latents(self.base, painting))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modelsheet.api.jobs import JobError, Progress
 from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
-from modelsheet.jobs.protocol import Directive, Runner, SteppedAside
+from modelsheet.jobs.protocol import Directive, JobSuspended, Runner
 from modelsheet.service.executors.protocol import (
     Failed,
     Finished,
@@ -101,7 +101,7 @@ def execute_run(context: LocalJobContext, make_runner: Callable[[], Runner]) -> 
     try:
         result = make_runner().run(context.run.request, context)
         return Finished.model_validate({**ids, "result": result})
-    except SteppedAside:
+    except JobSuspended:
         return StoppedEarly.model_validate({**ids, "cancelled": False})
     except Cancelled:
         return StoppedEarly.model_validate({**ids, "cancelled": True})

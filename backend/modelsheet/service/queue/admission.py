@@ -12,8 +12,8 @@ from modelsheet.api.models import BaseModelView, DownloadRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
-from modelsheet.imaging.inpainting import mask_of
-from modelsheet.prompts.expansion import expand
+from modelsheet.imaging.inpainting import read_mask
+from modelsheet.prompts.expansion import expand_prompt
 from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.storage.blobs import BlobStore
@@ -57,7 +57,7 @@ class Admission:
         if not isinstance(request, GenerateRequest):
             return request.base_model
         prompts = " ".join([request.prompt, *(region.prompt for region in request.regions)])
-        learnt_on = expand(prompts, self._subjects.list(caller.scope)).base_model
+        learnt_on = expand_prompt(prompts, self._subjects.list(caller.scope)).base_model
         wanted = request.base_model or learnt_on or DEFAULT_BASE_MODEL
         if learnt_on is not None and wanted != learnt_on:
             raise InvalidRequest(
@@ -75,7 +75,7 @@ class Admission:
             self._check_image(1, request.init_image)
         for mask in (request.mask, *(region.mask for region in request.regions)):
             if mask is not None:
-                mask_of(self._blobs.read(mask.blob), mask.width, mask.height)
+                read_mask(self._blobs.read(mask.blob), mask.width, mask.height)
 
     def _check_image(self, number: int, image: ImageRef) -> None:
         size = self._blobs.size(image.blob)

@@ -17,7 +17,7 @@ import psutil
 
 import modelsheet
 from modelsheet.base_models.user_models import REGISTRY_NAME
-from modelsheet.jobs.protocol import Directive, Runner, RunnerFactory, Warm
+from modelsheet.jobs.protocol import Directive, LoadedModels, Runner, RunnerFactory
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.job_context import execute_run
 from modelsheet.service.executors.protocol import JobRun
@@ -103,8 +103,8 @@ class GpuWorker:
         return warm.base_model, list(warm.adapters), items
 
     @property
-    def _warm(self) -> Warm:
-        return self._runner.warm if self._runner is not None else Warm()
+    def _warm(self) -> LoadedModels:
+        return self._runner.loaded_models if self._runner is not None else LoadedModels()
 
     @property
     def _is_busy(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import modelsheet
 from modelsheet.api.admin import WorkerView
 from modelsheet.api.jobs import JobError
-from modelsheet.jobs.protocol import Directive, Warm
+from modelsheet.jobs.protocol import Directive, LoadedModels
 from modelsheet.service.executors.protocol import (
     DISK_FULL,
     Failed,
@@ -83,10 +83,14 @@ class ActorHandle:
         return self.state is not None and self._run is None and not self.state.is_busy
 
     @property
-    def warm(self) -> Warm:
+    def warm(self) -> LoadedModels:
         """Return the models that the actor has in memory; nothing while it is not ready."""
         state = self.state
-        return Warm(state.base_model, tuple(state.adapters)) if state is not None else Warm()
+        return (
+            LoadedModels(state.base_model, tuple(state.adapters))
+            if state is not None
+            else LoadedModels()
+        )
 
     @property
     def is_usable(self) -> bool:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from modelsheet.api.admin import WorkerView
 from modelsheet.errors import ModelsheetError
-from modelsheet.jobs.protocol import Directive, Warm
+from modelsheet.jobs.protocol import Directive, LoadedModels
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
@@ -90,8 +90,8 @@ class RayExecutor:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._workers: list[WorkerView] = []
-        self._free: list[Warm] = []  # the models in memory of each free worker
-        self._needs: OrderedDict[str, Warm] = OrderedDict()  # the models that each job uses
+        self._free: list[LoadedModels] = []  # the models in memory of each free worker
+        self._needs: OrderedDict[str, LoadedModels] = OrderedDict()  # the models that each job uses
         self._runs: dict[str, JobRun] = {}  # by job
         self._directives: dict[str, Directive] = {}
         self._to_resume: list[RunId] | None = []  # None after the first RunsResumed or its timeout
@@ -118,7 +118,7 @@ class RayExecutor:
         with self._lock:
             self._runs[run.job_id] = run
             self._directives.pop(run.job_id, None)
-            self._take_warmest(self._needs.pop(run.job_id, Warm()))
+            self._take_warmest(self._needs.pop(run.job_id, LoadedModels()))
         self._send(run)
 
     def tell(self, job_id: str, directive: Directive) -> None:
@@ -141,7 +141,7 @@ class RayExecutor:
         with self._lock:
             return max((warm.covers(needs) for warm in self._free), default=0)
 
-    def _take_warmest(self, needs: Warm) -> None:
+    def _take_warmest(self, needs: LoadedModels) -> None:
         """Remove the worker that will take the job from the free ones, until the driver reports
         them.
         """
@@ -293,9 +293,11 @@ def namespace_of(data_dir: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _warm_of_free(message: WorkerList) -> list[Warm]:
+def _warm_of_free(message: WorkerList) -> list[LoadedModels]:
     both = zip(message.workers, message.adapters, strict=True)
-    return [Warm(one.base_model, tuple(adapters)) for one, adapters in both if not one.job_id]
+    return [
+        LoadedModels(one.base_model, tuple(adapters)) for one, adapters in both if not one.job_id
+    ]
 
 
 def _stopped(run: RunId) -> StoppedEarly:

@@ -20,8 +20,8 @@ from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST_NAME, FileEntry, Manifest
-from modelsheet.jobs.protocol import Warm
-from modelsheet.prompts.expansion import expand
+from modelsheet.jobs.protocol import LoadedModels
+from modelsheet.prompts.expansion import expand_prompt
 from modelsheet.service.executors.protocol import JobRun
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore
@@ -39,7 +39,7 @@ class JobFiles:
 
     files: Files
     subjects: dict[str, Files] = field(default_factory=dict)
-    needs: Warm = Warm()
+    needs: LoadedModels = LoadedModels()
 
 
 def collect_job_files(run: JobRun, data_dir: Path) -> JobFiles:
@@ -60,16 +60,16 @@ def collect_job_files(run: JobRun, data_dir: Path) -> JobFiles:
     return JobFiles(files, subjects, _needs(request, named))
 
 
-def models_needed(request: JobRequest, owner: str, data_dir: Path) -> Warm:
+def models_needed(request: JobRequest, owner: str, data_dir: Path) -> LoadedModels:
     """Return the models that a job of an artist uses."""
     if isinstance(request, DownloadRequest):
-        return Warm()
+        return LoadedModels()
     return _needs(request, _named(request, SubjectStore(data_dir).list(owner or None)))
 
 
-def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> Warm:
+def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> LoadedModels:
     base = named[0].base_model if named else request.base_model or DEFAULT_BASE_MODEL
-    return Warm(base, tuple(record.adapter_sha256 for record in named))
+    return LoadedModels(base, tuple(record.adapter_sha256 for record in named))
 
 
 def read_folder(folder: Path, prefix: str = "") -> Files:
@@ -129,7 +129,7 @@ def _named(request: JobRequest, subjects: list[SubjectRecord]) -> list[SubjectRe
     places = [region.prompt for region in request.regions]
     for prompt in (request.prompt, request.negative_prompt, *request.poses, *places):
         try:
-            named |= {record.id: record for record in expand(prompt, subjects).subjects}
+            named |= {record.id: record for record in expand_prompt(prompt, subjects).subjects}
         except ModelsheetError:
             return []
     return list(named.values())

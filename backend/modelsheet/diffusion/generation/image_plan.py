@@ -1,0 +1,90 @@
+"""Plan of one image: the prompts of the whole image and of each region, their adapters, and the
+background to remove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image
+
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import SubjectUse
+from modelsheet.api.types import Family
+from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterFile
+from modelsheet.diffusion.generation.background_colour import FlatBackground, choose_background
+from modelsheet.prompts.syntax import expand_wildcards
+from modelsheet.prompts.variations import ImageRequest, wildcard_seed
+
+
+@dataclass(frozen=True)
+class ResolvedPrompt:
+    """An expanded prompt, the subjects it mentions, their adapters and their reference images."""
+
+    text: str
+    subjects: tuple[SubjectUse, ...] = ()
+    adapters: tuple[AdapterFile, ...] = ()
+    references: tuple[Image.Image, ...] = ()
+
+
+# Expands a prompt and looks up its subjects. Raises NotFound, InvalidRequest, UnsafeModel.
+PromptResolver = Callable[[str], ResolvedPrompt]
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """One image to generate: `prompts` and `adapters` of the whole image first, then of each
+    region. `request` asks for this image alone, with explicit steps and guidance.
+    """
+
+    request: GenerateRequest
+    label: str
+    prompts: tuple[str, ...]
+    adapters: tuple[ActiveAdapters, ...]
+    subjects: tuple[SubjectUse, ...]
+    references: tuple[Image.Image, ...]
+    background: FlatBackground | None
+
+    @property
+    def steps(self) -> int:
+        assert self.request.inference_steps is not None, "the request is explicit"
+        return self.request.inference_steps
+
+    @property
+    def guidance_scale(self) -> float:
+        assert self.request.guidance_scale is not None, "the request is explicit"
+        return self.request.guidance_scale
+
+    @property
+    def batch_key(self) -> tuple[object, ...]:
+        """Equal for images that can be denoised in one batch: text-encoder scale, guidance and seed
+        may differ within it, the rest cannot.
+        """
+        adapters = tuple((each.files, each.unet_scale) for each in self.adapters)
+        return adapters, self.background and self.background.colour, self.steps
+
+
+def plan_image(image: ImageRequest, resolve: PromptResolver, family: Family) -> ImagePlan:
+    """Resolve the prompts of an image and of its regions, and choose the background to remove."""
+    request = image.request
+    seed = wildcard_seed(request)
+    regions = [expand_wildcards(region.prompt, seed) for region in request.regions]
+    prompts = [resolve(prompt) for prompt in (image.prompt, *regions)]
+    references = tuple(reference for prompt in prompts for reference in prompt.references)
+    background = None
+    if request.transparent and request.cutout != "matting":  # which needs no flat background
+        background = choose_background(prompts[0].text, references, family)
+    suffix = background.prompt_suffix if background else ""
+    return ImagePlan(
+        request=request,
+        label=image.label,
+        prompts=tuple(f"{prompt.text}{suffix}" for prompt in prompts),
+        adapters=tuple(
+            ActiveAdapters(prompt.adapters, request.unet_scale, request.text_encoder_scale)
+            for prompt in prompts
+        ),
+        subjects=tuple({use.id: use for prompt in prompts for use in prompt.subjects}.values()),
+        references=references,
+        background=background,
+    )

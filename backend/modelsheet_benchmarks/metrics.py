@@ -13,7 +13,7 @@ from PIL import Image
 
 from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
-from modelsheet.diffusion.training.metrics import drift, prompt_fidelity, subject_fidelity
+from modelsheet.diffusion.training.metrics import prior_drift, prompt_fidelity, subject_fidelity
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks.distractors import Rivals
@@ -85,7 +85,7 @@ class Gauge:
         before, after = (
             torch.stack(_tensors(each.of_class)) for each in (self._untuned, paintings)
         )
-        found = {**likeness, **self._bounds, "prior_drift": drift(before, after)}
+        found = {**likeness, **self._bounds, "prior_drift": prior_drift(before, after)}
         found |= self._obedience(paintings) | self._quality(paintings)
         return found | self._verdicts(paintings.asked)
 

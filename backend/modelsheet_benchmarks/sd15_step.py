@@ -24,11 +24,11 @@ from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.base_models.catalogue import CONFIGS, SPRITE32_WEIGHTS
 from modelsheet.diffusion.kernels.packed_conv2d import packed
 from modelsheet.diffusion.models.base_model import BaseModel, placed
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
-from modelsheet.diffusion.training.trainer import Training
+from modelsheet.diffusion.training.trainer import Trainer
 from modelsheet.prompts.captions import Naming, class_prompts
 
 _WINDOW = 77  # tokens
@@ -99,11 +99,11 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
     prepared = prepare_pictures([drawn_picture()], base)
     instances = encode_instances(prepared, [""], naming, base)
     encoded = time.monotonic() - began
-    adapter = LearningAdapter(base, recipe.shape, seed=0)
+    adapter = TrainableAdapter(base, recipe.shape, seed=0)
     examples = PriorExamples(list(class_prompts(naming)))
     times = []
     with packed(base.unet):
-        for _ in Training(base, adapter, instances, examples, recipe, seed=0).steps():
+        for _ in Trainer(base, adapter, instances, examples, recipe, seed=0).steps():
             times.append(time.monotonic())
     spans = [
         later - earlier for earlier, later in zip([began + encoded, *times], times, strict=False)

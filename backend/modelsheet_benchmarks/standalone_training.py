@@ -20,7 +20,7 @@ from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
-from modelsheet.diffusion.training.session import Learning, Surroundings, opened
+from modelsheet.diffusion.training.session import LearningSession, LearningEnvironment, opened
 
 _NO_BLOB = "0" * 64
 
@@ -55,7 +55,7 @@ def learning_of(
     wish: Wish,
     folder: Path,
     clip: Clip | None = None,
-) -> Iterator[Learning]:
+) -> Iterator[LearningSession]:
     """Open a learning whose checkpoints and cached class pictures go to `folder`; `clip` None is
     the base's own.
     """
@@ -69,9 +69,9 @@ def learning_of(
         seed=wish.seed,
     )
     eyes = clip or (clip_of(base) if wish.probed else None)
-    around = Surroundings((), [wish.class_noun], cache=folder, clip=eyes)
+    around = LearningEnvironment((), [wish.class_noun], cache=folder, clip=eyes)
     with opened(
-        lambda undo: Learning(base, request, pictures, folder / "work", around, undo), base
+        lambda undo: LearningSession(base, request, pictures, folder / "work", around, undo), base
     ) as learning:
         yield learning
 

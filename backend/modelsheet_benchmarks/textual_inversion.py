@@ -15,12 +15,12 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.identifier_embedding import IdentifierRows
 from modelsheet.diffusion.training import identifier
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
-from modelsheet.diffusion.training.trainer import Training
-from modelsheet.diffusion.training.validation import Prober, probe_interval
+from modelsheet.diffusion.training.trainer import Trainer
+from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.prompts.captions import Naming, class_prompts
 from modelsheet_benchmarks.methods import Moment, Taught
 from modelsheet_benchmarks.subjects import Doll
@@ -29,7 +29,7 @@ STEPS = 3000  # diffusers' README of textual inversion; a budget ends it sooner
 RATE = 5e-3  # Gal et al. 2022
 
 
-class EmbeddingAlone(LearningAdapter):
+class EmbeddingAlone(TrainableAdapter):
     """An adapter without LoRA: the identifier's rows and nothing else."""
 
     def __init__(self, base: BaseModel, rows: IdentifierRows) -> None:
@@ -81,22 +81,22 @@ class TextualInversion:
         pictures = prepare_pictures(doll.references, base)
         instances = encode_instances(pictures, doll.captions, naming, base)
         prior = PriorExamples(list(class_prompts(naming)))
-        training = Training(base, adapter, instances, prior, recipe, seed=0)
+        training = Trainer(base, adapter, instances, prior, recipe, seed=0)
         undo.callback(training.release)
-        return Search(training, Prober(base, adapter, naming, pictures, self.clip))
+        return Search(training, Validator(base, adapter, naming, pictures, self.clip))
 
 
 @dataclass(frozen=True)
 class Search:
     """An embedding being learnt, and what looks at it now and then."""
 
-    training: Training
-    prober: Prober
+    training: Trainer
+    prober: Validator
 
     def go_on(self, began: float, deadline: float) -> list[Moment]:
         """Learn to the last step or the deadline (monotonic seconds); load the best embedding."""
         recipe, base = self.training.recipe, self.training.base
-        every, curve, best = probe_interval(recipe, base.family), list[Moment](), 0.0
+        every, curve, best = validation_interval(recipe, base.family), list[Moment](), 0.0
         state = self.training.adapter.state()
         for report in self.training.steps():
             is_over = time.monotonic() >= deadline or report.step == report.total

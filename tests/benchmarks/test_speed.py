@@ -11,7 +11,7 @@ from PIL import Image
 
 from modelsheet.api.learn import LikenessPoint, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.session import Learning
+from modelsheet.diffusion.training.session import LearningSession
 from modelsheet_benchmarks import speed, time_to_likeness
 from modelsheet_benchmarks.diffusers_script import Cost
 from modelsheet_benchmarks.ours_vs_diffusers import Bench
@@ -83,7 +83,7 @@ def test_likeness_is_timed_without_the_looking(
     looked: list[int] = []
     rising = iter([0.5, 0.94, 0.96, 1.0])
 
-    def look(self: Learning) -> None:
+    def look(self: LearningSession) -> None:
         looked.append(self.training.step)
         point = LikenessPoint(
             step=self.training.step,
@@ -96,7 +96,7 @@ def test_likeness_is_timed_without_the_looking(
 
     ticks = iter(float(n) for n in range(10_000))
     monkeypatch.setattr(time_to_likeness.time, "process_time", lambda: next(ticks))
-    monkeypatch.setattr(Learning, "look_once_more", look)
+    monkeypatch.setattr(LearningSession, "look_once_more", look)
     monkeypatch.setattr(time_to_likeness, "_LOOK_EVERY", 2)
     brief = TrainingOverrides(training_steps=8, batch=1, prior="none")
     monkeypatch.setattr(time_to_likeness.alone, "Wish", partial(Wish, overrides=brief))

@@ -18,7 +18,7 @@ from safetensors.torch import load, load_file, save
 
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
+from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import Factors
@@ -53,7 +53,7 @@ def learnt(
     family: Family, base: Callable[[str], BaseModel], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """An adapter as learning leaves it, on all kinds of layers, with weights that do something."""
-    adapter = LearningAdapter(base(family), SHAPE, seed=1)
+    adapter = TrainableAdapter(base(family), SHAPE, seed=1)
     try:
         generator = torch.Generator().manual_seed(0)
         for module in adapter.modules.values():

@@ -1,4 +1,4 @@
-"""Training the UNet, and the text encoder with it at a quarter of its rate, on cached latents."""
+"""Train the UNet, and the text encoder with it at a quarter of its rate, on cached latents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from modelsheet.diffusion.training.loss import (
     add_noise,
+    alphas_cumprod,
     stratified_timesteps,
     target_for,
     weighted_loss,
@@ -42,13 +43,14 @@ def train_denoiser(
         ids = accelerator.move(tokenize(tokenizer, pool.captions(places)))
         noise = torch.randn_like(latents)
         timesteps = stratified_timesteps(batch, scheduler).to(latents.device)
-        noisy = add_noise(scheduler, latents, noise, timesteps)
+        alpha_bar = alphas_cumprod(scheduler, timesteps)
+        noisy = add_noise(latents, noise, alpha_bar)
         with accelerator.autocast():
             embeds = text_encoder(ids).last_hidden_state
             predicted = unet(noisy, timesteps, embeds).sample
-        target = target_for(scheduler, latents, noise, timesteps)
+        target = target_for(scheduler, latents, noise, alpha_bar)
         return weighted_loss(
-            scheduler, predicted.float(), target, timesteps, snr_gamma=SNR_GAMMA
+            scheduler, predicted.float(), target, alpha_bar, snr_gamma=SNR_GAMMA
         ).mean()
 
     stage.run(loss_at)

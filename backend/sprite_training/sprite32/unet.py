@@ -15,8 +15,8 @@ from modelsheet.diffusion.training.loss import (
 )
 from sprite_training.device import Accelerator
 from sprite_training.sprite32.clip import tokenize
-from sprite_training.sprite32.image_pool import PicturePool
-from sprite_training.training_stage import Stage
+from sprite_training.sprite32.image_pool import ImagePool
+from sprite_training.training_stage import TrainingStage
 
 SNR_GAMMA = 5.0
 REFRESH_EVERY = 100  # steps
@@ -27,8 +27,8 @@ def train_denoiser(
     text_encoder: CLIPTextModel,
     tokenizer: CLIPTokenizer,
     scheduler: DDIMScheduler,
-    pool: PicturePool,
-    stage: Stage,
+    pool: ImagePool,
+    stage: TrainingStage,
     accelerator: Accelerator,
     batch: int,
 ) -> None:
@@ -38,9 +38,9 @@ def train_denoiser(
         assert pool.latents is not None
         if step % REFRESH_EVERY == REFRESH_EVERY - 1:
             pool.refresh(batch * REFRESH_EVERY // 4)  # each picture is seen about four times
-        places = pool.draw(batch)
-        latents = accelerator.move(pool.latents[places])
-        ids = accelerator.move(tokenize(tokenizer, pool.captions(places)))
+        indices = pool.draw(batch)
+        latents = accelerator.move(pool.latents[indices])
+        ids = accelerator.move(tokenize(tokenizer, pool.captions(indices)))
         noise = torch.randn_like(latents)
         timesteps = stratified_timesteps(batch, scheduler).to(latents.device)
         alpha_bar = alphas_cumprod(scheduler, timesteps)

@@ -1,7 +1,7 @@
-"""Learning without a service: pictures in, an adapter out. What benchmarks time and compare.
+"""Learn a subject without the service, for benchmarks: pictures in, an adapter out.
 
-`python -m modelsheet_benchmarks.standalone_training FILE` does it in a process of its own;
-FILE is an `Errand`.
+`python -m modelsheet_benchmarks.standalone_training FILE` does it in a process of its own; FILE is
+a TrainingSpec.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, clip_of
-from modelsheet.diffusion.training.session import LearningSession, LearningEnvironment, opened
+from modelsheet.diffusion.training.session import LearningEnvironment, LearningSession
 
 _NO_BLOB = "0" * 64
 
 
-class Wish(BaseModel):
-    """How to learn; the numbers that are not overridden are the preset's. Where it is not `probed`
-    nothing is painted on the way, and likeness not measured.
+class TrainingOptions(BaseModel):
+    """The preset to learn with, and overrides. Without `validated` no images are generated on the
+    way and nothing is measured.
     """
 
     class_noun: str
@@ -35,55 +35,55 @@ class Wish(BaseModel):
     overrides: TrainingOverrides = TrainingOverrides()
     captions: list[str] | None = None
     seed: int = 0
-    probed: bool = True
+    validated: bool = True
 
 
-class Errand(BaseModel):
-    """One learning from a folder of PNG files; `data_dir` is where base models lie."""
+class TrainingSpec(BaseModel):
+    """One training from a folder of PNG files; base models lie in `data_dir`."""
 
     base_model: str
     data_dir: Path
     pictures: Path
     out: Path
-    wish: Wish
+    options: TrainingOptions
 
 
 @contextmanager
-def learning_of(
+def standalone_session(
     base: StableDiffusion,
     pictures: Sequence[Image.Image],
-    wish: Wish,
+    options: TrainingOptions,
     folder: Path,
     clip: Clip | None = None,
 ) -> Iterator[LearningSession]:
-    """Open a learning whose checkpoints and cached class pictures go to `folder`; `clip` None is
-    the base's own.
+    """Open a prepared session whose checkpoints and cached class images go to `folder`; `clip`
+    None is the base's own.
     """
     request = LearnRequest(
         name="benchmark",
-        class_noun=wish.class_noun,
-        preset=wish.preset,
-        overrides=wish.overrides,
+        class_noun=options.class_noun,
+        preset=options.preset,
+        overrides=options.overrides,
         images=[ImageRef(blob=_NO_BLOB, width=p.width, height=p.height) for p in pictures],
-        captions=wish.captions,
-        seed=wish.seed,
+        captions=options.captions,
+        seed=options.seed,
     )
-    eyes = clip or (clip_of(base) if wish.probed else None)
-    around = LearningEnvironment((), [wish.class_noun], cache=folder, clip=eyes)
-    with opened(
-        lambda undo: LearningSession(base, request, pictures, folder / "work", around, undo), base
-    ) as learning:
-        yield learning
+    clip = clip or (clip_of(base) if options.validated else None)
+    environment = LearningEnvironment((), [options.class_noun], cache_dir=folder, clip=clip)
+    with LearningSession(base, request, pictures, folder / "work", environment) as session:
+        session.prepare()
+        yield session
 
 
-def carry_out(errand: Errand) -> None:
-    base = load_base_model(errand.base_model, errand.data_dir, torch.device("cpu"))
-    pictures = [Image.open(file).convert("RGBA") for file in sorted(errand.pictures.glob("*.png"))]
-    with learning_of(base, pictures, errand.wish, errand.out) as learning:
-        for _ in learning.events() if errand.wish.probed else learning.training.steps():
+def train(spec: TrainingSpec) -> None:
+    """Train as specified and write the adapter to `spec.out`."""
+    base = load_base_model(spec.base_model, spec.data_dir, torch.device("cpu"))
+    pictures = [Image.open(file).convert("RGBA") for file in sorted(spec.pictures.glob("*.png"))]
+    with standalone_session(base, pictures, spec.options, spec.out) as session:
+        for _ in session.events() if spec.options.validated else session.trainer.steps():
             pass
-        learning.finish(errand.out)
+        session.finish(spec.out)
 
 
 if __name__ == "__main__":
-    carry_out(Errand.model_validate_json(Path(sys.argv[1]).read_text("utf-8")))
+    train(TrainingSpec.model_validate_json(Path(sys.argv[1]).read_text("utf-8")))

@@ -151,10 +151,10 @@ def test_a_subject_is_learnt_on_lean_packed_and_fused_layers_and_leaves_none(
 
     before = kinds()
     assert {LeanResnet, LeanTransformer} <= before
-    wish = standalone_training.Wish(
-        class_noun="imp", overrides=TrainingOverrides(training_steps=1), probed=False
+    options = standalone_training.TrainingOptions(
+        class_noun="imp", overrides=TrainingOverrides(training_steps=1), validated=False
     )
-    with standalone_training.learning_of(sd15, pictures, wish, tmp_path) as learning:
-        list(learning.training.steps())
+    with standalone_training.standalone_session(sd15, pictures, options, tmp_path) as session:
+        list(session.trainer.steps())
         assert kinds() - before >= {FusedLora, PackedConvolution}
     assert kinds() == before

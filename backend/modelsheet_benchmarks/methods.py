@@ -21,7 +21,7 @@ from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script
 from modelsheet_benchmarks.diffusers_script import ScriptSettings, ScriptTiming
-from modelsheet_benchmarks.standalone_training import TrainingOptions, standalone_session
+from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 _WHITE = (255, 255, 255)
@@ -85,8 +85,9 @@ class PresetMethod:
     def learn(
         self, base: BaseModel, subject: BenchmarkSubject, time_limit_s: float | None = None
     ) -> Iterator[LearntSubject]:
-        options = TrainingOptions(
-            class_noun=subject.class_noun,
+        request = benchmark_request(
+            subject.class_noun,
+            subject.references,
             preset=self.preset,
             overrides=self.overrides,
             captions=subject.captions,
@@ -95,7 +96,7 @@ class PresetMethod:
         with (
             tempfile.TemporaryDirectory() as folder,
             standalone_session(
-                base, subject.references, options, Path(folder), self.clip
+                base, request, subject.references, Path(folder), self.clip
             ) as session,
         ):
             for event in session.events():

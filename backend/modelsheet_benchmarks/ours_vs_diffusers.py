@@ -66,8 +66,8 @@ class PairedBenchmark:
             own_decoder=False,
             prior="no-images" if prior else "none",
         )
-        options = standalone_training.TrainingOptions(
-            class_noun=self.class_noun, overrides=overrides, validated=validated
+        request = standalone_training.benchmark_request(
+            self.class_noun, self.pictures, base_model=self.base.id, overrides=overrides
         )
         with tempfile.TemporaryDirectory() as folder:
             directory = Path(folder)
@@ -75,11 +75,11 @@ class PairedBenchmark:
                 picture.save(directory / f"{index:02}.png")
             (directory / "out").mkdir()
             spec = standalone_training.TrainingSpec(
-                base_model=self.base.id,
+                request=request,
                 data_dir=self.data_dir,
                 pictures=directory,
                 out=directory / "out",
-                options=options,
+                validated=validated,
             )
             return _run_spec("modelsheet_benchmarks.standalone_training", spec)
 

@@ -21,10 +21,11 @@ from PIL import Image, ImageDraw
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.models.clip import clip_of
 from modelsheet.errors import ModelsheetError
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.console import print_line
-from modelsheet_benchmarks.standalone_training import TrainingOptions, standalone_session
+from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,9 @@ class ResumeTest:
 
     base_model: str
     data_dir: Path
-    options: TrainingOptions
+    class_noun: str
+    steps: int
     every: int
-
-    @property
-    def steps(self) -> int:
-        return self.options.overrides.training_steps or 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Kill, resume and compare as often as asked; return the exit code. Raises ModelsheetError."""
-    overrides = TrainingOverrides(training_steps=arguments.steps)
     data_dir = Settings.from_environment(os.environ).data_dir
-    options = TrainingOptions(class_noun=arguments.class_noun, overrides=overrides)
-    test = ResumeTest(arguments.base, data_dir, options, arguments.every)
+    test = ResumeTest(
+        arguments.base, data_dir, arguments.class_noun, arguments.steps, arguments.every
+    )
     rng = random.Random(arguments.seed)
     kills = [rng.randint(1, test.steps - 1) for _ in range(arguments.times)]
     return 0 if compare(test, kills) else 1
@@ -105,7 +103,10 @@ def _train_in_process(test: ResumeTest, folder: Path, kill_at: int | None) -> No
 
 def _train(test: ResumeTest, folder: Path, sender: Connection) -> None:
     base = load_base_model(test.base_model, test.data_dir, torch.device("cpu"))
-    with standalone_session(base, _pictures(), test.options, folder) as session:
+    overrides = TrainingOverrides(training_steps=test.steps)
+    pictures = _pictures()
+    request = benchmark_request(test.class_noun, pictures, overrides=overrides)
+    with standalone_session(base, request, pictures, folder, clip_of(base)) as session:
         for event in session.events():
             if event.step.step % test.every == 0:
                 session.save_checkpoint()

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from modelsheet.api.learn import LearnRequest, PresetName, TrainingOverrides
+from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
@@ -25,51 +25,41 @@ from modelsheet.diffusion.training.session import LearningEnvironment, LearningS
 _NO_BLOB = "0" * 64
 
 
-class TrainingOptions(BaseModel):
-    """The preset to learn with, and overrides. Without `validated` no images are generated on the
-    way and nothing is measured.
+class TrainingSpec(BaseModel):
+    """One training on a folder of PNG files; base models lie in `data_dir`. Without `validated` no
+    images are generated on the way and nothing is measured.
     """
 
-    class_noun: str
-    preset: PresetName = "balanced"
-    overrides: TrainingOverrides = TrainingOverrides()
-    captions: list[str] | None = None
-    seed: int = 0
-    validated: bool = True
-
-
-class TrainingSpec(BaseModel):
-    """One training from a folder of PNG files; base models lie in `data_dir`."""
-
-    base_model: str
+    request: LearnRequest
     data_dir: Path
     pictures: Path
     out: Path
-    options: TrainingOptions
+    validated: bool = True
+
+
+def benchmark_request(
+    class_noun: str, pictures: Sequence[Image.Image], **changes: object
+) -> LearnRequest:
+    """Make a request for pictures that are no blobs of the service; `changes` are its other
+    fields.
+    """
+    images = [ImageRef(blob=_NO_BLOB, width=p.width, height=p.height) for p in pictures]
+    fields = {"name": "benchmark", "class_noun": class_noun, "images": images, **changes}
+    return LearnRequest.model_validate(fields)
 
 
 @contextmanager
 def standalone_session(
     base: StableDiffusion,
+    request: LearnRequest,
     pictures: Sequence[Image.Image],
-    options: TrainingOptions,
     folder: Path,
     clip: Clip | None = None,
 ) -> Iterator[LearningSession]:
-    """Open a prepared session whose checkpoints and cached class images go to `folder`; `clip`
-    None is the base's own.
+    """Open a prepared session with its checkpoints and cached class images in `folder`; without
+    `clip` nothing is measured.
     """
-    request = LearnRequest(
-        name="benchmark",
-        class_noun=options.class_noun,
-        preset=options.preset,
-        overrides=options.overrides,
-        images=[ImageRef(blob=_NO_BLOB, width=p.width, height=p.height) for p in pictures],
-        captions=options.captions,
-        seed=options.seed,
-    )
-    clip = clip or (clip_of(base) if options.validated else None)
-    environment = LearningEnvironment((), [options.class_noun], cache_dir=folder, clip=clip)
+    environment = LearningEnvironment((), [request.class_noun], cache_dir=folder, clip=clip)
     with LearningSession(base, request, pictures, folder / "work", environment) as session:
         session.prepare()
         yield session
@@ -77,10 +67,11 @@ def standalone_session(
 
 def train(spec: TrainingSpec) -> None:
     """Train as specified and write the adapter to `spec.out`."""
-    base = load_base_model(spec.base_model, spec.data_dir, torch.device("cpu"))
+    base = load_base_model(spec.request.base_model, spec.data_dir, torch.device("cpu"))
     pictures = [Image.open(file).convert("RGBA") for file in sorted(spec.pictures.glob("*.png"))]
-    with standalone_session(base, pictures, spec.options, spec.out) as session:
-        for _ in session.events() if spec.options.validated else session.trainer.steps():
+    clip = clip_of(base) if spec.validated else None
+    with standalone_session(base, spec.request, pictures, spec.out, clip) as session:
+        for _ in session.events() if spec.validated else session.trainer.steps():
             pass
         session.finish(spec.out)
 

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.clip import clip_of
 from modelsheet_benchmarks import standalone_training
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 
@@ -20,14 +21,14 @@ def seconds_to_likeness(subject: BenchmarkSubject, base: BaseModel) -> float:
     """Train by *balanced*; return the processor time in seconds until subject fidelity was 95 % of
     its final value. Validation is not counted.
     """
-    options = standalone_training.TrainingOptions(
-        class_noun=subject.class_noun, captions=subject.captions
+    request = standalone_training.benchmark_request(
+        subject.class_noun, subject.references, captions=subject.captions
     )
     curve: list[tuple[float, float]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         standalone_training.standalone_session(
-            base, subject.references, options, Path(folder)
+            base, request, subject.references, Path(folder), clip_of(base)
         ) as session,
     ):
         steps = session.trainer.steps()

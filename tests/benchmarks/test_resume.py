@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.learn import TrainingOverrides
 from modelsheet_benchmarks.resume import ResumeTest, compare
-from modelsheet_benchmarks.standalone_training import TrainingOptions
 
 
 @pytest.mark.slow
@@ -16,8 +14,7 @@ from modelsheet_benchmarks.standalone_training import TrainingOptions
 def test_a_killed_process_s_learning_ends_with_the_same_bytes(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = TrainingOptions(class_noun="cat", overrides=TrainingOverrides(training_steps=5))
-    test = ResumeTest("sd15", data_dir, options, every=2)
+    test = ResumeTest("sd15", data_dir, "cat", steps=5, every=2)
 
     assert compare(test, kills=[3])
 

@@ -1,4 +1,4 @@
-"""What the speed benchmark compares with what, and what it makes of it."""
+"""The comparisons of the speed benchmark, and the ratios it computes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from modelsheet_benchmarks import speed, time_to_likeness
 from modelsheet_benchmarks.diffusers_script import ProcessCost
 from modelsheet_benchmarks.ours_vs_diffusers import PairedBenchmark
 from modelsheet_benchmarks.speed import measure
-from modelsheet_benchmarks.standalone_training import TrainingOptions
+from modelsheet_benchmarks.standalone_training import benchmark_request
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 from modelsheet_benchmarks.time_to_likeness import seconds_to_likeness
 
@@ -99,8 +99,8 @@ def test_the_time_to_likeness_excludes_validation(
     monkeypatch.setattr(LearningSession, "validate_last_step", validate)
     monkeypatch.setattr(time_to_likeness, "_VALIDATION_STEPS", 2)
     brief = TrainingOverrides(training_steps=8, batch=1, prior="none")
-    options = partial(TrainingOptions, overrides=brief)
-    monkeypatch.setattr(time_to_likeness.standalone_training, "TrainingOptions", options)
+    request = partial(benchmark_request, overrides=brief)
+    monkeypatch.setattr(time_to_likeness.standalone_training, "benchmark_request", request)
 
     taken = seconds_to_likeness(
         BenchmarkSubject("imp", "cat", pictures, [""] * len(pictures), {}, {}), sd15

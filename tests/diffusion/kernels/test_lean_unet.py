@@ -151,10 +151,10 @@ def test_a_subject_is_learnt_on_lean_packed_and_fused_layers_and_leaves_none(
 
     before = kinds()
     assert {LeanResnet, LeanTransformer} <= before
-    options = standalone_training.TrainingOptions(
-        class_noun="imp", overrides=TrainingOverrides(training_steps=1), validated=False
+    request = standalone_training.benchmark_request(
+        "imp", pictures, overrides=TrainingOverrides(training_steps=1)
     )
-    with standalone_training.standalone_session(sd15, pictures, options, tmp_path) as session:
+    with standalone_training.standalone_session(sd15, request, pictures, tmp_path) as session:
         list(session.trainer.steps())
         assert kinds() - before >= {FusedLora, PackedConvolution}
     assert kinds() == before

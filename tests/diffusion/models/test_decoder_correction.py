@@ -31,7 +31,7 @@ from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite
 from modelsheet.jobs.protocol import SteppedAside
 from modelsheet.worker.runner import Worker
-from modelsheet_benchmarks.standalone_training import TrainingOptions, standalone_session
+from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
 from tests.diffusion.training.test_session import Context
 
 _BLUE, _RED, _SKIN = (12, 0, 168, 255), (230, 24, 40, 255), (240, 190, 160, 255)
@@ -223,12 +223,10 @@ def painted(worker: Worker, context: Context) -> bytes:
 
 
 def test_plain_decoders_are_had_by_asking(base: BaseModel, tmp_path: Path) -> None:
-    options = TrainingOptions(
-        class_noun="elf woman",
-        overrides=TrainingOverrides(training_steps=1, own_decoder=False),
-    )
+    overrides = TrainingOverrides(training_steps=1, own_decoder=False)
+    request = benchmark_request("elf woman", REFERENCES, overrides=overrides)
 
-    with standalone_session(base, REFERENCES, options, tmp_path) as session:
+    with standalone_session(base, request, REFERENCES, tmp_path) as session:
         session.finish(tmp_path)
 
     assert session.correction == {}

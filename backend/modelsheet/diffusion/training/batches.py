@@ -53,7 +53,7 @@ class BatchSampler:
         hyperparameters: Hyperparameters,
         generator: torch.Generator,
     ) -> None:
-        self._base, self._prior, self._recipe = base, prior, hyperparameters
+        self._base, self._prior, self._hyperparameters = base, prior, hyperparameters
         self._scheduler = base.noise_scheduler
         self.generator = generator
         self._pictures = _by_size_and_picture(instances)
@@ -70,13 +70,17 @@ class BatchSampler:
         """Draw instances and, where the hyper-parameters have one, a prior batch."""
         chosen = self._draw_instances()
         latents = torch.stack([instance.latents for instance in chosen])
-        mask = torch.stack([instance.mask for instance in chosen]) if self._recipe.masked else None
+        mask = (
+            torch.stack([instance.mask for instance in chosen])
+            if self._hyperparameters.masked
+            else None
+        )
         prompts = [
-            "" if self._uniform() < self._recipe.caption_dropout else instance.prompt
+            "" if self._uniform() < self._hyperparameters.caption_dropout else instance.prompt
             for instance in chosen
         ]
         batch = self._noised(latents, prompts, mask)
-        return batch, self._draw_prior(latents) if self._recipe.prior_batch else None
+        return batch, self._draw_prior(latents) if self._hyperparameters.prior_batch else None
 
     def position(self) -> dict[str, Any]:
         """Return the state of the shuffled queues as plain JSON, for a checkpoint; the generator's
@@ -91,7 +95,7 @@ class BatchSampler:
     def _draw_instances(self) -> list[Instance]:
         size = self._next_size()
         pictures, queue, chosen = self._pictures[size], self._queues[size], []
-        for _ in range(self._recipe.batch):
+        for _ in range(self._hyperparameters.batch):
             if not queue:
                 queue += torch.randperm(len(pictures), generator=self.generator).tolist()
             augmented = pictures[queue.pop()]
@@ -109,7 +113,7 @@ class BatchSampler:
 
     def _draw_prior(self, instance_latents: torch.Tensor) -> Batch:
         """Draw class images, or the instances' latents under prompts without identifier."""
-        count, prior = self._recipe.prior_batch, self._prior
+        count, prior = self._hyperparameters.prior_batch, self._prior
         if prior.latents is None:
             rows = [self._integer(len(instance_latents)) for _ in range(count)]
             picks = [self._integer(len(prior.prompts)) for _ in range(count)]

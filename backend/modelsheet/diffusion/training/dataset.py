@@ -23,7 +23,7 @@ from modelsheet.errors import InvalidImages
 from modelsheet.imaging.rgba import composite, crop_to_content, enlarge_pixels, is_empty, resize
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, Naming
 
-MASK_FLOOR = 0.15  # the background still counts a little, so that it stays what the caption says
+MASK_FLOOR = 0.15  # the background still counts a little, so that it stays as captioned
 _MARGIN = 0.06  # of the longer side, around what is cropped to its content
 _PIXEL_ART_SIDE, _PIXEL_ART_COLOURS = 256, 256
 _NEAR_DUPLICATE = 4.0  # levels of mean difference

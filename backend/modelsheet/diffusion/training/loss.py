@@ -68,7 +68,7 @@ def min_snr_weights(
 
     On x_0's scale the weight is min(SNR, γ); the prediction's own scale divides it by SNR (epsilon)
     or SNR + 1 (v). For epsilon that is min(1, γ / SNR), finite at SNR 0 where the ratio would be
-    0 / 0. With zero terminal SNR the v weight of the last step, which paints the background from
+    0 / 0. With zero terminal SNR the v weight of the last step, which generates the background from
     pure noise, would be 0 and the step be forgotten: there the numerator is min(SNR + 1, γ), the
     plain v loss where noise dominates and the same cap where it does not.
     """

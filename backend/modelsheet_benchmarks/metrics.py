@@ -26,9 +26,11 @@ _WHITE = (255, 255, 255)
 
 @dataclass(frozen=True)
 class GeneratedImages:
-    """`subject`: images of the subject, by each of `prompts` (worded with the class noun), seeds
-    side by side; `prior`: of the class noun, one a prompt; `bare_class`: of the class noun and
-    nothing else.
+    """The images generated in one evaluation.
+
+    `subject`: of the subject, by each of `prompts` (worded with the class noun), seeds side by
+    side; `prior`: of the class noun, one a prompt; `bare_class`: of the class noun and nothing
+    else.
     """
 
     prompts: Sequence[str]

@@ -24,7 +24,9 @@ _WHITE = (255, 255, 255)
 
 @dataclass(frozen=True)
 class TruthComparison:
-    """`distance` is the mean square in [0, 1] over the true image's foreground, `palette_distance`
+    """The comparison of one image with the true one and with distractors.
+
+    `distance` is the mean square in [0, 1] over the true image's foreground, `palette_distance`
     that of the colours alone. The others tell if the true image is nearer than all distractors:
     `prompt_right` those with other equipment, `subject_right` those of other subjects,
     `both_right` these and those with both.

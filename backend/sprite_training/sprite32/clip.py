@@ -28,7 +28,7 @@ class ContrastiveLoss(torch.nn.Module):
         self.logit_scale = torch.nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def forward(self, text: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        """`text`, `image`: (B, width), pairs by row."""
+        """Return the loss of text and image vectors (B, width), pairs by row."""
         text, image = normalised(text.float()), normalised(image.float())
         logits = self.logit_scale.clamp(max=math.log(100)).exp() * text @ image.T
         labels = torch.arange(len(logits), device=logits.device)

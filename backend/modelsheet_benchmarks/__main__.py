@@ -1,4 +1,4 @@
-"""`modelsheet bench …`: claims about quality and speed as commands that anyone can run."""
+"""`modelsheet bench …`: run a benchmark of quality or speed."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import argparse
 import importlib
 from collections.abc import Mapping, Sequence
 
-# Each has add_arguments(parser), which sets `run`; imported when asked, for they need torch.
-_WHAT: Mapping[str, str] = {
-    "base": "sprite_training.sprite32.bench",
+# Modules with add_arguments(parser), which sets `run`; imported on use, for they need torch.
+BENCHMARKS: Mapping[str, str] = {
+    "base": "modelsheet_benchmarks.sprite32",
     "likeness": "modelsheet_benchmarks.likeness",
     "painting": "modelsheet_benchmarks.generation",
     "resume": "modelsheet_benchmarks.resume",
     "sd15": "modelsheet_benchmarks.sd15_step",
     "speed": "modelsheet_benchmarks.speed",
 }
-_QUIET = "modelsheet.diffusion.models.library_logging"
+_LIBRARY_LOGGING = "modelsheet.diffusion.models.library_logging"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Raises ModelsheetError."""
+    """Run a benchmark with its own options; return the exit code. Raises ModelsheetError."""
     parser = argparse.ArgumentParser(prog="modelsheet bench", description=__doc__)
     parser.add_argument(
         "what",
-        choices=tuple(_WHAT),
+        choices=tuple(BENCHMARKS),
         help="base: the embedded base model's figures;"
         " likeness: subjects whose right answer is known;"
         " painting: two subjects in one picture, a grid's cost, the service's;"
@@ -33,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="its own options; see --help there")
     chosen = parser.parse_args(arguments)
-    importlib.import_module(_QUIET).silence_libraries()
-    benchmark = importlib.import_module(_WHAT[chosen.what])
+    importlib.import_module(_LIBRARY_LOGGING).keep_libraries_quiet()
+    benchmark = importlib.import_module(BENCHMARKS[chosen.what])
     own = argparse.ArgumentParser(prog=f"modelsheet bench {chosen.what}")
     benchmark.add_arguments(own)
     options = own.parse_args(chosen.rest)

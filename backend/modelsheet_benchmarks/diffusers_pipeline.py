@@ -1,4 +1,4 @@
-"""Painting without us: diffusers' own pipeline, that benchmarks compare with."""
+"""Generate images by diffusers' own pipeline, as the baseline of benchmarks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from modelsheet.diffusion.models.base_model import BaseModel, to_pil_images
 
 
-def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
-    """By diffusers' own pipeline, on the parts that we loaded; the autoencoder's are in fp32."""
+def generate_with_diffusers(base: BaseModel, prompt: str, steps: int) -> None:
+    """Generate one image by diffusers' pipeline on the loaded base, with its fp32 autoencoder."""
     latents = base.pipeline(
         prompt,
         num_inference_steps=steps,
@@ -21,8 +21,8 @@ def paint_barely(base: BaseModel, prompt: str, steps: int) -> None:
     to_pil_images(base.decode_latents(latents))
 
 
-def seconds_of(act: Callable[[], object]) -> float:
-    """Do it, and say how long it took."""
+def seconds_of(function: Callable[[], object]) -> float:
+    """Call a function; return the wall time in seconds."""
     began = time.perf_counter()
-    act()
+    function()
     return time.perf_counter() - began

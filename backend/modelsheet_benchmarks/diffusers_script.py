@@ -1,8 +1,8 @@
-"""diffusers' own DreamBooth LoRA script, run as it is in a process of its own, to compare with.
+"""Run diffusers' own DreamBooth LoRA script in a process of its own, as a baseline.
 
-Whoever compares fetches `examples/dreambooth/train_dreambooth_lora.py` of diffusers and gives its
-path. Of the copy that runs two lines are changed: torchvision's import names `pillow_transforms`,
-and the check for an unreleased diffusers is left out.
+The script is `examples/dreambooth/train_dreambooth_lora.py` of diffusers, fetched by the user. A
+copy of it runs, with two lines changed: torchvision's import names `pillow_transforms`, and the
+check for an unreleased diffusers is left out.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from modelsheet.errors import InvalidRequest, ModelsheetError
 from modelsheet_benchmarks import torchvision_shim
 
 _TORCHVISION = "from torchvision import transforms"
-_STAND_IN = "import pillow_transforms as transforms"
+_SHIM_IMPORT = "import pillow_transforms as transforms"
 _FEW_STEPS = (5, 65)
 _WEIGHTS = "pytorch_lora_weights.safetensors"
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a process took: wall time, its greatest resident memory in bytes, and processor time,
-    which other programs lengthen less.
+class ProcessCost:
+    """The cost of a process: wall time, peak resident memory in bytes, and processor time, which
+    other programs lengthen less.
     """
 
     seconds: float
@@ -40,7 +40,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class RivalSetting:
+class ScriptSettings:
     """The script's options by our names; `class_images` 0 means no prior preservation."""
 
     base: Path
@@ -58,39 +58,43 @@ class RivalSetting:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How long the script takes to start and for one step, in seconds."""
+class ScriptTiming:
+    """Seconds that the script takes to start, and for one step."""
 
     start_s: float
     step_s: float
 
     def steps_in(self, seconds: float) -> int:
+        """Return the number of steps that fit into so many seconds, at least one."""
         return max(1, int(seconds / self.step_s))
 
 
-def pace(script: Path, pictures: Sequence[Image.Image], setting: RivalSetting) -> Pace:
-    """Measure it by a short and a longer run; a step takes no less than its processor time on all
-    cores, even where a noisy machine makes the longer run the shorter one. Raises what `learn`
-    raises.
+def measure_timing(
+    script: Path, pictures: Sequence[Image.Image], settings: ScriptSettings
+) -> ScriptTiming:
+    """Measure the script's timing by a short and a longer run. A step takes no less than its
+    processor time on all cores, even where a noisy machine makes the longer run the shorter one.
+
+    Raises InvalidRequest, ModelsheetError.
     """
     short, long = _FEW_STEPS
     costs = []
     for steps in (short, long):
         with tempfile.TemporaryDirectory() as folder:
-            _, cost = learn(script, pictures, replace(setting, steps=steps), Path(folder))
+            _, cost = run_script(script, pictures, replace(settings, steps=steps), Path(folder))
             costs.append(cost)
     quick, slow = costs
     on_all_cores = (slow.cpu_seconds - quick.cpu_seconds) / (os.cpu_count() or 1)
     step_s = max(slow.seconds - quick.seconds, on_all_cores) / (long - short)
     if step_s <= 0.0:
         raise ModelsheetError(f"{long} steps took no longer than {short}; run it again.")
-    return Pace(max(0.0, quick.seconds - short * step_s), step_s)
+    return ScriptTiming(max(0.0, quick.seconds - short * step_s), step_s)
 
 
-def learn(
-    script: Path, pictures: Sequence[Image.Image], setting: RivalSetting, out: Path
-) -> tuple[Path, Cost]:
-    """Run the script on the pictures; give its adapter's file and what the whole job cost.
+def run_script(
+    script: Path, pictures: Sequence[Image.Image], settings: ScriptSettings, out: Path
+) -> tuple[Path, ProcessCost]:
+    """Run the script on the pictures; return its adapter's file and the cost of the whole job.
 
     Raises InvalidRequest when it is another script, ModelsheetError when it fails.
     """
@@ -101,14 +105,14 @@ def learn(
             picture.convert("RGB").save(instances / f"{index:02}.png")
         copy = _copy_of(script, Path(folder))
         classes = Path(folder) / "classes"
-        cost = timed([sys.executable, str(copy), *_options(setting, instances, classes, out)])
+        cost = run_timed([sys.executable, str(copy), *_options(settings, instances, classes, out)])
     weights = out / _WEIGHTS
     if not weights.is_file():
         raise ModelsheetError(f"{script.name} ended without writing {_WEIGHTS}.")
     return weights, cost
 
 
-def timed(line: Sequence[str]) -> Cost:
+def run_timed(line: Sequence[str]) -> ProcessCost:
     """Run a command to its end. Raises ModelsheetError with the end of its output if it fails."""
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
@@ -121,7 +125,7 @@ def timed(line: Sequence[str]) -> Cost:
             said = output.read().decode(errors="replace")[-1500:]
             raise ModelsheetError(f"{' '.join(line[:2])} failed; its output ends:\n{said}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return Cost(seconds, usage.ru_maxrss * unit, usage.ru_utime + usage.ru_stime)
+    return ProcessCost(seconds, usage.ru_maxrss * unit, usage.ru_utime + usage.ru_stime)
 
 
 def _copy_of(script: Path, folder: Path) -> Path:
@@ -136,37 +140,37 @@ def _copy_of(script: Path, folder: Path) -> Path:
         )
     lines = [line for line in text.splitlines() if not line.startswith("check_min_version(")]
     copy = folder / script.name
-    copy.write_text("\n".join(lines).replace(_TORCHVISION, _STAND_IN), "utf-8")
+    copy.write_text("\n".join(lines).replace(_TORCHVISION, _SHIM_IMPORT), "utf-8")
     shutil.copy(torchvision_shim.__file__, folder / "pillow_transforms.py")
     return copy
 
 
-def _options(setting: RivalSetting, instances: Path, classes: Path, out: Path) -> list[str]:
+def _options(settings: ScriptSettings, instances: Path, classes: Path, out: Path) -> list[str]:
     values: dict[str, object] = {
-        "pretrained_model_name_or_path": setting.base,
+        "pretrained_model_name_or_path": settings.base,
         "instance_data_dir": instances,
-        "instance_prompt": setting.prompt,
+        "instance_prompt": settings.prompt,
         "output_dir": out,
-        "resolution": setting.resolution,
-        "train_batch_size": setting.batch,
+        "resolution": settings.resolution,
+        "train_batch_size": settings.batch,
         "gradient_accumulation_steps": 1,
-        "learning_rate": setting.learning_rate,
+        "learning_rate": settings.learning_rate,
         "lr_scheduler": "constant",
         "lr_warmup_steps": 0,
-        "max_train_steps": setting.steps,
-        "checkpointing_steps": setting.steps + 1,
-        "rank": setting.rank,
-        "seed": setting.seed,
-        "mixed_precision": setting.mixed_precision,
+        "max_train_steps": settings.steps,
+        "checkpointing_steps": settings.steps + 1,
+        "rank": settings.rank,
+        "seed": settings.seed,
+        "mixed_precision": settings.mixed_precision,
         "report_to": "tensorboard",
     }
-    flags = ["--train_text_encoder"] if setting.text_encoder else []
-    if setting.class_images:
+    flags = ["--train_text_encoder"] if settings.text_encoder else []
+    if settings.class_images:
         flags.append("--with_prior_preservation")
         values |= {
             "class_data_dir": classes,
-            "class_prompt": setting.class_prompt,
-            "num_class_images": setting.class_images,
+            "class_prompt": settings.class_prompt,
+            "num_class_images": settings.class_images,
             "prior_loss_weight": 1.0,
         }
     return [*flags, *(f"--{name}={value}" for name, value in values.items())]

@@ -1,5 +1,5 @@
-"""What a benchmark asks of one subject: prompts painted by the untuned base, and by the base as a
-contestant taught it.
+"""Evaluate learning methods on a benchmark subject: generate its prompts with the untuned base and
+with the base that a method trained, and measure both.
 """
 
 from __future__ import annotations
@@ -11,85 +11,90 @@ from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
-from modelsheet_benchmarks.distractors import rivals_of
-from modelsheet_benchmarks.image_encoders import Senses
-from modelsheet_benchmarks.methods import Contestant, Taught
-from modelsheet_benchmarks.metrics import Gauge, Paintings
-from modelsheet_benchmarks.result_table import Row, row_of
-from modelsheet_benchmarks.subjects import Doll
+from modelsheet_benchmarks.distractors import distractors_for
+from modelsheet_benchmarks.image_encoders import Encoders
+from modelsheet_benchmarks.methods import LearntSubject, Method
+from modelsheet_benchmarks.metrics import GeneratedImages, MetricSuite
+from modelsheet_benchmarks.result_table import ResultRow, result_row
+from modelsheet_benchmarks.subjects import BenchmarkSubject
 from sprite_training.sprite32.tiles import TileSet
 
 INFERENCE_STEPS = 25
 _BATCH = 6
-_BARE = 8  # pictures of the class noun alone, for PRES
+_CLASS_IMAGES = 8  # of the class noun alone, for PRES
 
 
 @dataclass(frozen=True)
-class Result:
-    """One subject learnt by one contestant; `painted` by what was asked, a picture a seed."""
+class SubjectResult:
+    """One subject learnt by one method; `generated` maps each prompt suffix to an image a seed."""
 
-    figures: Mapping[str, float]
-    taught: Taught
-    painted: Mapping[str, Sequence[Image.Image]]
+    metrics: Mapping[str, float]
+    learnt: LearntSubject
+    generated: Mapping[str, Sequence[Image.Image]]
 
 
-class Exam:
-    """One subject's questions. What does not depend on the contestant is painted once, here.
-
-    `seeds`: pictures a prompt. `dolls`: all subjects, this one among them; `tiles` to compose
-    rivals of.
-    """
+class Evaluation:
+    """The evaluation of one subject: its prompts, distractors, and the untuned base's images."""
 
     def __init__(
         self,
-        doll: Doll,
-        dolls: Sequence[Doll],
+        subject: BenchmarkSubject,
+        subjects: Sequence[BenchmarkSubject],
         base: BaseModel,
-        senses: Senses,
+        encoders: Encoders,
         tiles: TileSet | None,
         seeds: int,
         inference_steps: int = INFERENCE_STEPS,
     ) -> None:
-        self.doll, self.seeds, self._base = doll, seeds, base
+        """Generate the untuned base's images. `subjects`: all of them, this one included; `tiles`
+        to compose distractors from; `seeds`: images a prompt.
+        """
+        self.subject, self.seeds, self._base = subject, seeds, base
         self._inference_steps = inference_steps
-        self._asked = [each for each in doll.prompts for _ in range(seeds)]
-        self.rivals = {each: rivals_of(doll, each, dolls, tiles) for each in doll.truths}
-        untuned = self._paint_all(None)
-        self._gauge = Gauge(doll, senses, untuned, seeds, self.rivals, base.is_pixel_art)
+        self._suffixes = [each for each in subject.prompts for _ in range(seeds)]
+        self.distractors = {
+            each: distractors_for(subject, each, subjects, tiles) for each in subject.truths
+        }
+        untuned = self._generate_all(None)
+        self._metrics = MetricSuite(
+            subject, encoders, untuned, seeds, self.distractors, base.is_pixel_art
+        )
 
-    def sit(self, contestant: Contestant, budget_s: float | None = None) -> Result:
-        """Let a contestant learn the subject, for about `budget_s` seconds at most, and measure."""
-        with contestant.teach(self._base, self.doll, budget_s) as taught:
-            paintings = self._paint_all(taught.phrase)
-        shown = iter(paintings.asked)
-        return Result(
-            figures={**self._gauge.measure(paintings), "seconds": taught.seconds},
-            taught=taught,
-            painted={
-                asked: [next(shown) for _ in range(self.seeds)] for asked in self.doll.prompts
+    def evaluate(self, method: Method, time_limit_s: float | None = None) -> SubjectResult:
+        """Learn the subject by a method, for about `time_limit_s` seconds at most, and measure."""
+        with method.learn(self._base, self.subject, time_limit_s) as learnt:
+            generated = self._generate_all(learnt.phrase)
+        images = iter(generated.subject)
+        return SubjectResult(
+            metrics={**self._metrics.measure(generated), "seconds": learnt.seconds},
+            learnt=learnt,
+            generated={
+                suffix: [next(images) for _ in range(self.seeds)] for suffix in self.subject.prompts
             },
         )
 
-    def _paint_all(self, phrase: str | None) -> Paintings:
-        """Everything that is asked, by the subject's name; None paints the class noun alone."""
-        doll = self.doll
-        noun, prompts = doll.class_noun, [doll.prompts[asked] for asked in self._asked]
+    def _generate_all(self, phrase: str | None) -> GeneratedImages:
+        """Generate all prompts with the subject's phrase; None stands for the class noun alone."""
+        subject = self.subject
+        noun, prompts = subject.class_noun, [subject.prompts[each] for each in self._suffixes]
         seeds = list(range(len(prompts)))
-        asked = self._paint([each.format(phrase or noun) for each in prompts], seeds)
+        images = self._generate([each.format(phrase or noun) for each in prompts], seeds)
         first = slice(None, None, self.seeds)
         as_class = [each.format(noun) for each in prompts]
-        return Paintings(
+        return GeneratedImages(
             prompts=as_class,
-            asked=asked,
-            of_class=self._paint(as_class[first], seeds[first]) if phrase else asked[first],
-            bare=self._paint([doll.bare_prompt.format(noun)] * _BARE, list(range(_BARE))),
+            subject=images,
+            prior=self._generate(as_class[first], seeds[first]) if phrase else images[first],
+            bare_class=self._generate(
+                [subject.class_prompt.format(noun)] * _CLASS_IMAGES, list(range(_CLASS_IMAGES))
+            ),
         )
 
-    def _paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
-        side, painted = self._base.resolution, list[Image.Image]()
+    def _generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
+        side, generated = self._base.resolution, list[Image.Image]()
         for start in range(0, len(prompts), _BATCH):
             batch = slice(start, start + _BATCH)
-            painting = SamplingSettings(
+            settings = SamplingSettings(
                 prompts[batch],
                 seeds[batch],
                 side,
@@ -97,21 +102,22 @@ class Exam:
                 self._inference_steps,
                 self._base.guidance_scale,
             )
-            painted += sample_images(self._base, painting)
-        return painted
+            generated += sample_images(self._base, settings)
+        return generated
 
 
-class Report:
-    """All contestants' results, in the order of the exams, and their rows."""
+class BenchmarkResults:
+    """The results of all methods, each in the order of the subjects, and a table row a method."""
 
-    def __init__(self, exams: Sequence[Exam]) -> None:
-        self.dolls = [exam.doll for exam in exams]
-        self.rows: list[Row] = []
-        self.results: dict[str, Sequence[Result]] = {}
+    def __init__(self, evaluations: Sequence[Evaluation]) -> None:
+        self.subjects = [evaluation.subject for evaluation in evaluations]
+        self.rows: list[ResultRow] = []
+        self.results: dict[str, Sequence[SubjectResult]] = {}
 
-    def add(self, contestant: str, results: Sequence[Result]) -> None:
-        self.results[contestant] = results
+    def add(self, method: str, results: Sequence[SubjectResult]) -> None:
+        self.results[method] = results
         by_subject = {
-            doll.name: result.figures for doll, result in zip(self.dolls, results, strict=True)
+            subject.name: result.metrics
+            for subject, result in zip(self.subjects, results, strict=True)
         }
-        self.rows.append(row_of(contestant, by_subject))
+        self.rows.append(result_row(method, by_subject))

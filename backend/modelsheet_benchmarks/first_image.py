@@ -1,6 +1,7 @@
-"""From nothing to a picture, in a process of its own: what `modelsheet bench speed` times.
+"""Load a base model and generate one image in a process of its own, timed by `modelsheet bench
+speed`.
 
-`python -m modelsheet_benchmarks.first_image FILE`; FILE is an `Order`.
+`python -m modelsheet_benchmarks.first_image FILE`; FILE is a FirstImageSpec.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pydantic import BaseModel
 from modelsheet.base_models.catalogue import locate_base_model
 
 
-class Order(BaseModel):
-    """One picture of `prompt`, by our own road, or `bare`: by diffusers' pipeline alone."""
+class FirstImageSpec(BaseModel):
+    """One image of `prompt`, by Modelsheet or, with `use_diffusers`, by diffusers' pipeline."""
 
     base_model: str
     data_dir: Path
@@ -25,41 +26,42 @@ class Order(BaseModel):
     inference_steps: int
     guidance_scale: float
     dtype: str
-    bare: bool
+    use_diffusers: bool
 
 
-def carry_out(order: Order) -> None:
-    if not order.bare:
-        _by_our_road(order)
+def generate_first_image(spec: FirstImageSpec) -> None:
+    """Load the base model and generate the image; it is not kept."""
+    if not spec.use_diffusers:
+        _generate_with_modelsheet(spec)
         return
     pipeline = StableDiffusionPipeline.from_pretrained(
-        locate_base_model(order.base_model, order.data_dir).path, dtype=getattr(torch, order.dtype)
+        locate_base_model(spec.base_model, spec.data_dir).path, dtype=getattr(torch, spec.dtype)
     )
     pipeline(
-        order.prompt,
-        num_inference_steps=order.inference_steps,
-        guidance_scale=order.guidance_scale,
-        width=order.side,
-        height=order.side,
+        spec.prompt,
+        num_inference_steps=spec.inference_steps,
+        guidance_scale=spec.guidance_scale,
+        width=spec.side,
+        height=spec.side,
     )
 
 
-def _by_our_road(order: Order) -> None:
-    # Imported here, lest the bare road pay for them.
+def _generate_with_modelsheet(spec: FirstImageSpec) -> None:
+    # Imported here, so that diffusers alone is not charged for the imports.
     from modelsheet.diffusion.models.base_model import load_base_model
     from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 
-    base = load_base_model(order.base_model, order.data_dir, torch.device("cpu"))
-    painting = SamplingSettings(
-        [order.prompt],
+    base = load_base_model(spec.base_model, spec.data_dir, torch.device("cpu"))
+    settings = SamplingSettings(
+        [spec.prompt],
         [0],
-        order.side,
-        order.side,
-        inference_steps=order.inference_steps,
-        guidance_scale=order.guidance_scale,
+        spec.side,
+        spec.side,
+        inference_steps=spec.inference_steps,
+        guidance_scale=spec.guidance_scale,
     )
-    sample_images(base, painting)
+    sample_images(base, settings)
 
 
 if __name__ == "__main__":
-    carry_out(Order.model_validate_json(Path(sys.argv[1]).read_text("utf-8")))
+    generate_first_image(FirstImageSpec.model_validate_json(Path(sys.argv[1]).read_text("utf-8")))

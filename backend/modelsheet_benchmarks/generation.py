@@ -1,5 +1,5 @@
-"""`modelsheet bench painting`: whether two subjects stand where they are asked to, what a grid
-saves against its pictures one by one, and what the service adds to the bare pipeline.
+"""`modelsheet bench painting`: test that two subjects appear in their regions, and time a grid
+against its images one by one, and the service against diffusers' pipeline.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from modelsheet.jobs.protocol import Directive
 from modelsheet.settings import Settings
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.runner import Worker, make_runner
-from modelsheet_benchmarks.diffusers_pipeline import paint_barely, seconds_of
+from modelsheet_benchmarks.console import print_line
+from modelsheet_benchmarks.diffusers_pipeline import generate_with_diffusers, seconds_of
 
 _WHITE = (255, 255, 255)
 _SCALES = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -50,37 +51,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Raises ModelsheetError."""
+    """Run the chosen parts, print their results; return the exit code. Raises ModelsheetError."""
     settings = Settings.from_environment(os.environ)
     store = SubjectStore(settings.data_dir)
     pair = [store.find(name) for name in arguments.subjects]
-    bench = PaintingBench(settings, pair, arguments.steps)
+    bench = GenerationBenchmark(settings, pair, arguments.steps)
     only = arguments.only or ["places", "grid", "service"]
     if "places" in only:
-        both, pictures = bench.places(arguments.seeds)
-        _say(f"both in their places: {both} of {arguments.seeds} seeds")
+        both, images = bench.regions(arguments.seeds)
+        print_line(f"both in their places: {both} of {arguments.seeds} seeds")
         if arguments.sheet:
-            cells = [Cell(picture, f"seed {seed}") for seed, picture in enumerate(pictures)]
+            cells = [Cell(picture, f"seed {seed}") for seed, picture in enumerate(images)]
             draw_contact_sheet([Section("two subjects in one", cells, 5)]).save(arguments.sheet)
     if "grid" in only:
         one_by_one, at_once = bench.grid()
         share = at_once / one_by_one
-        _say(f"36 pictures one by one {one_by_one:.1f} s, as a grid {at_once:.1f} s: {share:.0%}")
+        print_line(
+            f"36 pictures one by one {one_by_one:.1f} s, as a grid {at_once:.1f} s: {share:.0%}"
+        )
     if "service" in only:
         bare, served = bench.service()
-        _say(f"bare pipeline {bare:.2f} s, through the service {served:.2f} s: {served / bare:.3f}")
+        ratio = served / bare
+        print_line(f"bare pipeline {bare:.2f} s, through the service {served:.2f} s: {ratio:.3f}")
         kept, sent = bench.upload()
-        _say(f"a layer of 4096² hashed and written {kept:.2f} s, sent to the service {sent:.2f} s")
+        print_line(
+            f"a layer of 4096² hashed and written {kept:.2f} s, sent to the service {sent:.2f} s"
+        )
     return 0
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 -- a program, asked for its figures
-
-
 @dataclass
-class _Desk:
-    """A job context in memory."""
+class _InMemoryJobContext:
+    """A JobContext that keeps blobs in memory, reports nothing and is never interrupted."""
 
     job_id: str = "bench"
     owner: str = ""
@@ -103,17 +105,17 @@ class _Desk:
         return sha256
 
 
-class PaintingBench:
-    """One worker in this process, and two subjects that it knows."""
+class GenerationBenchmark:
+    """A worker in this process, with two learnt subjects."""
 
     def __init__(self, settings: Settings, pair: Sequence[SubjectRecord], steps: int) -> None:
         self._settings, self._pair, self._steps = settings, pair, steps
         self._worker: Worker = make_runner(settings.data_dir)
-        self._desk = _Desk()
+        self._context = _InMemoryJobContext()
 
-    def places(self, seeds: int) -> tuple[int, list[Image.Image]]:
-        """In how many pictures each half is nearer its own subject's references than the other's,
-        by the mean cosine of the base's CLIP; and the pictures.
+    def regions(self, seeds: int) -> tuple[int, list[Image.Image]]:
+        """Count the images of which each half is nearer its own subject's references than the
+        other's, by the mean cosine of the base's CLIP; return the images too.
         """
         base = load_base_model(self._pair[0].base_model, self._settings.data_dir, _CPU)
         clip, side = load_clip(base, self._settings.data_dir / "models"), base.resolution
@@ -130,32 +132,32 @@ class PaintingBench:
                 for name, mask in zip(names, (left, right), strict=True)
             ],
         )
-        pictures = [self._picture(image) for image in self._paint(request).images]
-        return sum(_is_right(picture, clip, references) for picture in pictures), pictures
+        pictures = [self._picture(image) for image in self._generate(request).images]
+        return sum(_has_both(picture, clip, references) for picture in pictures), pictures
 
     def grid(self) -> tuple[float, float]:
-        """Seconds for a 6 × 6 grid of scales: 36 jobs one by one, and one job; both warm."""
+        """Time a 6 × 6 grid of scales: 36 jobs one by one, and one job; seconds, both warm."""
         alone = GenerateRequest(prompt=f"@{self._pair[0].handle}", inference_steps=self._steps)
         grid = Explore(
             across=Axis(name="text_encoder_scale", values=_SCALES),
             down=Axis(name="unet_scale", values=_SCALES),
         )
-        self._paint(alone)
+        self._generate(alone)
 
         def one_by_one() -> None:
             for text in _SCALES:
                 for unet in _SCALES:
-                    self._paint(
+                    self._generate(
                         alone.model_copy(update={"text_encoder_scale": text, "unet_scale": unet})
                     )
 
         return seconds_of(one_by_one), seconds_of(
-            lambda: self._paint(alone.model_copy(update={"explore": grid}))
+            lambda: self._generate(alone.model_copy(update={"explore": grid}))
         )
 
     def service(self) -> tuple[float, float]:
-        """Median seconds for one warm picture of the first subject: by diffusers' own pipeline in
-        this process, and through the service; taken in turn.
+        """Time one warm image of the first subject, by diffusers' own pipeline in this process and
+        through the service, taken in turn; median seconds.
         """
         subject = self._pair[0]
         base = load_base_model(subject.base_model, self._settings.data_dir, _CPU)
@@ -164,13 +166,13 @@ class PaintingBench:
         prompt = f"{subject.identifier} {subject.class_noun}"
         request = GenerateRequest(prompt=f"@{subject.handle}", inference_steps=self._steps)
 
-        bare = partial(paint_barely, base, prompt, self._steps)
+        bare = partial(generate_with_diffusers, base, prompt, self._steps)
         environment = dict(os.environ)
         with launcher.connect(self._settings, environment=environment) as client:
 
             def served() -> None:
                 job = client.submit(request)
-                result = client.wait(job.id, lambda view: None)
+                result = client.wait(job.id, lambda variant: None)
                 assert isinstance(result, GenerateResult)
                 client.fetch_image(result.images[0])
 
@@ -178,8 +180,8 @@ class PaintingBench:
         return median(b for b, _ in times), median(s for _, s in times)
 
     def upload(self) -> tuple[float, float]:
-        """Median seconds for the bytes of a layer of 4096 × 4096: hashed and written to a file and
-        nothing else, and sent to the service until it has them; taken in turn.
+        """Time the bytes of a layer of 4096 × 4096: hashed and written to a file, and uploaded to
+        the service, taken in turn; median seconds.
         """
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -187,25 +189,25 @@ class PaintingBench:
         ):
             times = []
             for _ in range(_ROUNDS):
-                layer = os.urandom(4096 * 4096 * 4)  # new every time, or it would be there already
+                layer = os.urandom(4096 * 4096 * 4)  # new every time, for known blobs are not sent
                 file = Path(folder) / "layer"
                 kept = seconds_of(partial(_keep, layer, file))
                 sent = seconds_of(partial(client.upload_bytes, layer))
                 times.append((kept, sent))
         return median(k for k, _ in times), median(s for _, s in times)
 
-    def _paint(self, request: JobRequest) -> GenerateResult:
-        result = self._worker.run(request, self._desk)
+    def _generate(self, request: JobRequest) -> GenerateResult:
+        result = self._worker.run(request, self._context)
         assert isinstance(result, GenerateResult)
         return result
 
     def _picture(self, image: GeneratedImage) -> Image.Image:
-        return from_bgra(self._desk.blobs[image.blob], image.width, image.height)
+        return from_bgra(self._context.blobs[image.blob], image.width, image.height)
 
     def _half(self, side: int, index: int) -> MaskRef:
         mask = np.zeros((side, 2 * side), np.uint8)
         mask[:, index * side : (index + 1) * side] = 255
-        return MaskRef(blob=self._desk.write_blob(mask.tobytes()), width=2 * side, height=side)
+        return MaskRef(blob=self._context.write_blob(mask.tobytes()), width=2 * side, height=side)
 
     def _references(self, subject: SubjectRecord) -> list[Image.Image]:
         folder = SubjectStore(self._settings.data_dir).folder(subject.id) / "references"
@@ -221,7 +223,8 @@ def _embed(clip: Clip, pictures: Sequence[Image.Image]) -> torch.Tensor:
     return clip.embed_images([image_tensor(composite(picture, _WHITE)) for picture in pictures])
 
 
-def _is_right(picture: Image.Image, clip: Clip, references: Sequence[torch.Tensor]) -> bool:
+def _has_both(picture: Image.Image, clip: Clip, references: Sequence[torch.Tensor]) -> bool:
+    """Tell if each half is nearest to its own subject's references."""
     side = picture.height
     halves = [picture.crop((index * side, 0, (index + 1) * side, side)) for index in range(2)]
     vectors = _embed(clip, halves)

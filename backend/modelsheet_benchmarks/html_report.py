@@ -1,4 +1,4 @@
-"""A page of a benchmark's outcome: plots with confidence intervals, the table, and the pictures.
+"""Write a benchmark's results as an HTML page: plots with confidence intervals, table and images.
 
 Plots need matplotlib: `pip install "modelsheet[bench]"`.
 """
@@ -15,9 +15,9 @@ from PIL import Image
 
 from modelsheet.errors import ModelsheetError
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
-from modelsheet_benchmarks.evaluation import Report, Result
-from modelsheet_benchmarks.result_table import Row, cell, table
-from modelsheet_benchmarks.subjects import Doll
+from modelsheet_benchmarks.evaluation import BenchmarkResults, SubjectResult
+from modelsheet_benchmarks.result_table import ResultRow, cell, table
+from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 _MOST_COLUMNS = 12
 _COLUMNS = (
@@ -46,8 +46,8 @@ _STYLE = (
 )
 
 
-def plots() -> ModuleType:
-    """What draws the plots. Raises ModelsheetError where matplotlib is missing."""
+def load_plots() -> ModuleType:
+    """Import the module of plots. Raises ModelsheetError where matplotlib is missing."""
     try:
         return importlib.import_module("modelsheet_benchmarks.plots")
     except ModuleNotFoundError as error:
@@ -56,63 +56,70 @@ def plots() -> ModuleType:
         ) from error
 
 
-def write_page(folder: Path, report: Report, conditions: str) -> Path:
-    """Write index.html, its plots and one sheet of pictures a subject; gives the page's path.
+def write_page(folder: Path, results: BenchmarkResults, conditions: str) -> Path:
+    """Write index.html, its plots and one contact sheet a subject; return the page's path.
 
     Raises ModelsheetError where matplotlib is missing.
     """
-    draw = plots().draw
+    draw = load_plots().draw
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = draw(folder, report)
+    plots = draw(folder, results)
     sheets = []
-    for index, doll in enumerate(report.dolls):
-        results = {name: each[index] for name, each in report.results.items()}
-        sheets.append(f"{doll.name}.png")
-        sheet_of(doll, results).save(folder / sheets[-1])
+    for index, subject in enumerate(results.subjects):
+        by_method = {name: each[index] for name, each in results.results.items()}
+        sheets.append(f"{subject.name}.png")
+        subject_sheet(subject, by_method).save(folder / sheets[-1])
     page = folder / "index.html"
-    page.write_text(_html(report.rows, conditions, drawn, sheets), "utf-8")
+    page.write_text(_html(results.rows, conditions, plots, sheets), "utf-8")
     return page
 
 
-def sheet_of(doll: Doll, results: Mapping[str, Result]) -> Image.Image:
-    """References, then a row of truths and a row a recipe, of the same prompts and seeds. What was
-    asked stands below the first of these rows, the row's name below its first picture.
+def subject_sheet(subject: BenchmarkSubject, results: Mapping[str, SubjectResult]) -> Image.Image:
+    """Draw a contact sheet: references, then a row of true images and a row a method, of the same
+    prompts and seeds. Captions are the prompts' suffixes below the first of these rows, and the
+    row's name below its first image.
     """
-    asked = list(doll.prompts)[:_MOST_COLUMNS]
+    suffixes = list(subject.prompts)[:_MOST_COLUMNS]
     shown = (
-        {"truth": {each: truths[0] for each, truths in doll.truths.items()}} if doll.truths else {}
+        {"truth": {each: truths[0] for each, truths in subject.truths.items()}}
+        if subject.truths
+        else {}
     )
     shown |= {
-        name: {each: result.painted[each][0] for each in asked} for name, result in results.items()
+        name: {each: result.generated[each][0] for each in suffixes}
+        for name, result in results.items()
     }
-    references = zip(doll.references, doll.captions, strict=True)
-    rows = [[Cell(picture, said) for picture, said in references]]
+    references = zip(subject.references, subject.captions, strict=True)
+    rows = [[Cell(picture, caption) for picture, caption in references]]
     for number, (name, pictures) in enumerate(shown.items()):
         rows.append(
             [
                 Cell(pictures[each], "" if number else each, "" if column else name)
-                for column, each in enumerate(asked)
+                for column, each in enumerate(suffixes)
             ]
         )
     columns = max(len(row) for row in rows)
     blank = Cell(Image.new("RGBA", (1, 1)))
     cells = [cell for row in rows for cell in row + [blank] * (columns - len(row))]
-    title = f"{doll.name}: references, then what was asked"
+    title = f"{subject.name}: references, then what was asked"
     return draw_contact_sheet([Section(title, cells, columns)], cell_size=96)
 
 
 def _html(
-    rows: Sequence[Row], conditions: str, drawn: Sequence[tuple[str, str]], sheets: Sequence[str]
+    rows: Sequence[ResultRow],
+    conditions: str,
+    drawn: Sequence[tuple[str, str]],
+    sheets: Sequence[str],
 ) -> str:
-    shown = [(name, head) for name, head in _COLUMNS if any(name in row.figures for row in rows)]
+    shown = [(name, head) for name, head in _COLUMNS if any(name in row.metrics for row in rows)]
     heads = "".join(f"<th>{html.escape(head)}</th>" for _, head in shown)
     lines = "".join(
-        f"<tr><th>{html.escape(row.recipe)}</th>"
+        f"<tr><th>{html.escape(row.method)}</th>"
         + "".join(f"<td>{cell(row, name)}</td>" for name, _ in shown)
         + "</tr>"
         for row in rows
     )
-    figures = "".join(
+    metrics = "".join(
         f'<h2>{html.escape(title)}</h2><img src="{file}" alt="{html.escape(title)}">'
         for file, title in drawn
     )
@@ -123,7 +130,7 @@ def _html(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>modelsheet bench likeness'
         f"</title><style>{_STYLE}</style><h1>modelsheet bench likeness</h1>"
         f"<p>{html.escape(conditions)} Beside each figure stands its 95 % confidence interval over "
-        f"the subjects.</p>{figures}<h2>All figures</h2><div><table><tr><th></th>{heads}</tr>"
+        f"the subjects.</p>{metrics}<h2>All figures</h2><div><table><tr><th></th>{heads}</tr>"
         f"{lines}</table></div><pre>{html.escape(table(rows))}</pre><h2>The pictures</h2>"
         f"<p>The first seed of every prompt, none left out.</p>{pictures}</html>\n"
     )

@@ -1,8 +1,8 @@
-"""`modelsheet bench likeness`: learn subjects in several ways and measure how like them, how
-obedient and how right the pictures are, beside what real pictures and the untuned base reach.
+"""`modelsheet bench likeness`: learn subjects by several methods and measure subject fidelity,
+prompt fidelity and right images, beside the values of real images and of the untuned base.
 
-A picture is right when its truth is nearer than any of 100 composites that keep the subject but
-change the asked thing, or keep the thing but change the subject.
+An image is right when the true one is nearer than any of 100 distractors: composites that keep the
+subject but change the asked equipment, or keep the equipment but change the subject.
 """
 
 from __future__ import annotations
@@ -22,27 +22,33 @@ from modelsheet.diffusion.models.clip import Clip, load_clip
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
 from modelsheet_benchmarks import dreambooth_dataset
-from modelsheet_benchmarks.evaluation import INFERENCE_STEPS, Exam, Report, Result
-from modelsheet_benchmarks.html_report import plots, write_page
-from modelsheet_benchmarks.image_encoders import Senses, clip_eyes, dino_eyes
+from modelsheet_benchmarks.console import print_line
+from modelsheet_benchmarks.evaluation import (
+    INFERENCE_STEPS,
+    BenchmarkResults,
+    Evaluation,
+    SubjectResult,
+)
+from modelsheet_benchmarks.html_report import load_plots, write_page
+from modelsheet_benchmarks.image_encoders import Encoders, clip_encoder, dino_encoder
 from modelsheet_benchmarks.methods import (
     VARIANTS,
-    Contestant,
-    Ours,
-    Script,
+    Method,
+    PresetMethod,
+    ScriptMethod,
     differing_variants,
     variants,
 )
-from modelsheet_benchmarks.openraster_subject import read_own
+from modelsheet_benchmarks.openraster_subject import read_openraster_subject
 from modelsheet_benchmarks.result_table import table
-from modelsheet_benchmarks.subjects import DOLLS, Doll, read_dolls
+from modelsheet_benchmarks.subjects import DEFAULT_SUBJECTS, BenchmarkSubject, read_subjects
 from modelsheet_benchmarks.textual_inversion import TextualInversion
 from sprite_training.sprite32.tiles import TileSet
 
 _BALANCED = "balanced"
 _SEEDS = 2
-# Does not come with Modelsheet, as the subjects do not.
-TILES = DOLLS.parent / "sprites.zip"
+# Not part of the repository, like the subjects.
+TILES = DEFAULT_SUBJECTS.parent / "sprites.zip"
 _PRESETS = ("quick", _BALANCED, "thorough", "write-up")
 _SUBJECTS_HELP = (
     "a folder of drawn subjects, each a folder with subject.json (class noun, captioned "
@@ -53,7 +59,7 @@ _SUBJECTS_HELP = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--subjects", type=Path, default=DOLLS, help=_SUBJECTS_HELP)
+    parser.add_argument("--subjects", type=Path, default=DEFAULT_SUBJECTS, help=_SUBJECTS_HELP)
     parser.add_argument("--class-noun", default="", help="what your own document shows")
     parser.add_argument(
         "--ask", nargs="+", default=[], metavar="WORDS", help="prompts for it, without its name"
@@ -67,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the subjects' folder, where that exists; else the given truths are the rivals)",
     )
     parser.add_argument("--dino", metavar="MODEL", help="folder or id, facebook/dino-vits16 say")
-    _add_contestants(parser.add_argument_group("who learns"))
+    _add_methods(parser.add_argument_group("who learns"))
     parser.add_argument("--seeds", type=int, help="pictures a prompt (2; for photographs 4)")
     parser.add_argument(
         "--inference-steps", type=int, default=INFERENCE_STEPS, help="a picture (%(default)s)"
@@ -78,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_contestants(group: argparse._ArgumentGroup) -> None:
+def _add_methods(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--preset", nargs="*", default=[_BALANCED], choices=_PRESETS)
     group.add_argument(
         "--variant", nargs="+", default=[], choices=tuple(VARIANTS), help="of balanced"
@@ -103,71 +109,87 @@ def _add_contestants(group: argparse._ArgumentGroup) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Raises ModelsheetError."""
+    """Evaluate all methods on all subjects and print a table after each; return the exit code.
+
+    Raises ModelsheetError.
+    """
     if arguments.page:
-        plots()  # better now than after hours
+        load_plots()  # a missing matplotlib is reported now, not after hours
     data_dir = Settings.from_environment(os.environ).data_dir
     device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     base = load_base_model(arguments.base, data_dir, device)
     clip = load_clip(base, data_dir / "models")
-    eyes = [clip_eyes(clip)] + ([dino_eyes(arguments.dino, device)] if arguments.dino else [])
-    exams = _exams(arguments, base, Senses(clip, eyes))
-    report, budgets = Report(exams), dict[str, float]()
-    for contestant in _contestants(arguments, base, clip, data_dir):
-        results = []
-        for exam in exams:
-            results.append(exam.sit(contestant, budgets.get(exam.doll.name)))
-            _say(_line(exam.doll, results[-1]))
-        report.add(contestant.name, results)
-        if arguments.equal_time and not budgets:
-            seconds = [result.taught.seconds for result in results]
-            budgets = {e.doll.name: each for e, each in zip(exams, seconds, strict=True)}
-        _say(table(report.rows))
+    encoders = [clip_encoder(clip)]
+    if arguments.dino:
+        encoders.append(dino_encoder(arguments.dino, device))
+    evaluations = _evaluations(arguments, base, Encoders(clip, encoders))
+    results, time_limits = BenchmarkResults(evaluations), dict[str, float]()
+    for method in _methods(arguments, base, clip, data_dir):
+        by_subject = []
+        for evaluation in evaluations:
+            time_limit_s = time_limits.get(evaluation.subject.name)
+            by_subject.append(evaluation.evaluate(method, time_limit_s))
+            print_line(_line(evaluation.subject, by_subject[-1]))
+        results.add(method.name, by_subject)
+        if arguments.equal_time and not time_limits:
+            seconds = [result.learnt.seconds for result in by_subject]
+            time_limits = {
+                e.subject.name: each for e, each in zip(evaluations, seconds, strict=True)
+            }
+        print_line(table(results.rows))
         if arguments.json:
-            rows = [row.as_json() | {"equal_time": arguments.equal_time} for row in report.rows]
+            rows = [row.as_json() | {"equal_time": arguments.equal_time} for row in results.rows]
             arguments.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
     if arguments.page:
-        write_page(arguments.page, report, _conditions(arguments, exams))
+        write_page(arguments.page, results, _conditions(arguments, evaluations))
     return 0
 
 
-def _exams(arguments: argparse.Namespace, base: BaseModel, senses: Senses) -> list[Exam]:
-    dolls = _read_subjects(arguments)
-    chosen = dolls
+def _evaluations(
+    arguments: argparse.Namespace, base: BaseModel, encoders: Encoders
+) -> list[Evaluation]:
+    subjects = _read_subjects(arguments)
+    chosen = subjects
     if arguments.only:
-        if max(arguments.only) >= len(dolls):
-            raise InvalidRequest(f"--only counts from 0, and there are {len(dolls)} subjects.")
-        chosen = [dolls[n] for n in arguments.only]
+        if max(arguments.only) >= len(subjects):
+            raise InvalidRequest(f"--only counts from 0, and there are {len(subjects)} subjects.")
+        chosen = [subjects[n] for n in arguments.only]
     tiles = _read_tiles(arguments.tiles, arguments.subjects)
-    seeds = arguments.seeds or (_SEEDS if dolls[0].truths else dreambooth_dataset.PICTURES_A_PROMPT)
+    seeds = arguments.seeds or (
+        _SEEDS if subjects[0].truths else dreambooth_dataset.PICTURES_A_PROMPT
+    )
     steps = arguments.inference_steps
-    exams = [Exam(doll, dolls, base, senses, tiles, seeds, steps) for doll in chosen]
-    _say(_conditions(arguments, exams))
-    return exams
+    evaluations = [
+        Evaluation(subject, subjects, base, encoders, tiles, seeds, steps) for subject in chosen
+    ]
+    print_line(_conditions(arguments, evaluations))
+    return evaluations
 
 
-def _read_subjects(arguments: argparse.Namespace) -> list[Doll]:
+def _read_subjects(arguments: argparse.Namespace) -> list[BenchmarkSubject]:
     folder: Path = arguments.subjects
     if folder.is_file():
-        return [read_own(folder, arguments.class_noun, arguments.ask)]
+        return [read_openraster_subject(folder, arguments.class_noun, arguments.ask)]
     if (folder / dreambooth_dataset.LIST).is_file():
         return dreambooth_dataset.read_dreambooth(folder)
-    return read_dolls(folder)
+    return read_subjects(folder)
 
 
 def _read_tiles(archive: Path | None, subjects: Path) -> TileSet | None:
-    """The core of the archive that is named, or that lies beside the subjects, or where it usually
-    does.
+    """Read the core tiles of the named archive, else of the one beside the subjects or at the usual
+    place; None without any.
     """
     likely = (subjects.resolve().parent / TILES.name, TILES)
     found = archive or next((each for each in likely if each.is_file()), None)
     return TileSet.load(found).core() if found else None
 
 
-def _contestants(
+def _methods(
     arguments: argparse.Namespace, base: BaseModel, clip: Clip, data_dir: Path
-) -> list[Contestant]:
-    """Without repetition; with equal times *balanced* first, whose seconds are everybody's."""
+) -> list[Method]:
+    """List the chosen methods without repetition; with equal times *balanced* first, whose seconds
+    limit the others.
+    """
     overrides = TrainingOverrides(
         training_steps=arguments.steps,
         unet_learning_rate=arguments.rate,
@@ -180,50 +202,47 @@ def _contestants(
         changed += differing_variants(base)
     if arguments.equal_time or arguments.compare:
         presets = [_BALANCED, *presets]
-    chosen: list[Contestant] = [
-        Ours(each, clip, each, overrides) for each in dict.fromkeys(presets)
+    chosen: list[Method] = [
+        PresetMethod(each, clip, each, overrides) for each in dict.fromkeys(presets)
     ]
     chosen += variants(list(dict.fromkeys(changed)), clip)
     if arguments.inversion or arguments.compare:
         chosen.append(TextualInversion(clip))
     if arguments.script:
-        chosen.append(Script(arguments.script, data_dir))
+        chosen.append(ScriptMethod(arguments.script, data_dir))
     return chosen
 
 
-def _conditions(arguments: argparse.Namespace, exams: Sequence[Exam]) -> str:
-    """Under what the figures came about, in a few sentences."""
-    doll = exams[0].doll
+def _conditions(arguments: argparse.Namespace, evaluations: Sequence[Evaluation]) -> str:
+    """Describe the conditions of the measurement in a few sentences."""
+    subject = evaluations[0].subject
     said = (
-        f"{len(exams)} subjects from {arguments.subjects.name}, {len(doll.prompts)} prompts, "
-        f"{exams[0].seeds} pictures a prompt, on {arguments.base}. "
+        f"{len(evaluations)} subjects from {arguments.subjects.name}, "
+        f"{len(subject.prompts)} prompts, {evaluations[0].seeds} pictures a prompt, "
+        f"on {arguments.base}. "
         f"PRES and DIV are measured by {'DINO' if arguments.dino else 'CLIP: no DINO was named'}."
     )
-    rivals = [each for exam in exams for each in exam.rivals.values()]
-    if rivals:
-        made = sum(each.are_composed for each in rivals)
+    distractors = [each for evaluation in evaluations for each in evaluation.distractors.values()]
+    if distractors:
+        made = sum(each.are_composed for each in distractors)
         said += (
-            f" Each true picture has {min(r.count for r in rivals)} to "
-            f"{max(r.count for r in rivals)} rivals, composed for {made} of {len(rivals)} prompts"
-            " and else the other true pictures."
+            f" Each true picture has {min(r.count for r in distractors)} to "
+            f"{max(r.count for r in distractors)} rivals, composed for {made} of "
+            f"{len(distractors)} prompts and else the other true pictures."
         )
     if arguments.equal_time:
         said += " Nobody learnt a subject for longer than balanced did."
     return said
 
 
-def _line(doll: Doll, result: Result) -> str:
-    """One subject before and after learning, and its probe curve."""
-    figures = result.figures
-    curve = " ".join(f"{moment.point.subject_fidelity:.2f}" for moment in result.taught.curve)
-    right = f"both right {figures['both_right']:.2f}, " if "both_right" in figures else ""
+def _line(subject: BenchmarkSubject, result: SubjectResult) -> str:
+    """Summarize one subject before and after learning, with its validation curve, in a line."""
+    metrics = result.metrics
+    curve = " ".join(f"{each.point.subject_fidelity:.2f}" for each in result.learnt.curve)
+    right = f"both right {metrics['both_right']:.2f}, " if "both_right" in metrics else ""
     return (
-        f"{doll.name:28} subject {figures['base_fidelity']:.2f} → "
-        f"{figures['subject_fidelity']:.2f} (real {figures['real_fidelity']:.2f}), "
-        f"prompt {figures['base_prompt_fidelity']:.2f} → {figures['prompt_fidelity']:.2f}, "
-        f"drift {figures['prior_drift']:.3f}, {right}{figures['seconds']:.0f} s, curve {curve}"
+        f"{subject.name:28} subject {metrics['base_fidelity']:.2f} → "
+        f"{metrics['subject_fidelity']:.2f} (real {metrics['real_fidelity']:.2f}), "
+        f"prompt {metrics['base_prompt_fidelity']:.2f} → {metrics['prompt_fidelity']:.2f}, "
+        f"drift {metrics['prior_drift']:.3f}, {right}{metrics['seconds']:.0f} s, curve {curve}"
     )
-
-
-def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201 -- a program, asked for its figures

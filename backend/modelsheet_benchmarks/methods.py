@@ -1,5 +1,5 @@
-"""Who learns a subject in a benchmark: our presets, variants of one, an embedding alone, and
-diffusers' own script.
+"""Learning methods to compare in a benchmark: our presets, variants of one, and diffusers' own
+script. Textual inversion has a module of its own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from modelsheet.diffusion.models.decoder_correction import apply_correction
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script
-from modelsheet_benchmarks.diffusers_script import Pace, RivalSetting
-from modelsheet_benchmarks.standalone_training import Wish, learning_of
-from modelsheet_benchmarks.subjects import Doll
+from modelsheet_benchmarks.diffusers_script import ScriptSettings, ScriptTiming
+from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
+from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 _WHITE = (255, 255, 255)
 _SCRIPT_IDENTIFIER = "sks"  # its README's
-# What one choice of *balanced* is worth: the same but for that one.
+# Ablations: *balanced* with one choice changed.
 VARIANTS: Mapping[str, TrainingOverrides] = {
     "no prior": TrainingOverrides(prior="none"),
     "class images": TrainingOverrides(prior="class-images"),
@@ -41,38 +41,40 @@ VARIANTS: Mapping[str, TrainingOverrides] = {
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What a probe saw, so many seconds after learning began."""
+class CurvePoint:
+    """The metrics of a validation, so many seconds after learning began."""
 
     seconds: float
     point: LikenessPoint
 
 
 @dataclass(frozen=True)
-class Taught:
-    """A base that knows a subject: what to call it, how long that took, how likeness rose."""
+class LearntSubject:
+    """A subject that the base has learnt: its phrase in prompts, the seconds of learning, and its
+    validation curve.
+    """
 
     phrase: str
     seconds: float
-    curve: Sequence[Moment] = ()
+    curve: Sequence[CurvePoint] = ()
 
 
-class Contestant(Protocol):
-    """Teaches a base a subject for as long as the context is open; learning ends after about
-    `budget_s` seconds where that is given.
+class Method(Protocol):
+    """A way to learn a subject. The base knows it while the context of `learn` is open; learning
+    ends after about `time_limit_s` seconds where that is given.
     """
 
     @property
     def name(self) -> str: ...
 
-    def teach(
-        self, base: BaseModel, doll: Doll, budget_s: float | None = None
-    ) -> AbstractContextManager[Taught]: ...
+    def learn(
+        self, base: BaseModel, subject: BenchmarkSubject, time_limit_s: float | None = None
+    ) -> AbstractContextManager[LearntSubject]: ...
 
 
 @dataclass(frozen=True)
-class Ours:
-    """One of our presets, with some of its numbers changed."""
+class PresetMethod:
+    """One of our presets, with overrides."""
 
     name: str
     clip: Clip
@@ -80,84 +82,91 @@ class Ours:
     overrides: TrainingOverrides = field(default_factory=TrainingOverrides)
 
     @contextmanager
-    def teach(self, base: BaseModel, doll: Doll, budget_s: float | None = None) -> Iterator[Taught]:
-        wish = Wish(
-            class_noun=doll.class_noun,
+    def learn(
+        self, base: BaseModel, subject: BenchmarkSubject, time_limit_s: float | None = None
+    ) -> Iterator[LearntSubject]:
+        request = benchmark_request(
+            subject.class_noun,
+            subject.references,
             preset=self.preset,
             overrides=self.overrides,
-            captions=doll.captions,
+            captions=subject.captions,
         )
-        began, curve = time.monotonic(), list[Moment]()
+        began, curve = time.monotonic(), list[CurvePoint]()
         with (
             tempfile.TemporaryDirectory() as folder,
-            learning_of(base, doll.references, wish, Path(folder), self.clip) as learning,
+            standalone_session(
+                base, request, subject.references, Path(folder), self.clip
+            ) as session,
         ):
-            for event in learning.events():
+            for event in session.events():
                 seconds = time.monotonic() - began
-                if event.probe:
-                    curve.append(Moment(seconds, event.probe))
-                if budget_s is not None and seconds >= budget_s:
+                if event.validation:
+                    curve.append(CurvePoint(seconds, event.validation))
+                if time_limit_s is not None and seconds >= time_limit_s:
                     break
-            learning.look_once_more()
-            if len(learning.learnt_curve) > len(curve):
-                curve.append(Moment(time.monotonic() - began, learning.learnt_curve[-1]))
-            learning.finish(Path(folder))
-            naming = learning.naming
+            session.validate_last_step()
+            if len(session.learnt_curve) > len(curve):
+                curve.append(CurvePoint(time.monotonic() - began, session.learnt_curve[-1]))
+            session.finish(Path(folder))
+            naming = session.naming
             phrase = f"{naming.identifier} {naming.class_noun}"
-            with apply_correction(base, learning.correction):
-                yield Taught(phrase, time.monotonic() - began, curve)
+            with apply_correction(base, session.correction):
+                yield LearntSubject(phrase, time.monotonic() - began, curve)
 
 
 @dataclass
-class Script:
+class ScriptMethod:
     """diffusers' script by its README: rank 4, 1e-4, 500 steps of one picture, UNet alone.
 
-    With a budget it gets as many steps as fit into that; its start, with imports and loading,
-    is not counted against it.
+    With a time limit it takes as many steps as fit into that; its start, with imports and loading,
+    is not counted.
     """
 
     path: Path
     data_dir: Path
     name: str = "diffusers script"
     steps: int = 500
-    _pace: Pace | None = None
+    _timing: ScriptTiming | None = None
 
     @contextmanager
-    def teach(self, base: BaseModel, doll: Doll, budget_s: float | None = None) -> Iterator[Taught]:
-        phrase = f"{_SCRIPT_IDENTIFIER} {doll.class_noun}"
-        setting = RivalSetting(
+    def learn(
+        self, base: BaseModel, subject: BenchmarkSubject, time_limit_s: float | None = None
+    ) -> Iterator[LearntSubject]:
+        phrase = f"{_SCRIPT_IDENTIFIER} {subject.class_noun}"
+        settings = ScriptSettings(
             base=locate_base_model(base.id, self.data_dir).path,
             prompt=phrase,
-            class_prompt=doll.class_noun,
+            class_prompt=subject.class_noun,
             resolution=base.resolution,
             steps=self.steps,
             text_encoder=False,
         )
-        pictures = [composite(reference, _WHITE) for reference in doll.references]
+        pictures = [composite(reference, _WHITE) for reference in subject.references]
         start_s = 0.0
-        if budget_s is not None:
-            if self._pace is None:
-                self._pace = diffusers_script.pace(self.path, pictures, setting)
-            start_s = self._pace.start_s
-            setting = replace(setting, steps=self._pace.steps_in(budget_s))
+        if time_limit_s is not None:
+            if self._timing is None:
+                self._timing = diffusers_script.measure_timing(self.path, pictures, settings)
+            start_s = self._timing.start_s
+            settings = replace(settings, steps=self._timing.steps_in(time_limit_s))
         with tempfile.TemporaryDirectory() as folder:
-            weights, cost = diffusers_script.learn(self.path, pictures, setting, Path(folder))
+            weights, cost = diffusers_script.run_script(self.path, pictures, settings, Path(folder))
             base.pipeline.load_lora_weights(weights.parent, weight_name=weights.name)
             try:
-                yield Taught(phrase, cost.seconds - start_s)
+                yield LearntSubject(phrase, cost.seconds - start_s)
             finally:
                 base.pipeline.unload_lora_weights()
 
 
-def variants(names: Sequence[str], clip: Clip) -> list[Contestant]:
-    return [Ours(name, clip, overrides=VARIANTS[name]) for name in names]
+def variants(names: Sequence[str], clip: Clip) -> list[Method]:
+    return [PresetMethod(name, clip, overrides=VARIANTS[name]) for name in names]
 
 
 def differing_variants(base: BaseModel) -> list[str]:
-    """The variants that are not what *balanced* is anyway on a base of this family."""
-    usual = hyperparameters_for(base.family, "balanced", TrainingOverrides())
+    """List the variants that differ from *balanced* on a base of this family."""
+    balanced = hyperparameters_for(base.family, "balanced", TrainingOverrides())
     return [
         name
         for name, overrides in VARIANTS.items()
-        if hyperparameters_for(base.family, "balanced", overrides) != usual
+        if hyperparameters_for(base.family, "balanced", overrides) != balanced
     ]

@@ -1,6 +1,4 @@
-"""Whether a painted picture is the right one: how far it is from the truth, and whether any rival
-is nearer.
-"""
+"""Compare a generated image with the true one: its distance, and if any distractor is nearer."""
 
 from __future__ import annotations
 
@@ -18,17 +16,20 @@ from modelsheet.imaging.pixel_distance import (
     shifted_distances,
 )
 from modelsheet.imaging.rgba import composite
-from modelsheet_benchmarks.distractors import Rivals
+from modelsheet_benchmarks.distractors import Distractors
 
 _REACH = 2  # px by which a picture may be shifted
 _WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """`distance` is the mean square in [0, 1] over the truth's foreground, `palette_distance` that
-    of the colours alone; the others say whether the truth is nearer than any picture with another
-    thing, of another subject, or of either.
+class TruthComparison:
+    """The comparison of one image with the true one and with distractors.
+
+    `distance` is the mean square in [0, 1] over the true image's foreground, `palette_distance`
+    that of the colours alone. The others tell if the true image is nearer than all distractors:
+    `prompt_right` those with other equipment, `subject_right` those of other subjects,
+    `both_right` these and those with both.
     """
 
     distance: float
@@ -38,19 +39,21 @@ class Verdict:
     both_right: bool
 
 
-def judge(picture: Image.Image, truths: Sequence[Image.Image], rivals: Rivals) -> Verdict:
-    """Compare a picture on white with its truths (RGBA) and with what would be wrong."""
+def compare_with_truth(
+    picture: Image.Image, truths: Sequence[Image.Image], distractors: Distractors
+) -> TruthComparison:
+    """Compare an image on white with the true ones (RGBA) and with distractors."""
     shown = picture.convert("RGB")
     if shown.size != truths[0].size:
         shown = shown.resize(truths[0].size, Image.Resampling.BOX)
     pixels = np.asarray(shown)
     right = np.stack([np.asarray(composite(truth, _WHITE)) for truth in truths])
     own = _least(pixels, right)
-    prompt_right = own < _least(pixels, rivals.things)
-    subject_right = own < _least(pixels, rivals.subjects)
-    both_right = prompt_right and subject_right and own < _least(pixels, rivals.strangers)
+    prompt_right = own < _least(pixels, distractors.other_equipment)
+    subject_right = own < _least(pixels, distractors.other_subjects)
+    both_right = prompt_right and subject_right and own < _least(pixels, distractors.other_both)
     distances = [_distances(shown, truth) for truth in truths]
-    return Verdict(
+    return TruthComparison(
         distance=min(each for each, _ in distances),
         palette_distance=min(each for _, each in distances),
         subject_right=subject_right,
@@ -60,7 +63,9 @@ def judge(picture: Image.Image, truths: Sequence[Image.Image], rivals: Rivals) -
 
 
 def _least(pixels: Pixels, candidates: Pixels) -> float:
-    """The whole frame counts, so that a small rival is not nearer for being small."""
+    """Return the least distance to any candidate, over the whole frame: over the foreground alone a
+    small candidate would be nearer for being small.
+    """
     if not len(candidates):
         return float("inf")
     return float(shifted_distances(pixels, candidates, _REACH).min())
@@ -69,12 +74,12 @@ def _least(pixels: Pixels, candidates: Pixels) -> float:
 def _distances(picture: Image.Image, truth: Image.Image) -> tuple[float, float]:
     pixels, wanted = np.asarray(picture), np.asarray(composite(truth, _WHITE))
     foreground = np.asarray(truth.getchannel("A")) > 0
-    painted = pixels.reshape(-1, 3)
-    if not foreground.all():  # it stands on white, which is nobody's colour
+    colours = pixels.reshape(-1, 3)
+    if not foreground.all():  # white is the background, no colour of the subject
         cut = np.asarray(key_out(picture, _WHITE, hard_edge=True))
         opaque = cut[..., 3] > 0
-        painted = cut[opaque][:, :3] if opaque.any() else painted
+        colours = cut[opaque][:, :3] if opaque.any() else colours
     return (
         foreground_distance(pixels, wanted, foreground, _REACH),
-        palette_distance(painted, wanted[foreground]),
+        palette_distance(colours, wanted[foreground]),
     )

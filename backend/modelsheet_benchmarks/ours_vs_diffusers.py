@@ -1,4 +1,4 @@
-"""The same work done by us and by diffusers, each time in a process of its own."""
+"""Run the same training and generation by Modelsheet and by diffusers, each in its own process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from pydantic import BaseModel as Written
+from pydantic import BaseModel as Spec
 
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script, standalone_training
-from modelsheet_benchmarks.diffusers_script import Cost, RivalSetting
-from modelsheet_benchmarks.first_image import Order
+from modelsheet_benchmarks.diffusers_script import ProcessCost, ScriptSettings
+from modelsheet_benchmarks.first_image import FirstImageSpec
 from modelsheet_benchmarks.sd15_step import drawn_picture
-from modelsheet_benchmarks.subjects import Doll
+from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 _RANK = 4
 _RATE = 1e-4
@@ -27,32 +27,33 @@ _WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class Bench:
-    """One subject on one base, with the same settings for both. `doll` is None on random weights,
-    where there is no likeness to watch: then nothing is probed.
+class PairedBenchmark:
+    """One subject on one base, with the same settings for both programs. `subject` is None on
+    random weights, where there is no fidelity to measure: then nothing is validated.
     """
 
     script: Path
     base: BaseModel
     data_dir: Path
-    doll: Doll | None
+    subject: BenchmarkSubject | None
     batch: int
     class_images: int
     inference_steps: int
 
     @property
     def pictures(self) -> list[Image.Image]:
-        return self.doll.references if self.doll else [drawn_picture()]
+        return self.subject.references if self.subject else [drawn_picture()]
 
     @property
     def class_noun(self) -> str:
-        return self.doll.class_noun if self.doll else "cat"
+        return self.subject.class_noun if self.subject else "cat"
 
     @property
     def precision(self) -> str:
         return str(self.base.dtype).removeprefix("torch.")
 
-    def ours(self, steps: int, *, prior: bool, probed: bool) -> Cost:
+    def ours(self, steps: int, *, prior: bool, validated: bool) -> ProcessCost:
+        """Train by Modelsheet."""
         overrides = TrainingOverrides(
             training_steps=steps,
             batch=self.batch,
@@ -65,25 +66,26 @@ class Bench:
             own_decoder=False,
             prior="no-images" if prior else "none",
         )
-        wish = standalone_training.Wish(
-            class_noun=self.class_noun, overrides=overrides, probed=probed
+        request = standalone_training.benchmark_request(
+            self.class_noun, self.pictures, base_model=self.base.id, overrides=overrides
         )
         with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder)
+            directory = Path(folder)
             for index, picture in enumerate(self.pictures):
-                picture.save(place / f"{index:02}.png")
-            (place / "out").mkdir()
-            errand = standalone_training.Errand(
-                base_model=self.base.id,
+                picture.save(directory / f"{index:02}.png")
+            (directory / "out").mkdir()
+            spec = standalone_training.TrainingSpec(
+                request=request,
                 data_dir=self.data_dir,
-                pictures=place,
-                out=place / "out",
-                wish=wish,
+                pictures=directory,
+                out=directory / "out",
+                validated=validated,
             )
-            return _carried_out("modelsheet_benchmarks.standalone_training", errand)
+            return _run_spec("modelsheet_benchmarks.standalone_training", spec)
 
-    def theirs(self, steps: int, *, prior: bool) -> Cost:
-        setting = RivalSetting(
+    def theirs(self, steps: int, *, prior: bool) -> ProcessCost:
+        """Train by diffusers' script."""
+        settings = ScriptSettings(
             base=locate_base_model(self.base.id, self.data_dir).path,
             prompt=f"ktn {self.class_noun}",
             class_prompt=self.class_noun,
@@ -97,11 +99,11 @@ class Bench:
         )
         pictures = [composite(reference, _WHITE) for reference in self.pictures]
         with tempfile.TemporaryDirectory() as folder:
-            return diffusers_script.learn(self.script, pictures, setting, Path(folder))[1]
+            return diffusers_script.run_script(self.script, pictures, settings, Path(folder))[1]
 
-    def first_picture(self, *, bare: bool) -> Cost:
-        """From the start of a process to its first picture."""
-        order = Order(
+    def first_image(self, *, use_diffusers: bool) -> ProcessCost:
+        """Generate one image in a new process, its start and loading included."""
+        spec = FirstImageSpec(
             base_model=self.base.id,
             data_dir=self.data_dir,
             prompt=self.class_noun,
@@ -109,14 +111,14 @@ class Bench:
             inference_steps=self.inference_steps,
             guidance_scale=self.base.guidance_scale,
             dtype=self.precision,
-            bare=bare,
+            use_diffusers=use_diffusers,
         )
-        return _carried_out("modelsheet_benchmarks.first_image", order)
+        return _run_spec("modelsheet_benchmarks.first_image", spec)
 
 
-def _carried_out(module: str, errand: Written) -> Cost:
-    """Give a process of its own what it is to do as a file."""
+def _run_spec(module: str, spec: Spec) -> ProcessCost:
+    """Run a module in a process of its own, with its spec as a JSON file."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "errand.json"
-        file.write_text(errand.model_dump_json(), "utf-8")
-        return diffusers_script.timed([sys.executable, "-m", module, str(file)])
+        file = Path(folder) / "spec.json"
+        file.write_text(spec.model_dump_json(), "utf-8")
+        return diffusers_script.run_timed([sys.executable, "-m", module, str(file)])

@@ -1,4 +1,4 @@
-"""The plots of a benchmark's page, with matplotlib and without a display."""
+"""Draw the plots of a benchmark's page, with matplotlib and without a display."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from modelsheet_benchmarks.evaluation import Report, Result
-from modelsheet_benchmarks.result_table import Row
+from modelsheet_benchmarks.evaluation import BenchmarkResults, SubjectResult
+from modelsheet_benchmarks.result_table import ResultRow
 
-# Okabe and Ito's colours, which colour-blind people tell apart, and marks for whoever prints grey.
+# Okabe and Ito's colours, which colour-blind people tell apart, and marks for prints in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
 _MARKS = "osD^vP*X"
 _GUIDE = "#666666"
 _DPI = 110
 
 
-def draw(folder: Path, report: Report) -> list[tuple[str, str]]:
-    """Draw all plots there is something for; gives each file's name and title."""
-    drawn = [("fidelity.png", "Likeness and obedience", _fidelity(report.rows))]
-    if all("both_right" in row.figures for row in report.rows):
-        drawn.append(("right.png", "Right pictures", _right(report.rows)))
-    if any(result.taught.curve for each in report.results.values() for result in each):
-        drawn.append(("curve.png", "Likeness over time", _curves(report)))
+def draw(folder: Path, results: BenchmarkResults) -> list[tuple[str, str]]:
+    """Draw all plots that there are metrics for; return each file's name and title."""
+    drawn = [("fidelity.png", "Likeness and obedience", _fidelity(results.rows))]
+    if all("both_right" in row.metrics for row in results.rows):
+        drawn.append(("right.png", "Right pictures", _right(results.rows)))
+    if any(result.learnt.curve for each in results.results.values() for result in each):
+        drawn.append(("curve.png", "Likeness over time", _curves(results)))
     for file, _, figure in drawn:
         figure.savefig(folder / file, dpi=_DPI)
     return [(file, title) for file, title, _ in drawn]
 
 
-def _fidelity(rows: Sequence[Row]) -> Figure:
+def _fidelity(rows: Sequence[ResultRow]) -> Figure:
     figure, (left, right) = _panels(2, len(rows))
     _dots(left, rows, "subject_fidelity", _COLOURS[0], 0.0)
-    first = rows[0].figures
+    first = rows[0].metrics
     _guides(left, {"untuned base": first["base_fidelity"], "real pictures": first["real_fidelity"]})
     left.set_xlabel("subject fidelity (CLIP-I, cosine)")
     _dots(right, rows, "prompt_fidelity", _COLOURS[1], 0.0)
@@ -50,7 +50,7 @@ def _fidelity(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _right(rows: Sequence[Row]) -> Figure:
+def _right(rows: Sequence[ResultRow]) -> Figure:
     figure, (axes,) = _panels(1, len(rows))
     named = ("subject_right", "prompt_right", "both_right")
     for index, name in enumerate(named):
@@ -62,17 +62,17 @@ def _right(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _curves(report: Report) -> Figure:
+def _curves(results: BenchmarkResults) -> Figure:
     figure = Figure(figsize=(10, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for index, (name, results) in enumerate(report.results.items()):
-        seconds, likeness = mean_curve(results)
+    for index, (name, by_subject) in enumerate(results.results.items()):
+        seconds, fidelity = mean_curve(by_subject)
         if seconds:
             colour, mark = _COLOURS[index % 8], _MARKS[index % 8]
-            axes.plot(seconds, likeness, label=name, color=colour, marker=mark)
+            axes.plot(seconds, fidelity, label=name, color=colour, marker=mark)
     axes.set_xlabel("seconds since learning began, mean over the subjects")
-    axes.set_ylabel("subject fidelity of the probes (cosine)")
+    axes.set_ylabel("subject fidelity of the validations (cosine)")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
@@ -80,24 +80,24 @@ def _curves(report: Report) -> Figure:
     return figure
 
 
-def mean_curve(results: Sequence[Result]) -> tuple[list[float], list[float]]:
-    """Seconds and likeness at each probe, means over the subjects that got so far; it ends where
-    fewer than half of them did.
+def mean_curve(results: Sequence[SubjectResult]) -> tuple[list[float], list[float]]:
+    """Return seconds and subject fidelity of each validation, as means over the subjects with so
+    many; it ends where fewer than half have them.
     """
-    curves = [result.taught.curve for result in results]
+    curves = [result.learnt.curve for result in results]
     longest = max(len(curve) for curve in curves)
-    seconds, likeness = list[float](), list[float]()
+    seconds, fidelity = list[float](), list[float]()
     for number in range(longest):
         there = [curve[number] for curve in curves if len(curve) > number]
         if 2 * len(there) < len(curves):
             break
-        seconds.append(mean(moment.seconds for moment in there))
-        likeness.append(mean(moment.point.subject_fidelity for moment in there))
-    return seconds, likeness
+        seconds.append(mean(curve_point.seconds for curve_point in there))
+        fidelity.append(mean(curve_point.point.subject_fidelity for curve_point in there))
+    return seconds, fidelity
 
 
 def _panels(count: int, rows: int) -> tuple[Figure, Sequence[Axes]]:
-    """Panels side by side with a line a recipe, the first recipe on top."""
+    """Lay out panels side by side with a line a method, the first method on top."""
     figure = Figure(figsize=(5.5 * max(count, 1.6), 1.6 + 0.45 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     panels: Sequence[Axes] = figure.subplots(1, count, sharey=True, squeeze=False)[0]
@@ -106,14 +106,14 @@ def _panels(count: int, rows: int) -> tuple[Figure, Sequence[Axes]]:
 
 def _dots(
     axes: Axes,
-    rows: Sequence[Row],
+    rows: Sequence[ResultRow],
     name: str,
     colour: str,
     offset: float,
     mark: str = "o",
     label: str | None = None,
 ) -> None:
-    values = [row.figures[name] for row in rows]
+    values = [row.metrics[name] for row in rows]
     ends = [row.intervals.get(name, (v, v)) for row, v in zip(rows, values, strict=True)]
     # By bootstrap a mean may lie a hair outside of its interval.
     bars = [
@@ -122,13 +122,13 @@ def _dots(
     ]
     places = [index + offset for index in range(len(rows))]
     axes.errorbar(values, places, xerr=bars, fmt=mark, color=colour, capsize=3, label=label)
-    axes.set_yticks(range(len(rows)), [row.recipe for row in rows])
+    axes.set_yticks(range(len(rows)), [row.method for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.3)
 
 
 def _guides(axes: Axes, bounds: Mapping[str, float]) -> None:
-    """Lines with their names above them, which keep out of each other's way where they are near."""
+    """Draw lines with their labels above them, aligned apart where they are near."""
     lowest, highest = min(bounds.values()), max(bounds.values())
     are_near = lowest < highest < 1.2 * lowest
     for label, value in bounds.items():

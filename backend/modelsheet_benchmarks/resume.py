@@ -1,5 +1,5 @@
-"""`modelsheet bench resume`: learning that is killed at a random step and started again, and
-whether the adapter has the same bytes as one that nobody disturbed.
+"""`modelsheet bench resume`: kill training at random steps, resume it, and compare the adapter's
+bytes with those of an uninterrupted training.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ from PIL import Image, ImageDraw
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.models.clip import load_clip
 from modelsheet.errors import ModelsheetError
 from modelsheet.settings import Settings
-from modelsheet_benchmarks.standalone_training import Wish, learning_of
+from modelsheet_benchmarks.console import print_line
+from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What is learnt, with a checkpoint after every `every` steps."""
+class ResumeTest:
+    """A training with a checkpoint after every `every` steps, to be killed and resumed."""
 
     base_model: str
     data_dir: Path
-    wish: Wish
+    class_noun: str
+    steps: int
     every: int
-
-    @property
-    def steps(self) -> int:
-        return self.wish.overrides.training_steps or 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,76 +52,75 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Raises ModelsheetError."""
-    overrides = TrainingOverrides(training_steps=arguments.steps)
+    """Kill, resume and compare as often as asked; return the exit code. Raises ModelsheetError."""
     data_dir = Settings.from_environment(os.environ).data_dir
-    wish = Wish(class_noun=arguments.class_noun, overrides=overrides)
-    trial = Trial(arguments.base, data_dir, wish, arguments.every)
-    chance = random.Random(arguments.seed)
-    kills = [chance.randint(1, trial.steps - 1) for _ in range(arguments.times)]
-    return 0 if compare(trial, kills) else 1
+    test = ResumeTest(
+        arguments.base, data_dir, arguments.class_noun, arguments.steps, arguments.every
+    )
+    rng = random.Random(arguments.seed)
+    kills = [rng.randint(1, test.steps - 1) for _ in range(arguments.times)]
+    return 0 if compare(test, kills) else 1
 
 
-def compare(trial: Trial, kills: Sequence[int]) -> bool:
-    """Tell of each kill whether the bytes are the same; learns once more without any."""
-    whole = _learnt(trial, None)
+def compare(test: ResumeTest, kills: Sequence[int]) -> bool:
+    """Print for each step to kill at if the adapter has the bytes of an uninterrupted training."""
+    whole = _adapter_sha256(test, None)
     same = 0
     for step in kills:
-        is_same = _learnt(trial, step) == whole
+        is_same = _adapter_sha256(test, step) == whole
         same += is_same
-        _say(f"killed at step {step:3}: {'the same bytes' if is_same else 'OTHER BYTES'}")
-    _say(f"{same} of {len(kills)} as undisturbed ({whole[:16]})")
+        print_line(f"killed at step {step:3}: {'the same bytes' if is_same else 'OTHER BYTES'}")
+    print_line(f"{same} of {len(kills)} as undisturbed ({whole[:16]})")
     return same == len(kills)
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 -- a program, asked for its findings
-
-
-def _learnt(trial: Trial, kill_at: int | None) -> str:
-    """The adapter's sha256. Each attempt is a process of its own, ended by SIGKILL at `kill_at`."""
+def _adapter_sha256(test: ResumeTest, kill_at: int | None) -> str:
+    """Train in a process of its own, ended by SIGKILL at step `kill_at`, and resume in another."""
     with tempfile.TemporaryDirectory() as folder:
         if kill_at is not None:
-            _attempt(trial, Path(folder), kill_at)
-        _attempt(trial, Path(folder), None)
+            _train_in_process(test, Path(folder), kill_at)
+        _train_in_process(test, Path(folder), None)
         content = (Path(folder) / "adapter.safetensors").read_bytes()
     return hashlib.sha256(content).hexdigest()
 
 
-def _attempt(trial: Trial, folder: Path, kill_at: int | None) -> None:
+def _train_in_process(test: ResumeTest, folder: Path, kill_at: int | None) -> None:
     context = multiprocessing.get_context("spawn")
-    hearing, telling = context.Pipe(duplex=False)
-    process = context.Process(target=_learn, args=(trial, folder, telling))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_train, args=(test, folder, sender))
     process.start()
-    telling.close()
+    sender.close()
     try:
-        while hearing.recv() != kill_at:
+        while receiver.recv() != kill_at:
             pass
         process.kill()
-    except EOFError:  # it came to its end
+    except EOFError:  # the training has ended
         pass
     process.join()
     if kill_at is None and process.exitcode:
         raise ModelsheetError(f"Learning ended with exit code {process.exitcode}; see above.")
 
 
-def _learn(trial: Trial, folder: Path, telling: Connection) -> None:
-    base = load_base_model(trial.base_model, trial.data_dir, torch.device("cpu"))
-    with learning_of(base, _pictures(), trial.wish, folder) as learning:
-        for event in learning.events():
-            if event.report.step % trial.every == 0:
-                learning.save_checkpoint()
-            telling.send(event.report.step)
-        learning.finish(folder)
+def _train(test: ResumeTest, folder: Path, sender: Connection) -> None:
+    base = load_base_model(test.base_model, test.data_dir, torch.device("cpu"))
+    overrides = TrainingOverrides(training_steps=test.steps)
+    pictures = _pictures()
+    request = benchmark_request(test.class_noun, pictures, overrides=overrides)
+    with standalone_session(base, request, pictures, folder, load_clip(base)) as session:
+        for event in session.events():
+            if event.step.step % test.every == 0:
+                session.save_checkpoint()
+            sender.send(event.step.step)
+        session.finish(folder)
 
 
 def _pictures() -> list[Image.Image]:
-    """Three views of one small thing."""
-    found = []
+    """Draw three pictures of one small figure."""
+    pictures = []
     for shift in (0, 3, 6):
         picture = Image.new("RGBA", (32, 32))
         draw = ImageDraw.Draw(picture)
         draw.ellipse((5 + shift, 4, 18 + shift, 28), fill=(200, 60, 30, 255))
         draw.rectangle((9 + shift, 12, 13 + shift, 20), fill=(30, 60, 200, 255))
-        found.append(picture)
-    return found
+        pictures.append(picture)
+    return pictures

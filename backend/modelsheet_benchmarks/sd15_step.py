@@ -1,5 +1,5 @@
-"""`modelsheet bench sd15`: a few steps of learning on a Stable Diffusion of its true size, with
-random weights, for what a step costs in seconds and memory. Nothing is downloaded.
+"""`modelsheet bench sd15`: measure the seconds and memory of a training step on a Stable Diffusion
+1.5 of its true size with random weights. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.base_models.catalogue import CHECKPOINT_CONFIGS, SPRITE32_WEIGHTS
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel, prepare_base
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
-from modelsheet.diffusion.training.trainer import Training
+from modelsheet.diffusion.training.trainer import Trainer
 from modelsheet.prompts.captions import PromptTemplate, class_prompts
 
 _WINDOW = 77  # tokens
@@ -37,8 +37,8 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of learning on the preset's recipe; memory is the process's largest, in GiB."""
+class StepCost:
+    """The cost of a step with the preset's hyper-parameters; memory is the process's peak."""
 
     dtype: str
     batch: int
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Measure and print the cost as JSON; return the exit code."""
     device, dtype = torch.device(arguments.device), _DTYPES[arguments.dtype]
     cost = measure(random_sd15(device, dtype), arguments.steps, arguments.batch, arguments.prior)
     print(json.dumps(asdict(cost), indent=2))  # noqa: T201 -- a program, asked for its figures
@@ -66,8 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> BaseModel:
-    """Stable Diffusion 1.5 as its config files say, its weights drawn at random, that takes
-    pictures to have `side` px.
+    """Make a Stable Diffusion 1.5 by its config files, with random weights, for images of `side`
+    px.
     """
     folder = CHECKPOINT_CONFIGS / "sd15"
     text_config = json.loads((folder / "text_encoder" / "config.json").read_text("utf-8"))
@@ -75,7 +76,7 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL.from_config(AutoencoderKL.load_config(folder / "vae")),
         text_encoder=CLIPTextModel(CLIPTextConfig(**text_config)).to(dtype),
-        # Its token numbers are within the true vocabulary's, and what they mean is no matter here.
+        # Its token ids are within the true vocabulary's; their meaning does not matter here.
         tokenizer=CLIPTokenizer.from_pretrained(
             SPRITE32_WEIGHTS / "tokenizer", model_max_length=_WINDOW
         ),
@@ -90,29 +91,29 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
     return prepare_base(BaseModel("sd15", "sd15", pipeline, device, dtype))
 
 
-def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> Cost:
-    """Learn `steps` steps; the first, which warms up, counts only where it is the only one."""
+def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> StepCost:
+    """Train `steps` steps; the first, which warms up, counts only where it is the only one."""
     overrides = TrainingOverrides(training_steps=steps, batch=batch, prior=prior)
-    recipe = hyperparameters_for(base.family, "balanced", overrides)
+    hyperparameters = hyperparameters_for(base.family, "balanced", overrides)
     naming = PromptTemplate("qzw", "cat", base.family)
     began = time.monotonic()
     prepared = prepare_pictures([drawn_picture()], base)
     instances = encode_instances(prepared, [""], naming, base)
     encoded = time.monotonic() - began
-    adapter = LearningAdapter(base, recipe.shape, seed=0)
+    adapter = TrainableAdapter(base, hyperparameters.shape, seed=0)
     examples = PriorExamples(list(class_prompts(naming)))
     times = []
     with pack_convolutions(base.unet):
-        for _ in Training(base, adapter, instances, examples, recipe, seed=0).steps():
+        for _ in Trainer(base, adapter, instances, examples, hyperparameters, seed=0).steps():
             times.append(time.monotonic())
     spans = [
         later - earlier for earlier, later in zip([began + encoded, *times], times, strict=False)
     ]
     counted = spans[1:] or spans
-    return Cost(
+    return StepCost(
         dtype=str(base.dtype).removeprefix("torch."),
-        batch=recipe.batch,
-        prior_batch=recipe.prior_batch,
+        batch=hyperparameters.batch,
+        prior_batch=hyperparameters.prior_batch,
         adapter_parameters=sum(p.numel() for n in adapter.names for p in adapter.parameters(n)),
         seconds_to_encode=encoded,
         seconds_per_step=sum(counted) / len(counted),
@@ -128,14 +129,14 @@ def _peak_bytes(device: torch.device) -> int:
 
 
 def _peak_resident() -> int:
-    import resource  # Unix alone has it
+    import resource  # only on Unix
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if psutil.MACOS else peak * 1024
 
 
 def drawn_picture() -> Image.Image:
-    """Something to learn where there is nothing to recognise: an ellipse, 640 px."""
+    """Draw an ellipse, 640 px: a picture to train on where only the cost is measured."""
     picture = Image.new("RGB", (640, 640), (200, 190, 170)).convert("RGBA")
     ImageDraw.Draw(picture).ellipse((120, 100, 500, 560), fill=(180, 60, 30, 255))
     return picture

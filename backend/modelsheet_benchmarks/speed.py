@@ -1,4 +1,4 @@
-"""`modelsheet bench speed`: our learning and painting beside diffusers' own, as ratios of one run.
+"""`modelsheet bench speed`: compare training and generation with diffusers' own, as ratios.
 
 Every ratio is theirs over ours: above 1 is better for us. Runs are interleaved, each in a process
 of its own, so that another load on the machine meets both.
@@ -23,11 +23,12 @@ from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.settings import Settings
-from modelsheet_benchmarks.diffusers_pipeline import paint_barely, seconds_of
-from modelsheet_benchmarks.diffusers_script import Cost
-from modelsheet_benchmarks.ours_vs_diffusers import Bench
+from modelsheet_benchmarks.console import print_line
+from modelsheet_benchmarks.diffusers_pipeline import generate_with_diffusers, seconds_of
+from modelsheet_benchmarks.diffusers_script import ProcessCost
+from modelsheet_benchmarks.ours_vs_diffusers import PairedBenchmark
 from modelsheet_benchmarks.sd15_step import random_sd15
-from modelsheet_benchmarks.subjects import DOLLS, DOLLS_HELP, read_dolls
+from modelsheet_benchmarks.subjects import DEFAULT_SUBJECTS, SUBJECTS_HELP, read_subjects
 from modelsheet_benchmarks.time_to_likeness import seconds_to_likeness
 
 WRITE_UP_STEPS = 4500
@@ -36,8 +37,9 @@ _RANDOM_SIDE = 256  # px: few steps of the true size fit into minutes on a CPU
 
 @dataclass(frozen=True)
 class Speed:
-    """Theirs over ours; `our_…` and `their_…` are the seconds and bytes behind them. Steps, and the
-    way to likeness, are in processor time. What says nothing on random weights is None.
+    """Ratios of theirs over ours; `our_…` and `their_…` are the seconds and bytes behind them.
+    Steps and the time to likeness are in processor time. On random weights the time to likeness is
+    None.
     """
 
     whole_job_ratio: float
@@ -61,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--script", type=Path, required=True, help="diffusers' train_dreambooth_lora.py"
     )
-    parser.add_argument("--subjects", type=Path, default=DOLLS, help=f"{DOLLS_HELP}; one is learnt")
+    parser.add_argument(
+        "--subjects", type=Path, default=DEFAULT_SUBJECTS, help=f"{SUBJECTS_HELP}; one is learnt"
+    )
     parser.add_argument("--base", default=DEFAULT_BASE_MODEL, help="(%(default)s)")
     parser.add_argument(
         "--random-sd15",
@@ -80,32 +84,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Raises ModelsheetError."""
-    with _opened(arguments) as bench:
+    """Measure and print the ratios; return the exit code. Raises ModelsheetError."""
+    with _benchmark(arguments) as bench:
         speed = measure(bench, steps=arguments.steps, rounds=arguments.rounds)
     for name, value in asdict(speed).items():
         shown = f"{value:.2f}" if isinstance(value, float) else value
-        _say(f"{name.replace('_', ' '):26}{shown!s:>14}")
+        print_line(f"{name.replace('_', ' '):26}{shown!s:>14}")
     if arguments.json:
         arguments.json.write_text(json.dumps(asdict(speed), indent=2) + "\n", "utf-8")
     return 0
 
 
 @contextmanager
-def _opened(arguments: argparse.Namespace) -> Iterator[Bench]:
+def _benchmark(arguments: argparse.Namespace) -> Iterator[PairedBenchmark]:
     with tempfile.TemporaryDirectory() as folder:
-        data_dir, base_id, doll = Path(folder), arguments.base, None
+        data_dir, base_id, subject = Path(folder), arguments.base, None
         if arguments.random_sd15:
             base_id = "sd15"
             _write_random_sd15(data_dir / "models" / base_id)
         else:
             data_dir = Settings.from_environment(os.environ).data_dir
-            doll = read_dolls(arguments.subjects)[0]
-        yield Bench(
+            subject = read_subjects(arguments.subjects)[0]
+        yield PairedBenchmark(
             script=arguments.script,
             base=load_base_model(base_id, data_dir, torch.device("cpu")),
             data_dir=data_dir,
-            doll=doll,
+            subject=subject,
             batch=arguments.batch,
             class_images=arguments.class_images,
             inference_steps=arguments.inference_steps,
@@ -117,12 +121,14 @@ def _write_random_sd15(folder: Path) -> None:
     base.pipeline.save_pretrained(folder)
 
 
-def measure(bench: Bench, *, steps: int, rounds: int) -> Speed:
-    """Some minutes: a round has two whole jobs, four short ones, and two first pictures."""
-    probed = bench.doll is not None
+def measure(bench: PairedBenchmark, *, steps: int, rounds: int) -> Speed:
+    """Measure all ratios, which takes minutes: a round has two whole jobs, four short ones, and two
+    first images.
+    """
+    validated = bench.subject is not None
     ours, theirs = _interleaved(
         {
-            "our whole job": lambda: bench.ours(steps, prior=True, probed=probed),
+            "our whole job": lambda: bench.ours(steps, prior=True, validated=validated),
             "their whole job": lambda: bench.theirs(steps, prior=True),
         },
         rounds,
@@ -130,12 +136,12 @@ def measure(bench: Bench, *, steps: int, rounds: int) -> Speed:
     our_step, their_step = _step_seconds(bench, steps, rounds)
     our_first, their_first = _interleaved(
         {
-            "our first picture": lambda: bench.first_picture(bare=False),
-            "their first picture": lambda: bench.first_picture(bare=True),
+            "our first picture": lambda: bench.first_image(use_diffusers=False),
+            "their first picture": lambda: bench.first_image(use_diffusers=True),
         },
         rounds,
     )
-    settled = seconds_to_likeness(bench.doll, bench.base) if bench.doll else None
+    settled = seconds_to_likeness(bench.subject, bench.base) if bench.subject else None
     return Speed(
         whole_job_ratio=theirs.seconds / ours.seconds,
         step_ratio=their_step / our_step,
@@ -155,16 +161,16 @@ def measure(bench: Bench, *, steps: int, rounds: int) -> Speed:
     )
 
 
-def _step_seconds(bench: Bench, steps: int, rounds: int) -> tuple[float, float]:
-    """Ours and theirs: what a longer learning takes more than a shorter one, a step. Neither
-    paints on the way.
+def _step_seconds(bench: PairedBenchmark, steps: int, rounds: int) -> tuple[float, float]:
+    """Return our and their processor seconds a step, from a longer and a shorter training without
+    validation.
     """
     few, many = max(1, steps // 6), max(2, steps)
     short_ours, short_theirs, long_ours, long_theirs = _interleaved(
         {
-            f"our {few} steps": lambda: bench.ours(few, prior=False, probed=False),
+            f"our {few} steps": lambda: bench.ours(few, prior=False, validated=False),
             f"their {few} steps": lambda: bench.theirs(few, prior=False),
-            f"our {many} steps": lambda: bench.ours(many, prior=False, probed=False),
+            f"our {many} steps": lambda: bench.ours(many, prior=False, validated=False),
             f"their {many} steps": lambda: bench.theirs(many, prior=False),
         },
         rounds,
@@ -176,8 +182,8 @@ def _step_seconds(bench: Bench, steps: int, rounds: int) -> tuple[float, float]:
     )
 
 
-def generation_ratio(bench: Bench, rounds: int = 6) -> float:
-    """The bare pipeline's time for one warm picture over ours, medians of interleaved runs."""
+def generation_ratio(bench: PairedBenchmark, rounds: int = 6) -> float:
+    """Return diffusers' time for one warm image over ours, medians of interleaved runs."""
     base, prompt, side = bench.base, bench.class_noun, bench.base.resolution
     steps, guidance = bench.inference_steps, base.guidance_scale
     base.pipeline.set_progress_bar_config(disable=True)
@@ -190,20 +196,20 @@ def generation_ratio(bench: Bench, rounds: int = 6) -> float:
             ),
         )
 
-    bare = partial(paint_barely, base, prompt, steps)
+    theirs = partial(generate_with_diffusers, base, prompt, steps)
     times: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
-        times.append((seconds_of(bare), seconds_of(ours)))
+        times.append((seconds_of(theirs), seconds_of(ours)))
     return median(b for b, _ in times[1:]) / median(o for _, o in times[1:])
 
 
-def _interleaved(acts: Mapping[str, Callable[[], Cost]], rounds: int) -> list[Cost]:
-    """Run each in turn, `rounds` times, and say what it took; give the medians, and the least
+def _interleaved(runs: Mapping[str, Callable[[], ProcessCost]], rounds: int) -> list[ProcessCost]:
+    """Run each in turn, `rounds` times, and print its costs; return the medians, and the least
     processor time.
     """
-    costs = [[_told(name, act()) for name, act in acts.items()] for _ in range(rounds)]
+    costs = [[_printed(name, run()) for name, run in runs.items()] for _ in range(rounds)]
     return [
-        Cost(
+        ProcessCost(
             median(cost.seconds for cost in each),
             int(median(cost.peak_bytes for cost in each)),
             min(cost.cpu_seconds for cost in each),
@@ -212,11 +218,9 @@ def _interleaved(acts: Mapping[str, Callable[[], Cost]], rounds: int) -> list[Co
     ]
 
 
-def _told(name: str, cost: Cost) -> Cost:
+def _printed(name: str, cost: ProcessCost) -> ProcessCost:
     memory = cost.peak_bytes / 2**20
-    _say(f"{name}: {cost.seconds:.1f} s, {cost.cpu_seconds:.1f} of a processor, {memory:.0f} MiB")
+    print_line(
+        f"{name}: {cost.seconds:.1f} s, {cost.cpu_seconds:.1f} of a processor, {memory:.0f} MiB"
+    )
     return cost
-
-
-def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201 -- a program, asked for its figures

@@ -1,4 +1,4 @@
-"""`modelsheet bench base`: the embedded base model's figures beside what they must reach."""
+"""`modelsheet bench base`: measure the embedded base model and compare with its goals."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.settings import Settings
-from modelsheet_benchmarks.sprite32_metrics import Figures, evaluate
+from modelsheet_benchmarks.sprite32_metrics import Sprite32Metrics, evaluate
 from sprite_training.sprite32.tiles import SIZE, TileSet
 
-# Does not come with Modelsheet; whoever has no such file names another.
+# Not part of the repository; without it an archive is named by --tiles.
 TILES = Path("../shared/data/sprites.zip")
 # At least; for seconds, at most.
-GOALS = Figures(
+GOALS = Sprite32Metrics(
     psnr_db=28.0,
     right_picture=0.25,
     naming_top1=0.5,
@@ -73,36 +73,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Raises ModelsheetError."""
+    """Measure and print the metrics; return the exit code. Raises ModelsheetError."""
     settings = Settings.from_environment(os.environ)
     tiles = TileSet.load(arguments.tiles)
     base = load_base_model(DEFAULT_BASE_MODEL, settings.data_dir, torch.device("cpu"))
-    figures = evaluate(base, tiles, prompts=arguments.prompts)
-    print(table(figures))  # noqa: T201 -- a program, asked for its figures
+    metrics = evaluate(base, tiles, prompts=arguments.prompts)
+    print(table(metrics))  # noqa: T201 -- a program, asked for its figures
     if arguments.grid:
         draw_grid(base).save(arguments.grid)
     if arguments.json:
-        arguments.json.write_text(json.dumps(asdict(figures), indent=2) + "\n", "utf-8")
+        arguments.json.write_text(json.dumps(asdict(metrics), indent=2) + "\n", "utf-8")
     return 0
 
 
 def draw_grid(base: BaseModel) -> Image.Image:
-    """Paint what the card shows: each prompt twice, on white where it names no background."""
+    """Draw the model card's grid: each prompt twice, on white where it names no background."""
     cells = []
     for number, prompt in enumerate(_SHOWN):
         words = prompt if " on " in prompt else f"{prompt}, on a white background"
         seeds = [2 * number, 2 * number + 1]
-        painting = SamplingSettings(
+        settings = SamplingSettings(
             [words] * 2, seeds, width=SIZE, height=SIZE, guidance_scale=base.guidance_scale
         )
-        cells += [Cell(picture, prompt) for picture in sample_images(base, painting)]
+        cells += [Cell(picture, prompt) for picture in sample_images(base, settings)]
     return draw_contact_sheet([Section("sprite32: two seeds of each prompt", cells, 8)])
 
 
-def table(figures: Figures) -> str:
+def table(metrics: Sprite32Metrics) -> str:
     goals = asdict(GOALS)
     rows = [f"{'figure':<26}{'measured':>10}{'goal':>10}"]
-    for name, value in asdict(figures).items():
+    for name, value in asdict(metrics).items():
         sign = "≤" if name == "seconds_per_picture" else "≥"
         rows.append(f"{_LABELS[name]:<26}{value:>10.2f}{sign + f' {goals[name]:g}':>10}")
     return "\n".join(rows)

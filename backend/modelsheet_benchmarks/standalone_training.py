@@ -1,7 +1,7 @@
-"""Learning without a service: pictures in, an adapter out. What benchmarks time and compare.
+"""Learn a subject without the service, for benchmarks: pictures in, an adapter out.
 
-`python -m modelsheet_benchmarks.standalone_training FILE` does it in a process of its own;
-FILE is an `Errand`.
+`python -m modelsheet_benchmarks.standalone_training FILE` does it in a process of its own; FILE is
+a TrainingSpec.
 """
 
 from __future__ import annotations
@@ -15,75 +15,66 @@ import torch
 from PIL import Image
 from pydantic import BaseModel
 
-from modelsheet.api.learn import LearnRequest, PresetName, TrainingOverrides
+from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip import Clip, load_clip
-from modelsheet.diffusion.training.session import Learning, Surroundings, opened
+from modelsheet.diffusion.training.session import LearningEnvironment, LearningSession
 
 _NO_BLOB = "0" * 64
 
 
-class Wish(BaseModel):
-    """How to learn; the numbers that are not overridden are the preset's. Where it is not `probed`
-    nothing is painted on the way, and likeness not measured.
+class TrainingSpec(BaseModel):
+    """One training on a folder of PNG files; base models lie in `data_dir`. Without `validated` no
+    images are generated on the way and nothing is measured.
     """
 
-    class_noun: str
-    preset: PresetName = "balanced"
-    overrides: TrainingOverrides = TrainingOverrides()
-    captions: list[str] | None = None
-    seed: int = 0
-    probed: bool = True
-
-
-class Errand(BaseModel):
-    """One learning from a folder of PNG files; `data_dir` is where base models lie."""
-
-    base_model: str
+    request: LearnRequest
     data_dir: Path
     pictures: Path
     out: Path
-    wish: Wish
+    validated: bool = True
+
+
+def benchmark_request(
+    class_noun: str, pictures: Sequence[Image.Image], **changes: object
+) -> LearnRequest:
+    """Make a request for pictures that are no blobs of the service; `changes` are its other
+    fields.
+    """
+    images = [ImageRef(blob=_NO_BLOB, width=p.width, height=p.height) for p in pictures]
+    fields = {"name": "benchmark", "class_noun": class_noun, "images": images, **changes}
+    return LearnRequest.model_validate(fields)
 
 
 @contextmanager
-def learning_of(
+def standalone_session(
     base: StableDiffusion,
+    request: LearnRequest,
     pictures: Sequence[Image.Image],
-    wish: Wish,
     folder: Path,
     clip: Clip | None = None,
-) -> Iterator[Learning]:
-    """Open a learning whose checkpoints and cached class pictures go to `folder`; `clip` None is
-    the base's own.
+) -> Iterator[LearningSession]:
+    """Open a prepared session with its checkpoints and cached class images in `folder`; without
+    `clip` nothing is measured.
     """
-    request = LearnRequest(
-        name="benchmark",
-        class_noun=wish.class_noun,
-        preset=wish.preset,
-        overrides=wish.overrides,
-        images=[ImageRef(blob=_NO_BLOB, width=p.width, height=p.height) for p in pictures],
-        captions=wish.captions,
-        seed=wish.seed,
-    )
-    eyes = clip or (load_clip(base) if wish.probed else None)
-    around = Surroundings((), [wish.class_noun], cache=folder, clip=eyes)
-    with opened(
-        lambda undo: Learning(base, request, pictures, folder / "work", around, undo), base
-    ) as learning:
-        yield learning
+    environment = LearningEnvironment((), [request.class_noun], cache_dir=folder, clip=clip)
+    with LearningSession(base, request, pictures, folder / "work", environment) as session:
+        session.prepare()
+        yield session
 
 
-def carry_out(errand: Errand) -> None:
-    base = load_base_model(errand.base_model, errand.data_dir, torch.device("cpu"))
-    pictures = [Image.open(file).convert("RGBA") for file in sorted(errand.pictures.glob("*.png"))]
-    with learning_of(base, pictures, errand.wish, errand.out) as learning:
-        for _ in learning.events() if errand.wish.probed else learning.training.steps():
+def train(spec: TrainingSpec) -> None:
+    """Train as specified and write the adapter to `spec.out`."""
+    base = load_base_model(spec.request.base_model, spec.data_dir, torch.device("cpu"))
+    pictures = [Image.open(file).convert("RGBA") for file in sorted(spec.pictures.glob("*.png"))]
+    clip = load_clip(base) if spec.validated else None
+    with standalone_session(base, spec.request, pictures, spec.out, clip) as session:
+        for _ in session.events() if spec.validated else session.trainer.steps():
             pass
-        learning.finish(errand.out)
+        session.finish(spec.out)
 
 
 if __name__ == "__main__":
-    carry_out(Errand.model_validate_json(Path(sys.argv[1]).read_text("utf-8")))
+    train(TrainingSpec.model_validate_json(Path(sys.argv[1]).read_text("utf-8")))

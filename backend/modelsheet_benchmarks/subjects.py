@@ -1,6 +1,4 @@
-"""Subjects to be learnt by a benchmark: references, prompts and, where they are known, the true
-pictures.
-"""
+"""Read benchmark subjects: references, prompts and, where they are known, the true images."""
 
 from __future__ import annotations
 
@@ -13,9 +11,9 @@ from PIL import Image
 
 from modelsheet.errors import NotFound
 
-# Does not come with Modelsheet; whoever has no such folder names another.
-DOLLS = Path("../shared/data/dollhouse")
-DOLLS_HELP = (
+# Not part of the repository; without it a folder is named by --subjects.
+DEFAULT_SUBJECTS = Path("../shared/data/dollhouse")
+SUBJECTS_HELP = (
     "a folder of test subjects, each a folder with subject.json (class noun, captioned references, "
     "prompts with true pictures) and its PNGs (default: %(default)s, where that exists)"
 )
@@ -23,10 +21,12 @@ ON_WHITE = "on a white background"
 
 
 @dataclass(frozen=True)
-class Doll:
-    """`prompts` maps what is asked to the whole prompt, "{}" standing for the subject's name;
-    `truths` maps it to the pictures that are right, all RGBA, and is empty where none are known.
-    `bare_prompt` asks for nothing else.
+class BenchmarkSubject:
+    """A subject to learn in a benchmark, and its test prompts.
+
+    `prompts` maps a suffix, such as "with red book", to the whole prompt, "{}" standing for the
+    subject's name; `truths` maps it to the true images, all RGBA, and is empty where none are
+    known. `class_prompt` has no suffix.
     """
 
     name: str
@@ -35,26 +35,25 @@ class Doll:
     captions: list[str]
     prompts: Mapping[str, str]
     truths: Mapping[str, list[Image.Image]]
-    bare_prompt: str = f"{{}}, {ON_WHITE}"
+    class_prompt: str = f"{{}}, {ON_WHITE}"
 
     @property
     def plain(self) -> Image.Image | None:
-        """The reference without any gear, where there is one."""
-        nothing_said = [
-            r for r, said in zip(self.references, self.captions, strict=True) if not said
-        ]
-        return nothing_said[0] if self.truths and nothing_said else None
+        """The reference without equipment, where there is one."""
+        pairs = zip(self.references, self.captions, strict=True)
+        uncaptioned = [reference for reference, caption in pairs if not caption]
+        return uncaptioned[0] if self.truths and uncaptioned else None
 
-    def stands_on_white(self, asked: str) -> bool:
-        return self.prompts[asked].endswith(ON_WHITE)
+    def is_on_white(self, suffix: str) -> bool:
+        return self.prompts[suffix].endswith(ON_WHITE)
 
 
 def prompt_for(suffix: str) -> str:
-    """A drawn subject's prompt: on white where the suffix names no floor to stand on."""
+    """Word a drawn subject's prompt, on white where the suffix names no floor to stand on."""
     return f"{{}}, {suffix}" + ("" if suffix.startswith("on ") else f", {ON_WHITE}")
 
 
-def read_dolls(folder: Path) -> list[Doll]:
+def read_subjects(folder: Path) -> list[BenchmarkSubject]:
     """Read every folder that has a subject.json. Raises NotFound when there is none."""
     files = sorted(folder.glob("*/subject.json"))
     if not files:
@@ -64,16 +63,16 @@ def read_dolls(folder: Path) -> list[Doll]:
     return [_read(file) for file in files]
 
 
-def _read(file: Path) -> Doll:
-    said = json.loads(file.read_text("utf-8"))
+def _read(file: Path) -> BenchmarkSubject:
+    content = json.loads(file.read_text("utf-8"))
     truths: dict[str, list[Image.Image]] = {}
-    for prompt in said["prompts"]:
+    for prompt in content["prompts"]:
         truths.setdefault(prompt["suffix"], []).append(_picture(file.parent / prompt["truth"]))
-    return Doll(
+    return BenchmarkSubject(
         name=file.parent.name,
-        class_noun=said["class_noun"],
-        references=[_picture(file.parent / each["file"]) for each in said["references"]],
-        captions=[each["caption"] for each in said["references"]],
+        class_noun=content["class_noun"],
+        references=[_picture(file.parent / each["file"]) for each in content["references"]],
+        captions=[each["caption"] for each in content["references"]],
         prompts={suffix: prompt_for(suffix) for suffix in truths},
         truths=truths,
     )

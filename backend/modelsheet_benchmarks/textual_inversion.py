@@ -1,5 +1,5 @@
-"""Textual inversion (Gal et al. 2022) as something to compare with: the identifier's embedding is
-all that learns, by the same loop, pictures and probes as our presets.
+"""Textual inversion (Gal et al. 2022) as a baseline: only the identifier's embedding is trained, by
+the same loop, pictures and validations as our presets.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import Clip
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.training import identifier
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
-from modelsheet.diffusion.training.trainer import Training
-from modelsheet.diffusion.training.validation import Prober, probe_interval
+from modelsheet.diffusion.training.trainer import Trainer
+from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.prompts.captions import PromptTemplate, class_prompts
-from modelsheet_benchmarks.methods import Moment, Taught
-from modelsheet_benchmarks.subjects import Doll
+from modelsheet_benchmarks.methods import CurvePoint, LearntSubject
+from modelsheet_benchmarks.subjects import BenchmarkSubject
 
-STEPS = 3000  # diffusers' README of textual inversion; a budget ends it sooner
+STEPS = 3000  # diffusers' README of textual inversion; a time limit ends it sooner
 RATE = 5e-3  # Gal et al. 2022
 
 
-class EmbeddingAlone(LearningAdapter):
+class EmbeddingAdapter(TrainableAdapter):
     """An adapter without LoRA: the identifier's rows and nothing else."""
 
     def __init__(self, base: BaseModel, rows: IdentifierEmbedding) -> None:
@@ -38,14 +38,14 @@ class EmbeddingAlone(LearningAdapter):
 
     @property
     def trains_text(self) -> bool:
-        """What the text encoders say of the identifier changes, though they do not."""
+        """True: the identifier's encoding changes, though the text encoders do not."""
         return True
 
 
 @dataclass(frozen=True)
 class TextualInversion:
-    """Learns with the pictures, masks, batches and probes of *balanced*, without a prior, and keeps
-    the step that *balanced* would keep.
+    """Textual inversion with the pictures, masks, batches and validations of *balanced*, without a
+    prior; keeps the step that *balanced* would keep.
     """
 
     clip: Clip
@@ -53,27 +53,30 @@ class TextualInversion:
     rate: float = RATE
 
     @contextmanager
-    def teach(self, base: BaseModel, doll: Doll, budget_s: float | None = None) -> Iterator[Taught]:
+    def learn(
+        self, base: BaseModel, subject: BenchmarkSubject, time_limit_s: float | None = None
+    ) -> Iterator[LearntSubject]:
         began = time.monotonic()
-        word = identifier.choose(base, doll.class_noun, ())[0]
-        naming = PromptTemplate(word, doll.class_noun, base.family)
+        word = identifier.choose(base, subject.class_noun, ())[0]
+        naming = PromptTemplate(word, subject.class_noun, base.family)
         with ExitStack() as undo:
             rows = IdentifierEmbedding.from_class_noun(base, naming.identifier, naming.class_noun)
             undo.callback(rows.remove)
-            search = self._search(base, doll, naming, rows, undo)
-            curve = search.go_on(began, math.inf if budget_s is None else began + budget_s)
+            inversion = self._prepared(base, subject, naming, rows, undo)
+            deadline = math.inf if time_limit_s is None else began + time_limit_s
+            curve = inversion.run(began, deadline)
             phrase = f"{naming.identifier} {naming.class_noun}"
-            yield Taught(phrase, time.monotonic() - began, curve)
+            yield LearntSubject(phrase, time.monotonic() - began, curve)
 
-    def _search(
+    def _prepared(
         self,
         base: BaseModel,
-        doll: Doll,
+        subject: BenchmarkSubject,
         naming: PromptTemplate,
         rows: IdentifierEmbedding,
         undo: ExitStack,
-    ) -> Search:
-        recipe = replace(
+    ) -> InversionRun:
+        hyperparameters = replace(
             hyperparameters_for(
                 base.family, "balanced", TrainingOverrides(prior="none", pivotal=True)
             ),
@@ -82,37 +85,37 @@ class TextualInversion:
             caption_dropout=0.0,  # where no prompt names it, there is nothing to learn from
             final_rate=1.0,  # a constant rate, as its authors had
         )
-        adapter = EmbeddingAlone(base, rows)
-        pictures = prepare_pictures(doll.references, base)
-        instances = encode_instances(pictures, doll.captions, naming, base)
+        adapter = EmbeddingAdapter(base, rows)
+        pictures = prepare_pictures(subject.references, base)
+        instances = encode_instances(pictures, subject.captions, naming, base)
         prior = PriorExamples(list(class_prompts(naming)))
-        training = Training(base, adapter, instances, prior, recipe, seed=0)
-        undo.callback(training.release)
-        return Search(training, Prober(base, adapter, naming, pictures, self.clip))
+        trainer = Trainer(base, adapter, instances, prior, hyperparameters, seed=0)
+        undo.callback(trainer.release)
+        return InversionRun(trainer, Validator(base, adapter, naming, pictures, self.clip))
 
 
 @dataclass(frozen=True)
-class Search:
-    """An embedding being learnt, and what looks at it now and then."""
+class InversionRun:
+    """The training of an embedding, with its validation."""
 
-    training: Training
-    prober: Prober
+    trainer: Trainer
+    validator: Validator
 
-    def go_on(self, began: float, deadline: float) -> list[Moment]:
-        """Learn to the last step or the deadline (monotonic seconds); load the best embedding."""
-        recipe, base = self.training.recipe, self.training.base
-        every, curve, best = probe_interval(recipe, base.family), list[Moment](), 0.0
-        state = self.training.adapter.state()
-        for report in self.training.steps():
-            is_over = time.monotonic() >= deadline or report.step == report.total
-            if report.step % every and not is_over:
+    def run(self, began: float, deadline: float) -> list[CurvePoint]:
+        """Train to the last step or the deadline (monotonic seconds); load the best embedding."""
+        hyperparameters, family = self.trainer.hyperparameters, self.trainer.base.family
+        every, curve, best = validation_interval(hyperparameters, family), list[CurvePoint](), 0.0
+        state = self.trainer.adapter.state()
+        for result in self.trainer.steps():
+            is_over = time.monotonic() >= deadline or result.step == result.total
+            if result.step % every and not is_over:
                 continue
-            point = self.prober.look(report.step).point
+            point = self.validator.validate(result.step).point
             if point is not None:
                 if not curve or point.score > best:
-                    best, state = point.score, self.training.adapter.state()
-                curve.append(Moment(time.monotonic() - began, point))
+                    best, state = point.score, self.trainer.adapter.state()
+                curve.append(CurvePoint(time.monotonic() - began, point))
             if is_over:
                 break
-        self.training.adapter.load_state(state)
+        self.trainer.adapter.load_state(state)
         return curve

@@ -1,4 +1,4 @@
-"""How long learning takes until a subject is nearly as like as it gets."""
+"""Measure the processor time of training until subject fidelity has nearly its final value."""
 
 from __future__ import annotations
 
@@ -9,34 +9,39 @@ from itertools import islice
 from pathlib import Path
 
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.clip import load_clip
 from modelsheet_benchmarks import standalone_training
-from modelsheet_benchmarks.subjects import Doll
+from modelsheet_benchmarks.subjects import BenchmarkSubject
 
-_SETTLED = 0.95  # of the final subject fidelity
-_LOOK_EVERY = 10  # steps
+_NEARLY = 0.95  # of the final subject fidelity
+_VALIDATION_STEPS = 10  # steps
 
 
-def seconds_to_likeness(doll: Doll, base: BaseModel) -> float:
-    """How long *balanced* learns, in processor time, until subject fidelity is 95 % of what it is
-    in the end. Looking is no part of it.
+def seconds_to_likeness(subject: BenchmarkSubject, base: BaseModel) -> float:
+    """Train by *balanced*; return the processor time in seconds until subject fidelity was 95 % of
+    its final value. Validation is not counted.
     """
-    wish = standalone_training.Wish(class_noun=doll.class_noun, captions=doll.captions)
-    seen: list[tuple[float, float]] = []
+    request = standalone_training.benchmark_request(
+        subject.class_noun, subject.references, captions=subject.captions
+    )
+    curve: list[tuple[float, float]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        standalone_training.learning_of(base, doll.references, wish, Path(folder)) as learning,
+        standalone_training.standalone_session(
+            base, request, subject.references, Path(folder), load_clip(base)
+        ) as session,
     ):
-        steps = learning.training.steps()
-        while taken := list(islice(_timed(steps), _LOOK_EVERY)):
-            learning.look_once_more()
-            before = seen[-1][0] if seen else 0.0
-            seen.append((before + sum(taken), learning.curve[-1].subject_fidelity))
-    final = seen[-1][1]
-    return next(seconds for seconds, fidelity in seen if fidelity >= _SETTLED * final)
+        steps = session.trainer.steps()
+        while taken := list(islice(_timed(steps), _VALIDATION_STEPS)):
+            session.validate_last_step()
+            before = curve[-1][0] if curve else 0.0
+            curve.append((before + sum(taken), session.curve[-1].subject_fidelity))
+    final = curve[-1][1]
+    return next(seconds for seconds, fidelity in curve if fidelity >= _NEARLY * final)
 
 
 def _timed(steps: Iterator[object]) -> Iterator[float]:
-    """The processor time that each of them takes."""
+    """Yield the processor time in seconds that each step takes."""
     while True:
         began = time.process_time()
         if next(steps, None) is None:

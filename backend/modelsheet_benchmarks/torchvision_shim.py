@@ -1,6 +1,7 @@
-"""What diffusers' DreamBooth script needs of torchvision.transforms, on Pillow and NumPy.
+"""A shim of torchvision.transforms for diffusers' DreamBooth script, on Pillow and NumPy.
 
-`rival` puts this file beside a copy of the script, for torchvision has no build for every torch.
+`diffusers_script` puts this file beside a copy of the script, for torchvision has no build for
+every torch.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class RandomCrop(CenterCrop):
 
 
 class ToTensor:
-    """(H, W, 3) uint8 to (3, H, W) in [0, 1]."""
+    """Convert (H, W, 3) uint8 to (3, H, W) in [0, 1]."""
 
     def __call__(self, picture: Image.Image) -> torch.Tensor:
         return torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""One stage of training the base model: a loop within a time budget that resumes from its last
+"""Run one stage of a model's training: a loop within a time budget that resumes from its last
 checkpoint.
 """
 
@@ -22,8 +22,8 @@ _WARM_UP_STEPS = 100
 
 
 @dataclass
-class Stage:
-    """What is trained, how long, and how fast.
+class TrainingStage:
+    """The modules to train, their learning rates and the time budget.
 
     `learning_rates` has one entry per module. The rate is constant for the first half of the budget
     and falls linearly to a hundredth over the second, by wall time, so that any budget ends

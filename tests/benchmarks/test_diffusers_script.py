@@ -1,4 +1,4 @@
-"""diffusers' script as a rival: what is changed of it, what it is told, what it costs."""
+"""diffusers' script as a baseline: the lines changed in it, its options, its cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from modelsheet.errors import InvalidRequest, ModelsheetError
 from modelsheet_benchmarks import diffusers_script
 from modelsheet_benchmarks import torchvision_shim as transforms
-from modelsheet_benchmarks.diffusers_script import Cost, RivalSetting
+from modelsheet_benchmarks.diffusers_script import ProcessCost, ScriptSettings
 
 # Stands for the script: uses what it imports and writes what it was told.
 SCRIPT = """
@@ -30,7 +30,7 @@ pictures = sorted(path.name for path in Path(options["instance_data_dir"]).iterd
 """
 
 
-def setting(**changed: object) -> RivalSetting:
+def settings(**changed: object) -> ScriptSettings:
     plain = {
         "base": Path("base"),
         "prompt": "ktn fox",
@@ -38,7 +38,7 @@ def setting(**changed: object) -> RivalSetting:
         "resolution": 32,
         "steps": 7,
     }
-    return RivalSetting(**(plain | changed))  # type: ignore[arg-type]
+    return ScriptSettings(**(plain | changed))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def script(tmp_path: Path) -> Path:
 def test_the_script_is_run_with_our_settings_by_its_names(script: Path, tmp_path: Path) -> None:
     pictures = [Image.new("RGB", (4, 4)), Image.new("RGB", (4, 4), "red")]
 
-    weights, cost = diffusers_script.learn(script, pictures, setting(class_images=3), tmp_path)
+    weights, cost = diffusers_script.run_script(
+        script, pictures, settings(class_images=3), tmp_path
+    )
 
     options, seen = eval(weights.read_text())
     assert seen == ["00.png", "01.png"]
@@ -64,7 +66,9 @@ def test_the_script_is_run_with_our_settings_by_its_names(script: Path, tmp_path
 
 
 def test_without_class_images_there_is_no_prior(script: Path, tmp_path: Path) -> None:
-    weights, _ = diffusers_script.learn(script, [Image.new("RGB", (4, 4))], setting(), tmp_path)
+    weights, _ = diffusers_script.run_script(
+        script, [Image.new("RGB", (4, 4))], settings(), tmp_path
+    )
 
     assert "with_prior_preservation" not in weights.read_text()
 
@@ -74,14 +78,14 @@ def test_another_script_is_refused(tmp_path: Path) -> None:
     other.write_text("print('hello')")
 
     with pytest.raises(InvalidRequest, match=r"is not diffusers' .*train_dreambooth_lora\.py"):
-        diffusers_script.learn(other, [], setting(), tmp_path)
+        diffusers_script.run_script(other, [], settings(), tmp_path)
     with pytest.raises(InvalidRequest, match="cannot be read"):
-        diffusers_script.learn(tmp_path / "none.py", [], setting(), tmp_path)
+        diffusers_script.run_script(tmp_path / "none.py", [], settings(), tmp_path)
 
 
 def test_a_failing_command_brings_the_end_of_its_output() -> None:
     with pytest.raises(ModelsheetError, match="the reason"):
-        diffusers_script.timed([sys.executable, "-c", "raise SystemExit('the reason')"])
+        diffusers_script.run_timed([sys.executable, "-c", "raise SystemExit('the reason')"])
 
 
 def test_the_stand_in_scales_crops_and_normalises() -> None:
@@ -117,10 +121,14 @@ def test_a_noisy_machine_makes_no_step_free(
     long: tuple[float, float],
     step_s: float,
 ) -> None:
-    costs = {5: Cost(short[0], 1, short[1]), 65: Cost(long[0], 1, long[1])}
+    costs = {5: ProcessCost(short[0], 1, short[1]), 65: ProcessCost(long[0], 1, long[1])}
     monkeypatch.setattr(diffusers_script.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(
-        diffusers_script, "learn", lambda script, pictures, given, out: (out, costs[given.steps])
+        diffusers_script,
+        "run_script",
+        lambda script, pictures, given, out: (out, costs[given.steps]),
     )
 
-    assert diffusers_script.pace(Path("script.py"), [], setting()).step_s == pytest.approx(step_s)
+    assert diffusers_script.measure_timing(
+        Path("script.py"), [], settings()
+    ).step_s == pytest.approx(step_s)

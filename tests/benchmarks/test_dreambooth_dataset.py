@@ -24,7 +24,7 @@ def test_subjects_get_the_prompts_of_their_kind(tmp_path: Path) -> None:
     assert cat.prompts == {"on the beach": "a {} on the beach", "in a hat": "a {} in a hat"}
     assert (cat.truths, cat.plain) == ({}, None)
     assert cat.captions == ["", "", ""]
-    assert not cat.stands_on_white("on the beach")
+    assert not cat.is_on_white("on the beach")
 
 
 def test_what_is_no_such_folder_is_refused_with_a_reason(tmp_path: Path) -> None:

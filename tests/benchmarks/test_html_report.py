@@ -10,26 +10,30 @@ from PIL import Image
 
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.errors import ModelsheetError
-from modelsheet_benchmarks.evaluation import Report, Result
-from modelsheet_benchmarks.html_report import sheet_of, write_page
-from modelsheet_benchmarks.methods import Moment, Taught
+from modelsheet_benchmarks.evaluation import BenchmarkResults, SubjectResult
+from modelsheet_benchmarks.html_report import subject_sheet, write_page
+from modelsheet_benchmarks.methods import CurvePoint, LearntSubject
 from modelsheet_benchmarks.plots import mean_curve
-from modelsheet_benchmarks.result_table import row_of
-from modelsheet_benchmarks.subjects import Doll, prompt_for
-from tests.benchmarks.test_result_table import figures
+from modelsheet_benchmarks.result_table import result_row
+from modelsheet_benchmarks.subjects import BenchmarkSubject, prompt_for
+from tests.benchmarks.test_result_table import metrics
 from tests.diffusion.conftest import view
 
 
-def doll(*, has_truths: bool) -> Doll:
+def subject(*, has_truths: bool) -> BenchmarkSubject:
     prompts = {asked: prompt_for(asked) for asked in ("with book", "on lava floor")}
     truths = {asked: [view(8)] for asked in prompts} if has_truths else {}
-    return Doll("fox & friend", "fox", [view(0), view(4)], ["", "side view"], prompts, truths)
+    return BenchmarkSubject(
+        "fox & friend", "fox", [view(0), view(4)], ["", "side view"], prompts, truths
+    )
 
 
-def result(*moments: tuple[float, float]) -> Result:
-    curve = [Moment(seconds, point(likeness)) for seconds, likeness in moments]
+def result(*moments: tuple[float, float]) -> SubjectResult:
+    curve = [CurvePoint(seconds, point(likeness)) for seconds, likeness in moments]
     red = Image.new("RGB", (48, 48), "red")
-    return Result(figures(0.5), Taught("qxz fox", 9.0, curve), {a: [red] for a in PROMPTS})
+    return SubjectResult(
+        metrics(0.5), LearntSubject("qxz fox", 9.0, curve), {a: [red] for a in PROMPTS}
+    )
 
 
 PROMPTS = ("with book", "on lava floor")
@@ -41,14 +45,14 @@ def point(likeness: float) -> LikenessPoint:
     )
 
 
-def report(*, has_truths: bool = True) -> Report:
-    found = Report([])
-    found.dolls = [doll(has_truths=has_truths)]
+def report(*, has_truths: bool = True) -> BenchmarkResults:
+    found = BenchmarkResults([])
+    found.subjects = [subject(has_truths=has_truths)]
     for name in ("balanced", "text <inversion>"):
         found.results[name] = [result((5.0, 0.5), (9.0, 0.7))]
-        own = result().figures
+        own = result().metrics
         kept = {k: v for k, v in own.items() if has_truths or "right" not in k}
-        found.rows.append(row_of(name, {"fox & friend": kept}))
+        found.rows.append(result_row(name, {"fox & friend": kept}))
     return found
 
 
@@ -76,9 +80,9 @@ def test_without_truths_there_is_no_plot_of_right_pictures(tmp_path: Path) -> No
 
 
 def test_a_sheet_shows_every_recipe_in_a_row_of_its_own() -> None:
-    one = sheet_of(doll(has_truths=True), {"balanced": result()})
-    two = sheet_of(doll(has_truths=True), {"balanced": result(), "seed": result()})
-    bare = sheet_of(doll(has_truths=False), {"balanced": result()})
+    one = subject_sheet(subject(has_truths=True), {"balanced": result()})
+    two = subject_sheet(subject(has_truths=True), {"balanced": result(), "seed": result()})
+    bare = subject_sheet(subject(has_truths=False), {"balanced": result()})
 
     row = two.height - one.height
     assert row > 96

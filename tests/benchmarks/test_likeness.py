@@ -16,7 +16,7 @@ from transformers import CLIPTokenizer
 from modelsheet.diffusion.models.clip import FOLDER
 from modelsheet.errors import InvalidRequest
 from modelsheet_benchmarks import __main__
-from modelsheet_benchmarks.distractors import dressed
+from modelsheet_benchmarks.distractors import with_equipment
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.base_models.true_architecture import write_model
@@ -82,20 +82,20 @@ def test_dreambooths_protocol_is_one_command(
     assert row["intervals"]["seconds"][0] <= row["seconds"] <= row["intervals"]["seconds"][1]
 
 
-def write_dolls(folder: Path, archive: Path) -> None:
+def write_subjects(folder: Path, archive: Path) -> None:
     tiles = TileSet.load(archive).core()
     things = [tiles.part("hand1")[0], tiles.part("cloak")[1]]
     for name, tile in zip(("00-imp", "01-orc-woman"), tiles.part("base")[1:], strict=True):
         place = folder / name
         place.mkdir(parents=True)
         figure = Image.fromarray(tile.pixels)
-        worn = dressed(figure, tiles.part("hand2")[0])
+        worn = with_equipment(figure, tiles.part("hand2")[0])
         for number, picture in enumerate((figure, worn)):
             picture.save(place / f"{number}.png")
         prompts = []
         for thing in things:
             file = f"{thing.phrase}.png"
-            dressed(figure, thing).save(place / file)
+            with_equipment(figure, thing).save(place / file)
             prompts.append({"suffix": thing.phrase, "truth": file})
         captions = ["", "with red book"]
         references = [{"file": f"{n}.png", "caption": c} for n, c in enumerate(captions)]
@@ -108,8 +108,8 @@ def write_dolls(folder: Path, archive: Path) -> None:
 def test_drawn_subjects_are_compared_at_equal_time(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subjects, page = tmp_path / "dolls", tmp_path / "page"
-    write_dolls(subjects, home / "sprites.zip")
+    subjects, page = tmp_path / "subjects", tmp_path / "page"
+    write_subjects(subjects, home / "sprites.zip")
     tiles = ["--tiles", str(home / "sprites.zip")]
     options = ["--subjects", str(subjects), *tiles, "--seeds", "1", "--steps", "1"]
 
@@ -135,8 +135,8 @@ def test_drawn_subjects_are_compared_at_equal_time(
 
 
 def test_a_subject_that_is_not_there_is_refused(home: Path, tmp_path: Path) -> None:
-    subjects = tmp_path / "dolls"
-    write_dolls(subjects, home / "sprites.zip")
+    subjects = tmp_path / "subjects"
+    write_subjects(subjects, home / "sprites.zip")
 
     with pytest.raises(InvalidRequest, match="there are 2 subjects"):
         run(home, tmp_path, "--subjects", str(subjects), "--only", "2")

@@ -10,7 +10,7 @@ from PIL import Image
 from modelsheet.cli.demo import sample_path
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Layer, write_document
-from modelsheet_benchmarks.openraster_subject import ASKED, read_own
+from modelsheet_benchmarks.openraster_subject import PROMPTS, read_openraster_subject
 
 
 def test_layers_are_references_and_their_names_captions(tmp_path: Path) -> None:
@@ -20,22 +20,22 @@ def test_layers_are_references_and_their_names_captions(tmp_path: Path) -> None:
     ]
     write_document(file, layers, (4, 4))
 
-    doll = read_own(file, " fox ", ["on grass floor"])
+    subject = read_openraster_subject(file, " fox ", ["on grass floor"])
 
-    assert (doll.name, doll.class_noun) == ("fox", "fox")
-    assert doll.captions == ["red scarf", ""]
-    assert [picture.size for picture in doll.references] == [(4, 4)] * 2
-    assert doll.prompts == {"on grass floor": "{}, on grass floor"}
-    assert (doll.truths, doll.plain) == ({}, None)
+    assert (subject.name, subject.class_noun) == ("fox", "fox")
+    assert subject.captions == ["red scarf", ""]
+    assert [picture.size for picture in subject.references] == [(4, 4)] * 2
+    assert subject.prompts == {"on grass floor": "{}, on grass floor"}
+    assert (subject.truths, subject.plain) == ({}, None)
 
 
 def test_the_sample_has_prompts_without_being_asked() -> None:
-    doll = read_own(sample_path(), "human woman")
+    subject = read_openraster_subject(sample_path(), "human woman")
 
-    assert len(doll.references) > 3
-    assert list(doll.prompts) == list(ASKED)
+    assert len(subject.references) > 3
+    assert list(subject.prompts) == list(PROMPTS)
 
 
 def test_a_class_noun_is_asked_for() -> None:
     with pytest.raises(InvalidRequest, match="Say what hero.ora shows"):
-        read_own(sample_path(), "")
+        read_openraster_subject(sample_path(), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet_benchmarks.result_table import Row, lead, row_of, table
+from modelsheet_benchmarks.result_table import ResultRow, lead, result_row, table
 
 NEEDED = {
     "recipe",
@@ -19,7 +19,7 @@ NEEDED = {
 }
 
 
-def figures(both_right: float, **changed: float) -> dict[str, float]:
+def metrics(both_right: float, **changed: float) -> dict[str, float]:
     usual = {
         "subject_fidelity": 0.8,
         "real_fidelity": 0.9,
@@ -35,16 +35,16 @@ def figures(both_right: float, **changed: float) -> dict[str, float]:
     return usual | changed
 
 
-def row(recipe: str, *rights: float) -> Row:
-    return row_of(recipe, {f"s{n}": figures(right) for n, right in enumerate(rights)})
+def row(method: str, *rights: float) -> ResultRow:
+    return result_row(method, {f"s{n}": metrics(right) for n, right in enumerate(rights)})
 
 
 def test_shares_are_of_what_real_pictures_and_the_base_reach() -> None:
     said = row("balanced", 0.5, 0.7)
 
-    assert said.figures["subject_fidelity_share"] == pytest.approx(0.8)
-    assert said.figures["prompt_fidelity_share"] == pytest.approx(0.75)
-    assert said.figures["both_right"] == pytest.approx(0.6)
+    assert said.metrics["subject_fidelity_share"] == pytest.approx(0.8)
+    assert said.metrics["prompt_fidelity_share"] == pytest.approx(0.75)
+    assert said.metrics["both_right"] == pytest.approx(0.6)
     assert said.as_json().keys() >= NEEDED
 
 
@@ -65,15 +65,15 @@ def test_a_lead_compares_each_subject_with_itself() -> None:
 
 
 def test_figures_that_only_some_subjects_have_are_left_out() -> None:
-    said = row_of("balanced", {"a": figures(0.5), "b": figures(0.5, div=0.2)})
+    said = result_row("balanced", {"a": metrics(0.5), "b": metrics(0.5, div=0.2)})
 
-    assert "div" not in said.figures
-    assert "both_right" in said.figures
+    assert "div" not in said.metrics
+    assert "both_right" in said.metrics
 
 
 def test_without_truths_the_row_says_so_and_the_table_has_no_such_column() -> None:
-    bare = {name: value for name, value in figures(0.0).items() if "right" not in name}
-    said = row_of("balanced", {"a": bare, "b": bare})
+    bare = {name: value for name, value in metrics(0.0).items() if "right" not in name}
+    said = result_row("balanced", {"a": bare, "b": bare})
 
     assert said.as_json()["both_right"] is None
     assert said.as_json().keys() >= NEEDED

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.api.learn import TrainingOverrides
-from modelsheet_benchmarks.resume import Trial, compare
-from modelsheet_benchmarks.standalone_training import Wish
+from modelsheet_benchmarks.resume import ResumeTest, compare
 
 
 @pytest.mark.slow
@@ -16,9 +14,8 @@ from modelsheet_benchmarks.standalone_training import Wish
 def test_a_killed_process_s_learning_ends_with_the_same_bytes(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wish = Wish(class_noun="cat", overrides=TrainingOverrides(training_steps=5))
-    trial = Trial("sd15", data_dir, wish, every=2)
+    test = ResumeTest("sd15", data_dir, "cat", steps=5, every=2)
 
-    assert compare(trial, kills=[3])
+    assert compare(test, kills=[3])
 
     assert "1 of 1 as undisturbed" in capsys.readouterr().out

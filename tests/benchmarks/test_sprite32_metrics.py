@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from modelsheet.imaging.pixel_distance import shifted_distances
-from modelsheet_benchmarks.sprite32_metrics import _is_flat, _rival
+from modelsheet_benchmarks.sprite32_metrics import _distractor, _is_flat
 from sprite_training.sprite32.compositing import figure
 from sprite_training.sprite32.tiles import TileSet
 
@@ -23,14 +23,14 @@ def test_a_shift_by_one_pixel_is_forgiven() -> None:
     assert distances[0] > 0.0
 
 
-def test_a_rival_differs_in_what_was_asked(tiles: TileSet) -> None:
+def test_a_distractor_differs_in_what_was_asked(tiles: TileSet) -> None:
     rng = np.random.default_rng(0)
     parts = {place: tiles.part(place)[0] for place in ("base", "body", "hand1", "cloak")}
 
     for _ in range(20):
-        rival = _rival(parts, tiles, rng)
-        assert [p.phrase for p in rival.values()] != [p.phrase for p in parts.values()]
-        assert not np.array_equal(figure(rival), figure(parts))
+        distractor = _distractor(parts, tiles, rng)
+        assert [p.phrase for p in distractor.values()] != [p.phrase for p in parts.values()]
+        assert not np.array_equal(figure(distractor), figure(parts))
 
 
 def test_a_background_is_flat_up_to_eight_levels() -> None:

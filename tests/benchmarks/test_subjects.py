@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from modelsheet.errors import NotFound
-from modelsheet_benchmarks.subjects import read_dolls
+from modelsheet_benchmarks.subjects import read_subjects
 
 
 def plain(colour: str) -> Image.Image:
     return Image.new("RGBA", (8, 8), colour)
 
 
-def test_dolls_are_read_with_all_their_truths(tmp_path: Path) -> None:
+def test_subjects_are_read_with_all_their_truths(tmp_path: Path) -> None:
     folder = tmp_path / "07-fox"
     folder.mkdir()
     for name in ("a", "b", "c"):
@@ -32,13 +32,13 @@ def test_dolls_are_read_with_all_their_truths(tmp_path: Path) -> None:
     }
     (folder / "subject.json").write_text(json.dumps(said))
 
-    (found,) = read_dolls(tmp_path)
+    (found,) = read_subjects(tmp_path)
 
     assert (found.name, found.class_noun, found.captions) == ("07-fox", "fox", ["side view", ""])
     assert len(found.truths["with hat"]) == 2
     assert found.plain is found.references[1]
     assert found.prompts["with hat"].format("qxz fox") == "qxz fox, with hat, on a white background"
-    assert found.stands_on_white("with hat")
-    assert not found.stands_on_white("on lava floor")
+    assert found.is_on_white("with hat")
+    assert not found.is_on_white("on lava floor")
     with pytest.raises(NotFound, match="--subjects"):
-        read_dolls(folder)
+        read_subjects(folder)

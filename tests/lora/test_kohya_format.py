@@ -18,7 +18,7 @@ from safetensors.torch import load, load_file, save
 
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
+from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.diffusers_format import write_diffusers
 from modelsheet.lora.factors import LoraFactors
@@ -28,14 +28,14 @@ from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 from tests.lora.conftest import FAMILIES
 
-METADATA = LoraMetadata(
+ABOUT = LoraMetadata(
     title="Star Hero",
     identifier="ohwx",
     class_noun="human woman",
     base_model="sd15",
     resolution=512,
     training_steps=120,
-    image_count=5,
+    pictures=5,
     seed=7,
     created=1_700_000_000.0,
 )
@@ -52,8 +52,8 @@ def family(request: pytest.FixtureRequest) -> Family:
 def learnt(
     family: Family, base: Callable[[str], BaseModel], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Return an adapter as after training, on all kinds of layers, with nonzero weights."""
-    adapter = LearningAdapter(base(family), SHAPE, seed=1)
+    """An adapter as learning leaves it, on all kinds of layers, with weights that do something."""
+    adapter = TrainableAdapter(base(family), SHAPE, seed=1)
     try:
         generator = torch.Generator().manual_seed(0)
         for module in adapter.modules.values():
@@ -69,13 +69,13 @@ def learnt(
 def exported(family: Family, learnt: Path, layout: Callable[[str], KeyLayout]) -> Path:
     lora = read_lora(learnt.read_bytes(), layout(family), learnt.name)
     path = learnt.with_name("exported.safetensors")
-    path.write_bytes(write_kohya(lora.factors, layout(family), METADATA))
+    path.write_bytes(write_kohya(lora.factors, layout(family), ABOUT))
     return path
 
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """Return the warnings of diffusers and transformers."""
+    """What diffusers and transformers warn of."""
     messages: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
@@ -100,8 +100,8 @@ def changes_in_diffusers(base: BaseModel, file: Path) -> tuple[Deltas, list[str]
     for name, part in parts.items():
         for path, layer in part.named_modules():
             if "hero" in getattr(layer, "lora_A", {}):
-                layer_key = (name, path.removeprefix("text_model."))
-                deltas[layer_key] = layer.get_delta_weight("hero").detach().clone()
+                site = (name, path.removeprefix("text_model."))
+                deltas[site] = layer.get_delta_weight("hero").detach().clone()
     pipeline.unload_lora_weights()
     return deltas, messages
 
@@ -116,9 +116,9 @@ def test_diffusers_loads_it_without_a_warning_and_changes_every_layer_alike(
     assert messages == []
     assert found.keys() == expected.keys()
     assert len(found) > 250
-    for layer_key, delta in found.items():
-        assert float((delta - expected[layer_key]).abs().max()) < 1e-3 * float(
-            expected[layer_key].abs().max()
+    for site, delta in found.items():
+        assert float((delta - expected[site]).abs().max()) < 1e-3 * float(
+            expected[site].abs().max()
         )
 
 
@@ -176,7 +176,7 @@ def test_equal_subjects_have_equal_bytes(
 ) -> None:
     again = read_lora(learnt.read_bytes(), layout(family), "again")
 
-    assert write_kohya(again.factors, layout(family), METADATA) == exported.read_bytes()
+    assert write_kohya(again.factors, layout(family), ABOUT) == exported.read_bytes()
 
 
 def test_imported_back_it_is_what_was_exported(
@@ -194,8 +194,8 @@ def test_imported_back_it_is_what_was_exported(
     expected, _ = changes_in_diffusers(base(family), exported)
     assert messages == []
     assert found.keys() == expected.keys()
-    for layer_key, delta in found.items():
-        torch.testing.assert_close(delta, expected[layer_key], rtol=1e-5, atol=1e-9)
+    for site, delta in found.items():
+        torch.testing.assert_close(delta, expected[site], rtol=1e-5, atol=1e-9)
 
 
 SITE = LayerKey("unet", "mid_block.attentions.0.transformer_blocks.0.attn1.to_q")
@@ -208,7 +208,7 @@ def one_layer(value: float) -> dict[LayerKey, LoraFactors]:
 
 
 def test_what_half_precision_would_lose_is_kept_in_full(layout: Callable[[str], KeyLayout]) -> None:
-    content = write_kohya(one_layer(3e-8), layout("sd15"), METADATA)
+    content = write_kohya(one_layer(3e-8), layout("sd15"), ABOUT)
 
     up = load(content)[f"{NAME}.lora_up.weight"]
     assert up.dtype == torch.float32
@@ -217,14 +217,14 @@ def test_what_half_precision_would_lose_is_kept_in_full(layout: Callable[[str], 
 
 def test_an_adapter_that_learnt_nothing_is_not_exported(layout: Callable[[str], KeyLayout]) -> None:
     with pytest.raises(UnsafeModel, match="changes nothing"):
-        write_kohya(one_layer(0.0), layout("sd15"), METADATA)
+        write_kohya(one_layer(0.0), layout("sd15"), ABOUT)
 
 
 def test_a_single_text_encoder_layer_can_be_exported(layout: Callable[[str], KeyLayout]) -> None:
-    layer_key = LayerKey("text_encoder", "encoder.layers.0.mlp.fc1")
-    factors = {layer_key: LoraFactors(np.ones((32, 1), np.float32), np.ones((1, 16), np.float32))}
+    site = LayerKey("text_encoder", "encoder.layers.0.mlp.fc1")
+    factors = {site: LoraFactors(np.ones((32, 1), np.float32), np.ones((1, 16), np.float32))}
 
-    content = write_kohya(factors, layout("sd15"), METADATA)
+    content = write_kohya(factors, layout("sd15"), ABOUT)
 
     assert sorted(load(content)) == [
         f"lora_te_text_model_encoder_layers_0_mlp_fc1.{end}"

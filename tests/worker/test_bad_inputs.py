@@ -1,4 +1,4 @@
-"""Bad inputs of learn jobs: each ends its job with a sentence of its own, leaves nothing half
+"""What can be wrong with a learn job: each ends it with a sentence of its own, leaves nothing half
 done, and the same worker carries out the next job.
 """
 
@@ -21,8 +21,8 @@ from modelsheet import errors
 from modelsheet.api.describe import DescribeRequest, DescribeResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
-from modelsheet.diffusion.training.validation import Prober
+from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
+from modelsheet.diffusion.training.validation import Validator
 from modelsheet.prompts.captions import PromptTemplate
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker.runner import Worker
@@ -212,14 +212,14 @@ def test_an_adapter_that_is_no_numbers_any_more_is_not_kept(
     sd15: BaseModel, pictures: list[Image.Image]
 ) -> None:
     shape = AdapterShape(rank=2, text_encoder_rank=0, feed_forward=False, convolutions=False)
-    adapter = LearningAdapter(sd15, shape, seed=0)
+    adapter = TrainableAdapter(sd15, shape, seed=0)
     try:
-        prober = Prober(sd15, adapter, PromptTemplate("qzw", "cat", "sd15"), pictures, None)
+        validator = Validator(sd15, adapter, PromptTemplate("qzw", "cat", "sd15"), pictures, None)
         for weight in adapter.parameters("unet"):
             weight.data.fill_(torch.nan)
 
         with pytest.raises(errors.LearningDiverged, match="by step 7.*lower learning rate"):
-            prober.look(7)
+            validator.validate(7)
     finally:
         adapter.detach()
 

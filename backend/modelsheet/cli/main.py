@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
+import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,14 +17,14 @@ import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
 from modelsheet.api.validation_messages import validation_message
 from modelsheet.cli import admin, commands, generate, models, subjects
-from modelsheet.errors import Cancelled, ModelsheetError
+from modelsheet.errors import Cancelled, ModelsheetError, NotFound
 from modelsheet.subjects.lora_exchange import ExportFormat
 
-# Programs with a parser of their own, imported by name when called.
+# Programs with a parser of their own, imported when called; they are not part of the wheel.
 DELEGATED: Mapping[str, str] = {
     "bench": "modelsheet_benchmarks.__main__:main",
     "capacity": "modelsheet_benchmarks.queue_simulation:main",
-    "sprite32": "sprite_training.sprite32.build:main",
+    "sprite32": "sprite_training.sprite32.__main__:main",
 }
 
 _INTERRUPTED = 130  # the shell's convention after SIGINT
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         if given and given[0] in DELEGATED:
-            return _delegate(DELEGATED[given[0]], given[1:])
+            return _delegate(given[0], given[1:])
         arguments = make_parser().parse_args(given)
         code: int = arguments.run(arguments, functools.partial(print, flush=True))
         return code
@@ -52,8 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error("Stopped.", _INTERRUPTED)
 
 
-def _delegate(target: str, arguments: list[str]) -> int:
-    module, _, function = target.partition(":")
+def _delegate(command: str, arguments: list[str]) -> int:
+    """Run a delegated program. Raises NotFound where its package is not installed."""
+    module, _, function = DELEGATED[command].partition(":")
+    package = module.partition(".")[0]
+    if importlib.util.find_spec(package) is None:
+        raise NotFound(
+            f"`modelsheet {command}` is not part of an installed Modelsheet: it lives in "
+            f"backend/{package} of the source repository, so run it in a checkout of that."
+        )
     code: int = getattr(importlib.import_module(module), function)(arguments)
     return code
 

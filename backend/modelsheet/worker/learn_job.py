@@ -1,5 +1,5 @@
-"""A learn job: pictures in, a subject in the staging folder out, with progress, checkpoints and
-directives.
+"""Run a learn job: pictures in, a subject in the staging folder out, with progress, checkpoints
+and directives.
 """
 
 from __future__ import annotations
@@ -18,8 +18,13 @@ from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
 from modelsheet.diffusion.training.checkpoint import file_sha256, saving
-from modelsheet.diffusion.training.multi_gpu import Errand, helped, require_cards
-from modelsheet.diffusion.training.session import Learning, LearningEvent, Surroundings, opened
+from modelsheet.diffusion.training.multi_gpu import HelperSpec, helper_processes, require_gpus
+from modelsheet.diffusion.training.session import (
+    LearningEnvironment,
+    LearningEvent,
+    LearningSession,
+)
+from modelsheet.diffusion.training.trainer import StepResult
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.blob_images import read_image, write_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
@@ -32,29 +37,40 @@ def learn(
     base: BaseModel,
     request: LearnRequest,
     context: JobContext,
-    around: Surroundings,
+    environment: LearningEnvironment,
     data_dir: Path,
 ) -> LearnResult:
-    """Raises ModelsheetError, Cancelled, JobSuspended. `data_dir` is where base models lie."""
+    """Learn the request's subject and store it in the staging folder.
+
+    `data_dir` is where base models lie. Raises ModelsheetError, Cancelled, SteppedAside.
+    """
     began = time.monotonic()
     context.progress(Progress(phase="preparing the pictures"))
-    pictures = [read_image(image, context) for image in request.images]
-
-    def make(undo: ExitStack) -> Learning:
-        folder = context.checkpoint_dir
-        return Learning(base, request, pictures, folder, around, undo, _painting_report(context))
-
-    with opened(make, base) as learning, ExitStack() as helpers:
-        if learning.recipe.processes > 1:
-            require_cards(base.device, learning.recipe.processes)
-            room = Path(helpers.enter_context(tempfile.TemporaryDirectory()))
-            errand = _errand(learning, request, around, data_dir, room)
-            check = functools.partial(_stop_as_told, context)
-            helpers.enter_context(helped(learning, errand, pictures, check))
-        _run(learning, context)
+    images = [read_image(image, context) for image in request.images]
+    folder = context.checkpoint_dir
+    with (
+        LearningSession(base, request, images, folder, environment) as session,
+        ExitStack() as helpers,
+    ):
+        session.prepare(_class_image_progress(context))
+        processes = session.hyperparameters.processes
+        if processes > 1:
+            require_gpus(base.device, processes)
+            spec = HelperSpec(
+                request=request,
+                processes=processes,
+                device=base.device.type,
+                data_dir=data_dir,
+                checkpoint_dir=folder,
+                cache_dir=environment.cache_dir,
+                exchange_dir=Path(helpers.enter_context(tempfile.TemporaryDirectory())),
+            )
+            check = functools.partial(_obey_directive, context)
+            helpers.enter_context(helper_processes(session, spec, images, check))
+        _train(session, context)
         helpers.close()  # what follows is one process' work
-        context.progress(Progress(phase="saving", fraction=1.0, curve=learning.curve))
-        record = _store(request, learning, context)
+        context.progress(Progress(phase="saving", fraction=1.0, curve=session.curve))
+        record = _store(request, session, context)
     return LearnResult(
         subject_id=record.id,
         training_steps=record.training_steps,
@@ -66,63 +82,51 @@ def learn(
     )
 
 
-class StepClock:
-    """Estimates what is left from the last steps' times, probes included."""
+class RemainingTime:
+    """Estimate the remaining time from the mean of the last 50 steps, validations included."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=50)
         self._last = time.monotonic()
 
-    def eta_s(self, event: LearningEvent) -> float | None:
+    def after(self, result: StepResult) -> float | None:
+        """Return the remaining seconds after this step; None before the fifth."""
         now = time.monotonic()
         self._times.append(now - self._last)
         self._last = now
         if len(self._times) < 5:
             return None
         mean = sum(self._times) / len(self._times)
-        return mean * (event.report.total - event.report.step)
+        return mean * (result.total - result.step)
 
 
-def _run(learning: Learning, context: JobContext) -> None:
-    """Learn to the end, or to where somebody says FINISH. Raises Cancelled, or JobSuspended once
-    everything is saved.
+def _train(session: LearningSession, context: JobContext) -> None:
+    """Train to the last step, to a FINISH directive or to the preset's time limit.
+
+    Raises Cancelled, and SteppedAside once a checkpoint is written.
     """
-    clock, began = StepClock(), time.monotonic()
-    saved, longest = began, learning.recipe.longest_s or math.inf
+    remaining, began = RemainingTime(), time.monotonic()
+    saved, time_limit = began, session.hyperparameters.longest_s or math.inf
     previews: list[GeneratedImage] = []
-    for event in learning.events():
-        if event.pictures:
-            previews = _previews(event, learning, context)
-        context.progress(_progress(event, learning, previews, clock))
+    for event in session.events():
+        if event.images:
+            previews = _previews(event, session, context)
+        context.progress(_progress(event.step, session, previews, remaining))
         directive = context.directive()
         if directive is Directive.CANCEL:
             raise Cancelled("Learning was cancelled.")
-        if directive is Directive.FINISH or time.monotonic() - began > longest:
-            return learning.look_once_more()
+        if directive is Directive.FINISH or time.monotonic() - began > time_limit:
+            return session.validate_last_step()
         if directive is not Directive.RUN or time.monotonic() - saved > _CHECKPOINT_EVERY_S:
-            learning.save_checkpoint()
+            session.save_checkpoint()
             saved = time.monotonic()
         if directive is not Directive.RUN:
             raise JobSuspended
     return None
 
 
-def _errand(
-    learning: Learning, request: LearnRequest, around: Surroundings, data_dir: Path, room: Path
-) -> Errand:
-    return Errand(
-        request=request,
-        processes=learning.recipe.processes,
-        device=learning.base.device.type,
-        data_dir=data_dir,
-        folder=learning.folder,
-        cache=around.cache,
-        room=room,
-    )
-
-
-def _stop_as_told(context: JobContext) -> None:
-    """Leave where there is nothing to save. Raises Cancelled, JobSuspended."""
+def _obey_directive(context: JobContext) -> None:
+    """Raise Cancelled or SteppedAside as directed, where there is no progress to save."""
     directive = context.directive()
     if directive is Directive.CANCEL:
         raise Cancelled("Learning was cancelled.")
@@ -130,79 +134,81 @@ def _stop_as_told(context: JobContext) -> None:
         raise JobSuspended
 
 
-def _painting_report(context: JobContext) -> ProgressCallback:
-    """Tell how far a batch of class pictures is, and stop or step aside as told.
+def _class_image_progress(context: JobContext) -> ProgressCallback:
+    """Return a callback that reports the progress of class images and obeys directives.
 
-    Pictures that are half painted are begun anew. So that learning gets on however often somebody
-    is in a hurry, the batch after an interrupted one is painted to its end before the next YIELD.
+    Half-generated batches are begun anew. So that a job gets on however often it is preempted, the
+    batch after an interrupted one is generated to its end before the next YIELD is obeyed.
     """
-    mark = context.checkpoint_dir / "class-pictures-interrupted"
+    interrupted = context.checkpoint_dir / "class-pictures-interrupted"
 
-    def report(step: int, total: int) -> None:
+    def on_progress(step: int, total: int) -> None:
         context.progress(Progress(phase="painting class pictures", step=step, total=total))
         directive = context.directive()
         if directive is Directive.CANCEL:
             raise Cancelled("Learning was cancelled.")
         if directive is Directive.PAUSE:
             raise JobSuspended
-        if directive is Directive.YIELD and not mark.exists():
+        if directive is Directive.YIELD and not interrupted.exists():
             with saving("The mark of an interruption"):
-                mark.touch()
+                interrupted.touch()
             raise JobSuspended
         if step == total:
-            mark.unlink(missing_ok=True)
+            interrupted.unlink(missing_ok=True)
 
-    return report
+    return on_progress
 
 
 def _progress(
-    event: LearningEvent, learning: Learning, previews: list[GeneratedImage], clock: StepClock
+    result: StepResult,
+    session: LearningSession,
+    previews: list[GeneratedImage],
+    remaining: RemainingTime,
 ) -> Progress:
-    report = event.report
     return Progress(
         phase="learning",
-        step=report.step,
-        total=report.total,
-        fraction=report.step / report.total,
-        eta_s=clock.eta_s(event),
-        loss=report.loss,
-        curve=learning.curve,
+        step=result.step,
+        total=result.total,
+        fraction=result.step / result.total,
+        eta_s=remaining.after(result),
+        loss=result.loss,
+        curve=session.curve,
         previews=previews,
     )
 
 
 def _previews(
-    event: LearningEvent, learning: Learning, context: JobContext
+    event: LearningEvent, session: LearningSession, context: JobContext
 ) -> list[GeneratedImage]:
-    pairs = zip(event.pictures, learning.prober.prompts, strict=True)
-    return [write_image(picture, 0, prompt, context) for picture, prompt in pairs]
+    pairs = zip(event.images, session.validator.prompts, strict=True)
+    return [write_image(image, 0, prompt, context) for image, prompt in pairs]
 
 
-def _store(request: LearnRequest, learning: Learning, context: JobContext) -> SubjectRecord:
-    """Leave the subject in the staging folder; its id is the job's, so that it exists once."""
-    learnt = learning.finish(context.staging_dir)
+def _store(request: LearnRequest, session: LearningSession, context: JobContext) -> SubjectRecord:
+    """Write the subject into the staging folder; its id is the job's, so that it exists once."""
+    report = session.finish(context.staging_dir)
     with saving("The subject's pictures"):
         folder = context.staging_dir / "references"
         folder.mkdir()
-        for number, picture in enumerate(learning.pictures):
+        for number, picture in enumerate(session.pictures):
             picture.save(folder / f"{number:02d}.png")
     record = SubjectRecord(
         id=context.job_id,
         name=request.name.strip(),
-        class_noun=learnt.naming.class_noun,
-        identifier=learnt.naming.identifier,
+        class_noun=session.naming.class_noun,
+        identifier=session.naming.identifier,
         base_model=request.base_model,
         created=time.time(),
         references=request.images,
-        captions=learnt.captions,
+        captions=session.captions,
         preset=request.preset,
         seed=request.seed,
-        training_steps=learnt.training_steps,
-        best_step=learnt.report.kept_step,
+        training_steps=session.trainer.step,
+        best_step=report.kept_step,
         adapter_sha256=file_sha256(context.staging_dir / ADAPTER),
-        curve=learnt.curve,
-        warnings=learnt.warnings,
-        report=learnt.report,
+        curve=session.curve,
+        warnings=session.warnings,
+        report=report,
     )
     with saving("The subject"):
         write_record(context.staging_dir, record)

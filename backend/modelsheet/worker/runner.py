@@ -28,7 +28,7 @@ from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip import Clip, load_clip
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
-from modelsheet.diffusion.training.session import Surroundings
+from modelsheet.diffusion.training.session import LearningEnvironment
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import JobContext, LoadedModels
@@ -82,8 +82,8 @@ class Worker:
         cache = self._data_dir / "cache" / "class-pictures"
         clip = self._load_clip_if_present(base)
         own_nouns = own_class_nouns(self._data_dir)
-        around = Surroundings(self._taken_identifiers(), own_nouns, cache, clip)
-        return learn(base, request, context, around, self._data_dir)
+        environment = LearningEnvironment(self._taken_identifiers(), own_nouns, cache, clip)
+        return learn(base, request, context, environment, self._data_dir)
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
         model = self._expand(request.prompt, context).base_model or request.base_model

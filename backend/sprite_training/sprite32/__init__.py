@@ -1,3 +1,1 @@
-"""sprite32: the embedded base model, a small Stable Diffusion for 32 × 32 game sprites, and how it
-is trained.
-"""
+"""Train sprite32, the embedded base model: a small Stable Diffusion for 32 × 32 game sprites."""

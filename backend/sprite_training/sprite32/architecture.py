@@ -1,4 +1,4 @@
-"""The parts of sprite32 at their sizes: the one that ships, and a toy one for tests."""
+"""Architectures of sprite32: the one that ships, and a toy one for tests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sprite_training.sprite32.tiles import SIZE
 
 LATENT_CHANNELS = 4
 LATENT_SIZE = SIZE // 2
-PROMPT_TOKENS = 48  # the longest caption, with every part worn, has 44
+PROMPT_TOKENS = 48  # the longest caption, with all parts, has 44
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Widths and depths. 45 MB of fp16 weights in all are 22 M parameters, most of them the
-    UNet's.
+    """Widths and depths of all networks. The limit of 45 MB of fp16 weights is 22 M parameters,
+    most of them the UNet's.
     """
 
     text_width: int = 192
@@ -35,7 +35,7 @@ class Architecture:
     group_norm: int = 16
 
     def autoencoder(self) -> AutoencoderKL:
-        """(B, 3, 32, 32) in [-1, 1] <-> (B, 4, 16, 16)."""
+        """Make the autoencoder: (B, 3, 32, 32) in [-1, 1] <-> (B, 4, 16, 16)."""
         return AutoencoderKL(
             in_channels=3,
             out_channels=3,
@@ -50,7 +50,9 @@ class Architecture:
         )
 
     def unet(self) -> UNet2DConditionModel:
-        """Attention on the two lower levels only: at 16 × 16 it costs more than it gives."""
+        """Make the UNet, with attention on the two lower levels only: at 16 × 16 it costs more than
+        it gives.
+        """
         return UNet2DConditionModel(
             sample_size=LATENT_SIZE,
             in_channels=LATENT_CHANNELS,
@@ -81,7 +83,9 @@ class Architecture:
         )
 
     def image_encoder(self) -> CLIPVisionModelWithProjection:
-        """Projects into the text encoder's own space: its pooled output needs no projection."""
+        """Make the image encoder, which projects into the space of the text encoder's pooled
+        output.
+        """
         return CLIPVisionModelWithProjection(
             CLIPVisionConfig(
                 hidden_size=self.text_width,
@@ -89,14 +93,16 @@ class Architecture:
                 num_hidden_layers=self.vision_layers,
                 num_attention_heads=max(1, self.text_width // 48),
                 image_size=SIZE,
-                # figures stand in one place, so that coarse patches see as much, four times faster
+                # figures have one position, so that coarse patches do as well, four times faster
                 patch_size=8,
                 projection_dim=self.text_width,
             )
         )
 
     def scheduler(self) -> DDIMScheduler:
-        """v-prediction from zero terminal SNR: without it no flat background is truly flat."""
+        """Make the scheduler: v-prediction from zero terminal SNR, without which no flat background
+        is truly flat.
+        """
         return DDIMScheduler(
             num_train_timesteps=1000,
             beta_start=0.00085,

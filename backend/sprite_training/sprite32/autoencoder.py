@@ -1,4 +1,4 @@
-"""Training the autoencoder: sharp figures and flat backgrounds in 16 × 16 × 4 latents.
+"""Train the autoencoder: sharp figures and flat backgrounds in 16 × 16 × 4 latents.
 
 The encoder is trained with a KL term that keeps latents smooth, at some cost in sharpness; once it
 is frozen and the UNet trained in its latents, the decoder alone is trained on without that noise.
@@ -18,22 +18,22 @@ from modelsheet.diffusion.training.decoder_loss import (
     is_extreme,
 )
 from sprite_training.device import Accelerator
-from sprite_training.sprite32.image_pool import PicturePool
-from sprite_training.training_stage import Stage
+from sprite_training.sprite32.image_pool import ImagePool
+from sprite_training.training_stage import TrainingStage
 
 KL_WEIGHT = 2e-5
 FLATNESS_WEIGHT = 5.0
 EDGE_WEIGHT = 5.0  # the outermost ring sees the padding of every convolution and errs most
-SATURATION = 1.06  # where decoded white, black and pure colours should lie: safely past the clamp
-_ALLOWED = 3 / 127.5  # how far a background that is no pure colour may be off
+SATURATION = 1.06  # target of decoded white, black and pure colours: safely past the clamp
+_ALLOWED = 3 / 127.5  # error allowed on a background of no pure colour
 _FRINGE = 3  # px side of the square around a figure's pixel that is no flat background
 
-# Decodes a batch of (B, 3, 32, 32) in [-1, 1]; beside it what else the loss should hold.
+# Decodes a batch of (B, 3, 32, 32) in [-1, 1]; returns it with a further term of the loss.
 Decode = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | float]]
 
 
 def train_autoencoder(
-    vae: AutoencoderKL, pool: PicturePool, stage: Stage, accelerator: Accelerator, batch: int
+    vae: AutoencoderKL, pool: ImagePool, stage: TrainingStage, accelerator: Accelerator, batch: int
 ) -> None:
     """Train within the stage's budget, then set the scaling factor that gives latents unit
     variance.
@@ -49,7 +49,7 @@ def train_autoencoder(
 
 
 def train_decoder(
-    vae: AutoencoderKL, pool: PicturePool, stage: Stage, accelerator: Accelerator, batch: int
+    vae: AutoencoderKL, pool: ImagePool, stage: TrainingStage, accelerator: Accelerator, batch: int
 ) -> None:
     """Sharpen the decoder for the latents as they are; the encoder and so every latent stays."""
 
@@ -62,18 +62,18 @@ def train_decoder(
 
 
 def _loss(
-    decode: Decode, pool: PicturePool, accelerator: Accelerator, batch: int
+    decode: Decode, pool: ImagePool, accelerator: Accelerator, batch: int
 ) -> Callable[[int], torch.Tensor]:
     def loss_at(step: int) -> torch.Tensor:
         if step % 400 == 399:
             pool.refresh(pool.size // 8)
-        places = pool.draw(batch)
-        images = accelerator.move(pool.images(places))
-        masks = accelerator.move(pool.masks(places))
+        indices = pool.draw(batch)
+        images = accelerator.move(pool.images(indices))
+        masks = accelerator.move(pool.masks(indices))
         with accelerator.autocast():
             decoded, more = decode(images)
         error = decoding_error(decoded.float(), images)
-        flat = accelerator.move(pool.flatness(places))
+        flat = accelerator.move(pool.flatness(indices))
         weights = 1 + FIGURE_WEIGHT * masks
         loss = _mean(error + error.square(), weights)
         return loss + FLATNESS_WEIGHT * unevenness(decoded.float(), images, masks, flat) + more
@@ -84,11 +84,11 @@ def _loss(
 def unevenness(
     decoded: torch.Tensor, images: torch.Tensor, masks: torch.Tensor, flat: torch.Tensor
 ) -> torch.Tensor:
-    """What keeps flat backgrounds from being exactly flat.
+    """Return the loss of flat backgrounds that are not exactly flat.
 
-    `masks` (B, 1, 32, 32) is where figures are; `flat` (B,) is 1 where the background is one
-    colour. Extreme values should lie past the clamp, so that what noise remains is cut off there;
-    others should be within what the eye allows.
+    `masks` (B, 1, 32, 32) is 1 on figures; `flat` (B,) is 1 where the background is one colour.
+    Extreme values should lie past the clamp, which cuts off their residual noise; others within an
+    invisible error.
     """
     short = (SATURATION - decoded * images.sign()).clamp_min(0)
     off = ((decoded - images).abs() - _ALLOWED).clamp_min(0)
@@ -109,15 +109,14 @@ def _mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def measured_scaling_factor(
-    vae: AutoencoderKL, pool: PicturePool, accelerator: Accelerator
-) -> float:
+def measured_scaling_factor(vae: AutoencoderKL, pool: ImagePool, accelerator: Accelerator) -> float:
+    """Measure the factor that gives latents unit variance, over 512 images."""
     images = accelerator.move(pool.images(pool.draw(512)))
     return 1.0 / float(vae.encode(images).latent_dist.mean.std())
 
 
 @torch.no_grad()
 def encode(vae: AutoencoderKL, images: torch.Tensor) -> torch.Tensor:
-    """(B, 3, 32, 32) in [-1, 1] to scaled latents, without sampling noise."""
+    """Encode (B, 3, 32, 32) in [-1, 1] to scaled latents, without sampling noise."""
     latents: torch.Tensor = vae.encode(images).latent_dist.mean
     return latents * float(vae.config.scaling_factor)

@@ -1,6 +1,4 @@
-"""Train the embedded base model from an archive of tiles.
-
-`python -m sprite_training.sprite32.build --help`.
+"""Train all parts of sprite32 from an archive of tiles and write them as one model folder.
 
 Stages run in order, each within its share of the hours, each resumed from its last checkpoint:
 tokenizer, autoencoder, CLIP, UNet (with the text encoder), the image encoder once more, aligned to
@@ -10,7 +8,6 @@ are.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import platform
@@ -24,17 +21,17 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from modelsheet.errors import Conflict, ModelsheetError
+from modelsheet.errors import Conflict
 from sprite_training.device import Accelerator
 from sprite_training.sprite32.architecture import SHIPPED, TOY, Architecture
 from sprite_training.sprite32.autoencoder import encode, train_autoencoder, train_decoder
-from sprite_training.sprite32.clip import Contrast, train_clip
+from sprite_training.sprite32.clip import ContrastiveLoss, train_clip
 from sprite_training.sprite32.compositing import Composer, Mixture
-from sprite_training.sprite32.image_pool import PicturePool
+from sprite_training.sprite32.image_pool import ImagePool
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from sprite_training.sprite32.unet import train_denoiser
-from sprite_training.training_stage import Stage
+from sprite_training.training_stage import TrainingStage
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +53,7 @@ CORE_SHARE, RECOLOURED_SHARE = 0.6, 0.5
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build: where from, where to, for how long, how large."""
+    """The options of a build: tiles, output folder, hours, seed and size."""
 
     tiles: Path
     out: Path
@@ -67,7 +64,7 @@ class Plan:
 
     @property
     def work(self) -> Path:
-        """Where the checkpoints lie, beside the result."""
+        """The folder of checkpoints, beside the output."""
         return self.out.with_name(self.out.name + ".work")
 
     @property
@@ -86,7 +83,7 @@ class Plan:
 
 
 class Builder:
-    """Holds the parts while they are trained, one stage after the other."""
+    """All parts of the model under training, one stage after the other."""
 
     def __init__(self, plan: Plan) -> None:
         torch.manual_seed(plan.seed)
@@ -104,12 +101,12 @@ class Builder:
         self.unet: UNet2DConditionModel = prepare(shape.unet())
         self.text_encoder: CLIPTextModel = prepare(shape.text_encoder(self.tokenizer))
         self.image_encoder: CLIPVisionModelWithProjection = prepare(shape.image_encoder())
-        self.contrast = Contrast().to(self.accelerator.device)
+        self.contrastive_loss = ContrastiveLoss().to(self.accelerator.device)
         self.scheduler = shape.scheduler()
-        self.seen: dict[str, int] = {}
+        self.images_seen: dict[str, int] = {}
 
     def run(self) -> None:
-        stages: Sequence[Callable[[], Stage]] = (
+        stages: Sequence[Callable[[], TrainingStage]] = (
             self.autoencoder,
             self.clip,
             self.denoiser,
@@ -119,19 +116,19 @@ class Builder:
         for train in stages:
             stage = train()
             batch = self.plan.batch(stage.name, self.accelerator)
-            self.seen[stage.name] = stage.step * batch
+            self.images_seen[stage.name] = stage.step * batch
 
-    def autoencoder(self) -> Stage:
+    def autoencoder(self) -> TrainingStage:
         stage = self._stage("autoencoder", [self.vae], ema_decay=0.998)
         pool = self._colourful_pool(1)
         train_autoencoder(self.vae, pool, stage, self.accelerator, self._batch(stage))
         return stage
 
-    def clip(self) -> Stage:
-        modules = [self.text_encoder, self.image_encoder, self.contrast]
+    def clip(self) -> TrainingStage:
+        modules = [self.text_encoder, self.image_encoder, self.contrastive_loss]
         return self._contrastive(self._stage("clip", modules, ema_decay=0.99), seed=2)
 
-    def denoiser(self) -> Stage:
+    def denoiser(self) -> TrainingStage:
         stage = self._stage("unet", [self.unet, self.text_encoder], ema_decay=0.999)
         stage.learning_rates = [LEARNING_RATES["unet"], TEXT_ENCODER_RATE]
         train_denoiser(
@@ -146,11 +143,11 @@ class Builder:
         )
         return stage
 
-    def alignment(self) -> Stage:
-        modules = [self.image_encoder, self.contrast]
+    def alignment(self) -> TrainingStage:
+        modules = [self.image_encoder, self.contrastive_loss]
         return self._contrastive(self._stage("alignment", modules, ema_decay=0.99), seed=4)
 
-    def decoder(self) -> Stage:
+    def decoder(self) -> TrainingStage:
         modules = [self.vae.decoder, self.vae.post_quant_conv]
         stage = self._stage("decoder", modules, ema_decay=0.998)
         pool = self._colourful_pool(5)
@@ -158,7 +155,7 @@ class Builder:
         return stage
 
     def save(self, out: Path) -> None:
-        """Write the folder in Stable Diffusion's own layout, fp16."""
+        """Write the model folder in Stable Diffusion's own layout, fp16."""
         staging = out.with_name(f".{out.name}.tmp")
         shutil.rmtree(staging, ignore_errors=True)
         pipeline = StableDiffusionPipeline(
@@ -179,11 +176,11 @@ class Builder:
         shutil.rmtree(out, ignore_errors=True)
         staging.rename(out)
 
-    def _contrastive(self, stage: Stage, seed: int) -> Stage:
+    def _contrastive(self, stage: TrainingStage, seed: int) -> TrainingStage:
         train_clip(
             self.text_encoder,
             self.image_encoder,
-            self.contrast,
+            self.contrastive_loss,
             self.tokenizer,
             self._pool(seed, figures=0.6),  # each creature is one picture and must be met often
             stage,
@@ -192,27 +189,31 @@ class Builder:
         )
         return stage
 
-    def _stage(self, name: str, modules: Sequence[torch.nn.Module], *, ema_decay: float) -> Stage:
+    def _stage(
+        self, name: str, modules: Sequence[torch.nn.Module], *, ema_decay: float
+    ) -> TrainingStage:
         rates = [LEARNING_RATES[name]] * len(modules)
         budget_s = self.plan.hours * 3600 * SHARES[name]
         folder = self.plan.work / name
-        return Stage(name, folder, modules, rates, budget_s, ema_decay=ema_decay)
+        return TrainingStage(name, folder, modules, rates, budget_s, ema_decay=ema_decay)
 
-    def _batch(self, stage: Stage) -> int:
+    def _batch(self, stage: TrainingStage) -> int:
         return self.plan.batch(stage.name, self.accelerator)
 
-    def _pool(self, seed: int, *, latents: bool = False, figures: float = 0.8) -> PicturePool:
+    def _pool(self, seed: int, *, latents: bool = False, figures: float = 0.8) -> ImagePool:
         rng = np.random.default_rng([self.plan.seed, seed])
         composer = Composer(self.tiles, rng, figures)
         encoder = self._encode if latents else None
-        return PicturePool(composer, self.plan.pool_size, encoder)
+        return ImagePool(composer, self.plan.pool_size, encoder)
 
-    def _colourful_pool(self, seed: int) -> PicturePool:
-        """Core tiles as they are, and all tiles recoloured: pixels need no vocabulary."""
+    def _colourful_pool(self, seed: int) -> ImagePool:
+        """Make a pool of core tiles as they are and of all tiles recoloured: the autoencoder needs
+        no vocabulary.
+        """
         rng = np.random.default_rng([self.plan.seed, seed])
         recoloured = Composer(self.all_tiles, rng, recoloured_share=RECOLOURED_SHARE)
         mixture = Mixture(Composer(self.tiles, rng), recoloured, CORE_SHARE)
-        return PicturePool(mixture, self.plan.pool_size)
+        return ImagePool(mixture, self.plan.pool_size)
 
     def _encode(self, images: torch.Tensor) -> torch.Tensor:
         return encode(self.vae, self.accelerator.move(images))
@@ -226,15 +227,13 @@ class Builder:
             "hours": self.plan.hours,
             "seed": self.plan.seed,
             "tiles": len(self.tiles.tiles),
-            "pictures_seen": self.seen,
+            "pictures_seen": self.images_seen,
             "torch": torch.__version__.split("+")[0],
         }
 
 
 def _load_as_float32(config: Path) -> None:
-    """Transformers loads in the dtype that the config names, diffusers in float32; make them
-    agree.
-    """
+    """Set the config's dtype to float32, so that transformers loads as diffusers does."""
     values = json.loads(config.read_text("utf-8"))
     values["dtype"] = "float32"
     config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")
@@ -254,30 +253,3 @@ def build(plan: Plan, *, resume: bool) -> None:
     builder.run()
     builder.save(plan.out)
     _logger.info("written to %s", plan.out)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="modelsheet sprite32", description=__doc__)
-    parser.add_argument("--tiles", type=Path, required=True, help="the archive: PNGs, captions.csv")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
-    parser.add_argument("--hours", type=float, required=True, help="training time in all")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoints")
-    parser.add_argument("--toy", action="store_true", help="tiny widths, to try the script")
-    parser.add_argument(
-        "--whole-vocabulary", action="store_true", help="all tiles instead of the core ones"
-    )
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    plan = Plan(
-        chosen.tiles, chosen.out, chosen.hours, chosen.seed, chosen.toy, chosen.whole_vocabulary
-    )
-    try:
-        build(plan, resume=chosen.resume)
-    except ModelsheetError as error:
-        parser.exit(2, f"{error}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

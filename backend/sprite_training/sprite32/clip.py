@@ -1,4 +1,4 @@
-"""The family's own CLIP: text and image encoders trained contrastively on the same captions.
+"""Train sprite32's own CLIP: text and image encoders, contrastively on the same captions.
 
 The text encoder's pooled output is itself the joint space, so the plain CLIPTextModel of a
 Stable Diffusion folder and its `image_encoder` are a whole CLIP between them.
@@ -14,13 +14,13 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjec
 
 from sprite_training.device import Accelerator
 from sprite_training.sprite32.architecture import PROMPT_TOKENS
-from sprite_training.sprite32.image_pool import PicturePool
-from sprite_training.training_stage import Stage
+from sprite_training.sprite32.image_pool import ImagePool
+from sprite_training.training_stage import TrainingStage
 
-NAME_ONLY_SHARE = 0.3  # naming asks for "orc man", not for all that he wears
+NAME_ONLY_SHARE = 0.3  # naming a subject needs "orc man" alone, without equipment
 
 
-class Contrast(torch.nn.Module):
+class ContrastiveLoss(torch.nn.Module):
     """The symmetric contrastive loss of Radford et al. 2021 with its learnt temperature."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Contrast(torch.nn.Module):
         self.logit_scale = torch.nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def forward(self, text: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        """`text`, `image`: (B, width), pairs by row."""
+        """Return the loss of text and image vectors (B, width), pairs by row."""
         text, image = normalised(text.float()), normalised(image.float())
         logits = self.logit_scale.clamp(max=math.log(100)).exp() * text @ image.T
         labels = torch.arange(len(logits), device=logits.device)
@@ -41,7 +41,7 @@ def normalised(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
-    """(B, 48) token ids, padded and truncated as the pipeline does it."""
+    """Tokenize to (B, 48) ids, padded and truncated as by the pipeline."""
     tokens = tokenizer(
         texts,
         padding="max_length",
@@ -54,7 +54,9 @@ def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
 
 
 def trimmed(ids: torch.Tensor, tokenizer: CLIPTokenizer) -> torch.Tensor:
-    """Cut padding that no row needs: under causal attention the pooled output does not see it."""
+    """Cut the padding common to all rows: under causal attention it has no effect on the pooled
+    output.
+    """
     longest = int((ids != tokenizer.pad_token_id).sum(dim=1).max()) + 1
     return ids[:, :longest]
 
@@ -62,37 +64,37 @@ def trimmed(ids: torch.Tensor, tokenizer: CLIPTokenizer) -> torch.Tensor:
 def train_clip(
     text_encoder: CLIPTextModel,
     image_encoder: CLIPVisionModelWithProjection,
-    contrast: Contrast,
+    contrastive_loss: ContrastiveLoss,
     tokenizer: CLIPTokenizer,
-    pool: PicturePool,
-    stage: Stage,
+    pool: ImagePool,
+    stage: TrainingStage,
     accelerator: Accelerator,
     batch: int,
 ) -> None:
-    """Train what the stage names; a text encoder that is not among its modules stays as it is."""
+    """Train the stage's modules; a text encoder that is not among them is frozen."""
     is_frozen = text_encoder not in stage.modules
 
     def loss_at(step: int) -> torch.Tensor:
         if step % 100 == 99:
             pool.refresh(pool.size // 8)
-        places = pool.draw(batch)
-        ids = accelerator.move(trimmed(tokenize(tokenizer, _texts(pool, places)), tokenizer))
-        images = accelerator.move(pool.images(places))
+        indices = pool.draw(batch)
+        ids = accelerator.move(trimmed(tokenize(tokenizer, _texts(pool, indices)), tokenizer))
+        images = accelerator.move(pool.images(indices))
         with accelerator.autocast():
             with torch.set_grad_enabled(not is_frozen):
                 text = text_encoder(ids).pooler_output
             image = image_encoder(images).image_embeds
-        loss: torch.Tensor = contrast(text, image)
+        loss: torch.Tensor = contrastive_loss(text, image)
         return loss
 
     stage.run(loss_at)
-    scale = float(contrast.logit_scale.detach().clamp(max=math.log(100)))
+    scale = float(contrastive_loss.logit_scale.detach().clamp(max=math.log(100)))
     image_encoder.config.logit_scale_init_value = scale
 
 
-def _texts(pool: PicturePool, places: np.ndarray) -> list[str]:
+def _texts(pool: ImagePool, indices: np.ndarray) -> list[str]:
     texts = []
-    for picture, words in zip(pool.pictures(places), pool.captions(places), strict=True):
+    for image, words in zip(pool.composed(indices), pool.captions(indices), strict=True):
         name_only = not words or pool.composer.rng.random() < NAME_ONLY_SHARE
-        texts.append(picture.subject if name_only else words)
+        texts.append(image.subject if name_only else words)
     return texts

@@ -1,4 +1,4 @@
-"""Composing captioned pictures from tiles, so that no two figures repeat. No torch here."""
+"""Compose captioned images from tiles, so that no two figures repeat. No torch here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelsheet.diffusion.training.decoder_loss import RECOLOURING_GAINS
-from sprite_training.sprite32.tiles import PAPER_DOLL, SIZE, Tile, TileSet
+from sprite_training.sprite32.tiles import LAYER_ORDER, SIZE, Tile, TileSet
 
 # Named in captions as "on a white background"; white is what most prompts will ask for.
 BACKGROUNDS: Mapping[str, tuple[int, int, int]] = {
@@ -22,7 +22,7 @@ BACKGROUNDS: Mapping[str, tuple[int, int, int]] = {
     "magenta": (255, 0, 255),
     "cyan": (0, 255, 255),
 }
-# How often a figure wears each part; what an artist asks for most is seen most.
+# Share of figures with each part; the parts that artists ask for most are the most frequent.
 PART_ODDS: Mapping[str, float] = {
     "cloak": 0.45,
     "legs": 0.15,
@@ -38,31 +38,31 @@ PART_ODDS: Mapping[str, float] = {
 FIGURE_SHARE = 0.8
 FLAT_SHARE = 0.78
 WHITE_SHARE = 0.4
-BARE_SPECIES = ("cat", "octopode", "shadow")  # they wear nothing that fits
+BARE_SPECIES = ("cat", "octopode", "shadow")  # no part fits them
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A composed picture before its background: RGBA pixels, the words that must stay first, the
-    others.
+class ComposedImage:
+    """A composed figure and its background: RGBA pixels (32, 32, 4), the caption's first words, its
+    details in any order, and the background's words.
     """
 
     pixels: np.ndarray
     subject: str
     details: tuple[str, ...]
     background: str
-    backdrop: np.ndarray  # (32, 32, 3) uint8
+    background_pixels: np.ndarray  # (32, 32, 3) uint8
 
     @property
     def rgb(self) -> np.ndarray:
-        """(32, 32, 3) uint8."""
-        return over(self.pixels, self.backdrop)
+        """The figure on its background, (32, 32, 3) uint8."""
+        return over(self.pixels, self.background_pixels)
 
 
-def over(figure: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
+def over(figure: np.ndarray, background_pixels: np.ndarray) -> np.ndarray:
     """Composite a straight RGBA picture over an RGB one; both uint8."""
     alpha = figure[..., 3:].astype(np.float32) / 255
-    mixed = figure[..., :3] * alpha + backdrop[..., :3] * (1 - alpha)
+    mixed = figure[..., :3] * alpha + background_pixels[..., :3] * (1 - alpha)
     return (mixed + 0.5).astype(np.uint8)
 
 
@@ -83,13 +83,13 @@ def flat(colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def figure(parts: Mapping[str, Tile]) -> np.ndarray:
-    """Stack a paper doll; `parts` maps place to tile and must have a "base"."""
-    return stack([parts[place].pixels for place in PAPER_DOLL if place in parts])
+    """Stack a figure's parts; `parts` maps slot to tile and must have a "base"."""
+    return stack([parts[slot].pixels for slot in LAYER_ORDER if slot in parts])
 
 
 class Composer:
-    """Draws random pictures from a tile set: figures, and now and then a creature, an item or
-    terrain.
+    """Compose random images from a tile set: figures and, for the rest of `figure_share`,
+    creatures, items or terrain. `recoloured_share` of all parts are recoloured.
     """
 
     def __init__(
@@ -105,32 +105,32 @@ class Composer:
         self.floors = tiles.by_kind.get("terrain/floor", [])
         self.whole = [t for t in tiles.tiles if not t.kind.startswith(("player/", "terrain/floor"))]
 
-    def picture(self) -> Picture:
+    def compose(self) -> ComposedImage:
         if not self.whole or self.rng.random() < self.figure_share:
             return self.random_figure()
         tile = self._choose(self.whole)
-        return self.place(tile.pixels, tile.phrase, ())
+        return self.on_background(tile.pixels, tile.phrase, ())
 
     def random_parts(self) -> dict[str, Tile]:
         parts = {"base": self._choose(self.tiles.part("base"))}
         if parts["base"].phrase in BARE_SPECIES:
             return parts
-        for place, odds in PART_ODDS.items():
-            choices = self.tiles.part(place)
+        for slot, odds in PART_ODDS.items():
+            choices = self.tiles.part(slot)
             if choices and self.rng.random() < odds:
-                parts[place] = self._choose(choices)
+                parts[slot] = self._choose(choices)
         return parts
 
-    def random_figure(self) -> Picture:
+    def random_figure(self) -> ComposedImage:
         parts = self.random_parts()
-        details = [tile.phrase for place, tile in parts.items() if place != "base"]
+        details = [tile.phrase for slot, tile in parts.items() if slot != "base"]
         self.rng.shuffle(details)
         if self.recoloured_share:
-            parts = {place: self._recoloured(tile) for place, tile in parts.items()}
-        return self.place(figure(parts), parts["base"].phrase, tuple(details))
+            parts = {slot: self._recoloured(tile) for slot, tile in parts.items()}
+        return self.on_background(figure(parts), parts["base"].phrase, tuple(details))
 
     def _recoloured(self, tile: Tile) -> Tile:
-        """The same part in other colours, now and then: channels change places and strength."""
+        """Recolour a share of the parts: permute the channels and scale each."""
         if self.rng.random() >= self.recoloured_share:
             return tile
         gains = self.rng.uniform(*RECOLOURING_GAINS, size=3)
@@ -138,14 +138,16 @@ class Composer:
         pixels = np.concatenate([colours.clip(0, 255), tile.pixels[..., 3:]], axis=-1)
         return replace(tile, pixels=pixels.astype(np.uint8))
 
-    def place(self, pixels: np.ndarray, subject: str, details: tuple[str, ...]) -> Picture:
-        """Put a cut-out on a random flat colour or floor."""
+    def on_background(
+        self, pixels: np.ndarray, subject: str, details: tuple[str, ...]
+    ) -> ComposedImage:
+        """Composite a cut-out on a random flat colour or floor."""
         if self.floors and self.rng.random() >= FLAT_SHARE:
             floor = self._choose(self.floors)
-            return Picture(pixels, subject, details, floor.phrase, floor.pixels[..., :3])
+            return ComposedImage(pixels, subject, details, floor.phrase, floor.pixels[..., :3])
         name = self._colour_name()
         words = f"on a {name} background"
-        return Picture(pixels, subject, details, words, flat(BACKGROUNDS[name]))
+        return ComposedImage(pixels, subject, details, words, flat(BACKGROUNDS[name]))
 
     def _colour_name(self) -> str:
         names = list(BACKGROUNDS)
@@ -160,19 +162,19 @@ class Composer:
 
 
 class Mixture:
-    """Draws from the first of two composers by that share, else from the second."""
+    """Compose by the first of two composers with probability `first_share`, else by the second."""
 
     def __init__(self, first: Composer, second: Composer, first_share: float) -> None:
         self.first, self.second, self.first_share = first, second, first_share
         self.rng = first.rng
 
-    def picture(self) -> Picture:
-        drawn = self.first if self.rng.random() < self.first_share else self.second
-        return drawn.picture()
+    def compose(self) -> ComposedImage:
+        composer = self.first if self.rng.random() < self.first_share else self.second
+        return composer.compose()
 
 
 def caption(subject: str, details: Sequence[str], background: str, rng: np.random.Generator) -> str:
-    """Word a picture: details in any order, now and then some left out; one in ten is empty.
+    """Word an image's caption: details in random order, a fifth with some left out, a tenth empty.
 
     Guidance needs the empty ones; the shortened ones make short prompts work.
     """

@@ -1,4 +1,4 @@
-"""The archive of captioned tiles the base model is trained on. No torch here."""
+"""Read the archive of captioned tiles that the base model is trained on. No torch here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modelsheet.errors import NotFound
 
 SIZE = 32
 # Bottom to top, as the tiles are drawn to be stacked.
-PAPER_DOLL = (
+LAYER_ORDER = (
     "cloak",
     "base",
     "legs",
@@ -34,9 +34,7 @@ PAPER_DOLL = (
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture: `pixels` (32, 32, 4) uint8 straight RGBA, and the words that name it in a
-    caption.
-    """
+    """One tile: `pixels` (32, 32, 4) uint8 straight RGBA; `phrase` names it in a caption."""
 
     kind: str
     phrase: str
@@ -76,7 +74,7 @@ class TileSet:
         return dict(kinds)
 
     def part(self, name: str) -> list[Tile]:
-        """The paper-doll parts that go on one place, such as "hand1"; empty when there are none."""
+        """List the tiles of one slot of a figure, such as "hand1"; empty when there are none."""
         return self.by_kind.get(f"player/{name}", [])
 
     def phrases(self, kind: str) -> list[str]:

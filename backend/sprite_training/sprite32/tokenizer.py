@@ -1,5 +1,5 @@
-"""The tokenizer: byte-pair merges learnt from captions and common English, then rare tokens that
-nobody says.
+"""Build the tokenizer: byte-pair merges learnt from captions and common English, then rare tokens
+that are part of no word.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from sprite_training.sprite32.tiles import TileSet
 
 RARE_TOKENS = 192
 _ENGLISH_WORDS = 4000
-_CORE_WEIGHT = 2000  # the words the model is taught become single tokens before any other
+_CORE_WEIGHT = 2000  # words of the core captions become single tokens before any other
 _CAPTION_WEIGHT = 50  # the other captions' words weigh as much as very common English ones
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 
 def caption_words(tiles: TileSet) -> set[str]:
-    """Every word that a caption can have."""
+    """Return all words that a caption can have."""
     phrases = itertools.chain((tile.phrase for tile in tiles.tiles), BACKGROUNDS)
     return {word for phrase in phrases for word in phrase.split()} | {"on", "a", "background"}
 
 
 def build_tokenizer(tiles: TileSet, merges: int, folder: Path) -> CLIPTokenizer:
     """Learn the vocabulary and write it to `folder` in CLIP's own file format."""
-    spoken, core = caption_words(tiles), caption_words(tiles.core())
+    captions, core = caption_words(tiles), caption_words(tiles.core())
     english = [word for word in top_n_list("en", _ENGLISH_WORDS) if word.isascii()]
-    learnt = _learn_merges(core, spoken, english, merges)
-    rare = list(itertools.islice(_rare_words({*spoken, *english}, learnt), RARE_TOKENS))
+    learnt = _learn_merges(core, captions, english, merges)
+    rare = list(itertools.islice(_rare_words({*captions, *english}, learnt), RARE_TOKENS))
     all_merges = list(dict.fromkeys(learnt + [p for word in rare for p in _merges_of(word)]))
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = _vocabulary(all_merges)
@@ -49,7 +49,7 @@ def build_tokenizer(tiles: TileSet, merges: int, folder: Path) -> CLIPTokenizer:
 
 
 def _learn_merges(
-    core: Iterable[str], spoken: Iterable[str], english: list[str], count: int
+    core: Iterable[str], captions: Iterable[str], english: list[str], count: int
 ) -> list[tuple[str, str]]:
     learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     learner.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -57,7 +57,7 @@ def _learn_merges(
         vocab_size=2 * 26 + count, end_of_word_suffix="</w>", show_progress=False
     )
     corpus = [word for word in sorted(core) for _ in range(_CORE_WEIGHT)]
-    corpus += [word for word in sorted(spoken) for _ in range(_CAPTION_WEIGHT)]
+    corpus += [word for word in sorted(captions) for _ in range(_CAPTION_WEIGHT)]
     corpus += [w for rank, w in enumerate(english) for _ in range(1 + len(english) // (rank + 20))]
     learner.train_from_iterator(corpus, trainer)
     merges: list[tuple[str, str]] = [
@@ -67,17 +67,15 @@ def _learn_merges(
 
 
 def _rare_words(taken: set[str], merges: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Three-letter words without a vowel whose first two letters begin no word and stand in
-    none.
-    """
-    said = " ".join(taken)
+    """Yield three-letter words without a vowel whose first two letters are part of no word."""
+    text = " ".join(taken)
     joined = {a + b for a, b in merges}
     letters = "bcdfghjklmnpqrstvwxz"
     order = np.random.default_rng(0).permutation(len(letters) ** 3)
     for index in order:
         first, rest = divmod(int(index), len(letters) ** 2)
         word = letters[first] + letters[rest // len(letters)] + letters[rest % len(letters)]
-        is_new = word[:2] not in said and not {word[:2], f"{word[1:]}</w>"} & joined
+        is_new = word[:2] not in text and not {word[:2], f"{word[1:]}</w>"} & joined
         if len(set(word)) == 3 and is_new:
             yield word
 
@@ -87,7 +85,9 @@ def _merges_of(word: str) -> list[tuple[str, str]]:
 
 
 def _vocabulary(merges: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """CLIP's order: bytes, bytes that end a word, merges by rank, the two special tokens."""
+    """Number the tokens in CLIP's order: bytes, bytes that end a word, merges by rank, the two
+    special tokens.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
     tokens += [a + b for a, b in merges]

@@ -1,4 +1,4 @@
-"""Lean layers give the results of diffusers' own, with and without adapters."""
+"""Lean layers give what diffusers' own give, whatever is put on them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def said(unet: Any, height: int = 8, width: int = 8, *, training: bool = False) 
 
 
 def wear(unet: Any) -> None:
-    """Add a LoRA that is not zero to all kinds of layers, the same one to equal networks."""
+    """Put LoRA that does something on all kinds of layers, the same one on equal networks."""
     torch.manual_seed(7)
     unet.add_adapter(EVERYWHERE.unet_config())
     for name, parameter in unet.named_parameters():
@@ -116,7 +116,7 @@ def test_attention_in_slices_is_still_done_in_slices(data_dir: Path) -> None:
 
 
 class Counting:
-    """An attention processor that notes its calls."""
+    """An attention processor that notes that it was asked."""
 
     calls = 0
 
@@ -151,10 +151,10 @@ def test_a_subject_is_learnt_on_lean_packed_and_fused_layers_and_leaves_none(
 
     before = kinds()
     assert {LeanResnetBlock, LeanTransformer} <= before
-    wish = standalone_training.Wish(
-        class_noun="imp", overrides=TrainingOverrides(training_steps=1), probed=False
+    request = standalone_training.benchmark_request(
+        "imp", pictures, overrides=TrainingOverrides(training_steps=1)
     )
-    with standalone_training.learning_of(sd15, pictures, wish, tmp_path) as learning:
-        list(learning.training.steps())
+    with standalone_training.standalone_session(sd15, request, pictures, tmp_path) as session:
+        list(session.trainer.steps())
         assert kinds() - before >= {FusedLoraLinear, PackedConv2d}
     assert kinds() == before

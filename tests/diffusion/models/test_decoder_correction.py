@@ -32,7 +32,7 @@ from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite
 from modelsheet.jobs.protocol import JobSuspended
 from modelsheet.worker.runner import Worker
-from modelsheet_benchmarks.standalone_training import Wish, learning_of
+from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
 from tests.diffusion.training.test_session import Context
 
 _BLUE, _RED, _SKIN = (12, 0, 168, 255), (230, 24, 40, 255), (240, 190, 160, 255)
@@ -224,13 +224,11 @@ def generated(worker: Worker, context: Context) -> bytes:
 
 
 def test_plain_decoders_are_had_by_asking(base: BaseModel, tmp_path: Path) -> None:
-    wish = Wish(
-        class_noun="elf woman",
-        overrides=TrainingOverrides(training_steps=1, own_decoder=False),
-    )
+    overrides = TrainingOverrides(training_steps=1, own_decoder=False)
+    request = benchmark_request("elf woman", REFERENCES, overrides=overrides)
 
-    with learning_of(base, REFERENCES, wish, tmp_path) as learning:
-        learning.finish(tmp_path)
+    with standalone_session(base, request, REFERENCES, tmp_path) as session:
+        session.finish(tmp_path)
 
-    assert learning.correction == {}
+    assert session.correction == {}
     assert read_correction(tmp_path / "adapter.safetensors", base) == {}

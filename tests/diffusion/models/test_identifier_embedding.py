@@ -17,7 +17,7 @@ from modelsheet.diffusion.models.identifier_embedding import (
     read_embeddings,
 )
 from modelsheet.diffusion.training import identifier
-from tests.diffusion.training.test_trainer import RECIPE, open_training
+from tests.diffusion.training.test_trainer import HYPERPARAMETERS, make_trainer
 
 BASES = ("sd15", "sdxl")
 
@@ -66,15 +66,15 @@ def test_what_was_learnt_comes_back_from_the_file_without_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     word = identifier.candidates(base.tokenizers[0])[0]
-    training = open_training(base, pictures, replace(RECIPE, training_steps=3, pivotal=True))
+    trainer = make_trainer(base, pictures, replace(HYPERPARAMETERS, training_steps=3, pivotal=True))
     try:
-        started = [row.detach().clone() for row in training.adapter.rows.rows]
-        list(training.steps())
-        moved = [row.detach().clone() for row in training.adapter.rows.rows]
+        started = [row.detach().clone() for row in trainer.adapter.rows.rows]
+        list(trainer.steps())
+        moved = [row.detach().clone() for row in trainer.adapter.rows.rows]
         learnt = encoded(base, f"a photo of {word} imp")
-        file = training.adapter.save(tmp_path)
+        file = trainer.adapter.save(tmp_path)
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     try:
         base.pipeline.load_lora_weights(tmp_path, weight_name=file.name)

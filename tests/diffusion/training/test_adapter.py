@@ -13,8 +13,8 @@ from safetensors import safe_open
 
 from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterCache, AdapterFile
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
-from tests.diffusion.training.test_trainer import RECIPE, SHAPE, open_training
+from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
+from tests.diffusion.training.test_trainer import HYPERPARAMETERS, SHAPE, make_trainer
 
 PROMPT = "a photo of qzw imp"
 Outputs = tuple[torch.Tensor, torch.Tensor]
@@ -51,24 +51,24 @@ def cache(sd15: BaseModel) -> Iterator[AdapterCache]:
 
 @pytest.fixture
 def saved(sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path) -> Path:
-    training = open_training(sd15, pictures, RECIPE)
+    trainer = make_trainer(sd15, pictures, HYPERPARAMETERS)
     try:
-        list(training.steps())
-        return training.adapter.save(tmp_path)
+        list(trainer.steps())
+        return trainer.adapter.save(tmp_path)
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
 
 def test_a_loaded_adapter_gives_what_the_learnt_one_gave(
     sd15: BaseModel, pictures: list[Image.Image], tmp_path: Path, cache: AdapterCache
 ) -> None:
-    training = open_training(sd15, pictures, RECIPE)
+    trainer = make_trainer(sd15, pictures, HYPERPARAMETERS)
     try:
-        list(training.steps())
+        list(trainer.steps())
         learnt = outputs(sd15)
-        file = training.adapter.save(tmp_path)
+        file = trainer.adapter.save(tmp_path)
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     torch.testing.assert_close(outputs_with(cache, file), learnt)
 
@@ -125,7 +125,7 @@ def test_equal_adapters_have_equal_bytes_and_no_path_of_this_machine(
 ) -> None:
     contents = []
     for name in ("one", "two", "three", "four"):
-        adapter = LearningAdapter(sd15, SHAPE, seed=1)
+        adapter = TrainableAdapter(sd15, SHAPE, seed=1)
         contents.append(adapter.save(tmp_path / name).read_bytes())
         adapter.detach()
 
@@ -144,7 +144,7 @@ def test_without_feed_forward_layers_attention_alone_learns_in_both_networks(
     sd15: BaseModel,
 ) -> None:
     shape = AdapterShape(rank=2, text_encoder_rank=2, feed_forward=False, convolutions=False)
-    adapter = LearningAdapter(sd15, shape, seed=0)
+    adapter = TrainableAdapter(sd15, shape, seed=0)
     try:
         keys = [key.rsplit(".lora_", 1)[0] for key in adapter.state()]
     finally:

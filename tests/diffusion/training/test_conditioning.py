@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.conditioning import Conditioning
 from tests.diffusion.training.test_trainer import SHAPE
 
@@ -16,9 +16,9 @@ PROMPTS = ["qzw imp", "an imp", "qzw imp", "qzw imp"]
 
 
 @pytest.fixture(params=["sd15", "sdxl"])
-def adapter(request: pytest.FixtureRequest) -> Iterator[LearningAdapter]:
+def adapter(request: pytest.FixtureRequest) -> Iterator[TrainableAdapter]:
     base: BaseModel = request.getfixturevalue(request.param)
-    adapter = LearningAdapter(base, SHAPE, seed=0)
+    adapter = TrainableAdapter(base, SHAPE, seed=0)
     with torch.no_grad():
         for parameter in adapter.parameters("text_encoder"):
             parameter += 0.05
@@ -26,7 +26,7 @@ def adapter(request: pytest.FixtureRequest) -> Iterator[LearningAdapter]:
     adapter.detach()
 
 
-def gradients(adapter: LearningAdapter, embeds: PromptEmbeds) -> list[torch.Tensor]:
+def gradients(adapter: TrainableAdapter, embeds: PromptEmbeds) -> list[torch.Tensor]:
     """Of a loss in which every prompt weighs otherwise."""
     hidden = embeds.hidden
     weights = torch.arange(1.0, len(hidden) + 1)[:, None, None]
@@ -38,7 +38,7 @@ def gradients(adapter: LearningAdapter, embeds: PromptEmbeds) -> list[torch.Tens
     return list(found)
 
 
-def test_equal_prompts_are_encoded_once_with_the_same_gradients(adapter: LearningAdapter) -> None:
+def test_equal_prompts_are_encoded_once_with_the_same_gradients(adapter: TrainableAdapter) -> None:
     base, encoded = adapter.base, list[int]()
     hook = base.text_encoders[0].register_forward_pre_hook(
         lambda module, ids: encoded.append(len(ids[0]))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.aspect_buckets import bucket_for, buckets
-from modelsheet.diffusion.training.augmentation import flat_background, views_of
+from modelsheet.diffusion.training.augmentation import augmented_images, flat_background
 from modelsheet.diffusion.training.dataset import (
     MASK_FLOOR,
     encode_instances,
@@ -56,7 +56,7 @@ def test_pixel_art_grows_by_whole_numbers_only() -> None:
     picture = Image.new("RGBA", (16, 20))
     picture.putpixel((8, 10), (255, 0, 0, 255))
 
-    grown = fit(picture, 64, 64, stands=False)
+    grown = fit(picture, 64, 64, at_bottom=False)
 
     alpha = np.asarray(grown.getchannel("A"))
     assert grown.size == (64, 64)
@@ -67,13 +67,13 @@ def test_a_sprite_of_the_base_s_size_is_learnt_as_it_is() -> None:
     pixels = np.random.default_rng(0).integers(0, 4, (32, 32, 4), dtype=np.uint8) * 80
     picture = Image.fromarray(pixels)
 
-    assert np.array_equal(np.asarray(fit(picture, 32, 32, stands=True)), pixels)
+    assert np.array_equal(np.asarray(fit(picture, 32, 32, at_bottom=True)), pixels)
 
 
 def test_a_smaller_sprite_stands_on_the_ground() -> None:
     picture = Image.new("RGBA", (10, 20), (200, 0, 0, 255))
 
-    box = fit(picture, 32, 32, stands=True).getchannel("A").getbbox()
+    box = fit(picture, 32, 32, at_bottom=True).getchannel("A").getbbox()
 
     assert box == (11, 12, 21, 32)
 
@@ -161,12 +161,12 @@ def test_a_figure_moves_in_its_frame_and_nothing_of_it_is_cut(
 ) -> None:
     picture = prepare_pictures(pictures[:1], sd15)[0]
 
-    views = list(views_of(picture, 0, 6, random.Random(0), moves=True))
+    augmented = list(augmented_images(picture, 0, 6, random.Random(0), geometric=True))
 
-    alphas = [np.asarray(view.alpha) for view in views]
-    assert {view.background for view in views} == set(FLAT_BACKGROUNDS)
+    alphas = [np.asarray(each.alpha) for each in augmented]
+    assert {each.background for each in augmented} == set(FLAT_BACKGROUNDS)
     assert len({int(alpha.sum()) for alpha in alphas}) == 1
-    assert len({view.alpha.getbbox() for view in views}) > 1
+    assert len({each.alpha.getbbox() for each in augmented}) > 1
 
 
 def test_a_flip_mirrors_the_mask_with_the_picture(

@@ -9,6 +9,7 @@ from diffusers.training_utils import compute_snr
 
 from modelsheet.diffusion.training.loss import (
     add_noise,
+    alphas_cumprod,
     min_snr_weights,
     per_sample_mse,
     snr,
@@ -41,8 +42,9 @@ def test_noise_and_velocity_are_those_of_diffusers(batch: int, zero_snr: bool) -
     noise_scheduler = scheduler("v_prediction", zero_snr=zero_snr)
     x_0, eps, timesteps = draw(batch)
 
-    noisy = add_noise(noise_scheduler, x_0, eps, timesteps)
-    velocity = target_for(noise_scheduler, x_0, eps, timesteps)
+    alpha_bar = alphas_cumprod(noise_scheduler, timesteps)
+    noisy = add_noise(x_0, eps, alpha_bar)
+    velocity = target_for(noise_scheduler, x_0, eps, alpha_bar)
 
     torch.testing.assert_close(noisy, noise_scheduler.add_noise(x_0, eps, timesteps))
     torch.testing.assert_close(velocity, noise_scheduler.get_velocity(x_0, eps, timesteps))
@@ -50,15 +52,19 @@ def test_noise_and_velocity_are_those_of_diffusers(batch: int, zero_snr: bool) -
 
 def test_epsilon_is_its_own_target() -> None:
     x_0, eps, timesteps = draw(3)
+    noise_scheduler = scheduler("epsilon")
+    alpha_bar = alphas_cumprod(noise_scheduler, timesteps)
 
-    assert target_for(scheduler("epsilon"), x_0, eps, timesteps) is eps
+    assert target_for(noise_scheduler, x_0, eps, alpha_bar) is eps
 
 
 def test_an_unknown_prediction_type_is_refused() -> None:
     x_0, eps, timesteps = draw(1)
+    noise_scheduler = scheduler("sample")
+    alpha_bar = alphas_cumprod(noise_scheduler, timesteps)
 
     with pytest.raises(ValueError, match="'sample'"):
-        target_for(scheduler("sample"), x_0, eps, timesteps)
+        target_for(noise_scheduler, x_0, eps, alpha_bar)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
@@ -66,10 +72,11 @@ def test_snr_and_epsilon_weights_are_those_of_diffusers(batch: int) -> None:
     noise_scheduler = scheduler("epsilon")
     _, _, timesteps = draw(batch)
     reference = compute_snr(noise_scheduler, timesteps)
+    alpha_bar = alphas_cumprod(noise_scheduler, timesteps)
 
-    torch.testing.assert_close(snr(noise_scheduler, timesteps), reference)
+    torch.testing.assert_close(snr(alpha_bar), reference)
     torch.testing.assert_close(
-        min_snr_weights(noise_scheduler, timesteps, 5.0), reference.clamp(max=5.0) / reference
+        min_snr_weights(noise_scheduler, alpha_bar, 5.0), reference.clamp(max=5.0) / reference
     )
 
 
@@ -79,7 +86,7 @@ def test_velocity_weights_are_those_of_diffusers(batch: int) -> None:
     _, _, timesteps = draw(batch)
     ratio = compute_snr(noise_scheduler, timesteps)
 
-    weights = min_snr_weights(noise_scheduler, timesteps, 5.0)
+    weights = min_snr_weights(noise_scheduler, alphas_cumprod(noise_scheduler, timesteps), 5.0)
 
     # examples/dreambooth/train_dreambooth.py, "Velocity objective needs to be floored"
     torch.testing.assert_close(weights, ratio.clamp(max=5.0) / (ratio + 1))
@@ -90,9 +97,10 @@ def test_with_zero_terminal_snr_velocity_weights_are_one_in_the_noise(batch: int
     noise_scheduler = scheduler("v_prediction", zero_snr=True)
     _, _, timesteps = draw(batch)
     timesteps[0] = 999
-    ratio = snr(noise_scheduler, timesteps)
+    alpha_bar = alphas_cumprod(noise_scheduler, timesteps)
+    ratio = snr(alpha_bar)
 
-    weights = min_snr_weights(noise_scheduler, timesteps, 5.0)
+    weights = min_snr_weights(noise_scheduler, alpha_bar, 5.0)
 
     by_hand = [min(float(r) + 1, 5.0) / (float(r) + 1) for r in ratio]
     assert weights.tolist() == pytest.approx(by_hand, rel=1e-5)
@@ -101,9 +109,9 @@ def test_with_zero_terminal_snr_velocity_weights_are_one_in_the_noise(batch: int
 
 def test_epsilon_weights_at_zero_terminal_snr_are_finite() -> None:
     noise_scheduler = scheduler("epsilon", zero_snr=True)
-    last = torch.tensor([999])
+    last = alphas_cumprod(noise_scheduler, torch.tensor([999]))
 
-    assert float(snr(noise_scheduler, last)) == pytest.approx(0.0, abs=1e-6)
+    assert float(snr(last)) == pytest.approx(0.0, abs=1e-6)
     assert float(min_snr_weights(noise_scheduler, last, 5.0)) == pytest.approx(1.0)
 
 
@@ -134,7 +142,8 @@ def test_the_weighted_loss_weighs_each_sample_by_its_own_timestep(batch: int) ->
     noise_scheduler = scheduler("epsilon")
     x_0, eps, timesteps = draw(batch)
 
-    loss = weighted_loss(noise_scheduler, x_0, eps, timesteps, snr_gamma=5.0)
+    alpha_bar = alphas_cumprod(noise_scheduler, timesteps)
+    loss = weighted_loss(noise_scheduler, x_0, eps, alpha_bar, snr_gamma=5.0)
 
     ratio = compute_snr(noise_scheduler, timesteps)
     by_hand = [

@@ -14,13 +14,13 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip import load_clip
 from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
 from modelsheet.diffusion.training.validation import (
-    Prober,
-    passes_of_probe,
-    passes_of_step,
-    probe_interval,
+    Validator,
+    step_passes,
+    validation_interval,
+    validation_passes,
 )
 from modelsheet.prompts.captions import PromptTemplate
-from tests.diffusion.training.test_trainer import RECIPE, open_training
+from tests.diffusion.training.test_trainer import HYPERPARAMETERS, make_trainer
 
 NAMING = PromptTemplate("qzw", "imp", "sd15")
 FAMILIES = get_args(Family)
@@ -45,35 +45,35 @@ def test_quick_is_shorter_and_thorough_longer(family: Family) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("preset", get_args(PresetName))
 @pytest.mark.parametrize("numbers", [{}, {"batch": 1, "prior": "none"}], ids=["as-is", "cheap"])
-def test_probes_cost_at_most_a_fifth(
+def test_validations_cost_at_most_a_fifth(
     family: Family, preset: PresetName, numbers: dict[str, Any]
 ) -> None:
     chosen = hyperparameters(family, preset, **numbers)
 
-    learning = passes_of_step(chosen) * probe_interval(chosen, family)
+    training = step_passes(chosen) * validation_interval(chosen, family)
 
-    assert passes_of_probe(family) <= 0.2 * (passes_of_probe(family) + learning)
+    assert validation_passes(family) <= 0.2 * (validation_passes(family) + training)
 
 
-def test_a_step_and_a_probe_are_counted_as_they_run(
+def test_a_step_and_a_validation_are_counted_as_they_run(
     sd15: BaseModel, pictures: list[Image.Image]
 ) -> None:
-    chosen = replace(RECIPE, batch=2, prior_batch=1, prior="no-images", accumulation=2)
-    training = open_training(sd15, pictures, chosen)
+    chosen = replace(HYPERPARAMETERS, batch=2, prior_batch=1, prior="no-images", accumulation=2)
+    trainer = make_trainer(sd15, pictures, chosen)
     passes: list[int] = []
     try:
-        prober = Prober(sd15, training.adapter, NAMING, pictures, load_clip(sd15))
+        validator = Validator(sd15, trainer.adapter, NAMING, pictures, load_clip(sd15))
         hook = sd15.unet.register_forward_hook(lambda _, inputs, __: passes.append(len(inputs[0])))
-        next(training.steps())
-        learning, forward = sum(passes), 2 * (2 + 1)
+        next(trainer.steps())
+        training, forward = sum(passes), 2 * (2 + 1)
         passes.clear()
-        prober.look(1)
+        validator.validate(1)
         hook.remove()
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
-    assert learning + 2 * forward == passes_of_step(chosen)
-    assert sum(passes) == passes_of_probe("sd15")
+    assert training + 2 * forward == step_passes(chosen)
+    assert sum(passes) == validation_passes("sd15")
 
 
 def test_the_write_up_s_setting_is_kept_as_it_was() -> None:

@@ -11,11 +11,11 @@ from PIL import Image
 
 from modelsheet.api.learn import LearnReport, LikenessPoint, PresetName, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training import report as diagnosis
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.presets import hyperparameters_for
+from modelsheet.diffusion.training.report import learn_report, relative_change
 from modelsheet.prompts.captions import PromptTemplate
-from tests.diffusion.training.test_trainer import RECIPE, open_training, stir
+from tests.diffusion.training.test_trainer import HYPERPARAMETERS, make_trainer, stir
 
 WELL = LikenessPoint(
     step=30, subject_fidelity=0.8, prompt_fidelity=0.3, prior_drift=0.02, score=0.91
@@ -33,14 +33,19 @@ RUINED = LikenessPoint(
 def report(
     base: BaseModel, preset: PresetName, curve: Sequence[LikenessPoint], word: str = "ktn"
 ) -> LearnReport:
-    recipe = hyperparameters_for("sd15", preset, TrainingOverrides())
-    usual = hyperparameters_for("sd15", "balanced", TrainingOverrides())
-    adapter = LearningAdapter(base, RECIPE.shape, seed=0)
+    hyperparameters = hyperparameters_for("sd15", preset, TrainingOverrides())
+    reference = hyperparameters_for("sd15", "balanced", TrainingOverrides())
+    adapter = TrainableAdapter(base, HYPERPARAMETERS.shape, seed=0)
     try:
-        return diagnosis.report(
-            recipe, usual, PromptTemplate(word, "cat", "sd15"), curve, kept_step=900, steps=900,
+        return learn_report(
+            hyperparameters,
+            reference,
+            PromptTemplate(word, "cat", "sd15"),
+            curve,
+            kept_step=900,
+            steps=900,
             adapter=adapter,
-        )  # fmt: skip
+        )
     finally:
         adapter.detach()
 
@@ -72,18 +77,18 @@ def test_a_well_learnt_one_has_nothing_to_explain(sd15: BaseModel) -> None:
 def test_the_change_is_measured_against_the_weights(
     sd15: BaseModel, pictures: list[Image.Image]
 ) -> None:
-    training = open_training(sd15, pictures, replace(RECIPE, training_steps=1))
+    trainer = make_trainer(sd15, pictures, replace(HYPERPARAMETERS, training_steps=1))
     try:
-        before = diagnosis.relative_change(sd15.unet)
-        stir(training)
+        before = relative_change(sd15.unet)
+        stir(trainer)
         layers = [m for m in sd15.unet.modules() if hasattr(m, "get_delta_weight")]
-        after = diagnosis.relative_change(sd15.unet)
+        after = relative_change(sd15.unet)
         with torch.no_grad():
             changes = [_product(layer) for layer in layers]
             by_hand = sum(c.square().sum() for c in changes)
             whole = sum(layer.get_base_layer().weight.square().sum() for layer in layers)
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     assert before == 0.0
     assert after == pytest.approx(float((by_hand / whole).sqrt()), rel=1e-4)

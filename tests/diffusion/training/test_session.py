@@ -20,8 +20,10 @@ from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
 from modelsheet.base_models.user_models import UserModel, add_model, remove_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.identifier_embedding import read_embeddings
 from modelsheet.diffusion.training import session, validation
+from modelsheet.diffusion.training.session import LearningEnvironment, LearningSession
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, JobSuspended
@@ -222,7 +224,7 @@ def test_of_steps_that_score_alike_the_last_is_kept(
 ) -> None:
     following = iter(scores)
     monkeypatch.setattr(validation, "score", lambda *facts: next(following))
-    monkeypatch.setattr(session, "probe_interval", lambda recipe, family: 2)
+    monkeypatch.setattr(session, "validation_interval", lambda hyperparameters, family: 2)
     context = Context(data_dir, f"e8{kept}{scores[0]:.0f}")
     request = learn_request(context, pictures, overrides=TrainingOverrides(training_steps=8))
 
@@ -297,6 +299,58 @@ def test_a_job_leaves_the_base_bit_for_bit_as_it_was(
     worker.run(learn_request(context, pictures, overrides=overrides), context)
 
     assert painted(1) == before
+
+
+@pytest.mark.parametrize("pivotal", [False, True])
+def test_a_session_that_fails_half_way_leaves_the_base_as_it_was(
+    sd15: BaseModel,
+    tmp_path: Path,
+    pictures: list[Image.Image],
+    monkeypatch: pytest.MonkeyPatch,
+    pivotal: bool,
+) -> None:
+    def state() -> dict[str, torch.Tensor]:
+        modules = {"unet": sd15.unet, "text_encoder": sd15.text_encoders[0]}
+        return {
+            f"{name}.{key}": value.clone()
+            for name, module in modules.items()
+            for key, value in module.state_dict().items()
+        }
+
+    def fail(folder: Path) -> None:
+        assert any("lora" in key for key in state()), "the adapter is attached by then"
+        raise OSError("unreadable")
+
+    monkeypatch.setattr(session, "newest_checkpoint", fail)
+    before, hooks = state(), len(sd15.text_encoders[0].get_input_embeddings()._forward_hooks)
+    images = [ImageRef(blob="0" * 64, width=p.width, height=p.height) for p in pictures]
+    overrides = TrainingOverrides(training_steps=2, pivotal=pivotal, prior="none")
+    request = LearnRequest(
+        name="Imp", class_noun="cat", base_model="sd15", images=images, overrides=overrides
+    )
+    environment = LearningEnvironment((), (), tmp_path / "cache", None)
+    opened = LearningSession(sd15, request, pictures, tmp_path, environment)
+
+    with pytest.raises(OSError, match="unreadable"), opened:
+        opened.prepare()
+
+    after = state()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert len(sd15.text_encoders[0].get_input_embeddings()._forward_hooks) == hooks
+
+
+def test_a_session_is_made_without_touching_disk_or_base(
+    sd15: BaseModel, tmp_path: Path, pictures: list[Image.Image]
+) -> None:
+    images = [ImageRef(blob="0" * 64, width=p.width, height=p.height) for p in pictures]
+    request = LearnRequest(name="Imp", class_noun="cat", base_model="sd15", images=images)
+    environment = LearningEnvironment((), (), tmp_path / "cache", None)
+
+    made = LearningSession(sd15, request, pictures, tmp_path / "work", environment)
+
+    assert made.hyperparameters.training_steps > 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_class_noun_is_refused_with_a_suggestion(

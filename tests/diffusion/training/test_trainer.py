@@ -18,20 +18,20 @@ from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.models.clip import load_clip
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.training import identifier
-from modelsheet.diffusion.training.adapter import AdapterShape, LearningAdapter
+from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
 from modelsheet.diffusion.training.batches import Batch, PriorExamples
-from modelsheet.diffusion.training.checkpoint import Checkpoint
+from modelsheet.diffusion.training.checkpoint import TrainingCheckpoint
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.optimizer import rate_factor
 from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
-from modelsheet.diffusion.training.trainer import Training
-from modelsheet.diffusion.training.validation import Prober
+from modelsheet.diffusion.training.trainer import Trainer
+from modelsheet.diffusion.training.validation import Validator
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.prompts.captions import PromptTemplate, class_prompts
 from tests.diffusion.conftest import Tiny
 
 SHAPE = AdapterShape(rank=2, text_encoder_rank=2, feed_forward=True, convolutions=True)
-RECIPE = replace(
+HYPERPARAMETERS = replace(
     hyperparameters_for("sd15", "quick", TrainingOverrides()),
     training_steps=6,
     batch=2,
@@ -43,41 +43,47 @@ RECIPE = replace(
 )
 
 
-def open_training(
-    base: BaseModel, pictures: list[Image.Image], recipe: Hyperparameters
-) -> Training:
+def make_trainer(
+    base: BaseModel, pictures: list[Image.Image], hyperparameters: Hyperparameters
+) -> Trainer:
     naming = PromptTemplate("qzw", "imp", base.family)
     prepared = prepare_pictures(pictures, base)
     instances = encode_instances(prepared, [""] * len(pictures), naming, base)
     prompts = list(class_prompts(naming))
     latents = None
-    if recipe.prior == "class-images":
+    if hyperparameters.prior == "class-images":
         shape = (len(prompts), *instances[0].latents.shape)
         latents = torch.randn(shape, generator=torch.Generator().manual_seed(5))
     word = identifier.candidates(base.tokenizers[0])[0]
-    rows = IdentifierEmbedding.from_class_noun(base, word, "imp") if recipe.pivotal else None
-    adapter = LearningAdapter(base, recipe.shape, seed=3, rows=rows)
-    return Training(base, adapter, instances, PriorExamples(prompts, latents), recipe, seed=3)
+    rows = IdentifierEmbedding.beginning(base, word, "imp") if hyperparameters.pivotal else None
+    adapter = TrainableAdapter(base, hyperparameters.shape, seed=3, rows=rows)
+    return Trainer(
+        base, adapter, instances, PriorExamples(prompts, latents), hyperparameters, seed=3
+    )
 
 
 def learnt(
-    base: BaseModel, pictures: list[Image.Image], recipe: Hyperparameters, *, stop_at: int = 0
+    base: BaseModel,
+    pictures: list[Image.Image],
+    hyperparameters: Hyperparameters,
+    *,
+    stop_at: int = 0,
 ) -> dict[str, torch.Tensor]:
     """The adapter after all steps; with `stop_at`, through a checkpoint and a fresh start there."""
     try:
-        training = open_training(base, pictures, recipe)
-        steps = training.steps()
+        trainer = make_trainer(base, pictures, hyperparameters)
+        steps = trainer.steps()
         if stop_at:
             for _ in range(stop_at):
                 next(steps)
-            tensors, position = training.snapshot()
-            training.adapter.detach()
-            training = open_training(base, pictures, recipe)
-            training.restore(Checkpoint(stop_at, tensors, position))
-            steps = training.steps()
+            tensors, position = trainer.snapshot()
+            trainer.adapter.detach()
+            trainer = make_trainer(base, pictures, hyperparameters)
+            trainer.restore(TrainingCheckpoint(stop_at, tensors, position))
+            steps = trainer.steps()
         for _ in steps:
             pass
-        return training.adapter.state()
+        return trainer.adapter.state()
     finally:
         base.pipeline.unload_lora_weights()
 
@@ -93,12 +99,14 @@ def test_every_kind_of_loop_is_deterministic_and_resumes_to_the_byte(
     sd15: BaseModel, pictures: list[Image.Image], prior: PriorKind, text_rank: int, batch: int
 ) -> None:
     shape = replace(SHAPE, text_encoder_rank=text_rank)
-    recipe = replace(RECIPE, prior=prior, batch=batch, shape=shape, training_steps=4)
+    hyperparameters = replace(
+        HYPERPARAMETERS, prior=prior, batch=batch, shape=shape, training_steps=4
+    )
 
-    whole = learnt(sd15, pictures, recipe)
+    whole = learnt(sd15, pictures, hyperparameters)
 
-    assert same(whole, learnt(sd15, pictures, recipe))
-    assert same(whole, learnt(sd15, pictures, recipe, stop_at=2))
+    assert same(whole, learnt(sd15, pictures, hyperparameters))
+    assert same(whole, learnt(sd15, pictures, hyperparameters, stop_at=2))
 
 
 @pytest.mark.parametrize(
@@ -115,27 +123,27 @@ def test_every_kind_of_loop_is_deterministic_and_resumes_to_the_byte(
 def test_every_option_is_deterministic_and_resumes_to_the_byte(
     sd15: BaseModel, pictures: list[Image.Image], changes: dict[str, Any]
 ) -> None:
-    recipe = replace(RECIPE, training_steps=4, **changes)
+    hyperparameters = replace(HYPERPARAMETERS, training_steps=4, **changes)
 
-    whole = learnt(sd15, pictures, recipe)
+    whole = learnt(sd15, pictures, hyperparameters)
 
-    assert same(whole, learnt(sd15, pictures, recipe, stop_at=2))
+    assert same(whole, learnt(sd15, pictures, hyperparameters, stop_at=2))
 
 
 def test_sdxl_learns_through_both_text_encoders(
     sdxl: BaseModel, pictures: list[Image.Image]
 ) -> None:
-    whole = learnt(sdxl, pictures, RECIPE)
+    whole = learnt(sdxl, pictures, HYPERPARAMETERS)
 
     modules = {key.split(".")[0] for key in whole}
     assert modules == {"unet", "text_encoder", "text_encoder_2"}
-    assert same(whole, learnt(sdxl, pictures, RECIPE, stop_at=3))
+    assert same(whole, learnt(sdxl, pictures, HYPERPARAMETERS, stop_at=3))
 
 
 def test_every_part_of_the_adapter_moves(sd15: BaseModel, pictures: list[Image.Image]) -> None:
-    untouched = learnt(sd15, pictures, replace(RECIPE, training_steps=0))
+    untouched = learnt(sd15, pictures, replace(HYPERPARAMETERS, training_steps=0))
 
-    moved = learnt(sd15, pictures, RECIPE)
+    moved = learnt(sd15, pictures, HYPERPARAMETERS)
 
     # The penultimate text layer's last block may see no gradient. The UNet's all do, but where a
     # picture this small is a single token, which attends to itself whatever its query.
@@ -156,14 +164,14 @@ def test_the_base_gives_bit_for_bit_what_it_gave_before(
             return sd15.predict(latents, torch.tensor([500]), embeds)
 
     before = prediction()
-    training = open_training(sd15, pictures, RECIPE)
+    trainer = make_trainer(sd15, pictures, HYPERPARAMETERS)
     try:
-        list(training.steps())
+        list(trainer.steps())
         tuned = prediction()
-        with training.adapter.off():
+        with trainer.adapter.off():
             off = prediction()
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     assert not torch.equal(tuned, before)
     assert torch.equal(off, before)
@@ -173,11 +181,11 @@ def test_the_base_gives_bit_for_bit_what_it_gave_before(
 def test_the_no_image_prior_is_zero_before_the_first_step(
     sd15: BaseModel, pictures: list[Image.Image]
 ) -> None:
-    training = open_training(sd15, pictures, replace(RECIPE, prior="no-images"))
+    trainer = make_trainer(sd15, pictures, replace(HYPERPARAMETERS, prior="no-images"))
     try:
-        reports = list(training.steps())
+        reports = list(trainer.steps())
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     assert reports[0].prior_loss == pytest.approx(0.0, abs=1e-10)  # LoRA starts as no change
     assert reports[-1].prior_loss > 1e-6
@@ -198,33 +206,37 @@ def test_a_step_s_losses_are_those_of_diffusers_formulas(
     is_zero = kind == "zero-snr"
     base = tiny("v_prediction" if is_zero else kind, is_zero)
     shape = replace(SHAPE, text_encoder_rank=text_rank)
-    recipe = replace(
-        RECIPE, prior=prior, batch=batch, prior_batch=1 if prior != "none" else 0, shape=shape
+    hyperparameters = replace(
+        HYPERPARAMETERS,
+        prior=prior,
+        batch=batch,
+        prior_batch=1 if prior != "none" else 0,
+        shape=shape,
     )
-    training = open_training(base, pictures, replace(recipe, prior_loss_weight=3.0))
+    trainer = make_trainer(base, pictures, replace(hyperparameters, prior_loss_weight=3.0))
     try:
-        stir(training)
-        drawn, drawn_prior = training.source.draw()
+        stir(trainer)
+        drawn, drawn_prior = trainer.sampler.draw()
         with torch.no_grad():
-            losses = [float(loss) for loss in training._losses(drawn, drawn_prior)]
-            by_hand = dreambooth_losses(training, drawn, drawn_prior)
+            losses = [float(loss) for loss in trainer._losses(drawn, drawn_prior)]
+            by_hand = dreambooth_losses(trainer, drawn, drawn_prior)
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     assert losses == pytest.approx(by_hand, rel=1e-4, abs=1e-7)
 
 
-def stir(training: Training) -> None:
+def stir(trainer: Trainer) -> None:
     """Make the adapter do something, as it does after some steps."""
     generator = torch.Generator().manual_seed(0)
-    for name in training.adapter.names:
-        for parameter in training.adapter.parameters(name):
+    for name in trainer.adapter.names:
+        for parameter in trainer.adapter.parameters(name):
             parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
 
 
-def dreambooth_losses(training: Training, drawn: Batch, prior: Batch | None) -> list[float]:
+def dreambooth_losses(trainer: Trainer, drawn: Batch, prior: Batch | None) -> list[float]:
     """Sample by sample, with diffusers' scheduler and its compute_snr."""
-    base, scheduler = training.base, training.base.noise_scheduler
+    base, scheduler = trainer.base, trainer.base.noise_scheduler
 
     def said(batch: Batch, row: int) -> torch.Tensor:
         noisy = scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)[row : row + 1]
@@ -248,10 +260,10 @@ def dreambooth_losses(training: Training, drawn: Batch, prior: Batch | None) -> 
     instance = sum(loss(drawn, row) for row in range(len(drawn.prompts))) / len(drawn.prompts)
     if prior is None:
         return [instance, 0.0]
-    if training.recipe.prior == "class-images":
+    if trainer.hyperparameters.prior == "class-images":
         return [instance, 3.0 * loss(prior, 0)]
     tuned = said(prior, 0)
-    with training.adapter.off():
+    with trainer.adapter.off():
         original = said(prior, 0)
     return [instance, 3.0 * float(((tuned - original) ** 2).mean())]
 
@@ -259,25 +271,27 @@ def dreambooth_losses(training: Training, drawn: Batch, prior: Batch | None) -> 
 def test_accumulated_batches_are_one_large_batch(
     sd15: BaseModel, pictures: list[Image.Image]
 ) -> None:
-    recipe = replace(RECIPE, batch=2, prior_batch=1, accumulation=2, caption_dropout=0.0)
-    training = open_training(sd15, pictures, recipe)
+    hyperparameters = replace(
+        HYPERPARAMETERS, batch=2, prior_batch=1, accumulation=2, caption_dropout=0.0
+    )
+    trainer = make_trainer(sd15, pictures, hyperparameters)
     try:
-        drawn = [training.source.draw() for _ in range(2)]
-        training._accumulate(drawn)
-        added = gradient(training)
-        training.optimizer.zero_grad()
-        losses = [sum(training._losses(batch, prior)) for batch, prior in drawn]
+        drawn = [trainer.sampler.draw() for _ in range(2)]
+        trainer._accumulate(drawn)
+        added = gradient(trainer)
+        trainer.optimizer.zero_grad()
+        losses = [sum(trainer._losses(batch, prior)) for batch, prior in drawn]
         (sum(losses) / 2).backward()
-        whole = gradient(training)
+        whole = gradient(trainer)
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     assert [prior is not None and len(prior.prompts) for _, prior in drawn] == [1, 1]
     torch.testing.assert_close(added, whole)
 
 
-def gradient(training: Training) -> torch.Tensor:
-    parameters = training.adapter.parameters("unet")
+def gradient(trainer: Trainer) -> torch.Tensor:
+    parameters = trainer.adapter.parameters("unet")
     return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]).clone()
 
 
@@ -288,10 +302,12 @@ def test_every_lora_a_moves_on_a_base_of_half_precision(
     base = replace(fresh("epsilon", False), dtype=dtype)
     base.unet.to(dtype)
     base.text_encoders[0].to(dtype)
-    recipe = replace(RECIPE, unet_learning_rate=1e-4, text_encoder_learning_rate=1e-5)
+    hyperparameters = replace(
+        HYPERPARAMETERS, unet_learning_rate=1e-4, text_encoder_learning_rate=1e-5
+    )
 
-    before = learnt(base, pictures, replace(recipe, training_steps=0))
-    after = learnt(base, pictures, recipe)
+    before = learnt(base, pictures, replace(hyperparameters, training_steps=0))
+    after = learnt(base, pictures, hyperparameters)
 
     names = [name for name in after if "lora_A" in name]
     assert len(names) > 50
@@ -300,21 +316,23 @@ def test_every_lora_a_moves_on_a_base_of_half_precision(
     assert all(bool(value.isfinite().all()) for value in after.values())
 
 
-def test_probes_do_not_change_what_is_learnt(sd15: BaseModel, pictures: list[Image.Image]) -> None:
-    whole = learnt(sd15, pictures, RECIPE)
+def test_validations_do_not_change_the_adapter(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    whole = learnt(sd15, pictures, HYPERPARAMETERS)
 
-    training = open_training(sd15, pictures, RECIPE)
+    trainer = make_trainer(sd15, pictures, HYPERPARAMETERS)
     try:
-        prober = Prober(
-            sd15, training.adapter, PromptTemplate("qzw", "imp", "sd15"), pictures, load_clip(sd15)
+        validator = Validator(
+            sd15, trainer.adapter, PromptTemplate("qzw", "imp", "sd15"), pictures, load_clip(sd15)
         )
-        for report in training.steps():
-            prober.look(report.step)
-        probed = training.adapter.state()
+        for report in trainer.steps():
+            validator.validate(report.step)
+        validated = trainer.adapter.state()
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
-    assert same(whole, probed)
+    assert same(whole, validated)
 
 
 def test_pictures_of_different_sizes_are_learnt_with_square_class_pictures(
@@ -322,13 +340,13 @@ def test_pictures_of_different_sizes_are_learnt_with_square_class_pictures(
 ) -> None:
     tall = Image.new("RGBA", (30, 90))
     tall.paste((90, 20, 160, 255), (4, 4, 26, 86))
-    recipe = replace(RECIPE, prior="class-images", training_steps=8)
-    training = open_training(sdxl, [*pictures, tall], recipe)
+    hyperparameters = replace(HYPERPARAMETERS, prior="class-images", training_steps=8)
+    trainer = make_trainer(sdxl, [*pictures, tall], hyperparameters)
     try:
-        drawn = [training.source.draw() for _ in range(4)]
-        reports = list(training.steps())
+        drawn = [trainer.sampler.draw() for _ in range(4)]
+        reports = list(trainer.steps())
     finally:
-        training.adapter.detach()
+        trainer.adapter.detach()
 
     assert {tuple(batch.latents.shape[-2:]) for batch, _ in drawn} == {(8, 8), (12, 4)}
     assert {tuple(prior.latents.shape[-2:]) for _, prior in drawn if prior} == {(8, 8)}
@@ -351,17 +369,17 @@ def test_too_little_memory_costs_time_and_not_the_job(
     sd15: BaseModel, pictures: list[Image.Image]
 ) -> None:
     scarce = ScarceBase(sd15.id, sd15.family, sd15.pipeline, sd15.device, sd15.dtype)
-    whole = learnt(sd15, pictures, RECIPE)
+    whole = learnt(sd15, pictures, HYPERPARAMETERS)
 
-    training = open_training(scarce, pictures, RECIPE)
+    trainer = make_trainer(scarce, pictures, HYPERPARAMETERS)
     try:
-        list(training.steps())
-        spared = training.adapter.state()
+        list(trainer.steps())
+        spared = trainer.adapter.state()
     finally:
-        training.adapter.detach()
-        training.release()
+        trainer.adapter.detach()
+        trainer.release()
 
-    assert training.spares_memory
+    assert trainer.saves_memory
     assert not sd15.unet.is_gradient_checkpointing
     assert all(torch.allclose(whole[name], spared[name], atol=1e-5) for name in whole)
 
@@ -373,26 +391,28 @@ def test_a_base_that_gives_no_numbers_is_told_from_a_high_learning_rate(
     next(base.unet.mid_block.parameters()).data.fill_(torch.nan)
 
     with pytest.raises(UnsafeModel, match="its file is damaged"):
-        learnt(base, pictures, RECIPE)
+        learnt(base, pictures, HYPERPARAMETERS)
 
 
 def test_a_diverging_run_says_so(sd15: BaseModel, pictures: list[Image.Image]) -> None:
-    recipe = replace(RECIPE, unet_learning_rate=1e30, text_encoder_learning_rate=1e30, prior="none")
+    hyperparameters = replace(
+        HYPERPARAMETERS, unet_learning_rate=1e30, text_encoder_learning_rate=1e30, prior="none"
+    )
 
     with pytest.raises(LearningDiverged, match="lower learning rate"):
-        learnt(sd15, pictures, recipe)
+        learnt(sd15, pictures, hyperparameters)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_tenth() -> None:
-    recipe = replace(RECIPE, training_steps=100, warm_up_steps=10)
+    hyperparameters = replace(HYPERPARAMETERS, training_steps=100, warm_up_steps=10)
 
-    assert [rate_factor(step, recipe) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
-    assert rate_factor(10, recipe) == pytest.approx(1.0)
-    assert rate_factor(55, recipe) == pytest.approx(0.55)
-    assert rate_factor(100, recipe) == pytest.approx(0.1)
+    assert [rate_factor(step, hyperparameters) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
+    assert rate_factor(10, hyperparameters) == pytest.approx(1.0)
+    assert rate_factor(55, hyperparameters) == pytest.approx(0.55)
+    assert rate_factor(100, hyperparameters) == pytest.approx(0.1)
 
 
 def test_the_write_up_s_rate_is_constant() -> None:
-    recipe = hyperparameters_for("sd15", "write-up", TrainingOverrides())
+    hyperparameters = hyperparameters_for("sd15", "write-up", TrainingOverrides())
 
-    assert {rate_factor(step, recipe) for step in (0, 1, 2000, 4499)} == {1.0}
+    assert {rate_factor(step, hyperparameters) for step in (0, 1, 2000, 4499)} == {1.0}

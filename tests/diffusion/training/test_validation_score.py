@@ -1,4 +1,4 @@
-"""Which step is kept: the likest that still obeys and leaves the class alone."""
+"""The score of a step: subject fidelity first, prompt fidelity and drift as limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from modelsheet.diffusion.training.metrics import is_as_good, score
 
-BASE = 0.36  # obedience of the untuned base
+BASE = 0.36  # prompt fidelity of the untuned base
 
 
 def test_likeness_decides_between_steps_that_obey() -> None:
@@ -15,11 +15,11 @@ def test_likeness_decides_between_steps_that_obey() -> None:
     assert late > early
 
 
-@pytest.mark.parametrize(("obedience", "drift"), [(0.16, 0.01), (0.33, 0.06)])
+@pytest.mark.parametrize(("prompt_fidelity", "drift"), [(0.16, 0.01), (0.33, 0.06)])
 def test_a_little_more_likeness_is_not_worth_the_words_or_the_class(
-    obedience: float, drift: float
+    prompt_fidelity: float, drift: float
 ) -> None:
-    overfitted, sound = score(0.80, obedience, BASE, drift), score(0.74, 0.31, BASE, 0.02)
+    overfitted, sound = score(0.80, prompt_fidelity, BASE, drift), score(0.74, 0.31, BASE, 0.02)
 
     assert sound > overfitted
 

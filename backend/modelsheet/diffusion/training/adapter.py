@@ -1,5 +1,5 @@
-"""The subject's adapter: LoRA on the UNet and the text encoders, in fp32 whatever the base's
-precision.
+"""Attach a trainable LoRA to the UNet and the text encoders, in fp32 whatever the base's precision,
+and save it in diffusers' format.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from modelsheet.diffusion.kernels.fused_lora import fuse_lora
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 
-LEARNING = "default"
+ADAPTER_NAME = "default"
 FILE_NAME = "adapter.safetensors"
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
@@ -34,7 +34,7 @@ _TEXT_FEED_FORWARD = ("fc1", "fc2")
 
 @dataclass(frozen=True)
 class AdapterShape:
-    """Which layers get a LoRA and how large; alpha equals rank, so that the scale is 1.
+    """The layers that get a LoRA, and its ranks; alpha equals rank, so that the scale is 1.
 
     `feed_forward` is of both networks, `convolutions` of the UNet.
     """
@@ -54,9 +54,9 @@ class AdapterShape:
         return _config(self.text_encoder_rank, targets)
 
 
-class LearningAdapter:
-    """The adapter while it is learnt, on the base's own modules; `detach` leaves them as they
-    were. `rows`: the identifier's embedding, where that is learnt too.
+class TrainableAdapter:
+    """A LoRA under training on the base's own modules; `detach` leaves those as they were. `rows`:
+    the identifier's embedding, where that is trained too.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class LearningAdapter:
         self.base, self.rows = base, rows
         # Any: peft puts its methods on modules that torch declares without them.
         self.modules: dict[str, Any] = {"unet": base.unet}
-        # Initial weights come from the global generator; fork it so that nobody else notices.
+        # Initial weights come from the global generator; fork it, to leave its state as it was.
         with torch.random.fork_rng(devices=_cuda_devices(base)):
             torch.manual_seed(seed)
-            base.unet.add_adapter(shape.unet_config(), LEARNING)
+            base.unet.add_adapter(shape.unet_config(), ADAPTER_NAME)
             if shape.text_encoder_rank:
                 for index, encoder in enumerate(base.text_encoders):
-                    encoder.add_adapter(shape.text_encoder_config(), LEARNING)
+                    encoder.add_adapter(shape.text_encoder_config(), ADAPTER_NAME)
                     self.modules[_text_encoder_name(index)] = encoder
         # peft casts LoRA to the base's dtype; in bf16 most updates would round to nothing.
         cast_training_params(list(self.modules.values()), torch.float32)
@@ -88,7 +88,7 @@ class LearningAdapter:
 
     @property
     def names(self) -> list[str]:
-        """What learns: the networks by name, and "embedding" for the identifier's rows."""
+        """Names of the trained parts: the networks, and "embedding" for the identifier's rows."""
         return [*self.modules, *(["embedding"] if self.rows else [])]
 
     def parameters(self, name: str) -> list[torch.nn.Parameter]:
@@ -97,11 +97,11 @@ class LearningAdapter:
         return [p for p in self.modules[name].parameters() if p.requires_grad]
 
     def state(self) -> dict[str, torch.Tensor]:
-        """All LoRA weights by "module.key", and the identifier's rows."""
+        """Copy all LoRA weights, by "module.key", and the identifier's rows."""
         weights = {
             f"{name}.{key}": value.detach().clone()
             for name, module in self.modules.items()
-            for key, value in get_peft_model_state_dict(module, adapter_name=LEARNING).items()
+            for key, value in get_peft_model_state_dict(module, adapter_name=ADAPTER_NAME).items()
         }
         return weights | (self.rows.state() if self.rows else {})
 
@@ -111,11 +111,11 @@ class LearningAdapter:
         for name, module in self.modules.items():
             prefix = f"{name}."
             own = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
-            set_peft_model_state_dict(module, own, adapter_name=LEARNING)
+            set_peft_model_state_dict(module, own, adapter_name=ADAPTER_NAME)
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """The original model, for as long as the block runs."""
+        """Switch the adapter off while the block runs: the model is the original one."""
         for module in self.modules.values():
             module.disable_adapters()
         if self.rows:
@@ -128,29 +128,29 @@ class LearningAdapter:
             if self.rows:
                 self.rows.scale = 1.0
 
-    def save(self, folder: Path, beside: Mapping[str, torch.Tensor] | None = None) -> Path:
+    def save(self, folder: Path, extra: Mapping[str, torch.Tensor] | None = None) -> Path:
         """Write `folder`/adapter.safetensors in the format that diffusers loads, with its
-        metadata; tensors `beside` the adapter's go in as they are.
+        metadata; `extra` tensors go in as they are.
         """
         layers = {
-            f"{name}_lora_layers": get_peft_model_state_dict(module, adapter_name=LEARNING)
+            f"{name}_lora_layers": get_peft_model_state_dict(module, adapter_name=ADAPTER_NAME)
             for name, module in self.modules.items()
         }
         metadata = {
-            f"{name}_lora_adapter_metadata": module.peft_config[LEARNING].to_dict()
+            f"{name}_lora_adapter_metadata": module.peft_config[ADAPTER_NAME].to_dict()
             for name, module in self.modules.items()
         }
         self.base.pipeline.save_lora_weights(
             folder, weight_name=FILE_NAME, safe_serialization=True, **layers, **metadata
         )
-        more = {**(self.rows.state() if self.rows else {}), **(beside or {})}
-        if more:
-            _add_tensors(folder / FILE_NAME, more)
+        added = {**(self.rows.state() if self.rows else {}), **(extra or {})}
+        if added:
+            _add_tensors(folder / FILE_NAME, added)
         _write_header_canonically(folder / FILE_NAME)
         return folder / FILE_NAME
 
     def detach(self) -> None:
-        """Take the adapter off; the base gives bit for bit what it gave before."""
+        """Remove the adapter; the base gives bit for bit what it gave before."""
         self.base.pipeline.unload_lora_weights()
         if self.rows:
             self.rows.remove()
@@ -165,7 +165,7 @@ def _add_tensors(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 def _write_header_canonically(file: Path) -> None:
     """Give equal adapters equal bytes: the library orders a header's metadata at random, peft
-    its lists of layers by the process, and it notes where the base lay on this machine.
+    orders its lists of layers by the process, and it records the base's path on this machine.
     """
     content = file.read_bytes()
     (length,) = struct.unpack_from("<Q", content)

@@ -1,4 +1,4 @@
-"""Aspect-ratio buckets: the sizes at which pictures are learnt, all of about the same area."""
+"""Aspect-ratio buckets: training sizes of about the same area and different proportions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _LONGEST = 1.5  # times the base's resolution; beyond it a base repeats its subj
 
 
 def bucket_for(size: Size, base: BaseModel) -> Size:
-    """The bucket whose proportions are nearest to a picture's; sprites are square."""
+    """Return the bucket with the proportions nearest to a picture's; sprites are square."""
     if base.is_pixel_art:
         return base.resolution, base.resolution
     wanted = math.log(size[0] / size[1])
-    # Of two that are as near the larger one has more detail; then the wider, so that it is decided.
+    # Of two that are as near the larger one has more detail; of two as large, take the wider.
     return min(
         buckets(base),
         key=lambda each: (
@@ -27,7 +27,7 @@ def bucket_for(size: Size, base: BaseModel) -> Size:
 
 
 def buckets(base: BaseModel) -> list[Size]:
-    """All sizes (width, height) that the UNet can halve, as large as the base's area admits."""
+    """List the sizes (width, height) that the UNet can halve, up to the area the base admits."""
     step = base.latent_factor * 2 ** (len(base.unet.config.block_out_channels) - 1)
     area, longest = base.resolution**2, int(base.resolution * _LONGEST)
     shortest = base.resolution // 2

@@ -1,4 +1,4 @@
-"""The views that are learnt of one picture: on which background, where in the frame, how near."""
+"""Augment a reference picture for training: flat backgrounds, translations, crops, mirroring."""
 
 from __future__ import annotations
 
@@ -18,63 +18,68 @@ _SAME_COLOUR, _SAME_SHARE = 12, 0.98  # levels, and of the border's pixels
 
 
 @dataclass(frozen=True)
-class View:
-    """`shown` on the background of that name, and whose alpha is the mask."""
+class AugmentedImage:
+    """An RGB image on the background of that name, None where it is unknown; `alpha` becomes the
+    mask.
+    """
 
-    shown: Image.Image
+    image: Image.Image
     alpha: Image.Image
     background: str | None
 
-    def both(self, flip: bool) -> list[View]:
+    def with_mirrored(self, flip: bool) -> list[AugmentedImage]:
+        """Return this image and, with `flip`, its mirror image."""
         if not flip:
             return [self]
-        mirrored = ImageOps.mirror(self.shown), ImageOps.mirror(self.alpha)
-        return [self, View(*mirrored, self.background)]
+        mirrored = ImageOps.mirror(self.image), ImageOps.mirror(self.alpha)
+        return [self, AugmentedImage(*mirrored, self.background)]
 
 
-def views_of(
-    picture: Image.Image, number: int, most: int, chance: random.Random, *, moves: bool
-) -> Iterator[View]:
-    """Views of the `number`th picture, the first as it is: cut-outs on flat backgrounds and, with
-    `moves`, elsewhere in their frame; photographs whole and, with `moves`, in crops.
+def augmented_images(
+    picture: Image.Image, number: int, most: int, rng: random.Random, *, geometric: bool
+) -> Iterator[AugmentedImage]:
+    """Yield up to `most` images of the `number`th picture, the first as it is.
+
+    Cut-outs come on flat backgrounds and, with `geometric`, translated in their frame; photographs
+    whole and, with `geometric`, in crops.
     """
     if not has_transparency(picture):
         background = flat_background(picture)
-        crops = [picture, *_crops(picture, chance)] if moves else [picture]
+        crops = [picture, *_crops(picture, rng)] if geometric else [picture]
         for crop in crops[:most]:
-            yield View(crop.convert("RGB"), crop.getchannel("A"), background)
+            yield AugmentedImage(crop.convert("RGB"), crop.getchannel("A"), background)
         return
     names = list(FLAT_BACKGROUNDS)
     for index in range(most):
         name = names[(index + number * most) % len(names)]
-        moved = _moved(picture, chance) if moves and index else picture
-        ground = composite(bleed_colours(moved), FLAT_BACKGROUNDS[name])
-        yield View(ground, moved.getchannel("A"), name)
+        cutout = _translated(picture, rng) if geometric and index else picture
+        image = composite(bleed_colours(cutout), FLAT_BACKGROUNDS[name])
+        yield AugmentedImage(image, cutout.getchannel("A"), name)
 
 
-def _crops(picture: Image.Image, chance: random.Random) -> list[Image.Image]:
-    return [_crop(picture, chance.uniform(_CLOSEST_CROP, 0.97), chance) for _ in range(3)]
+def _crops(picture: Image.Image, rng: random.Random) -> list[Image.Image]:
+    return [_crop(picture, rng.uniform(_CLOSEST_CROP, 0.97), rng) for _ in range(3)]
 
 
-def _crop(picture: Image.Image, share: float, chance: random.Random) -> Image.Image:
+def _crop(picture: Image.Image, share: float, rng: random.Random) -> Image.Image:
     width, height = round(picture.width * share), round(picture.height * share)
-    left = chance.randint(0, picture.width - width)
-    top = chance.randint(0, picture.height - height)
+    left = rng.randint(0, picture.width - width)
+    top = rng.randint(0, picture.height - height)
     return resize(picture.crop((left, top, left + width, top + height)), *picture.size)
 
 
-def _moved(picture: Image.Image, chance: random.Random) -> Image.Image:
-    """The same figure elsewhere in its frame, nothing of it cut off and no pixel resampled."""
+def _translated(picture: Image.Image, rng: random.Random) -> Image.Image:
+    """Move the figure within its frame; nothing of it is cut off and no pixel resampled."""
     left, top, right, bottom = picture.getchannel("A").getbbox() or (0, 0, *picture.size)
-    across = chance.randint(-left, picture.width - right)
-    down = chance.randint(-top, picture.height - bottom)
+    dx = rng.randint(-left, picture.width - right)
+    dy = rng.randint(-top, picture.height - bottom)
     canvas = Image.new("RGBA", picture.size)
-    canvas.paste(picture, (across, down))
+    canvas.paste(picture, (dx, dy))
     return canvas
 
 
 def flat_background(picture: Image.Image) -> str | None:
-    """The name of the flat colour that an opaque picture has all along its border, if any."""
+    """Return the name of the flat colour along an opaque picture's whole border, if it has one."""
     pixels = np.asarray(picture.convert("RGB"), np.int16)
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     for name, colour in FLAT_BACKGROUNDS.items():

@@ -1,4 +1,4 @@
-"""What one pass learns from, drawn at random: instances with their prior, noise and timesteps."""
+"""Sample training batches: instances with their prior, noise and timesteps."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.dataset import Instance
-from modelsheet.diffusion.training.loss import stratified_timesteps
+from modelsheet.diffusion.training.loss import alphas_cumprod, stratified_timesteps
 from modelsheet.diffusion.training.presets import Hyperparameters
 
 
 @dataclass(frozen=True)
 class PriorExamples:
-    """What holds the class: prompts without the identifier and, for class images, their latents."""
+    """Examples for prior preservation: prompts without the identifier and, for class images, their
+    latents (N, C, h, w), a row a prompt.
+    """
 
     prompts: Sequence[str]
     latents: torch.Tensor | None = None
@@ -24,22 +26,23 @@ class PriorExamples:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one size. `latents`, `noise`: (B, C, h, w); `timesteps`: (B,); `mask`: (B, 1, h, w),
-    None where every part of a picture counts alike.
+    """Samples of one size. `latents`, `noise`: (B, C, h, w); `timesteps`: (B,); `alpha_bar`:
+    (B, 1, 1, 1); `mask`: (B, 1, h, w), None where every part of a picture counts alike.
     """
 
     latents: torch.Tensor
     noise: torch.Tensor
     timesteps: torch.Tensor
+    alpha_bar: torch.Tensor
     prompts: list[str]
     mask: torch.Tensor | None = None
 
 
-class BatchSource:
-    """Draws batches; the loop's only random numbers, all from `generator`.
+class BatchSampler:
+    """Draw batches; the training loop's only random numbers, all from `generator`.
 
-    Each picture comes as often as any other, in random order, as a random one of its views. A batch
-    has pictures of one size; sizes take turns by how many pictures they have.
+    Each picture comes as often as any other, in random order, as a random one of its augmented
+    images. A batch has pictures of one size; a size comes as often as its number of pictures.
     """
 
     def __init__(
@@ -47,64 +50,70 @@ class BatchSource:
         base: BaseModel,
         instances: Sequence[Instance],
         prior: PriorExamples,
-        recipe: Hyperparameters,
+        hyperparameters: Hyperparameters,
         generator: torch.Generator,
     ) -> None:
-        self._base, self._prior, self._recipe = base, prior, recipe
+        self._base, self._prior, self._hyperparameters = base, prior, hyperparameters
         self._scheduler = base.noise_scheduler
         self.generator = generator
         self._pictures = _by_size_and_picture(instances)
         self._queues: dict[str, list[int]] = {size: [] for size in self._pictures}
-        self._turns: list[str] = []
+        self._sizes: list[str] = []
 
     @property
     def prompts(self) -> list[str]:
-        """All prompts that may come."""
-        views = [v for pictures in self._pictures.values() for each in pictures for v in each]
-        return ["", *self._prior.prompts, *(view.prompt for view in views)]
+        """All prompts that a batch may have."""
+        pictures = [each for pictures in self._pictures.values() for each in pictures]
+        return ["", *self._prior.prompts, *(instance.prompt for p in pictures for instance in p)]
 
     def draw(self) -> tuple[Batch, Batch | None]:
-        """Instances and, where the recipe has one, their prior."""
+        """Draw instances and, where the hyper-parameters have one, a prior batch."""
         chosen = self._draw_instances()
         latents = torch.stack([instance.latents for instance in chosen])
-        mask = torch.stack([instance.mask for instance in chosen]) if self._recipe.masked else None
+        mask = (
+            torch.stack([instance.mask for instance in chosen])
+            if self._hyperparameters.masked
+            else None
+        )
         prompts = [
-            "" if self._uniform() < self._recipe.caption_dropout else instance.prompt
+            "" if self._uniform() < self._hyperparameters.caption_dropout else instance.prompt
             for instance in chosen
         ]
         batch = self._noised(latents, prompts, mask)
-        return batch, self._draw_prior(latents) if self._recipe.prior_batch else None
+        return batch, self._draw_prior(latents) if self._hyperparameters.prior_batch else None
 
     def position(self) -> dict[str, Any]:
-        """Where it stands, as plain JSON, beside the generator's state."""
-        return {"queues": self._queues, "turns": self._turns}
+        """Return the state of the shuffled queues as plain JSON, for a checkpoint; the generator's
+        state is saved beside it.
+        """
+        return {"queues": self._queues, "turns": self._sizes}
 
     def restore(self, position: Mapping[str, Any]) -> None:
         self._queues = {size: list(queue) for size, queue in position["queues"].items()}
-        self._turns = list(position["turns"])
+        self._sizes = list(position["turns"])
 
     def _draw_instances(self) -> list[Instance]:
         size = self._next_size()
         pictures, queue, chosen = self._pictures[size], self._queues[size], []
-        for _ in range(self._recipe.batch):
+        for _ in range(self._hyperparameters.batch):
             if not queue:
                 queue += torch.randperm(len(pictures), generator=self.generator).tolist()
-            views = pictures[queue.pop()]
-            chosen.append(views[self._integer(len(views))])
+            augmented = pictures[queue.pop()]
+            chosen.append(augmented[self._integer(len(augmented))])
         return chosen
 
     def _next_size(self) -> str:
         if len(self._pictures) == 1:
             return next(iter(self._pictures))
-        if not self._turns:
-            turns = [size for size, pictures in self._pictures.items() for _ in pictures]
-            order = torch.randperm(len(turns), generator=self.generator).tolist()
-            self._turns = [turns[index] for index in order]
-        return self._turns.pop()
+        if not self._sizes:
+            sizes = [size for size, pictures in self._pictures.items() for _ in pictures]
+            order = torch.randperm(len(sizes), generator=self.generator).tolist()
+            self._sizes = [sizes[index] for index in order]
+        return self._sizes.pop()
 
     def _draw_prior(self, instance_latents: torch.Tensor) -> Batch:
-        """The base's own pictures, or the instances' latents under prompts without identifier."""
-        count, prior = self._recipe.prior_batch, self._prior
+        """Draw class images, or the instances' latents under prompts without identifier."""
+        count, prior = self._hyperparameters.prior_batch, self._prior
         if prior.latents is None:
             rows = [self._integer(len(instance_latents)) for _ in range(count)]
             picks = [self._integer(len(prior.prompts)) for _ in range(count)]
@@ -117,8 +126,10 @@ class BatchSource:
     ) -> Batch:
         device = self._base.device
         noise = torch.randn(latents.shape, generator=self.generator).to(device)
-        timesteps = stratified_timesteps(len(latents), self._scheduler, self.generator)
-        return Batch(latents, noise, timesteps.to(device), prompts, mask)
+        drawn = stratified_timesteps(len(latents), self._scheduler, self.generator)
+        timesteps = drawn.to(device)
+        alpha_bar = alphas_cumprod(self._scheduler, timesteps)
+        return Batch(latents, noise, timesteps, alpha_bar, prompts, mask)
 
     def _integer(self, below: int) -> int:
         return int(torch.randint(below, (1,), generator=self.generator))
@@ -128,7 +139,7 @@ class BatchSource:
 
 
 def _by_size_and_picture(instances: Sequence[Instance]) -> dict[str, list[list[Instance]]]:
-    """The views of each picture, by the size of their latents."""
+    """Group instances by latent size, then by picture."""
     sizes: dict[str, dict[int, list[Instance]]] = {}
     for instance in instances:
         height, width = instance.latents.shape[-2:]

@@ -1,6 +1,5 @@
-"""Checkpoints: named tensors and a JSON position in a folder that is complete or not there at all.
-
-No pickle.
+"""Write and read training checkpoints: named tensors and a JSON position, in a folder that is
+complete or absent. No pickle.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ _TENSORS, _POSITION, _MANIFEST = "tensors.safetensors", "position.json", "MANIFE
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """What was saved: `position` is plain JSON (step, random states as hex, curves)."""
+class TrainingCheckpoint:
+    """A training state: `position` is plain JSON (sampler queues, optimizer numbers, curves)."""
 
     step: int
     tensors: dict[str, torch.Tensor]
@@ -38,7 +37,7 @@ def write_checkpoint(
 ) -> Path:
     """Write `folder`/<step> by one rename, manifest last, and keep the two newest.
 
-    Raises DiskFull when there is no room; what was saved earlier stays.
+    Raises DiskFull when there is no room; earlier checkpoints stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target, staging = folder / f"{step:08d}", folder / f".tmp-{step:08d}"
@@ -60,7 +59,7 @@ def write_checkpoint(
 
 @contextmanager
 def saving(what: str) -> Iterator[None]:
-    """Turn a disk's refusal into DiskFull, naming what was to be written."""
+    """Turn OSError and SafetensorError into DiskFull; `what` names the file in its sentence."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -69,11 +68,13 @@ def saving(what: str) -> Iterator[None]:
         ) from error
 
 
-def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Read the newest checkpoint whose manifest and checksums hold; broken ones are passed over."""
+def newest_checkpoint(folder: Path) -> TrainingCheckpoint | None:
+    """Read the newest checkpoint whose manifest and checksums hold, or None; broken ones are
+    skipped.
+    """
     for candidate in _steps(folder):
         if _is_whole(candidate):
-            return Checkpoint(
+            return TrainingCheckpoint(
                 int(candidate.name),
                 load_file(candidate / _TENSORS),
                 json.loads((candidate / _POSITION).read_text("utf-8")),
@@ -102,13 +103,14 @@ def _sync(path: Path) -> None:
 
 
 def _steps(folder: Path) -> list[Path]:
-    """Checkpoint folders, newest first."""
+    """List checkpoint folders, newest first."""
     if not folder.is_dir():
         return []
     return sorted((p for p in folder.iterdir() if p.name.isdigit()), reverse=True)
 
 
 def _is_whole(checkpoint: Path) -> bool:
+    """Tell if all files of the manifest are there with their checksums."""
     try:
         sums = json.loads((checkpoint / _MANIFEST).read_text("utf-8"))
         return bool(sums) and all(file_sha256(checkpoint / n) == s for n, s in sums.items())

@@ -1,8 +1,8 @@
-"""Prior preservation, both kinds: what the original model makes of prompts without the identifier.
+"""Generate and cache class images for prior preservation.
 
-*Class images*: pictures that the bare base painted are learnt beside the subject's (Ruiz et al.
-2022). *No images*: the tuned network's prediction is held to that of the same network with its
-adapter off.
+Of its two kinds this is *class-images*: images that the untuned base generates from prompts without
+the identifier are learnt beside the subject's (Ruiz et al. 2022). *No-images* needs none: it holds
+the tuned network's prediction to that of the same network with its adapter off.
 """
 
 from __future__ import annotations
@@ -29,55 +29,60 @@ _logger = logging.getLogger(__name__)
 CLASS_IMAGES = 24  # as latents and with few steps they cost seconds; DreamBooth took 1000 pictures
 CLASS_INFERENCE_STEPS = 16
 _BATCH = 8
-_NUMBERS = 16
+_SAMPLED_WEIGHTS = 16
 
 
 def class_latents(
-    base: BaseModel, prompts: Sequence[str], cache: Path, report: ProgressCallback | None = None
+    base: BaseModel,
+    prompts: Sequence[str],
+    cache_dir: Path,
+    on_progress: ProgressCallback | None = None,
 ) -> tuple[torch.Tensor, list[str]]:
-    """Latents (24, C, h, w) that the bare base paints of class prompts, and the prompt of each.
+    """Return latents (24, C, h, w) that the base generates from class prompts, and each one's
+    prompt.
 
-    Cached under the hash of everything that shapes them, batch by batch, so that `report` may raise
-    to step aside and little is painted again. Never decoded to pixels and back.
+    Cached under the hash of everything that shapes them, batch by batch, so that `on_progress` may
+    raise and little is generated again. Never decoded to pixels and back.
     """
     chosen = [prompts[index % len(prompts)] for index in range(CLASS_IMAGES)]
-    file = cache / f"{_key(base, chosen)}.safetensors"
-    kept = _kept(file)
-    if kept is not None:
-        return kept.to(base.device), chosen
+    file = cache_dir / f"{_key(base, chosen)}.safetensors"
+    cached = _load_cached(file)
+    if cached is not None:
+        return cached.to(base.device), chosen
     starts = range(0, CLASS_IMAGES, _BATCH)
     parts = [file.with_name(f"{file.stem}-{start}{file.suffix}") for start in starts]
-    painted = []
+    batches = []
     for start, part in zip(starts, parts, strict=True):
-        kept = _kept(part)
-        if kept is None:
-            kept = _paint(base, chosen, range(start, min(start + _BATCH, CLASS_IMAGES)), report)
-            _store(part, kept)
-        painted.append(kept.to(base.device))
-    latents = torch.cat(painted)
-    _store(file, latents)
-    with suppress(OSError):  # what cannot be written cannot be taken away
+        batch = _load_cached(part)
+        if batch is None:
+            rows = range(start, min(start + _BATCH, CLASS_IMAGES))
+            batch = _generate(base, chosen, rows, on_progress)
+            _save_cached(part, batch)
+        batches.append(batch.to(base.device))
+    latents = torch.cat(batches)
+    _save_cached(file, latents)
+    with suppress(OSError):  # a read-only cache has no parts to delete
         for part in parts:
             part.unlink(missing_ok=True)
     return latents, chosen
 
 
-def _paint(
-    base: BaseModel, chosen: Sequence[str], batch: range, report: ProgressCallback | None
+def _generate(
+    base: BaseModel, chosen: Sequence[str], rows: range, on_progress: ProgressCallback | None
 ) -> torch.Tensor:
-    painting = SamplingSettings(
-        prompts=[chosen[index] for index in batch],
-        seeds=list(batch),
+    settings = SamplingSettings(
+        prompts=[chosen[index] for index in rows],
+        seeds=list(rows),
         width=base.resolution,
         height=base.resolution,
         inference_steps=CLASS_INFERENCE_STEPS,
         guidance_scale=base.guidance_scale,
     )
-    return sample_latents(base, painting, report)
+    return sample_latents(base, settings, on_progress)
 
 
 def _key(base: BaseModel, prompts: Sequence[str]) -> str:
-    """Hash of all that shapes the pictures: the networks, prompts, seeds, size and sampler."""
+    """Hash all that shapes the images: the networks, prompts, seeds, size and sampler."""
     facts = {
         "base": base.id,
         "weights": _fingerprint([base.unet, *base.text_encoders]),
@@ -94,25 +99,25 @@ def _key(base: BaseModel, prompts: Sequence[str]) -> str:
 
 
 def _fingerprint(modules: Sequence[torch.nn.Module]) -> str:
-    """Hash of the first numbers of every weight: a whole UNet would take ten seconds."""
+    """Hash the first 16 numbers of every weight: a whole UNet would take ten seconds."""
     digest = hashlib.sha256()
     for module in modules:
         for name, weight in module.named_parameters():
-            head = weight.detach().flatten()[:_NUMBERS].float().cpu().numpy()
+            head = weight.detach().flatten()[:_SAMPLED_WEIGHTS].float().cpu().numpy()
             digest.update(f"{name}{tuple(weight.shape)}".encode() + head.tobytes())
     return digest.hexdigest()
 
 
-def _kept(file: Path) -> torch.Tensor | None:
-    """What was painted earlier; a damaged file counts as none."""
+def _load_cached(file: Path) -> torch.Tensor | None:
+    """Load latents from the cache; None for a missing or damaged file."""
     try:
         return load_file(file)["latents"]
     except (OSError, KeyError, SafetensorError):
         return None
 
 
-def _store(file: Path, latents: torch.Tensor) -> None:
-    """A cache that cannot be written costs time, not the job."""
+def _save_cached(file: Path, latents: torch.Tensor) -> None:
+    """Save latents in the cache; where it cannot be written, log a warning."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         staging = file.with_suffix(".tmp")

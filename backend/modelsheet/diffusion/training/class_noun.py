@@ -1,4 +1,4 @@
-"""What the layers show, in one class noun: zero-shot with the family's CLIP over a list of
+"""Guess and check class nouns: zero-shot classification by the family's CLIP over a list of
 nouns.
 """
 
@@ -25,13 +25,13 @@ _BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128)}
 
 
 def guess(
-    pictures: Sequence[Image.Image], family: Family, clip: Clip, own: Sequence[str] = ()
+    pictures: Sequence[Image.Image], family: Family, clip: Clip, own_nouns: Sequence[str] = ()
 ) -> list[ClassNounGuess]:
-    """The five likeliest nouns for all prepared pictures together, with probabilities.
+    """Return the five likeliest nouns for all prepared pictures together, with probabilities.
 
     The logits of pictures and backgrounds are averaged before the softmax: they show one thing.
     """
-    nouns = known_class_nouns(family, own)
+    nouns = known_class_nouns(family, own_nouns)
     logits = torch.stack(
         [_logits(pictures, nouns, name, family, clip) for name in _BACKGROUNDS],
     )
@@ -48,19 +48,20 @@ def check(
     pictures: Sequence[Image.Image],
     base: BaseModel,
     clip: Clip | None,
-    own: Sequence[str] = (),
+    own_nouns: Sequence[str] = (),
 ) -> str:
     """Accept a class noun that the family knows, or one that ends in such a noun ("old elf woman").
 
     Raises InvalidClassNoun, with what the pictures look like, for an empty or unknown one.
     """
     noun = " ".join(typed.split()).lower()
-    known = known_class_nouns(base.family, own)
+    known = known_class_nouns(base.family, own_nouns)
     if any(noun == each or noun.endswith(f" {each}") for each in known):
         return noun
     like = ""
     if clip is not None:
-        like = f"The layers look like {guess(pictures, base.family, clip, own)[0].noun!r}. "
+        guessed = guess(pictures, base.family, clip, own_nouns)[0].noun
+        like = f"The layers look like {guessed!r}. "
     if not noun:
         raise InvalidClassNoun(f"{like}Say in a word or two what the layers show.")
     raise InvalidClassNoun(
@@ -76,7 +77,7 @@ def _logits(
     family: Family,
     clip: Clip,
 ) -> torch.Tensor:
-    """Mean over pictures of scaled cosines to each noun, (nouns,)."""
+    """Return the mean over pictures of scaled cosines to each noun, (nouns,)."""
     images = [image_tensor(composite(picture, _BACKGROUNDS[background])) for picture in pictures]
     words = background_words(background, family)
     opening = "" if family == "sprite32" else "a photo of a "

@@ -1,4 +1,4 @@
-"""What prompts say to the network while it learns, encoded no more often than need be."""
+"""Encode and cache the training prompts, with the adapter on and off."""
 
 from __future__ import annotations
 
@@ -7,50 +7,53 @@ from collections.abc import Sequence
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 
 
 class Conditioning:
-    """Prompts as embeddings, of the base as it learns and as it was.
+    """Prompt embeddings of the tuned and of the original text encoders.
 
-    Where the text encoders stay as they are, `prompts` are encoded once, before the loop. What the
-    base made of them as it was never changes and is kept from the first time on.
+    Where the text encoders are not trained, `prompts` are encoded once, before the loop. The
+    original embeddings never change and are cached on first use.
     """
 
-    def __init__(self, base: BaseModel, adapter: LearningAdapter, prompts: Sequence[str]) -> None:
+    def __init__(self, base: BaseModel, adapter: TrainableAdapter, prompts: Sequence[str]) -> None:
         self._base, self._adapter = base, adapter
-        self._kept: dict[str, PromptEmbeds] = {}
+        self._cached: dict[str, PromptEmbeds] = {}
         self._ids: dict[str, list[torch.Tensor]] = {}
         if not adapter.trains_text:
             for prompt in dict.fromkeys(prompts):
                 self._original(prompt)
 
     def tuned(self, prompts: Sequence[str]) -> PromptEmbeds:
-        """Gradients flow where the text encoders learn too; equal prompts are encoded once."""
+        """Encode with the adapter on, with gradients where the text encoders are trained; equal
+        prompts are encoded once.
+        """
         if not self._adapter.trains_text:
             return self.original(prompts)
         distinct = list(dict.fromkeys(prompts))
         each = [self._tokenized(prompt) for prompt in distinct]
         encoded = self._base.encode_tokens([torch.cat(ids) for ids in zip(*each, strict=True)])
-        places = [distinct.index(prompt) for prompt in prompts]
-        # By slices: gradients of an index add up in any order on a graphics card.
-        return _stacked([encoded[place : place + 1] for place in places])
+        rows = [distinct.index(prompt) for prompt in prompts]
+        # By slices: gradients of an index add up in any order on a GPU.
+        return _stacked([encoded[row : row + 1] for row in rows])
 
     def original(self, prompts: Sequence[str]) -> PromptEmbeds:
+        """Encode with the adapter off, without gradients."""
         return _stacked([self._original(prompt) for prompt in prompts])
 
     def _tokenized(self, prompt: str) -> list[torch.Tensor]:
-        """Ids (1, window) of each text encoder."""
+        """Return token ids (1, window) for each text encoder."""
         if prompt not in self._ids:
             self._ids[prompt] = self._base.tokenize_for_each([prompt])
         return self._ids[prompt]
 
     @torch.no_grad()
     def _original(self, prompt: str) -> PromptEmbeds:
-        if prompt not in self._kept:
+        if prompt not in self._cached:
             with self._adapter.off():
-                self._kept[prompt] = self._base.encode_tokens(self._tokenized(prompt))
-        return self._kept[prompt]
+                self._cached[prompt] = self._base.encode_tokens(self._tokenized(prompt))
+        return self._cached[prompt]
 
 
 def _stacked(each: Sequence[PromptEmbeds]) -> PromptEmbeds:

@@ -1,5 +1,5 @@
-"""From layers to what the loop learns on: cached latents with masks and prompts, several views
-of each picture.
+"""Prepare reference pictures and encode them as training instances: latents, masks and prompts of
+several augmented images of each picture.
 """
 
 from __future__ import annotations
@@ -14,24 +14,28 @@ from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.aspect_buckets import bucket_for
-from modelsheet.diffusion.training.augmentation import View, has_transparency, views_of
+from modelsheet.diffusion.training.augmentation import (
+    AugmentedImage,
+    augmented_images,
+    has_transparency,
+)
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.rgba import composite, crop_to_content, enlarge_pixels, is_empty, resize
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
-MASK_FLOOR = 0.15  # the background still counts a little, so that it stays what the caption says
+MASK_FLOOR = 0.15  # the background still counts a little, so that it stays as captioned
 _MARGIN = 0.06  # of the longer side, around what is cropped to its content
 _PIXEL_ART_SIDE, _PIXEL_ART_COLOURS = 256, 256
 _NEAR_DUPLICATE = 4.0  # levels of mean difference
-_MOST_VIEWS = 96  # of all pictures together: an SDXL takes a tenth of a second to encode one
+_MOST_INSTANCES = 96  # of all pictures together: an SDXL takes a tenth of a second to encode one
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A picture as it is learnt: one view of it on one background.
+    """One augmented image of the subject, encoded; DreamBooth's "instance image".
 
-    `latents`: (C, h, w); `mask`: (1, h, w), the weight of the loss; `prompt` names the background
-    where it is known.
+    `picture`: number of the reference picture; `latents`: (C, h, w); `mask`: (1, h, w), the weight
+    of the loss; `prompt` names the background where it is known.
     """
 
     picture: int
@@ -41,11 +45,10 @@ class Instance:
 
 
 def prepare_pictures(pictures: Sequence[Image.Image], base: BaseModel) -> list[Image.Image]:
-    """Fit RGBA pictures to sizes that the base was made for, each near its own proportions.
+    """Crop and scale RGBA pictures to the base's aspect buckets, each near its own proportions.
 
-    Pictures of one size are taken for one frame and cropped alike, so that what is in the same
-    place stays in the same place; others are cropped one by one. Raises InvalidImages for an empty
-    one.
+    Pictures of one size are taken for one frame and cropped alike, so that equal positions stay
+    equal; others are cropped one by one. Raises InvalidImages for an empty one.
     """
     for number, picture in enumerate(pictures, 1):
         if is_empty(picture):
@@ -55,16 +58,16 @@ def prepare_pictures(pictures: Sequence[Image.Image], base: BaseModel) -> list[I
             )
     framed = _crop_alike(pictures) if len({p.size for p in pictures}) == 1 else _crop_each(pictures)
     return [
-        fit(picture, *bucket_for(picture.size, base), stands=base.is_pixel_art)
+        fit(picture, *bucket_for(picture.size, base), at_bottom=base.is_pixel_art)
         for picture in framed
     ]
 
 
-def fit(picture: Image.Image, width: int, height: int, *, stands: bool) -> Image.Image:
-    """Scale into a frame: pixel art by whole numbers, the rest by Lanczos.
+def fit(picture: Image.Image, width: int, height: int, *, at_bottom: bool) -> Image.Image:
+    """Scale a picture into a frame: pixel art by whole numbers, the rest by Lanczos.
 
-    What is opaque fills the frame, its rim cut; what is not is seen whole. A sprite stands on the
-    ground: it is centred across and set at the bottom.
+    An opaque picture fills the frame and loses its rim; a cut-out is fitted whole. Sprites are
+    aligned `at_bottom`, for they stand on the ground; all are centred across.
     """
     if looks_like_pixel_art(picture) and picture.width <= width and picture.height <= height:
         factor = min(width // picture.width, height // picture.height)
@@ -76,18 +79,18 @@ def fit(picture: Image.Image, width: int, height: int, *, stands: bool) -> Image
         scaled = picture if size == picture.size else resize(picture, *size)
     spare = height - scaled.height
     canvas = Image.new("RGBA", (width, height))
-    canvas.paste(scaled, ((width - scaled.width) // 2, spare if stands else spare // 2))
+    canvas.paste(scaled, ((width - scaled.width) // 2, spare if at_bottom else spare // 2))
     return canvas
 
 
 def looks_like_pixel_art(picture: Image.Image) -> bool:
-    """Tell a small picture of few colours; what lies under alpha 0 is none of them."""
+    """Tell if a picture is small and has at most 256 colours, those under alpha 0 not counted."""
     if max(picture.size) > _PIXEL_ART_SIDE:
         return False
     whole = picture.convert("RGBA")
-    is_seen = whole.getchannel("A").point(lambda alpha: 255 if alpha else 0)
-    seen = Image.composite(whole, Image.new("RGBA", whole.size), is_seen)
-    return seen.getcolors(_PIXEL_ART_COLOURS) is not None
+    is_visible = whole.getchannel("A").point(lambda alpha: 255 if alpha else 0)
+    visible = Image.composite(whole, Image.new("RGBA", whole.size), is_visible)
+    return visible.getcolors(_PIXEL_ART_COLOURS) is not None
 
 
 def encode_instances(
@@ -99,20 +102,22 @@ def encode_instances(
     flip: bool = False,
     seed: int = 0,
 ) -> list[Instance]:
-    """Encode each prepared picture several times: cut-outs on flat backgrounds, photographs whole
-    and in crops, with `flip` mirrored too.
+    """Augment and encode each prepared picture several times: cut-outs on flat backgrounds,
+    photographs whole and in crops, with `flip` mirrored too.
     """
-    most = max(2, min(len(FLAT_BACKGROUNDS), _MOST_VIEWS // len(pictures)))
-    found = []
+    most = max(2, min(len(FLAT_BACKGROUNDS), _MOST_INSTANCES // len(pictures)))
+    geometric = not base.is_pixel_art
+    instances = []
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        chance = random.Random(f"{seed} {number}")
-        for view in views_of(picture, number, most, chance, moves=not base.is_pixel_art):
-            found += [_encode(number, each, caption, naming, base) for each in view.both(flip)]
-    return found
+        rng = random.Random(f"{seed} {number}")
+        for augmented in augmented_images(picture, number, most, rng, geometric=geometric):
+            for each in augmented.with_mirrored(flip):
+                instances.append(_encode(number, each, caption, naming, base))
+    return instances
 
 
 def warnings_for(pictures: Sequence[Image.Image]) -> list[str]:
-    """What an artist should know before learning: near-duplicates and opaque pictures."""
+    """Warn of near-duplicates and opaque pictures, in sentences for the user."""
     found = [
         f"Pictures {first + 1} and {second + 1} are nearly the same; one of them adds little."
         for first in range(len(pictures))
@@ -128,14 +133,14 @@ def warnings_for(pictures: Sequence[Image.Image]) -> list[str]:
 
 
 def image_tensor(picture: Image.Image) -> torch.Tensor:
-    """An RGB picture as (3, H, W) in [-1, 1]."""
+    """Convert an RGB picture to (3, H, W) in [-1, 1]."""
     pixels = np.asarray(picture.convert("RGB"), np.float32)
     return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1
 
 
 def loss_mask(alpha: Image.Image, factor: int) -> torch.Tensor:
-    """A picture's alpha at latent size (1, h, w), grown by one latent so that thin parts count,
-    with a floor.
+    """Scale a picture's alpha to latent size (1, h, w), grown by one latent so that thin parts
+    count, with a floor of 0.15.
     """
     levels = torch.from_numpy(np.array(alpha, np.float32))[None, None] / 255
     small = torch.nn.functional.avg_pool2d(levels, factor)
@@ -144,16 +149,16 @@ def loss_mask(alpha: Image.Image, factor: int) -> torch.Tensor:
 
 
 def _encode(
-    number: int, view: View, caption: str, naming: PromptTemplate, base: BaseModel
+    number: int, augmented: AugmentedImage, caption: str, naming: PromptTemplate, base: BaseModel
 ) -> Instance:
-    """One by one: a batch of large pictures would need gigabytes in the autoencoder."""
-    latents = base.encode_images(image_tensor(view.shown)[None])[0]
-    mask = loss_mask(view.alpha, base.latent_factor).to(base.device)
-    return Instance(number, latents, mask, naming.instance_prompt(caption, view.background))
+    """Encode one image: a batch of large ones would need gigabytes in the autoencoder."""
+    latents = base.encode_images(image_tensor(augmented.image)[None])[0]
+    mask = loss_mask(augmented.alpha, base.latent_factor).to(base.device)
+    return Instance(number, latents, mask, naming.instance_prompt(caption, augmented.background))
 
 
 def _crop_alike(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    """Crop pictures of one frame to what any of them shows; a frame of a sprite's size stays
+    """Crop pictures of one frame to the union of their contents; a frame of a sprite's size stays
     whole.
     """
     width, height = pictures[0].size
@@ -179,7 +184,7 @@ def _margin_of(picture: Image.Image) -> int:
 
 
 def _difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference of two prepared pictures on grey, in levels."""
+    """Return the mean difference of two prepared pictures on grey, in levels."""
     small = [composite(picture, (128, 128, 128)).resize((32, 32)) for picture in (one, other)]
     levels = [np.asarray(picture, np.float32) for picture in small]
     return float(np.abs(levels[0] - levels[1]).mean())

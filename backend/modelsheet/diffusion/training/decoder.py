@@ -1,8 +1,8 @@
-"""Learning the subject's decoder.
+"""Train the correction of a subject's VAE decoder.
 
-A small autoencoder dulls colours that it never saw and blurs what is a pixel wide, however well the
-UNet paints. Its last layers are taught the references; that they stay as they are for everything
-else is learnt beside it, from the references in other colours.
+A small autoencoder dulls colours that it was not trained on and blurs lines of one pixel, however
+good the UNet. Its last layers are fine-tuned on the references, and regularized on the references
+in other colours, which must be decoded as before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.decoder_correction import Correction
-from modelsheet.diffusion.training.augmentation import View, views_of
+from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.decoder_loss import (
     FIGURE_WEIGHT,
@@ -31,40 +31,43 @@ from modelsheet.diffusion.training.decoder_loss import (
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS
 
 # At 30 steps a third of the gain is missing, at 200 things in the subject's hands take its colours.
-_STEPS, _BATCH, _REST_BATCH = 100, 6, 3
+_STEPS, _BATCH, _REGULARIZATION_BATCH = 100, 6, 3
 _RATE, _FINAL_SHARE, _WARM_UP = 4e-3, 0.05, 5
-_NOISE = 0.5  # of the latents' spread, at most: painted latents are off by more than encoded ones
-_LATENTS_A_VIEW, _MOST_LATENTS = 4, 128
+_NOISE = 0.5  # of the latents' spread, at most: generated latents have larger errors than encoded
+_LATENTS_PER_IMAGE, _MOST_LATENTS = 4, 128
 _MOST_RECOLOURED = 24
-_AT_ONCE = 8
-_PATCHES = 8  # along each side of what recoloured references stand on
+_CHUNK = 8
+_PATCHES = 8  # along each side of a recoloured reference's background
 
 
 @dataclass(frozen=True)
-class _Lesson:
-    """Features (N, C, h, w) before the last layers, the pictures (N, 3, H, W) that shall come of
-    them, and how much each pixel counts (N, 1, H, W).
+class _Examples:
+    """Features (N, C, h, w) before the last layers, the images (N, 3, H, W) to decode them to, and
+    a weight for each pixel (N, 1, H, W).
     """
 
     features: torch.Tensor
-    wanted: torch.Tensor
+    targets: torch.Tensor
     weights: torch.Tensor
 
-    def draw(self, count: int) -> _Lesson:
+    def draw(self, count: int) -> _Examples:
         rows = torch.randint(len(self.features), (count,))
-        return _Lesson(self.features[rows], self.wanted[rows], self.weights[rows])
+        return _Examples(self.features[rows], self.targets[rows], self.weights[rows])
+
+    def first(self, count: int) -> _Examples:
+        return _Examples(self.features[:count], self.targets[:count], self.weights[:count])
 
 
 @dataclass(frozen=True)
-class _Lessons:
-    """Of pictures of one size: the subject's own, and what shall stay as it is."""
+class _TrainingSet:
+    """Examples of one image size: the subject's own, and recoloured ones for regularization."""
 
-    own: _Lesson
-    rest: _Lesson
+    subject: _Examples
+    regularization: _Examples
 
 
-class _Ending(torch.nn.Module):
-    """The last layers of a decoder, at the pictures' own size."""
+class _DecoderTail(torch.nn.Module):
+    """The last layers of a decoder, at the images' own size."""
 
     def __init__(self, decoder: Any) -> None:
         super().__init__()
@@ -79,43 +82,45 @@ class _Ending(torch.nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         decoder = self.decoder
         hidden = decoder.conv_norm_out(decoder.up_blocks[-1](features))
-        pictures: torch.Tensor = decoder.conv_out(decoder.conv_act(hidden))
-        return pictures
+        images: torch.Tensor = decoder.conv_out(decoder.conv_act(hidden))
+        return images
 
-    def learning(self) -> list[torch.nn.Parameter]:
+    def trainable_parameters(self) -> list[torch.nn.Parameter]:
         return [self.parts[name].requires_grad_(True) for name in self.names]
 
 
 def learn_correction(base: BaseModel, pictures: Sequence[Image.Image], seed: int) -> Correction:
-    """Teach the last layers the prepared pictures; the same seed gives the same correction.
+    """Fine-tune the decoder's last layers on the prepared pictures; return the change to them.
 
-    Empty where that brings the autoencoder no nearer to them.
+    The same seed gives the same correction. Empty where the autoencoder's error does not fall.
     """
     devices = [base.device] if base.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        ending = _Ending(base.vae.decoder)
-        lessons = _lessons(base, pictures, ending, seed)
-        before = _error(ending, lessons)
-        _learn(ending, lessons, random.Random(seed))
-        if not _error(ending, lessons) < before:  # a number that is none is not less either
+        tail = _DecoderTail(base.vae.decoder)
+        training_sets = _training_sets(base, pictures, tail, seed)
+        before = _error(tail, training_sets)
+        _train(tail, training_sets, random.Random(seed))
+        if not _error(tail, training_sets) < before:  # not >=, which NaN would pass
             return {}
     plain = dict(base.vae.decoder.named_parameters())
-    return {name: (ending.parts[name] - plain[name]).detach().half().cpu() for name in ending.names}
+    return {name: (tail.parts[name] - plain[name]).detach().half().cpu() for name in tail.names}
 
 
-def _learn(ending: _Ending, lessons: Sequence[_Lessons], chance: random.Random) -> None:
-    parameters = ending.learning()
+def _train(tail: _DecoderTail, training_sets: Sequence[_TrainingSet], rng: random.Random) -> None:
+    parameters = tail.trainable_parameters()
     optimizer = torch.optim.Adam(parameters, lr=_RATE)
-    counts = [len(each.own.features) for each in lessons]
+    counts = [len(each.subject.features) for each in training_sets]
     for step in range(_STEPS):
         for group in optimizer.param_groups:
             group["lr"] = _RATE * _share_of_rate(step)
-        chosen = chance.choices(lessons, counts)[0]
-        own, rest = chosen.own.draw(_BATCH), chosen.rest.draw(_REST_BATCH)
+        chosen = rng.choices(training_sets, counts)[0]
+        subject = chosen.subject.draw(_BATCH)
+        regularization = chosen.regularization.draw(_REGULARIZATION_BATCH)
         with torch.enable_grad():
-            made = ending(torch.cat([own.features, rest.features]))
-            loss = _own_loss(made[:_BATCH], own) + _rest_loss(made[_BATCH:], rest)
+            decoded = tail(torch.cat([subject.features, regularization.features]))
+            loss = _subject_loss(decoded[:_BATCH], subject)
+            loss = loss + _regularization_loss(decoded[_BATCH:], regularization)
             gradients = torch.autograd.grad(loss, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
@@ -127,67 +132,67 @@ def _share_of_rate(step: int) -> float:
     return min(1.0, (step + 1) / _WARM_UP) * (_FINAL_SHARE + (1 - _FINAL_SHARE) * falling)
 
 
-def _own_loss(made: torch.Tensor, lesson: _Lesson) -> torch.Tensor:
-    error = decoding_error(made, lesson.wanted)
-    return ((error + error.square()) * lesson.weights).mean() / lesson.weights.mean()
+def _subject_loss(decoded: torch.Tensor, examples: _Examples) -> torch.Tensor:
+    error = decoding_error(decoded, examples.targets)
+    return ((error + error.square()) * examples.weights).mean() / examples.weights.mean()
 
 
-def _rest_loss(made: torch.Tensor, lesson: _Lesson) -> torch.Tensor:
-    error = (made - lesson.wanted).abs()
+def _regularization_loss(decoded: torch.Tensor, examples: _Examples) -> torch.Tensor:
+    error = (decoded - examples.targets).abs()
     return (error + error.square()).mean()
 
 
 @torch.no_grad()
-def _error(ending: _Ending, lessons: Sequence[_Lessons]) -> float:
-    """How far the first of each size come back from what they are."""
-    return sum(
-        float(_own_loss(ending(each.own.features[:_BATCH]), _first(each.own))) for each in lessons
-    )
-
-
-def _first(lesson: _Lesson) -> _Lesson:
-    return _Lesson(lesson.features[:_BATCH], lesson.wanted[:_BATCH], lesson.weights[:_BATCH])
+def _error(tail: _DecoderTail, training_sets: Sequence[_TrainingSet]) -> float:
+    """Sum the subject loss of the first examples of each size."""
+    firsts = [each.subject.first(_BATCH) for each in training_sets]
+    return sum(float(_subject_loss(tail(first.features), first)) for first in firsts)
 
 
 @torch.no_grad()
-def _lessons(
-    base: BaseModel, pictures: Sequence[Image.Image], ending: _Ending, seed: int
-) -> list[_Lessons]:
-    by_size: dict[tuple[int, int], list[View]] = {}
+def _training_sets(
+    base: BaseModel, pictures: Sequence[Image.Image], tail: _DecoderTail, seed: int
+) -> list[_TrainingSet]:
+    by_size: dict[tuple[int, int], list[AugmentedImage]] = {}
     most = max(1, min(len(FLAT_BACKGROUNDS), _MOST_LATENTS // len(pictures)))
     for number, picture in enumerate(pictures):
-        chance = random.Random(f"{seed} {number}")
-        views = views_of(picture, number, most, chance, moves=False)
-        by_size.setdefault(picture.size, []).extend(views)
-    return [_lessons_of(base, views, ending) for views in by_size.values()]
+        rng = random.Random(f"{seed} {number}")
+        augmented = augmented_images(picture, number, most, rng, geometric=False)
+        by_size.setdefault(picture.size, []).extend(augmented)
+    return [_training_set_of(base, augmented, tail) for augmented in by_size.values()]
 
 
-def _lessons_of(base: BaseModel, views: Sequence[View], ending: _Ending) -> _Lessons:
-    shown = torch.stack([image_tensor(view.shown) for view in views]).to(base.device)
-    alphas = torch.stack([_alpha(view) for view in views]).to(base.device)
-    count = max(1, min(_LATENTS_A_VIEW, _MOST_LATENTS // len(views)))
-    latents = _by_and_by(base.encode_images, shown)
-    near = torch.cat([add_latent_noise(latents, _NOISE) for _ in range(count)])
-    wanted, weights = shown.repeat(count, 1, 1, 1), 1 + FIGURE_WEIGHT * alphas
+def _training_set_of(
+    base: BaseModel, augmented: Sequence[AugmentedImage], tail: _DecoderTail
+) -> _TrainingSet:
+    images = torch.stack([image_tensor(each.image) for each in augmented]).to(base.device)
+    alphas = torch.stack([_alpha(each.alpha) for each in augmented]).to(base.device)
+    count = max(1, min(_LATENTS_PER_IMAGE, _MOST_LATENTS // len(augmented)))
+    latents = _in_chunks(base.encode_images, images)
+    noisy = torch.cat([add_latent_noise(latents, _NOISE) for _ in range(count)])
+    targets, weights = images.repeat(count, 1, 1, 1), 1 + FIGURE_WEIGHT * alphas
     read = partial(_features, base)
-    own = _Lesson(_by_and_by(read, near), wanted, weights.repeat(count, 1, 1, 1))
-    others = _recoloured(shown[:_MOST_RECOLOURED], alphas[:_MOST_RECOLOURED])
-    features = _by_and_by(read, _by_and_by(base.encode_images, others))
-    kept = _by_and_by(ending, features)
-    return _Lessons(own, _Lesson(features, kept, torch.ones_like(kept[:, :1])))
+    subject = _Examples(_in_chunks(read, noisy), targets, weights.repeat(count, 1, 1, 1))
+    recoloured = _recoloured(images[:_MOST_RECOLOURED], alphas[:_MOST_RECOLOURED])
+    features = _in_chunks(read, _in_chunks(base.encode_images, recoloured))
+    decoded = _in_chunks(tail, features)
+    return _TrainingSet(subject, _Examples(features, decoded, torch.ones_like(decoded[:, :1])))
 
 
-def _by_and_by(act: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
-    """What `act` makes of the rows, a few at a time for the memory's sake."""
-    return torch.cat([act(few) for few in rows.split(_AT_ONCE)])
+def _in_chunks(
+    function: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor
+) -> torch.Tensor:
+    """Apply `function` to eight rows at a time, to limit memory."""
+    return torch.cat([function(chunk) for chunk in rows.split(_CHUNK)])
 
 
-def _alpha(view: View) -> torch.Tensor:
-    return (image_tensor(view.alpha.convert("RGB"))[:1] + 1) / 2
+def _alpha(alpha: Image.Image) -> torch.Tensor:
+    """Convert an alpha channel to (1, H, W) in [0, 1]."""
+    return (image_tensor(alpha.convert("RGB"))[:1] + 1) / 2
 
 
 def _features(base: BaseModel, latents: torch.Tensor) -> torch.Tensor:
-    """What the last layers read of scaled latents."""
+    """Decode scaled latents up to the input of the last layers."""
     vae: Any = base.vae
     hidden = latents / vae.config.scaling_factor
     if vae.config.use_post_quant_conv:
@@ -199,15 +204,15 @@ def _features(base: BaseModel, latents: torch.Tensor) -> torch.Tensor:
     return features
 
 
-def _recoloured(shown: torch.Tensor, alphas: torch.Tensor) -> torch.Tensor:
-    """The same figures in other colours, on one colour or on patches of several."""
+def _recoloured(images: torch.Tensor, alphas: torch.Tensor) -> torch.Tensor:
+    """Recolour the figures, and put them on one colour or on patches of several."""
     low, high = RECOLOURING_GAINS
-    made = []
-    for index, (picture, alpha) in enumerate(zip(shown, alphas, strict=True)):
+    recoloured = []
+    for index, (image, alpha) in enumerate(zip(images, alphas, strict=True)):
         gains = low + (high - low) * torch.rand(3, 1, 1)
-        levels = (picture[torch.randperm(3)] + 1) / 2 * gains.to(picture)
+        levels = (image[torch.randperm(3)] + 1) / 2 * gains.to(image)
         side = _PATCHES if index % 2 else 1
         patches = torch.rand(1, 3, side, side)
-        ground = torch.nn.functional.interpolate(patches, picture.shape[-2:])[0].to(picture)
-        made.append(torch.lerp(ground, levels.clamp(0, 1), alpha) * 2 - 1)
-    return torch.stack(made)
+        background = torch.nn.functional.interpolate(patches, image.shape[-2:])[0].to(image)
+        recoloured.append(torch.lerp(background, levels.clamp(0, 1), alpha) * 2 - 1)
+    return torch.stack(recoloured)

@@ -1,4 +1,4 @@
-"""Loss terms for training an autoencoder's decoder: latent noise, clamped error, figure weight."""
+"""Compute loss terms for training a VAE decoder: latent noise, clamped error, figure weight."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 
 FIGURE_WEIGHT = 2.0  # a figure's pixels count three times a background's
 RECOLOURING_GAINS = (0.4, 1.6)  # the range of each channel's factor when a figure is recoloured
-DECODER_NOISE = 0.3  # of the latents' own spread, at most: what a denoiser leaves behind
+DECODER_NOISE = 0.3  # of the latents' own spread, at most: a denoiser's residual noise
 
 
 def add_latent_noise(latents: torch.Tensor, noise: float = DECODER_NOISE) -> torch.Tensor:
     """Add noise to latents (B, C, h, w): fine grain and soft blotches, of a strength drawn for each
-    sample, at most `noise` of the latents' spread. A decoder that has seen both paints flat what is
-    nearly flat.
+    sample, at most `noise` of the latents' spread. A decoder trained on both decodes nearly flat
+    areas flat.
     """
     grain = torch.randn_like(latents)
     coarse = torch.randn(*latents.shape[:2], 4, 4, device=latents.device, dtype=latents.dtype)

@@ -1,4 +1,4 @@
-"""The rare token that names the subject: one token, no word, and as neutral as can be measured."""
+"""Choose and check the subject's identifier: one rare token, no word, as neutral as possible."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from modelsheet.errors import InvalidIdentifier
 
 _CANDIDATES = 64
 _LENGTHS = range(3, 6)
-# Zipf scale: 3 is a word met once in a million; below 1.5 nobody has heard of it, acronyms
-# included.
-_UNHEARD_OF = 1.5
+# Zipf scale: 3 is a word met once in a million; below 1.5 are unknown words, acronyms included.
+_MAX_ZIPF = 1.5
 
 
 def candidates(tokenizer: CLIPTokenizer, taken: Collection[str] = ()) -> list[str]:
-    """Good identifiers, rarest first: single end-of-word tokens of letters that are no known word.
+    """List good identifiers, rarest first: single end-of-word tokens of letters, no known words.
 
     A byte-pair vocabulary lists its merges by rank, so the last tokens are the rarest.
     """
     found = (word for word in _words_by_rarity(tokenizer) if is_good(word, tokenizer, taken))
     words = [word for word, _ in zip(found, range(_CANDIDATES), strict=False)]
-    for kept in (get_frequency_dict, get_frequency_list):  # 25 MiB that nobody needs any more
-        kept.cache_clear()
+    for cached in (get_frequency_dict, get_frequency_list):  # 25 MiB, no longer needed
+        cached.cache_clear()
     return words
 
 
 def is_good(word: str, tokenizer: CLIPTokenizer, taken: Collection[str] = ()) -> bool:
+    """Tell if a word is a single token of 3 to 5 letters that is neither taken nor a known word."""
     return (
         len(word) in _LENGTHS
         and re.fullmatch("[a-z]+", word) is not None
         and word not in taken
-        and zipf_frequency(word, "en") < _UNHEARD_OF
+        and zipf_frequency(word, "en") < _MAX_ZIPF
         and len(tokenizer.tokenize(word)) == 1
     )
 
 
 def choose(base: BaseModel, class_noun: str, taken: Collection[str] = ()) -> list[str]:
-    """The five most neutral candidates for this class noun, best first.
+    """Return the five most neutral candidates for this class noun, best first.
 
     Raises InvalidIdentifier when the vocabulary has none left.
     """
@@ -55,7 +55,7 @@ def choose(base: BaseModel, class_noun: str, taken: Collection[str] = ()) -> lis
 
 @torch.no_grad()
 def neutrality(base: BaseModel, words: Sequence[str], class_noun: str) -> list[float]:
-    """How far each word moves the text encoding, 0 for not at all: 1 − cosine of the last states.
+    """Measure the distance each word moves the text encoding: 1 − cosine of the last states.
 
     Compared is "a photo of [V] class" with "a photo of class" at the class noun's last token.
     """
@@ -66,9 +66,8 @@ def neutrality(base: BaseModel, words: Sequence[str], class_noun: str) -> list[f
 
 
 def check(typed: str, base: BaseModel, taken: Collection[str] = ()) -> str:
-    """Accept what the artist typed, or say what is wrong with it and offer the nearest good one.
-
-    Raises InvalidIdentifier.
+    """Return the typed identifier in lower case. Raises InvalidIdentifier, with the fault and the
+    nearest good one.
     """
     word, tokenizer = typed.strip().lower(), base.tokenizers[0]
     if is_good(word, tokenizer, taken):
@@ -88,13 +87,13 @@ def _fault(word: str, tokenizer: CLIPTokenizer, taken: Collection[str]) -> str:
     tokens = [token.removesuffix("</w>") for token in tokenizer.tokenize(word)]
     if len(tokens) > 1:
         return f"is {len(tokens)} tokens to this base model ({' + '.join(tokens)}), not one"
-    if zipf_frequency(word, "en") >= _UNHEARD_OF:
+    if zipf_frequency(word, "en") >= _MAX_ZIPF:
         return "is a word that the base model knows already"
     return "is too short or too long (3 to 5 letters)"
 
 
 def _nearest(word: str, offers: Sequence[str]) -> str:
-    """The offer that shares most letters in place, so that it is easy to remember."""
+    """Return the offer that shares most letters in place, so that it is easy to remember."""
     return max(offers, key=lambda offer: sum(a == b for a, b in zip(word, offer, strict=False)))
 
 
@@ -106,8 +105,8 @@ def _words_by_rarity(tokenizer: CLIPTokenizer) -> Iterator[str]:
 
 
 def _last_state(base: BaseModel, prompts: Sequence[str]) -> torch.Tensor:
-    """The state of each prompt's last word, (B, width). No state hears of what comes after it, so
-    that the rest of the window need not be computed.
+    """Return the state of each prompt's last word, (B, width). Attention is causal, so that the
+    rest of the window need not be computed.
     """
     ids = base.tokenize(prompts)
     ends = (ids == base.tokenizers[0].eos_token_id).int().argmax(dim=1) - 1

@@ -1,5 +1,5 @@
-"""How well a subject was learnt: subject fidelity, prompt fidelity with the identifier taken out,
-prior drift, and the score that picks the best step. The vectors are a Clip's.
+"""Metrics of a learnt subject on CLIP's unit vectors: subject fidelity, prompt fidelity with the
+identifier taken out of the prompts, prior drift, and the score that picks the best step.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import torch
 
-# A subject that is not itself is useless: likeness counts as it is, the others once they leave
-# what can be borne. A true picture of an unusual subject obeys its prompt by some nine tenths of
-# what the base makes of the class, so that a little less than that costs nothing.
-OBEDIENT_SHARE, PROMPT_WEIGHT = 0.8, 1.0
-TOLERABLE_DRIFT, DRIFT_WEIGHT = 0.03, 5.0  # squared distance of pictures in [0, 1]
-# A small CLIP is content when an eye is not: pictures still grow clearer while scores wander.
-SAME = 0.02
+# A subject that is not itself is useless: subject fidelity counts as it is, the others beyond a
+# threshold. A true picture of an unusual subject has some nine tenths of the prompt fidelity of the
+# base's own pictures of the class, so that a little less than that costs nothing.
+REQUIRED_PROMPT_SHARE, PROMPT_WEIGHT = 0.8, 1.0
+TOLERATED_DRIFT, DRIFT_WEIGHT = 0.03, 5.0  # squared distance of images in [0, 1]
+# A small CLIP saturates before the eye does: images still grow clearer while scores wander.
+SCORE_TOLERANCE = 0.02
 
 
 def score(
@@ -23,33 +23,43 @@ def score(
     base_prompt_fidelity: float,
     prior_drift: float,
 ) -> float:
-    """The number by which the best step is kept; `base_prompt_fidelity` is the untuned base's."""
-    disobedience = max(0.0, OBEDIENT_SHARE * base_prompt_fidelity - prompt_fidelity)
-    excess = max(0.0, prior_drift - TOLERABLE_DRIFT)
-    return subject_fidelity - PROMPT_WEIGHT * disobedience - DRIFT_WEIGHT * excess
+    """Return the score by which the best step is kept; `base_prompt_fidelity` is the untuned
+    base's.
+    """
+    lacking = max(0.0, REQUIRED_PROMPT_SHARE * base_prompt_fidelity - prompt_fidelity)
+    excess = max(0.0, prior_drift - TOLERATED_DRIFT)
+    return subject_fidelity - PROMPT_WEIGHT * lacking - DRIFT_WEIGHT * excess
 
 
 def is_as_good(score: float, scores: Sequence[float]) -> bool:
-    """Whether a later step with this score is to be preferred to all that have these."""
-    return score >= max(scores) - SAME
+    """Tell if a step with this score is preferred to all earlier ones with these scores."""
+    return score >= max(scores) - SCORE_TOLERANCE
 
 
-def subject_fidelity(pictures: torch.Tensor, references: torch.Tensor) -> float:
-    """Mean cosine of each picture's vector to each reference's; Ruiz et al. 2022, CLIP-I."""
-    return float((pictures @ references.T).mean())
+def subject_fidelity(images: torch.Tensor, references: torch.Tensor) -> float:
+    """Return the mean cosine of each image's vector to each reference's; CLIP-I of Ruiz et al.
+    2022.
+    """
+    return float((images @ references.T).mean())
 
 
-def prompt_fidelity(pictures: torch.Tensor, texts: torch.Tensor) -> float:
-    """Mean cosine of each picture's vector to its own prompt's; CLIP-T."""
-    return float((pictures * texts).sum(1).mean())
+def prompt_fidelity(images: torch.Tensor, texts: torch.Tensor) -> float:
+    """Return the mean cosine of each image's vector to its own prompt's; CLIP-T of Ruiz et al.
+    2022.
+    """
+    return float((images * texts).sum(1).mean())
 
 
-def drift(before: torch.Tensor, after: torch.Tensor) -> float:
-    """Mean squared distance of class pictures in [0, 1] before and after learning."""
+def prior_drift(before: torch.Tensor, after: torch.Tensor) -> float:
+    """Return the mean squared distance of class images before and after learning. Images are
+    (B, 3, H, W) in [-1, 1], the distance is that of levels in [0, 1].
+    """
     return float(((before - after) / 2).square().mean())
 
 
 def text_drift(before: torch.Tensor, after: torch.Tensor) -> float:
-    """How far the text encoder moved on prompts (B, tokens, width): mean of 1 - cosine by token."""
+    """Return the distance that the text encoder moved on prompts (B, tokens, width): the mean of
+    1 - cosine by token.
+    """
     similar = torch.nn.functional.cosine_similarity(before.float(), after.float(), dim=-1)
     return max(0.0, 1 - float(similar.mean()))

@@ -1,8 +1,8 @@
-"""Learning one subject in several processes of a machine, each on a graphics card of its own.
+"""Train one subject in several processes of one machine, each on a GPU of its own.
 
-The process that has the job probes, saves and says how far it is. Its helpers, `parallel FILE RANK`
-with FILE an Errand, begin from the same request, pictures and checkpoint and take the same steps;
-they know nothing that would be lost with them, and end when their input does.
+Rank 0, which has the job, validates, saves and reports. The helpers, `multi_gpu FILE RANK` with
+FILE a HelperSpec, begin from the same request, pictures and checkpoint and take the same steps;
+nothing is lost with them, and they end when their standard input does.
 """
 
 from __future__ import annotations
@@ -23,57 +23,69 @@ from pydantic import BaseModel
 from modelsheet.api.learn import LearnRequest
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.library_logging import silence_libraries
-from modelsheet.diffusion.training.process_group import company
-from modelsheet.diffusion.training.session import Learning, Surroundings, opened
+from modelsheet.diffusion.training.process_group import joined_process_group
+from modelsheet.diffusion.training.session import LearningEnvironment, LearningSession
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 
-_MEETING = "meeting"
-_LOOK_EVERY_S = 0.2
+_POLL_INTERVAL_S = 0.2
 
 
-class Errand(BaseModel):
-    """What a helper learns. `folder` has the name and the checkpoint to go on from, `room` the
-    pictures as PNG files; `data_dir` is where base models lie.
+class HelperSpec(BaseModel):
+    """The task of the helper processes. `checkpoint_dir` has the naming and the checkpoint to
+    resume from, `exchange_dir` the pictures as PNG files; base models lie in `data_dir`.
     """
 
     request: LearnRequest
     processes: int
     device: str
     data_dir: Path
-    folder: Path
-    cache: Path
-    room: Path
+    checkpoint_dir: Path
+    cache_dir: Path
+    exchange_dir: Path
+
+    @property
+    def rendezvous(self) -> Path:
+        return self.exchange_dir / "rendezvous"
+
+    def ready_file(self, rank: int) -> Path:
+        """Return the path of the empty file that a helper writes when it has loaded."""
+        return self.exchange_dir / f"ready-{rank}"
 
 
 @contextmanager
-def helped(
-    learning: Learning, errand: Errand, pictures: Sequence[Image.Image], check: Callable[[], None]
+def helper_processes(
+    session: LearningSession,
+    spec: HelperSpec,
+    pictures: Sequence[Image.Image],
+    check: Callable[[], None],
 ) -> Iterator[None]:
-    """Learn with helpers while the block runs; they find `pictures` in the errand's empty room.
+    """Train with helpers while the block runs; `pictures` go to them by the spec's empty
+    `exchange_dir`.
 
-    `check` is called while they load, and may raise. Raises WorkerCrashed: one of them ended.
+    `check` is called while they load, and may raise. Raises WorkerCrashed when a helper ends.
     """
     for number, picture in enumerate(pictures):
-        picture.save(errand.room / f"{number:02d}.png")
-    file = errand.room / "errand.json"
-    file.write_text(errand.model_dump_json(), "utf-8")
-    ranks = range(1, errand.processes)
+        picture.save(spec.exchange_dir / f"{number:02d}.png")
+    file = spec.exchange_dir / "spec.json"
+    file.write_text(spec.model_dump_json(), "utf-8")
+    ranks = range(1, spec.processes)
     with ExitStack() as stack:
         helpers = {rank: stack.enter_context(_helper(file, rank)) for rank in ranks}
         for rank, helper in helpers.items():
-            _wait_until_ready(helper, _mark(errand.room, rank), check)
-        training = learning.training
-        with company(0, errand.processes, errand.room / _MEETING) as training.company:
-            training.require_company_alike()
+            _wait_until_ready(helper, spec.ready_file(rank), check)
+        with (
+            joined_process_group(0, spec.processes, spec.rendezvous) as group,
+            session.trainer.data_parallel(group),
+        ):
             try:
                 yield
             finally:
-                for helper in helpers.values():  # before they miss us, and say so in the log
+                for helper in helpers.values():  # before they log that this process has left
                     helper.kill()
 
 
-def require_cards(device: torch.device, processes: int) -> None:
-    """Raises InvalidRequest: the processes would have no graphics card each."""
+def require_gpus(device: torch.device, processes: int) -> None:
+    """Raise InvalidRequest where there are fewer GPUs than processes."""
     if device.type == "cuda" and torch.cuda.device_count() < processes:
         raise InvalidRequest(
             f"Learning in {processes} processes needs a graphics card for each, and there are "
@@ -97,53 +109,47 @@ def _helper(file: Path, rank: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _wait_until_ready(
-    helper: subprocess.Popen[bytes], mark: Path, check: Callable[[], None]
+    helper: subprocess.Popen[bytes], ready_file: Path, check: Callable[[], None]
 ) -> None:
-    while not mark.exists():
+    while not ready_file.exists():
         if helper.poll() is not None:
             raise WorkerCrashed(
                 "one of the processes that should learn together did not begin; the worker's log "
                 "has its reason"
             )
         check()
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_POLL_INTERVAL_S)
 
 
-def help_out(errand: Errand, rank: int) -> None:
-    """Take the same steps as the process that has the job, until the last."""
-    place = f"cuda:{rank}" if errand.device == "cuda" else errand.device
-    if errand.device == "cuda":
+def run_helper(spec: HelperSpec, rank: int) -> None:
+    """Take the same training steps as rank 0, until the last."""
+    device = torch.device(f"cuda:{rank}" if spec.device == "cuda" else spec.device)
+    if device.type == "cuda":
         torch.cuda.set_device(rank)
-    base = load_base_model(errand.request.base_model, errand.data_dir, torch.device(place))
-    pictures = [Image.open(file).convert("RGBA") for file in sorted(errand.room.glob("*.png"))]
-    around = Surroundings((), (), errand.cache, None)
-
-    def make(undo: ExitStack) -> Learning:
-        return Learning(base, errand.request, pictures, errand.folder, around, undo)
-
-    with opened(make, base) as learning:
-        _mark(errand.room, rank).touch()
-        with company(rank, errand.processes, errand.room / _MEETING) as learning.training.company:
-            learning.training.require_company_alike()
-            for _ in learning.training.steps():
+    base = load_base_model(spec.request.base_model, spec.data_dir, device)
+    images = [Image.open(file).convert("RGBA") for file in sorted(spec.exchange_dir.glob("*.png"))]
+    environment = LearningEnvironment((), (), spec.cache_dir, None)
+    with LearningSession(base, spec.request, images, spec.checkpoint_dir, environment) as session:
+        session.prepare()
+        spec.ready_file(rank).touch()
+        with (
+            joined_process_group(rank, spec.processes, spec.rendezvous) as group,
+            session.trainer.data_parallel(group),
+        ):
+            for _ in session.trainer.steps():
                 pass
-
-
-def _mark(room: Path, rank: int) -> Path:
-    """What a helper leaves when it is ready."""
-    return room / f"ready-{rank}"
 
 
 def main() -> None:
     silence_libraries()
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    help_out(Errand.model_validate_json(Path(sys.argv[1]).read_bytes()), int(sys.argv[2]))
+    threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
+    run_helper(HelperSpec.model_validate_json(Path(sys.argv[1]).read_bytes()), int(sys.argv[2]))
 
 
-def _end_with_input() -> None:
+def _exit_at_end_of_input() -> None:
     while os.read(0, 1):  # not sys.stdin, whose lock the interpreter wants at its own end
         pass
-    os._exit(0)  # nobody waits for the next step
+    os._exit(0)  # rank 0 has ended, so that no further step is wanted
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The optimizers a subject is learnt with, their rates over the steps, and their state as tensors.
+"""Make the optimizer, schedule its learning rates, and save its state as tensors.
 
-A state that was restored goes on to the byte as if nothing had happened.
+A restored state continues to the byte.
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ from typing import Any
 import torch
 from prodigyopt import Prodigy
 
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.presets import Hyperparameters
 
 _WEIGHT_DECAY = 1e-2  # diffusers' scripts; next to nothing at these rates
 
 
-def make_optimizer(adapter: LearningAdapter, recipe: Hyperparameters) -> torch.optim.Optimizer:
-    """One group per network, each with its own `peak_lr`; call `set_rates` before each step."""
+def make_optimizer(
+    adapter: TrainableAdapter, hyperparameters: Hyperparameters
+) -> torch.optim.Optimizer:
+    """Make AdamW or Prodigy with one group per network, each with its own `peak_lr`; call
+    `set_rates` before each step.
+    """
     groups = [
-        {"params": adapter.parameters(name), "peak_lr": _peak_rate(name, recipe)}
+        {"params": adapter.parameters(name), "peak_lr": _peak_rate(name, hyperparameters)}
         for name in adapter.names
     ]
-    if recipe.optimizer == "adamw":
+    if hyperparameters.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, weight_decay=_WEIGHT_DECAY, fused=True)
     # Flags: Mishchenko & Defazio's advice for diffusion. It prints where there is weight decay.
     prodigy: torch.optim.Optimizer = Prodigy(
@@ -33,18 +37,23 @@ def make_optimizer(adapter: LearningAdapter, recipe: Hyperparameters) -> torch.o
     return prodigy
 
 
-def set_rates(optimizer: torch.optim.Optimizer, step: int, recipe: Hyperparameters) -> None:
+def set_rates(
+    optimizer: torch.optim.Optimizer, step: int, hyperparameters: Hyperparameters
+) -> None:
+    """Set each group's learning rate for this step, counted from 0."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak_lr"] * rate_factor(step, recipe)
+        group["lr"] = group["peak_lr"] * rate_factor(step, hyperparameters)
 
 
-def rate_factor(step: int, recipe: Hyperparameters) -> float:
-    """Linear warm-up, then a cosine down to the recipe's share of the peak."""
-    if step < recipe.warm_up_steps:
-        return (step + 1) / recipe.warm_up_steps
-    length = max(1, recipe.training_steps - recipe.warm_up_steps)
-    progress = (step - recipe.warm_up_steps) / length
-    least = recipe.final_rate
+def rate_factor(step: int, hyperparameters: Hyperparameters) -> float:
+    """Return the share of the peak rate at a step: linear warm-up, then a cosine down to
+    `final_rate`.
+    """
+    if step < hyperparameters.warm_up_steps:
+        return (step + 1) / hyperparameters.warm_up_steps
+    length = max(1, hyperparameters.training_steps - hyperparameters.warm_up_steps)
+    progress = (step - hyperparameters.warm_up_steps) / length
+    least = hyperparameters.final_rate
     return least + (1 - least) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
@@ -60,14 +69,14 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def optimizer_numbers(optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    """What each group found out by itself, as plain numbers: Prodigy's distances and count."""
+    """Return each group's own state as plain numbers: Prodigy's distances and step count."""
     return [
-        {name: value for name, value in group.items() if name in _FOUND_OUT}
+        {name: value for name, value in group.items() if name in _GROUP_STATE}
         for group in optimizer.param_groups
     ]
 
 
-_FOUND_OUT = ("d", "d_max", "d_numerator", "d_denom", "d_hat", "k")
+_GROUP_STATE = ("d", "d_max", "d_numerator", "d_denom", "d_hat", "k")
 
 
 def restore_optimizer(
@@ -76,7 +85,7 @@ def restore_optimizer(
     prefix: str,
     numbers: list[dict[str, Any]] | None = None,
 ) -> None:
-    """Put back what `optimizer_tensors` and `optimizer_numbers` took."""
+    """Load the state that `optimizer_tensors` and `optimizer_numbers` took."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
@@ -89,17 +98,19 @@ def restore_optimizer(
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _peak_rate(name: str, recipe: Hyperparameters) -> float:
-    """Prodigy estimates one distance for all, so that all groups share a rate."""
-    if name == "unet" or recipe.optimizer == "prodigy":
-        return recipe.unet_learning_rate
+def _peak_rate(name: str, hyperparameters: Hyperparameters) -> float:
+    """Return a network's peak learning rate. Prodigy estimates one distance for all groups, which
+    therefore share a rate.
+    """
+    if name == "unet" or hyperparameters.optimizer == "prodigy":
+        return hyperparameters.unet_learning_rate
     if name == "embedding":
-        return recipe.embedding_learning_rate
-    return recipe.text_encoder_learning_rate
+        return hyperparameters.embedding_learning_rate
+    return hyperparameters.text_encoder_learning_rate
 
 
 def _laid_out(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Fused optimizers walk raw memory: a state must lie in memory as its parameter does."""
+    """Copy a state into its parameter's memory layout: fused optimizers walk raw memory."""
     if value.shape != like.shape:
         return value
     return torch.empty_like(like, dtype=value.dtype).copy_(value)

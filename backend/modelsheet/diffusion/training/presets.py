@@ -1,6 +1,4 @@
-"""How a subject is learnt, by family and preset: a handful of numbers each, with where they come
-from.
-"""
+"""Hyper-parameters by base-model family and preset, each with its source."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ from modelsheet.errors import InvalidRequest
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Learning rates are per optimizer step. A step learns from `accumulation` times `batch`
-    pictures, and each batch has `prior_batch` more for the prior.
+    """All numbers that shape a training. A step learns from `accumulation` times `batch` pictures,
+    and each batch has `prior_batch` more for the prior.
     """
 
     training_steps: int
@@ -28,28 +26,28 @@ class Hyperparameters:
     prior: PriorKind
     optimizer: OptimizerName = "adamw"
     accumulation: int = 1
-    processes: int = 1  # which share the batches of a step
+    processes: int = 1  # that share the batches of a step
     prior_loss_weight: float = 1.0  # λ = 1: Ruiz et al. 2022
     snr_gamma: float | None = 5.0  # γ = 5: Hang et al. 2023
     caption_dropout: float = 0.05  # above .1 the unconditional branch learns the subject too
     warm_up_steps: int = 10
     final_rate: float = 0.1  # of the peak, at the end of the cosine
-    probe_every: int = 30
+    validation_steps: int = 30
     masked: bool = True
     flip: bool = False
     own_decoder: bool = False  # of a pixel-art base; others have autoencoders that need none
     pivotal: bool = False  # learn the identifier's row of the embedding too
     embedding_learning_rate: float = 5e-4  # cloneofsimo/lora's for textual inversion
-    # Probes without a better score, after which learning stops and the best is kept; None learns
-    # to the end and keeps that.
+    # Validations without a better score after which training stops and the best step is kept; None
+    # trains to the end and keeps the last step.
     patience: int | None = 3
     longest_s: float | None = None
-    fixed_identifier: str = ""  # the write-up's own, where it is part of the recipe
+    fixed_identifier: str = ""  # of the write-up preset
 
 
-# Chosen on three of the drawn test subjects: at 1.5e-3 likeness is there in two thirds of the steps
-# that 1e-3 takes, 2e-3 adds drift and no likeness, and without convolutions a tenth of it is lost.
-# docs/benchmarks.md has what was measured since.
+# Chosen on three of the drawn test subjects: 1.5e-3 reaches the subject fidelity of 1e-3 in two
+# thirds of its steps, 2e-3 adds drift and no fidelity, and without convolutions a tenth of it is
+# lost. Later measurements: docs/benchmarks.md.
 _SPRITE_SHAPE = AdapterShape(rank=16, text_encoder_rank=8, feed_forward=True, convolutions=True)
 _SPRITE32 = Hyperparameters(
     training_steps=BALANCED_STEPS["sprite32"],
@@ -58,9 +56,9 @@ _SPRITE32 = Hyperparameters(
     unet_learning_rate=1.5e-3,
     text_encoder_learning_rate=2e-4,
     shape=_SPRITE_SHAPE,
-    prior="no-images",  # as good as class images in docs/benchmarks.md, and nothing to paint first
+    prior="no-images",  # as good as class images (docs/benchmarks.md), and none to generate
     prior_loss_weight=2.0,  # at 1 and this rate the class drifts by more than .05
-    probe_every=40,
+    validation_steps=40,
     own_decoder=True,
 )
 # 1e-4 at rank 16 and some 800 sample passes for a few pictures: near diffusers' README (1e-4, 500)
@@ -74,7 +72,7 @@ _SD15 = Hyperparameters(
     shape=AdapterShape(rank=16, text_encoder_rank=8, feed_forward=True, convolutions=False),
     prior="no-images",
     warm_up_steps=20,
-    probe_every=100,
+    validation_steps=100,
 )
 # DCO (SDXL, rank 32, 5e-5) with fewer steps; the two text encoders stay as they are.
 _SDXL = replace(
@@ -90,7 +88,7 @@ _BY_FAMILY: dict[Family, Hyperparameters] = {"sprite32": _SPRITE32, "sd15": _SD1
 def hyperparameters_for(
     family: Family, preset: PresetName, overrides: TrainingOverrides
 ) -> Hyperparameters:
-    """The numbers of a preset with what the caller wants otherwise. Raises InvalidRequest."""
+    """Return a preset's hyper-parameters with the caller's overrides. Raises InvalidRequest."""
     balanced = _BY_FAMILY[family]
     if preset == "write-up":
         return _overridden(_write_up(balanced), overrides)
@@ -98,15 +96,15 @@ def hyperparameters_for(
     return _overridden(replace(balanced, training_steps=steps), overrides)
 
 
-def _write_up(recipe: Hyperparameters) -> Hyperparameters:
-    """The write-up's own setting, kept as a negative anchor: 30 times the usual rate for both
-    networks.
+def _write_up(hyperparameters: Hyperparameters) -> Hyperparameters:
+    """Return the setting of the write-up that the project began with, kept as a negative anchor:
+    30 times the usual rate for both networks.
 
     Rank 4 on attention alone at a constant rate is what diffusers' script trains; no prior, no
     mask, one picture a step.
     """
     return replace(
-        recipe,
+        hyperparameters,
         training_steps=WRITE_UP_STEPS,
         batch=1,
         prior_batch=0,
@@ -118,7 +116,7 @@ def _write_up(recipe: Hyperparameters) -> Hyperparameters:
         caption_dropout=0.0,
         warm_up_steps=0,
         final_rate=1.0,
-        probe_every=450,
+        validation_steps=450,
         masked=False,
         own_decoder=False,
         patience=None,
@@ -127,19 +125,19 @@ def _write_up(recipe: Hyperparameters) -> Hyperparameters:
     )
 
 
-_OF_THE_SHAPE = ("rank", "text_encoder_rank", "feed_forward", "convolutions")
+_SHAPE_FIELDS = ("rank", "text_encoder_rank", "feed_forward", "convolutions")
 
 
-def _overridden(recipe: Hyperparameters, overrides: TrainingOverrides) -> Hyperparameters:
+def _overridden(hyperparameters: Hyperparameters, overrides: TrainingOverrides) -> Hyperparameters:
     given = overrides.model_dump(exclude_none=True)
-    named = {name: given.pop(name) for name in _OF_THE_SHAPE if name in given}
+    shape = {name: given.pop(name) for name in _SHAPE_FIELDS if name in given}
     if given.get("optimizer") == "prodigy":
         given.setdefault("unet_learning_rate", 1.0)  # it finds its own rate
-    if named.get("text_encoder_rank") and not recipe.text_encoder_learning_rate:
-        rate = given.get("unet_learning_rate", recipe.unet_learning_rate)
+    if shape.get("text_encoder_rank") and not hyperparameters.text_encoder_learning_rate:
+        rate = given.get("unet_learning_rate", hyperparameters.unet_learning_rate)
         given.setdefault("text_encoder_learning_rate", rate / 10)
-    wanted = replace(recipe, shape=replace(recipe.shape, **named), **given)
-    if not wanted.text_encoder_learning_rate:  # what does not learn needs no adapter
+    wanted = replace(hyperparameters, shape=replace(hyperparameters.shape, **shape), **given)
+    if not wanted.text_encoder_learning_rate:  # an untrained network needs no adapter
         wanted = replace(wanted, shape=replace(wanted.shape, text_encoder_rank=0))
     if wanted.accumulation % wanted.processes:
         raise InvalidRequest(
@@ -147,11 +145,11 @@ def _overridden(recipe: Hyperparameters, overrides: TrainingOverrides) -> Hyperp
             f"{wanted.processes} processes cannot share them evenly. Set `accumulation` to "
             f"{wanted.processes}, and `batch` to fewer pictures if a step shall have no more."
         )
-    return replace(wanted, prior_batch=_prior_batch(recipe, wanted))
+    return replace(wanted, prior_batch=_prior_batch(hyperparameters, wanted))
 
 
 def _prior_batch(preset: Hyperparameters, wanted: Hyperparameters) -> int:
-    """Keep the preset's proportion of prior to instances in every batch, and at least one."""
+    """Scale the preset's prior batch with the batch, to at least one; 0 without a prior."""
     if wanted.prior == "none":
         return 0
     return max(1, round(wanted.batch * preset.prior_batch / preset.batch))

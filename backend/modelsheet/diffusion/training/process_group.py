@@ -1,5 +1,5 @@
-"""Processes that learn one subject together: each takes its share of a step's batches, and their
-gradients are added up, so that all of them take the same step.
+"""Data-parallel training over torch.distributed (gloo): each process runs a part of a step's
+batches, and gradients are summed so that all processes take the same step.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ import torch.distributed as dist
 
 from modelsheet.errors import WorkerCrashed
 
-_PATIENCE = timedelta(minutes=30)  # one waits for another that probes or saves
+_TIMEOUT = timedelta(minutes=30)  # the others wait while rank 0 validates or saves
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 _Item = TypeVar("_Item")
 
 
-class Company:
-    """One of `processes` that learn together, the first being 0. Alone, nothing is shared."""
+class ProcessGroup:
+    """One rank of `processes` that train together; with one process nothing is communicated."""
 
     def __init__(self, rank: int = 0, processes: int = 1) -> None:
         self._rank, self._processes = rank, processes
 
-    def share(self, batches: Sequence[_Item]) -> Sequence[_Item]:
-        """Which of a step's batches are this process' own."""
+    def shard(self, batches: Sequence[_Item]) -> Sequence[_Item]:
+        """Return this rank's own batches of a step."""
         return batches[self._rank :: self._processes]
 
-    def add_up(
+    def all_reduce(
         self, parameters: Sequence[torch.nn.Parameter], losses: tuple[float, float]
     ) -> tuple[float, float]:
-        """Replace each gradient by the sum of all processes', and return the sums of the losses.
+        """Replace each gradient by the sum of all ranks', and return the sums of the losses.
 
-        Raises WorkerCrashed: one of the others is gone.
+        Raises WorkerCrashed when another process has ended.
         """
         if self._processes == 1:
             return losses
         found = torch.tensor([*losses, *(float(p.grad is not None) for p in parameters)])
         parts = [torch.zeros(p.numel()) if p.grad is None else _row(p.grad) for p in parameters]
         summed = torch.cat([found, *parts])
-        with _others_needed():
+        with _raising_worker_crashed():
             dist.all_reduce(summed)
         found, *parts = summed.split([len(found), *(len(part) for part in parts)])
         instance, prior, *has = found.tolist()
@@ -56,13 +56,13 @@ class Company:
                 parameter.grad = gradient.copy_(part.view(parameter.shape))
         return instance, prior
 
-    def require_alike(self, step: int, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Raises WorkerCrashed: the processes do not begin from the same place."""
+    def require_equal_state(self, step: int, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Compare all ranks' step and tensors by checksum. Raises WorkerCrashed if they differ."""
         if self._processes == 1:
             return
         own = torch.tensor([step, _checksum(tensors)])
         all_of_them = [torch.empty_like(own) for _ in range(self._processes)]
-        with _others_needed():
+        with _raising_worker_crashed():
             dist.all_gather(all_of_them, own)
         if any(not torch.equal(own, other) for other in all_of_them):
             raise WorkerCrashed(
@@ -72,30 +72,31 @@ class Company:
 
 
 @contextmanager
-def company(rank: int, processes: int, meeting: Path) -> Iterator[Company]:
-    """Meet the others at the file `meeting`, which is nobody's yet, and part at the end.
+def joined_process_group(rank: int, processes: int, rendezvous: Path) -> Iterator[ProcessGroup]:
+    """Join the process group that meets at the file `rendezvous`, new for each; leave it at the
+    end. Raises WorkerCrashed.
 
     Gloo, also between GPUs: a few MB a step are quick by way of the CPU, and it notices at once
     when a process dies, where NCCL would wait. It listens on the loopback alone.
     """
     if sys.platform in _LOOPBACK:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
-    with _others_needed():
+    with _raising_worker_crashed():
         dist.init_process_group(
             "gloo",
-            init_method=meeting.as_uri(),
+            init_method=rendezvous.as_uri(),
             rank=rank,
             world_size=processes,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
         )
     try:
-        yield Company(rank, processes)
+        yield ProcessGroup(rank, processes)
     finally:
         dist.destroy_process_group()
 
 
 @contextmanager
-def _others_needed() -> Iterator[None]:
+def _raising_worker_crashed() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:

@@ -1,5 +1,5 @@
-"""What became of a subject: the best probe against the last, how far the networks moved, and why
-in sentences.
+"""Report on a learnt subject: the best validation against the last, the size of the change to each
+network, and findings in sentences.
 """
 
 from __future__ import annotations
@@ -11,37 +11,46 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
-from modelsheet.diffusion.training.adapter import LEARNING, LearningAdapter
+from modelsheet.diffusion.training.adapter import ADAPTER_NAME, TrainableAdapter
 from modelsheet.diffusion.training.metrics import is_as_good
 from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.prompts.captions import PromptTemplate
 
 # Measured on a drawn test subject with sprite32: 60 steps of balanced drift by .005, the text by
-# .002, and change the UNet by 7 %; 600 steps of the write-up's setting by .070, .207 and 60 %.
-_FELL, _DRIFTED, _TEXT_DRIFTED, _OVERWHELMED = 0.02, 0.04, 0.05, 0.25
+# .002, and change the UNet by 7 %; 600 steps of the write-up preset by .070, .207 and 60 %.
+_SCORE_LOSS, _PRIOR_DRIFT, _TEXT_DRIFT, _WEIGHT_CHANGE = 0.02, 0.04, 0.05, 0.25
 
 
-def report(
-    recipe: Hyperparameters,
-    usual: Hyperparameters,
+def learn_report(
+    hyperparameters: Hyperparameters,
+    reference: Hyperparameters,
     naming: PromptTemplate,
     curve: Sequence[LikenessPoint],
     *,
     kept_step: int,
     steps: int,
-    adapter: LearningAdapter,
+    adapter: TrainableAdapter,
 ) -> LearnReport:
-    """`usual` is the family's balanced recipe, beside which the numbers are judged. `curve` may
-    begin at step 0, with what the base painted before.
+    """Compare the kept step with the last and explain the difference.
+
+    `reference` are the family's balanced hyper-parameters. `curve` may begin at step 0, which is
+    the untuned base's.
     """
     learnt = [point for point in curve if point.step]
     before = next((point for point in curve if not point.step), None)
     best = _best(learnt, kept_step)
     final = learnt[-1] if learnt else None
     change = {name: relative_change(module) for name, module in adapter.modules.items()}
-    findings = [*_of_name(naming, adapter), *_of_rates(recipe, usual, steps, change)]
+    findings = [
+        *_identifier_findings(naming, adapter),
+        *_change_findings(hyperparameters, reference, steps, change),
+    ]
     if best is not None and final is not None:
-        findings = [*_of_curve(best, final, kept_step), *_of_drift(final, recipe, usual), *findings]
+        findings = [
+            *_overtraining_findings(best, final, kept_step),
+            *_drift_findings(final, hyperparameters, reference),
+            *findings,
+        ]
     return LearnReport(
         kept_step=kept_step,
         before=before,
@@ -53,7 +62,7 @@ def report(
 
 
 def _best(curve: Sequence[LikenessPoint], kept_step: int) -> LikenessPoint | None:
-    """The step that was kept where none was better, else the one that was."""
+    """Return the kept step where none was better, else the one with the best score."""
     scores = [point.score for point in curve]
     kept = [point for point in curve if point.step == kept_step]
     if kept and is_as_good(kept[0].score, scores):
@@ -63,18 +72,22 @@ def _best(curve: Sequence[LikenessPoint], kept_step: int) -> LikenessPoint | Non
 
 @torch.no_grad()
 def relative_change(module: torch.nn.Module) -> float:
-    """The norm of all changes a network's adapter makes beside that of the weights it changes."""
+    """Return the norm of an adapter's changes to a network, as a share of the norm of the weights
+    it changes.
+    """
     changed, whole = 0.0, 0.0
     for part in module.modules():
         if isinstance(part, BaseTunerLayer):
             layer: Any = part  # peft declares neither
-            changed += float(layer.get_delta_weight(LEARNING).float().square().sum())
+            changed += float(layer.get_delta_weight(ADAPTER_NAME).float().square().sum())
             whole += float(layer.get_base_layer().weight.float().square().sum())
     return (changed / whole) ** 0.5 if whole else 0.0
 
 
-def _of_curve(best: LikenessPoint, final: LikenessPoint, kept_step: int) -> Iterator[str]:
-    if best.score - final.score < _FELL:
+def _overtraining_findings(
+    best: LikenessPoint, final: LikenessPoint, kept_step: int
+) -> Iterator[str]:
+    if best.score - final.score < _SCORE_LOSS:
         return
     kept = "that step was kept" if kept_step == best.step else "yet the last step was kept"
     yield (
@@ -85,14 +98,21 @@ def _of_curve(best: LikenessPoint, final: LikenessPoint, kept_step: int) -> Iter
     )
 
 
-def _of_drift(
-    final: LikenessPoint, recipe: Hyperparameters, usual: Hyperparameters
+def _drift_findings(
+    final: LikenessPoint, hyperparameters: Hyperparameters, reference: Hyperparameters
 ) -> Iterator[str]:
-    if final.prior_drift > _DRIFTED:
-        why = "" if recipe.prior != "none" else ": nothing held the class, for there was no prior"
+    if final.prior_drift > _PRIOR_DRIFT:
+        why = (
+            ""
+            if hyperparameters.prior != "none"
+            else ": nothing held the class, for there was no prior"
+        )
         yield f"Pictures of the class drifted by {final.prior_drift:.3f}{why}."
-    if final.text_drift > _TEXT_DRIFTED:
-        rate, normal = recipe.text_encoder_learning_rate, usual.text_encoder_learning_rate
+    if final.text_drift > _TEXT_DRIFT:
+        rate, normal = (
+            hyperparameters.text_encoder_learning_rate,
+            reference.text_encoder_learning_rate,
+        )
         times = f" is {rate / normal:.0f} times the usual {normal:g}" if normal else " was not 0"
         yield (
             "The text encoder reads even prompts without the identifier otherwise (drift "
@@ -100,13 +120,16 @@ def _of_drift(
         )
 
 
-def _of_rates(
-    recipe: Hyperparameters, usual: Hyperparameters, steps: int, change: dict[str, float]
+def _change_findings(
+    hyperparameters: Hyperparameters,
+    reference: Hyperparameters,
+    steps: int,
+    change: dict[str, float],
 ) -> Iterator[str]:
     for name, size in change.items():
-        if size > _OVERWHELMED:
-            travelled = recipe.unet_learning_rate * steps
-            normal = usual.unet_learning_rate * usual.training_steps
+        if size > _WEIGHT_CHANGE:
+            travelled = hyperparameters.unet_learning_rate * steps
+            normal = reference.unet_learning_rate * reference.training_steps
             yield (
                 f"The change to the {name.replace('_', ' ')} is {size:.0%} as large as its "
                 f"weights: learning rate × steps is {travelled:.3g}, the balanced preset's "
@@ -114,7 +137,7 @@ def _of_rates(
             )
 
 
-def _of_name(naming: PromptTemplate, adapter: LearningAdapter) -> Iterator[str]:
+def _identifier_findings(naming: PromptTemplate, adapter: TrainableAdapter) -> Iterator[str]:
     tokens = adapter.base.tokenizers[0].tokenize(naming.identifier)
     if len(tokens) > 1:
         pieces = " + ".join(token.removesuffix("</w>") for token in tokens)

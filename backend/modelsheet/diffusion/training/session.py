@@ -1,16 +1,15 @@
-"""Learning one subject from start to end: naming, pictures, prior, loop, probes, the best
-adapter.
-"""
+"""Learn one subject: naming, class images, training, validation, and the best adapter."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 
 import torch
 from PIL import Image
@@ -27,11 +26,10 @@ from modelsheet.diffusion.models.decoder_correction import (
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
 from modelsheet.diffusion.training import class_noun, identifier
-from modelsheet.diffusion.training import report as diagnosis
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.checkpoint import (
-    Checkpoint,
+    TrainingCheckpoint,
     newest_checkpoint,
     saving,
     write_checkpoint,
@@ -40,9 +38,10 @@ from modelsheet.diffusion.training.class_images import class_latents
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures, warnings_for
 from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.diffusion.training.metrics import is_as_good
-from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
-from modelsheet.diffusion.training.trainer import StepReport, Training
-from modelsheet.diffusion.training.validation import Prober, probe_interval
+from modelsheet.diffusion.training.presets import hyperparameters_for
+from modelsheet.diffusion.training.report import learn_report
+from modelsheet.diffusion.training.trainer import StepResult, Trainer
+from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.errors import InvalidRequest
 from modelsheet.prompts.captions import PromptTemplate, caption_from_layer_name, class_prompts
 
@@ -55,216 +54,256 @@ _UNMEASURED = (
 
 @dataclass(frozen=True)
 class LearningEvent:
-    """What happened in the loop: a step, and at some of them a probe with its pictures."""
+    """One training step and, after some steps, a validation with the images it generated."""
 
-    report: StepReport
-    probe: LikenessPoint | None = None
-    pictures: Sequence[Image.Image] = ()
-
-
-@dataclass(frozen=True)
-class Learnt:
-    naming: PromptTemplate
-    captions: list[str]
-    warnings: list[str]
-    curve: list[LikenessPoint]
-    training_steps: int
-    report: LearnReport
+    step: StepResult
+    validation: LikenessPoint | None = None
+    images: Sequence[Image.Image] = ()
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What learning must know of the installation: identifiers in use, the artist's own nouns, a
-    folder for class pictures, and the CLIP of the base, None where there is none.
+class LearningEnvironment:
+    """The installation's part of a learn job: identifiers in use, class nouns the user added, the
+    cache folder of class images, and the base's CLIP, None where none is installed.
     """
 
-    taken: Collection[str]
+    taken_identifiers: Collection[str]
     own_nouns: Sequence[str]
-    cache: Path
+    cache_dir: Path
     clip: Clip | None
 
 
-class Learning:
-    """One subject while it is learnt. Open it by `opened`, which leaves the base as it was: what
-    must be undone for that goes to `undo`.
+class LearningSession:
+    """The learning of one subject, from its pictures to its adapter, on a loaded base model.
 
-    `report` hears of every step while class pictures are painted, and may raise.
+    A context manager: on every way out it leaves the base as it was, also where `prepare` failed
+    half-way. Call `prepare` once, then iterate over `events`, then `finish`.
     """
+
+    # Set by `prepare`.
+    pictures: list[Image.Image]
+    naming: PromptTemplate
+    warnings: list[str]
+    adapter: TrainableAdapter
+    trainer: Trainer
 
     def __init__(
         self,
         base: BaseModel,
         request: LearnRequest,
-        pictures: Sequence[Image.Image],
+        images: Sequence[Image.Image],
         folder: Path,
-        around: Surroundings,
-        undo: ExitStack,
-        report: ProgressCallback | None = None,
+        environment: LearningEnvironment,
     ) -> None:
+        """Choose the hyper-parameters and captions. `images`: RGBA, as the user sent them;
+        `folder`: for checkpoints and the naming, read again when the job resumes.
+
+        Raises InvalidRequest.
+        """
         self.base, self.folder = base, folder
-        self.recipe = hyperparameters_for(base.family, request.preset, request.overrides)
+        self.hyperparameters = hyperparameters_for(base.family, request.preset, request.overrides)
         self.captions = _captions(request)
-        self.pictures = prepare_pictures(pictures, base)
-        self.naming = self._name(request, around)
-        self.warnings = warnings_for(self.pictures) + ([] if around.clip else [_UNMEASURED])
         self.curve: list[LikenessPoint] = []
         self.best_step = 0
         self.best_state: dict[str, torch.Tensor] = {}
-        self._seed = request.seed
-        wanted = self.recipe.own_decoder and base.is_pixel_art
-        self._correction: Correction | None = None if wanted else {}
-        prior = _prior_examples(base, self.naming, self.recipe, around.cache, report)
+        self._request, self._images, self._environment = request, images, environment
+        has_decoder = self.hyperparameters.own_decoder and base.is_pixel_art
+        self._correction: Correction | None = None if has_decoder else {}
+        self._undo = ExitStack()
+
+    def __enter__(self) -> LearningSession:
+        self._undo.callback(self.base.pipeline.unload_lora_weights)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    def prepare(self, on_progress: ProgressCallback | None = None) -> None:
+        """Name the subject, encode its pictures, attach the adapter and resume from a checkpoint.
+
+        Takes minutes where class images must be generated first: `on_progress` is called after
+        every denoising step of those and may raise, and prepare() then goes on from their cache
+        next time. Raises ModelsheetError.
+        """
+        base, seed = self.base, self._request.seed
+        self.pictures = prepare_pictures(self._images, base)
+        self.naming = self._load_or_choose_naming()
+        self.warnings = warnings_for(self.pictures)
+        if self._environment.clip is None:
+            self.warnings.append(_UNMEASURED)
+        prior = self._prior_examples(on_progress)
+        flip = self.hyperparameters.flip
         instances = encode_instances(
-            self.pictures,
-            self.captions,
-            self.naming,
-            base,
-            flip=self.recipe.flip,
-            seed=request.seed,
+            self.pictures, self.captions, self.naming, base, flip=flip, seed=seed
         )
-        self.adapter = LearningAdapter(base, self.recipe.shape, request.seed, self._rows(undo))
-        self.training = Training(base, self.adapter, instances, prior, self.recipe, request.seed)
-        undo.callback(self.training.release)
-        undo.enter_context(pack_convolutions(base.unet))
-        self._clip = around.clip
+        rows = self._attach_identifier_rows() if self.hyperparameters.pivotal else None
+        self.adapter = TrainableAdapter(base, self.hyperparameters.shape, seed, rows)
+        self.trainer = Trainer(base, self.adapter, instances, prior, self.hyperparameters, seed)
+        self._undo.callback(self.trainer.release)
+        self._undo.enter_context(pack_convolutions(base.unet))
         self._resume()
 
     @cached_property
-    def prober(self) -> Prober:
-        """It paints the class as it is before, which takes a while: only where somebody looks."""
-        return Prober(self.base, self.adapter, self.naming, self.pictures, self._clip)
+    def validator(self) -> Validator:
+        """The validator, made on first use: that generates the class before learning, which takes
+        seconds.
+        """
+        clip = self._environment.clip
+        return Validator(self.base, self.adapter, self.naming, self.pictures, clip)
 
     @property
     def learnt_curve(self) -> list[LikenessPoint]:
-        """The curve without what the base painted before it learnt anything."""
+        """The curve without step 0, which is the base's own."""
         return [point for point in self.curve if point.step]
 
     @property
     def correction(self) -> Correction:
-        """The subject's decoder; learnt when it is first asked for."""
+        """The correction of the subject's decoder, learnt on first use."""
         if self._correction is None:
-            with self.training.everything_present():
-                self._correction = learn_correction(self.base, self.pictures, self._seed)
+            with self.trainer.all_modules_on_device():
+                seed = self._request.seed
+                self._correction = learn_correction(self.base, self.pictures, seed)
         return self._correction
 
     def events(self) -> Iterator[LearningEvent]:
-        """Learn step by step, probing now and then, until the end or until likeness stops
-        rising.
+        """Train step by step and validate now and then, to the last step or until the score stops
+        rising. Raises UnsafeModel, LearningDiverged.
         """
-        if self._has_settled():
+        if self._has_converged():
             return
-        before = self.prober.before  # a base that paints nothing is refused before it learns
+        before = self.validator.before  # an unusable base is refused before it learns
         if before is not None and not self.curve:
             self.curve.append(before)
-        every = probe_interval(self.recipe, self.base.family)
-        for report in self.training.steps():
-            is_due = report.step % every == 0 or report.step == report.total
-            yield self._probed(report) if is_due else LearningEvent(report)
-            if is_due and self._has_settled():
+        every = validation_interval(self.hyperparameters, self.base.family)
+        for result in self.trainer.steps():
+            is_due = result.step % every == 0 or result.step == result.total
+            yield self._validated_event(result) if is_due else LearningEvent(result)
+            if is_due and self._has_converged():
                 return
 
-    def look_once_more(self) -> None:
-        """Measure the adapter as it is, unless that was done at this very step."""
+    def validate_last_step(self) -> None:
+        """Validate the adapter as it is, unless that was done at this very step."""
         curve = self.learnt_curve
-        if not curve or curve[-1].step != self.training.step:
-            self._probe()
+        if not curve or curve[-1].step != self.trainer.step:
+            self._validate()
 
     def save_checkpoint(self) -> None:
-        """Raises DiskFull."""
-        tensors, position = self.training.snapshot()
+        """Write a checkpoint from which a resumed job ends with the same bytes. Raises DiskFull."""
+        tensors, position = self.trainer.snapshot()
         tensors |= {f"best.{name}": value for name, value in self.best_state.items()}
         tensors |= {f"decoder.{name}": each for name, each in (self._correction or {}).items()}
         position |= {"curve": [p.model_dump() for p in self.curve], "best_step": self.best_step}
-        write_checkpoint(self.folder, self.training.step, tensors, position)
+        write_checkpoint(self.folder, self.trainer.step, tensors, position)
 
-    def finish(self, staging: Path) -> Learnt:
-        """Write the best adapter into `staging` and say what was learnt; where the recipe wants to
-        learn to the end, the last one. Raises DiskFull.
+    def finish(self, staging: Path) -> LearnReport:
+        """Write the best adapter into `staging` and report on it; the last adapter where the
+        preset has no `patience`. Raises DiskFull.
         """
-        steps = self.training.step
-        kept = steps
-        usual = hyperparameters_for(self.base.family, "balanced", TrainingOverrides())
-        facts = self.recipe, usual, self.naming, self.curve
-        if self.best_state and self.recipe.patience is not None:
-            kept = self.best_step
-        report = diagnosis.report(*facts, kept_step=kept, steps=steps, adapter=self.adapter)
-        if kept != steps:
+        steps = self.trainer.step
+        keeps_best = bool(self.best_state) and self.hyperparameters.patience is not None
+        kept_step = self.best_step if keeps_best else steps
+        report = learn_report(
+            self.hyperparameters,
+            hyperparameters_for(self.base.family, "balanced", TrainingOverrides()),
+            self.naming,
+            self.curve,
+            kept_step=kept_step,
+            steps=steps,
+            adapter=self.adapter,
+        )
+        if kept_step != steps:
             self.adapter.load_state(self.best_state)
         with saving("The adapter"):
             self.adapter.save(staging, correction_tensors(self.correction))
-        return Learnt(self.naming, self.captions, self.warnings, self.curve, steps, report)
+        return report
 
-    def _name(self, request: LearnRequest, around: Surroundings) -> PromptTemplate:
-        """Name the subject once; a resumed job keeps the name it began with."""
+    def _load_or_choose_naming(self) -> PromptTemplate:
+        """Return the subject's naming; a resumed job keeps the one it began with."""
         file = self.folder / "naming.json"
         if file.is_file():
             return PromptTemplate(**json.loads(file.read_text("utf-8")))
-        own = around.clip, around.own_nouns
-        noun = class_noun.check(request.class_noun, self.pictures, self.base, *own)
-        if self.recipe.fixed_identifier:
-            word = self.recipe.fixed_identifier
-        elif request.identifier.strip():
-            word = identifier.check(request.identifier, self.base, around.taken)
-        else:
-            word = identifier.choose(self.base, noun, around.taken)[0]
-        naming = PromptTemplate(word, noun, self.base.family)
+        naming = self._choose_naming()
         with saving("The subject's naming"):
             self.folder.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(asdict(naming)), "utf-8")
         return naming
 
-    def _rows(self, undo: ExitStack) -> IdentifierEmbedding | None:
-        if not self.recipe.pivotal:
-            return None
+    def _choose_naming(self) -> PromptTemplate:
+        """Check the request's class noun and identifier, or choose an identifier.
+
+        Raises InvalidClassNoun, InvalidIdentifier.
+        """
+        request, environment = self._request, self._environment
+        noun = class_noun.check(
+            request.class_noun, self.pictures, self.base, environment.clip, environment.own_nouns
+        )
+        taken = environment.taken_identifiers
+        if self.hyperparameters.fixed_identifier:
+            word = self.hyperparameters.fixed_identifier
+        elif request.identifier.strip():
+            word = identifier.check(request.identifier, self.base, taken)
+        else:
+            word = identifier.choose(self.base, noun, taken)[0]
+        return PromptTemplate(word, noun, self.base.family)
+
+    def _prior_examples(self, on_progress: ProgressCallback | None) -> PriorExamples:
+        prompts = list(class_prompts(self.naming))
+        if self.hyperparameters.prior != "class-images":
+            return PriorExamples(prompts)
+        cache_dir = self._environment.cache_dir
+        latents, prompts = class_latents(self.base, prompts, cache_dir, on_progress)
+        return PriorExamples(prompts, latents)
+
+    def _attach_identifier_rows(self) -> IdentifierEmbedding:
         naming = self.naming
         rows = IdentifierEmbedding.from_class_noun(self.base, naming.identifier, naming.class_noun)
-        undo.callback(rows.remove)
+        self._undo.callback(rows.remove)
         return rows
 
-    def _probed(self, report: StepReport) -> LearningEvent:
-        pictures = self._probe()
-        return LearningEvent(report, self.curve[-1] if self.curve else None, pictures)
+    def _validated_event(self, result: StepResult) -> LearningEvent:
+        images = self._validate()
+        return LearningEvent(result, self.curve[-1] if self.curve else None, images)
 
-    def _probe(self) -> Sequence[Image.Image]:
-        step, correction = self.training.step, self.correction
-        with self.training.everything_present():
-            prober = self.prober
+    def _validate(self) -> Sequence[Image.Image]:
+        """Extend the curve by the adapter as it is, keep it if best; return the images."""
+        step, correction = self.trainer.step, self.correction
+        with self.trainer.all_modules_on_device():
+            validator = self.validator
             with apply_correction(self.base, correction):
-                probe = prober.look(step)
-        if probe.point is None:
-            return probe.pictures
-        self.curve.append(probe.point)
-        if is_as_good(probe.point.score, [point.score for point in self.learnt_curve]):
+                result = validator.validate(step)
+        if result.point is None:
+            return result.images
+        self.curve.append(result.point)
+        if is_as_good(result.point.score, [point.score for point in self.learnt_curve]):
             self.best_step, self.best_state = step, self.adapter.state()
-        return probe.pictures
+        return result.images
 
-    def _has_settled(self) -> bool:
-        if self.recipe.patience is None:
+    def _has_converged(self) -> bool:
+        """Tell if `patience` validations in a row had no better score."""
+        patience = self.hyperparameters.patience
+        if patience is None:
             return False
         scores = [point.score for point in self.learnt_curve]
-        return bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= self.recipe.patience
+        return bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= patience
 
     def _resume(self) -> None:
         saved = newest_checkpoint(self.folder)
         if saved is None:
             return
-        self.training.restore(saved)
+        self.trainer.restore(saved)
         self.curve = [LikenessPoint(**point) for point in saved.position["curve"]]
         self.best_step = int(saved.position["best_step"])
-        self.best_state = _part(saved, "best.")
-        self._correction = _part(saved, "decoder.") or self._correction
+        self.best_state = _tensors_below("best.", saved)
+        self._correction = _tensors_below("decoder.", saved) or self._correction
         _logger.info("learning goes on from step %d", saved.step)
 
 
-@contextmanager
-def opened(make: Callable[[ExitStack], Learning], base: BaseModel) -> Iterator[Learning]:
-    """Learn, and on every way out take the adapter off the base."""
-    with ExitStack() as undo:
-        undo.callback(base.pipeline.unload_lora_weights)
-        yield make(undo)
-
-
-def _part(saved: Checkpoint, prefix: str) -> dict[str, torch.Tensor]:
+def _tensors_below(prefix: str, saved: TrainingCheckpoint) -> dict[str, torch.Tensor]:
     return {
         name.removeprefix(prefix): value
         for name, value in saved.tensors.items()
@@ -273,7 +312,7 @@ def _part(saved: Checkpoint, prefix: str) -> dict[str, torch.Tensor]:
 
 
 def _captions(request: LearnRequest) -> list[str]:
-    """The artist's captions, else what the layers' names say. Raises InvalidRequest."""
+    """Return the user's captions, else those of the layers' names. Raises InvalidRequest."""
     if request.captions is None:
         return [caption_from_layer_name(image.name) for image in request.images]
     if len(request.captions) != len(request.images):
@@ -282,17 +321,3 @@ def _captions(request: LearnRequest) -> list[str]:
             "Give one for each, an empty one where there is nothing to say, or none at all."
         )
     return [caption.strip() for caption in request.captions]
-
-
-def _prior_examples(
-    base: BaseModel,
-    naming: PromptTemplate,
-    recipe: Hyperparameters,
-    cache: Path,
-    report: ProgressCallback | None,
-) -> PriorExamples:
-    prompts = list(class_prompts(naming))
-    if recipe.prior != "class-images":
-        return PriorExamples(prompts)
-    latents, prompts = class_latents(base, prompts, cache, report)
-    return PriorExamples(prompts, latents)

@@ -1,4 +1,4 @@
-"""The loop in which a subject is learnt: a generator that yields after every step."""
+"""Train a subject's adapter: a generator of optimizer steps, resumable to the byte."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.adapter import LearningAdapter
-from modelsheet.diffusion.training.batches import Batch, BatchSource, PriorExamples
-from modelsheet.diffusion.training.checkpoint import Checkpoint
+from modelsheet.diffusion.training.adapter import TrainableAdapter
+from modelsheet.diffusion.training.batches import Batch, BatchSampler, PriorExamples
+from modelsheet.diffusion.training.checkpoint import TrainingCheckpoint
 from modelsheet.diffusion.training.conditioning import Conditioning
 from modelsheet.diffusion.training.dataset import Instance
 from modelsheet.diffusion.training.loss import add_noise, per_sample_mse, target_for, weighted_loss
@@ -25,7 +25,7 @@ from modelsheet.diffusion.training.optimizer import (
     set_rates,
 )
 from modelsheet.diffusion.training.presets import Hyperparameters
-from modelsheet.diffusion.training.process_group import Company
+from modelsheet.diffusion.training.process_group import ProcessGroup
 from modelsheet.errors import LearningDiverged, UnsafeModel
 
 _MAX_GRADIENT_NORM = 1.0
@@ -33,8 +33,8 @@ _OUT_OF_BOUNDS = 1000.0  # an untrained network's loss is about 1, noise having 
 
 
 @dataclass(frozen=True)
-class StepReport:
-    """`step` counts from 1; losses are of this step's batches."""
+class StepResult:
+    """The losses of one optimizer step's batches; `step` counts from 1."""
 
     step: int
     total: int
@@ -46,50 +46,53 @@ class StepReport:
         return self.instance_loss + self.prior_loss
 
 
-class Training:
-    """Everything that moves while a subject is learnt. All randomness is in `source`.
-
-    `spares_memory` once the device had too little of it: then activations are computed twice and
-    what is idle is set aside. `company` are the processes that learn together.
+class Trainer:
+    """The training loop with all of its state: adapter, optimizer, sampler, step. All of its
+    random numbers are the sampler's.
     """
 
     def __init__(
         self,
         base: BaseModel,
-        adapter: LearningAdapter,
+        adapter: TrainableAdapter,
         instances: Sequence[Instance],
         prior: PriorExamples,
-        recipe: Hyperparameters,
+        hyperparameters: Hyperparameters,
         seed: int,
     ) -> None:
-        self.base, self.adapter, self.recipe = base, adapter, recipe
+        self.base, self.adapter, self.hyperparameters = base, adapter, hyperparameters
         self.scheduler = base.noise_scheduler
         generator = torch.Generator().manual_seed(seed)
-        self.source = BatchSource(base, instances, prior, recipe, generator)
-        self.conditioning = Conditioning(base, adapter, self.source.prompts)
+        self.sampler = BatchSampler(base, instances, prior, hyperparameters, generator)
+        self.conditioning = Conditioning(base, adapter, self.sampler.prompts)
         self.step = 0
-        self.company = Company()
-        self.spares_memory = False
-        self.optimizer = make_optimizer(adapter, recipe)
+        self._process_group = ProcessGroup()
+        self._saves_memory = False
+        self.optimizer = make_optimizer(adapter, hyperparameters)
         # fp16's small gradients would be lost; bf16 and fp32 need no scaling.
         needs_scaling = base.dtype is torch.float16
         self.scaler = torch.amp.GradScaler(base.device.type, enabled=needs_scaling)
 
-    def steps(self) -> Iterator[StepReport]:
-        """Learn until the recipe's last step. Raises LearningDiverged."""
-        while self.step < self.recipe.training_steps:
+    def steps(self) -> Iterator[StepResult]:
+        """Take optimizer steps until the last. Raises UnsafeModel, LearningDiverged, and
+        WorkerCrashed where processes share the steps.
+        """
+        while self.step < self.hyperparameters.training_steps:
             yield self._advance()
 
     def snapshot(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """Tensors and position of a checkpoint from which learning ends with the same bytes."""
+        """Return tensors and position of a checkpoint from which training ends with the same
+        bytes.
+        """
         tensors = {f"adapter.{name}": value for name, value in self.adapter.state().items()}
         tensors |= optimizer_tensors(self.optimizer, "optimizer.")
-        tensors["generator"] = self.source.generator.get_state()
+        tensors["generator"] = self.sampler.generator.get_state()
         numbers = optimizer_numbers(self.optimizer)
         position = {"optimizer": numbers, "scaler": self.scaler.state_dict()}
-        return tensors, self.source.position() | position
+        return tensors, self.sampler.position() | position
 
-    def restore(self, saved: Checkpoint) -> None:
+    def restore(self, saved: TrainingCheckpoint) -> None:
+        """Load the state that `snapshot` took."""
         prefix = "adapter."
         self.adapter.load_state(
             {k[len(prefix) :]: v for k, v in saved.tensors.items() if k.startswith(prefix)}
@@ -97,63 +100,81 @@ class Training:
         numbers = saved.position["optimizer"]
         restore_optimizer(self.optimizer, saved.tensors, "optimizer.", numbers)
         self.scaler.load_state_dict(saved.position["scaler"])
-        self.source.generator.set_state(saved.tensors["generator"])
-        self.source.restore(saved.position)
+        self.sampler.generator.set_state(saved.tensors["generator"])
+        self.sampler.restore(saved.position)
         self.step = saved.step
 
-    def require_company_alike(self) -> None:
-        """Raises WorkerCrashed: the others do not begin from the same place."""
-        self.company.require_alike(self.step, self.snapshot()[0])
+    @property
+    def saves_memory(self) -> bool:
+        """True once the device had too little memory: activations are then computed twice, and
+        modules that the loop does not use lie on the CPU.
+        """
+        return self._saves_memory
 
     @contextmanager
-    def everything_present(self) -> Iterator[None]:
-        """Bring back, for as long as the block runs, what was set aside to spare memory."""
+    def data_parallel(self, group: ProcessGroup) -> Iterator[None]:
+        """Share the batches of each step with the group's processes while the block runs.
+
+        Raises WorkerCrashed when they do not begin from the same state.
+        """
+        group.require_equal_state(self.step, self.snapshot()[0])
+        self._process_group = group
+        try:
+            yield
+        finally:
+            self._process_group = ProcessGroup()
+
+    @contextmanager
+    def all_modules_on_device(self) -> Iterator[None]:
+        """Move idle modules back to the device while the block runs."""
         self._move_idle(self.base.device)
-        yield
-        if self.spares_memory:
-            self._move_idle(torch.device("cpu"))
+        try:
+            yield
+        finally:
+            if self._saves_memory:
+                self._move_idle(torch.device("cpu"))
 
     def release(self) -> None:
-        """Leave the base's parts where and as they were."""
+        """Move the base's modules back to the device and end gradient checkpointing."""
         self._move_idle(self.base.device)
         self.base.unet.disable_gradient_checkpointing()
 
     def _move_idle(self, device: torch.device) -> None:
-        """Move what the loop itself does not use, pictures and prompts being encoded already."""
+        """Move the modules that the loop does not use, as images and prompts are encoded."""
         idle: list[torch.nn.Module] = [self.base.vae]
         if not self.adapter.trains_text:
             idle += self.base.text_encoders
         for module in idle:
             module.to(device)
 
-    def _advance(self) -> StepReport:
-        set_rates(self.optimizer, self.step, self.recipe)
-        drawn = [self.source.draw() for _ in range(self.recipe.accumulation)]
+    def _advance(self) -> StepResult:
+        set_rates(self.optimizer, self.step, self.hyperparameters)
+        drawn = [self.sampler.draw() for _ in range(self.hyperparameters.accumulation)]
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        instance, prior = self.company.add_up(parameters, self._gradients(drawn))
-        self._require_sound(instance + prior)
+        instance, prior = self._process_group.all_reduce(parameters, self._backward(drawn))
+        self._require_bounded(instance + prior)
         self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT_NORM)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        return StepReport(self.step, self.recipe.training_steps, instance, prior)
+        return StepResult(self.step, self.hyperparameters.training_steps, instance, prior)
 
-    def _gradients(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
-        """This process' part of the batches' mean losses; once more, sparing memory, where there
-        was too little.
+    def _backward(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
+        """Compute gradients; return this process' part of the batches' mean losses. Begins again
+        with gradient checkpointing where there was too little memory.
         """
         try:
             return self._accumulate(drawn)
         except torch.OutOfMemoryError:
-            if self.spares_memory:
+            if self._saves_memory:
                 raise
-        self._spare_memory()
+        self._save_memory()
         return self._accumulate(drawn)
 
-    def _spare_memory(self) -> None:
-        self.spares_memory = True
+    def _save_memory(self) -> None:
+        self._saves_memory = True
         self._move_idle(torch.device("cpu"))
         self.base.unet.enable_gradient_checkpointing()
         self.optimizer.zero_grad(set_to_none=True)
@@ -162,16 +183,16 @@ class Training:
 
     def _accumulate(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
         instances, priors = 0.0, 0.0
-        for batch, prior_batch in self.company.share(drawn):
+        for batch, prior_batch in self._process_group.shard(drawn):
             instance, prior = self._losses(batch, prior_batch)
             torch.autograd.backward(self.scaler.scale((instance + prior) / len(drawn)))
             instances += float(instance.detach()) / len(drawn)
             priors += float(prior.detach()) / len(drawn)
         return instances, priors
 
-    def _require_sound(self, loss: float) -> None:
-        """Raises UnsafeModel when the base itself is unsound, as at the first step; else
-        LearningDiverged.
+    def _require_bounded(self, loss: float) -> None:
+        """Raise UnsafeModel when the loss is unbounded at the first step, as with a damaged base;
+        later LearningDiverged.
         """
         if math.isfinite(loss) and loss < _OUT_OF_BOUNDS:
             return
@@ -186,23 +207,25 @@ class Training:
         )
 
     def _losses(self, batch: Batch, prior: Batch | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Instance and weighted prior loss, by one pass through the networks where sizes agree."""
+        """Compute the instance loss and the weighted prior loss, by one pass through the networks
+        where latent sizes agree.
+        """
         batches = [batch] if prior is None else [batch, prior]
         predicted = self._predict(batches)
         instance = self._loss(batch, predicted[0])
         if prior is None:
             return instance, torch.zeros_like(instance)
-        if self.recipe.prior == "no-images":
+        if self.hyperparameters.prior == "no-images":
             loss = per_sample_mse(predicted[1], self._original(prior)).mean()
         else:
             loss = self._loss(prior, predicted[1])
-        return instance, self.recipe.prior_loss_weight * loss
+        return instance, self.hyperparameters.prior_loss_weight * loss
 
     def _loss(self, batch: Batch, predicted: torch.Tensor) -> torch.Tensor:
-        target = target_for(self.scheduler, batch.latents, batch.noise, batch.timesteps)
-        gamma = self.recipe.snr_gamma
+        target = target_for(self.scheduler, batch.latents, batch.noise, batch.alpha_bar)
+        gamma = self.hyperparameters.snr_gamma
         return weighted_loss(
-            self.scheduler, predicted, target, batch.timesteps, snr_gamma=gamma, mask=batch.mask
+            self.scheduler, predicted, target, batch.alpha_bar, snr_gamma=gamma, mask=batch.mask
         ).mean()
 
     def _predict(self, batches: Sequence[Batch]) -> Sequence[torch.Tensor]:
@@ -210,7 +233,7 @@ class Training:
             return [self._predict([batch])[0] for batch in batches]
         prompts = [prompt for batch in batches for prompt in batch.prompts]
         predicted = self.base.predict(
-            torch.cat([self._noisy(batch) for batch in batches]),
+            torch.cat([_noisy_latents(batch) for batch in batches]),
             torch.cat([batch.timesteps for batch in batches]),
             self.conditioning.tuned(prompts),
         )
@@ -219,10 +242,11 @@ class Training:
 
     @torch.no_grad()
     def _original(self, batch: Batch) -> torch.Tensor:
-        """What the same network says with its adapter off."""
+        """Predict with the adapter off."""
         embeds = self.conditioning.original(batch.prompts)
         with self.adapter.off():
-            return self.base.predict(self._noisy(batch), batch.timesteps, embeds)
+            return self.base.predict(_noisy_latents(batch), batch.timesteps, embeds)
 
-    def _noisy(self, batch: Batch) -> torch.Tensor:
-        return add_noise(self.scheduler, batch.latents, batch.noise, batch.timesteps)
+
+def _noisy_latents(batch: Batch) -> torch.Tensor:
+    return add_noise(batch.latents, batch.noise, batch.alpha_bar)

@@ -1,6 +1,4 @@
-"""Looking while it learns: a few pictures at fixed seeds, and what they say about likeness and
-drift.
-"""
+"""Validate an adapter while it is trained: a few images at fixed seeds, and their metrics."""
 
 from __future__ import annotations
 
@@ -15,15 +13,12 @@ from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_images
 from modelsheet.diffusion.models.clip import Clip
-from modelsheet.diffusion.sampling.plain_generation import (
-    SamplingSettings,
-    sample_latents,
-)
-from modelsheet.diffusion.training.adapter import LearningAdapter
+from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.metrics import (
-    drift,
+    prior_drift,
     prompt_fidelity,
     score,
     subject_fidelity,
@@ -37,132 +32,137 @@ from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 _SPRITE_DETAILS = ("", "holding dagger", "with red book", "black cloak")
 _PHOTO_DETAILS = ("", "in the snow")
-_INFERENCE_STEPS = 8  # enough to tell, and a probe must not cost more than a fifth of the time
+_INFERENCE_STEPS = 8  # enough for the metrics, and validation may cost a fifth of the time
 _FIRST_SEED = 1000
 _BACKGROUND = "white"
 
 
 @dataclass(frozen=True)
-class Probe:
-    """`pictures` are the subject's, for the artist to look at; `point` is None without a CLIP."""
+class ValidationResult:
+    """Metrics, None without a CLIP, and the generated images of the subject, a prompt each."""
 
     point: LikenessPoint | None
-    pictures: list[Image.Image]
+    images: list[Image.Image]
 
 
-def probe_interval(recipe: Hyperparameters, family: Family) -> int:
-    """Steps from probe to probe: the recipe's or, where its steps are too cheap for that, as many
-    as keep probes below a fifth of the time.
+def validation_interval(hyperparameters: Hyperparameters, family: Family) -> int:
+    """Return the number of steps between validations: the preset's or, where its steps are too
+    cheap for that, as many as keep validation below a fifth of the time.
     """
-    probe, step = passes_of_probe(family), passes_of_step(recipe)
-    return max(recipe.probe_every, math.ceil(4 * probe / step))
+    validation, step = validation_passes(family), step_passes(hyperparameters)
+    return max(hyperparameters.validation_steps, math.ceil(4 * validation / step))
 
 
-def passes_of_probe(family: Family) -> int:
-    """Passes of one picture through the network: subject and class, guided, so twice a step."""
+def validation_passes(family: Family) -> int:
+    """Count the forward passes of one image in a validation: subject and class, and two a step
+    for guidance.
+    """
     return 2 * len(_details_of(family)) * 2 * _INFERENCE_STEPS
 
 
-def passes_of_step(recipe: Hyperparameters) -> int:
-    """The same of a step of learning, where a backward pass costs as much as two."""
-    passes = 3 * (recipe.batch + recipe.prior_batch)
-    if recipe.prior == "no-images":
-        passes += recipe.prior_batch
-    return recipe.accumulation * passes
+def step_passes(hyperparameters: Hyperparameters) -> int:
+    """Count a training step in forward passes of one image, a backward pass being two."""
+    passes = 3 * (hyperparameters.batch + hyperparameters.prior_batch)
+    if hyperparameters.prior == "no-images":
+        passes += hyperparameters.prior_batch
+    return hyperparameters.accumulation * passes
 
 
-class Prober:
-    """Paints the same prompts with the same noise at every probe; draws no random numbers of the
-    loop.
+class Validator:
+    """Generate the same prompts with the same noise at every validation, and measure them; draws
+    no random numbers of the training loop.
 
-    Likeness is of the subject alone where the references are: what is painted around it is cut
-    away, and both stand on white.
+    Where all references are cut out, subject fidelity is measured on the subject alone: the
+    background of a generated image is keyed out, and both are put on white.
     """
 
     def __init__(
         self,
         base: BaseModel,
-        adapter: LearningAdapter,
+        adapter: TrainableAdapter,
         naming: PromptTemplate,
         references: Sequence[Image.Image],
         clip: Clip | None,
     ) -> None:
-        """`references`: prepared RGBA pictures. Raises UnsafeModel: the base paints nothing."""
+        """Generate the class with the adapter off, as the baseline. `references`: prepared RGBA
+        pictures. Raises UnsafeModel where the base generates no finite numbers.
+        """
         self.base, self.adapter, self.clip = base, adapter, clip
         details = _details_of(naming.family)
         self._is_masked = all(has_transparency(each) for each in references)
-        shown = _BACKGROUND if self._is_masked else None
-        self.prompts = [naming.instance_prompt(detail, shown) for detail in details]
-        self.class_prompts = [naming.class_prompt(detail, shown) for detail in details]
+        background = _BACKGROUND if self._is_masked else None
+        self.prompts = [naming.instance_prompt(detail, background) for detail in details]
+        self.class_prompts = [naming.class_prompt(detail, background) for detail in details]
         with adapter.off():
-            self.class_before = self._paint(self.class_prompts)
+            self.class_before = self._generate(self.class_prompts)
             if not torch.isfinite(self.class_before).all():
                 raise UnsafeModel(
                     f"{base.id} gives no usable numbers when it paints: its file is damaged. "
                     "Install the base model again or take another."
                 )
-            self._text_before = self._read_class_prompts()
+            self._text_before = self._encode_class_prompts()
             if clip is not None:
                 self.references = clip.embed_images([_on_white(each) for each in references])
                 self.texts = clip.embed_texts(self.class_prompts)
-        self.before = self._untuned(clip) if clip is not None else None
+        self.before = self._baseline(clip) if clip is not None else None
 
-    def _untuned(self, clip: Clip) -> LikenessPoint:
-        """What the base painted of the class, as the curve's beginning."""
-        likeness, obedience = self._seen(clip, to_pil_images(self.class_before))
+    def _baseline(self, clip: Clip) -> LikenessPoint:
+        """Measure the base's own class images, as step 0 of the curve."""
+        subject, prompt = self._fidelities(clip, to_pil_images(self.class_before))
         return LikenessPoint(
             step=0,
-            subject_fidelity=likeness,
-            prompt_fidelity=obedience,
+            subject_fidelity=subject,
+            prompt_fidelity=prompt,
             prior_drift=0.0,
-            score=score(likeness, obedience, obedience, 0.0),
+            score=score(subject, prompt, prompt, 0.0),
         )
 
-    def look(self, step: int) -> Probe:
+    def validate(self, step: int) -> ValidationResult:
         """Measure the adapter as it is after `step` steps. Raises LearningDiverged."""
-        painted = self._paint(self.prompts)
-        if not torch.isfinite(painted).all():
+        generated = self._generate(self.prompts)
+        if not torch.isfinite(generated).all():
             raise LearningDiverged(
                 f"Learning went out of bounds by step {step}: what is painted are no pictures any "
                 "more. Learn again with a lower learning rate or with a preset as it is."
             )
-        pictures = to_pil_images(painted)
-        return Probe(self._point(step, pictures), pictures)
+        images = to_pil_images(generated)
+        return ValidationResult(self._point(step, images), images)
 
-    def _point(self, step: int, pictures: Sequence[Image.Image]) -> LikenessPoint | None:
+    def _point(self, step: int, images: Sequence[Image.Image]) -> LikenessPoint | None:
         if self.clip is None or self.before is None:
             return None
-        likeness, obedience = self._seen(self.clip, pictures)
-        moved = drift(self.class_before, self._paint(self.class_prompts))
+        subject, prompt = self._fidelities(self.clip, images)
+        drift = prior_drift(self.class_before, self._generate(self.class_prompts))
         return LikenessPoint(
             step=step,
-            subject_fidelity=likeness,
-            prompt_fidelity=obedience,
-            prior_drift=moved,
-            score=score(likeness, obedience, self.before.prompt_fidelity, moved),
-            text_drift=text_drift(self._text_before, self._read_class_prompts()),
+            subject_fidelity=subject,
+            prompt_fidelity=prompt,
+            prior_drift=drift,
+            score=score(subject, prompt, self.before.prompt_fidelity, drift),
+            text_drift=text_drift(self._text_before, self._encode_class_prompts()),
         )
 
-    def _seen(self, clip: Clip, pictures: Sequence[Image.Image]) -> tuple[float, float]:
-        """Likeness and obedience."""
+    def _fidelities(self, clip: Clip, images: Sequence[Image.Image]) -> tuple[float, float]:
+        """Return subject fidelity and prompt fidelity."""
         with self.adapter.off():  # where the base is its own CLIP, it measures as it was
-            whole = clip.embed_images([image_tensor(picture) for picture in pictures])
-            alone = clip.embed_images([self._alone(picture) for picture in pictures])
-        return subject_fidelity(alone, self.references), prompt_fidelity(whole, self.texts)
+            whole = clip.embed_images([image_tensor(image) for image in images])
+            masked = clip.embed_images([self._masked(image) for image in images])
+        return subject_fidelity(masked, self.references), prompt_fidelity(whole, self.texts)
 
-    def _alone(self, picture: Image.Image) -> torch.Tensor:
-        """The subject without what is around it, on white."""
+    def _masked(self, image: Image.Image) -> torch.Tensor:
+        """Replace the background by white, where the references are cut out too."""
         if not self._is_masked:
-            return image_tensor(picture)
-        cut = key_out(picture, FLAT_BACKGROUNDS[_BACKGROUND], hard_edge=self.base.is_pixel_art)
+            return image_tensor(image)
+        cut = key_out(image, FLAT_BACKGROUNDS[_BACKGROUND], hard_edge=self.base.is_pixel_art)
         return _on_white(cut)
 
     @torch.no_grad()
-    def _read_class_prompts(self) -> torch.Tensor:
+    def _encode_class_prompts(self) -> torch.Tensor:
         return self.base.encode_prompts(self.class_prompts).hidden
 
-    def _paint(self, prompts: Sequence[str]) -> torch.Tensor:
-        painting = SamplingSettings(
+    def _generate(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Return images (B, 3, H, W) in [-1, 1], with the same seed for a prompt every time."""
+        settings = SamplingSettings(
             prompts=prompts,
             seeds=[_FIRST_SEED + index for index in range(len(prompts))],
             width=self.base.resolution,
@@ -171,7 +171,7 @@ class Prober:
             guidance_scale=self.base.guidance_scale,
         )
         with eval_mode(list(self.base.modules())):
-            return self.base.decode_latents(sample_latents(self.base, painting))
+            return self.base.decode_latents(sample_latents(self.base, settings))
 
 
 def _details_of(family: Family) -> Sequence[str]:

@@ -15,7 +15,8 @@ from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet_benchmarks.sprite32_metrics import evaluate
 from sprite_training import training_stage
 from sprite_training.sprite32 import build as build_module
-from sprite_training.sprite32.build import SHARES, Builder, Plan, main
+from sprite_training.sprite32.__main__ import main
+from sprite_training.sprite32.build import SHARES, Builder, Plan
 from sprite_training.sprite32.tiles import TileSet
 
 HOURS = 0.002

@@ -114,7 +114,7 @@ def test_recoloured_parts_keep_their_shape_and_words(tiles: TileSet) -> None:
 def test_a_mixture_draws_by_its_share(tiles: TileSet) -> None:
     items = Composer(tiles, np.random.default_rng(1), figure_share=0.0)
     figures = Composer(tiles, np.random.default_rng(2), figure_share=1.0)
-    drawn = [Mixture(figures, items, 0.75).picture() for _ in range(200)]
+    drawn = [Mixture(figures, items, 0.75).compose() for _ in range(200)]
 
     species = {tile.phrase for tile in tiles.part("base")}
     assert 0.65 < sum(picture.subject in species for picture in drawn) / len(drawn) < 0.85

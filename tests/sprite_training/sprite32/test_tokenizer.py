@@ -1,4 +1,4 @@
-"""The tokenizer knows the captions' words whole and ends in rare tokens that nobody says."""
+"""The tokenizer has the captions' words whole, and ends in rare tokens that are no words."""
 
 from __future__ import annotations
 

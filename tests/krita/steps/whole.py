@@ -91,7 +91,7 @@ def form_of(driver):
 
 
 def captions(driver):
-    return [caption for _, caption in form_of(driver).pictures.chosen()]
+    return [caption for _, caption in form_of(driver).images.chosen()]
 
 
 def send(driver, name, preset="quick"):
@@ -180,9 +180,9 @@ def compare(driver, document):
     Krita.instance().action("modelsheet_next_result").trigger()
     driver.report["next chooses"] = results.chosen() == keys[:1]
     results.pointed_at.emit(keys[1])
-    preview = driver.docker().controller.panel.popup
-    driver.report["compared"] = [words.text() for words in preview.words]
-    driver.screenshot(preview, "compare")
+    popup = driver.docker().controller.panel.popup
+    driver.report["compared"] = [caption.text() for caption in popup.captions]
+    driver.screenshot(popup, "compare")
     results.pointed_at.emit(None)
     driver.report["compare touched the document"] = document.modified()
     yield after(0.1)

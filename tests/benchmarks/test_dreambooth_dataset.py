@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelsheet.errors import InvalidRequest
-from modelsheet_benchmarks.dreambooth_dataset import LIST, read_dreambooth
+from modelsheet_benchmarks.fidelity.dreambooth_dataset import LIST, read_dreambooth
 from tests.diffusion.training.photographs import write_photographs
 from tests.paths import SHARED_DATA
 

@@ -19,11 +19,16 @@ from modelsheet.errors import ModelMissing
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script
 from modelsheet_benchmarks.diffusers_script import ProcessCost, ScriptTiming
-from modelsheet_benchmarks.evaluation import Evaluation, SubjectResult
-from modelsheet_benchmarks.image_encoders import Encoders, ImageEncoder, clip_encoder, dino_encoder
-from modelsheet_benchmarks.methods import LearntSubject, ScriptMethod, differing_variants
+from modelsheet_benchmarks.fidelity.evaluation import Evaluation, SubjectResult
+from modelsheet_benchmarks.fidelity.image_encoders import (
+    Encoders,
+    ImageEncoder,
+    clip_encoder,
+    dino_encoder,
+)
+from modelsheet_benchmarks.fidelity.methods import LearntSubject, ScriptMethod, differing_variants
+from modelsheet_benchmarks.fidelity.textual_inversion import TextualInversion
 from modelsheet_benchmarks.subjects import BenchmarkSubject, prompt_for
-from modelsheet_benchmarks.textual_inversion import TextualInversion
 from tests.diffusion.conftest import view
 from tests.diffusion.tiny import write_dino
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.errors import ModelsheetError
-from modelsheet_benchmarks.evaluation import BenchmarkResults, SubjectResult
-from modelsheet_benchmarks.html_report import subject_sheet, write_page
-from modelsheet_benchmarks.methods import CurvePoint, LearntSubject
-from modelsheet_benchmarks.plots import mean_curve
-from modelsheet_benchmarks.result_table import result_row
+from modelsheet_benchmarks.fidelity.evaluation import BenchmarkResults, SubjectResult
+from modelsheet_benchmarks.fidelity.html_report import subject_sheet, write_page
+from modelsheet_benchmarks.fidelity.methods import CurvePoint, LearntSubject
+from modelsheet_benchmarks.fidelity.plots import mean_curve
+from modelsheet_benchmarks.fidelity.result_table import result_row
 from modelsheet_benchmarks.subjects import BenchmarkSubject, prompt_for
 from tests.benchmarks.test_result_table import metrics
 from tests.diffusion.conftest import view

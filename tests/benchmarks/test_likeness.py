@@ -16,7 +16,7 @@ from transformers import CLIPTokenizer
 from modelsheet.diffusion.models.clip import FOLDER
 from modelsheet.errors import InvalidRequest
 from modelsheet_benchmarks import __main__
-from modelsheet_benchmarks.distractors import with_equipment
+from modelsheet_benchmarks.fidelity.distractors import with_equipment
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.base_models.true_architecture import write_model

@@ -10,7 +10,7 @@ from PIL import Image
 from modelsheet.cli.demo import sample_path
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.openraster import Layer, write_document
-from modelsheet_benchmarks.openraster_subject import PROMPTS, read_openraster_subject
+from modelsheet_benchmarks.fidelity.openraster_subject import PROMPTS, read_openraster_subject
 
 
 def test_layers_are_references_and_their_names_captions(tmp_path: Path) -> None:

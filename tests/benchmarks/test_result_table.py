@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet_benchmarks.result_table import ResultRow, lead, result_row, table
+from modelsheet_benchmarks.fidelity.result_table import ResultRow, lead, result_row, table
 
 NEEDED = {
     "recipe",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from modelsheet_benchmarks.dreambooth_dataset import LIST
+from modelsheet_benchmarks.fidelity.dreambooth_dataset import LIST
 
 _LIST = """Classes
 

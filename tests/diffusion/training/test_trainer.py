@@ -55,7 +55,9 @@ def make_trainer(
         shape = (len(prompts), *instances[0].latents.shape)
         latents = torch.randn(shape, generator=torch.Generator().manual_seed(5))
     word = identifier.candidates(base.tokenizers[0])[0]
-    rows = IdentifierEmbedding.from_class_noun(base, word, "imp") if hyperparameters.pivotal else None
+    rows = (
+        IdentifierEmbedding.from_class_noun(base, word, "imp") if hyperparameters.pivotal else None
+    )
     adapter = TrainableAdapter(base, hyperparameters.shape, seed=3, rows=rows)
     return Trainer(
         base, adapter, instances, PriorExamples(prompts, latents), hyperparameters, seed=3

@@ -16,7 +16,7 @@ from modelsheet.imaging.pixel_distance import (
     shifted_distances,
 )
 from modelsheet.imaging.rgba import composite
-from modelsheet_benchmarks.distractors import Distractors
+from modelsheet_benchmarks.fidelity.distractors import Distractors
 
 _REACH = 2  # px by which a picture may be shifted
 _WHITE = (255, 255, 255)

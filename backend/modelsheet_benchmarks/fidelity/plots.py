@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from modelsheet_benchmarks.evaluation import BenchmarkResults, SubjectResult
-from modelsheet_benchmarks.result_table import ResultRow
+from modelsheet_benchmarks.fidelity.evaluation import BenchmarkResults, SubjectResult
+from modelsheet_benchmarks.fidelity.result_table import ResultRow
 
 # Okabe and Ito's colours, which colour-blind people tell apart, and marks for prints in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")

@@ -22,7 +22,7 @@ from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.trainer import Trainer
 from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.prompts.captions import PromptTemplate, class_prompts
-from modelsheet_benchmarks.methods import CurvePoint, LearntSubject
+from modelsheet_benchmarks.fidelity.methods import CurvePoint, LearntSubject
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 STEPS = 3000  # diffusers' README of textual inversion; a time limit ends it sooner

@@ -16,9 +16,9 @@ from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.metrics import prior_drift, prompt_fidelity, subject_fidelity
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
-from modelsheet_benchmarks.distractors import Distractors
-from modelsheet_benchmarks.image_encoders import Encoders, ImageEncoder
-from modelsheet_benchmarks.nearest_truth import compare_with_truth
+from modelsheet_benchmarks.fidelity.distractors import Distractors
+from modelsheet_benchmarks.fidelity.image_encoders import Encoders, ImageEncoder
+from modelsheet_benchmarks.fidelity.nearest_truth import compare_with_truth
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 _WHITE = (255, 255, 255)

@@ -11,11 +11,11 @@ from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
-from modelsheet_benchmarks.distractors import distractors_for
-from modelsheet_benchmarks.image_encoders import Encoders
-from modelsheet_benchmarks.methods import LearntSubject, Method
-from modelsheet_benchmarks.metrics import GeneratedImages, MetricSuite
-from modelsheet_benchmarks.result_table import ResultRow, result_row
+from modelsheet_benchmarks.fidelity.distractors import distractors_for
+from modelsheet_benchmarks.fidelity.image_encoders import Encoders
+from modelsheet_benchmarks.fidelity.methods import LearntSubject, Method
+from modelsheet_benchmarks.fidelity.metrics import GeneratedImages, MetricSuite
+from modelsheet_benchmarks.fidelity.result_table import ResultRow, result_row
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 from sprite_training.sprite32.tiles import TileSet
 

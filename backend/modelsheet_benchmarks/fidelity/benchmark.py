@@ -21,17 +21,17 @@ from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip import Clip, load_clip
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
-from modelsheet_benchmarks import dreambooth_dataset
 from modelsheet_benchmarks.console import print_line
-from modelsheet_benchmarks.evaluation import (
+from modelsheet_benchmarks.fidelity import dreambooth_dataset
+from modelsheet_benchmarks.fidelity.evaluation import (
     INFERENCE_STEPS,
     BenchmarkResults,
     Evaluation,
     SubjectResult,
 )
-from modelsheet_benchmarks.html_report import load_plots, write_page
-from modelsheet_benchmarks.image_encoders import Encoders, clip_encoder, dino_encoder
-from modelsheet_benchmarks.methods import (
+from modelsheet_benchmarks.fidelity.html_report import load_plots, write_page
+from modelsheet_benchmarks.fidelity.image_encoders import Encoders, clip_encoder, dino_encoder
+from modelsheet_benchmarks.fidelity.methods import (
     VARIANTS,
     Method,
     PresetMethod,
@@ -39,10 +39,10 @@ from modelsheet_benchmarks.methods import (
     differing_variants,
     variants,
 )
-from modelsheet_benchmarks.openraster_subject import read_openraster_subject
-from modelsheet_benchmarks.result_table import table
+from modelsheet_benchmarks.fidelity.openraster_subject import read_openraster_subject
+from modelsheet_benchmarks.fidelity.result_table import table
+from modelsheet_benchmarks.fidelity.textual_inversion import TextualInversion
 from modelsheet_benchmarks.subjects import DEFAULT_SUBJECTS, BenchmarkSubject, read_subjects
-from modelsheet_benchmarks.textual_inversion import TextualInversion
 from sprite_training.sprite32.tiles import TileSet
 
 _BALANCED = "balanced"

@@ -15,8 +15,8 @@ from PIL import Image
 
 from modelsheet.errors import ModelsheetError
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
-from modelsheet_benchmarks.evaluation import BenchmarkResults, SubjectResult
-from modelsheet_benchmarks.result_table import ResultRow, cell, table
+from modelsheet_benchmarks.fidelity.evaluation import BenchmarkResults, SubjectResult
+from modelsheet_benchmarks.fidelity.result_table import ResultRow, cell, table
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 _MOST_COLUMNS = 12

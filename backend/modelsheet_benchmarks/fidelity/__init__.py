@@ -1,0 +1,1 @@
+"""Measure how well subjects are learnt: `modelsheet bench likeness`."""

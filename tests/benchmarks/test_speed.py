@@ -12,13 +12,13 @@ from PIL import Image
 from modelsheet.api.learn import LikenessPoint, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.session import LearningSession
-from modelsheet_benchmarks import speed, time_to_likeness
 from modelsheet_benchmarks.diffusers_script import ProcessCost
-from modelsheet_benchmarks.ours_vs_diffusers import PairedBenchmark
-from modelsheet_benchmarks.speed import measure
+from modelsheet_benchmarks.speed import benchmark, time_to_likeness
+from modelsheet_benchmarks.speed.benchmark import measure
+from modelsheet_benchmarks.speed.ours_vs_diffusers import PairedBenchmark
+from modelsheet_benchmarks.speed.time_to_likeness import seconds_to_likeness
 from modelsheet_benchmarks.standalone_training import benchmark_request
 from modelsheet_benchmarks.subjects import BenchmarkSubject
-from modelsheet_benchmarks.time_to_likeness import seconds_to_likeness
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def bench(sd15: BaseModel, subject: BenchmarkSubject, tmp_path: Path) -> Pretend
 
 
 def test_ratios_are_theirs_over_ours(bench: Pretended, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "seconds_to_likeness", lambda subject, base: 60.0)
+    monkeypatch.setattr(benchmark, "seconds_to_likeness", lambda subject, base: 60.0)
 
     found = measure(bench, steps=60, rounds=1)
 

@@ -17,8 +17,8 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script, standalone_training
 from modelsheet_benchmarks.diffusers_script import ProcessCost, ScriptSettings
-from modelsheet_benchmarks.first_image import FirstImageSpec
-from modelsheet_benchmarks.sd15_step import drawn_picture
+from modelsheet_benchmarks.speed.first_image import FirstImageSpec
+from modelsheet_benchmarks.speed.sd15_step import drawn_picture
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 
 _RANK = 4

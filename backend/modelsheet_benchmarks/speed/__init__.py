@@ -1,0 +1,1 @@
+"""Measure speed beside diffusers' own script: `modelsheet bench speed`, `bench sd15`."""

@@ -20,7 +20,7 @@ from modelsheet_benchmarks.fidelity.distractors import with_equipment
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.base_models.true_architecture import write_model
-from tests.benchmarks.test_result_table import NEEDED
+from tests.benchmarks.fidelity.test_result_table import NEEDED
 from tests.diffusion.tiny import write_clip, write_dino
 from tests.diffusion.training.photographs import write_photographs
 from tests.sprite_training.archive import write_archive

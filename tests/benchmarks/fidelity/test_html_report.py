@@ -16,7 +16,7 @@ from modelsheet_benchmarks.fidelity.methods import CurvePoint, LearntSubject
 from modelsheet_benchmarks.fidelity.plots import mean_curve
 from modelsheet_benchmarks.fidelity.result_table import result_row
 from modelsheet_benchmarks.subjects import BenchmarkSubject, prompt_for
-from tests.benchmarks.test_result_table import metrics
+from tests.benchmarks.fidelity.test_result_table import metrics
 from tests.diffusion.conftest import view
 
 

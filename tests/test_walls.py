@@ -18,7 +18,7 @@ from tests.paths import ROOT
 
 BACKEND = ROOT / "backend"
 PLUGIN = ROOT / "krita_plugin"
-MOST_MODULES = 22  # in one folder
+MAX_MODULES = 23  # in one folder, of which `diffusion.training` has the most
 
 TORCH = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
 WITH_TORCH = frozenset({"modelsheet.diffusion", "modelsheet.worker"})
@@ -193,7 +193,7 @@ def test_only_the_benchmarks_plots_need_matplotlib(
 ) -> None:
     drawing = import_graph.importers(backend | benchmarks, frozenset({"matplotlib"}))
 
-    assert drawing == {"modelsheet_benchmarks.plots"}
+    assert drawing == {"modelsheet_benchmarks.fidelity.plots"}
     assert import_graph.importers(benchmarks, frozenset(drawing)) == set(), (
         "imported when asked for"
     )
@@ -228,7 +228,7 @@ def test_modules_have_no_import_cycle(name: str, request: pytest.FixtureRequest)
     assert import_graph.cycles(request.getfixturevalue(name)) == []
 
 
-@pytest.mark.parametrize("root", ["backend/modelsheet", "krita_plugin/modelsheet_krita"])
+@pytest.mark.parametrize("root", ["backend", "krita_plugin/modelsheet_krita"])
 def test_no_folder_holds_too_many_modules(root: str) -> None:
     folders = {path.parent for path in (ROOT / root).rglob("*.py") if "_vendor" not in path.parts}
 
@@ -236,7 +236,7 @@ def test_no_folder_holds_too_many_modules(root: str) -> None:
         str(folder.relative_to(ROOT)): count
         for folder in folders
         if (count := len([each for each in folder.glob("*.py") if each.stem != "__init__"]))
-        > MOST_MODULES
+        > MAX_MODULES
     } == {}
 
 

@@ -6,16 +6,17 @@ import argparse
 import importlib
 from collections.abc import Mapping, Sequence
 
+from modelsheet.diffusion.models.library_logging import silence_libraries
+
 # Modules with add_arguments(parser), which sets `run`; imported on use, for they need torch.
 BENCHMARKS: Mapping[str, str] = {
     "base": "modelsheet_benchmarks.sprite32",
-    "likeness": "modelsheet_benchmarks.likeness",
+    "likeness": "modelsheet_benchmarks.fidelity.benchmark",
     "painting": "modelsheet_benchmarks.generation",
     "resume": "modelsheet_benchmarks.resume",
-    "sd15": "modelsheet_benchmarks.sd15_step",
-    "speed": "modelsheet_benchmarks.speed",
+    "sd15": "modelsheet_benchmarks.speed.sd15_step",
+    "speed": "modelsheet_benchmarks.speed.benchmark",
 }
-_LIBRARY_LOGGING = "modelsheet.diffusion.models.library_logging"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="its own options; see --help there")
     chosen = parser.parse_args(arguments)
-    importlib.import_module(_LIBRARY_LOGGING).keep_libraries_quiet()
+    silence_libraries()
     benchmark = importlib.import_module(BENCHMARKS[chosen.what])
     own = argparse.ArgumentParser(prog=f"modelsheet bench {chosen.what}")
     benchmark.add_arguments(own)

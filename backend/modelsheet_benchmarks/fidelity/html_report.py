@@ -49,7 +49,7 @@ _STYLE = (
 def load_plots() -> ModuleType:
     """Import the module of plots. Raises ModelsheetError where matplotlib is missing."""
     try:
-        return importlib.import_module("modelsheet_benchmarks.plots")
+        return importlib.import_module("modelsheet_benchmarks.fidelity.plots")
     except ModuleNotFoundError as error:
         raise ModelsheetError(
             f'Plots need {error.name}, which is not installed: pip install "modelsheet[bench]".'

@@ -1,7 +1,7 @@
 """Load a base model and generate one image in a process of its own, timed by `modelsheet bench
 speed`.
 
-`python -m modelsheet_benchmarks.first_image FILE`; FILE is a FirstImageSpec.
+`python -m modelsheet_benchmarks.speed.first_image FILE`; FILE is a FirstImageSpec.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class PairedBenchmark:
             dtype=self.precision,
             use_diffusers=use_diffusers,
         )
-        return _run_spec("modelsheet_benchmarks.first_image", spec)
+        return _run_spec("modelsheet_benchmarks.speed.first_image", spec)
 
 
 def _run_spec(module: str, spec: Spec) -> ProcessCost:

@@ -94,8 +94,8 @@ def test_without_matplotlib_the_page_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
-    monkeypatch.delitem(sys.modules, "modelsheet_benchmarks.plots")
-    monkeypatch.delattr("modelsheet_benchmarks.plots")
+    monkeypatch.delitem(sys.modules, "modelsheet_benchmarks.fidelity.plots")
+    monkeypatch.delattr("modelsheet_benchmarks.fidelity.plots")
 
     with pytest.raises(ModelsheetError, match=r"modelsheet\[bench\]"):
         write_page(tmp_path, report(), "")

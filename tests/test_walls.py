@@ -18,7 +18,8 @@ from tests.paths import ROOT
 
 BACKEND = ROOT / "backend"
 PLUGIN = ROOT / "krita_plugin"
-MAX_MODULES = 23  # in one folder, of which `diffusion.training` has the most
+MAX_MODULES = 20  # in one folder
+LARGER_FOLDERS = {"backend/modelsheet/diffusion/training": 22}
 
 TORCH = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
 WITH_TORCH = frozenset({"modelsheet.diffusion", "modelsheet.worker"})
@@ -232,11 +233,15 @@ def test_modules_have_no_import_cycle(name: str, request: pytest.FixtureRequest)
 def test_no_folder_holds_too_many_modules(root: str) -> None:
     folders = {path.parent for path in (ROOT / root).rglob("*.py") if "_vendor" not in path.parts}
 
-    assert {
-        str(folder.relative_to(ROOT)): count
+    counts = {
+        str(folder.relative_to(ROOT)): sum(each.stem != "__init__" for each in folder.glob("*.py"))
         for folder in folders
-        if (count := len([each for each in folder.glob("*.py") if each.stem != "__init__"]))
-        > MAX_MODULES
+    }
+
+    assert {
+        folder: count
+        for folder, count in counts.items()
+        if count > LARGER_FOLDERS.get(folder, MAX_MODULES)
     } == {}
 
 

@@ -35,7 +35,7 @@ ABOUT = LoraMetadata(
     base_model="sd15",
     resolution=512,
     training_steps=120,
-    pictures=5,
+    image_count=5,
     seed=7,
     created=1_700_000_000.0,
 )

@@ -2,8 +2,8 @@
 PYTHON := .venv/bin/python
 # Unit tests of a second or two each: no Krita, no Chromium, no training, no service of its own.
 FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py tests/api tests/files \
-	tests/imaging tests/prompts tests/subjects tests/lora/test_reader.py tests/krita_setup \
-	tests/diagnostics tests/service/queue tests/service/http tests/service/storage
+	tests/imaging tests/prompts tests/subjects tests/lora/test_reader.py \
+	tests/service/queue tests/service/http tests/service/storage
 
 .PHONY: fast check test demo
 

@@ -72,7 +72,7 @@ def test_its_subjects_are_listed_with_their_references(upgraded: BackendClient) 
         ("hero", "human woman"),
     ]
     assert [len(each.references) for each in subjects] == [5, 5]
-    assert upgraded.picture(subjects[0].references[0]).size == (32, 32)
+    assert upgraded.fetch_image(subjects[0].references[0]).size == (32, 32)
 
 
 def test_a_subject_is_painted(upgraded: BackendClient) -> None:
@@ -81,7 +81,7 @@ def test_a_subject_is_painted(upgraded: BackendClient) -> None:
     done = upgraded.wait(upgraded.submit(request).id, lambda view: None)
 
     assert isinstance(done, GenerateResult)
-    assert np.asarray(upgraded.picture(done.images[0])).std() > 0
+    assert np.asarray(upgraded.fetch_image(done.images[0])).std() > 0
     assert done.images[0].recipe is not None
     assert [use.name for use in done.images[0].recipe.subjects] == ["hero"]
 
@@ -90,4 +90,4 @@ def test_its_image_is_still_there(upgraded: BackendClient) -> None:
     job = next(job for job in reversed(upgraded.jobs()) if job.kind == "generate")
 
     assert isinstance(job.result, GenerateResult)
-    assert upgraded.picture(job.result.images[0]).size == (32, 32)
+    assert upgraded.fetch_image(job.result.images[0]).size == (32, 32)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from modelsheet.api.describe import ClassNounGuess, DescribeResult
+from modelsheet.api.describe_images import ClassNounGuess, DescribeResult
 from modelsheet.api.explore import MAX_RESULTS, AxisName
 from modelsheet.api.generate import GenerateRequest, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
@@ -24,9 +24,10 @@ from modelsheet.api.jobs import (
     QueueView,
 )
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, LikenessPoint
-from modelsheet.api.models import BaseModelView, Capabilities, DownloadResult, ModelList, ModelView
+from modelsheet.api.models import BaseModelView, DownloadResult, ModelList, ModelView
+from modelsheet.api.problems import Problem
 from modelsheet.api.subjects import ImportRequest, SubjectList, SubjectView
-from modelsheet.api.system import Ping, Problem
+from modelsheet.api.system import Capabilities, Ping
 from modelsheet.api.types import API_VERSION, ImageRef
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 

@@ -20,7 +20,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from modelsheet.base_models.catalogue import CHECKPOINT_CONFIGS
+from modelsheet.base_models.locate import CHECKPOINT_CONFIGS
 
 FIRST_WIDTH, SECOND_WIDTH = 16, 24
 _UNET: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelsheet.imaging.pixel_distance import shifted_distances
+from modelsheet_benchmarks.image_distance import shifted_distances
 from modelsheet_benchmarks.sprite32_metrics import _distractor, _is_flat
 from sprite_training.sprite32.compositing import figure
 from sprite_training.sprite32.tiles import TileSet

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import requests
 
-from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
+from modelsheet.base_models.locate import SPRITE32_WEIGHTS as WEIGHTS
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.files.safetensors_file import encode_safetensors, parse_header

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.base_models.catalogue import list_base_models
+from modelsheet.base_models.locate import list_base_models
 from tests.krita import harness, toy_runner
 from tests.krita.conftest import Play
 from tests.paths import SHARED_DATA

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from modelsheet.api.describe import ClassNounGuess, DescribeResult
+from modelsheet.api.describe_images import ClassNounGuess, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import BaseModelView
-from modelsheet.base_models.catalogue import locate_base_model
+from modelsheet.base_models.locate import locate_base_model
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 from modelsheet.lora.base_model_keys import key_layout_of
-from modelsheet.lora.diffusers_format import write_diffusers
+from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.factors import LoraFactors
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 

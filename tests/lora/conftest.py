@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from modelsheet.base_models.catalogue import locate_base_model
+from modelsheet.base_models.locate import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.key_mapping import KeyLayout

@@ -14,7 +14,12 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter
 
-from modelsheet.api.describe import ClassNounGuess, ClassNounList, DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import (
+    ClassNounGuess,
+    ClassNounList,
+    DescribeRequest,
+    DescribeResult,
+)
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.api.jobs import (
@@ -28,7 +33,8 @@ from modelsheet.api.jobs import (
     QueueView,
 )
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult
-from modelsheet.api.models import BaseModelView, Capabilities, ModelList, ModelView
+from modelsheet.api.models import BaseModelView, ModelList, ModelView
+from modelsheet.api.problems import Problem
 from modelsheet.api.subjects import (
     ImportRequest,
     RenameRequest,
@@ -36,8 +42,8 @@ from modelsheet.api.subjects import (
     SubjectList,
     SubjectView,
 )
-from modelsheet.api.system import Empty, Ping, Problem
-from modelsheet.api.types import API_VERSION, Model
+from modelsheet.api.system import Capabilities, Empty, Ping
+from modelsheet.api.types import API_VERSION, ApiModel
 from modelsheet.imaging.png_metadata import parameters_text
 
 TOKEN = "the token"
@@ -372,7 +378,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._answer(problem, status=status)
 
-    def _answer(self, model: Model, status: int = 200) -> None:
+    def _answer(self, model: ApiModel, status: int = 200) -> None:
         self._send(status, json.dumps(model.model_dump(mode="json")).encode())
 
     def _send(self, status: int, content: bytes) -> None:

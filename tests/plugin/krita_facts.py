@@ -85,12 +85,14 @@ def _animation(document: Any, found: dict[str, Any]) -> None:
 
 
 def _frames(krita: Any, document: Any, found: dict[str, Any]) -> None:
-    from modelsheet_krita.document import kra_animation
+    from modelsheet_krita.document import kra_animation_writer
     from modelsheet_krita.image import Image, Placement
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.kra"
-        for _ in kra_animation.write(path, [Image("", 8, 8, RED * 64)] * 2, Placement(20, 20)):
+        for _ in kra_animation_writer.write(
+            path, [Image("", 8, 8, RED * 64)] * 2, Placement(20, 20)
+        ):
             pass
         krita.setBatchmode(True)
         opened = krita.openDocument(str(path))

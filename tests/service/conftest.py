@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from modelsheet.service.http.app import create_app
-from modelsheet.service.scheduling.timings import Timings
+from modelsheet.service.scheduling.timeouts import Timings
 from modelsheet.service.service import Service
 from tests.service.executors.inline_executor import InlineExecutor
 from tests.service.scenarios.cluster import ToyCluster

@@ -19,7 +19,7 @@ import signal
 import time
 from pathlib import Path
 
-from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
@@ -28,7 +28,7 @@ from modelsheet.api.models import BaseModelView
 from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
 from modelsheet.prompts.expansion import expand_prompt
-from modelsheet.prompts.variations import ImageRequest, image_requests
+from modelsheet.prompts.image_requests import ImageRequest, image_requests
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 
 STEPS = 20

@@ -9,7 +9,7 @@ import sys
 
 from modelsheet.service.executors.ray.executor import Cluster
 from modelsheet.service.http.serve import serve
-from modelsheet.service.scheduling.timings import Timings
+from modelsheet.service.scheduling.timeouts import Timings
 from modelsheet.settings import Settings
 from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL
 

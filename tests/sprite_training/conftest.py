@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.base_models.catalogue import SPRITE32_WEIGHTS as WEIGHTS
+from modelsheet.base_models.locate import SPRITE32_WEIGHTS as WEIGHTS
 from sprite_training.sprite32.tiles import TileSet
 from tests.sprite_training.archive import write_archive
 

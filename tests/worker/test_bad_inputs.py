@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from modelsheet import errors
-from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
@@ -26,7 +26,7 @@ from modelsheet.diffusion.training.validation import Validator
 from modelsheet.prompts.captions import PromptTemplate
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 from modelsheet.worker.runner import Worker
-from tests.diffusion.training.test_session import Context, learn_request
+from tests.diffusion.training.test_learning_session import Context, learn_request
 
 
 @dataclass(frozen=True)

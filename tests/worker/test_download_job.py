@@ -12,7 +12,7 @@ import pytest
 from modelsheet.api.jobs import Progress
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
-from modelsheet.base_models.listing import list_models
+from modelsheet.base_models.manage import list_models
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
 from modelsheet.jobs.protocol import Directive, JobSuspended

@@ -19,10 +19,10 @@ from modelsheet.diffusion.generation.image_plan import ResolvedPrompt, plan_imag
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.rgba import from_bgra
-from modelsheet.prompts.variations import image_requests
+from modelsheet.prompts.image_requests import image_requests
 from modelsheet.worker.generate_job import generate
 from tests.diffusion.generation.matting_graph import write_graph
-from tests.diffusion.training.test_session import Context
+from tests.diffusion.training.test_learning_session import Context
 
 Ask = Callable[..., GenerateResult]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from modelsheet.api.jobs import JobState
-from modelsheet.api.types import ArtistName, Count, Model
+from modelsheet.api.types import ApiModel, ArtistName, Count
 
 
-class WorkerView(Model):
+class WorkerView(ApiModel):
     """A worker (a process, or a GPU of a cluster) and the job it runs, if any."""
 
     name: str
@@ -14,7 +14,7 @@ class WorkerView(Model):
     base_model: str = ""
 
 
-class WaitView(Model):
+class WaitingJobView(ApiModel):
     """A waiting job: `since` in Unix seconds, and the reason why it waits."""
 
     job_id: str
@@ -25,7 +25,7 @@ class WaitView(Model):
     reason: str
 
 
-class ArtistView(Model):
+class ArtistView(ApiModel):
     """An artist's running and waiting jobs, and `used_s` GPU seconds since the service started.
 
     `name` is empty for the administrator.
@@ -37,18 +37,18 @@ class ArtistView(Model):
     used_s: float
 
 
-class WorkloadView(Model):
+class WorkloadView(ApiModel):
     """Load of a service: workers with their jobs, waiting jobs, and GPU time by artist.
 
     Waiting jobs of one priority stand in the order in which they start.
     """
 
     workers: list[WorkerView]
-    waiting: list[WaitView]
+    waiting: list[WaitingJobView]
     artists: list[ArtistView]
 
 
-class KindStats(Model):
+class KindStats(ApiModel):
     """Statistics of the stored jobs of one kind: counts by state, lost attempts, median seconds.
 
     `wait_s` is from submission to start, `run_s` from start to success; None without such a job.
@@ -61,7 +61,7 @@ class KindStats(Model):
     run_s: float | None = None
 
 
-class StatsView(Model):
+class StatsView(ApiModel):
     """Counts and durations of all stored jobs, without their content.
 
     `since`: submission of the oldest, in Unix seconds. `free_bytes`: of the data folder's disk.
@@ -72,13 +72,13 @@ class StatsView(Model):
     kinds: list[KindStats]
 
 
-class TokenRequest(Model):
+class TokenRequest(ApiModel):
     """Create a token for one artist of a shared machine."""
 
     name: ArtistName
 
 
-class LimitsRequest(Model):
+class LimitsRequest(ApiModel):
     """Limit how many jobs of an artist run at once (`gpus`) and wait (`queued`).
 
     0 is the default: as many as there are workers, and 200.
@@ -88,7 +88,7 @@ class LimitsRequest(Model):
     queued: Count = 0
 
 
-class TokenView(Model):
+class TokenView(ApiModel):
     """An artist with a token; limits of 0 are the default ones."""
 
     name: ArtistName
@@ -97,11 +97,11 @@ class TokenView(Model):
     queued: Count = 0
 
 
-class TokenList(Model):
+class TokenList(ApiModel):
     tokens: list[TokenView]
 
 
-class NewToken(Model):
+class NewToken(ApiModel):
     """A new token in clear, returned only once; the service keeps its sha256."""
 
     name: ArtistName

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from modelsheet.api.types import AdapterScale, GuidanceScale, InferenceSteps, Model, Seed
+from modelsheet.api.types import AdapterScale, ApiModel, GuidanceScale, InferenceSteps, Seed
 from modelsheet.api.validation_messages import validation_message
 
 AxisName = Literal["unet_scale", "text_encoder_scale", "guidance_scale", "inference_steps", "seed"]
@@ -20,7 +20,7 @@ _VALUE_TYPES: dict[AxisName, TypeAdapter[Any]] = {
 }
 
 
-class Axis(Model):
+class Axis(ApiModel):
     """One side of a grid: a parameter and the values it takes."""
 
     name: AxisName
@@ -39,7 +39,7 @@ class Axis(Model):
         return self
 
 
-class Explore(Model):
+class Explore(ApiModel):
     """Generate a grid of images, row by row, that differ only in the parameters of its axes."""
 
     across: Axis

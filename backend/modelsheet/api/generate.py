@@ -9,13 +9,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from modelsheet.api.explore import MAX_RESULTS, Explore
 from modelsheet.api.types import (
     AdapterScale,
+    ApiModel,
     Caption,
     Fraction,
     GuidanceScale,
     HexColour,
     ImageRef,
     InferenceSteps,
-    Model,
     ModelId,
     NegativePrompt,
     Pixels,
@@ -30,7 +30,7 @@ CutoutMethod = Literal["auto", "keying", "matting"]
 SamplerName = Literal["DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM"]
 
 
-class MaskRef(Model):
+class MaskRef(ApiModel):
     """A selection mask: a blob of width * height bytes, 0 outside, 255 inside, soft in between."""
 
     blob: Sha256
@@ -38,14 +38,14 @@ class MaskRef(Model):
     height: Pixels
 
 
-class Region(Model):
+class Region(ApiModel):
     """A masked part of the image with its own prompt, which names the subject to paint there."""
 
     prompt: Prompt
     mask: MaskRef
 
 
-class PixelArt(Model):
+class PixelArt(ApiModel):
     """Pixel-art post-processing: snap to the pixel grid, limit the colours, threshold the alpha.
 
     `palette` is "picture" (the image's own best `colours`), "subject" (those of the subject's
@@ -62,7 +62,7 @@ class PixelArt(Model):
     enlarge: Annotated[int, Field(ge=1, le=32), BeforeValidator(integral)] = 1
 
 
-class GenerateRequest(Model):
+class GenerateRequest(ApiModel):
     """Generate images; @name in the prompt refers to a subject. Image k has seed `seed + k`.
 
     `width` and `height` 0 mean the base model's own resolution, or that of `init_image`. None for

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from modelsheet.api.generate import GenerateRequest, SamplerName
-from modelsheet.api.types import Count, Model, Pixels, Seed, Sha256
+from modelsheet.api.types import ApiModel, Count, Pixels, Seed, Sha256
 
 
-class SubjectUse(Model):
+class SubjectUse(ApiModel):
     """A subject as it was when an image of it was generated."""
 
     id: str
@@ -18,7 +18,7 @@ class SubjectUse(Model):
     adapter_sha256: str
 
 
-class GenerationParameters(Model):
+class GenerationParameters(ApiModel):
     """Parameters that made one image; sending `request` again reproduces it.
 
     `text` is the text encoder's input; `width` and `height` are those of the denoised image.
@@ -37,7 +37,7 @@ class GenerationParameters(Model):
     request: GenerateRequest
 
 
-class GeneratedImage(Model):
+class GeneratedImage(ApiModel):
     """An image as raw straight-alpha BGRA8 in a blob, with its generation parameters (`recipe`).
 
     A preview has no `recipe`. `parameters` is the recipe as the text that other tools read from a
@@ -54,7 +54,7 @@ class GeneratedImage(Model):
     parameters: str = ""
 
 
-class GenerateResult(Model):
+class GenerateResult(ApiModel):
     """Images of a generate job.
 
     `sheet` shows a grid with its axes, or the poses' frames side by side, `columns` in a row.

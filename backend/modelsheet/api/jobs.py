@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import DownloadRequest, DownloadResult
-from modelsheet.api.types import Count, Fraction, JobId, Model
+from modelsheet.api.types import ApiModel, Count, Fraction, JobId
 
 JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 QueueState = Literal["open", "held", "ending"]
@@ -25,7 +25,7 @@ JobResult = Annotated[
 ]
 
 
-class Progress(Model):
+class Progress(ApiModel):
     """Progress of a job: `phase` in a few plain words, `previews` are results so far."""
 
     phase: str = "waiting"
@@ -38,7 +38,7 @@ class Progress(Model):
     previews: list[GeneratedImage] = []
 
 
-class JobError(Model):
+class JobError(ApiModel):
     """The error that ended a job: `sentence` for the user, `retryable` if a retry may succeed."""
 
     code: str
@@ -46,7 +46,7 @@ class JobError(Model):
     retryable: bool = False
 
 
-class JobView(Model):
+class JobView(ApiModel):
     """A job as the API shows it. Times are Unix seconds.
 
     `owner` is the artist whose token submitted it, empty for the administrator. `stalled`: it runs,
@@ -68,30 +68,30 @@ class JobView(Model):
     finished: float | None = None
 
 
-class JobList(Model):
+class JobList(ApiModel):
     jobs: list[JobView]
 
 
-class MoveRequest(Model):
+class MoveRequest(ApiModel):
     """Move a waiting job right before another of its kind, or to the end."""
 
     before: JobId | None = None
 
 
-class QueueRequest(Model):
+class QueueRequest(ApiModel):
     """Set the state of the queue: `held` starts no job, `ending` stops after the running job."""
 
     state: QueueState
 
 
-class QueueView(Model):
+class QueueView(ApiModel):
     """State of the queue, and the ids of the waiting jobs in the order in which they start."""
 
     state: QueueState
     waiting: list[str]
 
 
-class Event(Model):
+class Event(ApiModel):
     """A change of a job or of the subjects; `job` is the whole view after it."""
 
     seq: Count
@@ -99,7 +99,7 @@ class Event(Model):
     job: JobView | None = None
 
 
-class EventPage(Model):
+class EventPage(ApiModel):
     """Events since a cursor; `cursor` is the next `after`, a `gap` means: read /v1/jobs again."""
 
     events: list[Event]

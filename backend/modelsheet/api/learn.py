@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from modelsheet.api.types import (
+    ApiModel,
     Caption,
     ClassNoun,
     Count,
     Identifier,
     ImageRef,
-    Model,
     ModelId,
     Seed,
     SubjectName,
@@ -32,7 +32,7 @@ PriorKind = Literal["class-images", "no-images", "none"]
 OptimizerName = Literal["adamw", "prodigy"]
 
 
-class TrainingOverrides(Model):
+class TrainingOverrides(ApiModel):
     """Hyper-parameters that override the preset's; None keeps the preset's value.
 
     A step is `accumulation` batches of `batch` images, shared by `processes` with a GPU each.
@@ -62,7 +62,7 @@ class TrainingOverrides(Model):
     own_decoder: bool | None = None
 
 
-class LearnRequest(Model):
+class LearnRequest(ApiModel):
     """Learn a subject from 1 to 64 images of it. The backend chooses an empty identifier."""
 
     kind: Literal["learn"] = "learn"
@@ -77,7 +77,7 @@ class LearnRequest(Model):
     overrides: TrainingOverrides = TrainingOverrides()
 
 
-class LikenessPoint(Model):
+class LikenessPoint(ApiModel):
     """One evaluation during training: mean cosines in [-1, 1]. Step 0 is the untrained base model.
 
     `prior_drift` is a mean squared distance of class images, `text_drift` is how far the text
@@ -92,7 +92,7 @@ class LikenessPoint(Model):
     text_drift: float = 0.0
 
 
-class LearnReport(Model):
+class LearnReport(ApiModel):
     """Outcome of training: the best evaluation against the last one, and why they differ.
 
     `kept_step` is the step whose adapter the subject has, `before` the evaluation of the base model
@@ -108,7 +108,7 @@ class LearnReport(Model):
     findings: list[str] = []
 
 
-class LearnResult(Model):
+class LearnResult(ApiModel):
     """A learnt subject and how its training went."""
 
     kind: Literal["learn"] = "learn"
@@ -121,7 +121,7 @@ class LearnResult(Model):
     report: LearnReport | None = None
 
 
-class Estimate(Model):
+class Estimate(ApiModel):
     """Upper bounds of a training's time and memory.
 
     `seconds`: as on this machine the last time (`seen_here`), else as measured on one CPU core;

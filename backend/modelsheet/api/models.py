@@ -1,4 +1,4 @@
-"""Base models and downloads, and the capabilities of a service."""
+"""Base models and downloads."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from modelsheet.api.types import Count, Family, Model, Pixels, one_line
+from modelsheet.api.types import ApiModel, Count, Family, Pixels, one_line
 
 Downloadable = Literal["sd15", "sdxl", "clip", "matting"]
 
 
-class DownloadRequest(Model):
+class DownloadRequest(ApiModel):
     """Download a model from its hub; a cancelled download resumes."""
 
     kind: Literal["download"] = "download"
     model: Downloadable
 
 
-class DownloadResult(Model):
+class DownloadResult(ApiModel):
     kind: Literal["download"] = "download"
     model: Downloadable
     size_bytes: Count
     warnings: list[str] = []
 
 
-class BaseModelView(Model):
+class BaseModelView(ApiModel):
     """A base model; `note` says what to do where it is not available. `resolution` in px."""
 
     id: str
@@ -35,7 +35,7 @@ class BaseModelView(Model):
     note: str = ""
 
 
-class ModelView(Model):
+class ModelView(ApiModel):
     """A model on this machine, or one that can be downloaded.
 
     `kind` "naming" is the CLIP that guesses class nouns and measures likeness, "matting" removes
@@ -52,11 +52,11 @@ class ModelView(Model):
     note: str = ""
 
 
-class ModelList(Model):
+class ModelList(ApiModel):
     models: list[ModelView]
 
 
-class AddModelRequest(Model):
+class AddModelRequest(ApiModel):
     """Add a model of the service's machine by its path; its files stay where they are.
 
     `path` is a folder in diffusers' layout, a .safetensors checkpoint, or the folder of a ComfyUI
@@ -67,19 +67,3 @@ class AddModelRequest(Model):
     name: Annotated[str, Field(max_length=100), AfterValidator(one_line)] = ""
     config: Annotated[str, Field(max_length=4096), AfterValidator(one_line)] = ""
     prediction_type: Literal["", "epsilon", "v_prediction"] = ""
-
-
-class Capabilities(Model):
-    """Versions, models, presets and limits of a service, and what its machine lacks as sentences.
-
-    The plugin refuses another major `api`.
-    """
-
-    api: str
-    version: str
-    boot_id: str
-    base_models: list[BaseModelView]
-    presets: list[str]
-    samplers: list[str] = []
-    limits: dict[str, int]
-    shortcomings: list[str] = []

@@ -8,11 +8,11 @@ from pydantic import AfterValidator, Field
 
 from modelsheet.api.learn import LearnReport
 from modelsheet.api.types import (
+    ApiModel,
     ClassNoun,
     Count,
     Identifier,
     ImageRef,
-    Model,
     ModelId,
     Sha256,
     SubjectName,
@@ -20,7 +20,7 @@ from modelsheet.api.types import (
 )
 
 
-class SubjectView(Model):
+class SubjectView(ApiModel):
     """A learnt subject. Its `references` are the images it was learnt from."""
 
     id: str
@@ -37,13 +37,13 @@ class SubjectView(Model):
     report: LearnReport | None = None
 
 
-class RenameRequest(Model):
+class RenameRequest(ApiModel):
     """Rename a subject; its id, and the images generated of it, stay."""
 
     name: SubjectName
 
 
-class ImportRequest(Model):
+class ImportRequest(ApiModel):
     """Import another program's LoRA file as a subject; its bytes are the blobs `parts`, in order.
 
     An empty identifier is the file's own trigger word.
@@ -57,11 +57,11 @@ class ImportRequest(Model):
     file_name: Annotated[str, Field(max_length=300), AfterValidator(one_line)] = ""
 
 
-class SubjectArchiveRequest(Model):
+class SubjectArchiveRequest(ApiModel):
     """Import a subject archive of another Modelsheet; its bytes are the blobs `parts`, in order."""
 
     parts: Annotated[list[Sha256], Field(min_length=1, max_length=64)]
 
 
-class SubjectList(Model):
+class SubjectList(ApiModel):
     subjects: list[SubjectView]

@@ -1,46 +1,35 @@
-"""Problem details, ping, blobs, and the empty response."""
+"""The service itself: ping, capabilities, and the empty response."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from modelsheet.api.types import Count, Model, Sha256
+from modelsheet.api.models import BaseModelView
+from modelsheet.api.types import ApiModel
 
 
-class FieldError(Model):
-    """A faulty field of a request: its JSON pointer, and the fault as code and words."""
-
-    pointer: str
-    code: str
-    message: str
-
-
-class Problem(Model):
-    """RFC 9457 problem details; `detail` is the sentence for the user."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str = ""
-    retryable: bool = False
-    errors: list[FieldError] = []
-    request_id: str = ""
-
-
-class Ping(Model):
+class Ping(ApiModel):
     """Sign of life of a service; `proof` shows that it knows the caller's token."""
 
     ok: Literal[True] = True
     proof: str = ""
 
 
-class BlobView(Model):
-    """A stored blob; `size` in bytes."""
-
-    sha256: Sha256
-    size: Count
-
-
-class Empty(Model):
+class Empty(ApiModel):
     """A response without content."""
+
+
+class Capabilities(ApiModel):
+    """Versions, models, presets and limits of a service, and what its machine lacks as sentences.
+
+    The plugin refuses another major `api`.
+    """
+
+    api: str
+    version: str
+    boot_id: str
+    base_models: list[BaseModelView]
+    presets: list[str]
+    samplers: list[str] = []
+    limits: dict[str, int]
+    shortcomings: list[str] = []

@@ -58,13 +58,13 @@ HexColour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 Family = Literal["sprite32", "sd15", "sdxl"]
 
 
-class Model(BaseModel):
+class ApiModel(BaseModel):
     """Base of all models of the API."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class ImageRef(Model):
+class ImageRef(ApiModel):
     """An image in a blob: raw straight-alpha BGRA8 sRGB, width * height * 4 bytes."""
 
     blob: Sha256

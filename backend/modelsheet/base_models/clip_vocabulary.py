@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelsheet.base_models.catalogue import BaseModelFiles
+from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.base_models.user_models import read_registry
 from modelsheet.errors import ModelMissing
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from modelsheet.api.types import Model
+from modelsheet.api.types import ApiModel
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 
 REGISTRY_NAME = "models.json"
@@ -21,7 +21,7 @@ REGISTRY_NAME = "models.json"
 _CHECKPOINT_FOLDERS = ("models/checkpoints", "models/Stable-diffusion", "checkpoints", ".")
 
 
-class UserModel(Model):
+class UserModel(ApiModel):
     """An added model: a folder or a single file.
 
     `config` is a folder of config files for an unusual checkpoint; an empty `prediction_type` is
@@ -34,14 +34,14 @@ class UserModel(Model):
     prediction_type: Literal["", "epsilon", "v_prediction"] = ""
 
 
-class Installation(Model):
+class Installation(ApiModel):
     """A ComfyUI or A1111 folder; the ids of its checkpoints are NAME/checkpoint."""
 
     name: str
     path: str
 
 
-class UserModelRegistry(Model):
+class UserModelRegistry(ApiModel):
     """All added models and installations, in the order in which they were added."""
 
     schema_version: int = 1

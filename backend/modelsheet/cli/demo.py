@@ -11,7 +11,7 @@ from PIL import Image
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.learn import LearnRequest
-from modelsheet.cli.service import Say
+from modelsheet.cli.connect import Say
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.client.workflows import ReferenceImage, RunJob

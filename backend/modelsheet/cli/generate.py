@@ -15,6 +15,7 @@ from PIL import Image
 from modelsheet.api.explore import Axis, AxisName, Explore
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
+from modelsheet.cli.connect import Say, connect
 from modelsheet.cli.generate_options import (
     add_generation_options,
     add_inpainting_options,
@@ -22,7 +23,6 @@ from modelsheet.cli.generate_options import (
     inpainting_fields,
 )
 from modelsheet.cli.progress import run_job
-from modelsheet.cli.service import Say, connect
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
 from modelsheet.api.validation_messages import validation_message
-from modelsheet.cli import admin, commands, generate, models, subjects
+from modelsheet.cli import generate, installation, jobs, learn, models, serve, subjects, tokens
 from modelsheet.errors import Cancelled, ModelsheetError, NotFound
 from modelsheet.subjects.lora_exchange import ExportFormat
 
@@ -119,7 +119,7 @@ def _add_serve(choices: _Choices) -> None:
     parser.add_argument(
         "--json-log", action="store_true", help="write the log as lines of JSON, for programs"
     )
-    parser.set_defaults(run=commands.serve)
+    parser.set_defaults(run=serve.serve)
 
 
 def _add_learn(choices: _Choices) -> None:
@@ -143,7 +143,7 @@ def _add_learn(choices: _Choices) -> None:
         + ", ".join(TrainingOverrides.model_fields),
     )
     _add_server(parser)
-    parser.set_defaults(run=commands.learn)
+    parser.set_defaults(run=learn.learn)
 
 
 def _add_subjects(choices: _Choices) -> None:
@@ -195,28 +195,28 @@ def _add_jobs(choices: _Choices) -> None:
         description="finish: stop learning and keep the best so far. end: stop the service after "
         "the job that runs.",
     )
-    parser.add_argument("action", nargs="?", choices=admin.JOB_ACTIONS, default="list")
+    parser.add_argument("action", nargs="?", choices=jobs.JOB_ACTIONS, default="list")
     parser.add_argument("id", nargs="?", default="")
     parser.add_argument("--all", action="store_true", help="who works at what, who waits for what")
     parser.add_argument("--before", metavar="ID", help="the job to move it before; else it is last")
     _add_server(parser)
-    parser.set_defaults(run=admin.jobs)
+    parser.set_defaults(run=jobs.jobs)
 
 
 def _add_token(choices: _Choices) -> None:
     parser = choices.add_parser("token", help="let other artists use this service, or no longer")
-    parser.add_argument("action", nargs="?", choices=admin.TOKEN_ACTIONS, default="list")
+    parser.add_argument("action", nargs="?", choices=tokens.TOKEN_ACTIONS, default="list")
     parser.add_argument("name", nargs="?", default="", help="small letters, digits and . _ -")
     parser.add_argument("--gpus", type=int, default=0, help="limit: so many jobs at once, 0 any")
     parser.add_argument("--queued", type=int, default=0, help="limit: so many waiting, 0 for 200")
     _add_server(parser)
-    parser.set_defaults(run=admin.token)
+    parser.set_defaults(run=tokens.token)
 
 
 def _add_bundle(choices: _Choices) -> None:
     parser = choices.add_parser("bundle", help="pack what helps to find a fault, without secrets")
     parser.add_argument("file", nargs="?", type=Path, default=Path("modelsheet-bundle.zip"))
-    parser.set_defaults(run=admin.bundle)
+    parser.set_defaults(run=installation.bundle)
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
@@ -229,13 +229,13 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 def _add_doctor(choices: _Choices) -> None:
     parser = choices.add_parser("doctor", help="say what this machine has and what is missing")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=commands.doctor)
+    parser.set_defaults(run=installation.doctor)
 
 
 def _add_demo(choices: _Choices) -> None:
     parser = choices.add_parser("demo", help="learn the sample's hero and paint it")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results")
-    parser.set_defaults(run=commands.demo)
+    parser.set_defaults(run=installation.demo)
 
 
 def _add_krita(choices: _Choices) -> None:
@@ -243,4 +243,4 @@ def _add_krita(choices: _Choices) -> None:
     parser.add_argument("action", choices=("install", "uninstall", "zip"))
     parser.add_argument("target", nargs="?", type=Path, default=Path("modelsheet_krita.zip"))
     parser.add_argument("--krita-dir", type=Path, help="Krita's resource folder")
-    parser.set_defaults(run=commands.krita)
+    parser.set_defaults(run=installation.krita)

@@ -15,8 +15,8 @@ from modelsheet.api.models import (
 )
 from modelsheet.api.system import Empty
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
+from modelsheet.cli.connect import Say, connect
 from modelsheet.cli.progress import run_job
-from modelsheet.cli.service import Say, connect
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelsheet.api.subjects import ImportRequest, RenameRequest, SubjectArchiveRequest, SubjectView
-from modelsheet.cli.service import Say, connect
+from modelsheet.cli.connect import Say, connect
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import parse_header

@@ -17,12 +17,13 @@ import requests
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
+from modelsheet.api.blobs import BlobView
 from modelsheet.api.generate import MaskRef
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobRequest, JobResult, JobView
-from modelsheet.api.models import Capabilities
+from modelsheet.api.problems import Problem
 from modelsheet.api.subjects import SubjectList, SubjectView
-from modelsheet.api.system import BlobView, Ping, Problem
+from modelsheet.api.system import Capabilities, Ping
 from modelsheet.api.types import API_VERSION, ImageRef
 from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
 from modelsheet.imaging.rgba import from_bgra, to_bgra

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from modelsheet.api.describe import ClassNounGuess, DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import ClassNounGuess, DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult

@@ -17,14 +17,14 @@ from typing import Literal
 import psutil
 
 import modelsheet
-from modelsheet.api.types import API_VERSION, Model
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, list_base_models
+from modelsheet.api.types import API_VERSION, ApiModel
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.client import launcher
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import NotFound
 from modelsheet.krita_setup import install, kritarc
+from modelsheet.service.missing_requirements import LIBRARIES, installed_version
 from modelsheet.service.queue.database import journal_mode
-from modelsheet.service.requirements import LIBRARIES, installed_version
 from modelsheet.settings import Settings
 
 State = Literal["ok", "note", "missing"]
@@ -46,7 +46,7 @@ print(json.dumps({"name": name, "total": total, "free": free, "gpu": from_cuda o
 """
 
 
-class Finding(Model):
+class Finding(ApiModel):
     """Result of one check; `missing` means that learning or painting will not work."""
 
     name: str
@@ -54,7 +54,7 @@ class Finding(Model):
     detail: str
 
 
-class DoctorReport(Model):
+class DoctorReport(ApiModel):
     """Results of all checks."""
 
     findings: list[Finding]

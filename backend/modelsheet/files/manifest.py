@@ -10,20 +10,20 @@ import json
 import os
 from pathlib import Path
 
-from modelsheet.api.types import Model
+from modelsheet.api.types import ApiModel
 
 MANIFEST_NAME = "MANIFEST.json"
 _CHUNK = 1 << 20  # bytes
 
 
-class FileEntry(Model):
+class FileEntry(ApiModel):
     """Size in bytes and sha256 of one file."""
 
     size: int
     sha256: str
 
 
-class Manifest(Model):
+class Manifest(ApiModel):
     """All files of a folder except the manifest, by their path in the folder."""
 
     schema_version: int = 1

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from modelsheet.errors import InvalidImages
-from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
+from modelsheet.files.zip_errors import DAMAGED_ZIP_ERRORS
 from modelsheet.imaging.rgba import LARGEST_FILE, Size, check_size, decode_image
 
 _MIMETYPE = b"image/openraster"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
+from modelsheet.files.zip_errors import DAMAGED_ZIP_ERRORS
 from modelsheet.imaging.rgba import Colour
 
 MAX_COLOURS = 256  # api.generate.PixelArt

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelsheet.errors import InvalidRequest, NotFound
-from modelsheet.krita_setup import kritarc, vendor
+from modelsheet.krita_setup import kritarc, vendor_requests
 
 MODULE = "modelsheet_krita"
 GENERATED_FILES = frozenset({"_vendor", "__pycache__", "backend.json"})
@@ -185,7 +185,7 @@ def package_files() -> dict[str, bytes]:
         for path in sorted((source / MODULE).rglob("*"))
         if path.is_file() and not GENERATED_FILES & set(path.relative_to(source / MODULE).parts)
     }
-    vendored = vendor.vendored_files()
+    vendored = vendor_requests.vendored_files()
     licence = {"LICENSE": (source / "LICENSE").read_bytes()}
     return own | licence | {f"_vendor/{name}": content for name, content in vendored.items()}
 

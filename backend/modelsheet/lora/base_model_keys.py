@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from modelsheet.base_models.catalogue import BaseModelFiles
+from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.errors import ModelMissing
 from modelsheet.lora.key_mapping import KeyLayout, make_key_layout
 from modelsheet.lora.layer_shapes import Config

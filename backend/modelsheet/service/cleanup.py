@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from modelsheet.errors import DiskFull, ModelsheetError
-from modelsheet.service.queue.table import JobTable
+from modelsheet.service.queue.job_table import JobTable
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import SubjectStore
 
@@ -83,7 +83,7 @@ class Cleanup:
             file.unlink(missing_ok=True)
 
 
-def refuse_newer(data_dir: Path) -> None:
+def check_layout_version(data_dir: Path) -> None:
     """Write the layout version of the data folder. Raises ModelsheetError: a newer version wrote
     it.
     """

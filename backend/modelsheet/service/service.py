@@ -8,28 +8,29 @@ from pathlib import Path
 from typing import get_args
 
 import modelsheet
-from modelsheet.api.describe import ClassNounList
+from modelsheet.api.describe_images import ClassNounList
 from modelsheet.api.generate import SamplerName
 from modelsheet.api.learn import PresetName
-from modelsheet.api.limits import MAX_BODY_BYTES, MAX_JSON_BYTES
-from modelsheet.api.models import BaseModelView, Capabilities
+from modelsheet.api.models import BaseModelView
+from modelsheet.api.size_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
+from modelsheet.api.system import Capabilities
 from modelsheet.api.types import API_VERSION
-from modelsheet.base_models.catalogue import family_of_base_model
+from modelsheet.base_models.locate import family_of_base_model
 from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
-from modelsheet.service.auth.access import Access
+from modelsheet.service.auth.authentication import Authenticator
 from modelsheet.service.auth.tokens import TokenStore
-from modelsheet.service.cleanup import Cleanup, refuse_newer
+from modelsheet.service.cleanup import Cleanup, check_layout_version
 from modelsheet.service.executors.protocol import Executor, ReportHandler
 from modelsheet.service.queue.admission import Admission
-from modelsheet.service.queue.estimates import Estimates
 from modelsheet.service.queue.events import EventLog
 from modelsheet.service.queue.hold import QueueHold
 from modelsheet.service.queue.job_service import JobService
 from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
+from modelsheet.service.queue.learn_estimates import Estimates
 from modelsheet.service.queue.publication import Publisher
 from modelsheet.service.scheduling.dispatcher import Dispatcher
 from modelsheet.service.scheduling.scheduler import Scheduler
-from modelsheet.service.scheduling.timings import Timings
+from modelsheet.service.scheduling.timeouts import Timings
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.storage.disk_reserve import DiskReserve
 from modelsheet.service.subjects import SubjectService
@@ -55,13 +56,13 @@ class Service:
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         timings = timings or Timings()
-        refuse_newer(data_dir)
+        check_layout_version(data_dir)
         self.data_dir = data_dir
         self._base_models, self._shortcomings, self._on_end = base_models, shortcomings, on_end
         self.has_failed = False
         self.token = secrets.token_hex(32)
         self.tokens = TokenStore(data_dir / "tokens.json")
-        self.access = Access(self.token, self.tokens)
+        self.access = Authenticator(self.token, self.tokens)
         self.boot_id = secrets.token_hex(8)
         self.events = EventLog(self.boot_id, max_waiters)
         self.blobs = BlobStore(data_dir / "blobs")

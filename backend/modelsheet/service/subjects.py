@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
-from modelsheet.base_models.catalogue import locate_base_model
+from modelsheet.base_models.locate import locate_base_model
 from modelsheet.errors import Conflict, NotFound
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.queue.job import UNFINISHED_STATES
-from modelsheet.service.queue.table import JobTable
+from modelsheet.service.queue.job_table import JobTable
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.archive import (
     SUFFIX,

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.zip_archive import DAMAGED_ZIP_ERRORS
+from modelsheet.files.zip_errors import DAMAGED_ZIP_ERRORS
 from modelsheet.imaging.rgba import decode_image, from_bgra, resize, to_bgra
 from modelsheet.lora.key_mapping import KeyLayout
 from modelsheet.lora.reader import read_lora

@@ -12,14 +12,14 @@ from typing import Literal
 from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest
-from modelsheet.base_models.catalogue import locate_base_model
 from modelsheet.base_models.families import RESOLUTIONS
+from modelsheet.base_models.locate import locate_base_model
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.lora.base_model_keys import key_layout_of
-from modelsheet.lora.diffusers_format import write_diffusers
-from modelsheet.lora.embedding_format import write_embedding
+from modelsheet.lora.diffusers_writer import write_diffusers
+from modelsheet.lora.embedding_writer import write_embedding
 from modelsheet.lora.key_mapping import UNET
-from modelsheet.lora.kohya_format import LoraMetadata, write_kohya
+from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import LoraFile, read_lora
 from modelsheet.subjects.store import (
     ADAPTER,

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.api.subjects import SubjectView
-from modelsheet.api.types import ImageRef, Model
+from modelsheet.api.types import ApiModel, ImageRef
 from modelsheet.errors import (
     Conflict,
     InvalidRequest,
@@ -39,7 +39,7 @@ NAME = "name.txt"
 _STAGING = ".staging-"
 
 
-class SubjectRecord(Model):
+class SubjectRecord(ApiModel):
     """Record of a learnt subject, the content of subject.json.
 
     `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the

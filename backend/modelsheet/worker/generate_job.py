@@ -38,7 +38,7 @@ from modelsheet.imaging.rgba import enlarge_pixels
 from modelsheet.imaging.sprite_alignment import align_sprites, move_off_edges, touches_edge
 from modelsheet.jobs.blob_images import write_image
 from modelsheet.jobs.protocol import Directive, JobContext
-from modelsheet.prompts.variations import axis_labels, image_requests
+from modelsheet.prompts.image_requests import axis_labels, image_requests
 
 _MOST_COLUMNS = 8
 

@@ -18,12 +18,12 @@ from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
 from modelsheet.diffusion.training.checkpoint import file_sha256, saving
-from modelsheet.diffusion.training.multi_gpu import HelperSpec, helper_processes, require_gpus
-from modelsheet.diffusion.training.session import (
+from modelsheet.diffusion.training.learning_session import (
     LearningEnvironment,
     LearningEvent,
     LearningSession,
 )
+from modelsheet.diffusion.training.multi_gpu import HelperSpec, helper_processes, require_gpus
 from modelsheet.diffusion.training.trainer import StepResult
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.blob_images import read_image, write_image

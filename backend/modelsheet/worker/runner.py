@@ -13,22 +13,22 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult, SubjectUse
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, BaseModelFiles, locate_base_model
 from modelsheet.base_models.diffusers_folder import modified_ns
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, BaseModelFiles, locate_base_model
 from modelsheet.diffusion.generation.adapters import AdapterFile
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip import Clip, load_clip
+from modelsheet.diffusion.models.clip_embeddings import Clip, load_clip
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
-from modelsheet.diffusion.training.session import LearningEnvironment
+from modelsheet.diffusion.training.learning_session import LearningEnvironment
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import JobContext, LoadedModels

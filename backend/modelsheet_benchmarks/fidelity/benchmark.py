@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from modelsheet.api.learn import TrainingOverrides
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip import Clip, load_clip
+from modelsheet.diffusion.models.clip_embeddings import Clip, load_clip
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.console import print_line

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from modelsheet.imaging.pixel_distance import Pixels
 from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks.image_distance import Pixels
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 from sprite_training.sprite32.compositing import BARE_SPECIES
 from sprite_training.sprite32.tiles import LAYER_ORDER, Tile, TileSet

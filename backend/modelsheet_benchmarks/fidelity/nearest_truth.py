@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from modelsheet.imaging.keying import key_out
-from modelsheet.imaging.pixel_distance import (
+from modelsheet.imaging.rgba import composite
+from modelsheet_benchmarks.fidelity.distractors import Distractors
+from modelsheet_benchmarks.image_distance import (
     Pixels,
     foreground_distance,
     palette_distance,
     shifted_distances,
 )
-from modelsheet.imaging.rgba import composite
-from modelsheet_benchmarks.fidelity.distractors import Distractors
 
 _REACH = 2  # px by which a picture may be shifted
 _WHITE = (255, 255, 255)

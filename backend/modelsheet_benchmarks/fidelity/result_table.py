@@ -66,7 +66,9 @@ def result_row(method: str, subjects: Mapping[str, Mapping[str, float]]) -> Resu
     )
 
 
-def lead(first: ResultRow, other: ResultRow, name: str) -> tuple[float, tuple[float, float]]:
+def paired_mean_lead(
+    first: ResultRow, other: ResultRow, name: str
+) -> tuple[float, tuple[float, float]]:
     """Return the mean lead of the first row in a metric, and its interval: paired by subject."""
     ahead = np.array([mine[name] for mine in first.subjects.values()]) - np.array(
         [theirs[name] for theirs in other.subjects.values()]
@@ -85,7 +87,7 @@ def table(rows: Sequence[ResultRow]) -> str:
         lines.append(f"{row.method:{width}}{cells}".rstrip())
     for other in rows[1:]:
         if "both_right" in rows[0].metrics and len(rows[0].subjects) > 1:
-            ahead, (least, most) = lead(rows[0], other, "both_right")
+            ahead, (least, most) = paired_mean_lead(rows[0], other, "both_right")
             lines.append(
                 f"{rows[0].method} is ahead of {other.method} in both right by {ahead:.3f} "
                 f"({least:.3f} to {most:.3f})"

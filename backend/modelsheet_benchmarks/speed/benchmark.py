@@ -19,7 +19,7 @@ from statistics import median
 
 import torch
 
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.settings import Settings
@@ -36,7 +36,7 @@ _RANDOM_SIDE = 256  # px: few steps of the true size fit into minutes on a CPU
 
 
 @dataclass(frozen=True)
-class Speed:
+class SpeedRatios:
     """Ratios of theirs over ours; `our_…` and `their_…` are the seconds and bytes behind them.
     Steps and the time to likeness are in processor time. On random weights the time to likeness is
     None.
@@ -121,7 +121,7 @@ def _write_random_sd15(folder: Path) -> None:
     base.pipeline.save_pretrained(folder)
 
 
-def measure(bench: PairedBenchmark, *, steps: int, rounds: int) -> Speed:
+def measure(bench: PairedBenchmark, *, steps: int, rounds: int) -> SpeedRatios:
     """Measure all ratios, which takes minutes: a round has two whole jobs, four short ones, and two
     first images.
     """
@@ -142,7 +142,7 @@ def measure(bench: PairedBenchmark, *, steps: int, rounds: int) -> Speed:
         rounds,
     )
     settled = seconds_to_likeness(bench.subject, bench.base) if bench.subject else None
-    return Speed(
+    return SpeedRatios(
         whole_job_ratio=theirs.seconds / ours.seconds,
         step_ratio=their_step / our_step,
         memory_ratio=theirs.peak_bytes / ours.peak_bytes,

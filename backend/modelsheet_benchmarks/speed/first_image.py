@@ -13,7 +13,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from pydantic import BaseModel
 
-from modelsheet.base_models.catalogue import locate_base_model
+from modelsheet.base_models.locate import locate_base_model
 
 
 class FirstImageSpec(BaseModel):

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import BaseModel as Spec
 
 from modelsheet.api.learn import TrainingOverrides
-from modelsheet.base_models.catalogue import locate_base_model
+from modelsheet.base_models.locate import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script, standalone_training

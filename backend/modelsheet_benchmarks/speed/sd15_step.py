@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
-from modelsheet.base_models.catalogue import CHECKPOINT_CONFIGS, SPRITE32_WEIGHTS
+from modelsheet.base_models.locate import CHECKPOINT_CONFIGS, SPRITE32_WEIGHTS
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel, prepare_base
 from modelsheet.diffusion.training.adapter import TrainableAdapter

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from ..backend.api_responses import API_MAJOR, JobView
-from ..backend.connection import ConnectionState
+from ..backend.connection_thread import ConnectionState
 from ..qt import QtCore
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from ..backend.connection import BackendConnection, BackendLocation
+from ..backend.connection_thread import BackendConnection, BackendLocation
 from ..backend.launcher import Launcher
 from ..backend.location import LocalBackend, RemoteBackend
 from ..controllers.controller import Controller

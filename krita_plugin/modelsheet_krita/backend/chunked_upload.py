@@ -8,7 +8,7 @@ from typing import Callable
 from ..errors import BackendError, RequestRefused
 from ..i18n import tr
 from .client import Client
-from .connection import BackendConnection
+from .connection_thread import BackendConnection
 
 CHUNK_BYTES = 8 << 20
 

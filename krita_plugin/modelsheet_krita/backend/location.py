@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import BackendDown, BackendMissing, BackendRefused, BadInput
 from ..i18n import tr
 from .client import Address
-from .connection import BackendConnection, ConnectionState
+from .connection_thread import BackendConnection, ConnectionState
 from .launcher import Launcher
 
 MOST_STARTS = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..ui.panel import Panel
 from .embedded_subjects import EmbeddedSubjects

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable
 
 from ..backend.api_responses import SubjectView
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..document.subject_annotations import NotedSubject
 from ..errors import PluginError

@@ -9,7 +9,7 @@ from typing import Any, Callable
 from ..backend.api_requests import Explore
 from ..backend.api_responses import JobView
 from ..backend.client import Client
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..errors import BadInput
 from ..i18n import tr
@@ -199,7 +199,7 @@ class GenerateController:
 def _request_of(result: Result) -> dict[str, Any]:
     """Return the request that made a result. Raises BadInput when it was not recorded."""
     if result.generated.recipe is None:
-        raise BadInput(generate_request.no_recipe())
+        raise BadInput(generate_request.missing_recipe_message())
     request: dict[str, Any] = result.generated.recipe["request"]
     return request
 

@@ -109,7 +109,7 @@ def with_variation(request: dict[str, Any], seed: int, variation_seed: int) -> d
     }
 
 
-def no_recipe() -> str:
+def missing_recipe_message() -> str:
     """Return the sentence for an image without a recorded request."""
     return tr(
         "This picture does not say how it was painted. Use its prompt and seed, then Generate."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from ..backend import calls
+from ..backend import workflows
 from ..backend.api_responses import SubjectView
 from ..backend.chunked_upload import ChunkedUpload
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..backend.lora_header import read_header
 from ..errors import BackendError, BadInput
 from ..i18n import format_bytes, tr
@@ -87,21 +87,21 @@ class ImportExport:
     def _on_filter(
         self, dialog: QtWidgets.QFileDialog, subject: SubjectView, selected: str
     ) -> None:
-        suffix = SUFFIX if _formats()[selected] == calls.ARCHIVE else ".safetensors"
+        suffix = SUFFIX if _formats()[selected] == workflows.ARCHIVE else ".safetensors"
         dialog.setDefaultSuffix(suffix[1:])
         dialog.selectFile(f"{subject_names.handle(subject.name)}{suffix}")
 
     def export(self, subject: SubjectView, path: Path, file_format: str) -> None:
         """Write the subject to a file; `file_format`: kohya, diffusers or archive."""
         self._connection.request(
-            partial(calls.export, subject_id=subject.id, file_format=file_format, path=path),
+            partial(workflows.export, subject_id=subject.id, file_format=file_format, path=path),
             partial(self._on_written, subject, path, file_format),
             self._notices.show_request_error,
         )
 
     def _on_written(self, subject: SubjectView, path: Path, file_format: str, size: int) -> None:
         text = tr("{path} is written ({size}).", path=path, size=format_bytes(size))
-        if file_format != calls.ARCHIVE:
+        if file_format != workflows.ARCHIVE:
             phrase = f"{subject.identifier} {subject.class_noun}"
             text += " " + tr("In other programs' prompts write “{phrase}”.", phrase=phrase)
         self._panel.notice.say(text, icon="dialog-ok")
@@ -210,5 +210,5 @@ def _formats() -> dict[str, str]:
     return {
         tr("LoRA for ComfyUI, A1111, Forge and Krita AI Diffusion") + " (*.safetensors)": "kohya",
         tr("LoRA for diffusers, as it was learnt") + " (*.safetensors)": "diffusers",
-        tr("Whole subject, for another Modelsheet") + f" (*{SUFFIX})": calls.ARCHIVE,
+        tr("Whole subject, for another Modelsheet") + f" (*{SUFFIX})": workflows.ARCHIVE,
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Callable
 
-from ..backend import calls
+from ..backend import workflows
 from ..backend.api_responses import JobView, Progress
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..errors import BackendError
 from ..i18n import format_bytes, tr
 from ..image import Image, thumbnail
@@ -118,7 +118,7 @@ class Jobs:
             return
         self._previewed[job.id] = names
         self._connection.request(
-            partial(calls.fetch_results, images=images),
+            partial(workflows.fetch_results, images=images),
             partial(self._on_previews, job.id),
             lambda error: None,  # the next measurement brings others
         )
@@ -140,7 +140,7 @@ class Jobs:
             kind = self._open[job_id].kind
             same_kind = {job.id for job in self._open.values() if job.kind == kind}
             self._connection.request(
-                partial(calls.move_to_front, job_id=job_id, same_kind=same_kind),
+                partial(workflows.move_to_front, job_id=job_id, same_kind=same_kind),
                 self._set_order,
                 on_error,
             )
@@ -151,7 +151,7 @@ class Jobs:
 
     def _move(self, job_id: str, before: str | None) -> None:
         self._connection.request(
-            partial(calls.move, job_id=job_id, before=before),
+            partial(workflows.move, job_id=job_id, before=before),
             self._set_order,
             partial(self._on_refused, job_id),
         )

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Callable
 
-from ..backend import calls
+from ..backend import workflows
 from ..backend.api_responses import MOST_PICTURES, Capabilities, JobView, SubjectView
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..errors import BackendError, BadInput
 from ..i18n import tr, trn
@@ -75,7 +75,7 @@ class LearnController:
     def _learn_again(self, subject_id: str) -> None:
         subject, document = self._subjects.get(subject_id), self._current_document()
         self._connection.request(
-            partial(calls.fetch_references, references=subject.references),
+            partial(workflows.fetch_references, references=subject.references),
             partial(self._start_session, document, subject),
             self._notices.show_request_error,
         )
@@ -150,7 +150,7 @@ class LearnController:
         images = [session.images.all[row] for row, _ in chosen]
         request = replace(request, captions=tuple(caption for _, caption in chosen))
         self._connection.request(
-            partial(calls.learn, images=images, request=request),
+            partial(workflows.learn, images=images, request=request),
             partial(self._on_sent, session),
             partial(self._on_refused, session),
         )

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Callable
 
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..errors import PluginError
 from ..i18n import tr

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Callable
 
-from ..backend import calls
+from ..backend import workflows
 from ..backend.api_responses import MOST_PICTURES, Estimate, JobView
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..i18n import tr
 from ..image import Image
 from ..ui.estimate_text import estimate_text
@@ -55,7 +55,7 @@ class LearnSuggestions:
         self._on_change()
         self._connection.request(
             partial(
-                calls.describe,
+                workflows.describe,
                 images=images[:MOST_PICTURES],
                 base_model=self._dialog.request().base_model,
             ),

@@ -6,7 +6,7 @@ from functools import partial
 
 from ..backend.api_requests import DownloadRequest
 from ..backend.api_responses import JobView, ModelView
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..errors import BackendError
 from ..i18n import tr
 from ..ui.model_list import ModelListWidget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Callable
 
-from ..backend.connection import BackendConnection, ConnectionState
+from ..backend.connection_thread import BackendConnection, ConnectionState
 from ..errors import BackendError, PluginError
 from ..i18n import tr
 from ..tasks import guarded

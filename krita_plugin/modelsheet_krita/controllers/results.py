@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Callable
 
-from ..backend import calls
+from ..backend import workflows
 from ..backend.api_responses import GeneratedImage, JobView
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..errors import BackendError, RequestRefused
 from ..i18n import tr
@@ -119,7 +119,7 @@ class Results:
             return
         self._requested.add(job.id)
         self._connection.request(
-            partial(calls.fetch_results, images=images),
+            partial(workflows.fetch_results, images=images),
             lambda fetched: self._show(job, images, fetched, target),
             partial(self._on_not_fetched, job.id, on_error),
         )

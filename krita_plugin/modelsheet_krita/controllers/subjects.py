@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
-from ..backend import calls
+from ..backend import workflows
 from ..backend.api_responses import SubjectView
-from ..backend.connection import BackendConnection
+from ..backend.connection_thread import BackendConnection
 from ..document.subject_annotations import NotedSubject
 from ..errors import BadInput
 from ..i18n import tr
@@ -98,7 +98,7 @@ class Subjects:
         for subject in subjects:
             if subject.references and subject.id not in self._thumbnails:
                 self._connection.request(
-                    partial(calls.fetch_references, references=subject.references[:1]),
+                    partial(workflows.fetch_references, references=subject.references[:1]),
                     partial(self._on_reference, subject.id),
                     self._notices.show_request_error,
                 )
@@ -129,7 +129,7 @@ class Subjects:
     def _request_report(self, subject_id: str) -> None:
         subject = self.get(subject_id)
         self._connection.request(
-            partial(calls.fetch_references, references=subject.references),
+            partial(workflows.fetch_references, references=subject.references),
             partial(self._show_report, subject),
             self._notices.show_request_error,
         )

@@ -18,13 +18,13 @@ from ..errors import BadInput
 from ..i18n import tr
 from ..image import Image, Placement, ReadOptions, ReadResult
 from ..qt import QtCore
-from . import subject_annotations, tile_reader
-from .color_conversion import SRGB, ColorSpace, Converter, check_size, space_of
+from . import area_reader, subject_annotations
+from .area_reader import TileSource
+from .colour_conversion import SRGB, ColorSpace, Converter, check_size, space_of
 from .geometry import Box, box_of
 from .layer_reader import LayerReader
 from .layer_writer import LayerWriter
 from .subject_annotations import CHUNK_BYTES, NotedSubject
-from .tile_reader import TileSource
 
 if TYPE_CHECKING:
     from krita import Document, View, Window
@@ -100,7 +100,7 @@ class OpenDocument:
         with _converter() as converter:
             source = TileSource(partial(self._canvas_pixels, space, converter))
             longest = min(LONGEST_INIT_IMAGE, max(resolution, 1) * 2)
-            image = _exhaust(tile_reader.read(self.name, box, source, longest))
+            image = _exhaust(area_reader.read(self.name, box, source, longest))
         placement = Placement(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
         return image, self._mask(box, image), placement
 

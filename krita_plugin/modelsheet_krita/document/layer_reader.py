@@ -11,12 +11,12 @@ from ..errors import BadInput
 from ..i18n import tr
 from ..image import Image, ReadOptions, ReadResult, cropped, visible_box
 from ..qt import QtCore
-from . import tile_reader
-from .color_conversion import SRGB, Converter, check_size, space_of
+from . import area_reader
+from .area_reader import TileSource
+from .colour_conversion import SRGB, Converter, check_size, space_of
 from .geometry import Box, box_of, crop_boxes
 from .layer_sources import LayerSource, has_children, key_frames, list_sources
 from .layer_tree import LayerTree, reason_for_no_image
-from .tile_reader import TileSource
 
 if TYPE_CHECKING:
     from krita import Document, Node, Selection
@@ -120,7 +120,7 @@ class LayerReader:
     ) -> Generator[None, None, None]:
         try:
             tiles = self._tile_source(source, converter)
-            image = yield from tile_reader.read(source.name, box, tiles)
+            image = yield from area_reader.read(source.name, box, tiles)
         except BadInput as error:
             self._remarks.append(str(error))
             return

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Callable
 
 from ..image import Image, Placement, pixels_of
 from ..qt import QtCore
-from . import kra_animation
-from .color_conversion import SRGB, Converter, is_srgb, space_of
+from . import kra_animation_writer
+from .colour_conversion import SRGB, Converter, is_srgb, space_of
 from .geometry import row_strips
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class LayerWriter:
         """
         with tempfile.TemporaryDirectory(prefix="modelsheet-") as folder:
             path = Path(folder) / "frames.kra"
-            yield from kra_animation.write(path, images, placement)
+            yield from kra_animation_writer.write(path, images, placement)
             self._require_open()
             with self._open_hidden(path) as opened:
                 yield

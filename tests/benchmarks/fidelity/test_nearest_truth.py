@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from modelsheet.imaging.pixel_distance import foreground_distance, palette_distance
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks.fidelity.distractors import EACH, distractors_for, with_equipment
 from modelsheet_benchmarks.fidelity.nearest_truth import compare_with_truth
+from modelsheet_benchmarks.image_distance import foreground_distance, palette_distance
 from modelsheet_benchmarks.subjects import BenchmarkSubject, prompt_for
 from sprite_training.sprite32.tiles import Tile, TileSet
 from tests.sprite_training.archive import write_archive

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet_benchmarks.fidelity.result_table import ResultRow, lead, result_row, table
+from modelsheet_benchmarks.fidelity.result_table import (
+    ResultRow,
+    paired_mean_lead,
+    result_row,
+    table,
+)
 
 NEEDED = {
     "recipe",
@@ -59,7 +64,9 @@ def test_intervals_hold_the_mean_and_narrow_with_the_subjects() -> None:
 
 
 def test_a_lead_compares_each_subject_with_itself() -> None:
-    ahead, (least, most) = lead(row("a", 0.1, 0.5, 0.9), row("b", 0.0, 0.4, 0.8), "both_right")
+    ahead, (least, most) = paired_mean_lead(
+        row("a", 0.1, 0.5, 0.9), row("b", 0.0, 0.4, 0.8), "both_right"
+    )
 
     assert (ahead, least, most) == pytest.approx((0.1, 0.1, 0.1))
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from modelsheet.api.learn import LikenessPoint, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.session import LearningSession
+from modelsheet.diffusion.training.learning_session import LearningSession
 from modelsheet_benchmarks.diffusers_script import ProcessCost
 from modelsheet_benchmarks.speed import benchmark, time_to_likeness
 from modelsheet_benchmarks.speed.benchmark import measure

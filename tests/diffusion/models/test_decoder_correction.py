@@ -33,7 +33,7 @@ from modelsheet.imaging.rgba import composite
 from modelsheet.jobs.protocol import JobSuspended
 from modelsheet.worker.runner import Worker
 from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
-from tests.diffusion.training.test_session import Context
+from tests.diffusion.training.test_learning_session import Context
 
 _BLUE, _RED, _SKIN = (12, 0, 168, 255), (230, 24, 40, 255), (240, 190, 160, 255)
 _WHITE = (255, 255, 255)

@@ -18,7 +18,7 @@ from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.precision import bf16_speedup, choose_dtype
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.worker.runner import Worker
-from tests.diffusion.training.test_session import Context, learn, learn_request
+from tests.diffusion.training.test_learning_session import Context, learn, learn_request
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
@@ -19,7 +19,7 @@ from modelsheet.api.subjects import ImportRequest
 from modelsheet.imaging.rgba import from_bgra, read_image
 from modelsheet.subjects.lora_exchange import export_subject, import_subject
 from modelsheet.worker.runner import Worker
-from tests.diffusion.training.test_session import Context, learn
+from tests.diffusion.training.test_learning_session import Context, learn
 from tests.paths import SHARED_DATA
 
 _FOLDER = SHARED_DATA / "dreambooth"

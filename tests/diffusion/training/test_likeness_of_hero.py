@@ -13,10 +13,10 @@ from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.imaging.openraster import read_layers
-from modelsheet.imaging.pixel_distance import shifted_distances
 from modelsheet.imaging.rgba import composite, from_bgra
 from modelsheet.worker.runner import Worker
-from tests.diffusion.training.test_session import Context, learn
+from modelsheet_benchmarks.image_distance import shifted_distances
+from tests.diffusion.training.test_learning_session import Context, learn
 from tests.paths import HERO
 
 WHITE = (255, 255, 255)

@@ -16,7 +16,7 @@ from modelsheet.errors import InvalidRequest, WorkerCrashed
 from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.subjects.store import ADAPTER
 from modelsheet.worker.runner import Worker
-from tests.diffusion.training.test_session import Context, learn, learn_request
+from tests.diffusion.training.test_learning_session import Context, learn, learn_request
 
 STEPS = 5
 

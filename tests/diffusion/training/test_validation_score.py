@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet.diffusion.training.metrics import is_as_good, score
+from modelsheet.diffusion.training.fidelity_metrics import is_as_good, selection_score
 
 BASE = 0.36  # prompt fidelity of the untuned base
 
 
 def test_likeness_decides_between_steps_that_obey() -> None:
-    early, late = score(0.69, 0.34, BASE, 0.004), score(0.74, 0.30, BASE, 0.028)
+    early, late = selection_score(0.69, 0.34, BASE, 0.004), selection_score(0.74, 0.30, BASE, 0.028)
 
     assert late > early
 
@@ -19,7 +19,10 @@ def test_likeness_decides_between_steps_that_obey() -> None:
 def test_a_little_more_likeness_is_not_worth_the_words_or_the_class(
     prompt_fidelity: float, drift: float
 ) -> None:
-    overfitted, sound = score(0.80, prompt_fidelity, BASE, drift), score(0.74, 0.31, BASE, 0.02)
+    overfitted, sound = (
+        selection_score(0.80, prompt_fidelity, BASE, drift),
+        selection_score(0.74, 0.31, BASE, 0.02),
+    )
 
     assert sound > overfitted
 

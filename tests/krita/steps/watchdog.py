@@ -43,11 +43,11 @@ class Watchdog:
     def watch_calls(self):
         """All that the plugin does of itself goes through its guard."""
         from modelsheet_krita import tasks
-        from modelsheet_krita.backend import connection
+        from modelsheet_krita.backend import connection_thread
         from modelsheet_krita.controllers import notices
         from modelsheet_krita.document import layer_writer
 
-        for module in (notices, connection, tasks):
+        for module in (notices, connection_thread, tasks):
             module.guarded = self._timed(module.guarded, self.calls)
         writer = layer_writer.LayerWriter
         writer._join = self._timed(writer._join, self.composing)

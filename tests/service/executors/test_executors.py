@@ -18,7 +18,7 @@ from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import (
     Executor,
     Failed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask.testing import FlaskClient
 
-from modelsheet.api.describe import ClassNounList
+from modelsheet.api.describe_images import ClassNounList
 from modelsheet.service.service import Service
 
 

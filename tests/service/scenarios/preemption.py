@@ -22,7 +22,7 @@ from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobView
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.api.types import ImageRef
-from modelsheet.base_models.catalogue import list_base_models
+from modelsheet.base_models.locate import list_base_models
 from modelsheet.imaging.rgba import to_bgra
 from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.service import Service

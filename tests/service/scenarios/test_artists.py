@@ -17,7 +17,7 @@ from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.http.app import create_app
 from modelsheet.service.http.routes.operation import Operation
-from modelsheet.service.http.routes.table import OPERATIONS
+from modelsheet.service.http.routes.operation_table import OPERATIONS
 from modelsheet.service.service import Service
 from tests.service.scenarios.live import generate_request, learn_request
 from tests.service.scheduling.test_dispatcher import wait_for_state

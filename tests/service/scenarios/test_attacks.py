@@ -18,9 +18,9 @@ from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import Connection, write_connection
 from modelsheet.errors import BackendUnreachable, DiskFull
-from modelsheet.service.cleanup import refuse_newer
+from modelsheet.service.cleanup import check_layout_version
 from modelsheet.service.http.app import create_app
-from modelsheet.service.http.routes.table import OPERATIONS
+from modelsheet.service.http.routes.operation_table import OPERATIONS
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 from tests.service.scenarios.live import SHA, LiveService, generate_request, learn_request
@@ -215,5 +215,5 @@ def test_a_data_folder_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "VERSION").write_text("2\n")
 
     with pytest.raises(Exception, match="newer Modelsheet"):
-        refuse_newer(tmp_path)
+        check_layout_version(tmp_path)
     assert os.listdir(tmp_path) == ["VERSION"]

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from modelsheet.api.generate import GenerateRequest, MaskRef
+from modelsheet.diffusion.generation.region_windows import RegionCanvas, plan_regions
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.denoise import InitLatents
 from modelsheet.errors import InvalidRequest
@@ -23,7 +24,6 @@ from modelsheet.imaging.inpainting import (
     paste_back,
     read_mask,
 )
-from modelsheet.imaging.regions import RegionCanvas, plan_regions
 from modelsheet.imaging.rgba import Colour, Size, composite, enlarge_pixels, resize
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import JobContext

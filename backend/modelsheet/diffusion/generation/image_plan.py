@@ -14,8 +14,8 @@ from modelsheet.api.generate_result import SubjectUse
 from modelsheet.api.types import Family
 from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterFile
 from modelsheet.diffusion.generation.background_colour import FlatBackground, choose_background
+from modelsheet.prompts.image_requests import ImageRequest, wildcard_seed
 from modelsheet.prompts.syntax import expand_wildcards
-from modelsheet.prompts.variations import ImageRequest, wildcard_seed
 
 
 @dataclass(frozen=True)

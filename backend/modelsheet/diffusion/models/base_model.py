@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import CLIPTokenizer, PreTrainedModel
 
 from modelsheet.api.types import Family
-from modelsheet.base_models.catalogue import BaseModelFiles, check_base_model, locate_base_model
+from modelsheet.base_models.locate import BaseModelFiles, check_base_model, locate_base_model
 from modelsheet.diffusion.kernels.lean_unet import use_lean_layers
 from modelsheet.diffusion.models.pipelines import Pipeline, read_folder, read_single_file
 from modelsheet.diffusion.models.precision import choose_dtype

@@ -14,9 +14,9 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLP
 from transformers import CLIPTokenizer
 
 from modelsheet.api.types import Family
-from modelsheet.base_models.catalogue import BaseModelFiles
 from modelsheet.base_models.clip_vocabulary import find_vocabulary
 from modelsheet.base_models.diffusers_folder import variant_of, weights_in
+from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.base_models.single_file import UNET_PREFIX
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import read_header

@@ -23,8 +23,8 @@ from pydantic import BaseModel
 from modelsheet.api.learn import LearnRequest
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.library_logging import silence_libraries
+from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.diffusion.training.process_group import joined_process_group
-from modelsheet.diffusion.training.session import LearningEnvironment, LearningSession
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 
 _POLL_INTERVAL_S = 0.2

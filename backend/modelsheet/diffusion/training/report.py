@@ -12,7 +12,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.diffusion.training.adapter import ADAPTER_NAME, TrainableAdapter
-from modelsheet.diffusion.training.metrics import is_as_good
+from modelsheet.diffusion.training.fidelity_metrics import is_as_good
 from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.prompts.captions import PromptTemplate
 

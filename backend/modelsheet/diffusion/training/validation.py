@@ -12,15 +12,15 @@ from PIL import Image
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_images
-from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.models.clip_embeddings import Clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
-from modelsheet.diffusion.training.metrics import (
+from modelsheet.diffusion.training.fidelity_metrics import (
     prior_drift,
     prompt_fidelity,
-    score,
+    selection_score,
     subject_fidelity,
     text_drift,
 )
@@ -114,7 +114,7 @@ class Validator:
             subject_fidelity=subject,
             prompt_fidelity=prompt,
             prior_drift=0.0,
-            score=score(subject, prompt, prompt, 0.0),
+            score=selection_score(subject, prompt, prompt, 0.0),
         )
 
     def validate(self, step: int) -> ValidationResult:
@@ -138,7 +138,7 @@ class Validator:
             subject_fidelity=subject,
             prompt_fidelity=prompt,
             prior_drift=drift,
-            score=score(subject, prompt, self.before.prompt_fidelity, drift),
+            score=selection_score(subject, prompt, self.before.prompt_fidelity, drift),
             text_drift=text_drift(self._text_before, self._encode_class_prompts()),
         )
 

@@ -16,13 +16,13 @@ from uuid import uuid4
 from pydantic import TypeAdapter, ValidationError
 
 from modelsheet.api.admin import NewToken, TokenView
-from modelsheet.api.types import Model
+from modelsheet.api.types import ApiModel
 from modelsheet.errors import Conflict, ModelsheetError, NotFound
 
 _audit = logging.getLogger("modelsheet.audit")
 
 
-class _Entry(Model):
+class _Entry(ApiModel):
     name: str
     sha256: str
     created: float

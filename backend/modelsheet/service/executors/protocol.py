@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from modelsheet.api.admin import WorkerView
 from modelsheet.api.jobs import JobError, JobRequest, JobResult, Progress
-from modelsheet.api.types import Model
+from modelsheet.api.types import ApiModel
 from modelsheet.errors import DiskFull
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.queue.job import Job
@@ -23,7 +23,7 @@ DISK_FULL = JobError(
 )
 
 
-class JobRun(Model):
+class JobRun(ApiModel):
     """A run of a job. Its reports carry the fence, by which those of earlier runs are dropped."""
 
     kind: Literal["run"] = "run"
@@ -35,7 +35,7 @@ class JobRun(Model):
     staging_dir: str
 
 
-class SetDirective(Model):
+class SetDirective(ApiModel):
     """A directive for a running job."""
 
     kind: Literal["directive"] = "directive"
@@ -44,7 +44,7 @@ class SetDirective(Model):
     directive: Annotated[Directive, Field(strict=False)]
 
 
-class Progressed(Model):
+class Progressed(ApiModel):
     """The run made progress."""
 
     kind: Literal["progressed"] = "progressed"
@@ -53,7 +53,7 @@ class Progressed(Model):
     progress: Progress
 
 
-class Finished(Model):
+class Finished(ApiModel):
     """The run has a result."""
 
     kind: Literal["finished"] = "finished"
@@ -62,7 +62,7 @@ class Finished(Model):
     result: JobResult
 
 
-class Failed(Model):
+class Failed(ApiModel):
     """The run ended with an error for the user."""
 
     kind: Literal["failed"] = "failed"
@@ -71,7 +71,7 @@ class Failed(Model):
     error: JobError
 
 
-class StoppedEarly(Model):
+class StoppedEarly(ApiModel):
     """The runner stopped at a step boundary on a directive: with a checkpoint, or cancelled."""
 
     kind: Literal["stopped"] = "stopped"
@@ -80,7 +80,7 @@ class StoppedEarly(Model):
     cancelled: bool
 
 
-class Lost(Model):
+class Lost(ApiModel):
     """The worker of the run died."""
 
     kind: Literal["lost"] = "lost"
@@ -89,7 +89,7 @@ class Lost(Model):
     reason: str
 
 
-class Stalled(Model):
+class Stalled(ApiModel):
     """The worker gives no sign of life for a while, or does so again."""
 
     kind: Literal["stalled"] = "stalled"
@@ -98,13 +98,13 @@ class Stalled(Model):
     is_stalled: bool
 
 
-class SlotsChanged(Model):
+class SlotsChanged(ApiModel):
     """The number of runs that are possible at once has changed."""
 
     kind: Literal["slots"] = "slots"
 
 
-class Heartbeat(Model):
+class Heartbeat(ApiModel):
     """The worker process is alive."""
 
     kind: Literal["heartbeat"] = "heartbeat"

@@ -9,8 +9,8 @@ import secrets
 
 from flask import Flask, Response, g, request
 
-from modelsheet.api.limits import MAX_BODY_BYTES
-from modelsheet.service.auth.access import Access
+from modelsheet.api.size_limits import MAX_BODY_BYTES
+from modelsheet.service.auth.authentication import Authenticator
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.problems import Refused
 
@@ -25,7 +25,7 @@ HEADERS = {
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def install_access(app: Flask, access: Access, public_endpoints: frozenset[str]) -> None:
+def install_access(app: Flask, access: Authenticator, public_endpoints: frozenset[str]) -> None:
     """Guard every route of the app except the public ones, unknown addresses included."""
     app.config["TRUSTED_HOSTS"] = TRUSTED_HOSTS
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -56,7 +56,7 @@ def _refuse_web_pages() -> None:
         raise Refused(403, "Web pages may not speak to this service.")
 
 
-def _require_token(access: Access) -> Caller:
+def _require_token(access: Authenticator) -> Caller:
     scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
     caller = access.caller(sent.strip()) if scheme.lower() == "bearer" else None
     if caller is None:

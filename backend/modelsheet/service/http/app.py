@@ -12,7 +12,7 @@ from modelsheet.service.http.access import install_access
 from modelsheet.service.http.flask_views import install_views
 from modelsheet.service.http.openapi import document
 from modelsheet.service.http.problems import install_problems, problem
-from modelsheet.service.http.routes.table import OPERATIONS
+from modelsheet.service.http.routes.operation_table import OPERATIONS
 from modelsheet.service.queue.database import is_damage
 from modelsheet.service.service import Service
 

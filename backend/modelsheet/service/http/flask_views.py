@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 from werkzeug.datastructures import Headers
 from werkzeug.routing import BaseConverter
 
-from modelsheet.api.limits import MAX_JSON_BYTES
+from modelsheet.api.size_limits import MAX_JSON_BYTES
 from modelsheet.service.http.problems import Refused
 from modelsheet.service.http.routes.operation import BYTES, JSON, Operation
 

@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from modelsheet.api.jobs import JobView
+from modelsheet.api.problems import Problem
 from modelsheet.api.subjects import SubjectView
-from modelsheet.api.system import Problem
 from modelsheet.api.types import API_VERSION
 from modelsheet.service.http.problems import MEDIA_TYPE
 from modelsheet.service.http.routes.operation import BYTES, JSON, Operation
-from modelsheet.service.http.routes.table import OPERATIONS
+from modelsheet.service.http.routes.operation_table import OPERATIONS
 
 # Any: the document is free-form JSON, and pydantic's schemas come as dict[str, Any].
 Node = dict[str, Any]

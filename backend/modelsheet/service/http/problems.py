@@ -8,7 +8,7 @@ from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from modelsheet.api.system import FieldError, Problem
+from modelsheet.api.problems import FieldError, Problem
 from modelsheet.api.validation_messages import validation_message
 from modelsheet.errors import ModelsheetError
 from modelsheet.service.queue.job import PRIORITIES

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 import modelsheet
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import API_VERSION
-from modelsheet.base_models.catalogue import list_base_models
+from modelsheet.base_models.locate import list_base_models
 from modelsheet.connection_file import (
     Connection,
     read_connection,
@@ -29,15 +29,15 @@ from modelsheet.connection_file import (
     write_connection,
 )
 from modelsheet.errors import Conflict, ModelsheetError
-from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import Executor, ReportHandler
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, namespace_of
 from modelsheet.service.executors.watchdog import WatchdogLimits
 from modelsheet.service.http.app import create_app
 from modelsheet.service.http.waitress_server import HOST, listen
 from modelsheet.service.log_files import start_log
-from modelsheet.service.requirements import shortcomings
-from modelsheet.service.scheduling.timings import Timings
+from modelsheet.service.missing_requirements import shortcomings
+from modelsheet.service.scheduling.timeouts import Timings
 from modelsheet.service.service import Service
 from modelsheet.settings import Settings
 

@@ -11,7 +11,7 @@ from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
-from modelsheet.api.limits import MAX_BODY_BYTES
+from modelsheet.api.size_limits import MAX_BODY_BYTES
 from modelsheet.service.http.access import HEADERS
 from modelsheet.service.http.problems import MEDIA_TYPE, problem_of_status
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from modelsheet.api.describe import DescribeRequest
+from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import BaseModelView, DownloadRequest
 from modelsheet.api.types import ImageRef
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.imaging.inpainting import read_mask
 from modelsheet.prompts.expansion import expand_prompt

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from modelsheet.api.describe import DescribeRequest
+from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobError, JobRequest, JobResult, JobState, JobView, Progress
 from modelsheet.api.learn import LearnRequest

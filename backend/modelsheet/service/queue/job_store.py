@@ -27,7 +27,7 @@ from modelsheet.api.jobs import (
 )
 from modelsheet.errors import Busy, Conflict, IdempotencyConflict, WorkerCrashed
 from modelsheet.service.queue.job import UNFINISHED_STATES, Job, Value
-from modelsheet.service.queue.table import JobTable
+from modelsheet.service.queue.job_table import JobTable
 
 MAX_ATTEMPTS = 3
 MAX_QUEUED = 200  # for each artist

@@ -31,10 +31,10 @@ from modelsheet.service.queue.database import is_damage
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import JobStore, StaleReport
 from modelsheet.service.queue.publication import Publisher
-from modelsheet.service.scheduling.report_recorder import ReportRecorder, as_loss
+from modelsheet.service.scheduling.report_recorder import ReportRecorder, crash_as_lost
 from modelsheet.service.scheduling.scheduler import ActiveRun, Scheduler
-from modelsheet.service.scheduling.timings import Timings
-from modelsheet.service.scheduling.workload import workload_view
+from modelsheet.service.scheduling.timeouts import Timings
+from modelsheet.service.scheduling.workload_overview import workload_view
 from modelsheet.service.storage.disk_reserve import DiskReserve
 
 _log = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ class Dispatcher:
     def _handle_report(self, report: Report) -> None:
         if isinstance(report, SlotsChanged):
             return  # the next loop reads the number of slots
-        report = as_loss(report)
+        report = crash_as_lost(report)
         active = self._runs.get(report.job_id)
         if active is None or report.fence != active.job.fence:
             _log.info("A late report of job %s, fence %s is dropped", report.job_id, report.fence)

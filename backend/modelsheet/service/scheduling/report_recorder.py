@@ -22,7 +22,7 @@ from modelsheet.service.queue.job_store import JobStore
 from modelsheet.service.queue.publication import Publisher
 
 
-def as_loss(report: JobReport) -> JobReport:
+def crash_as_lost(report: JobReport) -> JobReport:
     """Return Lost for the failure of a worker whose own child process died, else the report."""
     if isinstance(report, Failed) and report.error.code == WorkerCrashed.code:
         return Lost(job_id=report.job_id, fence=report.fence, reason=report.error.sentence)

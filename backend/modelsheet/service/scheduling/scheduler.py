@@ -14,11 +14,11 @@ from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.protocol import Executor, JobRun
 from modelsheet.service.queue.hold import QueueHold
 from modelsheet.service.queue.job import Job
-from modelsheet.service.queue.table import JobTable
+from modelsheet.service.queue.job_table import JobTable
 from modelsheet.service.scheduling.backoff import Backoff
 from modelsheet.service.scheduling.fair_share import Warmth, no_warmth
 from modelsheet.service.scheduling.preemption import PreemptionPolicy
-from modelsheet.service.scheduling.timings import Timings
+from modelsheet.service.scheduling.timeouts import Timings
 
 
 @dataclass

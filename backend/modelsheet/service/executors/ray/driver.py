@@ -40,7 +40,7 @@ from modelsheet.service.executors.ray.messages import (
     WorkerList,
 )
 from modelsheet.service.executors.watchdog import WatchdogLimits
-from modelsheet.service.executors.worker_process import die_with_parent, take_over_pipes
+from modelsheet.service.executors.worker_main import die_with_parent, take_over_pipes
 
 _log = logging.getLogger(__name__)
 _GPU_CHECK_INTERVAL_S = 2.0  # for GPUs that joined the cluster

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from modelsheet.api.describe import DescribeRequest
+from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST_NAME, FileEntry, Manifest
 from modelsheet.jobs.protocol import LoadedModels

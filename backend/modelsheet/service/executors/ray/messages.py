@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from modelsheet.api.admin import WorkerView
-from modelsheet.api.types import Model
+from modelsheet.api.types import ApiModel
 from modelsheet.service.executors.protocol import (
     Failed,
     Finished,
@@ -22,47 +22,47 @@ from modelsheet.service.executors.protocol import (
 )
 
 
-class RunId(Model):
+class RunId(ApiModel):
     """A run, by its job and fence."""
 
     job_id: str
     fence: int
 
 
-class ResumeRuns(Model):
+class ResumeRuns(ApiModel):
     """The runs that may go on; all others found in the cluster are ended."""
 
     kind: Literal["resume"] = "resume"
     runs: list[RunId]
 
 
-class KillRun(Model):
+class KillRun(ApiModel):
     """End the actor of a running job."""
 
     kind: Literal["kill"] = "kill"
     job_id: str
 
 
-class CloseActors(Model):
+class CloseActors(ApiModel):
     """End the actors: the service ends in order."""
 
     kind: Literal["close"] = "close"
 
 
-class ClusterConnected(Model):
+class ClusterConnected(ApiModel):
     """The cluster answers; the driver waits for ResumeRuns."""
 
     kind: Literal["connected"] = "connected"
 
 
-class RunsResumed(Model):
+class RunsResumed(ApiModel):
     """The jobs whose runs go on."""
 
     kind: Literal["resumed"] = "resumed"
     jobs: list[str]
 
 
-class WorkerList(Model):
+class WorkerList(ApiModel):
     """The actors that are ready or run a job, and the adapters that each has in memory."""
 
     kind: Literal["workers"] = "workers"
@@ -70,7 +70,7 @@ class WorkerList(Model):
     adapters: list[list[str]]
 
 
-class ActorState(Model):
+class ActorState(ApiModel):
     """The state of an actor: its machine, its newest run (whose result may still lie there), the
     models in memory, and the subjects whose files it has.
     """
@@ -84,7 +84,7 @@ class ActorState(Model):
     subjects: list[str] = []
 
 
-class CheckpointSaved(Model):
+class CheckpointSaved(ApiModel):
     """A checkpoint, sent with its new files; `names` are all its files, also those sent before."""
 
     kind: Literal["checkpoint"] = "checkpoint"

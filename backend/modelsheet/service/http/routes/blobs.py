@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from modelsheet.api.system import BlobView
+from modelsheet.api.blobs import BlobView
 from modelsheet.errors import NotFound
 from modelsheet.service.http.routes.operation import BYTES, Operation
 from modelsheet.service.service import Service

@@ -8,13 +8,13 @@ from pydantic import Field, TypeAdapter
 
 from modelsheet.api.models import AddModelRequest, ModelList
 from modelsheet.api.system import Empty
-from modelsheet.api.types import Model
-from modelsheet.base_models.listing import add_models, list_models, remove_user_model
+from modelsheet.api.types import ApiModel
+from modelsheet.base_models.manage import add_models, list_models, remove_user_model
 from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.service import Service
 
 
-class ModelQuery(Model):
+class ModelQuery(ApiModel):
     """The query of a model: `name` is that of an added model or installation."""
 
     name: Annotated[str, Field(max_length=200)] = ""

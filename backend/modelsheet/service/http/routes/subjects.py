@@ -13,14 +13,14 @@ from modelsheet.api.subjects import (
     SubjectView,
 )
 from modelsheet.api.system import Empty
-from modelsheet.api.types import Model
+from modelsheet.api.types import ApiModel
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.routes.operation import BYTES, Operation
 from modelsheet.service.service import Service
 from modelsheet.subjects.lora_exchange import ExportFormat
 
 
-class ExportQuery(Model):
+class ExportQuery(ApiModel):
     """The format of a LoRA file: `kohya` is what ComfyUI, A1111, Forge and Krita AI Diffusion load,
     `diffusers` as it was learnt; `embedding` is the identifier's own, where that was learnt too.
     """

@@ -6,19 +6,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from modelsheet.api.describe import ClassNounList
+from modelsheet.api.describe_images import ClassNounList
 from modelsheet.api.jobs import EventPage
 from modelsheet.api.learn import Estimate, Preset
-from modelsheet.api.models import Capabilities
-from modelsheet.api.system import Ping
-from modelsheet.api.types import Model, ModelId
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL
+from modelsheet.api.system import Capabilities, Ping
+from modelsheet.api.types import ApiModel, ModelId
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.service import Service
 
 
-class PingQuery(Model):
+class PingQuery(ApiModel):
     """The query of a ping: `nonce` asks for a proof; `key` are the first digits of the sha256 of
     the token to prove.
     """
@@ -27,7 +26,7 @@ class PingQuery(Model):
     nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{16,128})?$")] = ""
 
 
-class EventsQuery(Model):
+class EventsQuery(ApiModel):
     """The query of events: `after` is the cursor of the last page, `wait` the seconds to wait for
     an event, `job` the only job whose events are returned.
     """
@@ -37,13 +36,13 @@ class EventsQuery(Model):
     job: Annotated[str, Field(max_length=64)] = ""
 
 
-class ClassNounQuery(Model):
+class ClassNounQuery(ApiModel):
     """The query of class nouns: the `base_model` to learn a subject on."""
 
     base_model: ModelId = DEFAULT_BASE_MODEL
 
 
-class EstimateQuery(Model):
+class EstimateQuery(ApiModel):
     """The query of an estimate: the `base_model` and `preset` to learn a subject with."""
 
     base_model: ModelId = DEFAULT_BASE_MODEL

@@ -13,10 +13,10 @@ from tests.plugin.conftest import Until
 from tests.plugin.fake_backend import TOKEN, FakeBackend
 
 from modelsheet_krita.backend import client as http  # isort: skip
-from modelsheet_krita.backend import connection as connection_module  # isort: skip
+from modelsheet_krita.backend import connection_thread as connection_module  # isort: skip
 from modelsheet_krita.errors import BackendDown, BackendRefused, RequestRefused  # isort: skip
 from modelsheet_krita.backend.long_poll import SelectableEvent  # isort: skip
-from modelsheet_krita.backend.connection import BackendConnection  # isort: skip
+from modelsheet_krita.backend.connection_thread import BackendConnection  # isort: skip
 from modelsheet_krita.backend.location import RemoteBackend  # isort: skip
 
 

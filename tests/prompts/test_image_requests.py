@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelsheet.api.explore import Axis, Explore
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.prompts.variations import image_requests
+from modelsheet.prompts.image_requests import image_requests
 
 
 def test_images_differ_in_their_seed_which_wraps_around() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelsheet.base_models.catalogue import DEFAULT_BASE_MODEL, SPRITE32_WEIGHTS, list_base_models
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, SPRITE32_WEIGHTS, list_base_models
 
 
 def test_the_embedded_model_is_available_exactly_if_its_weights_are_there(tmp_path: Path) -> None:

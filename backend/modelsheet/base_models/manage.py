@@ -8,7 +8,9 @@ from typing import Literal
 
 from modelsheet.api.models import AddModelRequest, BaseModelView, Downloadable, ModelList, ModelView
 from modelsheet.base_models import single_file, user_models
-from modelsheet.base_models.catalogue import (
+from modelsheet.base_models.diffusers_folder import MODEL_INDEX, size_of
+from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
+from modelsheet.base_models.locate import (
     BaseModelFiles,
     base_model_ids,
     check_base_model,
@@ -16,8 +18,6 @@ from modelsheet.base_models.catalogue import (
     list_base_models,
     locate_base_model,
 )
-from modelsheet.base_models.diffusers_folder import MODEL_INDEX, size_of
-from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
 from modelsheet.base_models.user_models import Installation, UserModel, default_name
 from modelsheet.errors import InvalidRequest, ModelsheetError
 

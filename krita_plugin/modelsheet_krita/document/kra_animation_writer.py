@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..image import BYTES_PER_PIXEL, Image, Placement, pixels_of
 from ..qt import QtCore
-from .color_conversion import SRGB
+from .colour_conversion import SRGB
 from .geometry import placed_box, scaled_part
 
 TILE = 64  # px; the side of Krita's own tiles

@@ -6,8 +6,8 @@ from importlib import metadata
 
 import pytest
 
-from modelsheet.service import requirements
-from modelsheet.service.requirements import shortcomings
+from modelsheet.service import missing_requirements
+from modelsheet.service.missing_requirements import shortcomings
 
 
 def on(monkeypatch: pytest.MonkeyPatch, torch: str | None, *programs: str) -> list[str]:
@@ -18,9 +18,9 @@ def on(monkeypatch: pytest.MonkeyPatch, torch: str | None, *programs: str) -> li
             raise metadata.PackageNotFoundError(name)
         return torch if name == "torch" and torch else "1.0"
 
-    monkeypatch.setattr(requirements.metadata, "version", version)
+    monkeypatch.setattr(missing_requirements.metadata, "version", version)
     monkeypatch.setattr(
-        requirements.shutil, "which", lambda name: name if name in programs else None
+        missing_requirements.shutil, "which", lambda name: name if name in programs else None
     )
     return shortcomings()
 

@@ -8,8 +8,8 @@ from typing import get_args
 from flask.testing import FlaskClient
 
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
-from modelsheet.service.queue.estimates import Estimates
 from modelsheet.service.queue.job_store import JobStore
+from modelsheet.service.queue.learn_estimates import Estimates
 from tests.service.scenarios.live import learn_request
 from tests.service.toy_runner import TOY_MODEL
 

@@ -8,7 +8,7 @@ from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.auth.tokens import TokenStore, proof_of
 
 
-class Access:
+class Authenticator:
     """The operator's token and the artists'."""
 
     def __init__(self, token: str, artists: TokenStore) -> None:

@@ -98,7 +98,7 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
     log.
     """
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    module = "modelsheet.service.executors.worker_process"
+    module = "modelsheet.service.executors.worker_main"
     return subprocess.Popen(
         [sys.executable, "-m", module, str(os.getpid()), str(data_dir), factory],
         stdin=subprocess.PIPE,

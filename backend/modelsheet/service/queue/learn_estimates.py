@@ -9,9 +9,9 @@ import psutil
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
-from modelsheet.base_models.catalogue import family_of_base_model
 from modelsheet.base_models.families import training_steps
-from modelsheet.service.queue.table import JobTable
+from modelsheet.base_models.locate import family_of_base_model
+from modelsheet.service.queue.job_table import JobTable
 
 _STEP_S: dict[Family, float] = {"sprite32": 0.65}  # on one core of a processor
 _GIB = 1 << 30

@@ -1,33 +1,23 @@
-"""Commands jobs, token and bundle: administration of a service."""
+"""Command jobs: list and control jobs, and hold, open or end the queue."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import time
-from pathlib import Path
 
 from modelsheet.api.admin import (
-    LimitsRequest,
-    NewToken,
     StatsView,
-    TokenList,
-    TokenRequest,
-    TokenView,
     WorkloadView,
 )
 from modelsheet.api.jobs import JobView, MoveRequest, QueueRequest, QueueState, QueueView
-from modelsheet.api.system import Empty
-from modelsheet.cli.service import Say, connect
+from modelsheet.cli.connect import Say, connect
 from modelsheet.client.client import BackendClient
-from modelsheet.errors import InvalidRequest, NotFound
-from modelsheet.settings import Settings
+from modelsheet.errors import NotFound
 
 JOB_ACTIONS = (
     *("list", "stats", "cancel", "pause", "resume", "finish", "move", "hold", "open", "end"),
 )
-TOKEN_ACTIONS = ("list", "add", "limit", "revoke")
 _QUEUE_STATES: dict[str, QueueState] = {"hold": "held", "open": "open", "end": "ending"}
 _QUEUE_SENTENCES: dict[QueueState, str] = {
     "open": "Jobs are started as they come.",
@@ -92,7 +82,7 @@ def _show_workload(client: BackendClient, say: Say) -> None:
 
 
 def _show_stats(stats: StatsView, say: Say) -> None:
-    since = "" if stats.since is None else f" since {_format_time(stats.since)}"
+    since = "" if stats.since is None else f" since {format_time(stats.since)}"
     say(f"Jobs{since}; {stats.free_bytes / 2**30:.1f} GiB free on the disk of the data folder")
     for kind in stats.kinds:
         states = ", ".join(f"{count} {state}" for state, count in kind.states.items())
@@ -102,7 +92,8 @@ def _show_stats(stats: StatsView, say: Say) -> None:
             say(f"{'':11}half waited under {kind.wait_s:.1f} s and took under {kind.run_s:.1f} s")
 
 
-def _format_time(moment: float) -> str:
+def format_time(moment: float) -> str:
+    """Format a Unix time as local date and time."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
 
 
@@ -119,55 +110,3 @@ def _job_id(given: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", given):
         raise NotFound("Say which job by its id; list them with: modelsheet jobs")
     return given
-
-
-def token(arguments: argparse.Namespace, say: Say) -> int:
-    """List, add, limit or revoke artists' tokens."""
-    with connect(arguments) as client:
-        if arguments.action == "list":
-            _list_tokens(client, say)
-        elif not arguments.name:
-            raise InvalidRequest(f"Say whose: modelsheet token {arguments.action} NAME")
-        elif arguments.action == "add":
-            request = TokenRequest(name=arguments.name)
-            created = client.call("POST", "/v1/tokens", NewToken, request)
-            say(f"The token of {created.name}; it is not shown again:")
-            say(created.token)
-        elif arguments.action == "limit":
-            limits = LimitsRequest(gpus=arguments.gpus, queued=arguments.queued)
-            path = f"/v1/tokens/{TokenRequest(name=arguments.name).name}/limits"
-            say(_describe_limits(client.call("PUT", path, TokenView, limits)))
-        else:
-            name = TokenRequest(name=arguments.name).name
-            client.call("DELETE", f"/v1/tokens/{name}", Empty)
-            say(f"{name} can no longer get in; their subjects and jobs stay.")
-    return 0
-
-
-def _describe_limits(artist: TokenView) -> str:
-    at_once = f"{artist.gpus} at once" if artist.gpus else "any number at once"
-    return f"{at_once}, {artist.queued or 'the usual number'} waiting"
-
-
-def _list_tokens(client: BackendClient, say: Say) -> None:
-    tokens = client.call("GET", "/v1/tokens", TokenList).tokens
-    for one in tokens:
-        say(f"{one.name:40} since {_format_time(one.created)}  {_describe_limits(one)}")
-    if not tokens:
-        say("Only you can get in. A token for somebody else: modelsheet token add NAME")
-
-
-def bundle(arguments: argparse.Namespace, say: Say) -> int:
-    """Write a support bundle and list its files."""
-    from modelsheet.diagnostics.bundle import collect_bundle, write_bundle
-
-    target: Path = arguments.file
-    if target.exists():
-        raise InvalidRequest(f"{target} is there already; name another file.")
-    contents = collect_bundle(Settings.from_environment(os.environ), environment=os.environ)
-    say(f"{target} will hold, and nobody is sent it:")
-    for name, text in contents.items():
-        say(f"  {name:22} {len(text.encode()):>8} bytes")
-    write_bundle(target, contents)
-    say("Without tokens, prompts, names or pictures. Look into it before you give it to somebody.")
-    return 0

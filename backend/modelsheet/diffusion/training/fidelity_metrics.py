@@ -17,7 +17,7 @@ TOLERATED_DRIFT, DRIFT_WEIGHT = 0.03, 5.0  # squared distance of images in [0, 1
 SCORE_TOLERANCE = 0.02
 
 
-def score(
+def selection_score(
     subject_fidelity: float,
     prompt_fidelity: float,
     base_prompt_fidelity: float,
@@ -31,9 +31,9 @@ def score(
     return subject_fidelity - PROMPT_WEIGHT * lacking - DRIFT_WEIGHT * excess
 
 
-def is_as_good(score: float, scores: Sequence[float]) -> bool:
+def is_as_good(selection_score: float, scores: Sequence[float]) -> bool:
     """Tell if a step with this score is preferred to all earlier ones with these scores."""
-    return score >= max(scores) - SCORE_TOLERANCE
+    return selection_score >= max(scores) - SCORE_TOLERANCE
 
 
 def subject_fidelity(images: torch.Tensor, references: torch.Tensor) -> float:

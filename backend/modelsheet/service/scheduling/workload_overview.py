@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from modelsheet.api.admin import ArtistView, WaitView, WorkerView, WorkloadView
+from modelsheet.api.admin import ArtistView, WaitingJobView, WorkerView, WorkloadView
 from modelsheet.service.queue.job import Job
 from modelsheet.service.scheduling.scheduler import ActiveRun
 
@@ -40,9 +40,9 @@ def workload_view(
     return WorkloadView(workers=workers, waiting=waits, artists=artists)
 
 
-def _wait(job: Job, reason: str) -> WaitView:
+def _wait(job: Job, reason: str) -> WaitingJobView:
     view = job.view
-    return WaitView(
+    return WaitingJobView(
         job_id=job.id,
         owner=view.owner,
         kind=view.kind,

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from modelsheet.api.describe import DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import Progress
@@ -22,8 +22,8 @@ from modelsheet.api.types import ImageRef
 from modelsheet.base_models.user_models import UserModel, add_model, remove_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.identifier_embedding import read_embeddings
-from modelsheet.diffusion.training import session, validation
-from modelsheet.diffusion.training.session import LearningEnvironment, LearningSession
+from modelsheet.diffusion.training import learning_session, validation
+from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, JobSuspended
@@ -224,7 +224,7 @@ def test_of_steps_that_score_alike_the_last_is_kept(
 ) -> None:
     following = iter(scores)
     monkeypatch.setattr(validation, "score", lambda *facts: next(following))
-    monkeypatch.setattr(session, "validation_interval", lambda hyperparameters, family: 2)
+    monkeypatch.setattr(learning_session, "validation_interval", lambda hyperparameters, family: 2)
     context = Context(data_dir, f"e8{kept}{scores[0]:.0f}")
     request = learn_request(context, pictures, overrides=TrainingOverrides(training_steps=8))
 
@@ -321,7 +321,7 @@ def test_a_session_that_fails_half_way_leaves_the_base_as_it_was(
         assert any("lora" in key for key in state()), "the adapter is attached by then"
         raise OSError("unreadable")
 
-    monkeypatch.setattr(session, "newest_checkpoint", fail)
+    monkeypatch.setattr(learning_session, "newest_checkpoint", fail)
     before, hooks = state(), len(sd15.text_encoders[0].get_input_embeddings()._forward_hooks)
     images = [ImageRef(blob="0" * 64, width=p.width, height=p.height) for p in pictures]
     overrides = TrainingOverrides(training_steps=2, pivotal=pivotal, prior="none")

@@ -17,7 +17,7 @@ from PIL import Image
 from modelsheet.api.learn import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip import Clip
+from modelsheet.diffusion.models.clip_embeddings import Clip
 from modelsheet.diffusion.models.decoder_correction import (
     Correction,
     apply_correction,
@@ -37,7 +37,7 @@ from modelsheet.diffusion.training.checkpoint import (
 from modelsheet.diffusion.training.class_images import class_latents
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures, warnings_for
 from modelsheet.diffusion.training.decoder import learn_correction
-from modelsheet.diffusion.training.metrics import is_as_good
+from modelsheet.diffusion.training.fidelity_metrics import is_as_good
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.report import learn_report
 from modelsheet.diffusion.training.trainer import StepResult, Trainer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from modelsheet.imaging.regions import plan_regions
+from modelsheet.diffusion.generation.region_windows import plan_regions
 
 
 def mask(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from modelsheet.api.models import AddModelRequest, ModelView
-from modelsheet.base_models.catalogue import list_base_models, locate_base_model
-from modelsheet.base_models.listing import add_models, list_models, remove_user_model
+from modelsheet.base_models.locate import list_base_models, locate_base_model
+from modelsheet.base_models.manage import add_models, list_models, remove_user_model
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import encode_safetensors
 

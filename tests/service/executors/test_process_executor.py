@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from modelsheet.api.generate import GenerateRequest
-from modelsheet.service.executors import process
-from modelsheet.service.executors.process import ProcessExecutor
+from modelsheet.service.executors import process_executor
+from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import (
     Finished,
     JobRun,
@@ -74,14 +74,14 @@ def test_a_worker_that_dies_before_it_is_given_the_job_is_told(
         pipe = subprocess.PIPE
         return subprocess.Popen([sys.executable, "-c", ""], stdin=pipe, stdout=pipe, stderr=pipe)
 
-    start = process._Worker.start
+    start = process_executor._Worker.start
 
-    def start_late(self: process._Worker, job: JobRun) -> bool:
+    def start_late(self: process_executor._Worker, job: JobRun) -> bool:
         self._reader.join(_PATIENCE_S)
         return start(self, job)
 
-    monkeypatch.setattr(process, "spawn", stillborn)
-    monkeypatch.setattr(process._Worker, "start", start_late)
+    monkeypatch.setattr(process_executor, "spawn", stillborn)
+    monkeypatch.setattr(process_executor._Worker, "start", start_late)
     executor.start(job_run(tmp_path, fence=7))
 
     report = reports.get(timeout=_PATIENCE_S)

@@ -20,10 +20,10 @@ from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
 from modelsheet.errors import UnsafeModel
-from modelsheet.lora.diffusers_format import write_diffusers
+from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.factors import LoraFactors
 from modelsheet.lora.key_mapping import KeyLayout
-from modelsheet.lora.kohya_format import LoraMetadata, write_kohya
+from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 from tests.lora.conftest import FAMILIES

@@ -21,14 +21,27 @@ def read_trees(root: Path, package: str) -> dict[str, ast.Module]:
     return {module_name(root, path): ast.parse(path.read_text("utf-8")) for path in paths}
 
 
-def read_graph(root: Path, package: str) -> Graph:
-    """Map each module of `package` to all it imports, ours and others', by full dotted name."""
+def read_graph(root: Path, package: str, *, with_types: bool = True) -> Graph:
+    """Map each module of `package` to all it imports, ours and others', by full dotted name;
+    without `with_types` leave out what is imported under `if TYPE_CHECKING` alone.
+    """
     trees = read_trees(root, package)
+    if not with_types:
+        trees = {name: _without_type_checking(tree) for name, tree in trees.items()}
     packages = {name for name in trees if any(other.startswith(f"{name}.") for other in trees)}
     return {
         name: frozenset(_imported(name, tree, name in packages, trees.keys()))
         for name, tree in trees.items()
     }
+
+
+def _without_type_checking(tree: ast.Module) -> ast.Module:
+    kept = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"))
+    ]
+    return ast.Module(kept, [])
 
 
 def _imported(

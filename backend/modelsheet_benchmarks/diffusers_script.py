@@ -1,7 +1,7 @@
 """Run diffusers' own DreamBooth LoRA script in a process of its own, as a baseline.
 
 The script is `examples/dreambooth/train_dreambooth_lora.py` of diffusers, fetched by the user. A
-copy of it runs, with two lines changed: torchvision's import names `pillow_transforms`, and the
+copy of it runs, with two lines changed: torchvision's import names `torchvision_shim`, and the
 check for an unreleased diffusers is left out.
 """
 
@@ -23,7 +23,7 @@ from modelsheet.errors import InvalidRequest, ModelsheetError
 from modelsheet_benchmarks import torchvision_shim
 
 _TORCHVISION = "from torchvision import transforms"
-_SHIM_IMPORT = "import pillow_transforms as transforms"
+_SHIM_IMPORT = "import torchvision_shim as transforms"
 _FEW_STEPS = (5, 65)
 _WEIGHTS = "pytorch_lora_weights.safetensors"
 
@@ -141,7 +141,7 @@ def _copy_of(script: Path, folder: Path) -> Path:
     lines = [line for line in text.splitlines() if not line.startswith("check_min_version(")]
     copy = folder / script.name
     copy.write_text("\n".join(lines).replace(_TORCHVISION, _SHIM_IMPORT), "utf-8")
-    shutil.copy(torchvision_shim.__file__, folder / "pillow_transforms.py")
+    shutil.copy(torchvision_shim.__file__, folder / "torchvision_shim.py")
     return copy
 
 

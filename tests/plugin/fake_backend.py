@@ -280,7 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
                     version="0.1.0",
                     boot_id=backend.boot_id,
                     base_models=backend.base_models,
-                    presets=["quick", "balanced", "thorough", "write-up"],
+                    presets=["quick", "balanced", "thorough", "write-up", "seed"],
                     limits={},
                 )
             )

@@ -42,7 +42,7 @@ def learn(
 ) -> LearnResult:
     """Learn the request's subject and store it in the staging folder.
 
-    `data_dir` is where base models lie. Raises ModelsheetError, Cancelled, SteppedAside.
+    `data_dir` is where base models lie. Raises ModelsheetError, Cancelled, JobSuspended.
     """
     began = time.monotonic()
     context.progress(Progress(phase="preparing the pictures"))
@@ -103,7 +103,7 @@ class RemainingTime:
 def _train(session: LearningSession, context: JobContext) -> None:
     """Train to the last step, to a FINISH directive or to the preset's time limit.
 
-    Raises Cancelled, and SteppedAside once a checkpoint is written.
+    Raises Cancelled, and JobSuspended once a checkpoint is written.
     """
     remaining, began = RemainingTime(), time.monotonic()
     saved, time_limit = began, session.hyperparameters.longest_s or math.inf
@@ -126,7 +126,7 @@ def _train(session: LearningSession, context: JobContext) -> None:
 
 
 def _obey_directive(context: JobContext) -> None:
-    """Raise Cancelled or SteppedAside as directed, where there is no progress to save."""
+    """Raise Cancelled or JobSuspended as directed, where there is no progress to save."""
     directive = context.directive()
     if directive is Directive.CANCEL:
         raise Cancelled("Learning was cancelled.")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from modelsheet.api.learn import TrainingOverrides
+from modelsheet.api.learn import TrainingOverrides, current_preset
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip_embeddings import Clip, load_clip
@@ -85,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_methods(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--preset", nargs="*", default=[_BALANCED], choices=_PRESETS)
+    group.add_argument(
+        "--preset", nargs="*", type=current_preset, default=[_BALANCED], choices=_PRESETS
+    )
     group.add_argument(
         "--variant", nargs="+", default=[], choices=tuple(VARIANTS), help="of balanced"
     )

@@ -66,8 +66,9 @@ class Jobs:
 
     def _update_all(self, jobs: tuple[JobView, ...]) -> None:
         """Replace all views, after a connection; jobs may have ended meanwhile."""
-        self._open = {job.id: job for job in jobs if not job.is_over}
-        self._done = {job.id: job for job in jobs if job.is_over}
+        listed = [job for job in jobs if job.kind in KINDS]
+        self._open = {job.id: job for job in listed if not job.is_over}
+        self._done = {job.id: job for job in listed if job.is_over}
         self._show()
         if sum(job.state == "queued" for job in self._open.values()) > 1:
             self._connection.request(
@@ -100,8 +101,7 @@ class Jobs:
         handler(job)
 
     def _show(self) -> None:
-        shown = [job for job in self._open.values() if job.kind in KINDS]
-        shown.sort(key=self._sort_key)
+        shown = sorted(self._open.values(), key=self._sort_key)
         self._panel.show_jobs([row_of(job) for job in shown])
         for job in shown:
             self._show_previews(job)

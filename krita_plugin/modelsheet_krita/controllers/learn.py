@@ -24,6 +24,7 @@ from .notices import Notices
 from .subjects import Subjects
 
 FALLBACK_BASE_MODEL = "sprite32"
+CLI_PRESETS = ("write-up", "seed")  # for comparisons; "seed" is its name in API 1.0
 
 
 class LearnController:
@@ -217,7 +218,7 @@ def _fill_choices(
     dialog: LearnDialog, capabilities: Capabilities | None, replaced: SubjectView | None
 ) -> None:
     presets = capabilities.presets if capabilities else (DEFAULT_PRESET,)
-    dialog.show_presets([preset for preset in presets if preset != "write-up"])
+    dialog.show_presets([preset for preset in presets if preset not in CLI_PRESETS])
     models = capabilities.base_models if capabilities else ()
     usable = [model.id for model in models if model.available]
     dialog.show_base_models(usable or [FALLBACK_BASE_MODEL])

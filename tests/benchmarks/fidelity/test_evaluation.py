@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -107,7 +108,9 @@ def test_pictures_are_given_by_what_was_asked(
         sd15,
         SamplingSettings(["imp, on red floor"], [3], side, side, 2, sd15.guidance_scale),
     )
-    assert alone.tobytes() == generated["on red floor"][1].tobytes()
+    beside_others = np.asarray(generated["on red floor"][1], dtype=np.int16)
+    # Some processors round a batch otherwise than a single image: one level at most.
+    assert np.abs(np.asarray(alone, dtype=np.int16) - beside_others).max() <= 1
 
 
 def test_one_picture_a_prompt_has_no_variety_and_photographs_no_mask(

@@ -259,6 +259,15 @@ def test_what_it_takes_is_said_before_it_starts(
     until(lambda: form.estimate.text() == sentence)
 
 
+def test_presets_for_comparison_are_not_offered(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    form = open_form(connected, until)
+
+    offered = [form.preset.itemData(row) for row in range(form.preset.count())]
+    assert offered == ["quick", "balanced", "thorough"], "neither write-up nor its name of API 1.0"
+
+
 def test_another_quality_takes_another_time(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:

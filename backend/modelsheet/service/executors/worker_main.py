@@ -85,7 +85,7 @@ class WorkerProcess:
 
 
 def main() -> None:
-    """Run `worker_process PARENT_PID DATA_DIR FACTORY`."""
+    """Run `worker_main PARENT_PID DATA_DIR FACTORY`."""
     parent, data_dir, factory = sys.argv[1:4]
     die_with_parent(int(parent))
     commands, reports = take_over_pipes()

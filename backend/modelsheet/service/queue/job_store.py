@@ -2,7 +2,7 @@
 final.
 
     queued -> running -> done | failed | cancelled
-    running -> queued    stepped aside (free), or its worker was lost (costs an attempt)
+    running -> queued    suspended (free), or its worker was lost (costs an attempt)
     running -> paused    asked for, or the disk is full;  queued -> paused;  paused -> queued
     queued | paused -> cancelled
 

@@ -168,8 +168,16 @@ class ActorHandle:
                 self._closed.wait(_RETRY_S)
 
     def _wait_until_ready(self) -> None:
-        """Wait until Ray has placed the actor and it answers."""
-        state = ActorState.model_validate_json(self._wait_for(self._actor.state.remote()))
+        """Wait until Ray has placed the actor and it answers. Raises ValueError: it is an actor of
+        another version, which may lack even this method.
+        """
+        try:
+            asked = self._actor.state.remote()
+        except AttributeError:
+            raise ValueError(
+                "its actor is of another Modelsheet; end it, or install this version"
+            ) from None
+        state = ActorState.model_validate_json(self._wait_for(asked))
         self._kill_reason, self._seen = "", 0
         if state.version != modelsheet.__version__:
             raise ValueError(f"{state.node} has Modelsheet {state.version}; install this version")

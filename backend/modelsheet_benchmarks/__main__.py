@@ -12,7 +12,7 @@ from modelsheet.diffusion.models.library_logging import silence_libraries
 BENCHMARKS: Mapping[str, str] = {
     "base": "modelsheet_benchmarks.sprite32",
     "likeness": "modelsheet_benchmarks.fidelity.benchmark",
-    "painting": "modelsheet_benchmarks.painting",
+    "painting": "modelsheet_benchmarks.generation_benchmark",
     "resume": "modelsheet_benchmarks.resume",
     "sd15": "modelsheet_benchmarks.speed.sd15_step",
     "speed": "modelsheet_benchmarks.speed.benchmark",

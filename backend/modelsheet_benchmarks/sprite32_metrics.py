@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import load_clip
+from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet_benchmarks.image_distance import Pixels, shifted_distances
 from sprite_training.sprite32.compositing import (

@@ -16,8 +16,8 @@ from modelsheet.api.types import ImageRef
 from modelsheet.service import cleanup
 from modelsheet.service.cleanup import Cleanup
 from modelsheet.service.queue.job_store import JobStore
+from modelsheet.service.storage.ballast_file import BallastFile
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.service.storage.disk_reserve import DiskReserve
 from modelsheet.subjects.store import SubjectStore
 
 Age = Callable[[str], None]
@@ -108,7 +108,7 @@ def test_recent_jobs_are_kept_whatever_their_age(harness: Harness) -> None:
 
 
 def test_the_reserve_is_given_up_once_and_made_again(tmp_path: Path) -> None:
-    reserve = DiskReserve(tmp_path / "reserve")
+    reserve = BallastFile(tmp_path / "reserve")
     reserve.fill()
     size = (tmp_path / "reserve").stat().st_size
 

@@ -27,8 +27,8 @@ from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import BaseModelView
 from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
-from modelsheet.prompts.expansion import expand_prompt
 from modelsheet.prompts.image_requests import ImageRequest, image_requests
+from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
 
 STEPS = 20

@@ -8,7 +8,7 @@ import pytest
 
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
 from modelsheet.files.manifest import MANIFEST_NAME
-from modelsheet.prompts.expansion import expand_prompt
+from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, handle_of
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
 

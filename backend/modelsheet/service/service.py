@@ -31,8 +31,8 @@ from modelsheet.service.queue.publication import Publisher
 from modelsheet.service.scheduling.dispatcher import Dispatcher
 from modelsheet.service.scheduling.scheduler import Scheduler
 from modelsheet.service.scheduling.timeouts import Timings
+from modelsheet.service.storage.ballast_file import BallastFile
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.service.storage.disk_reserve import DiskReserve
 from modelsheet.service.subjects import SubjectService
 from modelsheet.subjects.store import SubjectStore
 
@@ -82,7 +82,7 @@ class Service:
             Scheduler(table, hold, timings, self.tokens.gpus_of),
             make_executor,
             timings,
-            DiskReserve(data_dir / "reserve"),
+            BallastFile(data_dir / "reserve"),
             on_death=self.fail,
         )
         self.jobs = JobService(

@@ -25,7 +25,7 @@ from modelsheet.diffusion.generation.adapters import AdapterFile
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip_embeddings import Clip, load_clip
+from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.training.learning_session import LearningEnvironment
@@ -33,7 +33,7 @@ from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import JobContext, LoadedModels
 from modelsheet.prompts.class_nouns import own_class_nouns
-from modelsheet.prompts.expansion import ExpandedPrompt, expand_prompt
+from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate

@@ -18,7 +18,7 @@ import torch
 from modelsheet.api.learn import TrainingOverrides, current_preset
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip_embeddings import Clip, load_clip
+from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.console import print_line

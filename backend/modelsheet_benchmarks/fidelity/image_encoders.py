@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModel
 
-from modelsheet.diffusion.models.clip_embeddings import Clip
+from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.errors import ModelMissing
 
 # DINO's preprocessing (Caron et al. 2021): the shorter side scaled, the centre cropped, ImageNet's

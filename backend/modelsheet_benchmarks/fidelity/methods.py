@@ -15,7 +15,7 @@ from typing import Protocol
 from modelsheet.api.learn import LikenessPoint, PresetName, TrainingOverrides
 from modelsheet.base_models.locate import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import Clip
+from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.decoder_correction import apply_correction
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.imaging.rgba import composite

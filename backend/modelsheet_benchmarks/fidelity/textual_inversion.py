@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import Clip
+from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import TrainableAdapter

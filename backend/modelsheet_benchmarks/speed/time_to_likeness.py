@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import load_clip
+from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet_benchmarks import standalone_training
 from modelsheet_benchmarks.subjects import BenchmarkSubject
 

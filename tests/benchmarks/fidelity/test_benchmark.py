@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from transformers import CLIPTokenizer
 
-from modelsheet.diffusion.models.clip_embeddings import FOLDER
+from modelsheet.diffusion.models.clip_encoders import FOLDER
 from modelsheet.errors import InvalidRequest
 from modelsheet_benchmarks import __main__
 from modelsheet_benchmarks.fidelity.distractors import with_equipment

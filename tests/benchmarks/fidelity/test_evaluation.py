@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import load_clip
+from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import ModelMissing

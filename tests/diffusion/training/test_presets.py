@@ -11,7 +11,7 @@ from PIL import Image
 from modelsheet.api.learn import PresetName, TrainingOverrides
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import load_clip
+from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
 from modelsheet.diffusion.training.validation import (
     Validator,

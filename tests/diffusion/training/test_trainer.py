@@ -15,7 +15,7 @@ from PIL import Image
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.models.clip_embeddings import load_clip
+from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter

@@ -13,7 +13,7 @@ from PIL import Image
 from modelsheet.api.describe_images import ClassNounGuess
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import Clip
+from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import InvalidClassNoun
 from modelsheet.imaging.rgba import composite

@@ -17,7 +17,7 @@ from PIL import Image
 from modelsheet.api.learn import LearnReport, LearnRequest, LikenessPoint, TrainingOverrides
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.clip_embeddings import Clip
+from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.decoder_correction import (
     Correction,
     apply_correction,

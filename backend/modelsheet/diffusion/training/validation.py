@@ -12,7 +12,7 @@ from PIL import Image
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_images
-from modelsheet.diffusion.models.clip_embeddings import Clip
+from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.augmentation import has_transparency

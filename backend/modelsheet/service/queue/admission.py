@@ -13,7 +13,7 @@ from modelsheet.api.types import ImageRef
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.imaging.inpainting import read_mask
-from modelsheet.prompts.expansion import expand_prompt
+from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.storage.blobs import BlobStore

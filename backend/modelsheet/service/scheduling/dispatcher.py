@@ -35,7 +35,7 @@ from modelsheet.service.scheduling.report_recorder import ReportRecorder, crash_
 from modelsheet.service.scheduling.scheduler import ActiveRun, Scheduler
 from modelsheet.service.scheduling.timeouts import Timings
 from modelsheet.service.scheduling.workload_overview import workload_view
-from modelsheet.service.storage.disk_reserve import DiskReserve
+from modelsheet.service.storage.ballast_file import BallastFile
 
 _log = logging.getLogger(__name__)
 _REPORTS_AT_ONCE = 200  # between two decisions of the scheduler
@@ -52,7 +52,7 @@ class Dispatcher:
         scheduler: Scheduler,
         make_executor: Callable[[ReportHandler], Executor],
         timings: Timings,
-        reserve: DiskReserve,
+        reserve: BallastFile,
         on_death: Callable[[], None],
     ) -> None:
         self._jobs = jobs

@@ -1,1 +1,1 @@
-"""Blobs by hash, and the disk space kept in reserve."""
+"""Blobs by hash, and a ballast file for a full disk."""

@@ -21,7 +21,7 @@ from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.errors import ModelsheetError
 from modelsheet.files.manifest import MANIFEST_NAME, FileEntry, Manifest
 from modelsheet.jobs.protocol import LoadedModels
-from modelsheet.prompts.expansion import expand_prompt
+from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.service.executors.protocol import JobRun
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore

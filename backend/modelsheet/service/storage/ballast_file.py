@@ -1,4 +1,4 @@
-"""Reserve some bytes of the disk, so that jobs can be paused in the database on a full disk."""
+"""Keep a ballast file, deleted when the disk is full so that jobs can still be paused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 _SIZE = 512 << 10  # bytes; a state change writes a few pages, its journal and a backup
 
 
-class DiskReserve:
+class BallastFile:
     """A file of zeros that is deleted when the disk is full, and written again when it is not."""
 
     def __init__(self, path: Path) -> None:

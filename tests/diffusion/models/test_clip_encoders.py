@@ -9,7 +9,7 @@ import torch
 from transformers import CLIPModel, CLIPTokenizer
 
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
-from modelsheet.diffusion.models.clip_embeddings import FOLDER, load_clip
+from modelsheet.diffusion.models.clip_encoders import FOLDER, load_clip
 from modelsheet.errors import ModelMissing, UnsafeModel
 from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_clip, write_sd15

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from modelsheet.krita_setup import vendor
+from modelsheet.krita_setup import vendor_requests
 
-NS = vendor.NAMESPACE
+NS = vendor_requests.NAMESPACE
 ASKING = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -47,15 +47,15 @@ assert not leaked, leaked
     ],
 )
 def test_imports_are_namespaced(before: str, after: str) -> None:
-    assert vendor.namespace_imports(before) == after
+    assert vendor_requests.namespace_imports(before) == after
 
 
 def test_the_copy_is_pure_python_with_versions_and_licences() -> None:
-    files = vendor.vendored_files()
+    files = vendor_requests.vendored_files()
 
     assert {Path(name).suffix for name in files} <= {".py", ".pem", ".txt", ".md", ""}
     assert b"requests==" in files["vendor.txt"]
-    for package in vendor.PACKAGES:
+    for package in vendor_requests.PACKAGES:
         assert f"{package}/__init__.py" in files
         assert [name for name in files if name.upper().startswith(f"{package}/LICEN".upper())]
 
@@ -68,7 +68,7 @@ def pythons() -> list[str]:
 
 def test_the_copy_works_alone_in_every_python_here(tmp_path: Path) -> None:
     package = tmp_path / "modelsheet_krita"
-    for name, content in vendor.vendored_files().items():
+    for name, content in vendor_requests.vendored_files().items():
         target = package / "_vendor" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)

@@ -1,0 +1,88 @@
+"""Make mannequins, grey figures that show a pose, and fit one figure to another. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sprite_training.motion.pictures import SIZE, Picture
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def grey(picture: Picture) -> Picture:
+    """Convert a picture to the same shading in neutral greys."""
+    out: Picture = picture.copy()
+    out[..., :3] = np.round(picture[..., :3].astype(np.float32) @ _LUMA)[..., None]
+    out[picture[..., 3] == 0] = 0
+    return out
+
+
+def darken(picture: Picture, shade: float) -> Picture:
+    """Multiply the colours by `shade`."""
+    if shade == 1:
+        return picture
+    out: Picture = picture.copy()
+    out[..., :3] = np.round(out[..., :3] * shade)
+    return out
+
+
+@dataclass(frozen=True)
+class Proportions:
+    """Where a standing figure seen from the front lies on the canvas, in pixels; rows go down."""
+
+    top: float
+    neck: float
+    feet: float
+    centre: float
+    head: float  # width
+    body: float  # width
+
+    def moved(self, right: float, down: float) -> Proportions:
+        return replace(
+            self,
+            top=self.top + down,
+            neck=self.neck + down,
+            feet=self.feet + down,
+            centre=self.centre + right,
+        )
+
+
+def measure(head: Picture, body: Picture) -> Proportions:
+    """Measure a standing front view, given as the head alone and the body alone."""
+    top, neck, head_width = _extent(head)
+    _, feet, body_width = _extent(body)
+    return Proportions(top, neck, feet, SIZE / 2, head_width, body_width)
+
+
+def _extent(picture: Picture) -> tuple[float, float, float]:
+    """Measure the first row, the row after the last, and the width of what is not clear."""
+    opaque = picture[..., 3] > 0
+    rows, columns = np.flatnonzero(opaque.any(1)), np.flatnonzero(opaque.any(0))
+    return float(rows[0]), float(rows[-1] + 1), float(columns[-1] + 1 - columns[0])
+
+
+class Warp:
+    """A nearest-neighbour resampling that gives a figure of proportions `old` those of `new`."""
+
+    def __init__(self, old: Proportions, new: Proportions) -> None:
+        y = np.arange(SIZE) + 0.5 - new.neck
+        is_head = y < 0
+        above = (old.neck - old.top) / (new.neck - new.top)
+        below = (old.feet - old.neck) / (new.feet - new.neck)
+        rows = np.floor(old.neck + y * np.where(is_head, above, below)).astype(int)
+        x = np.arange(SIZE) + 0.5 - new.centre
+        width = np.where(is_head, old.head / new.head, old.body / new.body)
+        columns = np.floor(old.centre + x[None] * width[:, None]).astype(int)
+        rows = np.broadcast_to(rows[:, None], columns.shape)
+        self.outside = (rows < 0) | (rows >= SIZE) | (columns < 0) | (columns >= SIZE)
+        self.rows, self.columns = rows.clip(0, SIZE - 1), columns.clip(0, SIZE - 1)
+        self.is_identity = old == new
+
+    def __call__(self, picture: Picture) -> Picture:
+        if self.is_identity:
+            return picture
+        out: Picture = picture[self.rows, self.columns]
+        out[self.outside] = 0
+        return out

@@ -1,0 +1,82 @@
+"""Draw an archive's characters and their mannequins in poses. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sprite_training.motion import wardrobe
+from sprite_training.motion.character_parts import Character, Layer, PartArchive, Split
+from sprite_training.motion.characters import ActionFinder
+from sprite_training.motion.mannequin import Proportions, grey, measure
+from sprite_training.motion.pictures import Picture
+
+
+class Pose(NamedTuple):
+    """One frame of an action, in one view."""
+
+    action: str
+    view: str
+    frame: int
+
+
+class PosedArchive:
+    """An archive with the mannequin of each body: the bare body with a plain head, in grey."""
+
+    def __init__(self, path: Path, split: Split | None = None) -> None:
+        self.parts = PartArchive(path, split)
+        self.standing_action = "walk" if self.parts.is_universal else "idle"  # its frame 0
+        self.bodies = sorted(self.parts.parts)
+        self._finder = ActionFinder(self.parts)
+        self._figures: dict[str, tuple[Character, Character]] = {}
+        self._mannequins: dict[tuple[str, Pose], Picture] = {}
+        self._proportions: dict[str, Proportions] = {}
+
+    def standing(self, view: str) -> Pose:
+        return Pose(self.standing_action, view, 0)
+
+    def actions(self, character: Character) -> list[str]:
+        """List the actions that the character can do: at least the one that it stands in."""
+        return self._finder.actions(character) or [self.standing_action]
+
+    def draw(self, layers: Sequence[Layer], pose: Pose) -> Picture:
+        """Draw a character's layers in a pose."""
+        return self.parts.compose(layers, pose.action, pose.view, pose.frame)
+
+    def mannequin(self, body: str, pose: Pose) -> Picture:
+        """Draw the mannequin of a body in a pose."""
+        if (body, pose) not in self._mannequins:
+            trunk, head = self._figure(body)
+            whole = Character(body, trunk.parts + head.parts)
+            picture = self.draw(self.parts.layers(whole), pose)
+            self._mannequins[body, pose] = grey(picture)
+        return self._mannequins[body, pose]
+
+    def proportions(self, body: str) -> Proportions:
+        """Measure the mannequin of a body."""
+        if body not in self._proportions:
+            pose = self.standing("front")
+            trunk, head = (self.draw(self.parts.layers(x), pose) for x in self._figure(body))
+            self._proportions[body] = measure(head, trunk)
+        return self._proportions[body]
+
+    def _figure(self, body: str) -> tuple[Character, Character]:
+        """Find the bare body and the plain head of a body type, each as a character."""
+        if body not in self._figures:
+            if self.parts.is_universal:
+                trunk, head = "body", f"heads_human_{_plain_head(body)}"
+            else:
+                trunk = self.parts.parts[body]["body"][0].design
+                head = wardrobe.REVISED_HEADS[body]
+            self._figures[body] = (
+                Character(body, (self.parts.find(body, "body", trunk),)),
+                Character(body, (self.parts.find(body, "head", head),)),
+            )
+        return self._figures[body]
+
+
+def _plain_head(body: str) -> str:
+    if body in wardrobe.MALE_BODIES:
+        return "male"
+    return "child" if body == "child" else "female"

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from sprite_training.motion import wardrobe
+from sprite_training.motion import part_tables
 from sprite_training.motion.character_parts import Character, Part, PartArchive
 
 ONE_VIEW: Mapping[str, str] = {"hurt": "front", "climb": "back"}  # actions drawn in one view
@@ -33,7 +33,7 @@ class ActionFinder:
         self._known: dict[tuple[str, str, str], bool] = {}
 
     def actions(self, character: Character) -> list[str]:
-        parts = [p for p in character.parts if p.type not in wardrobe.OPTIONAL_TYPES]
+        parts = [p for p in character.parts if p.type not in part_tables.OPTIONAL_TYPES]
         body = character.body
         return [
             action
@@ -58,13 +58,13 @@ class _UniversalDresser:
 
     def __init__(self, archive: PartArchive, rng: np.random.Generator) -> None:
         self.rng = rng
-        bodies = [body for body in wardrobe.BODY_CHANCES if body in archive.parts]
-        chances = np.array([wardrobe.BODY_CHANCES[body] for body in bodies])
+        bodies = [body for body in part_tables.BODY_CHANCES if body in archive.parts]
+        chances = np.array([part_tables.BODY_CHANCES[body] for body in bodies])
         self.body = str(rng.choice(bodies, p=chances / chances.sum()))
         self.parts = archive.parts[self.body]
         self.kind = self._kind()
         self.is_human = self.kind.startswith("human")
-        self.is_furry = not self.kind.startswith(wardrobe.SMOOTH_HEADS)
+        self.is_furry = not self.kind.startswith(part_tables.SMOOTH_HEADS)
 
     def dress(self) -> Character:
         trunk, head = self._trunk_and_head()
@@ -80,7 +80,7 @@ class _UniversalDresser:
     def _kind(self) -> str:
         """Choose a head by its design's name without "heads_"."""
         kinds = list(dict.fromkeys(_head_kind(part) for part in self.parts["head"]))
-        is_male = self.body in wardrobe.MALE_BODIES
+        is_male = self.body in part_tables.MALE_BODIES
         human = [kind for kind in kinds if kind.startswith("human")]
         if is_male:
             human = [kind for kind in human if "female" not in kind]
@@ -93,9 +93,9 @@ class _UniversalDresser:
             if not kind.startswith("human")
             and (self.body == "child" or not kind.endswith(opposite))
         ]
-        if not human or (others and self.rng.random() >= wardrobe.HUMAN_SHARE):
+        if not human or (others and self.rng.random() >= part_tables.HUMAN_SHARE):
             return _any(others, self.rng)
-        if self.rng.random() < wardrobe.PLAIN_HUMAN_SHARE:
+        if self.rng.random() < part_tables.PLAIN_HUMAN_SHARE:
             return min(human, key=len)
         return _any(human, self.rng)
 
@@ -104,68 +104,70 @@ class _UniversalDresser:
         heads = {p.variant: p for p in self.parts["head"] if _head_kind(p) == self.kind}
         trunks = {p.variant: p for p in self.parts["body"] if p.design == "body"}
         any_head, any_trunk = next(iter(heads.values())), next(iter(trunks.values()))
-        if self.kind in wardrobe.BODIES_OF_THEIR_OWN:
+        if self.kind in part_tables.BODIES_OF_THEIR_OWN:
             special = [p for p in self.parts["body"] if p.design == f"body_{self.kind}"]
             return (special or [any_trunk])[0], any_head
         shared = [skin for skin in heads if skin in trunks]
         if not shared:
             return _any(list(trunks.values()), self.rng), any_head
-        natural = [skin for skin in shared if skin in wardrobe.NATURAL_SKINS]
-        if self.is_human and natural and self.rng.random() < wardrobe.NATURAL_SHARE:
+        natural = [skin for skin in shared if skin in part_tables.NATURAL_SKINS]
+        if self.is_human and natural and self.rng.random() < part_tables.NATURAL_SHARE:
             shared = natural
         skin = _any(shared, self.rng)
         return trunks[skin], heads[skin]
 
     def _odds(self) -> dict[str, float]:
-        odds = dict(wardrobe.ODDS)
+        odds = dict(part_tables.ODDS)
         if self.is_furry:
-            odds |= wardrobe.FURRY_ODDS
+            odds |= part_tables.FURRY_ODDS
         if self.kind.startswith("lizard"):
-            odds |= wardrobe.LIZARD_ODDS
+            odds |= part_tables.LIZARD_ODDS
         return odds
 
     def _fits(self, part: Part, skin: str) -> bool:
         """Tell if a part goes with the head and the skin."""
         if part.type == "ears" and not self.is_human:
             return False
-        if part.type in wardrobe.SKIN_COLOURED:
+        if part.type in part_tables.SKIN_COLOURED:
             return part.variant == skin
         if part.type == "eyes":
-            return part.variant in wardrobe.EYE_COLOURS
+            return part.variant in part_tables.EYE_COLOURS
         if part.design == "feet_hoofs":
             return self.is_furry and part.variant == skin
         return part.design != "weapon_thrust_oversize_attack_only"
 
     def _undress(self, worn: dict[str, Part]) -> None:
         """Take off what does not go with something else."""
-        _exclude(worn, wardrobe.EXCLUSIONS)
+        _exclude(worn, part_tables.EXCLUSIONS)
         if "clothes" in worn and worn["clothes"].design == "torso_clothes_robe":
             worn.pop("legs", None)
         has_helmet = "hat" in worn and worn["hat"].design.startswith("hat_helmet")
-        if has_helmet and self.rng.random() < wardrobe.BARE_UNDER_HELMET_SHARE:
+        if has_helmet and self.rng.random() < part_tables.BARE_UNDER_HELMET_SHARE:
             worn.pop("hair", None)
 
 
 def _revised_character(archive: PartArchive, rng: np.random.Generator) -> Character:
     """Dress a random character of the revised set: two bodies, three heads."""
-    body = _any([b for b in wardrobe.REVISED_HEADS if b in archive.parts], rng)
+    body = _any([b for b in part_tables.REVISED_HEADS if b in archive.parts], rng)
     parts = archive.parts[body]
     trunks = {p.variant: p for p in parts["body"]}
     designs = {p.design for p in parts["head"]}
-    is_old = wardrobe.REVISED_OLD_HEAD in designs and rng.random() < wardrobe.REVISED_OLD_SHARE
-    design = wardrobe.REVISED_OLD_HEAD if is_old else wardrobe.REVISED_HEADS[body]
+    is_old = (
+        part_tables.REVISED_OLD_HEAD in designs and rng.random() < part_tables.REVISED_OLD_SHARE
+    )
+    design = part_tables.REVISED_OLD_HEAD if is_old else part_tables.REVISED_HEADS[body]
     heads = {p.variant: p for p in parts["head"] if p.design == design}
     shared = [skin for skin in heads if skin in trunks]
-    natural = [skin for skin in shared if skin in wardrobe.REVISED_SKINS]
-    if natural and rng.random() < wardrobe.REVISED_NATURAL_SHARE:
+    natural = [skin for skin in shared if skin in part_tables.REVISED_SKINS]
+    if natural and rng.random() < part_tables.REVISED_NATURAL_SHARE:
         shared = natural
     skin = _any(shared, rng)
     worn = {
         kind: _any_design(parts[kind], rng)
-        for kind, odds in wardrobe.REVISED_ODDS.items()
+        for kind, odds in part_tables.REVISED_ODDS.items()
         if kind in parts and rng.random() < odds
     }
-    _exclude(worn, wardrobe.REVISED_EXCLUSIONS)
+    _exclude(worn, part_tables.REVISED_EXCLUSIONS)
     if body == "female":
         worn.pop("beard", None)
     return Character(body, (trunks[skin], heads[skin], *worn.values()))

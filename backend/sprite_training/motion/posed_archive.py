@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sprite_training.motion import wardrobe
+from sprite_training.motion import part_tables
 from sprite_training.motion.character_parts import Character, Layer, PartArchive, Split
 from sprite_training.motion.characters import ActionFinder
 from sprite_training.motion.mannequin import Proportions, grey, measure
@@ -68,7 +68,7 @@ class PosedArchive:
                 trunk, head = "body", f"heads_human_{_plain_head(body)}"
             else:
                 trunk = self.parts.parts[body]["body"][0].design
-                head = wardrobe.REVISED_HEADS[body]
+                head = part_tables.REVISED_HEADS[body]
             self._figures[body] = (
                 Character(body, (self.parts.find(body, "body", trunk),)),
                 Character(body, (self.parts.find(body, "head", head),)),
@@ -77,6 +77,6 @@ class PosedArchive:
 
 
 def _plain_head(body: str) -> str:
-    if body in wardrobe.MALE_BODIES:
+    if body in part_tables.MALE_BODIES:
         return "male"
     return "child" if body == "child" else "female"

@@ -88,7 +88,7 @@ class Character:
     parts: tuple[Part, ...]
 
 
-class Layer(NamedTuple):
+class PartLayer(NamedTuple):
     """A sheet to draw with a palette; `part` is the index of the character's part."""
 
     z: int
@@ -173,7 +173,7 @@ class PartArchive:
                 return part
         raise NotFound(f"The archive has no {design} ({variant or 'any variant'}) for {body}.")
 
-    def layers(self, character: Character, recolour: Recolour | None = None) -> list[Layer]:
+    def layers(self, character: Character, recolour: Recolour | None = None) -> list[PartLayer]:
         """List what is drawn for a character, bottom first."""
         layers = []
         for index, part in enumerate(character.parts):
@@ -181,10 +181,10 @@ class PartArchive:
                 sheet, palette = self._sheet(key, part.variant)
                 if recolour is not None:
                     palette = recolour(index, palette)
-                layers.append(Layer(z, index, sheet, palette))
+                layers.append(PartLayer(z, index, sheet, palette))
         return sorted(layers, key=lambda layer: layer.z)
 
-    def compose(self, layers: Iterable[Layer], action: str, view: str, frame: int) -> Picture:
+    def compose(self, layers: Iterable[PartLayer], action: str, view: str, frame: int) -> Picture:
         """Draw one frame of a character's layers."""
         row, picture = self.actions[action].row(view), blank()
         for layer in layers:

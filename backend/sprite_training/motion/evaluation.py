@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from modelsheet.errors import NotFound
-from sprite_training.motion.character_parts import Character, Layer, Part
+from sprite_training.motion.character_parts import Character, Part, PartLayer
 from sprite_training.motion.model import MotionModel
 from sprite_training.motion.pictures import VIEWS, Picture, channels_first, nearest_index
 from sprite_training.motion.posed_archive import Pose, PosedArchive
@@ -175,7 +175,7 @@ class TestSet:
             cases.append(self._case(layers, others, Pose(action, view, frame)))
         return cases
 
-    def _case(self, layers: list[Layer], doubles: list[list[Layer]], pose: Pose) -> Case:
+    def _case(self, layers: list[PartLayer], doubles: list[list[PartLayer]], pose: Pose) -> Case:
         draw, frames = self.archive.draw, self.archive.parts.actions[pose.action].frames
         return Case(
             pose,

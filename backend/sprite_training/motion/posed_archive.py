@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sprite_training.motion import part_tables
-from sprite_training.motion.character_parts import Character, Layer, PartArchive, Split
+from sprite_training.motion.character_parts import Character, PartArchive, PartLayer, Split
 from sprite_training.motion.characters import ActionFinder
 from sprite_training.motion.mannequin import Proportions, grey, measure
 from sprite_training.motion.pictures import Picture
@@ -40,7 +40,7 @@ class PosedArchive:
         """List the actions that the character can do: at least the one that it stands in."""
         return self._finder.actions(character) or [self.standing_action]
 
-    def draw(self, layers: Sequence[Layer], pose: Pose) -> Picture:
+    def draw(self, layers: Sequence[PartLayer], pose: Pose) -> Picture:
         """Draw a character's layers in a pose."""
         return self.parts.compose(layers, pose.action, pose.view, pose.frame)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from sprite_training.motion.training import Trainer, TrainingOptions
+from sprite_training.motion.training import MotionTrainer, TrainingOptions
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LAST_STEP_S = 60.0
@@ -20,7 +20,7 @@ _LAST_STEP_S = 60.0
 
 def train(options: TrainingOptions) -> None:
     """Train as asked; errors as of `Trainer`."""
-    trainer = Trainer(options)
+    trainer = MotionTrainer(options)
     context = torch.multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, _stopping(trainer):
         meeting = Path(folder) / "meeting"
@@ -42,12 +42,12 @@ def train(options: TrainingOptions) -> None:
 
 def _follow(options: TrainingOptions, rank: int, meeting: Path) -> None:
     """Run another rank: it stops when rank 0 does, whatever the signals."""
-    trainer = Trainer(options, rank)
+    trainer = MotionTrainer(options, rank)
     with _stopping(None):
         _run(trainer, meeting)
 
 
-def _run(trainer: Trainer, meeting: Path) -> None:
+def _run(trainer: MotionTrainer, meeting: Path) -> None:
     ranks = trainer.options.ranks
     if ranks == 1:
         trainer.run()
@@ -62,7 +62,7 @@ def _run(trainer: Trainer, meeting: Path) -> None:
 
 
 @contextmanager
-def _stopping(trainer: Trainer | None) -> Iterator[None]:
+def _stopping(trainer: MotionTrainer | None) -> Iterator[None]:
     """Turn signals into a wish to stop after the step; without a trainer ignore them.
 
     Data processes inherit the handler and end at once.

@@ -66,7 +66,7 @@ class TrainingOptions:
         return self.items * self.targets * self.ranks
 
 
-class Trainer:
+class MotionTrainer:
     """The training state of one rank; all ranks have the same weights, and rank 0 saves them.
 
     Raises Conflict when there is earlier work and no `resume`, or when that has cooled down;

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sprite_training.motion.augmentation import RandomRecolour, jitter, random_proportions
-from sprite_training.motion.character_parts import Character, Layer, Split
+from sprite_training.motion.character_parts import Character, PartLayer, Split
 from sprite_training.motion.characters import ONE_VIEW, random_character
 from sprite_training.motion.mannequin import Warp, darken
 from sprite_training.motion.pictures import (
@@ -39,7 +39,7 @@ class Look:
     """How one item's character and its mannequin are drawn."""
 
     archive: PosedArchive
-    layers: Sequence[Layer]
+    layers: Sequence[PartLayer]
     warp: Warp
     mannequin_body: str
     mannequin_warp: Warp

@@ -25,7 +25,7 @@ from sprite_training.motion.checkpoints import (
 )
 from sprite_training.motion.model import MotionConfig, MotionModel
 from sprite_training.motion.ranks import train
-from sprite_training.motion.training import Trainer, TrainingOptions
+from sprite_training.motion.training import MotionTrainer, TrainingOptions
 
 PICTURES = 2  # a step
 
@@ -76,18 +76,18 @@ def test_a_resumed_run_ends_as_one_without_a_stop(options: TrainingOptions, tmp_
 
 
 def test_a_cool_down_ends_the_run_at_rate_0(options: TrainingOptions) -> None:
-    trainer = Trainer(replace(options, cooldown=3 * PICTURES))
+    trainer = MotionTrainer(replace(options, cooldown=3 * PICTURES))
 
     trainer.run()
 
     assert trainer.pictures == 3 * PICTURES
     assert trainer.learning_rate == pytest.approx(0, abs=1e-12)
     with pytest.raises(Conflict, match="cool-down .* has ended"):
-        Trainer(replace(options, resume=True))
+        MotionTrainer(replace(options, resume=True))
 
 
 def test_a_run_stops_after_the_seconds_with_a_checkpoint(options: TrainingOptions) -> None:
-    trainer = Trainer(replace(options, seconds=5), clock=clock(1))  # two looks a step
+    trainer = MotionTrainer(replace(options, seconds=5), clock=clock(1))  # two looks a step
 
     trainer.run()
 
@@ -98,7 +98,7 @@ def test_a_run_stops_after_the_seconds_with_a_checkpoint(options: TrainingOption
 
 def test_a_cool_down_ends_with_the_seconds(options: TrainingOptions) -> None:
     plan = replace(options, seconds=10, cooldown=2 * PICTURES)
-    trainer = Trainer(plan, clock=clock(1))  # a step takes two seconds, the cool-down four
+    trainer = MotionTrainer(plan, clock=clock(1))  # a step takes two seconds, the cool-down four
 
     trainer.run()
 
@@ -110,7 +110,7 @@ def test_a_cool_down_ends_with_the_seconds(options: TrainingOptions) -> None:
 
 
 def test_seconds_also_end_a_cool_down(options: TrainingOptions) -> None:
-    trainer = Trainer(replace(options, seconds=5, cooldown=1000), clock=clock(1))
+    trainer = MotionTrainer(replace(options, seconds=5, cooldown=1000), clock=clock(1))
 
     trainer.run()
 
@@ -119,7 +119,7 @@ def test_seconds_also_end_a_cool_down(options: TrainingOptions) -> None:
 
 
 def test_a_stop_that_is_wanted_ends_the_run_before_the_next_step(options: TrainingOptions) -> None:
-    trainer = Trainer(options)
+    trainer = MotionTrainer(options)
     trainer.is_stop_wanted = True
 
     trainer.run()
@@ -128,15 +128,15 @@ def test_a_stop_that_is_wanted_ends_the_run_before_the_next_step(options: Traini
 
 
 def test_earlier_work_is_not_overwritten(options: TrainingOptions) -> None:
-    Trainer(options).save()
+    MotionTrainer(options).save()
 
     with pytest.raises(Conflict, match="--resume"):
-        Trainer(options)
+        MotionTrainer(options)
 
 
 def test_there_must_be_something_to_resume(options: TrainingOptions) -> None:
     with pytest.raises(NotFound, match="nothing to resume"):
-        Trainer(replace(options, resume=True))
+        MotionTrainer(replace(options, resume=True))
 
 
 def test_weights_are_saved_in_half_precision(tiny: MotionConfig, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_training_begins_from_weights(options: TrainingOptions, tmp_path: Path) 
     weights = MotionModel(options.config).state_dict()
     write_weights(path, weights, options.config, pictures=7)
 
-    trainer = Trainer(replace(options, start=path, config=MotionConfig()))
+    trainer = MotionTrainer(replace(options, start=path, config=MotionConfig()))
 
     assert trainer.config == options.config
     assert trainer.pictures == 0

@@ -223,7 +223,7 @@ def test_of_steps_that_score_alike_the_last_is_kept(
     kept: int,
 ) -> None:
     following = iter(scores)
-    monkeypatch.setattr(validation, "score", lambda *facts: next(following))
+    monkeypatch.setattr(validation, "selection_score", lambda *facts: next(following))
     monkeypatch.setattr(learning_session, "validation_interval", lambda hyperparameters, family: 2)
     context = Context(data_dir, f"e8{kept}{scores[0]:.0f}")
     request = learn_request(context, pictures, overrides=TrainingOverrides(training_steps=8))

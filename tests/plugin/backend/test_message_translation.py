@@ -27,9 +27,9 @@ __main__
 base_models/diffusers_folder base_models/single_file base_models/user_models
 diagnostics/bundle diagnostics/doctor
 imaging/openraster imaging/palettes imaging/png_metadata
-prompts/variations
+prompts/image_requests
 service/auth/tokens service/executors/ray/driver service/executors/ray/executor
-service/http/openapi service/http/serve service/queue/schema service/queue/table
+service/http/openapi service/http/serve service/queue/schema service/queue/job_table
 """
 TERMINAL_PACKAGES = ("cli/", "client/", "krita_setup/")
 FOR_PROGRAMMERS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "LookupError"})

@@ -138,8 +138,8 @@ def _run(service: Service, server: Any, settings: Settings, url: str) -> None:
     )
     try:
         service.start()
-        write_connection(settings, connection)
         _log.info("Modelsheet %s serves at %s", connection.version, url)
+        write_connection(settings, connection)
         server.run()
     finally:
         remove_connection(settings, service.boot_id)

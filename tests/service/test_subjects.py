@@ -107,7 +107,8 @@ def test_it_is_there_as_it_was_here(
 
     record = there.unpack(here.pack(), BEN)
 
-    assert record == here.subjects.get(ID).model_copy(update={"owner": "ben"})
+    changes = {"owner": "ben", "is_imported": True}
+    assert record == here.subjects.get(ID).model_copy(update=changes)
     assert there.subjects.adapter_path(ID).read_bytes() == WEIGHTS
     assert there.blobs.read(record.references[0].blob) == PIXELS
     assert here.pack() == here.pack()

@@ -109,7 +109,7 @@ class ToyRunner:
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
         words, planned = set(request.prompt.split()), image_requests(request)
         subjects = SubjectStore(self._data_dir).list(context.owner or None)
-        named = expand_prompt(request.prompt, subjects)
+        named = expand_prompt(request.prompt, subjects, context.owner)
         adapters = tuple(subject.adapter_sha256 for subject in named.subjects)
         self._load(LoadedModels(named.base_model or "sprite32", adapters), context.job_id)
         images = []

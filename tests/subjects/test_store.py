@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
 from modelsheet.files.manifest import MANIFEST_NAME
 from modelsheet.prompts.mentions import expand_prompt
-from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore, handle_of
+from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
 
 ID = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -27,21 +28,6 @@ def publish(
     staging = store.stage(subject_id)
     stage_subject(staging, subject_id, name, created)
     store.publish(staging, subject_id)
-
-
-@pytest.mark.parametrize(
-    ("name", "handle"),
-    [
-        ("Hero", "hero"),
-        ("Sir  Gawain-II", "sir_gawain_ii"),
-        ("__x__", "x"),
-        ("Große Ähre", "grosse_ähre"),
-        ("🙂", ""),
-        ("a/../b", "a_b"),
-    ],
-)
-def test_the_handle_is_what_can_be_typed(name: str, handle: str) -> None:
-    assert handle_of(name) == handle
 
 
 def test_a_published_subject_is_read_as_it_was_written(store: SubjectStore) -> None:
@@ -109,14 +95,57 @@ def test_a_flipped_bit_in_the_adapter_is_found_before_it_is_loaded(
         store.adapter_path(ID)
 
 
-def test_the_newest_of_a_name_is_found(store: SubjectStore) -> None:
+def test_names_and_identifiers_find_subjects(store: SubjectStore) -> None:
     publish(store, ID, created=1.0)
-    publish(store, OTHER, created=2.0)
+    publish(store, OTHER, name="Fox", created=2.0)
 
     assert [record.id for record in store.list()] == [OTHER, ID]
-    assert store.find("@hero").id == store.find("HERO").id == store.find("xyz").id == OTHER
+    assert store.find("@hero").id == store.find("HERO").id == ID
+    assert store.find("xyz").id == OTHER, "the newest of an identifier"
     with pytest.raises(NotFound, match="villain"):
         store.find("@villain")
+
+
+def test_a_name_counts_before_identifiers(store: SubjectStore) -> None:
+    publish(store, ID, name="xyz", created=1.0)
+    publish(store, OTHER, name="Fox", created=2.0)  # whose identifier is xyz
+
+    assert store.find("@xyz").id == ID
+
+
+def test_a_second_subject_of_a_name_gets_another_and_says_so(store: SubjectStore) -> None:
+    publish(store, ID)
+    publish(store, OTHER, name="HERO")
+
+    assert (store.get(OTHER).name, store.get(OTHER).handle) == ("HERO 2", "hero_2")
+    assert store.get(OTHER).warnings == ["There is a subject @hero already: this one is @hero_2."]
+    assert store.get(ID).warnings == []
+
+
+def test_of_twelve_renames_to_one_name_one_succeeds(store: SubjectStore) -> None:
+    ids = [f"aaaaaaaa-0000-4000-8000-{number:012}" for number in range(12)]
+    for number, subject_id in enumerate(ids):
+        publish(store, subject_id, name=f"Fox {number}")
+
+    def rename(subject_id: str) -> bool:
+        try:
+            store.rename(subject_id, "Gawain")
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as threads:
+        assert sorted(threads.map(rename, ids)) == [False] * 11 + [True]
+
+
+def test_one_subject_published_by_twelve_at_once_stands_once(
+    store: SubjectStore, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(lambda _: publish(store), range(12)))
+
+    assert [record.id for record in store.list()] == [ID]
+    assert not (tmp_path / "trash").exists()
 
 
 def test_a_deleted_subject_lies_in_the_trash(store: SubjectStore, tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from modelsheet.api.types import ApiModel
@@ -64,9 +66,9 @@ def read_registry(data_dir: Path) -> UserModelRegistry:
 
 def add_model(data_dir: Path, model: UserModel, taken: Sequence[str]) -> None:
     """Add a model. Raises Conflict: another model has that id."""
-    _require_unused(model.id, taken)
-    registry = read_registry(data_dir)
-    _write(data_dir, registry.model_copy(update={"models": [*registry.models, model]}))
+    with _changing(data_dir) as registry:
+        _require_unused(model.id, [*taken, *(each.id for each in registry.models)])
+        _write(data_dir, registry.model_copy(update={"models": [*registry.models, model]}))
 
 
 def add_installation(data_dir: Path, installation: Installation) -> None:
@@ -74,32 +76,32 @@ def add_installation(data_dir: Path, installation: Installation) -> None:
 
     Raises Conflict: another has that name. InvalidRequest: it has no checkpoints.
     """
-    registry = read_registry(data_dir)
-    _require_unused(installation.name, [each.name for each in registry.installations])
     if not checkpoints_of(installation):
         raise InvalidRequest(
             f"There is no checkpoint (.safetensors) in {installation.path}. Name the folder of "
             "ComfyUI or A1111 that holds “models”."
         )
-    installations = [*registry.installations, installation]
-    _write(data_dir, registry.model_copy(update={"installations": installations}))
+    with _changing(data_dir) as registry:
+        _require_unused(installation.name, [each.name for each in registry.installations])
+        installations = [*registry.installations, installation]
+        _write(data_dir, registry.model_copy(update={"installations": installations}))
 
 
 def remove_model(data_dir: Path, name: str) -> None:
     """Remove a model or an installation from the registry; its files stay. Raises NotFound."""
-    registry = read_registry(data_dir)
-    models = [each for each in registry.models if each.id != name]
-    installations = [each for each in registry.installations if each.name != name]
-    kept = registry.model_copy(update={"models": models, "installations": installations})
-    if kept == registry:
-        added = ", ".join(
-            [m.id for m in registry.models] + [i.name for i in registry.installations]
-        )
-        raise NotFound(
-            f"{name!r} was not added here, so it cannot be taken off the list. "
-            f"Added: {added or 'nothing'}."
-        )
-    _write(data_dir, kept)
+    with _changing(data_dir) as registry:
+        models = [each for each in registry.models if each.id != name]
+        installations = [each for each in registry.installations if each.name != name]
+        kept = registry.model_copy(update={"models": models, "installations": installations})
+        if kept == registry:
+            added = ", ".join(
+                [m.id for m in registry.models] + [i.name for i in registry.installations]
+            )
+            raise NotFound(
+                f"{name!r} was not added here, so it cannot be taken off the list. "
+                f"Added: {added or 'nothing'}."
+            )
+        _write(data_dir, kept)
 
 
 def checkpoints_of(installation: Installation) -> dict[str, Path]:
@@ -130,8 +132,15 @@ def _require_unused(name: str, taken: Sequence[str]) -> None:
         raise Conflict(f"There is {name!r} already. Give another name with --name.")
 
 
-def _write(data_dir: Path, registry: UserModelRegistry) -> None:
+@contextmanager
+def _changing(data_dir: Path) -> Iterator[UserModelRegistry]:
+    """Yield the registry while no other process or thread changes it."""
     data_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(data_dir / f".{REGISTRY_NAME}.lock"):
+        yield read_registry(data_dir)
+
+
+def _write(data_dir: Path, registry: UserModelRegistry) -> None:
     temporary = data_dir / f".{REGISTRY_NAME}.tmp"
     temporary.write_text(registry.model_dump_json(indent=1), encoding="utf-8")
     os.replace(temporary, data_dir / REGISTRY_NAME)

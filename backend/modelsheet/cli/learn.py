@@ -14,7 +14,7 @@ from modelsheet.cli.subjects import likeness_summary, notes_of
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidClassNoun, InvalidRequest
-from modelsheet.subjects.store import handle_of
+from modelsheet.subjects.handles import handle_of
 
 
 def learn(arguments: argparse.Namespace, say: Say) -> int:

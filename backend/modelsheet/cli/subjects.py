@@ -13,7 +13,7 @@ from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import parse_header
 from modelsheet.subjects.archive import SUFFIX
-from modelsheet.subjects.store import handle_of
+from modelsheet.subjects.handles import handle_of
 
 ARCHIVE_FORMAT = "subject"  # a subject archive, beside the LoRA formats
 ACTIONS = ("list", "show", "rename", "delete", "export", "import")

@@ -21,13 +21,14 @@ from modelsheet.subjects.archive import (
     export_archive,
     reference_image,
 )
+from modelsheet.subjects.handles import handle_of
 from modelsheet.subjects.lora_exchange import (
     ExportFormat,
     export_subject,
     file_name_of,
     import_subject,
 )
-from modelsheet.subjects.store import SubjectRecord, SubjectStore, handle_of
+from modelsheet.subjects.store import SubjectRecord, SubjectStore
 
 _audit = logging.getLogger("modelsheet.audit")
 

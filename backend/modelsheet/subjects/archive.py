@@ -21,12 +21,13 @@ from modelsheet.files.zip_errors import DAMAGED_ZIP_ERRORS
 from modelsheet.imaging.rgba import decode_image, from_bgra, resize, to_bgra
 from modelsheet.lora.key_mapping import KeyLayout
 from modelsheet.lora.reader import read_lora
+from modelsheet.subjects.handles import require_handle
 from modelsheet.subjects.store import (
     ADAPTER,
     RECORD,
     SubjectRecord,
     SubjectStore,
-    require_handle,
+    identifier_warnings,
     write_record,
 )
 
@@ -54,7 +55,9 @@ def export_archive(record: SubjectRecord, adapter: bytes, images: list[Image.Ima
     exported = record.model_copy(update={"references": references, "owner": ""})
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        _add(archive, RECORD, exported.model_dump_json(indent=1).encode(), zipfile.ZIP_DEFLATED)
+        # Version 0.1 reads archives without `is_imported`.
+        content_of_record = exported.model_dump_json(indent=1, exclude={"is_imported"})
+        _add(archive, RECORD, content_of_record.encode(), zipfile.ZIP_DEFLATED)
         _add(archive, ADAPTER, adapter, zipfile.ZIP_STORED)  # floats do not compress
         for number, image in enumerate(scaled):
             _add(archive, _image_name(number), _as_png(image), zipfile.ZIP_STORED)
@@ -108,7 +111,11 @@ class SubjectArchive:
         staging = store.stage(subject_id)
         try:
             (staging / ADAPTER).write_bytes(self.adapter)
-            write_record(staging, self.record.model_copy(update={"id": subject_id}))
+            record = self.record.model_copy(
+                update={"id": subject_id, "owner": owner, "is_imported": True}
+            )
+            warnings = dict.fromkeys([*record.warnings, *identifier_warnings(record, store.list())])
+            write_record(staging, record.model_copy(update={"warnings": [*warnings]}))
             store.publish(staging, subject_id, owner)
         finally:
             shutil.rmtree(staging, ignore_errors=True)  # already renamed if published

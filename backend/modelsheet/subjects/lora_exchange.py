@@ -21,16 +21,17 @@ from modelsheet.lora.embedding_writer import write_embedding
 from modelsheet.lora.key_mapping import UNET
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import LoraFile, read_lora
+from modelsheet.subjects.handles import require_handle
 from modelsheet.subjects.store import (
     ADAPTER,
+    IMPORTED,
     SubjectRecord,
     SubjectStore,
-    require_handle,
+    identifier_warnings,
     write_record,
 )
 
 ExportFormat = Literal["kohya", "diffusers", "embedding"]
-IMPORTED = "imported"  # in place of a learnt subject's preset
 
 
 def export_subject(
@@ -77,14 +78,18 @@ def import_subject(
 ) -> SubjectRecord:
     """Import a LoRA file as a published subject, or raise and leave nothing behind.
 
-    Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier: name, class noun or identifier
-    cannot be used. NotFound, ModelMissing: no such base model. UnsafeModel: the file is refused.
+    Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier, Conflict: name, class noun or
+    identifier cannot be used, or the name is taken. NotFound, ModelMissing: no such base model.
+    UnsafeModel: the file is refused.
     """
     _check_names(request)
     layout = key_layout_of(locate_base_model(request.base_model, data_dir))
     lora = read_lora(content, layout, request.file_name or "the file")
     adapter = write_diffusers(lora.factors, layout, {**lora.embeddings, **lora.decoder})
     record = _record(request, owner, lora, adapter)
+    store.require_free_handle(request.name, owner)
+    warnings = [*record.warnings, *identifier_warnings(record, store.list())]
+    record = record.model_copy(update={"warnings": warnings})
     staging = store.stage(record.id)
     try:
         (staging / ADAPTER).write_bytes(adapter)
@@ -115,6 +120,7 @@ def _record(request: ImportRequest, owner: str, lora: LoraFile, adapter: bytes) 
         references=[],
         captions=[],
         preset=IMPORTED,
+        is_imported=True,
         seed=_count(lora.metadata.get("ss_seed", "")),
         training_steps=steps,
         best_step=steps,

@@ -12,8 +12,10 @@ import logging
 import os
 import re
 import shutil
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,12 +26,12 @@ from modelsheet.api.subjects import SubjectView
 from modelsheet.api.types import ApiModel, ImageRef
 from modelsheet.errors import (
     Conflict,
-    InvalidRequest,
     ModelsheetError,
     NotFound,
     UnsafeModel,
 )
 from modelsheet.files.manifest import fsync, read_manifest, sha256_of, write_manifest
+from modelsheet.subjects.handles import handle_of, require_handle
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +39,16 @@ RECORD = "subject.json"
 ADAPTER = "adapter.safetensors"
 NAME = "name.txt"
 _STAGING = ".staging-"
+_NAME_LENGTH = 70  # letters before the number of a name that was taken
+IMPORTED = "imported"  # a LoRA file's preset
 
 
 class SubjectRecord(ApiModel):
     """Record of a learnt subject, the content of subject.json.
 
     `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
-    handles that it had before it was renamed.
+    handles that it had before it was renamed. An imported subject's identifier is another's choice,
+    and counts in prompts only through @name.
     """
 
     schema_version: int = 1
@@ -65,6 +70,7 @@ class SubjectRecord(ApiModel):
     owner: str = ""
     report: LearnReport | None = None
     formerly: list[str] = []
+    is_imported: bool = False
 
     @property
     def handle(self) -> str:
@@ -73,31 +79,26 @@ class SubjectRecord(ApiModel):
 
 
 def find_mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
-    """Return the first subject of that handle or identifier, else one that had it before.
+    """Return the first subject of that handle, else of that identifier, else a former handle's.
 
     Former handles count since saved prompts and generation parameters outlive a renaming.
     """
     handle = handle_of(mention)
-    for subject in subjects:
-        if handle == subject.handle or mention == subject.identifier:
-            return subject
-    return next((subject for subject in subjects if handle in subject.formerly), None)
+    by_handle = (one for one in subjects if handle == one.handle)
+    by_identifier = (one for one in subjects if mention == one.identifier)
+    formerly = (one for one in subjects if handle in one.formerly)
+    return next(chain(by_handle, by_identifier, formerly), None)
 
 
-def handle_of(name: str) -> str:
-    """Return the handle of a name, as typed after the @ in a prompt.
-
-    It is casefolded; each run of characters other than letters and digits becomes one `_`.
-    """
-    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
-
-
-def require_handle(name: str) -> None:
-    """Check that a name has a handle. Raises InvalidRequest: prompts could not mention it."""
-    if not handle_of(name):
-        raise InvalidRequest(
-            "The name needs at least one letter or digit: prompts call the subject by @name."
-        )
+def identifier_warnings(record: SubjectRecord, others: Iterable[SubjectRecord]) -> list[str]:
+    """Return a warning if another subject of the owner has the identifier of an imported one."""
+    for other in others:
+        if (other.owner, other.identifier) == (record.owner, record.identifier):
+            return [
+                f"@{other.handle} is called “{record.identifier}” too. Write @{record.handle} to "
+                "paint this one, and do not name both in one prompt."
+            ]
+    return []
 
 
 def write_record(staging: Path, record: SubjectRecord) -> None:
@@ -106,11 +107,15 @@ def write_record(staging: Path, record: SubjectRecord) -> None:
 
 
 class SubjectStore:
-    """The subjects' folders in the data folder; those without a valid manifest are ignored."""
+    """The subjects' folders in the data folder; those without a valid manifest are ignored.
+
+    Changes are made one at a time, so that no owner gets two subjects of one handle.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir / "subjects"
         self._trash = data_dir / "trash"
+        self._changing = threading.Lock()
 
     def list(self, owner: str | None = None) -> list[SubjectRecord]:
         """Return the subjects of one owner, or all of them, newest first."""
@@ -164,12 +169,19 @@ class SubjectStore:
     def publish(self, staging: Path, subject_id: str, owner: str = "") -> SubjectRecord:
         """Publish a staged subject as its owner's by one rename; a published one stays as it is.
 
+        If the owner has a subject of its handle already, it gets the next free name, "Hero 2", and
+        a warning that says so.
+
         Raises ModelsheetError: the staging folder holds no subject of that id.
         """
-        target = self._folder(subject_id)
-        published = _read(target)
-        if published is None:
-            record = _check_staged(staging, subject_id)
+        with self._changing:
+            target = self._folder(subject_id)
+            published = _read(target)
+            if published is not None:
+                shutil.rmtree(staging, ignore_errors=True)
+                return published
+            others = [one for one in self.list() if one.owner == owner]
+            record = _with_free_name(_check_staged(staging, subject_id), others)
             write_record(staging, record.model_copy(update={"owner": owner}))
             write_manifest(staging)
             if target.exists():  # damaged: it has no valid manifest
@@ -177,13 +189,12 @@ class SubjectStore:
             os.rename(staging, target)
             fsync(self._root)
             return self.get(subject_id)
-        shutil.rmtree(staging, ignore_errors=True)
-        return published
 
     def trash(self, subject_id: str) -> None:
         """Move a subject to the trash folder. Raises NotFound."""
-        self.get(subject_id)
-        self._move_to_trash(self._folder(subject_id))
+        with self._changing:
+            self.get(subject_id)
+            self._move_to_trash(self._folder(subject_id))
 
     def rename(self, subject_id: str, name: str) -> SubjectRecord:
         """Rename a subject.
@@ -194,19 +205,23 @@ class SubjectStore:
         Raises NotFound. InvalidRequest: the name has no handle. Conflict: its owner has another
         subject of that handle.
         """
-        record = self.get(subject_id)
         require_handle(name)
-        others = [one for one in self.list() if one.owner == record.owner and one.id != subject_id]
+        with self._changing:
+            self.require_free_handle(name, self.get(subject_id).owner, but=subject_id)
+            target = self._folder(subject_id) / NAME
+            fresh = target.with_name(f".{NAME}-{uuid4().hex}")
+            names = [" ".join(name.split()), *_given_names(target.parent)]
+            fresh.write_text("\n".join(dict.fromkeys(names)), encoding="utf-8")
+            fsync(fresh)
+            os.replace(fresh, target)
+            fsync(target.parent)
+            return self.get(subject_id)
+
+    def require_free_handle(self, name: str, owner: str, but: str = "") -> None:
+        """Raise Conflict if another subject than `but` of that owner has the name's handle."""
+        others = [one for one in self.list() if one.owner == owner and one.id != but]
         if handle_of(name) in {one.handle for one in others}:
             raise Conflict(f"There is a subject @{handle_of(name)} already. Choose another name.")
-        target = self._folder(subject_id) / NAME
-        fresh = target.with_name(f".{NAME}-{uuid4().hex}")
-        names = [" ".join(name.split()), *_given_names(target.parent)]
-        fresh.write_text("\n".join(dict.fromkeys(names)), encoding="utf-8")
-        fsync(fresh)
-        os.replace(fresh, target)
-        fsync(target.parent)
-        return self.get(subject_id)
 
     def discard_staged(self) -> None:
         """Remove the staging folders of unfinished jobs; call only while no job runs."""
@@ -260,12 +275,25 @@ def _read(folder: Path) -> SubjectRecord | None:
         name, *older = [*_given_names(folder), record.name]
         handles = dict.fromkeys([*map(handle_of, older), *record.formerly])
         formerly = [handle for handle in handles if handle != handle_of(name)]
-        return record.model_copy(update={"name": name, "formerly": formerly})
+        is_imported = record.is_imported or record.preset == IMPORTED
+        return record.model_copy(
+            update={"name": name, "formerly": formerly, "is_imported": is_imported}
+        )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, OSError, ValidationError) as error:
         _log.warning("The subject in %s is left out: %s", folder, type(error).__name__)
         return None
+
+
+def _with_free_name(record: SubjectRecord, others: Iterable[SubjectRecord]) -> SubjectRecord:
+    taken = {other.handle for other in others}
+    if record.handle not in taken:
+        return record
+    names = (f"{record.name[:_NAME_LENGTH]} {number}" for number in count(2))
+    name = next(name for name in names if handle_of(name) not in taken)
+    warning = f"There is a subject @{record.handle} already: this one is @{handle_of(name)}."
+    return record.model_copy(update={"name": name, "warnings": [*record.warnings, warning]})
 
 
 def _given_names(folder: Path) -> list[str]:

@@ -105,7 +105,8 @@ class Worker:
         )
 
     def _expand(self, prompt: str, context: JobContext) -> ExpandedPrompt:
-        return expand_prompt(prompt, self._subjects.list(context.owner or None))
+        subjects = self._subjects.list(context.owner or None)
+        return expand_prompt(prompt, subjects, context.owner)
 
     def _describe(self, request: DescribeRequest, context: JobContext) -> DescribeResult:
         base = self._load_bare(request.base_model, context)

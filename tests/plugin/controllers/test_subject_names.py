@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelsheet.subjects.store import handle_of
+from modelsheet.subjects.handles import handle_of
 
 from modelsheet_krita.controllers import subject_names  # isort: skip
 

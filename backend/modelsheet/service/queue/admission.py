@@ -17,7 +17,8 @@ from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.subjects.store import SubjectStore, require_handle
+from modelsheet.subjects.handles import require_handle
+from modelsheet.subjects.store import SubjectStore
 
 _BYTES_PER_PIXEL = 4
 
@@ -36,8 +37,8 @@ class Admission:
         self._base_models = base_models
 
     def check(self, request: JobRequest, caller: Caller) -> None:
-        """Raise InvalidRequest, InvalidImages, ModelMissing or NotFound if the request cannot be
-        carried out.
+        """Raise InvalidRequest, InvalidImages, ModelMissing, NotFound or Conflict if the request
+        cannot be carried out.
         """
         if isinstance(request, DownloadRequest):
             _check_download(caller)
@@ -50,6 +51,7 @@ class Admission:
             self._check_image(number, image)
         if isinstance(request, LearnRequest):
             _check_learn(request)
+            self._subjects.require_free_handle(request.name, caller.name)
 
     def _base_model_of(
         self, request: LearnRequest | GenerateRequest | DescribeRequest, caller: Caller
@@ -57,7 +59,8 @@ class Admission:
         if not isinstance(request, GenerateRequest):
             return request.base_model
         prompts = " ".join([request.prompt, *(region.prompt for region in request.regions)])
-        learnt_on = expand_prompt(prompts, self._subjects.list(caller.scope)).base_model
+        subjects = self._subjects.list(caller.scope)
+        learnt_on = expand_prompt(prompts, subjects, caller.name).base_model
         wanted = request.base_model or learnt_on or DEFAULT_BASE_MODEL
         if learnt_on is not None and wanted != learnt_on:
             raise InvalidRequest(

@@ -53,7 +53,7 @@ def collect_job_files(run: JobRun, data_dir: Path) -> JobFiles:
     if isinstance(request, DownloadRequest):
         return JobFiles(files)
     store = SubjectStore(data_dir)
-    named = _named(request, store.list(run.owner or None))
+    named = _named(request, store, run.owner)
     subjects = dict(_full_files(store, record) for record in named)
     if not named:  # so that no other subject's identifier is chosen again
         subjects = dict(_record_files(record) for record in store.list())
@@ -64,7 +64,7 @@ def models_needed(request: JobRequest, owner: str, data_dir: Path) -> LoadedMode
     """Return the models that a job of an artist uses."""
     if isinstance(request, DownloadRequest):
         return LoadedModels()
-    return _needs(request, _named(request, SubjectStore(data_dir).list(owner or None)))
+    return _needs(request, _named(request, SubjectStore(data_dir), owner))
 
 
 def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> LoadedModels:
@@ -119,17 +119,20 @@ def _blobs_in(request: JobRequest) -> Iterator[str]:
             waiting += value
 
 
-def _named(request: JobRequest, subjects: list[SubjectRecord]) -> list[SubjectRecord]:
+def _named(request: JobRequest, store: SubjectStore, owner: str) -> list[SubjectRecord]:
     """Return the subjects that a generate request mentions; none if it cannot be parsed, for which
     the worker has the better error.
     """
     if not isinstance(request, GenerateRequest):
         return []
     named: dict[str, SubjectRecord] = {}
+    subjects = store.list(owner or None)
     places = [region.prompt for region in request.regions]
     for prompt in (request.prompt, request.negative_prompt, *request.poses, *places):
         try:
-            named |= {record.id: record for record in expand_prompt(prompt, subjects).subjects}
+            named |= {
+                record.id: record for record in expand_prompt(prompt, subjects, owner).subjects
+            }
         except ModelsheetError:
             return []
     return list(named.values())

@@ -83,20 +83,30 @@ def likeness_summary(subject: SubjectView) -> str:
 
 
 def find_subject(known: Sequence[SubjectView], name: str) -> SubjectView:
-    """Return the newest subject of this name, identifier or id.
+    """Return the newest subject of this name, identifier or id; one's own before another artist's,
+    which @artist/name names too.
 
     Raises InvalidRequest: no name. NotFound.
     """
     wanted = name.removeprefix("@")
-    names = ", ".join(f"@{handle_of(subject.name)}" for subject in known) or "none"
     if not wanted:
-        raise InvalidRequest(f"Say which subject, by its name. Known: {names}.")
-    for subject in known:
-        if wanted in (subject.id, subject.identifier):
-            return subject
-        if handle_of(wanted) == handle_of(subject.name):
-            return subject
-    raise NotFound(f"There is no subject {name!r}. Known: {names}.")
+        raise InvalidRequest(f"Say which subject, by its name. Known: {_mentions(known)}.")
+    own_first = sorted(known, key=lambda subject: subject.owner != "")
+    artist, _, rest = wanted.partition("/")
+    for matches in (
+        lambda subject: wanted == subject.id,
+        lambda subject: handle_of(wanted) == handle_of(subject.name),
+        lambda subject: (artist, handle_of(rest)) == (subject.owner, handle_of(subject.name)),
+        lambda subject: wanted == subject.identifier,
+    ):
+        found = next(filter(matches, own_first), None)
+        if found is not None:
+            return found
+    raise NotFound(f"There is no subject {name!r}. Known: {_mentions(known)}.")
+
+
+def _mentions(known: Sequence[SubjectView]) -> str:
+    return ", ".join(f"@{handle_of(subject.name)}" for subject in known) or "none"
 
 
 def notes_of(subject: SubjectView) -> list[str]:

@@ -145,6 +145,7 @@ class SubjectView:
     base_model: str
     created: float
     references: tuple[ImageRef, ...]
+    owner: str = ""
     training_steps: int = 0
     likeness: float | None = None
     warnings: tuple[Message, ...] = ()

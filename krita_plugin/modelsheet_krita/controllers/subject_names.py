@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Collection, Sequence
 
 from ..backend.api_responses import NAME_LENGTH
 from ..i18n import tr, trn
 
 MOST_SIMILAR = 4
+_JOINERS = "\u200c\u200d"  # invisible, within words of Persian and Indic scripts
 
 
 def handle(name: str) -> str:
-    """Return the word after @: letters and digits in lower case, underscores between them."""
-    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+    """Return the word after @: letters, their marks and digits in lower case, underscores between.
+
+    The same as the backend's `subjects/handles.py`.
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    word = ""
+    for character in folded:
+        kind = unicodedata.category(character)[0]
+        if kind in "LN" or (kind == "M" and word and word[-1] != "_"):
+            word += character
+        elif character not in _JOINERS and not word.endswith("_"):
+            word += "_"
+    return word.strip("_")
 
 
 def name_error(name: str, taken: Collection[str]) -> str:

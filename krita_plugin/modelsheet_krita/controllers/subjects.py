@@ -43,6 +43,12 @@ class Subjects:
         """Return the @words that are taken."""
         return {subject_names.handle(subject.name) for subject in self.all}
 
+    def mention(self, subject: SubjectView) -> str:
+        """Return the word after @ that means this subject, with its owner if two have one handle."""
+        word = subject_names.handle(subject.name)
+        same = [one for one in self.all if subject_names.handle(one.name) == word]
+        return f"{subject.owner}/{word}" if subject.owner and len(same) > 1 else word
+
     def get(self, subject_id: str) -> SubjectView:
         """Return one subject. Raises BadInput when it is gone."""
         for subject in self.all:
@@ -93,7 +99,7 @@ class Subjects:
 
     def _update_all(self, subjects: tuple[SubjectView, ...]) -> None:
         self.all = subjects
-        self._panel.prompt.show_handles(sorted(self.handles()))
+        self._panel.prompt.show_handles(sorted(set(map(self.mention, subjects))))
         self._show()
         for subject in subjects:
             if subject.references and subject.id not in self._thumbnails:
@@ -113,7 +119,7 @@ class Subjects:
         self._panel.subjects.show_rows(rows)
 
     def _row(self, subject: SubjectView) -> SubjectRow:
-        word = subject_names.handle(subject.name)
+        word = self.mention(subject)
         facts = [subject.base_model, _format_day(subject.created)]
         if subject.likeness is not None:
             facts.insert(0, tr("likeness {value}", value=f"{subject.likeness:.0%}"))

@@ -10,7 +10,21 @@ from modelsheet_krita.controllers import subject_names  # isort: skip
 
 
 @pytest.mark.parametrize(
-    "name", ["Hero", "red/knight 🗡", "__a__b", "Straße 9", "Герой", "  x  ", "🔥", "a-b_c.d"]
+    "name",
+    [
+        *(
+            "Hero",
+            "red/knight 🗡",
+            "__a__b",
+            "Straße 9",
+            "Герой",
+            "  x  ",
+            "🔥",
+            "a-b_c.d",
+            "⚔️ Hero",
+        ),
+        *("राम", "สวัสดี", "שָׁלוֹם", "A\u0308rger", "می\u200cخواهم", "İstanbul", "\u0301x"),
+    ],
 )
 def test_handle_is_the_backends(name: str) -> None:
     assert subject_names.handle(name) == handle_of(name)

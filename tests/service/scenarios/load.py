@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psutil
 import requests
@@ -114,7 +115,9 @@ def footprint(service: LiveService) -> Footprint:
 
 def crowd(service: LiveService, clients: int, rounds: int) -> Waiting:
     """Let clients generate and poll at once, beside learning and one who never ends sending."""
-    learn = service.submit(learn_request("slow", overrides={"training_steps": 20_000}))
+    learn = service.submit(
+        learn_request("slow", name=f"Load {uuid4()}", overrides={"training_steps": 20_000})
+    )
     with _somebody_who_stalls(service), ThreadPoolExecutor(clients) as pool:
         times = list(pool.map(lambda _: _visit(service, rounds), range(clients)))
     service.post(f"/v1/jobs/{learn}/cancel")

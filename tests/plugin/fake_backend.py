@@ -68,6 +68,7 @@ class FakeBackend:
         self.imported: list[tuple[ImportRequest, bytes]] = []
         self.class_nouns = ["death knight", "fox", "human woman", "knight"]
         self.likelihood = 0.75  # of the first guess
+        self.describes_at_once = True
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
         self.models: list[ModelView] = []
@@ -114,7 +115,7 @@ class FakeBackend:
         )
         self.requests[view.id] = request
         self.publish(view)
-        if isinstance(request, DescribeRequest):
+        if isinstance(request, DescribeRequest) and self.describes_at_once:
             nouns = [ClassNounGuess(noun="knight", probability=self.likelihood)]
             self.finish(view.id, result=DescribeResult(class_nouns=nouns, identifiers=["sks"]))
         return view

@@ -109,7 +109,9 @@ class LearnReport(ApiModel):
 
 
 class LearnResult(ApiModel):
-    """A learnt subject and how its training went."""
+    """A learnt subject and how its training went. `seconds` are those of all of the job's runs,
+    without the time in which it waited.
+    """
 
     kind: Literal["learn"] = "learn"
     subject_id: str
@@ -124,7 +126,7 @@ class LearnResult(ApiModel):
 class Estimate(ApiModel):
     """Upper bounds of a training's time and memory.
 
-    `seconds`: as on this machine the last time (`seen_here`), else as measured on one CPU core;
+    `seconds`: as on this machine now or the last time (`seen_here`), else as measured on one CPU core;
     None where neither is known. `memory_bytes`: measured on a CPU, 0 where they were not; a GPU,
     which keeps frozen weights in half precision, needs less. `free_bytes`: free memory of the
     service's machine now.

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from modelsheet.api.admin import WorkerView
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.executors.environment import OFFLINE
+from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
     WORKER_COMMAND,
@@ -105,7 +105,7 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=data_dir,  # `-m` searches the working folder first: it must be our own
-        env={**os.environ, **OFFLINE, "PYTHONPATH": path},
+        env={**worker_environment(os.environ), "PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C goes to the service, which ends the worker in order
         umask=0o077 if os.name == "posix" else -1,
     )

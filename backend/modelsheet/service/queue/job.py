@@ -16,9 +16,9 @@ from modelsheet.api.models import DownloadRequest
 
 UNFINISHED_STATES: tuple[JobState, ...] = ("queued", "running", "paused")
 JobKind = Literal["learn", "generate", "describe", "download"]
-# An artist waits for images and descriptions; learning takes minutes anyway; a download gives way
-# to all of them.
-PRIORITIES: dict[JobKind, int] = {"generate": 100, "describe": 100, "learn": 10, "download": 1}
+# An artist waits for images, and for descriptions only until the form is filled in; learning takes
+# minutes anyway; a download gives way to all of them.
+PRIORITIES: dict[JobKind, int] = {"generate": 100, "describe": 50, "learn": 10, "download": 1}
 # The columns that are backed up. Progress is not worth it, and `checksum` is computed from these.
 DURABLE = (
     "id",

@@ -171,7 +171,10 @@ class BaseModelView:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Version of the backend, its base models, and the presets for learning."""
+    """Version of the backend, its base models, and the presets for learning.
+
+    After `idle_minutes` without a request or a job it ends; 0 is never.
+    """
 
     api: str
     version: str
@@ -179,6 +182,7 @@ class Capabilities:
     base_models: tuple[BaseModelView, ...]
     presets: tuple[str, ...]
     shortcomings: tuple[Message, ...] = ()
+    idle_minutes: float = 0.0
 
 
 @dataclass(frozen=True)

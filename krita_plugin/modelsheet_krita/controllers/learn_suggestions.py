@@ -8,6 +8,7 @@ from typing import Callable
 
 from ..backend import workflows
 from ..backend.api_responses import MOST_PICTURES, Estimate, JobView
+from ..backend.client import Client
 from ..backend.connection_thread import BackendConnection
 from ..i18n import tr
 from ..image import Image
@@ -60,11 +61,11 @@ class LearnSuggestions:
         self._on_change()
         self._connection.request(
             partial(
-                workflows.describe,
+                self._submit,
                 images=images[:MOST_PICTURES],
                 base_model=self._dialog.request().base_model,
             ),
-            self._on_submitted,
+            lambda job: self._jobs.follow(job, self._on_job),
             lambda error: self._stop_waiting(),
         )
 
@@ -83,12 +84,11 @@ class LearnSuggestions:
             return tr("Hard to say what it is; perhaps: {words}.", words=", ".join(self._guesses))
         return ""
 
-    def _on_submitted(self, job: JobView) -> None:
-        self._job_id = job.id
-        if self._is_closed:
-            self._cancel_job()
-        else:
-            self._jobs.follow(job, self._on_job)
+    def _submit(self, client: Client, images: Sequence[Image], base_model: str) -> JobView:
+        """Submit the job on the background thread; cancel it if the dialog is gone by then."""
+        job = workflows.describe(client, images, base_model)
+        self._job_id = job.id  # before `_is_closed` is read: `close` does it the other way round
+        return client.control_job(job.id, "cancel") if self._is_closed else job
 
     def _cancel_job(self) -> None:
         job_id, self._job_id = self._job_id, ""

@@ -94,7 +94,7 @@ def _executor(
     log_file = settings.log_dir / "worker.log"
     limits = WatchdogLimits(timings.quiet_s, timings.stall_s, timings.hang_s)
     if cluster is None:
-        return ProcessExecutor(settings.data_dir, runner, log_file, on_report, limits)
+        return ProcessExecutor(settings.data_dir, runner, log_file, on_report, limits, settings.idle_s)
     return RayExecutor(
         settings.data_dir,
         runner,
@@ -120,6 +120,7 @@ def _service(
         shortcomings=requirements,
         max_waiters=max(1, settings.threads // 2),
         timings=timings,
+        idle_s=settings.idle_s,
         on_end=lambda: os.kill(os.getpid(), signal.SIGTERM),
     )
 

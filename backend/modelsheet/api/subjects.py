@@ -11,6 +11,7 @@ from modelsheet.api.types import (
     ApiModel,
     ClassNoun,
     Count,
+    HexColour,
     Identifier,
     ImageRef,
     ModelId,
@@ -21,7 +22,9 @@ from modelsheet.api.types import (
 
 
 class SubjectView(ApiModel):
-    """A learnt subject. Its `references` are the images it was learnt from."""
+    """A learnt subject. Its `references` are the images it was learnt from, its `palette` their
+    colours where they are pixel art.
+    """
 
     id: str
     name: str
@@ -33,6 +36,7 @@ class SubjectView(ApiModel):
     references: list[ImageRef]
     training_steps: Count
     likeness: float | None = None
+    palette: list[HexColour] = []
     warnings: list[str] = []
     report: LearnReport | None = None
 

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.api.subjects import SubjectView
-from modelsheet.api.types import ApiModel, ImageRef
+from modelsheet.api.types import ApiModel, HexColour, ImageRef
 from modelsheet.errors import (
     Conflict,
     ModelsheetError,
@@ -47,8 +47,9 @@ class SubjectRecord(ApiModel):
     """Record of a learnt subject, the content of subject.json.
 
     `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
-    handles that it had before it was renamed. An imported subject's identifier is another's choice,
-    and counts in prompts only through @name.
+    handles that it had before it was renamed, `palette` the colours of pixel-art references, empty
+    where they are none and in records of version 0.1. An imported subject's identifier is another's
+    choice, and counts in prompts only through @name.
     """
 
     schema_version: int = 1
@@ -71,6 +72,7 @@ class SubjectRecord(ApiModel):
     report: LearnReport | None = None
     formerly: list[str] = []
     is_imported: bool = False
+    palette: list[HexColour] = []
 
     @property
     def handle(self) -> str:
@@ -242,6 +244,7 @@ class SubjectStore:
             references=record.references,
             training_steps=record.training_steps,
             likeness=best[-1].subject_fidelity if best else None,
+            palette=record.palette,
             warnings=record.warnings,
             report=record.report,
         )

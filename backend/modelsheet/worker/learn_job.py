@@ -26,6 +26,8 @@ from modelsheet.diffusion.training.learning_session import (
 from modelsheet.diffusion.training.multi_gpu import HelperSpec, helper_processes, require_gpus
 from modelsheet.diffusion.training.trainer import StepResult
 from modelsheet.errors import Cancelled
+from modelsheet.imaging.palettes import format_hex_colour
+from modelsheet.imaging.pixel_art import pixel_art_palette
 from modelsheet.jobs.blob_images import read_image, write_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
@@ -203,6 +205,7 @@ def _previews(
 def _store(request: LearnRequest, session: LearningSession, context: JobContext) -> SubjectRecord:
     """Write the subject into the staging folder; its id is the job's, so that it exists once."""
     report = session.finish(context.staging_dir)
+    images = [read_image(image, context) for image in request.images]
     with saving("The subject's pictures"):
         folder = context.staging_dir / "references"
         folder.mkdir()
@@ -225,6 +228,7 @@ def _store(request: LearnRequest, session: LearningSession, context: JobContext)
         curve=session.curve,
         warnings=session.warnings,
         report=report,
+        palette=[format_hex_colour(colour) for colour in pixel_art_palette(images)],
     )
     with saving("The subject"):
         write_record(context.staging_dir, record)

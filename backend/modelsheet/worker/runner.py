@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +137,7 @@ class Worker:
                 for subject in expanded.subjects
             ),
             references=tuple(i for each in expanded.subjects for i in self._references(each)),
+            palette=_common_palette(expanded.subjects),
         )
 
     def _expand(self, prompt: str, context: JobContext) -> ExpandedPrompt:
@@ -224,6 +225,12 @@ def _use_of(subject: SubjectRecord) -> SubjectUse:
         class_noun=subject.class_noun,
         adapter_sha256=subject.adapter_sha256,
     )
+
+
+def _common_palette(subjects: Sequence[SubjectRecord]) -> tuple[str, ...]:
+    """Return the colours of all subjects, none where one was not learnt from pixel art."""
+    is_pixel_art = all(subject.palette for subject in subjects)
+    return tuple(c for subject in subjects for c in subject.palette) if is_pixel_art else ()
 
 
 def make_runner(data_dir: Path) -> Worker:

@@ -136,7 +136,7 @@ class QueueView:
 
 @dataclass(frozen=True)
 class SubjectView:
-    """Learnt or imported subject."""
+    """Learnt or imported subject; `palette` has its colours where its layers are pixel art."""
 
     id: str
     name: str
@@ -148,6 +148,7 @@ class SubjectView:
     owner: str = ""
     training_steps: int = 0
     likeness: float | None = None
+    palette: tuple[str, ...] = ()
     warnings: tuple[Message, ...] = ()
 
 

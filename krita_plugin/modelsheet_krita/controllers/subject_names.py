@@ -28,6 +28,11 @@ def handle(name: str) -> str:
     return word.strip("_")
 
 
+def mentioned(prompt: str) -> set[str]:
+    """Return the words after @ in a prompt."""
+    return {handle(word) for word in re.findall(r"@(\w+)", prompt)}
+
+
 def name_error(name: str, taken: Collection[str]) -> str:
     """Return a sentence why a subject cannot have this name, or "". `taken`: handles in use."""
     if not name:

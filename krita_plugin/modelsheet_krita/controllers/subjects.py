@@ -37,6 +37,7 @@ class Subjects:
         panel.subjects.written.connect(panel.prompt.continue_with)
         panel.subjects.discard_wanted.connect(notices.guard(self.discard_later))
         panel.subjects.report_wanted.connect(notices.guard(self._request_report))
+        panel.prompt.textChanged.connect(self._show_pixel_art)
         connection.subscribe(panel, subjects=self._update_all)
 
     def handles(self) -> set[str]:
@@ -101,6 +102,7 @@ class Subjects:
         self.all = subjects
         self._panel.prompt.show_handles(sorted(set(map(self.mention, subjects))))
         self._show()
+        self._show_pixel_art()
         for subject in subjects:
             if subject.references and subject.id not in self._thumbnails:
                 self._connection.request(
@@ -108,6 +110,12 @@ class Subjects:
                     partial(self._on_reference, subject.id),
                     self._notices.show_request_error,
                 )
+
+    def _show_pixel_art(self, _: str = "") -> None:
+        words = subject_names.mentioned(self._panel.prompt.text())
+        found = [one for one in self.all if subject_names.handle(one.name) in words]
+        is_pixel_art = bool(found) and all(one.palette for one in found)
+        self._panel.box.advanced.follow_subject(is_pixel_art)
 
     def _on_reference(self, subject_id: str, images: list[Image]) -> None:
         side = self._panel.thumbnail_side(self._panel.subjects.items)

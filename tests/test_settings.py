@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
 
 
@@ -27,3 +30,16 @@ def test_without_one_the_folders_are_the_users_own_and_the_device_is_open() -> N
 
 def test_the_device_is_as_named() -> None:
     assert Settings.from_environment({"MODELSHEET_DEVICE": "cpu"}).device == "cpu"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", 0), ("0", 0), ("15", 900), ("0.5", 30)])
+def test_a_service_ends_when_idle_only_where_it_was_asked_to(text: str, seconds: float) -> None:
+    environment = {"MODELSHEET_IDLE_MINUTES": text} if text else {}
+
+    assert Settings.from_environment(environment).idle_s == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+def test_idle_minutes_that_are_no_minutes_are_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="MODELSHEET_IDLE_MINUTES is"):
+        Settings.from_environment({"MODELSHEET_IDLE_MINUTES": text})

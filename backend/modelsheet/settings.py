@@ -51,7 +51,9 @@ class Settings:
         home = environment.get("MODELSHEET_HOME", "").strip()
         if home:
             root = Path(home).expanduser().absolute()
-            return cls(root / "data", root / "run", root / "log", device=device, idle_minutes=idle_minutes)
+            return cls(
+                root / "data", root / "run", root / "log", device=device, idle_minutes=idle_minutes
+            )
         state = platformdirs.user_state_path(_APP, appauthor=False)
         # Not the session's runtime folder: it goes away with the last login, and a service may
         # outlive that.

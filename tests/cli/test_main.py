@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import modelsheet
-from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate import GenerateRequest, PixelArt
 from modelsheet.api.jobs import JobView
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
@@ -130,9 +130,21 @@ def test_pictures_selections_and_palettes_are_sent_along(
 
     sent = read_parameters(tmp_path / "a-fox-0.png").request
     assert sent.mask is not None
-    assert sent.pixel_art is not None
+    assert isinstance(sent.pixel_art, PixelArt)
     assert sent.pixel_art.palette == ["#000000", "#ffffff"]
     assert read_parameters(tmp_path / "a-fox-1.png").request.regions[0].prompt == "a bat"
+
+
+@pytest.mark.parametrize(
+    ("option", "sent"),
+    [([], None), (["--pixel-art"], PixelArt()), (["--no-pixel-art"], False)],
+)
+def test_pixel_art_is_as_the_subject_s_layers_unless_one_says_so(
+    server: list[str], tmp_path: Path, option: list[str], sent: PixelArt | None
+) -> None:
+    assert main.main(["generate", "a fox", *option, "--out", str(tmp_path), *server]) == 0
+
+    assert read_parameters(tmp_path / "a-fox-0.png").request.pixel_art == sent
 
 
 def test_jobs_are_listed_and_cancelled(

@@ -69,6 +69,7 @@ class FakeBackend:
         self.class_nouns = ["death knight", "fox", "human woman", "knight"]
         self.likelihood = 0.75  # of the first guess
         self.describes_at_once = True
+        self.idle_minutes = 0.0
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
         self.models: list[ModelView] = []
@@ -283,6 +284,7 @@ class _Handler(BaseHTTPRequestHandler):
                     base_models=backend.base_models,
                     presets=["quick", "balanced", "thorough", "write-up", "seed"],
                     limits={},
+                    idle_minutes=backend.idle_minutes,
                 )
             )
         elif path == ["models"]:

@@ -41,8 +41,9 @@ from modelsheet.subjects.store import SubjectStore
 class Service:
     """The service of one data folder. `token` is the operator's; `boot_id` identifies this start.
 
-    `on_end` is called when the service should end: on the operator's command, after `idle_s` without
-    clients and jobs (0 for never), or because it cannot go on. `shortcomings` returns what the workers' machines lack.
+    `on_end` is called when the service should end: on the operator's command, after `idle_s`
+    without clients and jobs (0 for never), or because it cannot go on. `shortcomings` returns what
+    the workers' machines lack.
     """
 
     def __init__(

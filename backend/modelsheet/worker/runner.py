@@ -105,9 +105,7 @@ class Worker:
                     self._suspended = _SuspendedLearning(context.job_id, session, stack.pop_all())
                 raise
 
-    def _take_suspended(
-        self, request: LearnRequest, context: JobContext
-    ) -> LearningSession | None:
+    def _take_suspended(self, request: LearnRequest, context: JobContext) -> LearningSession | None:
         """Return the job's session if it is still in memory; end that of another job."""
         if self._suspended is not None and self._suspended.job_id != context.job_id:
             self._end_suspended()

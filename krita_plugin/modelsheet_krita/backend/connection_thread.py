@@ -133,7 +133,8 @@ class BackendConnection(QtCore.QObject):
         """Call these handlers on the main thread until Qt destroys `owner`.
 
         `jobs` and `subjects` get complete lists, `job` one job that changed, `error` a sentence
-        about an exception in a handler; `closing` may make the last requests. Subscribers are called in the order of subscription.
+        about an exception in a handler; `closing` may make the last requests. Subscribers are
+        called in the order of subscription.
         """
         subscription = _Subscription(state, jobs, job, subjects, error, closing)
         self._subscriptions.append(subscription)

@@ -26,7 +26,7 @@ _SLEEPING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 _WAITING_VARIABLES = frozenset({*_SLEEPING_THREADS, "GOMP_SPINCOUNT", "KMP_LIBRARY"})
 _THREAD_COUNT_VARIABLES = frozenset({"OMP_NUM_THREADS", "MKL_NUM_THREADS"})
 OPENMP_VARIABLES = _WAITING_VARIABLES | _THREAD_COUNT_VARIABLES
-_NICENESS = 5  # a third of the share of a program with niceness 0
+_NICENESS = 3  # half the share of a program with niceness 0
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:

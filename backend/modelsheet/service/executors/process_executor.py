@@ -71,9 +71,7 @@ class ProcessExecutor:
     def start(self, run: JobRun) -> None:
         if self._worker is None or not self._worker.start(run):
             process = spawn(self._data_dir, self._factory)
-            self._worker = _Worker(
-                process, self._on_report, self._limits, self._log, self._idle_s
-            )
+            self._worker = _Worker(process, self._on_report, self._limits, self._log, self._idle_s)
             if not self._worker.start(run):
                 reason = "it died before it was given the job"
                 self._on_report(Lost(job_id=run.job_id, fence=run.fence, reason=reason))

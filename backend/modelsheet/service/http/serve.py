@@ -94,7 +94,9 @@ def _executor(
     log_file = settings.log_dir / "worker.log"
     limits = WatchdogLimits(timings.quiet_s, timings.stall_s, timings.hang_s)
     if cluster is None:
-        return ProcessExecutor(settings.data_dir, runner, log_file, on_report, limits, settings.idle_s)
+        return ProcessExecutor(
+            settings.data_dir, runner, log_file, on_report, limits, settings.idle_s
+        )
     return RayExecutor(
         settings.data_dir,
         runner,

@@ -127,8 +127,8 @@ class Estimate(ApiModel):
     """Upper bounds of a training's time and memory.
 
     `seconds`: as on this machine now or the last time (`seen_here`), else as measured on one CPU
-    core; None where neither is known. `memory_bytes`: measured on a CPU, 0 where they were not; a GPU,
-    which keeps frozen weights in half precision, needs less. `free_bytes`: free memory of the
+    core; None where neither is known. `memory_bytes`: measured on a CPU, 0 where they were not; a
+    GPU, which keeps frozen weights in half precision, needs less. `free_bytes`: free memory of the
     service's machine now.
     """
 

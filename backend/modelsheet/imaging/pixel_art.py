@@ -68,7 +68,8 @@ def _is_unlike(colour: Colour, others: Sequence[Colour]) -> bool:
 
 def pixel_art_palette(images: Sequence[Image.Image]) -> list[Colour]:
     """Return the colours of images that all are pixel art: on a grid of at most 256 painted pixels
-    a side, with few colours and hard edges. Empty where one is not, or where they have more than 256.
+    a side, with few colours and hard edges. Empty where one is not, or where there are more than
+    256 colours.
     """
     colours: set[Colour] = set()
     for image in images:

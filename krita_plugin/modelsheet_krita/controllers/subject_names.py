@@ -29,8 +29,19 @@ def handle(name: str) -> str:
 
 
 def mentioned(prompt: str) -> set[str]:
-    """Return the words after @ in a prompt."""
-    return {handle(word) for word in re.findall(r"@(\w+)", prompt)}
+    """Return the handles after @ in a prompt, each with its owner ("ann/hero") if one is named."""
+    found = set()
+    for text in prompt.split("@")[1:]:
+        first = next(iter(text.split()), "") if text[:1].strip() else ""
+        owner, slash, name = first.rpartition("/")
+        end = next((i for i, each in enumerate(name) if not _is_in_word(each)), len(name))
+        found.add(f"{owner}{slash}{handle(name[:end])}")
+    return found
+
+
+def _is_in_word(character: str) -> bool:
+    is_joined = character == "_" or character in _JOINERS
+    return is_joined or unicodedata.category(character)[0] in "LNM"
 
 
 def name_error(name: str, taken: Collection[str]) -> str:

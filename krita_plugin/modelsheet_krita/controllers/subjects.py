@@ -111,9 +111,14 @@ class Subjects:
                     self._notices.show_request_error,
                 )
 
+    @staticmethod
+    def _words_for(subject: SubjectView) -> set[str]:
+        word = subject_names.handle(subject.name)
+        return {word, f"{subject.owner}/{word}"}
+
     def _show_pixel_art(self, _: str = "") -> None:
         words = subject_names.mentioned(self._panel.prompt.text())
-        found = [one for one in self.all if subject_names.handle(one.name) in words]
+        found = [one for one in self.all if words & self._words_for(one)]
         is_pixel_art = bool(found) and all(one.palette for one in found)
         self._panel.box.advanced.follow_subject(is_pixel_art)
 

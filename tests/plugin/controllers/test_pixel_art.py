@@ -44,6 +44,10 @@ def box(connected: Any, document: Any, remote: FakeBackend, until: Until) -> Any
         ("@painting", False),
         ("@sprite and @painting", False),
         ("@Sprite", True),
+        ("@sprite's sword", True),
+        ("(@sprite)", True),
+        ("@ sprite", False),
+        ("@sprites", False),
     ],
 )
 def test_it_follows_the_subjects_of_the_prompt_and_leaves_the_choice_to_the_backend(

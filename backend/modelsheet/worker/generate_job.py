@@ -191,8 +191,9 @@ def _warnings(
     images: Sequence[Image.Image], plans: Sequence[ImagePlan], resolved: ResolvedRequest
 ) -> list[str]:
     pipeline = resolved.pipeline
+    was_asked_for = bool(resolved.request.pixel_art)  # by itself it should not warn
     filling = sum(
-        _is_sprite(plan, resolved) and touches_edge(image)
+        was_asked_for and _is_sprite(plan, resolved) and touches_edge(image)
         for image, plan in zip(images, plans, strict=True)
     )
     fills = f"{filling} of {len(images)} figures fill their frame from edge to edge."

@@ -5,7 +5,10 @@ No other module reads the environment for them.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +67,33 @@ class Settings:
             device=device,
             idle_minutes=idle_minutes,
         )
+
+    def make_folders(self) -> None:
+        """Make the folders, for this user alone.
+
+        Raises InvalidRequest: one cannot be written, or other users can write it, whose code the
+        worker could then run.
+        """
+        for folder in (self.data_dir, self.runtime_dir, self.log_dir):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            except OSError as error:
+                raise InvalidRequest(
+                    f"The folder {folder} cannot be written ({error.strerror}). Mend that, or name "
+                    "another folder in MODELSHEET_HOME."
+                ) from None
+            if os.name == "posix" and not _is_ours_alone(folder.stat()):
+                raise InvalidRequest(
+                    f"Other users of this computer can write into {folder}. Take that right away "
+                    f"(chmod go-w), or name a folder of your own in MODELSHEET_HOME."
+                )
+
+
+def _is_ours_alone(status: os.stat_result) -> bool:
+    is_ours = status.st_uid == os.getuid()
+    return is_ours and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _minutes(text: str) -> float:

@@ -218,14 +218,28 @@ WRONG = {
     "name": (["learn", HERO, "--name", " ", "--class-noun", "x"], 2, "Name must not be empty."),
     "override": (
         ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "speed=2"],
-        2,
-        "Speed is not known here.",
+        1,
+        "--set knows no 'speed'. Did you mean",
     ),
     "override's value": (
         ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "training_steps=0"],
         2,
         "Training steps must be 1 or more.",
     ),
+    "fraction": (
+        ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "training_steps=1,5"],
+        2,
+        "Training steps must be a whole number.",
+    ),
+    "steps meant": (
+        ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "steps=10"],
+        1,
+        "Did you mean training_steps?",
+    ),
+    "seed": (["generate", "fox", "--seed", "4294967296"], 2, "Seed must be 4294967295 or less."),
+    "folder": (["learn", str(ROOT / "docs"), "--name", "x"], 1, "Give the pictures in it"),
+    "bytes": (["learn", "caf\udce9.png", "--name", "x"], 1, "There is no file caf"),
+    "address": (["jobs", "--server", "gpu", "--token", "x"], 1, "Write it like http://"),
     "override without one": (
         ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "pivotal"],
         1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,7 +25,10 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", help='for example "@hero holding sword"')
     parser.add_argument("--negative", default="", help="what the pictures shall not show")
     parser.add_argument("--base", default=None, help="base model; the subject's if left out")
-    for name in ("seed", "width", "height"):
+    parser.add_argument(
+        "--seed", type=_seed, default=default.seed, help="-1 for a random one (%(default)s)"
+    )
+    for name in ("width", "height"):
         parser.add_argument(f"--{name}", type=int, default=getattr(default, name))
     parser.add_argument("--sampler", help=f"one of: {', '.join(_SAMPLERS.values())}")
     parser.add_argument("--steps", type=int, help="the sampler's usual if left out")
@@ -36,6 +40,12 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tiling", action="store_true", help="edges that go on at the other side")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for the PNGs")
     _add_pixel_art(parser)
+
+
+def _seed(given: str) -> int:
+    """Return the seed, a random one for -1, as other programs have it. Raises ValueError."""
+    seed = int(given)
+    return secrets.randbelow(2**32) if seed == -1 else seed
 
 
 def _add_pixel_art(parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,9 @@ def run_job(client: BackendClient, request: JobRequest, title: str) -> JobResult
 def _update_bar(bar: tqdm[NoReturn], title: str, view: JobView) -> None:
     progress = view.progress
     phase = view.state if view.state != "running" else progress.phase
+    if view.state == "paused":
+        reason = view.error.sentence if view.error is not None else "It is paused."
+        bar.write(f"{reason} Go on with: modelsheet jobs resume {view.id}", file=sys.stderr)
     loss = "" if progress.loss is None else f"loss {progress.loss:.3f}"
     bar.set_description(f"{title} ({phase})", refresh=False)
     bar.set_postfix_str(loss, refresh=False)

@@ -88,7 +88,7 @@ def _spawn(
     settings: Settings, environment: Mapping[str, str], command: Sequence[str]
 ) -> subprocess.Popen[bytes]:
     """Start the service in a session of its own, so that Ctrl-C here does not end it."""
-    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_folders()
     with (settings.log_dir / "start.log").open("wb") as log:
         return subprocess.Popen(
             command,

@@ -24,6 +24,7 @@ from modelsheet.imaging.rgba import is_empty, read_image
 RunJob = Callable[[BackendClient, JobRequest, str], JobResult]
 _OPENRASTER = ".ora"
 _KRITA = ".kra"
+_LONGEST_NAME = 300  # as the API has it
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,26 @@ def read_references(paths: Sequence[Path]) -> list[ReferenceImage]:
     if not references:
         raise InvalidImages("There is no layer to learn from. Draw the subject on a layer first.")
     for reference in references:
+        _check_name(reference.name)
         if is_empty(reference.image):
             raise InvalidImages(f"{reference.name!r} is empty: nothing can be seen. Leave it out.")
     return references
 
 
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise InvalidImages(
+            f"The name of the layer {name[:20]!r}… has {len(name)} characters. Shorten it to "
+            f"{_LONGEST_NAME}."
+        )
+    if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
+        raise InvalidImages(f"The name of the picture {name!r} is not in UTF-8. Rename the file.")
+
+
 def _read(path: Path) -> list[ReferenceImage]:
     """Read a file's references; an image file's name is used like a layer's: holding_sword.png."""
+    if path.is_dir():
+        raise InvalidImages(f"{path} is a folder. Give the pictures in it: {path}/*.png")
     if path.suffix.lower() in (_OPENRASTER, _KRITA):
         size = read_document(path).size
         return [

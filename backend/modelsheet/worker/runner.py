@@ -29,6 +29,7 @@ from modelsheet.diffusion.generation.image_generator import GenerationPipeline
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
+from modelsheet.diffusion.models.device import choose_device
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
@@ -234,9 +235,3 @@ def _common_palette(subjects: Sequence[SubjectRecord]) -> tuple[str, ...]:
 def make_runner(data_dir: Path) -> Worker:
     """Make this process's worker, on the device of MODELSHEET_DEVICE, else a GPU, else the CPU."""
     return Worker(data_dir, choose_device(os.environ.get("MODELSHEET_DEVICE", "")))
-
-
-def choose_device(wanted: str) -> torch.device:
-    if wanted:
-        return torch.device(wanted)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

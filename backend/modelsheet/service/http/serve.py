@@ -65,7 +65,7 @@ def serve(
     """
     if os.name == "posix":
         os.umask(0o077)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_folders()
     with _exclusive_data_dir(settings) as write_owner:
         start_log(settings.log_dir, as_json=json_log)
         known = functools.partial(base_models, settings.data_dir)

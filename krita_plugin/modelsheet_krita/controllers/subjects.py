@@ -45,7 +45,7 @@ class Subjects:
         return {subject_names.handle(subject.name) for subject in self.all}
 
     def mention(self, subject: SubjectView) -> str:
-        """Return the word after @ that means this subject, with its owner if two have one handle."""
+        """Return the word after @ for this subject, with its owner if two have one handle."""
         word = subject_names.handle(subject.name)
         same = [one for one in self.all if subject_names.handle(one.name) == word]
         return f"{subject.owner}/{word}" if subject.owner and len(same) > 1 else word

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 PATIENCE_S = 60.0
+_REOPEN_S = 1.0
 
 
 @dataclass
@@ -120,7 +121,7 @@ async def _hold(url: str, opening: bytes, drip_s: float | None, reads: bool) -> 
                 await asyncio.sleep(24 * 3600.0)
             while await _hears(loop, line, drip_s):
                 pass
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(_REOPEN_S)
 
 
 async def _hears(

@@ -188,7 +188,7 @@ def test_only_diffusion_and_worker_import_torch(backend: import_graph.Graph) -> 
 
 
 def test_only_the_http_package_imports_flask(backend: import_graph.Graph) -> None:
-    servers = frozenset({"flask", "werkzeug", "waitress"})
+    servers = frozenset({"flask", "werkzeug", "uvicorn"})
 
     assert outside(import_graph.importers(backend, servers), WITH_FLASK) == []
 

@@ -34,7 +34,7 @@ class Settings:
     data_dir: Path
     runtime_dir: Path
     log_dir: Path
-    threads: int = 12  # 12 clients at once, half of them may wait in a long poll
+    threads: int = 12  # a third of them for one caller; who waits holds none
     device: str = ""
     idle_minutes: float = 0.0
 

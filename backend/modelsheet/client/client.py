@@ -34,6 +34,7 @@ _LONGEST_POLL_S = 15.0  # the limit of /v1/events
 _CONNECT_TIMEOUT_S = 5.0
 _OUTAGE_TIMEOUT_S = 30.0  # how long `wait` tolerates a service that restarts
 _RETRY_S = 0.5
+_MOST_LISTED = 500  # jobs
 
 
 class BackendClient:
@@ -143,7 +144,13 @@ class BackendClient:
         return self._get(f"/v1/jobs/{job_id}", JobView)
 
     def jobs(self) -> list[JobView]:
-        return self._get("/v1/jobs", JobList).jobs
+        """Return the newest jobs, abridged, newest first; at most some 500."""
+        page = self._get("/v1/jobs", JobList)
+        jobs = page.jobs
+        while page.cursor and len(jobs) < _MOST_LISTED:
+            page = self._get(f"/v1/jobs?after={page.cursor}", JobList)
+            jobs = [*jobs, *page.jobs]
+        return jobs
 
     def cancel(self, job_id: str) -> JobView:
         return self._parse(self._send(self._session, "POST", f"/v1/jobs/{job_id}/cancel"), JobView)

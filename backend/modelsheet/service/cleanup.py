@@ -67,10 +67,11 @@ class Cleanup:
             swept = self._blobs.sweep(self._in_use(), _YOUNG_BLOB_S)
             _log.info("%d blobs were removed to keep the quota", swept)
 
-    def _in_use(self) -> str:
-        """Return a text that contains the sha256 of every blob in use."""
-        subjects = "".join(record.model_dump_json() for record in self._subjects.list())
-        return "".join(self._jobs.stored_json()) + subjects
+    def _in_use(self) -> set[str]:
+        """Return the sha256 of every blob in use."""
+        records = self._subjects.list()
+        references = {one.blob for record in records for one in record.references}
+        return self._jobs.blobs_in_use() | references
 
     def _empty_trash(self) -> None:
         limit = time.time() - _TRASH_AGE_S

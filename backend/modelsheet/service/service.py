@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
 import modelsheet
 from modelsheet.api.describe_images import ClassNounList
@@ -53,7 +53,6 @@ class Service:
         *,
         base_models: Callable[[], Sequence[BaseModelView]],
         shortcomings: Callable[[], list[str]] = list,
-        max_waiters: int = 6,
         timings: Timings | None = None,
         idle_s: float = 0.0,
         on_end: Callable[[], None] = lambda: None,
@@ -67,7 +66,7 @@ class Service:
         self.tokens = TokenStore(data_dir / "tokens.json")
         self.access = Authenticator(self.token, self.tokens)
         self.boot_id = secrets.token_hex(8)
-        self.events = EventLog(self.boot_id, max_waiters)
+        self.events = EventLog(self.boot_id)
         self.blobs = BlobStore(data_dir / "blobs")
         self.job_store = JobStore(
             data_dir / "ledger.sqlite3", self.events.publish_job, timings.save_interval_s
@@ -116,12 +115,12 @@ class Service:
         self.has_failed = True
         self._on_end()
 
-    def put_blob(self, sha256: str, content: bytes) -> None:
-        """Store an uploaded blob. Raises Conflict: the bytes have another sha256. DiskFull: they
-        would leave too little room for jobs.
+    def put_blob(self, sha256: str, content: BinaryIO, size: int) -> None:
+        """Store an uploaded blob of `size` bytes. Raises Conflict: the bytes have another sha256.
+        DiskFull: they would leave too little room for jobs.
         """
-        self._cleanup.make_room_for(len(content))
-        self.blobs.put(sha256, content)
+        self._cleanup.make_room_for(size)
+        self.blobs.put_stream(sha256, content)
 
     def class_nouns(self, base_model: str) -> ClassNounList:
         """Return the class nouns of a base model, the data folder's own included.

@@ -102,7 +102,7 @@ class JobError:
 
 @dataclass(frozen=True)
 class JobView:
-    """State of one job."""
+    """State of one job; an `abridged` one lacks the recipes of its images and its previews."""
 
     id: str
     kind: str
@@ -111,6 +111,7 @@ class JobView:
     progress: Progress
     created: float
     stalled: bool = False
+    abridged: bool = False
     result: JobResult | None = None
     error: JobError | None = None
 
@@ -122,9 +123,10 @@ class JobView:
 
 @dataclass(frozen=True)
 class JobList:
-    """All jobs."""
+    """A page of jobs; `cursor` leads to the next one, empty at the end."""
 
     jobs: tuple[JobView, ...]
+    cursor: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import json
 import os
 import threading
@@ -206,9 +207,9 @@ def test_an_upload_never_takes_the_last_room(
     usage = type("Usage", (), {"free": 17 << 20, "total": 100 << 30})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
 
-    service.put_blob(SHA, bytes(range(64)))
+    service.put_blob(SHA, io.BytesIO(bytes(range(64))), 64)
     with pytest.raises(DiskFull):
-        service.put_blob(SHA, bytes(2 << 20))
+        service.put_blob(SHA, io.BytesIO(bytes(2 << 20)), 2 << 20)
 
 
 def test_a_data_folder_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

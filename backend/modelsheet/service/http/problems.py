@@ -144,6 +144,11 @@ def problem_of_status(status: int) -> Problem:
     )
 
 
+def refusal_of_status(status: int, headers: dict[str, str] | None = None) -> Refused:
+    """Return the refusal with the sentence of a bare HTTP status."""
+    return Refused(status, problem_of_status(status).detail, headers)
+
+
 def _from_http(error: HTTPException) -> Response:
     """Answer errors of Flask, among them the 500 of an uncaught exception, whose trace it logs."""
     answer = problem_of_status(error.code or 500)

@@ -62,6 +62,11 @@ class PreemptionPolicy:
         """Return the seconds that each artist's ended runs took."""
         return dict(self._fair_share.total_s)
 
+    @property
+    def begun(self) -> frozenset[str]:
+        """Return the ids of the jobs that are not urgent, have run, and are not over."""
+        return frozenset(self._begun)
+
     def forget(self, job_id: str) -> None:
         """Forget a job that is over."""
         self._begun.discard(job_id)

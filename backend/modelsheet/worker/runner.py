@@ -34,6 +34,7 @@ from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.errors import ModelMissing, OutOfMemory
+from modelsheet.imaging.rgba import read_image as read_image_file
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
 from modelsheet.prompts.class_nouns import own_class_nouns
@@ -201,7 +202,7 @@ class Worker:
 
     def _references(self, subject: SubjectRecord) -> list[Image.Image]:
         folder = self._subjects.folder(subject.id) / "references"
-        return [Image.open(file).convert("RGBA") for file in sorted(folder.glob("*.png"))]
+        return [read_image_file(file) for file in sorted(folder.glob("*.png"))]
 
     def _taken_identifiers(self) -> set[str]:
         return {subject.identifier for subject in self._subjects.list()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from modelsheet.api.types import (
     ApiModel,
@@ -14,9 +14,11 @@ from modelsheet.api.types import (
     Identifier,
     ImageRef,
     ModelId,
+    Note,
     Seed,
     SubjectName,
     integral,
+    one_line,
 )
 
 PresetName = Literal["quick", "balanced", "thorough", "write-up"]
@@ -92,6 +94,9 @@ class LikenessPoint(ApiModel):
     text_drift: float = 0.0
 
 
+NetworkName = Annotated[str, Field(max_length=60), AfterValidator(one_line)]
+
+
 class LearnReport(ApiModel):
     """Outcome of training: the best evaluation against the last one, and why they differ.
 
@@ -104,8 +109,8 @@ class LearnReport(ApiModel):
     before: LikenessPoint | None = None
     best: LikenessPoint | None = None
     final: LikenessPoint | None = None
-    change: dict[str, float] = {}
-    findings: list[str] = []
+    change: Annotated[dict[NetworkName, float], Field(max_length=16)] = {}
+    findings: Annotated[list[Note], Field(max_length=100)] = []
 
 
 class LearnResult(ApiModel):

@@ -15,10 +15,19 @@ from modelsheet.api.types import (
     Identifier,
     ImageRef,
     ModelId,
+    Note,
     Sha256,
     SubjectName,
+    UnixSeconds,
     one_line,
 )
+
+# What a subject is stored with and shown with has the same limits: what is stored can be shown.
+SubjectId = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,64}$")]
+OwnerName = Annotated[str, Field(max_length=40), AfterValidator(one_line)]
+References = Annotated[list[ImageRef], Field(max_length=64)]
+Palette = Annotated[list[HexColour], Field(max_length=256)]
+Notes = Annotated[list[Note], Field(max_length=1000)]
 
 
 class SubjectView(ApiModel):
@@ -26,18 +35,18 @@ class SubjectView(ApiModel):
     colours where they are pixel art.
     """
 
-    id: str
-    name: str
-    class_noun: str
-    identifier: str
-    base_model: str
-    created: float
-    owner: str = ""
-    references: list[ImageRef]
+    id: SubjectId
+    name: SubjectName
+    class_noun: ClassNoun
+    identifier: Identifier
+    base_model: ModelId
+    created: UnixSeconds
+    owner: OwnerName = ""
+    references: References
     training_steps: Count
     likeness: float | None = None
-    palette: list[HexColour] = []
-    warnings: list[str] = []
+    palette: Palette = []
+    warnings: Notes = []
     report: LearnReport | None = None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import importlib
 import importlib.util
 import io
@@ -19,6 +18,7 @@ import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
 from modelsheet.api.validation_messages import validation_message
 from modelsheet.cli import generate, installation, jobs, learn, models, serve, subjects, tokens
+from modelsheet.cli.output import notes_on_images, say, say_error
 from modelsheet.errors import Cancelled, ModelsheetError, NotFound
 from modelsheet.subjects.lora_exchange import ExportFormat
 
@@ -31,6 +31,9 @@ DELEGATED: Mapping[str, str] = {
 
 _INTERRUPTED = 130  # the shell's convention after SIGINT
 _USAGE = 2  # argparse's exit code
+_OUT_OF_MEMORY = (
+    "There is not enough free memory for this. Close other programs, or take smaller pictures."
+)
 # Options whose name differs from the request's field.
 _OPTIONS = {"inference_steps": "--steps", "guidance_scale": "--guidance", "init_image": "--from"}
 _Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -46,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given and given[0] in DELEGATED:
             return _delegate(given[0], given[1:])
         arguments = make_parser().parse_args(given)
-        code: int = arguments.run(arguments, functools.partial(print, flush=True))
+        with notes_on_images():
+            code: int = arguments.run(arguments, say)
         return code
     except ValidationError as error:
         return _print_error(_first_error(error), _USAGE)
@@ -54,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(str(error), _INTERRUPTED)
     except ModelsheetError as error:
         return _print_error(str(error), 1)
+    except MemoryError:
+        return _print_error(_OUT_OF_MEMORY, 1)
+    except OSError as error:
+        return _print_error(_os_error_sentence(error), 1)
     except KeyboardInterrupt:
         return _print_error("Stopped.", _INTERRUPTED)
     except BrokenPipeError:  # as in `modelsheet jobs | head -1`
@@ -96,8 +104,15 @@ def _os_error_sentence(error: OSError) -> str:
 
 
 def _print_error(sentence: str, code: int) -> int:
-    print(f"modelsheet: {sentence}", file=sys.stderr)
+    say_error(sentence)
     return code
+
+
+def _os_error_sentence(error: OSError) -> str:
+    """Return a sentence for a disk that is full or read-only, and folders without the right."""
+    place = error.filename or "The disk"
+    reason = error.strerror or str(error)
+    return f"{place} cannot be used ({reason}). Check its rights and free space, or name another."
 
 
 def make_parser() -> argparse.ArgumentParser:

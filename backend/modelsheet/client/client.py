@@ -23,10 +23,17 @@ from modelsheet.api.generate import MaskRef
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobRequest, JobResult, JobView
 from modelsheet.api.problems import Problem
+from modelsheet.api.size_limits import MAX_BODY_BYTES
 from modelsheet.api.subjects import SubjectList, SubjectView
 from modelsheet.api.system import Capabilities, Ping
 from modelsheet.api.types import API_VERSION, ImageRef
-from modelsheet.errors import BackendUnreachable, InvalidRequest, ModelsheetError, error_for
+from modelsheet.errors import (
+    BackendUnreachable,
+    InvalidImages,
+    InvalidRequest,
+    ModelsheetError,
+    error_for,
+)
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 
 _Response = TypeVar("_Response", bound=BaseModel)
@@ -100,7 +107,13 @@ class BackendClient:
 
     def upload(self, image: Image.Image, name: str = "") -> ImageRef:
         """Upload an image, unless the service has it already, and return its reference."""
-        blob = self.upload_bytes(to_bgra(image))
+        pixels = to_bgra(image)
+        if len(pixels) > MAX_BODY_BYTES:
+            raise InvalidImages(
+                f"A picture of {image.width} × {image.height} pixels is too large to send: at "
+                f"most {MAX_BODY_BYTES // 4} pixels (4096 × 4096) can be. Scale it down first."
+            )
+        blob = self.upload_bytes(pixels)
         return ImageRef(blob=blob, width=image.width, height=image.height, name=name)
 
     def upload_mask(self, mask: Image.Image) -> MaskRef:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, g, request
+from pydantic import ValidationError
 from werkzeug.datastructures import Headers
 from werkzeug.routing import BaseConverter
 
 from modelsheet.api.size_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
-from modelsheet.service.http.problems import Refused, refusal_of_status
+from modelsheet.service.http.problems import InvalidFields, Refused, refusal_of_status
 from modelsheet.service.http.routes.operation import BYTES, JSON, Operation
 
 
@@ -66,11 +67,14 @@ def read_arguments(operation: Operation, path: Mapping[str, object] | None) -> d
         raise Refused(403, "Only who runs the service may do this.", code="forbidden")
     if "caller" in inspect.signature(operation.handle).parameters:
         arguments["caller"] = g.caller
-    _read_query(operation, arguments)
-    if operation.takes_bytes:
-        arguments["content"] = request.stream
-    elif operation.body is not None:
-        arguments["body"] = operation.body.validate_json(request.get_data(cache=False))
+    try:
+        _read_query(operation, arguments)
+        if operation.takes_bytes:
+            arguments["content"] = request.stream
+        elif operation.body is not None:
+            arguments["body"] = operation.body.validate_json(request.get_data(cache=False))
+    except ValidationError as error:
+        raise InvalidFields(error) from None
     if operation.takes_key:
         arguments["key"] = _idempotency_key(request.headers)
     return arguments

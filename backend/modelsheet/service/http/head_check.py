@@ -8,20 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
-from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from modelsheet.errors import ModelsheetError
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.flask_views import check_body_headers, read_arguments, response_of
-from modelsheet.service.http.problems import Refused
+from modelsheet.service.http.problems import InvalidFields, Refused
 from modelsheet.service.http.routes.operation import Operation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 Operations = Mapping[str, Operation]
-_REFUSALS = (Refused, HTTPException, ValidationError, ModelsheetError)
+_REFUSALS = (Refused, HTTPException, InvalidFields, ModelsheetError)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from modelsheet.connection_file import (
     write_connection,
 )
 from modelsheet.errors import Conflict, ModelsheetError
+from modelsheet.service.child_process import forbid_core_dumps
 from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import Executor, ReportHandler
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, namespace_of
@@ -66,6 +67,7 @@ def serve(
     """
     if os.name == "posix":
         os.umask(0o077)
+    forbid_core_dumps()
     settings.make_folders()
     with _exclusive_data_dir(settings) as write_owner:
         start_log(settings.log_dir, as_json=json_log)

@@ -75,7 +75,7 @@ def decode_image(
     """Decode an image file to 8-bit RGBA; `name` is for error sentences. Raises InvalidImages."""
     with _opened(content, name, formats, largest_side) as image:
         if image.format != "MPO" and getattr(image, "is_animated", False):
-            _log.warning("%s is animated: only its first frame is taken.", name)
+            _log.warning("%s is animated: only its first frame is taken", name)
         return _rgba8(ImageOps.exif_transpose(image))
 
 

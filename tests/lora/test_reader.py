@@ -218,3 +218,21 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
 def test_damaged_settings_of_peft_are_refused(layout: Layouts) -> None:
     with pytest.raises(UnsafeModel, match="damaged metadata"):
         read(lora(), layout("sd15"), lora_adapter_metadata="{")
+
+
+@pytest.mark.parametrize(
+    "alpha", ["NaN", "Infinity", "-Infinity", "1e308", "1e20", "1" + "0" * 400]
+)
+def test_an_alpha_without_bounds_is_refused(alpha: str, layout: Layouts) -> None:
+    names = {f"unet.{PATH}.lora_B.weight": UP, f"unet.{PATH}.lora_A.weight": DOWN}
+    metadata = f'{{"unet.lora_alpha": {alpha}}}'
+
+    with pytest.raises(UnsafeModel, match="without bounds"):
+        read(names, layout("sd15"), lora_adapter_metadata=metadata)
+
+
+def test_factors_whose_product_has_no_bounds_are_refused(layout: Layouts) -> None:
+    names = {f"{KOHYA}.lora_up.weight": UP * 1e30, f"{KOHYA}.lora_down.weight": DOWN * 1e30}
+
+    with pytest.raises(UnsafeModel, match="without bounds"):
+        read(names, layout("sd15"))

@@ -107,7 +107,7 @@ def _opened(
         raise
     except UnidentifiedImageError:
         raise InvalidImages(
-            f"{name} is no {' or '.join(formats)} picture. Save it as such a picture first."
+            f"{name} is no {'/'.join(formats)} picture. Save it as one of these first."
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InvalidImages(

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import Array, SafetensorsHeader, parse_header
@@ -41,7 +40,7 @@ _NO_ALPHA = "The file does not say its alpha; it was taken to equal the rank, as
 # Modelsheet's own: the identifier's embedding and the correction of the VAE decoder
 _EMBEDDING, _DECODER = "lora_identifier.", "lora_decoder."
 _PEFT_METADATA = "lora_adapter_metadata"
-_LARGEST_UPDATE = float(np.finfo(np.float16).max)
+_LARGEST_UPDATE = float(np.finfo(np.float16).max)  # of a weight, by the largest factors
 
 
 @dataclass(frozen=True)
@@ -182,21 +181,14 @@ def _read_factors(
     down = _merge_middle(tensors)
     up, down = _as_matrices(tensors["up"], down, shape, keys["up"], header)
     alpha_value = float(tensors["alpha"].item()) if "alpha" in tensors else None
-    scaled = up.astype(np.float64) * alpha.scale(down.shape[0], alpha_value)
-    _check_update(scaled, down, keys["up"], header)
-    return LoraFactors(scaled.astype(np.float32), down)
-
-
-def _check_update(
-    up: npt.NDArray[np.float64], down: Array, key: str, header: SafetensorsHeader
-) -> None:
-    """Check that the product of the factors cannot overflow fp16. Raises UnsafeModel."""
-    largest = np.abs(up).max() * float(np.abs(down).max()) * down.shape[0]
-    if not largest <= _LARGEST_UPDATE:  # NaN is not
+    scale = alpha.scale(down.shape[0], alpha_value)
+    largest = scale * float(np.abs(up).max()) * float(np.abs(down).max()) * down.shape[0]
+    if not abs(largest) <= _LARGEST_UPDATE:  # NaN is not
         raise UnsafeModel(
-            f"{header.name} is damaged: with its alpha, {key!r} changes the model without bounds. "
-            "Get it again."
+            f"{header.name} is damaged: with its alpha, {keys['up']!r} changes the model without "
+            "bounds. Get it again."
         )
+    return LoraFactors((up * scale).astype(np.float32), down)
 
 
 def _merge_middle(tensors: Mapping[str, Array]) -> Array:

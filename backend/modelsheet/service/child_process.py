@@ -6,7 +6,6 @@ The process has limits of memory and time, leaves no core dump, and ends with th
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import importlib
 import json
@@ -26,7 +25,6 @@ from modelsheet.errors import Busy, DiskFull, ModelsheetError, UnsafeModel, erro
 from modelsheet.service.executors.worker_main import die_with_parent, take_over_pipes
 
 _log = logging.getLogger(__name__)
-_PR_SET_DUMPABLE = 4  # linux/prctl.h
 _AT_ONCE = 2
 _WAITING = 4  # more would hold the threads that answer others
 _LOG_TAIL = 4000  # characters
@@ -110,12 +108,12 @@ def _spawn(limits: Limits) -> subprocess.Popen[bytes]:
 
 
 def forbid_core_dumps() -> None:
-    """Let this process leave no core dump, which would hold tokens and prompts. Its children leave
-    none in files; a kernel that hands dumps to a program asks each process (PR_SET_DUMPABLE).
+    """Let this process and its children leave no core dump, which would hold tokens and prompts.
+
+    Collectors such as systemd's keep to the limit too. (PR_SET_DUMPABLE would also hide the open
+    files from their owner's tools.)
     """
     _set_limit("RLIMIT_CORE", 0)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _set_limit(name: str, value: int) -> None:

@@ -23,7 +23,7 @@ from modelsheet.api.types import (
 )
 
 # What a subject is stored with and shown with has the same limits: what is stored can be shown.
-SubjectId = Annotated[str, Field(pattern=r"^[0-9a-f-]{1,64}$")]
+SubjectId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(one_line)]
 OwnerName = Annotated[str, Field(max_length=40), AfterValidator(one_line)]
 References = Annotated[list[ImageRef], Field(max_length=64)]
 Palette = Annotated[list[HexColour], Field(max_length=256)]

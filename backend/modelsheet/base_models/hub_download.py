@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _end_with_parent() -> None:
     """End the process when its standard input ends: the worker has died."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not through the buffer, whose lock the end of Python wants
+        continue
     os._exit(1)
 
 

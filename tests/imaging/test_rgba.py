@@ -218,6 +218,17 @@ def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
         rgba.decode_image(content[:-2] + scan * 1000 + content[-2:], "a")
 
 
+def test_damaged_exif_is_passed_over_without_a_word(recwarn: pytest.WarningsRecorder) -> None:
+    content = encoded(GREY, "JPEG")
+    entries = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12\0\x04" + b"\xff" * 8
+    exif = b"\xff\xe1" + (len(entries) + 2).to_bytes(2, "big") + entries
+
+    image = rgba.decode_image(content[:2] + exif + content[2:], "a")
+
+    assert image.size == (32, 32)
+    assert list(recwarn) == []
+
+
 def test_the_text_of_a_png_is_read_without_other_kinds(tmp_path: Path) -> None:
     GREY.save(tmp_path / "a.png", comment="no text chunk")
     GREY.save(tmp_path / "a.gif", comment="hello")

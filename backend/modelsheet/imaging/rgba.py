@@ -95,10 +95,10 @@ def _opened(
     also for what goes wrong while it is decoded in the block.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=tuple(formats))
-        with image:
+        with (
+            _strict_warnings(),
+            Image.open(io.BytesIO(content), formats=tuple(formats)) as image,
+        ):
             check_size(image.size, name, largest_side)
             if image.format in ("JPEG", "MPO") and content.count(_SCAN_MARK) > _MOST_SCANS:
                 raise ValueError(f"more than {_MOST_SCANS} scans")
@@ -118,6 +118,15 @@ def _opened(
         raise InvalidImages(
             f"{name} is not a picture that can be read ({error}). Save it again."
         ) from None
+
+
+@contextmanager
+def _strict_warnings() -> Iterator[None]:
+    """Raise Pillow's warning of too many pixels, and print none of its others, as of bad EXIF."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def _read_file(path: Path) -> bytes:

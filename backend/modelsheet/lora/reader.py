@@ -178,7 +178,7 @@ def _read_factors(
         raise UnsafeModel(
             f"{header.name} is damaged: {keys['alpha']!r} is no single number. Get it again."
         )
-    down = _merge_middle(tensors)
+    down = _merge_middle(tensors, shape)
     up, down = _as_matrices(tensors["up"], down, shape, keys["up"], header)
     alpha_value = float(tensors["alpha"].item()) if "alpha" in tensors else None
     scale = alpha.scale(down.shape[0], alpha_value)
@@ -191,13 +191,19 @@ def _read_factors(
     return LoraFactors((up * scale).astype(np.float32), down)
 
 
-def _merge_middle(tensors: Mapping[str, Array]) -> Array:
-    """Merge LyCORIS' middle factor of a convolution, where there is one, into `down`."""
+def _merge_middle(tensors: Mapping[str, Array], shape: LayerShape) -> Array:
+    """Merge LyCORIS' middle factor of a convolution, where there is one, into `down`.
+
+    Returns an array of rank 0, which is refused, where they do not fit: the product of two small
+    arrays can be huge.
+    """
     down = tensors["down"]
     if "mid" not in tensors:
         return down
-    if tensors["mid"].ndim != 4 or down.ndim != 4 or tensors["mid"].shape[1] != down.shape[0]:
-        return down[:0]  # rank 0, which is refused
+    mid = tensors["mid"].shape
+    is_convolution = len(mid) == down.ndim == 4 and mid[:2] == (down.shape[0],) * 2
+    if not is_convolution or down.shape[1] * mid[2] * mid[3] != shape.fan_in:
+        return down.reshape(-1)[:0]
     merged: Array = np.einsum("orkl,rc->ockl", tensors["mid"], down[:, :, 0, 0])
     return merged.astype(np.float32)
 

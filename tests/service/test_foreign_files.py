@@ -241,14 +241,16 @@ def test_a_shape_without_end_holds_nobody_up(service: Service, client: FlaskClie
 
 
 def test_a_lora_comes_in_with_its_numbers_checked(service: Service, client: FlaskClient) -> None:
-    request = {"name": "Fox", "class_noun": "fox", "identifier": "fxo"}
+    request = {"class_noun": "fox", "identifier": "fxo"}
     metadata = {"lora_adapter_metadata": '{"unet.lora_alpha": NaN}'}
     names = {f"{LAYER}.lora_up.weight": UP, f"{LAYER}.lora_down.weight": DOWN}
     good, bad = WEIGHTS, encode_safetensors(names, metadata)
 
     answers = [
-        client.post("/v1/subjects", json={**request, "parts": [service.blobs.write(content)]})
-        for content in (good, bad)
+        client.post(
+            "/v1/subjects", json={**request, "name": name, "parts": [service.blobs.write(content)]}
+        )
+        for name, content in (("Good", good), ("Bad", bad))
     ]
 
     assert [answer.status_code for answer in answers] == [201, 422]

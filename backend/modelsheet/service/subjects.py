@@ -93,7 +93,6 @@ class SubjectService:
         """Make a subject of a LoRA file. Raises NotFound: a part was not uploaded; and the errors
         of stage_lora.
         """
-        self._store.require_free_handle(request.name, caller.name)
         size = self._size_of(request.parts, LARGEST_LORA)
         with self._staging() as staging:
             self._children.run(
@@ -104,6 +103,7 @@ class SubjectService:
                 request=request.model_dump(mode="json"),
                 owner=caller.name,
             )
+            self._store.require_free_handle(request.name, caller.name)
             record = self._publish(staging, read_record(staging), caller)
         return self._changed(caller, "import", record)
 

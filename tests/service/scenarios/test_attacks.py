@@ -6,6 +6,7 @@ import http.server
 import io
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,11 @@ def test_the_service_listens_on_loopback_alone(shared: LiveService) -> None:
     listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
 
     assert listening == {"127.0.0.1"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells another process' limits")
+def test_no_core_dump_holds_the_token(shared: LiveService) -> None:
+    assert psutil.Process(shared.process.pid).rlimit(psutil.RLIMIT_CORE) == (0, 0)
 
 
 def test_no_option_makes_it_listen_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:

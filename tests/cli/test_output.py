@@ -54,7 +54,7 @@ def test_errors_of_the_disk_and_of_memory_are_sentences(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for error, said in (
-        (OSError(28, "No space left on device", "/data"), "/data cannot be used (No space left"),
+        (OSError(28, "No space left on device", "/data"), "/data: No space left on device."),
         (MemoryError(), "There is not enough free memory for this."),
     ):
 

@@ -60,8 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(str(error), 1)
     except MemoryError:
         return _print_error(_OUT_OF_MEMORY, 1)
-    except OSError as error:
-        return _print_error(_os_error_sentence(error), 1)
     except KeyboardInterrupt:
         return _print_error("Stopped.", _INTERRUPTED)
     except BrokenPipeError:  # as in `modelsheet jobs | head -1`
@@ -106,13 +104,6 @@ def _os_error_sentence(error: OSError) -> str:
 def _print_error(sentence: str, code: int) -> int:
     say_error(sentence)
     return code
-
-
-def _os_error_sentence(error: OSError) -> str:
-    """Return a sentence for a disk that is full or read-only, and folders without the right."""
-    place = error.filename or "The disk"
-    reason = error.strerror or str(error)
-    return f"{place} cannot be used ({reason}). Check its rights and free space, or name another."
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -22,8 +22,8 @@ from modelsheet.api.types import (
 
 
 class SubjectView(ApiModel):
-    """A learnt subject. Its `references` are the images it was learnt from, its `palette` their
-    colours where they are pixel art.
+    """A learnt subject. Its `references` are the images it was learnt from, with `captions`, its
+    `palette` their colours where they are pixel art.
     """
 
     id: str
@@ -34,6 +34,7 @@ class SubjectView(ApiModel):
     created: float
     owner: str = ""
     references: list[ImageRef]
+    captions: list[str] = []
     training_steps: Count
     likeness: float | None = None
     palette: list[HexColour] = []

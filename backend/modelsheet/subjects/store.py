@@ -242,6 +242,7 @@ class SubjectStore:
             created=record.created,
             owner=record.owner,
             references=record.references,
+            captions=record.captions,
             training_steps=record.training_steps,
             likeness=best[-1].subject_fidelity if best else None,
             palette=record.palette,

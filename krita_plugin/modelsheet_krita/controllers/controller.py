@@ -16,6 +16,7 @@ from .learn import LearnController
 from .models import Models
 from .notices import Notices
 from .presets import PresetController
+from .prompt_vocabulary import PromptVocabulary
 from .results import Results
 from .saved_state import SavedState
 from .subjects import Subjects
@@ -40,6 +41,7 @@ class Controller:
         self.notices = notices = Notices(panel, connection)
         self.jobs = jobs = Jobs(panel, connection, notices)
         self.subjects = subjects = Subjects(panel, connection, notices)
+        self.vocabulary = PromptVocabulary(panel, connection, subjects)
         self.import_export = ImportExport(panel, connection, notices, subjects)
         self.embedded_subjects = EmbeddedSubjects(
             panel, connection, notices, subjects, self.import_export, current_document

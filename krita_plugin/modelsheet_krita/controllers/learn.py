@@ -133,9 +133,10 @@ class LearnController:
             missing = missing or tr("Say what the layers show.")
         if not count:
             missing = missing or tr("Tick a picture to learn from.")
-        noun_hint = noun_error or session.suggestions.noun_hint()
         session.dialog.show_hints(hint, missing=missing)
-        session.dialog.show_noun_hint(noun_hint, session.suggestions.noun_choices())
+        session.dialog.show_noun_hint(
+            session.suggestions.noun_hint(), session.suggestions.noun_choices()
+        )
 
     def _name_error(self, session: _Session, name: str) -> str:
         taken = self._subjects.handles()

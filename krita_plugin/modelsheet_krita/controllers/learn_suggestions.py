@@ -86,13 +86,17 @@ class LearnSuggestions:
         return tr("This model has nothing near to it. Use a more common word, or choose:")
 
     def noun_hint(self) -> str:
-        """Say what the class noun that is entered is learnt as, if it is another one."""
+        """Say what the class noun that is entered is learnt as, if it is another one, or that
+        nothing is near to it.
+        """
         match, noun = self._current_match(), self._dialog.request().class_noun
         if not noun:
             waiting = tr("Looking at the layers…")
             return waiting if self._is_waiting else tr("Any everyday word, in English or Russian.")
-        if match is None or match.class_noun in ("", noun.lower()):
+        if match is None or match.class_noun == noun.lower():
             return ""
+        if not match.class_noun:
+            return "" if self._dialog.is_noun_begun else self.noun_error()
         said = tr("Learnt as “{noun}”, the nearest that this model knows.", noun=match.class_noun)
         if match.meant:
             said = f"{tr('Taken for “{noun}”.', noun=match.meant)} {said}"

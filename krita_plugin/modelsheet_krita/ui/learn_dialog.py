@@ -11,7 +11,7 @@ from ..i18n import tr
 from ..image import ReadOptions
 from ..qt import QtCore, QtWidgets, Signal, not_none
 from .image_table import ImageTable
-from .widgets import IconLoader, Notice, buddy, dialog_buttons
+from .widgets import IconLoader, Notice, accent, buddy, dialog_buttons
 
 DEFAULT_PRESET = "balanced"
 MOST_COMPLETIONS = 12
@@ -183,9 +183,18 @@ class LearnDialog(QtWidgets.QDialog):
             text = tr("chosen for you, for example: {word}", word=identifiers[0])
             self.identifier.setPlaceholderText(text)
 
+    @property
+    def is_noun_begun(self) -> bool:
+        """True while what is typed can become a noun that is offered below it."""
+        return self._noun_touched and bool(self._completions.rowCount())
+
     def show_noun_hint(self, hint: str, choices: Sequence[str]) -> None:
         """Show a hint below the class noun, with class nouns that a click enters."""
-        links = [f'<a href="{html.escape(noun)}">{html.escape(noun)}</a>' for noun in choices]
+        colour = accent(self.palette()).name()
+        links = [
+            f'<a href="{noun}" style="color: {colour}">{noun}</a>'
+            for noun in map(html.escape, choices)
+        ]
         self.noun_hint.setText(f"{html.escape(hint)} {', '.join(links)}" if hint else "")
 
     def show_hints(self, hint: str, *, missing: str) -> None:
@@ -212,6 +221,7 @@ class LearnDialog(QtWidgets.QDialog):
 
     def _on_noun_chosen(self, noun: str) -> None:
         self._noun_touched = True
+        self._completions.setStringList([])
         self.class_noun.setEditText(noun)
 
 

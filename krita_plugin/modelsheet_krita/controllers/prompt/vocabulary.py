@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Callable
 
-from ..backend.api_responses import SubjectView, Vocabulary
-from ..backend.connection_thread import BackendConnection, ConnectionState
-from ..ui.panel import Panel
-from . import subject_names
-from .subjects import Subjects
+from ...backend.api_responses import SubjectView, Vocabulary
+from ...backend.connection_thread import BackendConnection, ConnectionState
+from ...ui.panel import Panel
 
 DEFAULT_BASE_MODEL = "sprite32"  # of a prompt that mentions no subject
 WORD = re.compile(r"[^\W_]+")
@@ -18,17 +17,24 @@ WORD = re.compile(r"[^\W_]+")
 class PromptVocabulary:
     """Fetches each base model's vocabulary once a connection; adds the words of the subjects."""
 
-    def __init__(self, panel: Panel, connection: BackendConnection, subjects: Subjects) -> None:
-        self._prompt, self._connection, self._subjects = panel.prompt, connection, subjects
+    def __init__(
+        self, panel: Panel, connection: BackendConnection, handle_of: Callable[[str], str]
+    ) -> None:
+        self._prompt, self._connection, self._handle_of = panel.prompt, connection, handle_of
+        self._subjects: tuple[SubjectView, ...] = ()
         self._vocabularies: dict[str, Vocabulary | None] = {}  # None: asked for
         self._shown: object = None
         panel.prompt.textChanged.connect(self._update)
-        connection.subscribe(panel, state=self._on_state, subjects=lambda subjects: self._update())
+        connection.subscribe(panel, state=self._on_state, subjects=self._on_subjects)
 
     def _on_state(self, state: ConnectionState) -> None:
         if state.phase != "connected":
             return
         self._vocabularies.clear()  # it may be another backend
+        self._update()
+
+    def _on_subjects(self, subjects: tuple[SubjectView, ...]) -> None:
+        self._subjects = subjects
         self._update()
 
     def _update(self) -> None:
@@ -67,8 +73,8 @@ class PromptVocabulary:
         handles, words = set(re.findall(r"@(\w+)", text)), set(WORD.findall(text))
         return [
             subject
-            for subject in self._subjects.all
-            if subject_names.handle(subject.name) in handles or subject.identifier in words
+            for subject in self._subjects
+            if self._handle_of(subject.name) in handles or subject.identifier in words
         ]
 
 

@@ -125,7 +125,7 @@ WRONG = {
     "an unknown class noun": Wrong(
         errors.InvalidClassNoun,
         "take a general one",
-        {"class_noun": "florb", "base_model": "sprite32"},
+        {"class_noun": "zorbflax", "base_model": "sprite32"},
     ),
     "the write-up's identifier": Wrong(
         errors.InvalidIdentifier, r"tokens.*Use '", {"identifier": "ktn"}

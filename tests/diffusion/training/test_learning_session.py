@@ -465,15 +465,15 @@ def test_sprite32_learns_its_own_nouns_and_those_the_artist_added(
 ) -> None:
     worker, context = Worker(tmp_path, torch.device("cpu")), Context(tmp_path, "f1")
     brief = TrainingOverrides(training_steps=1, prior="none")
-    florb = learn_request(
-        context, pictures, class_noun="old florb", base_model="sprite32", overrides=brief
+    request = learn_request(
+        context, pictures, class_noun="old zorbflax", base_model="sprite32", overrides=brief
     )
 
-    with pytest.raises(InvalidClassNoun, match="sprite32 has nothing near to 'old florb'"):
-        worker.run(florb, context)
-    (tmp_path / "class_nouns.txt").write_text("Florb\n")
+    with pytest.raises(InvalidClassNoun, match="sprite32 has nothing near to 'old zorbflax'"):
+        worker.run(request, context)
+    (tmp_path / "class_nouns.txt").write_text("Zorbflax\n")
 
-    assert learn(worker, context, florb).class_noun == "old florb"
+    assert learn(worker, context, request).class_noun == "old zorbflax"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1251"])

@@ -17,7 +17,7 @@ from modelsheet.prompts.class_nouns import known_class_nouns
 # All details and backgrounds of sprite32's training captions; the rest of them are class nouns.
 _DETAILS = Path(__file__).parent / "caption_details.json"
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_MENTION = re.compile(r"@\w+")
+_MENTION = re.compile(r"@[^\s,;.:|(){}\[\]]+")
 # Without a meaning of their own, so that their absence from captions does no harm.
 _FUNCTION_WORDS = (
     *("a", "an", "the", "and", "or", "of", "in", "at", "by", "to", "for", "from", "with", "on"),

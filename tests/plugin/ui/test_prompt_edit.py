@@ -122,7 +122,7 @@ def marked(prompt: Any) -> list[str]:
 
 
 def test_words_that_count_for_nothing_are_marked_while_one_types(prompt: Any) -> None:
-    write(prompt, "@hero riding a horse, (holding sword:1.2) on the beac")
+    write(prompt, "@hero, @anna/hero riding a horse, (holding sword:1.2) on the beac")
     assert marked(prompt) == ["riding", "horse", "beac"]
 
     prompt.setText("@hero holding swo")

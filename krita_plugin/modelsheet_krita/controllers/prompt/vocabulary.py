@@ -12,6 +12,7 @@ from ...ui.panel import Panel
 
 DEFAULT_BASE_MODEL = "sprite32"  # of a prompt that mentions no subject
 WORD = re.compile(r"[^\W_]+")
+MENTION = re.compile(r"@([^\s,;.:|(){}\[\]]+)")  # also @artist/handle
 
 
 class PromptVocabulary:
@@ -70,7 +71,8 @@ class PromptVocabulary:
     def _mentioned(self) -> list[SubjectView]:
         """List the subjects that the prompt names, by @handle or by identifier."""
         text = self._prompt.text().casefold()
-        handles, words = set(re.findall(r"@(\w+)", text)), set(WORD.findall(text))
+        mentions, words = MENTION.findall(text), set(WORD.findall(text))
+        handles = {mention.rpartition("/")[2] for mention in mentions}
         return [
             subject
             for subject in self._subjects

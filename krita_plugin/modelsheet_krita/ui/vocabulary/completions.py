@@ -10,7 +10,7 @@ from dataclasses import dataclass
 MOST_WORDS, MOST_COMPLETIONS = 3, 24
 LEAST_TYPED = 2  # letters; one letter begins too many words
 LONGEST_PHRASE = 4  # words of a phrase that can be typed already
-MENTION = re.compile(r"@\w+\s")
+MENTION = re.compile(r"@\S+\s")
 SEGMENT = re.compile(r"[^,.;:(){}\[\]|\n]*\Z")  # what belongs together before the cursor
 
 

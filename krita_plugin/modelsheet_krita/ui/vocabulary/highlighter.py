@@ -10,7 +10,7 @@ from typing import Callable
 from ...qt import QtCore, QtGui
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # as the backend splits prompts
-MENTION = re.compile(r"@\w+")
+MENTION = re.compile(r"@[^\s,;.:|(){}\[\]]+")  # also @artist/handle
 MOST_SIMILAR, LEAST_SIMILARITY = 3, 0.75
 COLOUR = QtGui.QColor(220, 50, 47)  # legible on dark and light themes
 

@@ -45,10 +45,10 @@ from modelsheet.api.subjects import (
 from modelsheet.api.system import Capabilities, Empty, Ping
 from modelsheet.api.types import API_VERSION, ApiModel, Family
 from modelsheet.imaging.png_metadata import parameters_text
-from modelsheet.service.queue.job import abridged
 from modelsheet.prompts.class_nouns import match_class_noun
 from modelsheet.prompts.everyday_nouns import everyday_nouns
 from modelsheet.prompts.vocabulary import vocabulary
+from modelsheet.service.queue.job import abridged
 
 JOBS_ON_A_PAGE = 2
 TOKEN = "the token"

@@ -36,8 +36,6 @@ from modelsheet.diffusion.training.learning_session import LearningEnvironment, 
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
-from modelsheet.prompts.class_nouns import own_class_nouns
-from modelsheet.jobs.protocol import JobContext, LoadedModels
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
 from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
@@ -156,11 +154,13 @@ class Worker:
             obey_directive(context)
             pictures = prepare_pictures([read_image(i, context) for i in request.images], base)
             own_nouns = own_class_nouns(self._data_dir)
-            guesses = class_noun.guess(pictures, base.family, self._load_clip(base), own_nouns)
+            clip = self._load_clip_if_present(base)
+            guesses = class_noun.guess(pictures, base.family, clip, own_nouns) if clip else []
             obey_directive(context)
+            noun = guesses[0].noun if guesses else GENERAL_NOUNS[0]
             return DescribeResult(
                 class_nouns=guesses,
-                identifiers=identifier.choose(base, guesses[0].noun, self._taken_identifiers()),
+                identifiers=identifier.choose(base, noun, self._taken_identifiers()),
                 warnings=warnings_for(pictures),
             )
 
@@ -173,18 +173,6 @@ class Worker:
             return
         with self._suspended.session.untrained_base() as base:
             yield base
-        base = self._load_bare(request.base_model, context)
-        context.progress(Progress(phase="looking at the pictures"))
-        pictures = prepare_pictures([read_image(i, context) for i in request.images], base)
-        own_nouns = own_class_nouns(self._data_dir)
-        clip = self._load_clip_if_present(base)
-        guesses = class_noun.guess(pictures, base.family, clip, own_nouns) if clip else []
-        noun = guesses[0].noun if guesses else GENERAL_NOUNS[0]
-        return DescribeResult(
-            class_nouns=guesses,
-            identifiers=identifier.choose(base, noun, self._taken_identifiers()),
-            warnings=warnings_for(pictures),
-        )
 
     def _load(self, model_id: str, context: JobContext) -> GenerationPipeline:
         """Return the base model in memory, or load it there, freeing the last one first."""

@@ -8,7 +8,12 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from modelsheet.api.describe_images import ClassNounGuess, DescribeResult
+from modelsheet.api.describe_images import (
+    ClassNounGuess,
+    ClassNounList,
+    ClassNounMatch,
+    DescribeResult,
+)
 from modelsheet.api.explore import MAX_RESULTS, AxisName
 from modelsheet.api.generate import GenerateRequest, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
@@ -29,6 +34,7 @@ from modelsheet.api.problems import Problem
 from modelsheet.api.subjects import ImportRequest, SubjectList, SubjectView
 from modelsheet.api.system import Capabilities, Ping
 from modelsheet.api.types import API_VERSION, ImageRef
+from modelsheet.api.vocabulary import Vocabulary
 from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
 from modelsheet_krita.backend import api_requests as asks, api_responses as plugin  # isort: skip
@@ -42,6 +48,9 @@ REFERENCE = asks.ImageRef(SHA256, 8, 9, "front")
 ANSWERS = {
     "GeneratedImage": GeneratedImage,
     "ClassNounGuess": ClassNounGuess,
+    "ClassNounList": ClassNounList,
+    "ClassNounMatch": ClassNounMatch,
+    "Vocabulary": Vocabulary,
     "Progress": Progress,
     "JobError": JobError,
     "JobView": JobView,

@@ -277,6 +277,21 @@ def test_a_server_without_its_token_is_refused(
     assert "--token" in capsys.readouterr().err
 
 
+def test_nouns_are_listed_and_said_what_they_are_learnt_as(
+    server: list[str], capsys: Captured
+) -> None:
+    assert main.main(["nouns", *server]) == 0
+    assert "human woman\n" in capsys.readouterr().out
+    assert main.main(["nouns", "little", "fox", "girl", *server]) == 0
+    assert "is learnt as “human woman”" in capsys.readouterr().out
+    assert main.main(["nouns", "gril", *server]) == 0
+    assert "“gril” (“girl”) is learnt as “human woman”" in capsys.readouterr().out
+    assert main.main(["nouns", "cat", *server]) == 0
+    assert "sprite32 knows “cat”." in capsys.readouterr().out
+    assert main.main(["nouns", "zorbflax", *server]) == 1
+    assert "take a general one: human woman" in capsys.readouterr().err
+
+
 def test_a_class_noun_is_asked_for_when_none_can_be_guessed(
     server: list[str], capsys: Captured
 ) -> None:

@@ -69,9 +69,8 @@ class ToyRunner:
             return self._learn(request, context)
         if isinstance(request, GenerateRequest):
             return self._generate(request, context)
-        guesses = [("human man", 0.5), ("human woman", 0.25), ("wizard", 0.125)]
-        nouns = [ClassNounGuess(noun=noun, probability=p) for noun, p in guesses]
-        return DescribeResult(class_nouns=nouns, identifiers=["sks"])
+        noun = ClassNounGuess(noun="human man", probability=0.5)
+        return DescribeResult(class_nouns=[noun], identifiers=["sks"])
 
     def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
         total, saved = STEPS[request.preset], context.checkpoint_dir / "step"

@@ -43,8 +43,11 @@ from modelsheet.api.subjects import (
     SubjectView,
 )
 from modelsheet.api.system import Capabilities, Empty, Ping
-from modelsheet.api.types import API_VERSION, ApiModel
+from modelsheet.api.types import API_VERSION, ApiModel, Family
 from modelsheet.imaging.png_metadata import parameters_text
+from modelsheet.prompts.class_nouns import match_class_noun
+from modelsheet.prompts.everyday_nouns import everyday_nouns
+from modelsheet.prompts.vocabulary import vocabulary
 from modelsheet.service.queue.job import abridged
 
 JOBS_ON_A_PAGE = 2
@@ -72,6 +75,8 @@ class FakeBackend:
         self.likelihood = 0.75  # of the first guess
         self.describes_at_once = True
         self.idle_minutes = 0.0
+        self.family: Family = "sprite32"
+        self.guesses = ["knight"]
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
         self.models: list[ModelView] = []
@@ -120,6 +125,8 @@ class FakeBackend:
         self.publish(view)
         if isinstance(request, DescribeRequest) and self.describes_at_once:
             nouns = [ClassNounGuess(noun="knight", probability=self.likelihood)]
+        if isinstance(request, DescribeRequest):
+            nouns = [ClassNounGuess(noun=noun, probability=0.75) for noun in self.guesses]
             self.finish(view.id, result=DescribeResult(class_nouns=nouns, identifiers=["sks"]))
         return view
 
@@ -292,7 +299,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == ["models"]:
             self._answer(ModelList(models=backend.models))
         elif path == ["class-nouns"]:
-            self._answer(ClassNounList(class_nouns=backend.class_nouns))
+            everyday = everyday_nouns()
+            self._answer(ClassNounList(class_nouns=backend.class_nouns, everyday_nouns=everyday))
+        elif path == ["class-nouns", "match"]:
+            self._answer(match_class_noun(query["noun"], backend.family, backend.class_nouns))
+        elif path == ["vocabulary"]:
+            self._answer(vocabulary(backend.family))
         elif path == ["estimate"]:
             self._answer(backend.estimates[query["preset"]])
         elif path == ["events"]:

@@ -121,8 +121,12 @@ WRONG = {
     "captions for other pictures": Wrong(
         errors.InvalidRequest, "2 captions for 3 pictures", {"captions": ["a", "b"]}
     ),
-    "no class noun": Wrong(errors.InvalidClassNoun, "look like '", {"class_noun": " "}),
-    "an unknown class noun": Wrong(errors.InvalidClassNoun, "look like '", {"class_noun": "florb"}),
+    "no class noun": Wrong(errors.InvalidClassNoun, "Say in a word", {"class_noun": " "}),
+    "an unknown class noun": Wrong(
+        errors.InvalidClassNoun,
+        "take a general one",
+        {"class_noun": "zorbflax", "base_model": "sprite32"},
+    ),
     "the write-up's identifier": Wrong(
         errors.InvalidIdentifier, r"tokens.*Use '", {"identifier": "ktn"}
     ),

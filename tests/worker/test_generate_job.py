@@ -27,6 +27,7 @@ from modelsheet.imaging.palettes import format_hex_colour
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.prompts.image_requests import image_requests
 from modelsheet.worker.generate_job import generate
+from modelsheet.worker.runner import Worker
 from tests.diffusion.generation.matting_graph import write_graph
 from tests.diffusion.training.test_learning_session import Context
 
@@ -291,6 +292,20 @@ def test_a_base_that_paints_no_pixels_is_left_alone(
 
     assert image.recipe is not None
     assert image.recipe.request.pixel_art is False
+
+
+def test_words_that_sprite32_has_never_seen_are_said(tmp_path: Path) -> None:
+    worker, context = Worker(tmp_path, torch.device("cpu")), Context(tmp_path, "e1")
+
+    def warnings(prompt: str) -> str:
+        request = GenerateRequest(prompt=prompt, inference_steps=4, transparent=True, seed=1)
+        result = worker.run(request, context)
+        assert isinstance(result, GenerateResult)
+        return " ".join(result.warnings)
+
+    unknown = warnings("elf woman, riding on the beach")
+    assert "counted for nothing: riding, beach." in unknown
+    assert warnings("elf woman, holding sword") == ""
 
 
 def test_a_subject_s_palette_needs_a_subject(ask: Ask) -> None:

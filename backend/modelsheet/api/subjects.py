@@ -27,12 +27,15 @@ SubjectId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(on
 OwnerName = Annotated[str, Field(max_length=40), AfterValidator(one_line)]
 References = Annotated[list[ImageRef], Field(max_length=64)]
 Palette = Annotated[list[HexColour], Field(max_length=256)]
+# A caption is a layer's name in small letters, of which there may be more.
+Words = Annotated[str, Field(max_length=1000), AfterValidator(one_line)]
+Captions = Annotated[list[Words], Field(max_length=64)]
 Notes = Annotated[list[Note], Field(max_length=1000)]
 
 
 class SubjectView(ApiModel):
-    """A learnt subject. Its `references` are the images it was learnt from, its `palette` their
-    colours where they are pixel art.
+    """A learnt subject. Its `references` are the images it was learnt from, with `captions`, its
+    `palette` their colours where they are pixel art.
     """
 
     id: SubjectId
@@ -43,6 +46,7 @@ class SubjectView(ApiModel):
     created: UnixSeconds
     owner: OwnerName = ""
     references: References
+    captions: Captions = []
     training_steps: Count
     likeness: float | None = None
     palette: Palette = []

@@ -140,6 +140,7 @@ def sheet(arguments: argparse.Namespace, say: Say) -> int:
         result, frames, sprite_sheet, folder / _file_stem(request.prompt), arguments
     ):
         say(path)
+    _say_warnings(result, say)
     return 0
 
 
@@ -222,6 +223,10 @@ def _generate_and_save(
         path = _unused_path(folder / f"{stem}-{_slug(label)}.png")
         save_png(image, path, generated.recipe)
         say(str(path))
+    _say_warnings(result, say)
+
+
+def _say_warnings(result: GenerateResult, say: Say) -> None:
     for warning in result.warnings:
         say(f"Note: {warning}")
 

@@ -8,8 +8,8 @@ import json
 from collections.abc import Sequence
 
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
-from modelsheet.api.types import ImageRef
 from modelsheet.cli.connect import Say, connect
+from modelsheet.cli.nouns import match_sentence
 from modelsheet.cli.progress import run_job
 from modelsheet.cli.subjects import likeness_summary, notes_of
 from modelsheet.client import workflows
@@ -23,10 +23,9 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
     references = workflows.read_references(arguments.files)
     with connect(arguments) as client:
         images = workflows.upload_references(client, references)
-        noun = arguments.class_noun or _guess(client, images, arguments.base, say)
         request = LearnRequest(
             name=arguments.name,
-            class_noun=noun,
+            class_noun=arguments.class_noun,
             identifier=arguments.identifier,
             preset=arguments.preset,
             base_model=arguments.base,
@@ -34,7 +33,9 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
             overrides=_overrides(arguments.overrides),
             images=images,
         )
-        subject = workflows.learn(client, request, run_job)
+        noun = _class_noun(client, request, say)
+        named = request.model_copy(update={"class_noun": noun})
+        subject = workflows.learn(client, named, run_job)
     handle = handle_of(subject.name)
     say(f"Learnt @{handle}, “{subject.identifier} {subject.class_noun}”, from {len(references)}.")
     say(f"In {subject.training_steps} steps: {likeness_summary(subject)}.")
@@ -65,11 +66,18 @@ def _overrides(given: Sequence[str]) -> TrainingOverrides:
     return TrainingOverrides.model_validate(values)
 
 
-def _guess(client: BackendClient, images: list[ImageRef], base_model: str, say: Say) -> str:
-    """Return the most probable class noun of the images. Raises InvalidClassNoun: none."""
-    guesses = workflows.guess_class_nouns(client, images, base_model, run_job)
+def _class_noun(client: BackendClient, request: LearnRequest, say: Say) -> str:
+    """Return the class noun that is learnt for the request's, or a guessed one.
+
+    Raises InvalidClassNoun: nothing is near to it, or there is no good guess.
+    """
+    typed = request.class_noun.strip()
+    if typed:
+        match = workflows.match_class_noun(client, typed, request.base_model)
+        say(match_sentence(typed, match, request.base_model))
+        return match.class_noun
+    guesses = workflows.guess_class_nouns(client, request.images, request.base_model, run_job)
     if not guesses:
-        raise InvalidClassNoun("Say what it is with --class-noun, for example: human woman.")
-    offered = ", ".join(f"{guess.noun} ({guess.probability:.0%})" for guess in guesses)
-    say(f"It looks like: {offered}. Taking the first; another with --class-noun.")
+        raise InvalidClassNoun("Say what it is with --class-noun, for example: girl, fox, robot.")
+    say(f"It looks like “{guesses[0].noun}”; say another with --class-noun.")
     return guesses[0].noun

@@ -17,7 +17,17 @@ from pydantic import ValidationError
 import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
 from modelsheet.api.validation_messages import validation_message
-from modelsheet.cli import generate, installation, jobs, learn, models, serve, subjects, tokens
+from modelsheet.cli import (
+    generate,
+    installation,
+    jobs,
+    learn,
+    models,
+    nouns,
+    serve,
+    subjects,
+    tokens,
+)
 from modelsheet.cli.output import notes_on_images, say, say_error
 from modelsheet.errors import Cancelled, ModelsheetError, NotFound
 from modelsheet.subjects.lora_exchange import ExportFormat
@@ -111,7 +121,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="modelsheet", description=modelsheet.__doc__)
     parser.add_argument("--version", action="version", version=modelsheet.__version__)
     choices = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_serve, _add_learn):
+    for add in (_add_serve, _add_learn, _add_nouns):
         add(choices)
     generate.add_generate_commands(choices, _add_server)
     for add in (_add_subjects, _add_models, _add_jobs, _add_token):
@@ -156,7 +166,7 @@ def _add_learn(choices: _Choices) -> None:
     parser = choices.add_parser("learn", help="learn a subject from layers or pictures")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="OpenRaster or picture")
     parser.add_argument("--name", required=True, help="what you will call it: @name in prompts")
-    parser.add_argument("--class-noun", default="", help="what it is: cat, human woman; or guessed")
+    parser.add_argument("--class-noun", default="", help="what it is: girl, fox, robot")
     parser.add_argument("--identifier", default="", help="a rare token; chosen if left out")
     parser.add_argument(
         "--preset", type=current_preset, choices=get_args(PresetName), default="balanced"
@@ -174,6 +184,16 @@ def _add_learn(choices: _Choices) -> None:
     )
     _add_server(parser)
     parser.set_defaults(run=learn.learn)
+
+
+def _add_nouns(choices: _Choices) -> None:
+    parser = choices.add_parser(
+        "nouns", help="list the nouns that a base model knows, or say what yours is learnt as"
+    )
+    parser.add_argument("noun", nargs="*", help="in English or Russian: fox, little girl, лиса")
+    parser.add_argument("--base", default="sprite32", help="base model (default: %(default)s)")
+    _add_server(parser)
+    parser.set_defaults(run=nouns.nouns)
 
 
 def _add_subjects(choices: _Choices) -> None:

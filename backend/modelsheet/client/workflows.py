@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from PIL import Image
 
-from modelsheet.api.describe_images import ClassNounGuess, DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import (
+    ClassNounGuess,
+    ClassNounMatch,
+    DescribeRequest,
+    DescribeResult,
+)
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult
@@ -96,11 +102,17 @@ def upload_references(
 def guess_class_nouns(
     client: BackendClient, images: list[ImageRef], base_model: str, run_job: RunJob
 ) -> list[ClassNounGuess]:
-    """Guess class nouns for uploaded images, the most probable first. Raises the job's error."""
+    """Guess the class noun of uploaded images, at most one. Raises the job's error."""
     request = DescribeRequest(base_model=base_model, images=images)
     result = run_job(client, request, "Looking at the pictures")
     assert isinstance(result, DescribeResult)
     return result.class_nouns
+
+
+def match_class_noun(client: BackendClient, noun: str, base_model: str) -> ClassNounMatch:
+    """Return what a base model learns a noun as. Raises NotFound: no such base model."""
+    query = urlencode({"base_model": base_model, "noun": noun})
+    return client.call("GET", f"/v1/class-nouns/match?{query}", ClassNounMatch)
 
 
 def learn(client: BackendClient, request: LearnRequest, run_job: RunJob) -> SubjectView:

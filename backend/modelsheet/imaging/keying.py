@@ -24,6 +24,7 @@ _SPECK = 6  # px
 _REACH = 3  # px; how far resampling or an autoencoder blurs an edge
 _OPAQUE_FROM = 0.97
 _VISIBLE_FROM = 0.02
+_HALF_OPAQUE = 127.0  # levels
 # Share of mixed edge pixels: below 0.3 on sprites, above 0.5 when antialiased.
 _SOFT_FROM = 0.35
 
@@ -54,6 +55,12 @@ def has_flat_background(image: Image.Image, colour: Colour) -> bool:
     if len(near) < _FLAT_SHARE * len(border):
         return False
     return _noise(near, np.median(near, axis=0).astype(np.float32)) <= _LARGEST_NOISE
+
+
+def opaque_border(figure: Image.Image) -> float:
+    """Return the share of a cut-out's border that is opaque: of what could not be removed."""
+    border = _border(np.asarray(figure.getchannel("A"), dtype=np.float32))
+    return float((border > _HALF_OPAQUE).mean())
 
 
 def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:

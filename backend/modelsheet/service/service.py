@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import BinaryIO, get_args
 
 import modelsheet
-from modelsheet.api.describe_images import ClassNounList
+from modelsheet.api.describe_images import ClassNounList, ClassNounMatch
 from modelsheet.api.generate import SamplerName
 from modelsheet.api.learn import PresetName
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.size_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
 from modelsheet.api.system import Capabilities
 from modelsheet.api.types import API_VERSION
+from modelsheet.api.vocabulary import Vocabulary
 from modelsheet.base_models.locate import family_of_base_model
-from modelsheet.prompts.class_nouns import known_class_nouns, own_class_nouns
+from modelsheet.prompts.class_nouns import known_class_nouns, match_class_noun, own_class_nouns
+from modelsheet.prompts.everyday_nouns import everyday_nouns
+from modelsheet.prompts.vocabulary import vocabulary
 from modelsheet.service.auth.authentication import Authenticator
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.cleanup import Cleanup, check_layout_version
@@ -129,7 +132,17 @@ class Service:
         """
         family = family_of_base_model(base_model, self._base_models())
         own = own_class_nouns(self.data_dir)
-        return ClassNounList(class_nouns=known_class_nouns(family, own))
+        nouns = known_class_nouns(family, own)
+        return ClassNounList(class_nouns=nouns, everyday_nouns=everyday_nouns())
+
+    def match_class_noun(self, base_model: str, noun: str) -> ClassNounMatch:
+        """Return what a base model learns a noun as. Raises as `class_nouns` does."""
+        family = family_of_base_model(base_model, self._base_models())
+        return match_class_noun(noun, family, own_class_nouns(self.data_dir))
+
+    def vocabulary(self, base_model: str) -> Vocabulary:
+        """Return the vocabulary of a base model. Raises NotFound: no such base model."""
+        return vocabulary(family_of_base_model(base_model, self._base_models()))
 
     def capabilities(self) -> Capabilities:
         """Return the service's version, models and limits."""

@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
 from modelsheet.api.subjects import (
+    Captions,
     Notes,
     OwnerName,
     Palette,
     References,
     SubjectId,
     SubjectView,
+    Words,
 )
 from modelsheet.api.types import (
     ApiModel,
@@ -40,7 +42,6 @@ from modelsheet.api.types import (
     Sha256,
     SubjectName,
     UnixSeconds,
-    one_line,
 )
 from modelsheet.errors import (
     Conflict,
@@ -60,8 +61,6 @@ NAME = "name.txt"
 _STAGING = ".staging-"
 _NAME_LENGTH = 70  # letters before the number of a name that was taken
 IMPORTED = "imported"  # a LoRA file's preset
-# A caption is a layer's name in small letters, of which there may be more.
-_Words = Annotated[str, Field(max_length=1000), AfterValidator(one_line)]
 _SUBJECT_NAME: TypeAdapter[str] = TypeAdapter(SubjectName)
 
 
@@ -82,8 +81,8 @@ class SubjectRecord(ApiModel):
     base_model: ModelId
     created: UnixSeconds
     references: References
-    captions: Annotated[list[_Words], Field(max_length=64)]
-    preset: _Words
+    captions: Captions
+    preset: Words
     seed: Count
     training_steps: Count
     best_step: Count
@@ -92,7 +91,7 @@ class SubjectRecord(ApiModel):
     warnings: Notes
     owner: OwnerName = ""
     report: LearnReport | None = None
-    formerly: Annotated[list[_Words], Field(max_length=1000)] = []
+    formerly: Annotated[list[Words], Field(max_length=1000)] = []
     is_imported: bool = False
     palette: Palette = []
 
@@ -279,6 +278,7 @@ class SubjectStore:
             created=record.created,
             owner=record.owner,
             references=record.references,
+            captions=record.captions,
             training_steps=record.training_steps,
             likeness=best[-1].subject_fidelity if best else None,
             palette=record.palette,

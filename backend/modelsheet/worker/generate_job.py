@@ -197,7 +197,13 @@ def _warnings(
         for image, plan in zip(images, plans, strict=True)
     )
     fills = f"{filling} of {len(images)} figures fill their frame from edge to edge."
+    unknown = ", ".join(dict.fromkeys(word for plan in plans for word in plan.unknown_words))
+    counted = (
+        f"{pipeline.base.id} has never seen these words, so they counted for nothing: {unknown}. "
+        "Write words that it was trained on, such as: holding sword, with lantern, on grass floor."
+    )
     return [
+        *([counted] if unknown else []),
         *pipeline.background_remover.warnings,
         *([fills] if filling else []),
         *pipeline.oom_fallback.warnings,

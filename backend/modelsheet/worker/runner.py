@@ -37,7 +37,7 @@ from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.imaging.rgba import read_image as read_image_file
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
-from modelsheet.prompts.class_nouns import own_class_nouns
+from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
 from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.download_job import download
@@ -138,6 +138,11 @@ class Worker:
             ),
             references=tuple(i for each in expanded.subjects for i in self._references(each)),
             palette=_common_palette(expanded.subjects),
+            learnt=tuple(
+                text
+                for each in expanded.subjects
+                for text in (each.identifier, each.class_noun, *each.captions)
+            ),
         )
 
     def _expand(self, prompt: str, context: JobContext) -> ExpandedPrompt:
@@ -150,11 +155,13 @@ class Worker:
             obey_directive(context)
             pictures = prepare_pictures([read_image(i, context) for i in request.images], base)
             own_nouns = own_class_nouns(self._data_dir)
-            guesses = class_noun.guess(pictures, base.family, self._load_clip(base), own_nouns)
+            clip = self._load_clip_if_present(base)
+            guesses = class_noun.guess(pictures, base.family, clip, own_nouns) if clip else []
             obey_directive(context)
+            noun = guesses[0].noun if guesses else GENERAL_NOUNS[0]
             return DescribeResult(
                 class_nouns=guesses,
-                identifiers=identifier.choose(base, guesses[0].noun, self._taken_identifiers()),
+                identifiers=identifier.choose(base, noun, self._taken_identifiers()),
                 warnings=warnings_for(pictures),
             )
 

@@ -50,9 +50,30 @@ class ClassNounGuess:
 
 @dataclass(frozen=True)
 class ClassNounList:
-    """Class nouns that a base model knows."""
+    """Class nouns that a base model knows, and everyday nouns that lead to one of them."""
 
     class_nouns: tuple[str, ...] = ()
+    everyday_nouns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassNounMatch:
+    """Class noun that is learnt for a noun, or nothing; `alternatives` to choose instead.
+
+    `meant`: the noun that a misspelt one was taken for.
+    """
+
+    class_noun: str = ""
+    meant: str = ""
+    alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Phrases and words of a base model's captions; both empty if it knows any word."""
+
+    phrases: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +169,7 @@ class SubjectView:
     created: float
     references: tuple[ImageRef, ...]
     owner: str = ""
+    captions: tuple[str, ...] = ()
     training_steps: int = 0
     likeness: float | None = None
     palette: tuple[str, ...] = ()

@@ -124,11 +124,21 @@ class Client:
         query = urlencode({"base_model": base_model, "preset": preset})
         return _parsed(api_responses.Estimate, self._send("GET", f"/v1/estimate?{query}"))
 
-    def class_nouns(self, base_model: str) -> tuple[str, ...]:
-        """Return the class nouns that a base model knows."""
+    def class_nouns(self, base_model: str) -> api_responses.ClassNounList:
+        """Return the class nouns that a base model knows, and everyday nouns that lead to them."""
         query = urlencode({"base_model": base_model})
-        answer = self._send("GET", f"/v1/class-nouns?{query}")
-        return _parsed(api_responses.ClassNounList, answer).class_nouns
+        return _parsed(api_responses.ClassNounList, self._send("GET", f"/v1/class-nouns?{query}"))
+
+    def match_class_noun(self, base_model: str, noun: str) -> api_responses.ClassNounMatch:
+        """Return which class noun a base model learns for a noun."""
+        query = urlencode({"base_model": base_model, "noun": noun})
+        answer = self._send("GET", f"/v1/class-nouns/match?{query}")
+        return _parsed(api_responses.ClassNounMatch, answer)
+
+    def vocabulary(self, base_model: str) -> api_responses.Vocabulary:
+        """Return the phrases and words of a base model's captions."""
+        query = urlencode({"base_model": base_model})
+        return _parsed(api_responses.Vocabulary, self._send("GET", f"/v1/vocabulary?{query}"))
 
     def rename_subject(self, subject_id: str, name: str) -> api_responses.SubjectView:
         """Rename a subject; return it."""

@@ -7,6 +7,7 @@ from typing import Callable
 from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..ui.panel import Panel
+from . import subject_names
 from .embedded_subjects import EmbeddedSubjects
 from .explore import ExploreController
 from .generate import GenerateController
@@ -16,6 +17,7 @@ from .learn import LearnController
 from .models import Models
 from .notices import Notices
 from .presets import PresetController
+from .prompt.vocabulary import PromptVocabulary
 from .results import Results
 from .saved_state import SavedState
 from .subjects import Subjects
@@ -40,6 +42,7 @@ class Controller:
         self.notices = notices = Notices(panel, connection)
         self.jobs = jobs = Jobs(panel, connection, notices)
         self.subjects = subjects = Subjects(panel, connection, notices)
+        self.vocabulary = PromptVocabulary(panel, connection, subject_names.handle)
         self.import_export = ImportExport(panel, connection, notices, subjects)
         self.embedded_subjects = EmbeddedSubjects(
             panel, connection, notices, subjects, self.import_export, current_document

@@ -133,8 +133,10 @@ class LearnController:
             missing = missing or tr("Say what the layers show.")
         if not count:
             missing = missing or tr("Tick a picture to learn from.")
-        noun_hint = noun_error or session.suggestions.noun_hint()
-        session.dialog.show_hints(hint, noun_hint, missing=missing)
+        session.dialog.show_hints(hint, missing=missing)
+        session.dialog.show_noun_hint(
+            session.suggestions.noun_hint(), session.suggestions.noun_choices()
+        )
 
     def _name_error(self, session: _Session, name: str) -> str:
         taken = self._subjects.handles()
@@ -150,7 +152,7 @@ class LearnController:
         if name_error:
             raise BadInput(name_error)
         if not request.class_noun:
-            raise BadInput(tr("Say what the layers show, for example: human woman."))
+            raise BadInput(tr("Say what the layers show, for example: girl, fox, robot."))
         if len(chosen) > MOST_PICTURES:
             session.dialog.remarks.say(_too_many(len(chosen)))
             return

@@ -1,4 +1,4 @@
-"""Fill the learn dialog with the backend's suggestions: class noun, identifier, estimate."""
+"""Fill the learn dialog with the backend's answers: class noun, identifier, estimate."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from functools import partial
 from typing import Callable
 
 from ..backend import workflows
-from ..backend.api_responses import MOST_PICTURES, Estimate, JobView
+from ..backend.api_responses import (
+    MOST_PICTURES,
+    ClassNounList,
+    ClassNounMatch,
+    Estimate,
+    JobView,
+)
 from ..backend.client import Client
 from ..backend.connection_thread import BackendConnection
 from ..i18n import tr
 from ..image import Image
+from ..qt import QtCore
 from ..ui.estimate_text import estimate_text
 from ..ui.learn_dialog import LearnDialog
-from . import subject_names
 from .jobs import Jobs
 
-MOST_SUGGESTIONS = 5
-# Probability at which the first guess is entered; a wrong noun spoils the likeness.
-SURE = 0.25
+TYPING_MS = 200  # the pause after which a noun is looked up
 
 
 class LearnSuggestions:
@@ -40,10 +44,15 @@ class LearnSuggestions:
         self._on_change = on_change
         self._is_waiting = self._is_closed = False
         self._job_id = ""  # of the job that describes the images, while it is not over
-        self._guesses: list[str] = []
-        self._known_nouns: tuple[str, ...] = ()  # of the base model
+        self._match: tuple[tuple[str, str], ClassNounMatch] | None = None  # by base model, noun
+        self._timer = QtCore.QTimer(dialog)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(TYPING_MS)
+        self._timer.timeout.connect(self._request_match)
         dialog.estimate_wanted.connect(self._request_estimate)
         dialog.base_model.currentIndexChanged.connect(self._request_nouns)
+        dialog.base_model.currentIndexChanged.connect(self._timer.start)
+        dialog.class_noun.editTextChanged.connect(self._timer.start)
         self._request_estimate()
         self._request_nouns()
 
@@ -70,19 +79,57 @@ class LearnSuggestions:
         )
 
     def noun_error(self) -> str:
-        """Say why the base model does not take the class noun that is entered, or nothing."""
-        request = self._dialog.request()
-        return subject_names.noun_error(request.class_noun, self._known_nouns, request.base_model)
+        """Say that nothing the base model knows is near to the class noun, or nothing."""
+        match = self._current_match()
+        if match is None or match.class_noun:
+            return ""
+        return tr("This model has nothing near to it. Use a more common word, or choose:")
 
     def noun_hint(self) -> str:
-        """Say what is known of the class noun while none is entered."""
-        if self._dialog.request().class_noun:
+        """Say what the class noun that is entered is learnt as, if it is another one, or that
+        nothing is near to it.
+        """
+        match, noun = self._current_match(), self._dialog.request().class_noun
+        if not noun:
+            waiting = tr("Looking at the layers…")
+            return waiting if self._is_waiting else tr("Any everyday word, in English or Russian.")
+        if match is None or match.class_noun == noun.lower():
             return ""
-        if self._is_waiting:
-            return tr("Looking at the layers…")
-        if self._guesses:
-            return tr("Hard to say what it is; perhaps: {words}.", words=", ".join(self._guesses))
-        return ""
+        if not match.class_noun:
+            return "" if self._dialog.is_noun_begun else self.noun_error()
+        said = tr("Learnt as “{noun}”, the nearest that this model knows.", noun=match.class_noun)
+        if match.meant:
+            said = f"{tr('Taken for “{noun}”.', noun=match.meant)} {said}"
+        return f"{said} {tr('Or choose:')}" if match.alternatives else said
+
+    def noun_choices(self) -> tuple[str, ...]:
+        """Return the class nouns that stand behind `noun_error` or `noun_hint` as links."""
+        match = self._current_match()
+        return match.alternatives if match is not None else ()
+
+    def _current_match(self) -> ClassNounMatch | None:
+        """Return the answer for what is entered now; None for no noun or while it is awaited."""
+        request = self._dialog.request()
+        if self._match is None or not request.class_noun:
+            return None
+        asked, match = self._match
+        return match if asked == (request.base_model, request.class_noun) else None
+
+    def _request_match(self) -> None:
+        request = self._dialog.request()
+        if self._is_closed or not request.class_noun:
+            return
+        asked = request.base_model, request.class_noun
+        self._connection.request(
+            lambda client: client.match_class_noun(*asked),
+            partial(self._on_match, asked),
+            lambda error: None,  # then the backend alone checks the noun
+        )
+
+    def _on_match(self, asked: tuple[str, str], match: ClassNounMatch) -> None:
+        if not self._is_closed:
+            self._match = asked, match
+            self._on_change()
 
     def _submit(self, client: Client, images: Sequence[Image], base_model: str) -> JobView:
         """Submit the job on the background thread; cancel it if the dialog is gone by then."""
@@ -103,10 +150,8 @@ class LearnSuggestions:
         if self._is_closed or job.id != self._job_id:
             return
         if job.result is not None:
-            guesses = job.result.class_nouns[:MOST_SUGGESTIONS]
-            self._guesses = [guess.noun for guess in guesses]
-            is_sure = bool(guesses) and guesses[0].probability >= SURE
-            self._dialog.suggest(self._guesses, job.result.identifiers, is_sure=is_sure)
+            guesses = [guess.noun for guess in job.result.class_nouns]
+            self._dialog.suggest(guesses, job.result.identifiers)
         if job.is_over:
             self._job_id = ""
             self._stop_waiting()
@@ -132,16 +177,13 @@ class LearnSuggestions:
             self._dialog.estimate.setText(estimate_text(estimate))
 
     def _request_nouns(self) -> None:
-        self._known_nouns = ()  # no noun is checked by another model's list
         base_model = self._dialog.request().base_model
         self._connection.request(
             lambda client: client.class_nouns(base_model),
             partial(self._on_nouns, base_model),
-            lambda error: None,  # then the backend alone checks the noun
+            lambda error: None,  # then none is completed
         )
 
-    def _on_nouns(self, base_model: str, nouns: tuple[str, ...]) -> None:
+    def _on_nouns(self, base_model: str, nouns: ClassNounList) -> None:
         if not self._is_closed and self._dialog.request().base_model == base_model:
-            self._known_nouns = nouns
-            self._dialog.show_known_nouns(nouns)
-            self._on_change()
+            self._dialog.show_known_nouns([*nouns.everyday_nouns, *nouns.class_nouns])

@@ -1,14 +1,13 @@
-"""Rules for subject names, their @handles in prompts, and class nouns."""
+"""Rules for subject names and their @handles in prompts."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from ..backend.api_responses import NAME_LENGTH
 from ..i18n import tr, trn
 
-MOST_SIMILAR = 4
 _JOINERS = "\u200c\u200d"  # invisible, within words of Persian and Indic scripts
 
 
@@ -70,30 +69,3 @@ def hint(name: str) -> str:
     if word == name.casefold():
         return tr("In prompts: @{word}", word=word)
     return tr("In prompts: @{word} (only letters and digits count there)", word=word)
-
-
-def noun_error(noun: str, known: Sequence[str], base_model: str) -> str:
-    """Return a sentence that the base model does not know the noun, with similar ones, or "".
-
-    A phrase that ends in a known noun is accepted ("old elf woman"), and so is everything while
-    `known` is empty.
-    """
-    wanted = " ".join(noun.split()).lower()
-    if not wanted or not known:
-        return ""
-    if any(wanted == each or wanted.endswith(f" {each}") for each in known):
-        return ""
-    words = set(wanted.split())
-    similar = [each for each in known if words & set(each.split())][:MOST_SIMILAR]
-    if similar:
-        return tr(
-            "{base} does not know “{noun}”. Near to it: {near}.",
-            base=base_model,
-            noun=wanted,
-            near=", ".join(similar),
-        )
-    return tr(
-        "{base} does not know “{noun}”. Type a word of it, and choose from what is offered.",
-        base=base_model,
-        noun=wanted,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 from ..backend.api_requests import LearnRequest
@@ -10,9 +11,10 @@ from ..i18n import tr
 from ..image import ReadOptions
 from ..qt import QtCore, QtWidgets, Signal, not_none
 from .image_table import ImageTable
-from .widgets import IconLoader, Notice, buddy, dialog_buttons
+from .widgets import IconLoader, Notice, accent, buddy, dialog_buttons
 
 DEFAULT_PRESET = "balanced"
+MOST_COMPLETIONS = 12
 
 
 class LearnDialog(QtWidgets.QDialog):
@@ -66,6 +68,9 @@ class LearnDialog(QtWidgets.QDialog):
         self.hint = _hint("modelsheet_hint")
         self.class_noun = self._noun_box()
         self.noun_hint = _hint("modelsheet_noun_hint")
+        self.noun_hint.setFixedHeight(3 * self._em)  # so that the form does not jump
+        self.noun_hint.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
+        self.noun_hint.linkActivated.connect(self._on_noun_chosen)
         self.identifier = _line("modelsheet_identifier", tr("chosen for you"))
         self.identifier.setMaxLength(IDENTIFIER_LENGTH)
         self.identifier.setToolTip(
@@ -114,15 +119,15 @@ class LearnDialog(QtWidgets.QDialog):
         box.setEditable(True)
         box.setInsertPolicy(QtWidgets.QComboBox.InsertPolicy.NoInsert)
         edit = not_none(box.lineEdit())
-        edit.setPlaceholderText(tr("for example: human woman"))
-        self._known_nouns = QtCore.QStringListModel(box)
-        completer = QtWidgets.QCompleter(self._known_nouns, box)
-        completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(QtCore.Qt.CaseSensitivity.CaseInsensitive)
+        edit.setPlaceholderText(tr("for example: girl, fox, robot"))
+        self._known_nouns: Sequence[str] = ()
+        self._completions = QtCore.QStringListModel(box)
+        completer = QtWidgets.QCompleter(self._completions, box)
+        completer.setCompletionMode(QtWidgets.QCompleter.CompletionMode.UnfilteredPopupCompletion)
         box.setCompleter(completer)
         edit.setMaxLength(CLASS_NOUN_LENGTH)
         box.setToolTip(
-            tr("A common word for what the layers show; a wrong one spoils the likeness")
+            tr("An everyday word for what the layers show; a wrong one spoils the likeness")
         )
         return box
 
@@ -165,24 +170,36 @@ class LearnDialog(QtWidgets.QDialog):
 
     def show_known_nouns(self, nouns: Sequence[str]) -> None:
         """Complete what the artist types to these class nouns."""
-        self._known_nouns.setStringList(list(nouns))
+        self._known_nouns = nouns
 
-    def suggest(self, nouns: Sequence[str], identifiers: Sequence[str], *, is_sure: bool) -> None:
-        """Offer suggestions; enter the first noun if it is sure and none is entered."""
+    def suggest(self, nouns: Sequence[str], identifiers: Sequence[str]) -> None:
+        """Offer suggestions; enter the first noun if none is entered."""
         entered = self.class_noun.currentText()
         self.class_noun.clear()
         self.class_noun.addItems(list(nouns))
-        keep = entered if self._noun_touched or entered or not (nouns and is_sure) else nouns[0]
+        keep = entered if self._noun_touched or entered or not nouns else nouns[0]
         self.class_noun.setEditText(keep)
         if identifiers:
             text = tr("chosen for you, for example: {word}", word=identifiers[0])
             self.identifier.setPlaceholderText(text)
 
-    def show_hints(self, hint: str, noun_hint: str, *, missing: str) -> None:
-        """Show hints below name and noun; `missing` says why Learn is disabled, or nothing."""
+    @property
+    def is_noun_begun(self) -> bool:
+        """True while what is typed can become a noun that is offered below it."""
+        return self._noun_touched and bool(self._completions.rowCount())
+
+    def show_noun_hint(self, hint: str, choices: Sequence[str]) -> None:
+        """Show a hint below the class noun, with class nouns that a click enters."""
+        colour = accent(self.palette()).name()
+        links = [
+            f'<a href="{noun}" style="color: {colour}">{noun}</a>'
+            for noun in map(html.escape, choices)
+        ]
+        self.noun_hint.setText(f"{html.escape(hint)} {', '.join(links)}" if hint else "")
+
+    def show_hints(self, hint: str, *, missing: str) -> None:
+        """Show the hint below the name; `missing` says why Learn is disabled, or nothing."""
         self.hint.setText(hint)
-        self.noun_hint.setText(noun_hint)
-        self.noun_hint.setVisible(bool(noun_hint))
         self.learn.setEnabled(not missing)
         self.learn.setToolTip(missing)
 
@@ -199,6 +216,23 @@ class LearnDialog(QtWidgets.QDialog):
 
     def _on_noun_edited(self) -> None:
         self._noun_touched = True
+        typed = self.class_noun.currentText()
+        self._completions.setStringList(noun_completions(typed, self._known_nouns))
+
+    def _on_noun_chosen(self, noun: str) -> None:
+        self._noun_touched = True
+        self._completions.setStringList([])
+        self.class_noun.setEditText(noun)
+
+
+def noun_completions(typed: str, nouns: Sequence[str]) -> list[str]:
+    """List the nouns that begin as what is typed does, then those with such a later word."""
+    wanted = " ".join(typed.lower().split())
+    if not wanted or wanted in nouns:
+        return []
+    begin = [noun for noun in nouns if noun.startswith(wanted)]
+    contain = [noun for noun in nouns if f" {wanted}" in noun]
+    return list(dict.fromkeys([*begin, *contain]))[:MOST_COMPLETIONS]
 
 
 def _hint(name: str) -> QtWidgets.QLabel:

@@ -61,7 +61,7 @@ def test_photographs_go_the_whole_way(
     )
     again = import_lora(context.store, kohya, imported, "", tmp_path)
 
-    assert len(described.class_nouns) == 5
+    assert len(described.class_nouns) <= 1
     assert len(subject.references) == len(files) >= 5
     assert subject.captions == [""] * len(files)  # "00.jpg" says nothing
     assert subject.curve[-1].step == 4

@@ -363,8 +363,6 @@ def test_without_a_clip_it_learns_to_the_end_and_says_so(
     assert subject.best_step == subject.training_steps == 4
     assert "Likeness was not measured" in subject.warnings[-1]
     assert len(context.said[-2].previews) == 2
-    with pytest.raises(InvalidClassNoun, match="Take a noun of the list"):
-        blind.run(learn_request(context, pictures, class_noun="florb"), Context(tmp_path, "e4"))
 
 
 def test_an_identifier_learnt_too_lies_in_the_adapter(
@@ -448,29 +446,32 @@ def test_a_session_is_made_without_touching_disk_or_base(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_class_noun_is_refused_with_a_suggestion(
+def test_an_everyday_noun_is_learnt_as_the_nearest_and_that_is_said(
     worker: Worker, data_dir: Path, pictures: list[Image.Image]
 ) -> None:
     context = Context(data_dir, "f0")
+    request = learn_request(context, pictures, class_noun="Лисичка", name="Fox")
 
-    with pytest.raises(InvalidClassNoun, match="look like '"):
-        worker.run(learn_request(context, pictures, class_noun="florb"), context)
+    subject = learn(worker, context, request)
+
+    assert subject.class_noun == "fox"
+    assert "“лисичка” was learnt as “fox”, the nearest noun that sd15 knows." in subject.warnings
 
 
-def test_an_artist_s_own_noun_is_known(
-    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+def test_sprite32_learns_its_own_nouns_and_those_the_artist_added(
+    tmp_path: Path, pictures: list[Image.Image]
 ) -> None:
-    context = Context(data_dir, "f1")
-    nouns = data_dir / "class_nouns.txt"
-    nouns.write_text("Florb\n")
-    try:
-        subject = learn(
-            worker, context, learn_request(context, pictures, class_noun="old florb", name="Flo")
-        )
-    finally:
-        nouns.unlink()
+    worker, context = Worker(tmp_path, torch.device("cpu")), Context(tmp_path, "f1")
+    brief = TrainingOverrides(training_steps=1, prior="none")
+    request = learn_request(
+        context, pictures, class_noun="old zorbflax", base_model="sprite32", overrides=brief
+    )
 
-    assert subject.class_noun == "old florb"
+    with pytest.raises(InvalidClassNoun, match="sprite32 has nothing near to 'old zorbflax'"):
+        worker.run(request, context)
+    (tmp_path / "class_nouns.txt").write_text("Zorbflax\n")
+
+    assert learn(worker, context, request).class_noun == "old zorbflax"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1251"])
@@ -538,10 +539,9 @@ def test_pictures_are_described(
     said = worker.run(DescribeRequest(base_model="sd15", images=images), context)
 
     assert isinstance(said, DescribeResult)
-    assert len(said.class_nouns) == len(said.identifiers) == 5
-    probabilities = [guess.probability for guess in said.class_nouns]
-    assert probabilities == sorted(probabilities, reverse=True)
-    assert sum(probabilities) <= 1.0 + 1e-6
+    assert len(said.identifiers) == 5
+    assert len(said.class_nouns) <= 1
+    assert all(guess.probability >= 0.5 for guess in said.class_nouns)
 
 
 def test_an_adapter_loads_in_plain_diffusers(

@@ -143,9 +143,8 @@ def learn(driver):
     yield lambda: is_shown(driver, "modelsheet_learn_form")
     form = driver.child("modelsheet_learn_form")
     form.name.setText("Hero")
-    yield lambda: form.class_noun.count() > 0
-    if not form.class_noun.currentText():  # the guess was not sure
-        form.class_noun.setEditText("human woman")
+    form.class_noun.setEditText("girl")
+    yield lambda: "human woman" in form.noun_hint.text()
     yield lambda: form.learn.isEnabled()
     form.preset.setCurrentIndex(form.preset.findData("quick"))
     driver.report["remarks"] = form.remarks.text.text()

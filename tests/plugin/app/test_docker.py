@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
 
 from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest
+from modelsheet.prompts.class_nouns import GENERAL_NOUNS
 from tests.plugin import fake_krita
-from tests.plugin.binding import QDockWidget, QRect
+from tests.plugin.binding import QDockWidget, QRect, Qt
 from tests.plugin.conftest import Until, open_document
-from tests.plugin.drive import GREEN, apply, captions, generate, learn_hero, open_form, said
+from tests.plugin.drive import (
+    GREEN,
+    apply,
+    captions,
+    generate,
+    learn_hero,
+    open_form,
+    press,
+    said,
+)
 from tests.plugin.fake_backend import FakeBackend
 
 
@@ -319,40 +331,94 @@ def test_what_the_artist_entered_survives_the_suggestions(
     assert form.class_noun.itemText(0) == "knight"
 
 
-def test_a_noun_that_the_base_does_not_know_is_refused_in_the_form(
+def noun_hint(form: Any) -> str:
+    """Return the hint below the noun as it is read, without its links' tags."""
+    return html.unescape(re.sub(r"<.*?>", "", form.noun_hint.text())).strip()
+
+
+def test_an_everyday_noun_says_what_it_is_learnt_as(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    remote.guesses = []
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+    height = form.noun_hint.height()
+
+    form.class_noun.setEditText("little bunny")
+    until(lambda: "quokka" in noun_hint(form))
+
+    learnt_as = "Learnt as “quokka”, the nearest that this model knows. Or choose: rat"
+    assert noun_hint(form) == learnt_as
+    assert form.noun_hint.height() == height
+    assert form.learn.isEnabled()
+    form.class_noun.setEditText("gril")
+    until(lambda: noun_hint(form).startswith("Taken for “girl”. Learnt as “human woman”"))
+    form.noun_hint.linkActivated.emit("elf woman")
+    assert form.class_noun.currentText() == "elf woman"
+    assert noun_hint(form) == ""
+
+
+def test_what_is_near_to_nothing_is_offered_general_nouns(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
     form = open_form(connected, until)
     form.name.setText("Hero")
-    until(lambda: form.class_noun.currentText() == "knight" and form.learn.isEnabled())
+    until(lambda: form.class_noun.currentText() == "knight")
 
-    form.class_noun.setEditText("grey knights")
+    form.class_noun.setEditText("<i>zorbflax")
     until(lambda: not form.learn.isEnabled())
-    said_first = form.noun_hint.text()
-    form.class_noun.setEditText("human knave")
-    near = form.noun_hint.text()
-    form.class_noun.setEditText("tall Fox")
 
-    assert said_first.startswith("sprite32 does not know “grey knights”. Type a word of it")
-    assert near == "sprite32 does not know “human knave”. Near to it: human woman."
-    assert form.noun_hint.text() == form.learn.toolTip() == ""
-    assert form.learn.isEnabled(), "what ends in a known noun will do"
+    assert noun_hint(form).startswith("This model has nothing near to it.")
+    assert noun_hint(form).endswith(", ".join(GENERAL_NOUNS))
+    form.noun_hint.linkActivated.emit("human man")
+    assert form.learn.isEnabled()
 
 
-def test_a_guess_that_is_not_sure_is_offered_and_not_entered(
+def test_any_noun_goes_where_the_base_model_knows_every_word(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
-    remote.likelihood = 0.1
+    remote.family = "sd15"
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+    form.class_noun.setEditText("лиса")
+
+    until(lambda: noun_hint(form) == "Learnt as “fox”, the nearest that this model knows.")
+
+    form.class_noun.setEditText("zorbflax")
+    suggestions = connected.controller.learn._session.suggestions
+    until(lambda: suggestions._current_match())
+    assert noun_hint(form) == ""
+    assert form.learn.isEnabled()
+
+
+def test_no_guess_is_shown_where_there_is_none(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    remote.guesses = []
     form = open_form(connected, until)
     form.name.setText("Hero")
 
-    until(lambda: "perhaps" in form.noun_hint.text())
+    until(lambda: noun_hint(form) == "Any everyday word, in English or Russian.")
 
-    assert form.noun_hint.text() == "Hard to say what it is; perhaps: knight."
-    assert form.class_noun.currentText() == ""
-    assert form.class_noun.itemText(0) == "knight"
-    assert not form.learn.isEnabled()
+    assert (form.class_noun.currentText(), form.class_noun.count()) == ("", 0)
     assert form.learn.toolTip() == "Say what the layers show."
+
+
+def test_the_noun_is_completed_to_everyday_words(
+    connected: Any, document: Any, until: Until
+) -> None:
+    form = open_form(connected, until)
+    edit = form.class_noun.lineEdit()
+    until(lambda: form._known_nouns and form.class_noun.currentText() == "knight")
+    edit.clear()
+
+    for letter in "fai":
+        press(edit, Qt.Key.Key_A, letter)
+
+    offered = [edit.completer().model().index(row, 0).data() for row in range(4)]
+    assert offered[0] == "fairy"
+    until(lambda: not form.learn.isEnabled())
+    assert noun_hint(form) == "", "more may follow"
 
 
 def test_an_unknown_subject_is_named_by_the_backends_sentence(

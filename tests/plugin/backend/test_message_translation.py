@@ -30,7 +30,7 @@ files/zip_archive
 imaging/openraster imaging/palettes imaging/png_metadata
 prompts/image_requests
 service/auth/tokens service/executors/ray/driver service/executors/ray/executor
-service/http/openapi service/http/serve service/queue/schema service/queue/job_table
+service/http/openapi service/http/serve service/queue/schema service/queue/job_table settings
 """
 TERMINAL_PACKAGES = ("cli/", "client/", "krita_setup/")
 FOR_PROGRAMMERS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "LookupError"})

@@ -31,3 +31,15 @@ def test_unknown_base_and_unreadable_additions_are_refused(
     refused = client.get("/v1/class-nouns")
     assert refused.status_code == 422
     assert "Save it as UTF-8" in refused.json["detail"]
+
+
+def test_a_noun_is_matched_and_the_vocabulary_listed_by_base_model(client: FlaskClient) -> None:
+    match = client.get("/v1/class-nouns/match?noun=little%20fox%20girl").json
+    vocabulary = client.get("/v1/vocabulary?base_model=sprite32").json
+
+    assert match == {"class_noun": "human woman", "meant": "", "alternatives": ["elf woman"]}
+    assert {"holding spear", "on grass floor", "human woman"} <= set(vocabulary["phrases"])
+    assert {"sword", "with"} <= set(vocabulary["words"])
+    assert "beach" not in vocabulary["words"]
+    assert client.get("/v1/vocabulary?base_model=mine").status_code == 404
+    assert client.get("/v1/class-nouns/match?base_model=mine&noun=fox").status_code == 404

@@ -13,7 +13,7 @@ from modelsheet.diffusion.generation.background_colour import FlatBackground
 from modelsheet.diffusion.generation.matting import MattingModel
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing
-from modelsheet.imaging.keying import has_flat_background, key_out
+from modelsheet.imaging.keying import has_flat_background, key_out, opaque_border
 
 _KEPT = "The prompt asks for a background, so it was kept. Leave it out to get the figure alone."
 _GET_IT = "Get it with: modelsheet models download matting"
@@ -22,6 +22,11 @@ _UNEVEN = (
     "The background did not come out flat, and its cut-out may be rough. The matting model cuts "
     f"better there. {_GET_IT}"
 )
+_LEFT = (
+    "The background did not come out flat, so a part of it was left. Paint again with another "
+    "seed, or erase it by hand."
+)
+_LARGEST_OPAQUE_BORDER = 0.4  # share; a figure that fills its frame touches less of the border
 
 
 class BackgroundRemover:
@@ -63,12 +68,16 @@ class BackgroundRemover:
         if background is None:
             self._warn(_KEPT)
             return image
-        if method == "auto" and not has_flat_background(image, background.colour):
+        is_flat = has_flat_background(image, background.colour)
+        if method == "auto" and not is_flat:
             matting = self._matting_model()
             if matting is not None:
                 return matting.cut_out(image, hard_edge=hard_edge)
             self._warn(_UNEVEN)
-        return key_out(image, background.colour, hard_edge=hard_edge)
+        figure = key_out(image, background.colour, hard_edge=hard_edge)
+        if method == "keying" and not (is_flat and opaque_border(figure) <= _LARGEST_OPAQUE_BORDER):
+            self._warn(_LEFT)
+        return figure
 
     def _matting_model(self) -> MattingModel | None:
         if self._matting is None:

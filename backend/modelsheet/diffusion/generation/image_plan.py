@@ -17,17 +17,21 @@ from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterFile
 from modelsheet.diffusion.generation.background_colour import FlatBackground, choose_background
 from modelsheet.prompts.image_requests import ImageRequest, wildcard_seed
 from modelsheet.prompts.syntax import expand_wildcards
+from modelsheet.prompts.vocabulary import unknown_words
 
 
 @dataclass(frozen=True)
 class ResolvedPrompt:
-    """An expanded prompt, the subjects it mentions, their adapters and their reference images."""
+    """An expanded prompt, the subjects it mentions, their adapters, their reference images, and the
+    texts whose words they taught the base model.
+    """
 
     text: str
     subjects: tuple[SubjectUse, ...] = ()
     adapters: tuple[AdapterFile, ...] = ()
     references: tuple[Image.Image, ...] = ()
     palette: tuple[str, ...] = ()  # of the subjects, where all of their layers are pixel art
+    learnt: tuple[str, ...] = ()
 
 
 # Expands a prompt and looks up its subjects. Raises NotFound, InvalidRequest, UnsafeModel.
@@ -37,7 +41,8 @@ PromptResolver = Callable[[str], ResolvedPrompt]
 @dataclass(frozen=True)
 class ImagePlan:
     """One image to generate: `prompts` and `adapters` of the whole image first, then of each
-    region. `request` asks for this image alone, with explicit steps and guidance.
+    region. `request` asks for this image alone, with explicit steps and guidance. `unknown_words`
+    count for nothing.
     """
 
     request: GenerateRequest
@@ -48,6 +53,7 @@ class ImagePlan:
     references: tuple[Image.Image, ...]
     palette: tuple[str, ...]
     background: FlatBackground | None
+    unknown_words: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -78,6 +84,8 @@ def plan_image(image: ImageRequest, resolve: PromptResolver, family: Family) -> 
     background = None
     if request.transparent and request.cutout != "matting":  # which needs no flat background
         background = choose_background(prompts[0].text, references, family)
+    texts = [*(prompt.text for prompt in prompts), request.negative_prompt]
+    learnt = [text for prompt in prompts for text in prompt.learnt]
     suffix = background.prompt_suffix if background else ""
     return ImagePlan(
         request=request,
@@ -91,6 +99,7 @@ def plan_image(image: ImageRequest, resolve: PromptResolver, family: Family) -> 
         references=references,
         palette=_palette(prompts),
         background=background,
+        unknown_words=tuple(unknown_words(texts, family, learnt)),
     )
 
 

@@ -1,6 +1,4 @@
-"""Guess and check class nouns: zero-shot classification by the family's CLIP over a list of
-nouns.
-"""
+"""Guess class nouns: zero-shot classification by the family's CLIP over a list of nouns."""
 
 from __future__ import annotations
 
@@ -12,62 +10,43 @@ from PIL import Image
 
 from modelsheet.api.describe_images import ClassNounGuess
 from modelsheet.api.types import Family
-from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.training.dataset import image_tensor
-from modelsheet.errors import InvalidClassNoun
 from modelsheet.imaging.rgba import composite
 from modelsheet.prompts.captions import background_words
 from modelsheet.prompts.class_nouns import known_class_nouns
 
-TOP = 5
+# A probability is the share of such guesses that are right, as far as a CLIP is calibrated.
+LEAST_PROBABILITY = 0.5
 _BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128)}
 
 
 def guess(
     pictures: Sequence[Image.Image], family: Family, clip: Clip, own_nouns: Sequence[str] = ()
 ) -> list[ClassNounGuess]:
-    """Return the five likeliest nouns for all prepared pictures together, with probabilities.
+    """Return the noun of all prepared pictures together if it is more likely right than wrong.
+
+    Never one of sprite32's: its own CLIP was right about none of 29 characters that it had not been
+    trained on (tests/diffusion/training/test_class_noun.py).
+    """
+    if family == "sprite32":
+        return []
+    nouns = known_class_nouns(family, own_nouns)
+    value, index = probabilities(pictures, nouns, family, clip).max(-1)
+    if float(value) < LEAST_PROBABILITY:
+        return []
+    return [ClassNounGuess(noun=nouns[int(index)], probability=min(1.0, float(value)))]
+
+
+def probabilities(
+    pictures: Sequence[Image.Image], nouns: Sequence[str], family: Family, clip: Clip
+) -> torch.Tensor:
+    """Return the probability of each noun, (nouns,).
 
     The logits of pictures and backgrounds are averaged before the softmax: they show one thing.
     """
-    nouns = known_class_nouns(family, own_nouns)
-    logits = torch.stack(
-        [_logits(pictures, nouns, name, family, clip) for name in _BACKGROUNDS],
-    )
-    probabilities = logits.mean(0).softmax(-1)
-    values, order = probabilities.topk(min(TOP, len(nouns)))
-    return [
-        ClassNounGuess(noun=nouns[i], probability=min(1.0, float(value)))
-        for value, i in zip(values, order.tolist(), strict=True)
-    ]
-
-
-def check(
-    typed: str,
-    pictures: Sequence[Image.Image],
-    base: BaseModel,
-    clip: Clip | None,
-    own_nouns: Sequence[str] = (),
-) -> str:
-    """Accept a class noun that the family knows, or one that ends in such a noun ("old elf woman").
-
-    Raises InvalidClassNoun, with what the pictures look like, for an empty or unknown one.
-    """
-    noun = " ".join(typed.split()).lower()
-    known = known_class_nouns(base.family, own_nouns)
-    if any(noun == each or noun.endswith(f" {each}") for each in known):
-        return noun
-    like = ""
-    if clip is not None:
-        guessed = guess(pictures, base.family, clip, own_nouns)[0].noun
-        like = f"The layers look like {guessed!r}. "
-    if not noun:
-        raise InvalidClassNoun(f"{like}Say in a word or two what the layers show.")
-    raise InvalidClassNoun(
-        f"{typed.strip()!r} is no class noun that {base.id} knows. {like}Take a noun of the list, "
-        "or add yours to class_nouns.txt in the data folder."
-    )
+    logits = [_logits(pictures, nouns, name, family, clip) for name in _BACKGROUNDS]
+    return torch.stack(logits).mean(0).softmax(-1)
 
 
 def _logits(

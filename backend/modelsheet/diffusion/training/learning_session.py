@@ -25,7 +25,7 @@ from modelsheet.diffusion.models.decoder_correction import (
 )
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
-from modelsheet.diffusion.training import class_noun, identifier
+from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.checkpoint import (
@@ -44,6 +44,7 @@ from modelsheet.diffusion.training.trainer import StepResult, Trainer
 from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.errors import InvalidRequest
 from modelsheet.prompts.captions import PromptTemplate, caption_from_layer_name, class_prompts
+from modelsheet.prompts.class_nouns import require_class_noun
 
 _logger = logging.getLogger(__name__)
 _UNMEASURED = (
@@ -137,6 +138,12 @@ class LearningSession:
         self.warnings = warnings_for(self.pictures)
         if self._environment.clip is None:
             self.warnings.append(_UNMEASURED)
+        typed = " ".join(self._request.class_noun.split()).lower()
+        if self.naming.class_noun != typed:
+            self.warnings.append(
+                f"“{typed}” was learnt as “{self.naming.class_noun}”, the nearest noun that "
+                f"{base.id} knows."
+            )
         prior = self._prior_examples(on_progress)
         flip = self.hyperparameters.flip
         instances = encode_instances(
@@ -247,8 +254,8 @@ class LearningSession:
         Raises InvalidClassNoun, InvalidIdentifier.
         """
         request, environment = self._request, self._environment
-        noun = class_noun.check(
-            request.class_noun, self.pictures, self.base, environment.clip, environment.own_nouns
+        noun = require_class_noun(
+            request.class_noun, self.base.id, self.base.family, environment.own_nouns
         )
         taken = environment.taken_identifiers
         if self.hyperparameters.fixed_identifier:

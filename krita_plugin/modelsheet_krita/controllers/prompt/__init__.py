@@ -1,0 +1,1 @@
+"""Controllers of what is written in the prompt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -67,8 +68,7 @@ class ImportExport:
         dialog.accept()
         old, new = (f"@{subject_names.handle(one.name)}" for one in (subject, renamed))
         prompt = self._panel.prompt
-        words = [new if word == old else word for word in prompt.text().split(" ")]
-        prompt.setText(" ".join(words))
+        prompt.setText(re.sub(rf"(?<!\S){re.escape(old)}(?!\S)", new, prompt.text()))
 
     def _export(self, subject_id: str) -> None:
         subject = self._subjects.get(subject_id)

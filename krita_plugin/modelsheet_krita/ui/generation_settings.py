@@ -48,7 +48,9 @@ class GenerationSettingsSection(CollapsibleSection):
         self.strength.setSuffix(" %")
         self.negative = QtWidgets.QLineEdit()
         self.negative.setObjectName("modelsheet_negative")
-        self.negative.setToolTip(tr("What shall not be in the picture"))
+        self.negative.setToolTip(tr("What must not be in the picture"))
+        self.negative.setAccessibleName(tr("Avoid (negative prompt)"))
+        self.negative.setPlaceholderText(tr("Avoid (negative prompt)"))
         self.sampler = _choice("modelsheet_sampler", tr("How noise becomes a picture"))
         self.sampler.addItem(tr("The model's own"), "")
         for name in SAMPLERS:
@@ -98,7 +100,6 @@ class GenerationSettingsSection(CollapsibleSection):
         form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for label, widget in (
-            (tr("Not in it"), self.negative),
             (tr("Sampler"), self.sampler),
             (tr("Steps"), self.steps),
             (tr("Guidance"), self.guidance),

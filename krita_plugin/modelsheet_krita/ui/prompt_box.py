@@ -46,6 +46,7 @@ class PromptBox(QtWidgets.QWidget):
         layout.setSpacing(self._em // 3)
         layout.addLayout(self._headline())
         layout.addWidget(self.prompt)
+        layout.addWidget(self.advanced.negative)
         layout.addLayout(self._numbers())
         layout.addWidget(self.advanced.first)
         row = QtWidgets.QHBoxLayout()
@@ -59,15 +60,14 @@ class PromptBox(QtWidgets.QWidget):
         layout.addLayout(row)
 
     def _make_prompt(self) -> None:
-        self.prompt = PromptEdit()
+        self.prompt = PromptEdit(PROMPT_LENGTH)
         self.prompt.setObjectName("modelsheet_prompt")
         self.prompt.setAccessibleName(tr("Prompt"))
         self.prompt.setPlaceholderText(tr("@hero holding sword"))
-        self.prompt.setMaxLength(PROMPT_LENGTH)
         self.prompt.setToolTip(
             tr(
                 "What to paint. Type @ for your subjects; the arrow keys bring back earlier "
-                "prompts."
+                "prompts, Shift+Enter starts a new line."
             )
         )
         self.prompt.returnPressed.connect(self._on_return)

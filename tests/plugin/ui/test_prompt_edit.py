@@ -111,3 +111,47 @@ def test_icons_follow_the_theme(connected: Any, krita: Any) -> None:
     panel.setPalette(palette)
 
     assert panel.generate.icon().cacheKey() != before
+
+
+def test_the_prompt_has_several_lines_and_enter_generates(connected: Any) -> None:
+    prompt, pressed = connected.controller.panel.prompt, []
+    prompt.returnPressed.connect(lambda: pressed.append(prompt.text()))
+    prompt.setText("@hero holding sword")
+    low = prompt.height()
+
+    for line in ("in the rain", "at night"):
+        press(prompt, Qt.Key.Key_Return, "\r", modifiers=Qt.KeyboardModifier.ShiftModifier)
+        prompt.continue_with(line)
+    press(prompt, Qt.Key.Key_Return, "\r")
+
+    assert pressed == ["@hero holding sword\nin the rain\nat night"]
+    assert prompt.height() > low
+
+
+def test_arrow_keys_move_between_lines_and_recall_beyond_them(connected: Any) -> None:
+    prompt = connected.controller.panel.prompt
+    prompt.show_history(["a knight"])
+    prompt.setText("first\nsecond")
+
+    press(prompt, Qt.Key.Key_Up)
+    assert prompt.text() == "first\nsecond"
+    press(prompt, Qt.Key.Key_Up)
+    assert prompt.text() == "a knight"
+
+
+def test_a_subject_takes_the_place_of_another_on_its_line(connected: Any) -> None:
+    prompt = connected.controller.panel.prompt
+    prompt.setText("in the rain\n@orc running")
+
+    prompt.mention("hero")
+
+    assert prompt.text() == "in the rain\n@hero running "
+
+
+def test_a_prompt_is_never_longer_than_the_backend_takes(connected: Any) -> None:
+    from modelsheet_krita.backend.api_responses import PROMPT_LENGTH
+
+    prompt = connected.controller.panel.prompt
+    prompt.continue_with("a" * (PROMPT_LENGTH + 5))
+
+    assert prompt.text() == "a" * PROMPT_LENGTH

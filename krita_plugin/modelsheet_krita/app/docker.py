@@ -49,6 +49,8 @@ class ModelsheetDocker(DockWidget):
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(panel)
         self.setWidget(scroll)
+        # After Save As the document has another file, by which its results are found again.
+        Krita.instance().notifier().imageSaved.connect(self._on_saved)
         for notice in (panel.connection_notice, panel.notice):
             notice.shown.connect(partial(_scroll_to, scroll, notice))
         panel.jobs.learning_shown.connect(partial(_scroll_to, scroll, panel.jobs))
@@ -57,10 +59,10 @@ class ModelsheetDocker(DockWidget):
     def canvasChanged(self, canvas: Canvas | None) -> None:
         """Check the document in front; the canvas itself is not kept."""
         # Krita shows the new document only after this call.
-        QtCore.QTimer.singleShot(0, self._on_document)
+        QtCore.QTimer.singleShot(0, self.controller.check_document)
 
-    def _on_document(self) -> None:
-        self.controller.notices.attempt(self.controller.embedded_subjects.check_document)
+    def _on_saved(self, _: str) -> None:
+        self.controller.check_document()
 
     def learn(self) -> None:
         """Show the docker and open the learn dialog."""

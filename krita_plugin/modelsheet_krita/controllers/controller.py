@@ -16,7 +16,7 @@ from .learn import LearnController
 from .models import Models
 from .notices import Notices
 from .presets import PresetController
-from .results import Results
+from .results.results import Results
 from .saved_state import SavedState
 from .subjects import Subjects
 
@@ -47,7 +47,7 @@ class Controller:
         self.learn = LearnController(
             panel, connection, notices, jobs, subjects, self.embedded_subjects, current_document
         )
-        self.results = Results(panel, connection, notices, saved_state)
+        self.results = Results(panel, connection, notices, saved_state, current_document)
         self.generate = GenerateController(
             panel,
             connection,
@@ -63,3 +63,8 @@ class Controller:
         self.models = Models(panel, connection, notices, jobs)
         panel.retry_wanted.connect(connection.connect_now)
         connection.refresh()
+
+    def check_document(self) -> None:
+        """Show what belongs to the document in front, which may be another one now."""
+        self.notices.attempt(self.results.check_document)
+        self.notices.attempt(self.embedded_subjects.check_document)

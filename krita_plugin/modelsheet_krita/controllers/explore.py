@@ -13,7 +13,7 @@ from ..ui.explore_dialog import ExploreDialog, ExploreGrid, GridCell
 from ..ui.panel import Panel
 from .generate import GenerateController
 from .notices import Notices
-from .results import Result, Results
+from .results.results import Result, Results
 
 CELL_LINES = 6  # height of a cell in lines of text
 

@@ -49,6 +49,11 @@ class LayerTree:
         key = node.uniqueId()
         return any(not self._nodes[one].visible() for one in (key, *self._ancestors(key)))
 
+    def hidden_group_around(self, node: Node) -> Node | None:
+        """Return the innermost hidden group that the layer is in, if any."""
+        groups = (self._nodes[one] for one in self._ancestors(node.uniqueId()))
+        return next((group for group in groups if not group.visible()), None)
+
     def is_stale(self, node: Node) -> bool:
         """Return True if Krita's picture of the node may be old, as when it is hidden."""
         if node.type() not in DERIVED and not node.childNodes():

@@ -170,5 +170,6 @@ class PromptEdit(QtWidgets.QPlainTextEdit):
         """Return start and end of the word at the cursor."""
         text, end = self.text(), self.cursorPosition()
         before, after = re.search(r"\S*\Z", text[:end]), re.match(r"\S*", text[end:])
-        assert before is not None and after is not None
+        assert before is not None
+        assert after is not None
         return before.start(), end + after.end()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ..i18n import tr, trn
-from ..image import to_qimage
-from ..qt import QtWidgets
-from ..tasks import BackgroundTask
-from ..ui.panel import Panel
+from ...i18n import tr, trn
+from ...image import to_qimage
+from ...qt import QtWidgets
+from ...tasks import BackgroundTask
+from ...ui.panel import Panel
 from .results import Result
 
 
@@ -74,4 +74,4 @@ def _write(files: dict[Path, Result]) -> Path | None:
 
 
 def _name(result: Result) -> str:
-    return f"{result.job_id[:8]}-{result.generated.seed}.png"
+    return f"{result.job.id[:8]}-{result.generated.seed}.png"

@@ -1,0 +1,1 @@
+"""Results: fetch, keep, show, save and apply generated images."""

@@ -15,6 +15,7 @@ from ..controllers.controller import Controller
 from ..document import document
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, not_none
+from ..results.document_ids import DocumentIds
 from ..ui.backend_dialog import BackendDialog
 from ..ui.panel import Panel
 from . import actions, diagnostics, docker_placement
@@ -28,9 +29,14 @@ FIRST_SHOWN_MS = 500
 
 
 class ModelsheetDocker(DockWidget):
-    """One docker per window; all of them share the connection."""
+    """One docker per window; all of them share the connection and what is known of documents."""
 
-    def __init__(self, connection: BackendConnection, preferences: Preferences) -> None:
+    def __init__(
+        self,
+        connection: BackendConnection,
+        preferences: Preferences,
+        document_ids: DocumentIds,
+    ) -> None:
         super().__init__()
         self.setWindowTitle("Modelsheet")
         self._connection, self._preferences = connection, preferences
@@ -40,7 +46,11 @@ class ModelsheetDocker(DockWidget):
         panel.box.count.valueChanged.connect(preferences.set_count)
         panel.backend_wanted.connect(self._on_backend_wanted)
         self.controller = Controller(
-            panel, connection, saved_state=preferences, current_document=_current_document
+            panel,
+            connection,
+            saved_state=preferences,
+            document_ids=document_ids,
+            current_document=_current_document,
         )
         # Krita's window must be able to stay low, even with a tall panel.
         scroll = QtWidgets.QScrollArea()
@@ -155,12 +165,13 @@ def register() -> None:
     krita = Krita.instance()
     preferences = Preferences()
     connection = BackendConnection(location_of(preferences.backend()))
+    document_ids = DocumentIds(preferences.document_id, preferences.remember_file)
 
     class Docker(ModelsheetDocker):
         """Krita's factory calls its class without arguments."""
 
         def __init__(self) -> None:
-            super().__init__(connection, preferences)
+            super().__init__(connection, preferences, document_ids)
 
     krita.addExtension(ModelsheetExtension(krita, connection))
     side = DockWidgetFactoryBase.DockRight

@@ -6,6 +6,7 @@ from typing import Callable
 
 from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
+from ..results.document_ids import DocumentIds
 from ..ui.panel import Panel
 from .embedded_subjects import EmbeddedSubjects
 from .explore import ExploreController
@@ -16,8 +17,10 @@ from .learn import LearnController
 from .models import Models
 from .notices import Notices
 from .presets import PresetController
-from .results.results import Results
+from .result_preview import ResultPreview
+from .results import Results
 from .saved_state import SavedState
+from .subject_places import SubjectPlacesController
 from .subjects import Subjects
 
 
@@ -34,6 +37,7 @@ class Controller:
         connection: BackendConnection,
         *,
         saved_state: SavedState,
+        document_ids: DocumentIds,
         current_document: Callable[[], OpenDocument],
     ) -> None:
         self.panel, self.connection = panel, connection
@@ -47,7 +51,10 @@ class Controller:
         self.learn = LearnController(
             panel, connection, notices, jobs, subjects, self.embedded_subjects, current_document
         )
-        self.results = Results(panel, connection, notices, saved_state, current_document)
+        self.results = Results(
+            panel, connection, notices, saved_state, document_ids, current_document
+        )
+        self.places = SubjectPlacesController(panel, notices, current_document)
         self.generate = GenerateController(
             panel,
             connection,
@@ -55,9 +62,11 @@ class Controller:
             jobs,
             self.results,
             self.embedded_subjects,
+            self.places,
             saved_state,
             current_document,
         )
+        self.preview = ResultPreview(panel, self.results, saved_state, current_document)
         self.explore = ExploreController(panel, notices, self.results, self.generate)
         self.presets = PresetController(panel, saved_state)
         self.models = Models(panel, connection, notices, jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Callable
 
@@ -14,6 +15,9 @@ from ..document.document import OpenDocument
 from ..errors import BadInput
 from ..i18n import tr
 from ..qt import QtCore, not_none
+from ..results import apply_results
+from ..results.result import Result, Target, prompt_of
+from ..results.save_results import ResultSaver
 from ..tasks import IncrementalTask
 from ..ui.panel import Panel
 from . import generate_request
@@ -21,10 +25,9 @@ from .embedded_subjects import EmbeddedSubjects
 from .generate_request import InitImage
 from .jobs import Jobs
 from .notices import Notices
-from .results import apply_results
-from .results.results import Result, Results, Target
-from .results.save_results import ResultSaver
+from .results import Results
 from .saved_state import SavedState
+from .subject_places import SubjectPlacesController
 
 
 class GenerateController:
@@ -38,11 +41,13 @@ class GenerateController:
         jobs: Jobs,
         results: Results,
         embedded_subjects: EmbeddedSubjects,
+        places: SubjectPlacesController,
         saved_state: SavedState,
         current_document: Callable[[], OpenDocument],
     ) -> None:
         self._panel, self._connection, self._notices = panel, connection, notices
         self._jobs, self._results, self._embedded_subjects = jobs, results, embedded_subjects
+        self._places = places
         self._saved_state, self._current_document = saved_state, current_document
         self.saver = ResultSaver(panel)
         self.apply_tasks: list[IncrementalTask[str]] = []
@@ -79,7 +84,10 @@ class GenerateController:
         settings = box.advanced.settings()
         target = self._target()
         init = None
-        if settings.source == "canvas":
+        placed = self._places.read(written, settings)
+        if placed is not None and target is not None:
+            target = Target(target.document, placed.masks.placement)
+        elif settings.source == "canvas":
             init, target = self._read_canvas()
         elif settings.source == "picture" and self._reference is not None:
             init = InitImage(self._reference.image)
@@ -89,14 +97,14 @@ class GenerateController:
             count=box.count.value(),
             seed=box.seed.value(),
             cut_out=box.cut_out.isChecked(),
-            size=self._size(settings.size),
+            size=(0, 0) if placed else self._size(settings.size),
             init=init,
             explore=explore,
         )
         self._saved_state.remember_prompt(written)
         box.prompt.show_history(self._saved_state.history())
         self._panel.notice.hide()
-        self._request(request.submit, target, on_submitted)
+        self._request(replace(request, placed=placed).submit, target, on_submitted)
 
     def _request(
         self,
@@ -172,8 +180,7 @@ class GenerateController:
 
     def _show_prompt(self, result: Result) -> None:
         box = self._panel.box
-        request = result.generated.recipe["request"] if result.generated.recipe else {}
-        box.prompt.setText(request.get("prompt", result.prompt))
+        box.prompt.setText(prompt_of(result.generated) or result.prompt)
         box.random.setChecked(False)
         box.seed.setValue(min(result.generated.seed, box.seed.maximum()))
         box.prompt.setFocus()

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Callable
 
 from ..image import Placement
+from ..results.result import Origin
 from ..ui.generation_settings import GenerationSettings, decode_settings
 
 MOST_PROMPTS = 50
@@ -19,14 +20,6 @@ MOST_SAVED_PROMPTS = 100
 MOST_NAMES = 2000  # of removed results, and of those with a star
 MOST_ORIGINS = 500
 MOST_FILES = 200
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Document for which a job's images were generated, by its id, and their placement in it."""
-
-    document_id: str
-    placement: Placement
 
 
 @dataclass(frozen=True)
@@ -122,6 +115,14 @@ class SavedState:
         """Store where a job's images belong."""
         entry = [origin.document_id, *asdict(origin.placement).values()]
         self._save_newest("origins", job_id, entry, MOST_ORIGINS)
+
+    def previews(self) -> bool:
+        """Return True if the selected result is shown on the canvas."""
+        return self._load("previews") is not False
+
+    def set_previews(self, previews: bool) -> None:
+        """Store whether the selected result is shown on the canvas."""
+        self._save("previews", previews)
 
     def shows_all_documents(self) -> bool:
         """Return True if the gallery shows the results of all documents."""

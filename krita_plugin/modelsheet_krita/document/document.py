@@ -6,7 +6,7 @@ plugin's own that is not shown.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,13 +18,15 @@ from ..errors import BadInput
 from ..i18n import tr
 from ..image import Image, Placement, ReadOptions, ReadResult
 from ..qt import QtCore, QtGui
-from . import area_reader, subject_annotations
+from . import area_reader, subject_annotations, subject_places
 from .area_reader import TileSource
+from .canvas_overlay import CanvasOverlay
 from .colour_conversion import SRGB, ColorSpace, Converter, check_size, space_of
-from .geometry import Box, box_of
+from .geometry import Box, box_of, placed_box
 from .layer_reader import LayerReader
 from .layer_writer import LayerWriter, PlacedImage
 from .subject_annotations import CHUNK_BYTES, NotedSubject
+from .subject_places import SubjectMasks
 
 if TYPE_CHECKING:
     from krita import Document, View, Window
@@ -131,7 +133,7 @@ class OpenDocument:
         with _converter() as converter:
             source = TileSource(partial(self._canvas_pixels, space, converter))
             longest = min(LONGEST_INIT_IMAGE, max(resolution, 1) * 2)
-            image = _exhaust(area_reader.read(self.name, box, source, longest))
+            image = area_reader.read_now(self.name, box, source, longest)
         placement = Placement(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
         return image, self._mask(box, image), placement
 
@@ -175,6 +177,11 @@ class OpenDocument:
             node.remove()
         return OpenDocument(created, self._view.window().addView(created))
 
+    def preview(self, overlay: CanvasOverlay, image: Image, placement: Placement) -> None:
+        """Show on the canvas where `insert` would put the image; the document does not change."""
+        _, _, *size = self.area("canvas")
+        overlay.show(self._view, (size[0], size[1]), image, placed_box(image, placement))
+
     def show_message(self, text: str) -> None:
         """Show a message on the canvas for some seconds, as Krita does for its own."""
         self._view.showFloatingMessage(text, QtGui.QIcon(), MESSAGE_MS, MESSAGE_PRIORITY)
@@ -197,6 +204,33 @@ class OpenDocument:
                     name=self.name,
                 )
             )
+
+    def places(self, subjects: Collection[str]) -> dict[str, str]:
+        """Return the names of the layers that say where these subjects are to be painted."""
+        found = subject_places.find_places(self._document, subjects)
+        return {subject: node.name() for subject, node in found.items()}
+
+    def read_places(self, subjects: Collection[str], *, whole_canvas: bool) -> SubjectMasks:
+        """Read the masks of the subjects' layers; see `subject_places.read_masks`."""
+        found = subject_places.find_places(self._document, subjects)
+        with _converter() as converter:
+            return subject_places.read_masks(
+                self._document, found, converter, whole_canvas=whole_canvas
+            )
+
+    def add_place(self, subject: str, number: int) -> None:
+        """Add a layer for the subject over the selection, in one undo step."""
+        selection = self._document.selection()
+        if not self.has_selection or selection is None:
+            raise BadInput(
+                tr(
+                    "Select the area where you want @{name}, then press its button again.",
+                    name=subject,
+                )
+            )
+        with _converter() as converter:
+            node = subject_places.make_place(self._document, selection, subject, number, converter)
+        self._document.rootNode().addChildNode(node, None)
 
     def noted_subjects(self) -> list[NotedSubject]:
         """Return the subjects that `note_subjects` noted."""
@@ -286,12 +320,3 @@ def _opened_hidden(path: Path) -> Iterator[Document]:
     finally:
         document.setModified(False)
         document.close()
-
-
-def _exhaust(steps: Generator[None, None, Image]) -> Image:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            image: Image = finished.value
-            return image

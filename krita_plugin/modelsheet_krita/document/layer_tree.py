@@ -35,6 +35,10 @@ class LayerTree:
             self._nodes[key], self._parents[key] = node, parent_id
             self._add_children(node, key)
 
+    def all(self) -> list[Node]:
+        """Return all nodes from top to bottom."""
+        return list(self._nodes.values())
+
     def in_order(self, selected: Iterable[Node]) -> list[Node]:
         """Sort the selected nodes from top to bottom, without those whose group is selected too."""
         wanted = {node.uniqueId() for node in selected}

@@ -100,7 +100,13 @@ class Panel(QtWidgets.QWidget):
         ):
             add_action(menu, text, partial(self._apply, how))
         self.apply_as.setMenu(menu)
+        self.preview = tool_button(
+            self.icon, "visible", tr("Show the selected picture on the canvas before it is applied")
+        )
+        self.preview.setObjectName("modelsheet_show_on_canvas")
+        self.preview.setCheckable(True)
         row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.preview)
         row.addWidget(self.apply, 1)
         row.addWidget(self.apply_as)
         layout.addSpacing(self._em // 3)

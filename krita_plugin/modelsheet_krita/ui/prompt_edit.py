@@ -68,6 +68,10 @@ class PromptEdit(QtWidgets.QPlainTextEdit):
         """Set the earlier prompts, newest first."""
         self._history, self._index = list(prompts), -1
 
+    def history(self) -> list[str]:
+        """Return the earlier prompts, newest first."""
+        return list(self._history)
+
     def complete(self, handle: str) -> None:
         """Replace the word at the cursor with `handle`."""
         start, end = self._word()

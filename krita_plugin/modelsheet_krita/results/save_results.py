@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ...i18n import tr, trn
-from ...image import to_qimage
-from ...qt import QtWidgets
-from ...tasks import BackgroundTask
-from ...ui.panel import Panel
-from .results import Result
+from ..i18n import tr, trn
+from ..image import to_qimage
+from ..qt import QtWidgets
+from ..tasks import BackgroundTask
+from ..ui.panel import Panel
+from .result import Result
 
 
 class ResultSaver:

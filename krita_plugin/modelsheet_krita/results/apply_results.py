@@ -6,13 +6,13 @@ import dataclasses
 import math
 from collections.abc import Generator, Sequence
 
-from ...document.document import OpenDocument
-from ...document.geometry import downscaled, moved_inside
-from ...errors import BadInput
-from ...i18n import tr, trn
-from ...image import Image, Placement, as_qimage, from_qimage
-from ...qt import QtCore, QtGui
-from .results import Result
+from ..document.document import OpenDocument
+from ..document.geometry import downscaled, moved_inside
+from ..errors import BadInput
+from ..i18n import tr, trn
+from ..image import Image, Placement, as_qimage, from_qimage
+from ..qt import QtCore, QtGui
+from .result import Result
 
 
 def apply(

@@ -8,65 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Callable
 
-from ...backend import workflows
-from ...backend.api_responses import GeneratedImage, JobView
-from ...backend.connection_thread import BackendConnection
-from ...document.document import OpenDocument
-from ...errors import BackendError, PluginError, RequestRefused
-from ...i18n import tr, trn
-from ...image import Image, Placement, thumbnail
-from ...ui.panel import Panel
-from ..notices import Notices
-from ..saved_state import Origin, SavedState
-from .document_ids import DocumentIds
+from ..backend import workflows
+from ..backend.api_responses import GeneratedImage, JobView
+from ..backend.connection_thread import BackendConnection
+from ..document.document import OpenDocument
+from ..errors import BackendError, PluginError, RequestRefused
+from ..i18n import tr, trn
+from ..image import Image, thumbnail
+from ..results.document_ids import DocumentIds
+from ..results.result import Origin, Result, Target, name_of
+from ..ui.panel import Panel
+from .notices import Notices
+from .saved_state import SavedState
 
 MOST_KEPT = 256
 MOST_RESTORED_JOBS = 16  # of one document
 POPUP_LINES = 18  # height of the large image in lines of text
-
-
-@dataclass(frozen=True)
-class Target:
-    """Document in front when Generate was clicked, and the placement of results in it."""
-
-    document: OpenDocument
-    placement: Placement
-
-
-@dataclass(frozen=True)
-class Result:
-    """One generated image with its pixels; `origin` is None if no document is known for it."""
-
-    job: JobView
-    generated: GeneratedImage
-    image: Image
-    origin: Origin | None
-
-    @property
-    def prompt(self) -> str:
-        """Prompt as the artist wrote it."""
-        return self.job.title
-
-    @property
-    def name(self) -> str:
-        """Name under which the saved state keeps what the artist did with it."""
-        return _name(self.job.id, self.generated)
-
-    @property
-    def description(self) -> str:
-        """Seed, size and label for tooltips."""
-        size = f"{self.image.width} × {self.image.height}"
-        text = tr("seed {seed} · {size}", seed=self.generated.seed, size=size)
-        return f"{text} · {self.generated.label}" if self.generated.label else text
-
-    def matches(self, words: Sequence[str]) -> bool:
-        """Return True if prompt, seed or label contain all the words, which are case-folded."""
-        text = f"{self.prompt} {self.generated.seed} {self.generated.label}".casefold()
-        return all(word in text for word in words)
 
 
 class Results:
@@ -81,11 +41,12 @@ class Results:
         connection: BackendConnection,
         notices: Notices,
         saved_state: SavedState,
+        document_ids: DocumentIds,
         current_document: Callable[[], OpenDocument],
     ) -> None:
         self._panel, self._connection, self._notices = panel, connection, notices
         self._saved_state, self._current_document = saved_state, current_document
-        self.document_ids = DocumentIds(saved_state)
+        self.document_ids = document_ids
         self.on_shown: Callable[[str, list[Result]], None] = lambda job_id, results: None
         self._results: dict[int, Result] = {}
         self._removed: dict[int, Result] = {}  # the last ones, to be put back
@@ -218,7 +179,7 @@ class Results:
         count = 0
         for job in here[:MOST_RESTORED_JOBS]:
             assert job.result is not None
-            kept = [one for one in job.result.images if _name(job.id, one) not in discarded]
+            kept = [one for one in job.result.images if name_of(job.id, one) not in discarded]
             count += len(kept)
             if count > MOST_KEPT:
                 break
@@ -324,7 +285,3 @@ class Results:
             pixmap.setDevicePixelRatio(panel.devicePixelRatioF())
             shown.append((pixmap, result.description))
         panel.popup.show_beside(panel, shown)
-
-
-def _name(job_id: str, generated: GeneratedImage) -> str:
-    return f"{job_id[:8]}-{generated.blob[:8]}"

@@ -1,1 +1,0 @@
-"""Results: fetch, keep, show, save and apply generated images."""

@@ -85,6 +85,7 @@ class Node:
         self._children: list[Node] = []
         self._visible = True
         self.is_locked = False
+        self.opacity = 255
         self.is_collapsed = False
         self.attached = False
         self.frames: dict[int, tuple[QRect, bytes]] = {}
@@ -157,6 +158,9 @@ class Node:
 
     def locked(self) -> bool:
         return self.is_locked
+
+    def setOpacity(self, value: int) -> None:
+        self.opacity = value
 
     def setCollapsed(self, collapsed: bool) -> None:
         self.is_collapsed = collapsed

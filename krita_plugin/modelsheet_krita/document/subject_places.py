@@ -47,7 +47,7 @@ def find_places(document: Document, names: Collection[str]) -> dict[str, Node]:
         words = {word.casefold() for word in re.findall(r"@(\w+)", node.name())}
         for name in words & set(names):
             found.setdefault(name, node)
-    return found
+    return {name: found[name] for name in names if name in found}
 
 
 def read_masks(

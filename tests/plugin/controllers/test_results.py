@@ -278,7 +278,14 @@ def test_a_grid_is_painted_and_a_cell_sets_the_scales(
     )
     settings = connected.controller.panel.box.advanced.settings()
     assert (settings.unet_scale, settings.text_encoder_scale) == (0.5, 2.0)
-    assert "next pictures" in explore.grid.hint.text()
+    box = connected.controller.panel.box
+    assert "UNet scale 0.5 · Text encoder scale 2 · seed" in explore.grid.hint.text()
+    assert box.changes_text.text().startswith("Not the defaults: UNet scale 0.5")
+    box.reset.click()
+    assert box.changes.isHidden()
+    settings = box.advanced.settings()
+    assert (settings.unet_scale, settings.text_encoder_scale) == (1.0, 1.0)
+    assert box.random.isChecked()
 
 
 def test_what_is_no_grid_cannot_be_painted(connected: Any) -> None:

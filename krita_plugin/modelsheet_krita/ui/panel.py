@@ -17,6 +17,7 @@ from .widgets import (
     ElidedLabel,
     IconLoader,
     Notice,
+    Policy,
     WheelFilter,
     add_action,
     push_button,
@@ -84,6 +85,7 @@ class Panel(QtWidgets.QWidget):
         self.apply.setToolTip(
             tr("Put the selected pictures into the document in front, as layers on top")
         )
+        self.apply.setSizePolicy(Policy.Ignored, Policy.Fixed)  # its longest text must not widen
         self.apply.setEnabled(False)
         self.apply.clicked.connect(partial(self._apply, "layers"))
         self.apply_as = tool_button(self.icon, "arrow-down", tr("Apply in another way"))

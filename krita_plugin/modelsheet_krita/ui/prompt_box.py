@@ -40,8 +40,7 @@ class SubjectPlaces(QtWidgets.QWidget):
         self.text = QtWidgets.QLabel()
         self.text.setObjectName("modelsheet_places")
         self.text.setWordWrap(True)
-        self._rows = QtWidgets.QGridLayout()
-        self._rows.setColumnStretch(0, 1)
+        self._rows = QtWidgets.QVBoxLayout()
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text)
@@ -54,9 +53,11 @@ class SubjectPlaces(QtWidgets.QWidget):
             return
         self._shown = dict(places)
         while (item := self._rows.takeAt(0)) is not None:
-            not_none(item.widget()).deleteLater()
-        for row, (subject, layer) in enumerate(places.items()):
-            self._add_row(row, subject, layer)
+            old = not_none(item.widget())
+            old.hide()
+            old.deleteLater()
+        for subject, layer in places.items():
+            self._rows.addWidget(self._make_row(subject, layer))
         self.text.setText(
             tr("Each is painted where its layer has pixels.")
             if all(places.values())
@@ -67,15 +68,11 @@ class SubjectPlaces(QtWidgets.QWidget):
         )
         self.setVisible(bool(places))
 
-    def _add_row(self, row: int, subject: str, layer: str) -> None:
-        name = ElidedLabel(f"@{subject}")
-        self._rows.addWidget(name, row, 0)
+    def _make_row(self, subject: str, layer: str) -> QtWidgets.QWidget:
         if layer:
-            name.setText(tr("@{subject}: layer “{layer}”", subject=subject, layer=layer))
-            return
-        button = push_button(
-            self._icon, "select-all", tr("Selection Is Its Place"), f"modelsheet_place_{subject}"
-        )
+            return ElidedLabel(tr("@{subject}: layer “{layer}”", subject=subject, layer=layer))
+        text = tr("Place @{subject} at the Selection", subject=subject)
+        button = push_button(self._icon, "select-all", text, f"modelsheet_place_{subject}")
         button.setToolTip(
             tr(
                 "Adds a layer “@{subject}” over the selection; paint on it to change the place, "
@@ -83,8 +80,9 @@ class SubjectPlaces(QtWidgets.QWidget):
                 subject=subject,
             )
         )
+        button.setSizePolicy(Policy.Ignored, Policy.Fixed)  # a long name must not set the width
         button.clicked.connect(lambda: self.place_wanted.emit(subject))
-        self._rows.addWidget(button, row, 1)
+        return button
 
 
 class PromptBox(QtWidgets.QWidget):

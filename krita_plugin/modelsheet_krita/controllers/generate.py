@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Callable
 
 from ..backend.api_requests import Explore
@@ -63,7 +62,7 @@ class GenerateController:
 
     def apply(self) -> None:
         """Apply the selected results as layers; show the error if that is impossible."""
-        self._notices.attempt(partial(self._apply, self._panel.results.chosen(), "layers"))
+        self._panel.apply_wanted.emit(self._panel.results.chosen(), "layers")
 
     def submit(
         self,

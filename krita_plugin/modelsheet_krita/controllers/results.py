@@ -7,7 +7,7 @@ document they were generated for.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Callable
 
@@ -96,7 +96,7 @@ class Results:
         self._removed = {key: self._results.pop(key) for key in list(keys)}
         self._saved_state.discard(one.name for one in self._removed.values())
         gallery = self._panel.results
-        gallery.discard(list(self._removed))
+        gallery.discard(list(self._removed), select_next=True)
         gallery.takes_undo = True
         self._panel.popup.hide()
         text = trn(
@@ -114,8 +114,7 @@ class Results:
         gallery.takes_undo = False
         removed, self._removed = self._removed, {}
         self._saved_state.restore(one.name for one in removed.values())
-        for key, result in removed.items():
-            self._add(key, result)
+        self._add(removed)
         self._show_matching()
         gallery.choose_only(list(removed))
         self._panel.notice.hide()
@@ -175,7 +174,8 @@ class Results:
     def _fetch_earlier(self) -> None:
         """Fetch the images of earlier sessions that belong here and were not removed."""
         discarded = self._saved_state.discarded()
-        here = [job for job in self._jobs if self._belongs(self._saved_state.origin(job.id))]
+        origins = self._saved_state.origins()
+        here = [job for job in self._jobs if self._belongs(origins.get(job.id))]
         count = 0
         for job in here[:MOST_RESTORED_JOBS]:
             assert job.result is not None
@@ -222,11 +222,10 @@ class Results:
         *,
         is_new: bool,
     ) -> None:
-        origin = self._saved_state.origin(job.id)
+        origin = self._saved_state.origins().get(job.id)
         results = [Result(job, one, image, origin) for one, image in zip(generated, images)]
-        for result in results:
-            self._add(self._next_key, result)
-            self._next_key += 1
+        first, self._next_key = self._next_key, self._next_key + len(results)
+        self._add(dict(enumerate(results, first)))
         self._drop_oldest()
         if is_new:
             self._panel.results_header.reset_search()
@@ -235,15 +234,18 @@ class Results:
             self._choose_new(job.id, origin)
         self.on_shown(job.id, results)
 
-    def _add(self, key: int, result: Result) -> None:
-        gallery, job = self._panel.results, result.job
-        clock = time.strftime("%H:%M", time.localtime(job.created))
-        gallery.add_group(job.id, f"{clock}  {job.title}", job.created)
-        self._results[key] = result
-        pixmap = thumbnail(result.image, self._panel.thumbnail_side(gallery))
-        gallery.add(key, job.id, pixmap, f"{job.title}\n{result.description}")
-        if result.name in self._saved_state.starred():
-            gallery.show_stars([key], True)
+    def _add(self, results: Mapping[int, Result]) -> None:
+        """Add results to the gallery, each under its key."""
+        gallery, starred = self._panel.results, self._saved_state.starred()
+        side = self._panel.thumbnail_side(gallery)
+        for key, result in results.items():
+            job = result.job
+            clock = time.strftime("%H:%M", time.localtime(job.created))
+            gallery.add_group(job.id, f"{clock}  {job.title}", job.created)
+            tip = f"{job.title}\n{result.description}"
+            gallery.add(key, job.id, thumbnail(result.image, side), tip)
+        gallery.show_stars([key for key, one in results.items() if one.name in starred], True)
+        self._results.update(results)
 
     def _choose_new(self, job_id: str, origin: Origin | None) -> None:
         if self._belongs(origin):

@@ -103,13 +103,16 @@ class SavedState:
         kept = [one for one in self._load_list("starred") if one not in changed]
         self._save("starred", [*kept, *(changed if is_starred else ())][-MOST_NAMES:])
 
-    def origin(self, job_id: str) -> Origin | None:
-        """Return where a job's images belong, if that is known."""
-        try:
-            document_id, *numbers = self._load_mapping("origins")[job_id]
-            return Origin(str(document_id), Placement(*map(int, numbers)))
-        except (KeyError, TypeError, ValueError):
-            return None
+    def origins(self) -> dict[str, Origin]:
+        """Return where the images of jobs belong, by the jobs' ids."""
+        found = {}
+        for job_id, entry in self._load_mapping("origins").items():
+            try:
+                document_id, *numbers = entry
+                found[job_id] = Origin(str(document_id), Placement(*map(int, numbers)))
+            except (TypeError, ValueError):  # edited by hand
+                continue
+        return found
 
     def remember_origin(self, job_id: str, origin: Origin) -> None:
         """Store where a job's images belong."""

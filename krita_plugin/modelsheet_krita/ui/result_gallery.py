@@ -78,8 +78,8 @@ class ResultGallery(PlaceholderList):
         before = [row for row in images if not_none(self.item(row)).data(KEY) < key]
         self.insertItem((before[-1] if before else headline) + 1, item)
 
-    def discard(self, keys: list[int]) -> None:
-        """Remove thumbnails, and groups that become empty; select the next one."""
+    def discard(self, keys: list[int], *, select_next: bool = False) -> None:
+        """Remove thumbnails, and groups that become empty."""
         shown = self.images()
         removed = [item for item in self._items() if item.data(KEY) in keys]
         place = next((n for n, item in enumerate(shown) if item in removed), 0)
@@ -89,7 +89,7 @@ class ResultGallery(PlaceholderList):
             rows = self._rows(group)
             if len(rows) == 1:
                 self.takeItem(rows[0])
-        if not self.chosen() and (left := self.images()):
+        if select_next and (left := self.images()):
             left[min(place, len(left) - 1)].setSelected(True)
 
     def show_only(self, keys: Iterable[int]) -> None:

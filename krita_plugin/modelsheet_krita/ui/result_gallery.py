@@ -163,7 +163,8 @@ class ResultGallery(PlaceholderList):
         # Krita's shortcuts would take these keys away.
         if event.type() == QtCore.QEvent.Type.ShortcutOverride:
             assert isinstance(event, QtGui.QKeyEvent)
-            if event.key() in (*ACTION_KEYS, *STEP_KEYS) or self._is_undo(event):
+            is_escape = event.key() == QtCore.Qt.Key.Key_Escape and bool(self.chosen())
+            if event.key() in (*ACTION_KEYS, *STEP_KEYS) or is_escape or self._is_undo(event):
                 event.accept()
                 return True
         return super().event(event)
@@ -173,6 +174,8 @@ class ResultGallery(PlaceholderList):
             self.undo_wanted.emit()
         elif event.key() in ACTION_KEYS:
             self.key_pressed.emit(event.key())
+        elif event.key() == QtCore.Qt.Key.Key_Escape and self.chosen():
+            self.clearSelection()
         elif event.key() in STEP_KEYS:
             self.step(STEP_KEYS[event.key()])
         else:

@@ -11,34 +11,9 @@ from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 from tests.plugin import fake_krita
 
 from modelsheet_krita.document import canvas_overlay  # isort: skip
-from modelsheet_krita.qt import QtCore, QtWidgets  # isort: skip
+from modelsheet_krita.qt import QtCore  # isort: skip
 
 GREEN = images.Image("a", 8, 8, b"\x00\xff\x00\xff" * 64)
-
-
-class KisCanvasController(QtWidgets.QAbstractScrollArea):
-    """Scroll area with ranges as Krita's: the document's size, and more around it."""
-
-    def show_document(self, width: float, height: float, x: int, y: int) -> None:
-        for bar, length, side, value in (
-            (self.horizontalScrollBar(), width, self.viewport().width(), x),
-            (self.verticalScrollBar(), height, self.viewport().height(), y),
-        ):
-            bar.setRange(-side, round(length))
-            bar.setValue(value)
-
-
-@pytest.fixture
-def area(krita: fake_krita.Krita) -> Any:
-    """The canvas of a document in front, 600 x 400 px on the screen."""
-    assert krita.window is not None
-    windows = QtWidgets.QMdiArea()
-    krita.window.main_window.setCentralWidget(windows)
-    area = KisCanvasController()
-    windows.addSubWindow(area)
-    krita.window.main_window.show()
-    area.setFixedSize(600, 400)
-    return area
 
 
 def overlay_on(krita: fake_krita.Krita, zoom: float) -> tuple[Any, Any]:
@@ -51,9 +26,9 @@ def overlay_on(krita: fake_krita.Krita, zoom: float) -> tuple[Any, Any]:
 
 
 def test_it_lies_where_the_picture_would_and_follows_the_canvas(
-    krita: fake_krita.Krita, area: Any
+    krita: fake_krita.Krita, canvas_area: Any
 ) -> None:
-    area.show_document(400, 200, -30, 15)
+    canvas_area.show_document(400, 200, -30, 15)
     overlay, _ = overlay_on(krita, 4.0)
 
     def corner() -> tuple[float, float]:
@@ -64,7 +39,7 @@ def test_it_lies_where_the_picture_would_and_follows_the_canvas(
     assert overlay.is_shown
     assert corner() == (30 + 40, -15 + 80)
     assert overlay._widget._target.size() == QtCore.QSizeF(32, 32)
-    area.horizontalScrollBar().setValue(0)
+    canvas_area.horizontalScrollBar().setValue(0)
     assert corner() == (40, -15 + 80)
     overlay.hide()
     assert not overlay.is_shown
@@ -72,9 +47,9 @@ def test_it_lies_where_the_picture_would_and_follows_the_canvas(
 
 @pytest.mark.parametrize("what", ["turned", "mirrored", "another zoom", "off the screen"])
 def test_it_is_hidden_where_its_place_is_uncertain(
-    krita: fake_krita.Krita, area: Any, what: str, monkeypatch: pytest.MonkeyPatch
+    krita: fake_krita.Krita, canvas_area: Any, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    area.show_document(400, 200, 430 if what == "off the screen" else 0, 0)
+    canvas_area.show_document(400, 200, 430 if what == "off the screen" else 0, 0)
     if what == "turned":
         monkeypatch.setattr(fake_krita.Canvas, "rotation", lambda self: 15.0)
     if what == "mirrored":
@@ -85,8 +60,8 @@ def test_it_is_hidden_where_its_place_is_uncertain(
     assert not overlay.is_shown
 
 
-def test_it_paints_the_picture_and_its_word(krita: fake_krita.Krita, area: Any) -> None:
-    area.show_document(400, 200, 0, 0)
+def test_it_paints_the_picture_and_its_word(krita: fake_krita.Krita, canvas_area: Any) -> None:
+    canvas_area.show_document(400, 200, 0, 0)
     overlay, _ = overlay_on(krita, 4.0)
 
     shot = overlay._widget.grab().toImage()
@@ -96,11 +71,11 @@ def test_it_paints_the_picture_and_its_word(krita: fake_krita.Krita, area: Any) 
     assert shot.pixelColor(1, 3).getRgb()[:3] == canvas_overlay.FRAME.getRgb()[:3]
 
 
-def test_a_closed_canvas_takes_it_along(krita: fake_krita.Krita, area: Any) -> None:
-    area.show_document(400, 200, 0, 0)
+def test_a_closed_canvas_takes_it_along(krita: fake_krita.Krita, canvas_area: Any) -> None:
+    canvas_area.show_document(400, 200, 0, 0)
     overlay, _ = overlay_on(krita, 4.0)
 
-    area.destroyed.emit()
+    canvas_area.destroyed.emit()
 
     assert not overlay.is_shown
     overlay.hide()

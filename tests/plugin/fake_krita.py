@@ -273,6 +273,7 @@ class Document:
         self.annotations: dict[str, bytes] = {}
         self.file = ""
         self.last_time = 0
+        self.dpi = 72
         self.active: Node | None = None
         self.undo_steps: list[tuple[Node, Node]] = []
 
@@ -313,6 +314,9 @@ class Document:
 
     def height(self) -> int:
         return self._height
+
+    def resolution(self) -> int:
+        return self.dpi
 
     def rootNode(self) -> Node:
         return self._root

@@ -11,10 +11,11 @@ from ..qt import QtCore, QtGui, QtWidgets, not_none
 from .geometry import Box
 
 if TYPE_CHECKING:
-    from krita import Canvas, View
+    from krita import View
 
 CONTROLLER = "KisCanvasController"  # Krita's scroll area around a canvas
 TOLERANCE = 2  # px by which Krita rounds the size of its scroll area
+POINTS = 72.0  # per inch
 FRAME = QtGui.QColor(255, 170, 0)
 
 
@@ -44,15 +45,15 @@ class CanvasOverlay(QtCore.QObject):
         self._widget: _ImageWidget | None = None
         self._area: QtWidgets.QAbstractScrollArea | None = None
         self._view: View | None = None
-        self._size, self._box = (1, 1), (0, 0, 1, 1)
+        self._box: Box = (0, 0, 1, 1)
 
     @property
     def is_shown(self) -> bool:
         """True while the image can be seen."""
         return self._widget is not None and not self._widget.isHidden()
 
-    def show(self, view: View, size: tuple[int, int], image: Image, box: Box) -> None:
-        """Show the image over `box` of the view's document, whose canvas has that size."""
+    def show(self, view: View, image: Image, box: Box) -> None:
+        """Show the image over `box` of the view's document."""
         area = find_canvas_area(view.window().qwindow())
         if area is None:
             self.hide()
@@ -60,7 +61,7 @@ class CanvasOverlay(QtCore.QObject):
         if area is not self._area:
             self.hide()
             self._attach(area)
-        self._view, self._size, self._box = view, size, box
+        self._view, self._box = view, box
         assert self._widget is not None
         self._widget.show_image(image)
         self._place()
@@ -90,8 +91,7 @@ class CanvasOverlay(QtCore.QObject):
     def _place(self) -> None:
         if self._widget is None or self._area is None or self._view is None:
             return
-        canvas = self._view.canvas()
-        transform = canvas_transform(self._area, canvas, self._size) if canvas else None
+        transform = canvas_transform(self._area, self._view)
         if transform is None:
             self._widget.hide()
         else:
@@ -110,24 +110,28 @@ def find_canvas_area(window: QtWidgets.QMainWindow) -> QtWidgets.QAbstractScroll
     return None
 
 
-def canvas_transform(
-    area: QtWidgets.QAbstractScrollArea, canvas: Canvas, size: tuple[int, int]
-) -> CanvasTransform | None:
-    """Return where a document of `size` lies in the area's viewport; None if that is uncertain.
+def canvas_transform(area: QtWidgets.QAbstractScrollArea, view: View) -> CanvasTransform | None:
+    """Return where the view's document lies in the area's viewport; None if that is uncertain.
 
-    It is uncertain while the canvas is turned, mirrored or wrapped, and when the scroll bars do not
-    fit the zoom.
+    It is uncertain while the canvas is turned, mirrored or wrapped, and when no scroll bar fits the
+    zoom; one of them may reach further, to a reference image beside the canvas. Krita tells its
+    zoom in points, some versions in pixels.
     """
+    canvas, document = view.canvas(), view.document()
+    if canvas is None or document is None:  # the view was closed
+        return None
     if canvas.rotation() or canvas.mirror() or canvas.wrapAroundMode():
         return None
     viewport = not_none(area.viewport())
     bars = not_none(area.horizontalScrollBar()), not_none(area.verticalScrollBar())
     sides = (viewport.width(), viewport.height())
     lengths = [bar.minimum() + bar.maximum() + side for bar, side in zip(bars, sides)]
-    scale = canvas.zoomLevel() / area.devicePixelRatioF()
-    if any(abs(length - scale * side) > TOLERANCE for length, side in zip(lengths, size)):
-        return None
-    return CanvasTransform(-bars[0].value(), -bars[1].value(), scale)
+    size = document.width(), document.height()
+    zoom = canvas.zoomLevel() / area.devicePixelRatioF()
+    for scale in (zoom * POINTS / document.resolution(), zoom):
+        if any(abs(length - scale * side) <= TOLERANCE for length, side in zip(lengths, size)):
+            return CanvasTransform(-bars[0].value(), -bars[1].value(), scale)
+    return None
 
 
 class _ImageWidget(QtWidgets.QWidget):

@@ -179,8 +179,7 @@ class OpenDocument:
 
     def preview(self, overlay: CanvasOverlay, image: Image, placement: Placement) -> None:
         """Show on the canvas where `insert` would put the image; the document does not change."""
-        _, _, *size = self.area("canvas")
-        overlay.show(self._view, (size[0], size[1]), image, placed_box(image, placement))
+        overlay.show(self._view, image, placed_box(image, placement))
 
     def show_message(self, text: str) -> None:
         """Show a message on the canvas for some seconds, as Krita does for its own."""

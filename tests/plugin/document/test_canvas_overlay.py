@@ -21,7 +21,7 @@ def overlay_on(krita: fake_krita.Krita, zoom: float) -> tuple[Any, Any]:
     view = krita.window.addView(fake_krita.Document(100, 50))
     view.canvas().zoom = zoom
     overlay = canvas_overlay.CanvasOverlay()
-    overlay.show(view, (100, 50), GREEN, (10, 20, 8, 8))
+    overlay.show(view, GREEN, (10, 20, 8, 8))
     return overlay, view
 
 
@@ -58,6 +58,28 @@ def test_it_is_hidden_where_its_place_is_uncertain(
     overlay, _ = overlay_on(krita, 3.0 if what == "another zoom" else 4.0)
 
     assert not overlay.is_shown
+
+
+def test_a_document_of_another_resolution_tells_its_zoom_in_points(
+    krita: fake_krita.Krita, canvas_area: Any
+) -> None:
+    canvas_area.show_document(400, 200, 0, 0)
+    overlay, view = overlay_on(krita, 16.0)
+    assert not overlay.is_shown
+
+    view.document().dpi = 288
+    overlay.show(view, GREEN, (10, 20, 8, 8))
+
+    assert overlay._widget._target.size() == QtCore.QSizeF(32, 32)
+
+
+def test_a_reference_image_beside_the_canvas_does_no_harm(
+    krita: fake_krita.Krita, canvas_area: Any
+) -> None:
+    canvas_area.show_document(900, 200, 0, 0)
+    overlay, _ = overlay_on(krita, 4.0)
+
+    assert overlay.is_shown
 
 
 def test_it_paints_the_picture_and_its_word(krita: fake_krita.Krita, canvas_area: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadInput
 from ..i18n import tr
 from ..image import BYTES_PER_PIXEL, Placement
+from ..prompt_regions import names_in
 from ..qt import QtCore
 from . import area_reader
 from .area_reader import TileSource
@@ -44,8 +44,7 @@ def find_places(document: Document, names: Collection[str]) -> dict[str, Node]:
     for node in LayerTree(document).all():
         if node.type() in MASKS:
             continue
-        words = {word.casefold() for word in re.findall(r"@(\w+)", node.name())}
-        for name in words & set(names):
+        for name in set(names_in(node.name())) & set(names):
             found.setdefault(name, node)
     return {name: found[name] for name in names if name in found}
 

@@ -31,6 +31,7 @@ SPLIT = {
     "@hero standing and @hero sitting": ({"hero": "@hero standing, @hero sitting"}, ""),
     "me@home.org and @@orc": ({}, "me@home.org and @@orc"),
     "@герой и @орк": ({"герой": "@герой", "орк": "@орк"}, ""),
+    "@हीरो and @anna/orc.": ({"हीरो": "@हीरो", "anna/orc": "@anna/orc."}, ""),
     "": ({}, ""),
 }
 

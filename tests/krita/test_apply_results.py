@@ -27,8 +27,9 @@ def test_applying_changes_nothing_else(play: Play) -> None:
     assert report["applied though closed"] == 2
     assert report["not the other's"] == 0
     assert report["found again"][0].endswith("moved.kra")
-    assert report["found again"][1:] == [3, [49, 54, 32, 32]]
+    assert report["found again"][1:] == [3, [52, 57, 26, 26]]  # of the disc alone
     assert report["sheet"][:3] == [64, 64, ["Background"]]
+    assert report["beside the sheet"] == 3
     assert report["sheet"][3].startswith("The sheet is larger than the canvas")
     assert report["places"][0].startswith("Several names in one prompt blend")
     assert report["places"][1].startswith("Each is painted where")

@@ -204,8 +204,9 @@ class GenerateController:
     ) -> Generator[None, None, str]:
         document_id = self._results.document_ids.id_of(document)
         target = yield from apply_results.apply(how, results, document, document_id)
-        if target.is_same(document):
-            document.note_id(document_id)
+        self._results.document_ids.adopt(target, document_id)  # a sheet's new document, too
+        self._results.check_document()
+        target.note_id(document_id)
         for prompt in {result.prompt for result in results}:
             self._embedded_subjects.note_in_document(target, prompt)
         target.show_message(apply_results.describe(how, results, target))

@@ -156,13 +156,24 @@ class Results:
         """Hide what belongs to other documents or does not match the search."""
         header, starred = self._panel.results_header, self._saved_state.starred()
         words = header.search.text().casefold().split()
+        here = {key: one for key, one in self._results.items() if self._belongs(one.origin)}
         self._panel.results.show_only(
             key
-            for key, one in self._results.items()
-            if self._belongs(one.origin)
-            and one.matches(words)
-            and (not header.starred.isChecked() or one.name in starred)
+            for key, one in here.items()
+            if one.matches(words) and (not header.starred.isChecked() or one.name in starred)
         )
+        self._panel.results.explain(self._explain_none(has_others=bool(here)))
+
+    def _explain_none(self, *, has_others: bool) -> str:
+        """Return the sentence for an empty gallery."""
+        if has_others:
+            return tr("No result has these words, or a star. Clear the search to see all.")
+        if self._results:
+            return tr(
+                "Nothing was generated for this document yet. The button beside the star shows the "
+                "results of all documents."
+            )
+        return tr("What you generate appears here. The document changes only when you press Apply.")
 
     def _on_jobs(self, jobs: tuple[JobView, ...]) -> None:
         done = [job for job in jobs if job.kind == "generate" and job.result is not None]

@@ -33,3 +33,8 @@ class DocumentIds:
         if document.path:  # also the new one after Save As
             self._remember_file(document.path, found)
         return found
+
+    def adopt(self, document: OpenDocument, document_id: str) -> None:
+        """Give a document the id of another, whose results it shows then."""
+        others = [(one, known) for one, known in self._open if not one.is_same(document)]
+        self._open = [*others, (document, document_id)]

@@ -108,6 +108,11 @@ class ResultGallery(PlaceholderList):
                 item.setHidden(item.data(GROUP) not in groups)
         not_none(self.viewport()).update()
 
+    def explain(self, sentence: str) -> None:
+        """Show this sentence while there is nothing else to be seen."""
+        self._explanation = sentence
+        not_none(self.viewport()).update()
+
     def show_stars(self, keys: Sequence[int], is_starred: bool) -> None:
         """Draw a star on these thumbnails, or none."""
         for item in self._items():

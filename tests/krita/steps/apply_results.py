@@ -67,7 +67,6 @@ def previewed(driver):
         yield after(1.0)
         shot = driver.window.qwindow().grab().toImage()
         driver.report["previewed as applied"].append([colour, shot.pixelColor(place).name()])
-    driver.report["message"] = Krita.instance().activeDocument().name()
     driver.report["in the layer docker"] = current_layer_in_docker(driver)
     driver.report["active after applying"] = document.activeNode().name()
     driver.screenshot(driver.window.qwindow(), "applied")
@@ -152,6 +151,8 @@ def too_large_a_sheet(driver):
     yield from apply(driver, "sheet")
     made = Krita.instance().activeDocument()
     driver.report["sheet"] = [made.width(), made.height(), names(document), notice(driver)]
+    yield after(0.5)
+    driver.report["beside the sheet"] = len(driver.child("modelsheet_results").images())
     driver.screenshot(driver.window.qwindow(), "sheet")
     yield from leave(made)
     yield from leave(document)
@@ -308,7 +309,9 @@ def found(driver, document):
 
 
 def names(document):
-    return [node.name() for node in document.rootNode().childNodes()]
+    """Return the names of the layers; Krita keeps the selection among them."""
+    nodes = document.rootNode().childNodes()
+    return [node.name() for node in nodes if node.type() != "selectionmask"]
 
 
 def canvas(document):

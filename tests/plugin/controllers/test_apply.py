@@ -39,6 +39,8 @@ def test_a_sheet_that_does_not_fit_is_a_new_document(
     assert (created.width(), created.height()) == (16, 16)
     assert bytes(created.rootNode().childNodes()[-1].pixelData(0, 0, 16, 16)) == GREEN * 256
     assert said(connected).startswith("The sheet is larger than the canvas of “hero.kra”")
+    connected.controller.check_document()
+    assert len(connected.controller.panel.results.images()) == 4, "they stay in sight"
 
 
 def test_a_sheet_lies_within_the_canvas(

@@ -46,6 +46,9 @@ def test_each_document_has_its_own(
     other = open_document(krita, fake_krita.Document(64, 64))
     front(krita, connected, other)
     assert shown(connected) == 0
+    gallery = connected.controller.panel.results
+    assert gallery.is_empty()
+    assert gallery._explanation.startswith("Nothing was generated for this document yet.")
 
     front(krita, connected, document)
     assert shown(connected) == 2

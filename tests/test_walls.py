@@ -87,8 +87,9 @@ PLUGIN_ALLOWED: Mapping[str, str] = {
     "backend": "",
     "document": "",
     "ui": "backend",
-    "controllers": "backend document ui",
-    "app": "backend document ui controllers",
+    "results": "backend document ui",
+    "controllers": "backend document ui results",
+    "app": "backend document ui results controllers",
 }
 
 FORBIDDEN_IMPORTS = frozenset({"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"})

@@ -75,7 +75,7 @@ def test_results_become_the_frames_of_one_animated_layer(play: Play) -> None:
         assert told["native"]
         assert [width for _, width in told["frames"]] == [100] * 4
         assert told["on the canvas"]
-        assert told["active kept"]
+        assert told["made active"]
         assert told["selection"] == [20, 30, 40, 50]
         assert told["zoom kept"]
         assert told["time kept"]

@@ -44,7 +44,7 @@ def check(run: harness.KritaRun, *, depth: str, off_centre: int = 0) -> None:
     for layer in layers:
         assert _centre(layer["bounds"]) == pytest.approx(CENTRE, abs=off_centre)
     assert report["layers_untouched"]
-    assert report["active_layer_kept"]
+    assert report["active"] == report["group"]["name"]
     assert report["selection_kept"]
     assert report["undone_in_one_step"]
     assert not report["cut_at_260"]

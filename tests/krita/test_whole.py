@@ -50,7 +50,7 @@ def test_the_docker_does_all_it_offers(play: Play) -> None:
     assert report["next chooses"]
     assert len(set(report["compared"])) == 2
     assert not report["compare touched the document"]
-    assert report["sheet"] == [[58, 58]]  # two by two pictures of 32, clear at the margins
+    assert report["sheet"] == [58, 58]  # two by two pictures of 32, clear at the margins
     assert report["group"] == 3
     assert report["two undos undo both"]
     assert report["saved"]

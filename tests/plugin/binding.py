@@ -21,7 +21,13 @@ if MAJOR == 6:
         pyqtSignal,
     )
     from PyQt6.QtGui import QColor, QIcon, QImage, QKeyEvent, QMouseEvent, QPalette, QPixmap
-    from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow
+    from PyQt6.QtWidgets import (
+        QAbstractScrollArea,
+        QApplication,
+        QDockWidget,
+        QMainWindow,
+        QMdiArea,
+    )
 else:
     from PyQt5.QtCore import (
         QByteArray,
@@ -37,10 +43,17 @@ else:
         pyqtSignal,
     )
     from PyQt5.QtGui import QColor, QIcon, QImage, QKeyEvent, QMouseEvent, QPalette, QPixmap
-    from PyQt5.QtWidgets import QApplication, QDockWidget, QMainWindow
+    from PyQt5.QtWidgets import (
+        QAbstractScrollArea,
+        QApplication,
+        QDockWidget,
+        QMainWindow,
+        QMdiArea,
+    )
 
 __all__ = [
     "MAJOR",
+    "QAbstractScrollArea",
     "QApplication",
     "QByteArray",
     "QColor",
@@ -52,6 +65,7 @@ __all__ = [
     "QImage",
     "QKeyEvent",
     "QMainWindow",
+    "QMdiArea",
     "QMouseEvent",
     "QObject",
     "QPalette",

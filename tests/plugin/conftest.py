@@ -11,7 +11,15 @@ import pytest
 
 from modelsheet.krita_setup import install
 from tests.plugin import fake_krita
-from tests.plugin.binding import QApplication, QDeadlineTimer, QEventLoop, QRect
+from tests.plugin.binding import (
+    QAbstractScrollArea,
+    QApplication,
+    QDeadlineTimer,
+    QEventLoop,
+    QMdiArea,
+    QRect,
+    Qt,
+)
 from tests.plugin.fake_backend import TOKEN, FakeBackend
 
 # Before any test module imports the plugin: it finds Krita, and `_vendor`, which a checkout lacks.
@@ -109,3 +117,33 @@ def connected(remote: FakeBackend, docker: object, until: Until) -> object:
     docker.controller.connection.connect_now()
     until(lambda: docker.controller.connection.state.phase == "connected")
     return docker
+
+
+class KisCanvasController(QAbstractScrollArea):
+    """Scroll area with ranges as Krita's: the document's size, and more around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def show_document(self, width: float, height: float, x: int, y: int) -> None:
+        for bar, length, side, value in (
+            (self.horizontalScrollBar(), width, self.viewport().width(), x),
+            (self.verticalScrollBar(), height, self.viewport().height(), y),
+        ):
+            bar.setRange(-side, round(length))
+            bar.setValue(value)
+
+
+@pytest.fixture
+def canvas_area(krita: fake_krita.Krita) -> KisCanvasController:
+    """The canvas of a document in front, 600 x 400 px on the screen."""
+    assert krita.window is not None
+    windows = QMdiArea()
+    krita.window.main_window.setCentralWidget(windows)
+    area = KisCanvasController()
+    windows.addSubWindow(area)
+    krita.window.main_window.show()
+    area.setFixedSize(600, 400)
+    return area

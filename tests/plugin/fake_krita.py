@@ -84,6 +84,9 @@ class Node:
         self._area, self._raw = QRect(), b""
         self._children: list[Node] = []
         self._visible = True
+        self.is_locked = False
+        self.opacity = 255
+        self.is_collapsed = False
         self.attached = False
         self.frames: dict[int, tuple[QRect, bytes]] = {}
 
@@ -150,9 +153,34 @@ class Node:
     def setChildNodes(self, nodes: list[Node]) -> None:
         self._children = list(nodes)
 
+    def parentNode(self) -> Node:
+        return next(one for one in _all_nodes(self.document.rootNode()) if self in one._children)
+
+    def locked(self) -> bool:
+        return self.is_locked
+
+    def setOpacity(self, value: int) -> None:
+        self.opacity = value
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.is_collapsed = collapsed
+
+    def mergeDown(self) -> Node:
+        """Put this node's pixels over those of the one below, as another undo step."""
+        siblings = self.parentNode()._children
+        below = siblings[siblings.index(self) - 1]
+        merged = Node(self.document, below._name, below._kind)
+        area = self._area.united(below._area)
+        merged.setPixelData(_over(below, self, area), *area.getRect())
+        siblings[siblings.index(below)] = merged
+        siblings.remove(self)
+        self.document.active = merged
+        self.document.undo_steps.append((self, merged))
+        return merged
+
     def addChildNode(self, node: Node, above: Node | None) -> bool:
-        assert above is None, "the plugin only adds on top"
-        self._children.append(node)
+        place = len(self._children) if above is None else self._children.index(above) + 1
+        self._children.insert(place, node)
         node.document = self.document
         if self.attached:
             node.attach()
@@ -245,6 +273,7 @@ class Document:
         self.annotations: dict[str, bytes] = {}
         self.file = ""
         self.last_time = 0
+        self.dpi = 72
         self.active: Node | None = None
         self.undo_steps: list[tuple[Node, Node]] = []
 
@@ -285,6 +314,9 @@ class Document:
 
     def height(self) -> int:
         return self._height
+
+    def resolution(self) -> int:
+        return self.dpi
 
     def rootNode(self) -> Node:
         return self._root
@@ -360,6 +392,17 @@ class Document:
         return True
 
 
+def _all_nodes(root: Node) -> list[Node]:
+    return [root, *(one for child in root._children for one in _all_nodes(child))]
+
+
+def _over(lower: Node, upper: Node, area: QRect) -> QByteArray:
+    """Opaque or clear pixels of the upper node over those of the lower one."""
+    under, over = (bytes(one.pixelData(*area.getRect())) for one in (lower, upper))
+    pixels = [slice(start, start + 4) for start in range(0, len(over), 4)]
+    return QByteArray(b"".join((over if over[one][3] else under)[one] for one in pixels))
+
+
 def _cloned(node: Node, document: Document) -> Node:
     copy = Node(document, node._name, node._kind)
     copy._id, copy._space, copy._area, copy._raw = node._id, node._space, node._area, node._raw
@@ -368,10 +411,42 @@ def _cloned(node: Node, document: Document) -> Node:
     return copy
 
 
+class Canvas:
+    """A canvas that is not turned, mirrored or wrapped."""
+
+    def __init__(self) -> None:
+        self.zoom = 1.0
+
+    def zoomLevel(self) -> float:
+        return self.zoom
+
+    def rotation(self) -> float:
+        return 0.0
+
+    def mirror(self) -> bool:
+        return False
+
+    def wrapAroundMode(self) -> bool:
+        return False
+
+
 class View:
     def __init__(self, document: Document) -> None:
         self._document = document
         self.selected: list[Node] = []
+        self.messages: list[str] = []
+        self._canvas = Canvas()
+
+    def window(self) -> Window:
+        window = Krita.instance().window
+        assert window is not None
+        return window
+
+    def canvas(self) -> Canvas:
+        return self._canvas
+
+    def showFloatingMessage(self, text: str, icon: QIcon, timeout: int, priority: int) -> None:
+        self.messages.append(text)
 
     def document(self) -> Document:
         return self._document
@@ -386,6 +461,10 @@ class Window:
         self.main_window = QMainWindow()
         self.actions: dict[str, Any] = {}
 
+    def addView(self, document: Document) -> View:
+        self.view = View(document)
+        return self.view
+
     def activeView(self) -> View | None:
         return self.view
 
@@ -395,6 +474,7 @@ class Window:
 
 class Notifier(QObject):
     applicationClosing = pyqtSignal()
+    imageSaved = pyqtSignal(str)
 
     def setActive(self, active: bool) -> None:
         self.active = active

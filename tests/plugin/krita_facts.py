@@ -20,6 +20,7 @@ def facts(krita: Any, document: Any) -> dict[str, Any]:
     _nodes(document, found)
     _pixels(document, found)
     _groups(document, found)
+    _beside_a_layer(document, found)
     _animation(document, found)
     _frames(krita, document, found)
     _settings(krita, found)
@@ -75,6 +76,28 @@ def _groups(document: Any, found: dict[str, Any]) -> None:
     found["a group's bounds"] = list(group.bounds().getRect())
     high.setVisible(False)
     low.setVisible(False)
+
+
+def _beside_a_layer(document: Any, found: dict[str, Any]) -> None:
+    root = document.rootNode()
+    lower, upper, top = (document.createNode(name, "paintlayer") for name in ("one", "two", "top"))
+    lower.setPixelData(QByteArray(RED * 4), 0, 0, 2, 2)
+    upper.setPixelData(QByteArray(bytes((255, 0, 0, 255))), 1, 1, 1, 1)
+    root.addChildNode(lower, None)
+    root.addChildNode(top, None)
+    document.waitForDone()
+    root.addChildNode(upper, lower)
+    document.waitForDone()
+    names = [node.name() for node in root.childNodes()]
+    found["above a layer"] = names[names.index("one") :]
+    found["its parent is the root"] = upper.parentNode().uniqueId() == root.uniqueId()
+    found["it is not locked"] = upper.locked()
+    upper.mergeDown()
+    document.waitForDone()
+    names = [node.name() for node in root.childNodes()]
+    found["merged down"] = names[names.index("one") :]
+    merged = root.childNodes()[names.index("one")]
+    found["both can be seen"] = list(bytes(merged.projectionPixelData(0, 0, 2, 2)))
 
 
 def _animation(document: Any, found: dict[str, Any]) -> None:

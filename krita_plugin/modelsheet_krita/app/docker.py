@@ -15,6 +15,7 @@ from ..controllers.controller import Controller
 from ..document import document
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, not_none
+from ..results.document_ids import DocumentIds
 from ..ui.backend_dialog import BackendDialog
 from ..ui.panel import Panel
 from . import actions, diagnostics, docker_placement
@@ -28,9 +29,14 @@ FIRST_SHOWN_MS = 500
 
 
 class ModelsheetDocker(DockWidget):
-    """One docker per window; all of them share the connection."""
+    """One docker per window; all of them share the connection and what is known of documents."""
 
-    def __init__(self, connection: BackendConnection, preferences: Preferences) -> None:
+    def __init__(
+        self,
+        connection: BackendConnection,
+        preferences: Preferences,
+        document_ids: DocumentIds,
+    ) -> None:
         super().__init__()
         self.setWindowTitle("Modelsheet")
         self._connection, self._preferences = connection, preferences
@@ -40,7 +46,11 @@ class ModelsheetDocker(DockWidget):
         panel.box.count.valueChanged.connect(preferences.set_count)
         panel.backend_wanted.connect(self._on_backend_wanted)
         self.controller = Controller(
-            panel, connection, saved_state=preferences, current_document=_current_document
+            panel,
+            connection,
+            saved_state=preferences,
+            document_ids=document_ids,
+            current_document=_current_document,
         )
         # Krita's window must be able to stay low, even with a tall panel.
         scroll = QtWidgets.QScrollArea()
@@ -49,6 +59,8 @@ class ModelsheetDocker(DockWidget):
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(panel)
         self.setWidget(scroll)
+        # After Save As the document has another file, by which its results are found again.
+        Krita.instance().notifier().imageSaved.connect(self._on_saved)
         for notice in (panel.connection_notice, panel.notice):
             notice.shown.connect(partial(_scroll_to, scroll, notice))
         panel.jobs.learning_shown.connect(partial(_scroll_to, scroll, panel.jobs))
@@ -57,10 +69,10 @@ class ModelsheetDocker(DockWidget):
     def canvasChanged(self, canvas: Canvas | None) -> None:
         """Check the document in front; the canvas itself is not kept."""
         # Krita shows the new document only after this call.
-        QtCore.QTimer.singleShot(0, self._on_document)
+        QtCore.QTimer.singleShot(0, self.controller.check_document)
 
-    def _on_document(self) -> None:
-        self.controller.notices.attempt(self.controller.embedded_subjects.check_document)
+    def _on_saved(self, _: str) -> None:
+        self.controller.check_document()
 
     def learn(self) -> None:
         """Show the docker and open the learn dialog."""
@@ -153,12 +165,13 @@ def register() -> None:
     krita = Krita.instance()
     preferences = Preferences()
     connection = BackendConnection(location_of(preferences.backend()))
+    document_ids = DocumentIds(preferences.document_id, preferences.remember_file)
 
     class Docker(ModelsheetDocker):
         """Krita's factory calls its class without arguments."""
 
         def __init__(self) -> None:
-            super().__init__(connection, preferences)
+            super().__init__(connection, preferences, document_ids)
 
     krita.addExtension(ModelsheetExtension(krita, connection))
     side = DockWidgetFactoryBase.DockRight

@@ -26,6 +26,14 @@ class MaskRef:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Masked part of the image with its own prompt, which names the subject to paint there."""
+
+    prompt: str
+    mask: MaskRef
+
+
+@dataclass(frozen=True)
 class LearnRequest:
     """Learn a subject from images; an empty identifier is chosen by the backend."""
 
@@ -84,6 +92,7 @@ class GenerateRequest:
     strength: float | None = None
     mask: MaskRef | None = None
     patch: bool = False
+    regions: tuple[Region, ...] = ()
     pixel_art: PixelArt | bool | None = None  # None: as the subjects' layers; False: not
     explore: Explore | None = None
     variation_seed: int = 0

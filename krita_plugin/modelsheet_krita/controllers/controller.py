@@ -6,6 +6,7 @@ from typing import Callable
 
 from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
+from ..results.document_ids import DocumentIds
 from ..ui.panel import Panel
 from . import subject_names
 from .embedded_subjects import EmbeddedSubjects
@@ -18,8 +19,10 @@ from .models import Models
 from .notices import Notices
 from .presets import PresetController
 from .prompt.vocabulary import PromptVocabulary
+from .result_preview import ResultPreview
 from .results import Results
 from .saved_state import SavedState
+from .subject_places import SubjectPlacesController
 from .subjects import Subjects
 
 
@@ -36,6 +39,7 @@ class Controller:
         connection: BackendConnection,
         *,
         saved_state: SavedState,
+        document_ids: DocumentIds,
         current_document: Callable[[], OpenDocument],
     ) -> None:
         self.panel, self.connection = panel, connection
@@ -50,7 +54,10 @@ class Controller:
         self.learn = LearnController(
             panel, connection, notices, jobs, subjects, self.embedded_subjects, current_document
         )
-        self.results = Results(panel, connection, notices, saved_state)
+        self.results = Results(
+            panel, connection, notices, saved_state, document_ids, current_document
+        )
+        self.places = SubjectPlacesController(panel, notices, current_document)
         self.generate = GenerateController(
             panel,
             connection,
@@ -58,11 +65,18 @@ class Controller:
             jobs,
             self.results,
             self.embedded_subjects,
+            self.places,
             saved_state,
             current_document,
         )
+        self.preview = ResultPreview(panel, self.results, saved_state, current_document)
         self.explore = ExploreController(panel, notices, self.results, self.generate)
         self.presets = PresetController(panel, saved_state)
         self.models = Models(panel, connection, notices, jobs)
         panel.retry_wanted.connect(connection.connect_now)
         connection.refresh()
+
+    def check_document(self) -> None:
+        """Show what belongs to the document in front, which may be another one now."""
+        self.notices.attempt(self.results.check_document)
+        self.notices.attempt(self.embedded_subjects.check_document)

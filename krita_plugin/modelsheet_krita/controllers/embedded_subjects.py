@@ -12,6 +12,7 @@ from ..document.document import OpenDocument
 from ..document.subject_annotations import NotedSubject
 from ..errors import PluginError
 from ..i18n import format_bytes, tr
+from ..prompt_regions import names_in
 from ..tasks import IncrementalTask
 from ..ui.panel import Panel
 from . import subject_names
@@ -48,11 +49,11 @@ class EmbeddedSubjects:
 
     def note_in_document(self, document: OpenDocument, prompt: str) -> None:
         """Note in the document the subjects that the prompt names."""
-        words = prompt.casefold().split()
+        names = names_in(prompt)
         named = [
             _noted(subject)
             for subject in self._subjects.all
-            if f"@{subject_names.handle(subject.name)}" in words
+            if subject_names.handle(subject.name) in names
         ]
         if named:
             document.note_subjects(named)

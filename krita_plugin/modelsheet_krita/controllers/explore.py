@@ -9,11 +9,12 @@ from typing import Any
 from ..backend.api_requests import Explore
 from ..i18n import tr
 from ..image import thumbnail
+from ..results.result import Result
 from ..ui.explore_dialog import ExploreDialog, ExploreGrid, GridCell
 from ..ui.panel import Panel
 from .generate import GenerateController
 from .notices import Notices
-from .results import Result, Results
+from .results import Results
 
 CELL_LINES = 6  # height of a cell in lines of text
 
@@ -83,4 +84,10 @@ class ExploreController:
         box.advanced.show_settings(replace(box.advanced.settings(), **values))
         box.random.setChecked(False)
         box.seed.setValue(min(seed, box.seed.maximum()))
-        grid.hint.setText(tr("The next pictures are painted with these values."))
+        grid.hint.setText(
+            tr(
+                "The next pictures are painted with {settings}. The arrow above “Generate” goes "
+                "back to the defaults.",
+                settings=box.described_changes(),
+            )
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any, Callable
 
 from ..backend.api_requests import Explore
@@ -14,20 +14,23 @@ from ..document.document import OpenDocument
 from ..errors import BadInput
 from ..i18n import tr
 from ..qt import QtCore, not_none
+from ..results import apply_results
+from ..results.result import Result, Target, prompt_of
+from ..results.save_results import ResultSaver
 from ..tasks import IncrementalTask
 from ..ui.panel import Panel
-from . import apply_results, generate_request
+from . import generate_request
 from .embedded_subjects import EmbeddedSubjects
 from .generate_request import InitImage
 from .jobs import Jobs
 from .notices import Notices
-from .results import Result, Results, Target
-from .save_results import ResultSaver
+from .results import Results
 from .saved_state import SavedState
+from .subject_places import SubjectPlacesController
 
 
 class GenerateController:
-    """Submits generate jobs and remembers the target document of each."""
+    """Submits generate jobs, remembers the document of each, and applies results."""
 
     def __init__(
         self,
@@ -37,14 +40,16 @@ class GenerateController:
         jobs: Jobs,
         results: Results,
         embedded_subjects: EmbeddedSubjects,
+        places: SubjectPlacesController,
         saved_state: SavedState,
         current_document: Callable[[], OpenDocument],
     ) -> None:
         self._panel, self._connection, self._notices = panel, connection, notices
         self._jobs, self._results, self._embedded_subjects = jobs, results, embedded_subjects
+        self._places = places
         self._saved_state, self._current_document = saved_state, current_document
         self.saver = ResultSaver(panel)
-        self.apply_tasks: list[IncrementalTask[None]] = []
+        self.apply_tasks: list[IncrementalTask[str]] = []
         self._reference: Result | None = None
         panel.box.generate_wanted.connect(self.generate)
         panel.apply_wanted.connect(notices.guard(self._apply))
@@ -57,7 +62,7 @@ class GenerateController:
 
     def apply(self) -> None:
         """Apply the selected results as layers; show the error if that is impossible."""
-        self._notices.attempt(partial(self._apply, self._panel.results.chosen(), "layers"))
+        self._panel.apply_wanted.emit(self._panel.results.chosen(), "layers")
 
     def submit(
         self,
@@ -69,7 +74,8 @@ class GenerateController:
         `on_submitted` gets the job's id. Raises BadInput.
         """
         box = self._panel.box
-        prompt = " ".join(box.prompt.text().split())
+        written = box.prompt.text().strip()
+        prompt = " ".join(written.split())
         if not prompt:
             raise BadInput(tr("Write what to paint, for example: @hero holding sword."))
         if box.random.isChecked():
@@ -77,7 +83,10 @@ class GenerateController:
         settings = box.advanced.settings()
         target = self._target()
         init = None
-        if settings.source == "canvas":
+        placed = self._places.read(written, settings)
+        if placed is not None and target is not None:
+            target = Target(target.document, placed.masks.placement)
+        elif settings.source == "canvas":
             init, target = self._read_canvas()
         elif settings.source == "picture" and self._reference is not None:
             init = InitImage(self._reference.image)
@@ -87,14 +96,14 @@ class GenerateController:
             count=box.count.value(),
             seed=box.seed.value(),
             cut_out=box.cut_out.isChecked(),
-            size=self._size(settings.size),
+            size=(0, 0) if placed else self._size(settings.size),
             init=init,
             explore=explore,
         )
-        self._saved_state.remember_prompt(prompt)
+        self._saved_state.remember_prompt(written)
         box.prompt.show_history(self._saved_state.history())
         self._panel.notice.hide()
-        self._request(request.submit, target, on_submitted)
+        self._request(replace(request, placed=placed).submit, target, on_submitted)
 
     def _request(
         self,
@@ -102,19 +111,23 @@ class GenerateController:
         target: Target | None,
         on_submitted: Callable[[str], None] = lambda job_id: None,
     ) -> None:
+        origin = self._results.origin_of(target)
+
         def submitted(job: JobView) -> None:
+            if origin is not None:
+                self._saved_state.remember_origin(job.id, origin)
             on_submitted(job.id)
-            self._jobs.follow(job, partial(self._on_job, target))
+            self._jobs.follow(job, self._on_job)
 
         self._connection.request(call, submitted, self._notices.show_request_error)
 
-    def _on_job(self, target: Target | None, job: JobView) -> None:
+    def _on_job(self, job: JobView) -> None:
         """Fetch the images once the job is done."""
         if not job.is_over or job.result is None:
             return
         if job.result.warnings:
             self._panel.notice.say(" ".join(job.result.warnings))
-        self._results.fetch(job, target)
+        self._results.fetch(job)
 
     def _target(self) -> Target | None:
         try:
@@ -153,6 +166,8 @@ class GenerateController:
             self._show_prompt(first)
         elif action == "save":
             self.saver.open(selected)
+        elif action == "star":
+            self._results.toggle_star(keys)
         elif action == "discard":
             self._results.discard(keys)
 
@@ -164,36 +179,43 @@ class GenerateController:
 
     def _show_prompt(self, result: Result) -> None:
         box = self._panel.box
-        request = result.generated.recipe["request"] if result.generated.recipe else {}
-        box.prompt.setText(request.get("prompt", result.prompt))
+        box.prompt.setText(prompt_of(result.generated) or result.prompt)
         box.random.setChecked(False)
         box.seed.setValue(min(result.generated.seed, box.seed.maximum()))
         box.prompt.setFocus()
 
     def _apply(self, keys: list[int], how: str) -> None:
-        """Insert these results into their documents: one undo step for each prompt among them."""
+        """Insert these results into the document in front."""
         self._panel.popup.hide()
         self._panel.notice.hide()
         selected = self._results.get(keys)
         if not selected:
             raise BadInput(tr("Select the pictures to apply."))
-        batches = []
-        for job_id in dict.fromkeys(result.job_id for result in selected):
-            results = [result for result in selected if result.job_id == job_id]
-            target = results[0].target or self._target()
-            if target is None:
-                raise BadInput(tr("No document is open. Open the one that shall have the picture."))
-            batches.append((results, target))
-        task = IncrementalTask(self._insert(batches, how), lambda _: None, self._notices.show_error)
+        task = IncrementalTask(
+            self._insert(selected, how, self._current_document()),
+            self._on_applied,
+            self._notices.show_error,
+        )
         self.apply_tasks = [one for one in self.apply_tasks if one.is_running] + [task]
         task.run_first_slice()
 
     def _insert(
-        self, batches: Sequence[tuple[list[Result], Target]], how: str
-    ) -> Generator[None, None, None]:
-        for results, target in batches:
-            yield from apply_results.apply(how, results, target)
-            self._embedded_subjects.note_in_document(target.document, results[0].prompt)
+        self, results: Sequence[Result], how: str, document: OpenDocument
+    ) -> Generator[None, None, str]:
+        document_id = self._results.document_ids.id_of(document)
+        target = yield from apply_results.apply(how, results, document, document_id)
+        self._results.document_ids.adopt(target, document_id)  # a sheet's new document, too
+        self._results.check_document()
+        target.note_id(document_id)
+        for prompt in {result.prompt for result in results}:
+            self._embedded_subjects.note_in_document(target, prompt)
+        target.show_message(apply_results.describe(how, results, target))
+        return apply_results.remark(how, results, document, target)
+
+    def _on_applied(self, remark: str) -> None:
+        self._panel.results.takes_undo = False  # Ctrl+Z is the document's again
+        if remark:
+            self._panel.notice.say(remark, icon="dialog-ok")
 
 
 def _request_of(result: Result) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..backend.api_requests import Explore, GenerateRequest, ImageRef, MaskRef, PixelArt
+from ..backend.api_requests import Explore, GenerateRequest, ImageRef, MaskRef, PixelArt, Region
 from ..backend.api_responses import JobView
 from ..backend.client import Client
+from ..document.subject_places import SubjectMasks
 from ..i18n import tr
 from ..image import Image
+from ..prompt_regions import RegionPrompts
 from ..ui.generation_settings import GenerationSettings
 
 LARGEST_SIDE = 2048
@@ -25,14 +27,35 @@ class InitImage:
 
 
 @dataclass(frozen=True)
+class PlacedSubjects:
+    """Subjects of a prompt, each with the mask of where it is painted."""
+
+    prompts: RegionPrompts
+    masks: SubjectMasks
+
+    def upload(self, client: Client) -> tuple[Region, ...]:
+        """Upload the masks; return a region for each subject."""
+        size = self.masks.width, self.masks.height
+        return tuple(
+            Region(self.prompts.region_prompt(name), MaskRef(client.put_blob(mask), *size))
+            for name, mask in self.masks.masks.items()
+        )
+
+
+@dataclass(frozen=True)
 class UnsentRequest:
-    """Generate request whose init image is not uploaded yet."""
+    """Generate request whose init image or masks are not uploaded yet."""
 
     request: GenerateRequest
     init: InitImage | None = None
+    placed: PlacedSubjects | None = None
 
     def submit(self, client: Client) -> JobView:
-        """Upload the init image, then submit the request; runs on the background thread."""
+        """Upload the images, then submit the request; runs on the background thread."""
+        if self.placed is not None:
+            regions = self.placed.upload(client)
+            scene = self.placed.prompts.scene
+            return client.submit(replace(self.request, prompt=scene, regions=regions))
         if self.init is None:
             return client.submit(self.request)
         image = self.init.image

@@ -1,15 +1,15 @@
-"""The artist's presets: generation settings under a name."""
+"""The artist's presets, which are generation settings under a name, and saved prompts."""
 
 from __future__ import annotations
 
 from ..i18n import tr
 from ..ui.name_dialog import NameDialog
 from ..ui.panel import Panel
-from .saved_state import SavedState
+from .saved_state import SavedPrompt, SavedState
 
 
 class PresetController:
-    """Connects the presets' menu with the saved state."""
+    """Connects the menu of presets and prompts with the saved state."""
 
     def __init__(self, panel: Panel, saved_state: SavedState) -> None:
         self._panel, self._saved_state = panel, saved_state
@@ -17,6 +17,9 @@ class PresetController:
         panel.box.preset_chosen.connect(self._load)
         panel.box.preset_saved.connect(self._ask_name)
         panel.box.preset_dropped.connect(self._drop)
+        panel.box.prompt_saved.connect(self._save_prompt)
+        panel.box.prompt_chosen.connect(self._load_prompt)
+        panel.box.prompt_dropped.connect(self._drop_prompt)
         self._show()
 
     def save(self, name: str) -> None:
@@ -25,7 +28,26 @@ class PresetController:
         self._show()
 
     def _show(self) -> None:
-        self._panel.box.show_presets(sorted(self._saved_state.presets()))
+        prompts = [one.text for one in self._saved_state.saved_prompts()]
+        self._panel.box.show_saved(sorted(self._saved_state.presets()), prompts)
+
+    def _save_prompt(self) -> None:
+        box = self._panel.box
+        text = box.prompt.text().strip()
+        if text:
+            self._saved_state.save_prompt(SavedPrompt(text, box.advanced.negative.text().strip()))
+            self._show()
+
+    def _load_prompt(self, text: str) -> None:
+        box = self._panel.box
+        prompt = next((one for one in self._saved_state.saved_prompts() if one.text == text), None)
+        if prompt is not None:
+            box.prompt.setText(prompt.text)
+            box.advanced.negative.setText(prompt.negative)
+
+    def _drop_prompt(self, text: str) -> None:
+        self._saved_state.drop_prompt(text)
+        self._show()
 
     def _load(self, name: str) -> None:
         settings = self._saved_state.presets().get(name)

@@ -47,6 +47,17 @@ def read(
     return Image(name, across, down, bytes(whole))
 
 
+def read_now(name: str, area: Box, source: TileSource, longest_side: int) -> Image:
+    """Read `area` without a pause; see `read`."""
+    steps = read(name, area, source, longest_side)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            image: Image = finished.value
+            return image
+
+
 def _read_tile(box: Box, source: TileSource, size: tuple[int, int]) -> bytes:
     width, height = box[2:]
     pixels = source.pixels(box)

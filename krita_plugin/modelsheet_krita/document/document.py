@@ -6,7 +6,7 @@ plugin's own that is not shown.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,24 @@ from krita import Krita
 from ..errors import BadInput
 from ..i18n import tr
 from ..image import Image, Placement, ReadOptions, ReadResult
-from ..qt import QtCore
-from . import area_reader, subject_annotations
+from ..qt import QtCore, QtGui
+from . import area_reader, subject_annotations, subject_places
 from .area_reader import TileSource
+from .canvas_overlay import CanvasOverlay
 from .colour_conversion import SRGB, ColorSpace, Converter, check_size, space_of
-from .geometry import Box, box_of
+from .geometry import Box, box_of, placed_box
 from .layer_reader import LayerReader
-from .layer_writer import LayerWriter
+from .layer_writer import LayerWriter, PlacedImage
 from .subject_annotations import CHUNK_BYTES, NotedSubject
+from .subject_places import SubjectMasks
 
 if TYPE_CHECKING:
     from krita import Document, View, Window
 
+DOCUMENT_ID = "modelsheet/document"
+DOCUMENT_ID_DESCRIPTION = "Modelsheet: the document's results are found by this id"
+MESSAGE_MS = 4000
+MESSAGE_PRIORITY = 1  # medium, of high 0 and low 2
 LONGEST_INIT_IMAGE = 2048  # px; the backend's limit
 
 
@@ -57,6 +63,33 @@ class OpenDocument:
         """True until the artist closes the document."""
         return any(self._document == open_ for open_ in Krita.instance().documents())
 
+    @property
+    def path(self) -> str:
+        """Path of the document's file, empty while it has none."""
+        return self._document.fileName()
+
+    @property
+    def has_selection(self) -> bool:
+        """True if a part of the canvas is selected."""
+        selection = self._document.selection()
+        return selection is not None and selection.width() > 0 and selection.height() > 0
+
+    def is_same(self, other: OpenDocument) -> bool:
+        """Return True if both are one document; Krita gives a new object for each question."""
+        return self._document == other._document
+
+    def noted_id(self) -> str:
+        """Return the id that `note_id` noted in the document, or an empty string."""
+        if DOCUMENT_ID not in self._document.annotationTypes():
+            return ""
+        return self._document.annotation(DOCUMENT_ID).data().decode("ascii", "replace")
+
+    def note_id(self, document_id: str) -> None:
+        """Note an id in the document, which a .kra keeps wherever it is moved."""
+        if self.noted_id() != document_id:
+            content = QtCore.QByteArray(document_id.encode())
+            self._document.setAnnotation(DOCUMENT_ID, DOCUMENT_ID_DESCRIPTION, content)
+
     def default_placement(self) -> Placement:
         """Return the centre of the selection, or of the canvas if there is none."""
         x, y, width, height = self.area("selection")
@@ -64,8 +97,8 @@ class OpenDocument:
 
     def area(self, kind: str) -> Box:
         """Return the box of the canvas or, for "selection", of the selection if there is one."""
-        selection = self._document.selection() if kind == "selection" else None
-        if selection is not None and selection.width() > 0 and selection.height() > 0:
+        selection = self._document.selection()
+        if kind == "selection" and self.has_selection and selection is not None:
             return selection.x(), selection.y(), selection.width(), selection.height()
         return 0, 0, self._document.width(), self._document.height()
 
@@ -100,7 +133,7 @@ class OpenDocument:
         with _converter() as converter:
             source = TileSource(partial(self._canvas_pixels, space, converter))
             longest = min(LONGEST_INIT_IMAGE, max(resolution, 1) * 2)
-            image = _exhaust(area_reader.read(self.name, box, source, longest))
+            image = area_reader.read_now(self.name, box, source, longest)
         placement = Placement(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
         return image, self._mask(box, image), placement
 
@@ -122,16 +155,35 @@ class OpenDocument:
         return b"".join(row[: image.width] for row in rows)
 
     def insert(
-        self, name: str, images: Sequence[Image], placement: Placement
+        self, name: str, layers: Sequence[PlacedImage], *, above_active: bool = False
     ) -> Generator[None, None, None]:
-        """Add one group with a layer per image, named like it; see LayerWriter."""
-        yield from self._writer().add_group(name, images, placement)
+        """Add a layer, or a group with one per image; see LayerWriter."""
+        yield from self._writer().add_layers(name, layers, above_active=above_active)
+
+    def insert_into_active(self, image: Image, placement: Placement) -> Generator[None, None, None]:
+        """Merge the image into the active layer; see LayerWriter."""
+        yield from self._writer().merge_into_active(image, placement)
 
     def insert_frames(
         self, name: str, images: Sequence[Image], placement: Placement
     ) -> Generator[None, None, None]:
         """Add one animated layer with a key frame per image; see LayerWriter."""
         yield from self._writer().add_animated_layer(name, images, placement)
+
+    def create_document(self, name: str, width: int, height: int) -> OpenDocument:
+        """Open a new, empty document in this one's window."""
+        created = Krita.instance().createDocument(width, height, name, *SRGB, 72.0)
+        for node in created.rootNode().childNodes():  # Krita's own background
+            node.remove()
+        return OpenDocument(created, self._view.window().addView(created))
+
+    def preview(self, overlay: CanvasOverlay, image: Image, placement: Placement) -> None:
+        """Show on the canvas where `insert` would put the image; the document does not change."""
+        overlay.show(self._view, image, placed_box(image, placement))
+
+    def show_message(self, text: str) -> None:
+        """Show a message on the canvas for some seconds, as Krita does for its own."""
+        self._view.showFloatingMessage(text, QtGui.QIcon(), MESSAGE_MS, MESSAGE_PRIORITY)
 
     def _writer(self) -> LayerWriter:
         self._require_open()
@@ -146,11 +198,38 @@ class OpenDocument:
         if not self.is_open:
             raise BadInput(
                 tr(
-                    "“{name}”, for which this was painted, is closed. Generate again in the "
-                    "document that shall have it.",
+                    "“{name}” was closed before the picture was in it. Apply again in the "
+                    "document that you want it in.",
                     name=self.name,
                 )
             )
+
+    def places(self, subjects: Collection[str]) -> dict[str, str]:
+        """Return the names of the layers that say where these subjects are to be painted."""
+        found = subject_places.find_places(self._document, subjects)
+        return {subject: node.name() for subject, node in found.items()}
+
+    def read_places(self, subjects: Collection[str], *, whole_canvas: bool) -> SubjectMasks:
+        """Read the masks of the subjects' layers; see `subject_places.read_masks`."""
+        found = subject_places.find_places(self._document, subjects)
+        with _converter() as converter:
+            return subject_places.read_masks(
+                self._document, found, converter, whole_canvas=whole_canvas
+            )
+
+    def add_place(self, subject: str, number: int) -> None:
+        """Add a layer for the subject over the selection, in one undo step."""
+        selection = self._document.selection()
+        if not self.has_selection or selection is None:
+            raise BadInput(
+                tr(
+                    "Select the area where you want @{name}, then press its button again.",
+                    name=subject,
+                )
+            )
+        with _converter() as converter:
+            node = subject_places.make_place(self._document, selection, subject, number, converter)
+        self._document.rootNode().addChildNode(node, None)
 
     def noted_subjects(self) -> list[NotedSubject]:
         """Return the subjects that `note_subjects` noted."""
@@ -240,12 +319,3 @@ def _opened_hidden(path: Path) -> Iterator[Document]:
     finally:
         document.setModified(False)
         document.close()
-
-
-def _exhaust(steps: Generator[None, None, Image]) -> Image:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            image: Image = finished.value
-            return image

@@ -53,6 +53,18 @@ def placed_box(image: Image, placement: Placement) -> Box:
     return placement.x - width // 2, placement.y - height // 2, width, height
 
 
+def moved_inside(placement: Placement, size: tuple[int, int], canvas: Box) -> Placement:
+    """Move the placement so that an image of `size`, not larger than the canvas, lies within it."""
+
+    def inside(centre: int, side: int, start: int, length: int) -> int:
+        first = start + side // 2
+        return min(max(centre, first), first + length - side)
+
+    x = inside(placement.x, size[0], canvas[0], canvas[2])
+    y = inside(placement.y, size[1], canvas[1], canvas[3])
+    return Placement(x, y)
+
+
 def downscaled(image: Image, placement: Placement) -> Image:
     """Reduce the image to the placement's size if that is smaller: averaging needs all of it."""
     x, y, width, height = placed_box(image, placement)

@@ -35,6 +35,10 @@ class LayerTree:
             self._nodes[key], self._parents[key] = node, parent_id
             self._add_children(node, key)
 
+    def all(self) -> list[Node]:
+        """Return all nodes from top to bottom."""
+        return list(self._nodes.values())
+
     def in_order(self, selected: Iterable[Node]) -> list[Node]:
         """Sort the selected nodes from top to bottom, without those whose group is selected too."""
         wanted = {node.uniqueId() for node in selected}
@@ -48,6 +52,11 @@ class LayerTree:
         """Return True if the layer or a group around it is hidden."""
         key = node.uniqueId()
         return any(not self._nodes[one].visible() for one in (key, *self._ancestors(key)))
+
+    def hidden_group_around(self, node: Node) -> Node | None:
+        """Return the innermost hidden group that the layer is in, if any."""
+        groups = (self._nodes[one] for one in self._ancestors(node.uniqueId()))
+        return next((group for group in groups if not group.visible()), None)
 
     def is_stale(self, node: Node) -> bool:
         """Return True if Krita's picture of the node may be old, as when it is hidden."""

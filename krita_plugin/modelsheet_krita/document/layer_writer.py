@@ -1,4 +1,4 @@
-"""Insert images into one document as new layers on top, each time as one undo step."""
+"""Insert images into one document: as new layers in one undo step, or into the active layer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
+from ..errors import BadInput
+from ..i18n import tr
 from ..image import Image, Placement, pixels_of
 from ..qt import QtCore
 from . import kra_animation_writer
 from .colour_conversion import SRGB, Converter, is_srgb, space_of
 from .geometry import row_strips
+from .layer_tree import MASKS, LayerTree
 
 if TYPE_CHECKING:
     from krita import Document, Node
 
 LONGEST_NAME = 200
-ACTIVE_LAYER_CHECKS_MS = (0, 100, 300)
+PlacedImage = tuple[Image, Placement]
 
 
 class LayerWriter:
@@ -40,24 +43,45 @@ class LayerWriter:
         self._document, self._require_open = document, require_open
         self._make_converter, self._open_hidden = make_converter, open_hidden
 
-    def add_group(
-        self, name: str, images: Sequence[Image], placement: Placement
+    def add_layers(
+        self, name: str, layers: Sequence[PlacedImage], *, above_active: bool = False
     ) -> Generator[None, None, None]:
-        """Add one group with a layer per image on top, in one undo step; only the first is shown.
+        """Add a layer, or a group with one for each image of which only the first is shown.
 
-        Yields between strips of pixels. Raises BadInput when the document was closed.
+        On top of all, or above the active layer; one undo step. Yields between strips of pixels.
+        Raises BadInput: the document was closed, or the active layer is in a hidden group.
         """
-        group = self._document.createGroupLayer(layer_name(name))
-        layers: list[Node] = []
+        if above_active:
+            self._require_shown_parent()
+        nodes: list[Node] = []
         with self._make_converter() as converter:
-            for image in images:
-                layers.append(self._document.createNode(layer_name(image.name), "paintlayer"))
-                yield from self._fill(layers[-1], image, placement, converter)
-        for hidden in layers[1:]:
+            for image, placement in layers:
+                title = name if len(layers) == 1 else image.name
+                nodes.append(self._document.createNode(layer_name(title), "paintlayer"))
+                yield from self._fill(nodes[-1], image, placement, converter)
+        if len(nodes) == 1:
+            self._join(nodes[0], above_active=above_active)
+            return
+        for hidden in nodes[1:]:
             hidden.setVisible(False)
+        group = self._document.createGroupLayer(layer_name(name))
         # Krita records one step per node that joins the image: so they join inside the group.
-        group.setChildNodes(layers[::-1])
-        self._join(group)
+        group.setChildNodes(nodes[::-1])
+        self._join(group, above_active=above_active)
+
+    def merge_into_active(self, image: Image, placement: Placement) -> Generator[None, None, None]:
+        """Merge the image into the active paint layer.
+
+        Krita's API writes pixels without an undo step, so a layer is added and merged down: two
+        steps. Yields between strips of pixels. Raises BadInput: the layer takes none.
+        """
+        active = self._paintable_layer()
+        with self._make_converter() as converter:
+            layer = self._document.createNode(active.name(), "paintlayer")
+            yield from self._fill(layer, image, placement, converter)
+        active.parentNode().addChildNode(layer, active)
+        self._document.waitForDone()
+        layer.mergeDown()
 
     def add_animated_layer(
         self, name: str, images: Sequence[Image], placement: Placement
@@ -82,20 +106,56 @@ class LayerWriter:
                 self._join(layer)
                 yield
 
-    def _join(self, node: Node) -> None:
-        """Put the node on top, as the one undo step.
+    def _paintable_layer(self) -> Node:
+        active = self._document.activeNode()
+        if active is None or active.type() != "paintlayer" or active.animated():
+            raise BadInput(
+                tr("Select a paint layer without an animation to take the picture into it.")
+            )
+        if active.locked():
+            raise BadInput(
+                tr("“{name}” is locked. Unlock it, or select another layer.", name=active.name())
+            )
+        self._require_shown_parent()
+        if not active.visible():
+            raise BadInput(
+                tr("“{name}” is hidden. Show it, or select another layer.", name=active.name())
+            )
+        return active
+
+    def _require_shown_parent(self) -> None:
+        """Raise BadInput if what is put beside the active layer could not be seen."""
+        active = self._document.activeNode()
+        if active is None:
+            return
+        hidden = LayerTree(self._document).hidden_group_around(active)
+        if hidden is not None:
+            raise BadInput(
+                tr(
+                    "The group “{name}” is hidden. Show it, or apply on top of all layers.",
+                    name=hidden.name(),
+                )
+            )
+
+    def _join(self, node: Node, *, above_active: bool = False) -> None:
+        """Put the node on top of all or above the active layer, as the one undo step; activate it.
 
         Krita waits here until it has composed the whole canvas anew. Its API leaves no way around:
         a hidden node, an empty one, and a group composed beforehand in another document take as
         long in 5.1. Its action for a new group, filled by setChildNodes, takes 10 ms, but nothing
         then composes the canvas, and undoing it leaves the pictures there to be seen.
         """
-        active = self._document.activeNode()
-        self._document.rootNode().addChildNode(node, None)
+        active = self._document.activeNode() if above_active else None
+        while active is not None and active.type() in MASKS:
+            active = active.parentNode()
+        parent = self._document.rootNode() if active is None else active.parentNode()
+        parent.addChildNode(node, active)
         if len(node.childNodes()) > 1:
             # Krita shows an only child in its group's place; several it lists but does not paint.
             self._document.refreshProjection()
-        _keep_active(self._document, active, node)
+        if node.type() == "grouplayer":
+            node.setCollapsed(False)
+        self._document.setActiveNode(node)  # the layer docker scrolls to it
 
     def _fill(
         self, node: Node, image: Image, placement: Placement, converter: Converter
@@ -112,18 +172,3 @@ def layer_name(text: str) -> str:
     """Make a name that Krita stores safely: no control characters, at most 200 characters."""
     clean = "".join(" " if unicodedata.category(one)[0] == "C" else one for one in text)
     return clean if len(clean) <= LONGEST_NAME else clean[: LONGEST_NAME - 1] + "…"
-
-
-def _keep_active(document: Document, active: Node | None, added: Node) -> None:
-    """Make the artist's layer active again: Krita activates the added one some time later."""
-    if active is None:
-        return
-    added_id = added.uniqueId()
-
-    def check() -> None:
-        now = document.activeNode()
-        if now is not None and now.uniqueId() == added_id:
-            document.setActiveNode(active)
-
-    for delay_ms in ACTIVE_LAYER_CHECKS_MS:
-        QtCore.QTimer.singleShot(delay_ms, check)

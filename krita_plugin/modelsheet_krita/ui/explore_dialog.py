@@ -155,6 +155,7 @@ class ExploreGrid(QtWidgets.QDialog):
         layout.addWidget(self.table, 1)
         self.hint = QtWidgets.QLabel(tr("Click a picture to go on with its values."))
         self.hint.setObjectName("modelsheet_grid_said")
+        self.hint.setWordWrap(True)
         layout.addWidget(self.hint)
         self.resize(self._size_of_all_cells())
 

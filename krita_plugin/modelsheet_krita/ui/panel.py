@@ -11,15 +11,15 @@ from .image_popup import ImagePopup
 from .job_card import JobCard, JobRow
 from .job_list import JobListWidget
 from .prompt_box import PromptBox
-from .result_gallery import KEY, ResultGallery
+from .result_gallery import KEY, ResultGallery, ResultsHeader
 from .subject_list import SubjectListWidget
 from .widgets import (
     ElidedLabel,
     IconLoader,
     Notice,
+    Policy,
     WheelFilter,
     add_action,
-    heading,
     push_button,
     refresh_icons,
     tool_button,
@@ -31,7 +31,7 @@ THEME_EVENTS = frozenset({QtCore.QEvent.Type.PaletteChange, QtCore.QEvent.Type.S
 class Panel(QtWidgets.QWidget):
     """Shows subjects, prompt, jobs and results; contains no logic."""
 
-    apply_wanted = Signal(object, str)  # keys of results; layers, sheet or frames
+    apply_wanted = Signal(object, str)  # keys of results; layers, above, into, sheet or frames
     result_wanted = Signal(str, object)  # again, vary, ...; keys of results
     job_wanted = Signal(str, str)  # job id; action of a JobCard's button
     job_moved = Signal(str, object)  # job id; id of the job to move it before, or None for the end
@@ -72,6 +72,7 @@ class Panel(QtWidgets.QWidget):
         self.results = ResultGallery(
             tr("What you generate appears here. The document changes only when you press Apply.")
         )
+        self.results_header = ResultsHeader(self.icon)
         self.results.setObjectName("modelsheet_results")
         self.results.setAccessibleName(tr("Results"))
         self.results.itemSelectionChanged.connect(self._on_results_selected)
@@ -81,7 +82,10 @@ class Panel(QtWidgets.QWidget):
         self.results.key_pressed.connect(self._on_result_key)
         self.results.customContextMenuRequested.connect(self._on_result_menu)
         self.apply = push_button(self.icon, "dialog-ok", tr("Apply"), "modelsheet_apply")
-        self.apply.setToolTip(tr("Put the selected pictures into the document as new layers"))
+        self.apply.setToolTip(
+            tr("Put the selected pictures into the document in front, as layers on top")
+        )
+        self.apply.setSizePolicy(Policy.Ignored, Policy.Fixed)  # its longest text must not widen
         self.apply.setEnabled(False)
         self.apply.clicked.connect(partial(self._apply, "layers"))
         self.apply_as = tool_button(self.icon, "arrow-down", tr("Apply in another way"))
@@ -90,17 +94,25 @@ class Panel(QtWidgets.QWidget):
         self.apply_as.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QtWidgets.QMenu(self.apply_as)
         for how, text in (
-            ("layers", tr("As a Group of Layers")),
+            ("layers", tr("On Top of All Layers")),
+            ("above", tr("Above the Active Layer")),
+            ("into", tr("Into the Active Layer")),
             ("sheet", tr("As a Sheet on One Layer")),
             ("frames", tr("As Frames of an Animation")),
         ):
             add_action(menu, text, partial(self._apply, how))
         self.apply_as.setMenu(menu)
+        self.preview = tool_button(
+            self.icon, "visible", tr("Show the selected picture on the canvas before it is applied")
+        )
+        self.preview.setObjectName("modelsheet_show_on_canvas")
+        self.preview.setCheckable(True)
         row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.preview)
         row.addWidget(self.apply, 1)
         row.addWidget(self.apply_as)
         layout.addSpacing(self._em // 3)
-        layout.addWidget(heading(tr("Results")))
+        layout.addWidget(self.results_header)
         layout.addWidget(self.results, 1)
         layout.addLayout(row)
 
@@ -152,8 +164,9 @@ class Panel(QtWidgets.QWidget):
             ("vary", tr("Vary")),
             ("reference", tr("Start the Next Pictures from This One")),
             ("prompt", tr("Use Its Prompt and Seed")),
+            ("star", tr("Star, or No Star") + "\tS"),
             ("save", tr("Save As…")),
-            ("discard", tr("Remove from This List")),
+            ("discard", tr("Remove from This List") + "\tDel"),
         ):
             add_action(menu, text, partial(self._on_result_action, action))
         return menu
@@ -165,6 +178,8 @@ class Panel(QtWidgets.QWidget):
     def _on_result_key(self, key: int) -> None:
         if key == QtCore.Qt.Key.Key_Delete:
             self._on_result_action("discard")
+        elif key == QtCore.Qt.Key.Key_S:
+            self._on_result_action("star")
         elif self.results.chosen():
             self._apply("layers")
 

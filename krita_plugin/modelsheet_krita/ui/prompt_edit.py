@@ -86,6 +86,10 @@ class PromptEdit(QtWidgets.QPlainTextEdit):
         """Set the earlier prompts, newest first."""
         self._history, self._index = list(prompts), -1
 
+    def history(self) -> list[str]:
+        """Return the earlier prompts, newest first."""
+        return list(self._history)
+
     def complete(self, text: str) -> None:
         """Put one of the offered texts in place of what was typed of it."""
         start, end = self._word()

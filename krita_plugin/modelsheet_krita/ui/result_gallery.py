@@ -1,13 +1,26 @@
-"""Gallery of results: thumbnails under their prompts, the newest group first."""
+"""Gallery of results: thumbnails under their prompts, the newest group first, and its header."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
-from .widgets import PlaceholderList, accent
+from .widgets import IconLoader, PlaceholderList, Policy, accent, add_action, heading, tool_button
 
 KEY = QtCore.Qt.ItemDataRole.UserRole
 GROUP = QtCore.Qt.ItemDataRole.UserRole + 1
-ACTION_KEYS = (QtCore.Qt.Key.Key_Delete, QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter)
+CREATED = QtCore.Qt.ItemDataRole.UserRole + 2  # of a headline
+STARRED = QtCore.Qt.ItemDataRole.UserRole + 3
+STAR = "★"
+STAR_COLOUR = QtGui.QColor(255, 200, 0)
+ACTION_KEYS = (
+    QtCore.Qt.Key.Key_Delete,
+    QtCore.Qt.Key.Key_Return,
+    QtCore.Qt.Key.Key_Enter,
+    QtCore.Qt.Key.Key_S,
+)
 MOUSE_CHECK_MS = 200  # longest time that the popup stays after the mouse has left
 STEP_KEYS: dict[int, int] = {QtCore.Qt.Key.Key_Left: -1, QtCore.Qt.Key.Key_Right: 1}
 NO_FLAG = QtCore.Qt.ItemFlag.NoItemFlags
@@ -17,10 +30,12 @@ class ResultGallery(PlaceholderList):
     """Shows thumbnails, each under a key, in groups with a headline each."""
 
     pointed_at = Signal(object)  # a key, or None
-    key_pressed = Signal(int)  # Delete, Return or Enter
+    key_pressed = Signal(int)  # one of ACTION_KEYS
+    undo_wanted = Signal()
 
     def __init__(self, explanation: str) -> None:
         super().__init__(explanation)
+        self.takes_undo = False  # Ctrl+Z is the gallery's: it was changed last
         em = self.fontMetrics().height()
         self.setViewMode(QtWidgets.QListView.ViewMode.IconMode)
         self.setResizeMode(QtWidgets.QListView.ResizeMode.Adjust)
@@ -39,38 +54,82 @@ class ResultGallery(PlaceholderList):
         self._mouse_timer.timeout.connect(self._check_mouse)
         self.currentItemChanged.connect(self._on_current)
 
-    def add_group(self, group: str, title: str) -> None:
-        """Add a group on top with its headline, unless it exists."""
+    def add_group(self, group: str, title: str, created: float) -> None:
+        """Add a group with its headline before all older ones, unless it exists."""
         if self._headline(group) is not None:
             return
         item = QtWidgets.QListWidgetItem(title)
         item.setData(GROUP, group)
+        item.setData(CREATED, created)
         item.setToolTip(title)
         item.setFlags(NO_FLAG)
         item.setSizeHint(self._headline_size())
-        self.insertItem(0, item)
+        older = (row for row, one in enumerate(self._items()) if _is_older(one, created))
+        self.insertItem(next(older, self.count()), item)
 
     def add(self, key: int, group: str, pixmap: QtGui.QPixmap, tooltip: str) -> None:
-        """Add a thumbnail at the end of its group."""
+        """Add a thumbnail to its group, where the keys ascend."""
         item = QtWidgets.QListWidgetItem(QtGui.QIcon(pixmap), "")
         item.setData(KEY, key)
         item.setData(GROUP, group)
         item.setToolTip(tooltip)
         item.setData(QtCore.Qt.ItemDataRole.AccessibleTextRole, tooltip)
-        self.insertItem(max(row for row in self._rows(group)) + 1, item)
+        headline, *images = self._rows(group)
+        before = [row for row in images if not_none(self.item(row)).data(KEY) < key]
+        self.insertItem((before[-1] if before else headline) + 1, item)
 
-    def discard(self, keys: list[int]) -> None:
+    def discard(self, keys: list[int], *, select_next: bool = False) -> None:
         """Remove thumbnails, and groups that become empty."""
-        for item in [one for one in self.images() if one.data(KEY) in keys]:
+        shown = self.images()
+        removed = [item for item in self._items() if item.data(KEY) in keys]
+        place = next((n for n, item in enumerate(shown) if item in removed), 0)
+        for item in removed:
             group = item.data(GROUP)
             self.takeItem(self.row(item))
             rows = self._rows(group)
             if len(rows) == 1:
                 self.takeItem(rows[0])
+        if select_next and (left := self.images()):
+            left[min(place, len(left) - 1)].setSelected(True)
+
+    def show_only(self, keys: Iterable[int]) -> None:
+        """Hide all other thumbnails, and the headlines of groups without any."""
+        shown = set(keys)
+        groups = set()
+        for item in self._items():
+            if item.data(KEY) in shown:
+                groups.add(item.data(GROUP))
+            if item.data(KEY) is not None:
+                item.setHidden(item.data(KEY) not in shown)
+                if item.isHidden():
+                    item.setSelected(False)
+        for item in self._items():
+            if item.data(KEY) is None:
+                item.setHidden(item.data(GROUP) not in groups)
+        not_none(self.viewport()).update()
+
+    def explain(self, sentence: str) -> None:
+        """Show this sentence while there is nothing else to be seen."""
+        self._explanation = sentence
+        not_none(self.viewport()).update()
+
+    def show_stars(self, keys: Sequence[int], is_starred: bool) -> None:
+        """Draw a star on these thumbnails, or none."""
+        for item in self._items():
+            if item.data(KEY) in keys and item.data(KEY) is not None:
+                item.setData(STARRED, is_starred)
+
+    def shown(self) -> list[int]:
+        """Return the keys of the thumbnails that are not hidden, in their order."""
+        return [item.data(KEY) for item in self.images()]
+
+    def is_empty(self) -> bool:
+        return not self.images()
 
     def images(self) -> list[QtWidgets.QListWidgetItem]:
-        """Return the items with a thumbnail, in the order shown."""
-        return [item for item in self._items() if item.data(KEY) is not None]
+        """Return the items with a thumbnail that is not hidden, in the order shown."""
+        items = self._items()
+        return [one for one in items if one.data(KEY) is not None and not one.isHidden()]
 
     def choose(self, group: str) -> None:
         """Select a whole group."""
@@ -109,18 +168,26 @@ class ResultGallery(PlaceholderList):
         # Krita's shortcuts would take these keys away.
         if event.type() == QtCore.QEvent.Type.ShortcutOverride:
             assert isinstance(event, QtGui.QKeyEvent)
-            if event.key() in (*ACTION_KEYS, *STEP_KEYS):
+            is_escape = event.key() == QtCore.Qt.Key.Key_Escape and bool(self.chosen())
+            if event.key() in (*ACTION_KEYS, *STEP_KEYS) or is_escape or self._is_undo(event):
                 event.accept()
                 return True
         return super().event(event)
 
     def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
-        if event.key() in ACTION_KEYS:
+        if self._is_undo(event):
+            self.undo_wanted.emit()
+        elif event.key() in ACTION_KEYS:
             self.key_pressed.emit(event.key())
+        elif event.key() == QtCore.Qt.Key.Key_Escape and self.chosen():
+            self.clearSelection()
         elif event.key() in STEP_KEYS:
             self.step(STEP_KEYS[event.key()])
         else:
             super().keyPressEvent(event)
+
+    def _is_undo(self, event: QtGui.QKeyEvent) -> bool:
+        return self.takes_undo and event.matches(QtGui.QKeySequence.StandardKey.Undo)
 
     def leaveEvent(self, event: QtCore.QEvent) -> None:
         super().leaveEvent(event)
@@ -192,6 +259,8 @@ class ThumbnailDelegate(QtWidgets.QStyledItemDelegate):
             painter.fillRect(option.rect, option.palette.mid())
         inside = option.rect.adjusted(border, border, -border, -border)
         index.data(QtCore.Qt.ItemDataRole.DecorationRole).paint(painter, inside)
+        if index.data(STARRED):
+            _paint_star(painter, option, inside)
 
     def _paint_headline(
         self,
@@ -204,6 +273,89 @@ class ThumbnailDelegate(QtWidgets.QStyledItemDelegate):
         shown = option.fontMetrics.elidedText(title, mode, option.rect.width())
         painter.setPen(option.palette.color(QtGui.QPalette.ColorRole.Text))
         painter.drawText(option.rect, flags(QtCore.Qt.AlignmentFlag.AlignBottom), shown)
+
+
+class ResultsHeader(QtWidgets.QWidget):
+    """Heading of the gallery: search, stars only, of which documents, clear."""
+
+    changed = Signal()  # the search or the stars
+    scope_changed = Signal(bool)  # True: the results of all documents
+    clear_wanted = Signal()
+
+    def __init__(self, icon: IconLoader) -> None:
+        super().__init__()
+        self.shows_all = False
+        self.search = QtWidgets.QLineEdit()
+        self.search.setObjectName("modelsheet_search")
+        self.search.setAccessibleName(tr("Search the results"))
+        self.search.setPlaceholderText(tr("Search"))
+        self.search.setToolTip(tr("Words of the prompt, or a seed"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(0)
+        self.search.setSizePolicy(Policy.Ignored, Policy.Fixed)
+        self.search.textChanged.connect(self.changed)
+        self.starred = QtWidgets.QToolButton()
+        self.starred.setObjectName("modelsheet_starred")
+        self.starred.setText(STAR)
+        self.starred.setAutoRaise(True)
+        self.starred.setCheckable(True)
+        self.starred.setToolTip(tr("Show only results with a star"))
+        self.starred.setAccessibleName(tr("Show only results with a star"))
+        self.starred.toggled.connect(self.changed)
+        self.menu = tool_button(icon, "view-list-details", tr("Which results are shown"))
+        self.menu.setObjectName("modelsheet_which_results")
+        self.menu.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu.setMenu(self._make_menu())
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget in (heading(tr("Results")), self.search, self.starred, self.menu):
+            row.addWidget(widget, int(widget is self.search))
+
+    def _make_menu(self) -> QtWidgets.QMenu:
+        menu = QtWidgets.QMenu(self)
+        self.scopes = {}
+        for shows_all, text in ((False, tr("Of This Document")), (True, tr("Of All Documents"))):
+            action = add_action(menu, text, partial(self._on_scope, shows_all))
+            action.setCheckable(True)
+            self.scopes[shows_all] = action
+        menu.addSeparator()
+        add_action(menu, tr("Remove All without a Star"), self.clear_wanted.emit)
+        return menu
+
+    def show_scope(self, shows_all: bool) -> None:
+        """Show whose results are shown."""
+        self.shows_all = shows_all
+        for scope, action in self.scopes.items():
+            action.setChecked(scope == shows_all)
+
+    def reset_search(self) -> None:
+        """Search for nothing, so that all can be seen."""
+        self.search.clear()
+        self.starred.setChecked(False)
+
+    def _on_scope(self, shows_all: bool) -> None:
+        self.show_scope(shows_all)
+        self.scope_changed.emit(shows_all)
+
+
+def _is_older(item: QtWidgets.QListWidgetItem, created: float) -> bool:
+    known = item.data(CREATED)
+    return known is not None and known < created
+
+
+def _paint_star(
+    painter: QtGui.QPainter, option: QtWidgets.QStyleOptionViewItem, area: QtCore.QRect
+) -> None:
+    """Paint a star into the upper right corner, dark around it to be seen on any picture."""
+    path, font = QtGui.QPainterPath(), QtGui.QFont(option.font)
+    font.setBold(True)
+    side = option.fontMetrics.height()
+    path.addText(area.right() - side, area.top() + side, font, STAR)
+    painter.save()
+    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+    painter.strokePath(path, QtGui.QPen(QtCore.Qt.GlobalColor.black, 2))
+    painter.fillPath(path, STAR_COLOUR)
+    painter.restore()
 
 
 def _border_width(option: QtWidgets.QStyleOptionViewItem) -> int:

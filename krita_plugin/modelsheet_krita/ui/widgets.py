@@ -51,9 +51,13 @@ class PlaceholderList(QtWidgets.QListWidget):
         super().__init__()
         self._explanation = explanation
 
+    def is_empty(self) -> bool:
+        """Return True if there is nothing to be seen."""
+        return self.count() == 0
+
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         super().paintEvent(event)
-        if self.count():
+        if not self.is_empty():
             return
         painter = QtGui.QPainter(self.viewport())
         group = QtGui.QPalette.ColorGroup.Disabled

@@ -195,8 +195,7 @@ def apply_several(driver, document):
     driver.docker().controller.panel.apply_wanted.emit(results.chosen(), "sheet")
     yield lambda: not ROAD["is_applying"](driver)
     yield after(0.5)
-    sheet = document.rootNode().childNodes()[-1].childNodes()
-    driver.report["sheet"] = [layer.bounds().getRect()[2:] for layer in sheet]
+    driver.report["sheet"] = document.rootNode().childNodes()[-1].bounds().getRect()[2:]
     Krita.instance().action("modelsheet_apply").trigger()
     yield lambda: not ROAD["is_applying"](driver)
     yield after(0.5)

@@ -71,14 +71,16 @@ def test_results_become_one_group_that_one_undo_removes(
     assert [node.name() for node in document.rootNode().childNodes()] == ["front"]
 
 
-def test_the_artists_layer_is_active_again_after_applying(
+def test_what_was_applied_is_active_and_open(
     connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
 ) -> None:
     generate(connected, remote, until)
 
     apply(connected, until)
 
-    until(lambda: document.activeNode() and document.activeNode().name() == "front")
+    group = document.rootNode().childNodes()[-1]
+    assert document.activeNode() is group
+    assert not group.is_collapsed
 
 
 def test_without_a_selection_results_go_to_the_middle_of_the_canvas(
@@ -88,11 +90,11 @@ def test_without_a_selection_results_go_to_the_middle_of_the_canvas(
 
     apply(connected, until)
 
-    layer = document.rootNode().childNodes()[-1].childNodes()[0]
+    layer = document.rootNode().childNodes()[-1]
     assert layer.bounds().getRect() == (124, 124, 8, 8)
 
 
-def test_results_go_into_the_document_in_front_when_generate_was_clicked(
+def test_results_go_into_the_document_in_front(
     connected: Any,
     document: fake_krita.Document,
     krita: fake_krita.Krita,
@@ -101,23 +103,53 @@ def test_results_go_into_the_document_in_front_when_generate_was_clicked(
 ) -> None:
     generate(connected, remote, until)
     other = open_document(krita, fake_krita.Document(64, 64))
+    other.file = "/drawings/other.kra"
+    connected.controller.panel.results_header.scope_changed.emit(True)
 
     apply(connected, until)
 
-    assert len(document.undo_steps) == 1
-    assert other.undo_steps == []
+    assert document.undo_steps == []
+    assert len(other.undo_steps) == 1
+    group = other.rootNode().childNodes()[-1]
+    assert group.childNodes()[0].bounds().getRect() == (28, 28, 8, 8)
+    assert krita.window
+    assert krita.window.view
+    assert krita.window.view.messages == ["2 pictures are in “other.kra”"]
 
 
-def test_applying_to_a_closed_document_says_so(
-    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+def test_the_document_they_were_painted_for_may_be_closed(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: fake_krita.Krita,
+    remote: FakeBackend,
+    until: Until,
 ) -> None:
     generate(connected, remote, until)
     document.close()
+    other = open_document(krita, fake_krita.Document(64, 64))
 
     apply(connected, until)
 
-    assert "is closed. Generate again" in said(connected)
-    assert document.undo_steps == []
+    assert len(other.undo_steps) == 1
+    assert said(connected) == ""
+
+
+def test_without_a_document_nothing_is_lost(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: fake_krita.Krita,
+    remote: FakeBackend,
+    until: Until,
+) -> None:
+    generate(connected, remote, until)
+    document.close()
+    assert krita.window
+    krita.window.view = None
+
+    apply(connected, until)
+
+    assert said(connected).startswith("No document is open")
+    assert len(connected.controller.panel.results.images()) == 2
 
 
 @pytest.mark.parametrize(
@@ -146,7 +178,7 @@ def test_documents_of_other_colours_are_read_as_srgb_and_written_in_their_own(
     sent = remote.blobs[remote.the_request(LearnRequest).images[0].blob]
     grey = bytes([0x20, 0x20, 0x20, 0xFF])
     assert sent[:4] == (grey if space[0] == "GRAYA" else b"\x10\x20\x30\xff")
-    layer = document.rootNode().childNodes()[-1].childNodes()[0]
+    layer = document.rootNode().childNodes()[-1]
     assert (layer.colorModel(), layer.colorDepth(), layer.colorProfile()) == space
     written = bytes(layer.pixelData(124, 124, 1, 1))
     assert written == fake_krita.convert(GREEN, fake_krita.SRGB, space)
@@ -271,7 +303,7 @@ def test_results_without_any_document_wait_for_one(
 ) -> None:
     generate(connected, remote, until, count=1)
     apply(connected, until)
-    assert said(connected).startswith("No document is open.")
+    assert said(connected).startswith("No document is open in this window.")
 
     document = open_document(krita, fake_krita.Document(256, 256))
     apply(connected, until)

@@ -40,10 +40,14 @@ shown.show_jobs([
 shown.connection_notice.say("sentence", action="Try Again")
 some = image.Image("a", 3, 2, bytes(24))
 assert image.from_qimage(image.to_qimage(some), "a") == some
-shown.results.add_group("a", "prompt")
+shown.results.add_group("a", "prompt", 1.0)
 shown.results.add(1, "a", image.thumbnail(some, 20), "tip")
 shown.results.choose("a")
 assert shown.results.chosen() == [1]
+shown.results.show_stars([1], True)
+shown.results.show_only([])
+assert shown.results.chosen() == []
+shown.results.show_only([1])
 shown.results.step(1)
 shown.result_menu()
 shown.card("1").show_previews([image.thumbnail(some, 20)])

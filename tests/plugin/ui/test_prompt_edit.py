@@ -200,6 +200,25 @@ def test_a_preset_brings_the_settings_back(connected: Any) -> None:
     assert Preferences().presets() == {}
 
 
+def test_a_prompt_is_saved_with_its_negative_one(connected: Any) -> None:
+    from modelsheet_krita.app.settings import Preferences
+
+    panel = connected.controller.panel
+    panel.prompt.setText("@hero\nin the rain")
+    panel.box.advanced.negative.setText("horse")
+    panel.box.prompt_saved.emit()
+    panel.prompt.setText("something else")
+    panel.box.advanced.negative.clear()
+
+    saved = panel.box.presets.menu().actions()
+    next(one for one in saved if one.text() == "@hero in the rain").trigger()
+
+    assert panel.prompt.text() == "@hero\nin the rain"
+    assert panel.box.advanced.negative.text() == "horse"
+    panel.box.prompt_dropped.emit("@hero\nin the rain")
+    assert Preferences().saved_prompts() == []
+
+
 def test_settings_edited_by_hand_do_no_harm(krita: Any) -> None:
     from modelsheet_krita.app.settings import Preferences
 
@@ -207,6 +226,8 @@ def test_settings_edited_by_hand_do_no_harm(krita: Any) -> None:
         ("modelsheet", "history"): "not JSON",
         ("modelsheet", "presets"): '{"a": 3, "b": {"steps": 4, "strength": 20}}',
         ("modelsheet", "discarded"): '{"a": 1}',
+        ("modelsheet", "origins"): '{"a": ["id", "x"], "b": 3}',
+        ("modelsheet", "prompts"): '[["a"], 3]',
     }
 
     preferences = Preferences()
@@ -214,6 +235,8 @@ def test_settings_edited_by_hand_do_no_harm(krita: Any) -> None:
     assert preferences.history() == []
     assert [(name, one.strength) for name, one in preferences.presets().items()] == [("b", 20)]
     assert preferences.discarded() == set()
+    assert preferences.origins() == {}
+    assert preferences.saved_prompts() == []
 
 
 def test_the_report_holds_no_token_name_or_prompt(

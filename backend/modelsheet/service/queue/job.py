@@ -77,7 +77,8 @@ def title_of(request: JobRequest) -> str:
         case LearnRequest():
             return request.name
         case GenerateRequest():
-            return request.prompt
+            # The regions name the subjects; the prompt is what lies around them.
+            return ", ".join(region.prompt for region in request.regions) or request.prompt
         case DescribeRequest():
             return "describe"
         case DownloadRequest():

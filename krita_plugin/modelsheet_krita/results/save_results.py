@@ -12,7 +12,7 @@ from ..image import to_qimage
 from ..qt import QtWidgets
 from ..tasks import BackgroundTask
 from ..ui.panel import Panel
-from .results import Result
+from .result import Result
 
 
 class ResultSaver:
@@ -74,4 +74,4 @@ def _write(files: dict[Path, Result]) -> Path | None:
 
 
 def _name(result: Result) -> str:
-    return f"{result.job_id[:8]}-{result.generated.seed}.png"
+    return f"{result.job.id[:8]}-{result.generated.seed}.png"

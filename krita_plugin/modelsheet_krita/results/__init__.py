@@ -1,0 +1,1 @@
+"""Results: generated images, the documents they belong to, and what can be done with them."""

@@ -15,7 +15,6 @@ from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet.diffusion.training.adapter import TrainableAdapter
-from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.fidelity_metrics import (
     prior_drift,
@@ -26,6 +25,7 @@ from modelsheet.diffusion.training.fidelity_metrics import (
 )
 from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.errors import LearningDiverged, UnsafeModel
+from modelsheet.imaging.framing import has_transparency
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from modelsheet.api.describe_images import ClassNounGuess, DescribeResult
+from modelsheet.api.describe_images import ClassNounGuess, DescribeResult, PreparedImage
 from modelsheet.api.explore import MAX_RESULTS, AxisName
 from modelsheet.api.generate import GenerateRequest, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
@@ -42,6 +42,7 @@ REFERENCE = asks.ImageRef(SHA256, 8, 9, "front")
 ANSWERS = {
     "GeneratedImage": GeneratedImage,
     "ClassNounGuess": ClassNounGuess,
+    "PreparedImage": PreparedImage,
     "Progress": Progress,
     "JobError": JobError,
     "JobView": JobView,
@@ -61,11 +62,14 @@ ANSWERS = {
     "ModelList": ModelList,
 }
 IMAGE = GeneratedImage(blob=SHA256, width=4, height=5, seed=7, prompt="a knight")
+PREPARED = PreparedImage(blob=SHA256, width=32, height=32, drawn_width=64, drawn_height=60)
 RESULTS = [
     LearnResult(subject_id="s", training_steps=3, best_step=2, seconds=1.0),
     GenerateResult(images=[IMAGE], warnings=["small"]),
     DescribeResult(
-        class_nouns=[ClassNounGuess(noun="knight", probability=0.5)], identifiers=["sks"]
+        class_nouns=[ClassNounGuess(noun="knight", probability=0.5)],
+        identifiers=["sks"],
+        prepared=[PREPARED],
     ),
     DownloadResult(model="sd15", size_bytes=3),
 ]
@@ -130,7 +134,7 @@ def field_names(kind: Any) -> set[str]:
                 asks.Axis("unet_scale", (0.0, 1.0)), asks.Axis("seed", (1.0, 2.0))
             ),
         ),
-        asks.DescribeRequest("sprite32", (REFERENCE,)),
+        asks.DescribeRequest("sprite32", (REFERENCE,), nouns=False, prepared=True),
         asks.DownloadRequest("sd15"),
     ],
     ids=lambda request: request.kind,

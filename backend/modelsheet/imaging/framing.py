@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from modelsheet.imaging.pixel_art import reduce_pixel_art, threshold_alpha
-from modelsheet.imaging.rgba import bleed_colours, crop_to_content, enlarge_pixels, resize
+from modelsheet.imaging.rgba import Size, bleed_colours, crop_to_content, enlarge_pixels, resize
 
 _MARGIN = 0.06  # of the longer side, around what is cropped to its content
 _PIXEL_ART_SIDE, _PIXEL_ART_COLOURS = 256, 256
@@ -53,26 +53,50 @@ def fit(picture: Image.Image, width: int, height: int, *, as_sprite: bool) -> Im
     sprite stands on the ground and each of its pixels is opaque or transparent; all are centred
     across.
     """
-    scaled = _scale(picture, width, height, as_sprite=as_sprite)
-    spare = height - scaled.height
-    canvas = Image.new("RGBA", (width, height))
-    canvas.paste(scaled, ((width - scaled.width) // 2, spare if as_sprite else spare // 2))
-    return canvas
+    size = _fitted_size(picture, width, height)
+    if size[0] >= picture.width and size[1] >= picture.height:
+        scaled = _resampled(picture, size)
+    elif looks_like_pixel_art(picture):
+        scaled = reduce_pixel_art(picture, *size)
+    elif as_sprite:
+        scaled = threshold_alpha(bleed_colours(resize(picture, *size)))
+    else:
+        scaled = resize(picture, *size)
+    return _placed(scaled, width, height, at_bottom=as_sprite)
 
 
-def _scale(picture: Image.Image, width: int, height: int, *, as_sprite: bool) -> Image.Image:
-    is_pixel_art = looks_like_pixel_art(picture)
-    if is_pixel_art and picture.width <= width and picture.height <= height:
-        return enlarge_pixels(picture, min(width // picture.width, height // picture.height))
+def fit_drawn_sprite(picture: Image.Image, side: int, scale: int) -> Image.Image:
+    """Fit a picture as `fit` does for a sprite, in a frame that is `scale` times as large.
+
+    What it shows stands where the sprite has it, with the detail that the sprite has lost.
+    """
+    width, height = _fitted_size(picture, side, side)
+    scaled = _resampled(picture, (width * scale, height * scale))
+    return _placed(scaled, side * scale, side * scale, at_bottom=True)
+
+
+def _fitted_size(picture: Image.Image, width: int, height: int) -> Size:
     shares = width / picture.width, height / picture.height
     share = min(shares) if has_transparency(picture) else max(shares)
-    size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
-    if size == picture.size:
-        return picture
-    if is_pixel_art:
-        return reduce_pixel_art(picture, *size)
-    scaled = resize(picture, *size)
-    return threshold_alpha(bleed_colours(scaled)) if as_sprite else scaled
+    if min(shares) >= 1 and looks_like_pixel_art(picture):
+        share = math.floor(min(shares))
+    return max(1, round(picture.width * share)), max(1, round(picture.height * share))
+
+
+def _resampled(picture: Image.Image, size: Size) -> Image.Image:
+    """Resample with Lanczos, or repeat pixels where pixel art grows by a whole number."""
+    factor = size[0] // picture.width
+    is_whole = size == (picture.width * factor, picture.height * factor)
+    if is_whole and (factor == 1 or looks_like_pixel_art(picture)):
+        return enlarge_pixels(picture, factor)
+    return resize(picture, *size)
+
+
+def _placed(picture: Image.Image, width: int, height: int, *, at_bottom: bool) -> Image.Image:
+    spare = height - picture.height
+    canvas = Image.new("RGBA", (width, height))
+    canvas.paste(picture, ((width - picture.width) // 2, spare if at_bottom else spare // 2))
+    return canvas
 
 
 def _has_few_colours(picture: Image.Image) -> bool:

@@ -4,6 +4,7 @@ several augmented images of each picture.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.aspect_buckets import bucket_for
 from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
 from modelsheet.errors import InvalidImages
-from modelsheet.imaging.framing import crop_pictures, fit, has_transparency
+from modelsheet.imaging.framing import crop_pictures, fit, fit_drawn_sprite, has_transparency
+from modelsheet.imaging.likeness import DrawnReferences
 from modelsheet.imaging.rgba import composite, is_empty
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 MASK_FLOOR = 0.15  # the background still counts a little, so that it stays as captioned
+_MUCH_LARGER = 2  # than a photograph is learnt: detail is missed
 _NEAR_DUPLICATE = 4.0  # levels of mean difference
+_LARGEST_SCALE = 16  # of a 32 px sprite, to 512 px: finer detail is no part of its likeness
 _MOST_INSTANCES = 96  # of all pictures together: an SDXL takes a tenth of a second to encode one
 
 
@@ -44,16 +48,38 @@ def prepare_pictures(pictures: Sequence[Image.Image], base: BaseModel) -> list[I
 
     Raises InvalidImages for an empty one.
     """
+    return [fit_picture(picture, base) for picture in crop_references(pictures, base)]
+
+
+def crop_references(pictures: Sequence[Image.Image], base: BaseModel) -> list[Image.Image]:
+    """Crop RGBA pictures to what the base learns of them, still at the size they were drawn.
+
+    Raises InvalidImages for an empty one.
+    """
     for number, picture in enumerate(pictures, 1):
         if is_empty(picture):
             raise InvalidImages(
                 f"Picture {number} of {len(pictures)} is empty: all of its pixels are transparent. "
                 "Paint on that layer or leave it out."
             )
-    return [
-        fit(picture, *bucket_for(picture.size, base), as_sprite=base.is_pixel_art)
-        for picture in crop_pictures(pictures, base.resolution if base.is_pixel_art else 0)
-    ]
+    return crop_pictures(pictures, base.resolution if base.is_pixel_art else 0)
+
+
+def fit_picture(cropped: Image.Image, base: BaseModel) -> Image.Image:
+    """Scale a cropped picture into its aspect bucket."""
+    return fit(cropped, *bucket_for(cropped.size, base), as_sprite=base.is_pixel_art)
+
+
+def drawn_references(cropped: Sequence[Image.Image], base: BaseModel) -> DrawnReferences | None:
+    """Return the cropped pictures at the size they were drawn, to measure sprites by; None where
+    the base paints no sprites.
+    """
+    if not base.is_pixel_art:
+        return None
+    longest = max(max(picture.size) for picture in cropped)
+    scale = min(_LARGEST_SCALE, math.ceil(longest / base.resolution))
+    drawn = [fit_drawn_sprite(picture, base.resolution, scale) for picture in cropped]
+    return DrawnReferences(drawn, scale)
 
 
 def encode_instances(
@@ -77,6 +103,24 @@ def encode_instances(
             for each in augmented.with_mirrored(flip):
                 instances.append(_encode(number, each, caption, naming, base))
     return instances
+
+
+def reduction_warnings(
+    cropped: Sequence[Image.Image], prepared: Sequence[Image.Image], base: BaseModel
+) -> list[str]:
+    """Warn, in sentences for the user, of pictures that are larger than the base learns them."""
+    drawn = max(cropped, key=lambda picture: max(picture.size))
+    learnt = max(max(picture.size) for picture in prepared)
+    if max(drawn.size) <= (1 if base.is_pixel_art else _MUCH_LARGER) * learnt:
+        return []
+    width, height = prepared[cropped.index(drawn)].size
+    return [
+        f"What was drawn at {drawn.width} × {drawn.height} pixels is learnt at {width} × {height}: "
+        "fine detail is lost.",
+        "Likeness is measured at the size the pictures were drawn."
+        if base.is_pixel_art
+        else "Likeness is measured at the size at which the pictures were learnt.",
+    ]
 
 
 def warnings_for(pictures: Sequence[Image.Image]) -> list[str]:

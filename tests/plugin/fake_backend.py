@@ -19,6 +19,7 @@ from modelsheet.api.describe_images import (
     ClassNounList,
     DescribeRequest,
     DescribeResult,
+    PreparedImage,
 )
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
@@ -43,7 +44,7 @@ from modelsheet.api.subjects import (
     SubjectView,
 )
 from modelsheet.api.system import Capabilities, Empty, Ping
-from modelsheet.api.types import API_VERSION, ApiModel
+from modelsheet.api.types import API_VERSION, ApiModel, ImageRef
 from modelsheet.imaging.png_metadata import parameters_text
 from modelsheet.service.queue.job import abridged
 
@@ -72,6 +73,7 @@ class FakeBackend:
         self.likelihood = 0.75  # of the first guess
         self.describes_at_once = True
         self.idle_minutes = 0.0
+        self.drawn_pixels = 1  # side in px of a pixel in the artist's pictures
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
         self.models: list[ModelView] = []
@@ -119,9 +121,29 @@ class FakeBackend:
         self.requests[view.id] = request
         self.publish(view)
         if isinstance(request, DescribeRequest) and self.describes_at_once:
-            nouns = [ClassNounGuess(noun="knight", probability=self.likelihood)]
-            self.finish(view.id, result=DescribeResult(class_nouns=nouns, identifiers=["sks"]))
+            self.finish(view.id, result=self._described(request))
         return view
+
+    def _described(self, request: DescribeRequest) -> DescribeResult:
+        guess = ClassNounGuess(noun="knight", probability=self.likelihood)
+        return DescribeResult(
+            class_nouns=[guess] if request.nouns else [],
+            identifiers=["sks"] if request.nouns else [],
+            prepared=[self._prepared(image) for image in request.images if request.prepared],
+        )
+
+    def _prepared(self, image: ImageRef) -> PreparedImage:
+        """Reduce an image to 32 px in one colour; `drawn_pixels` px of it were one drawn pixel."""
+        pixels = b"\x00\xff\x00\xff" * 32 * 32
+        sha256 = hashlib.sha256(pixels).hexdigest()
+        self.blobs[sha256] = pixels
+        return PreparedImage(
+            blob=sha256,
+            width=32,
+            height=32,
+            drawn_width=image.width // self.drawn_pixels,
+            drawn_height=image.height // self.drawn_pixels,
+        )
 
     def progress(self, kind: str, progress: Progress) -> None:
         job = self.job_of(kind)

@@ -13,6 +13,7 @@ from modelsheet.imaging.rgba import Size, bleed_colours, crop_to_content, enlarg
 
 _MARGIN = 0.06  # of the longer side, around what is cropped to its content
 _PIXEL_ART_SIDE, _PIXEL_ART_COLOURS = 256, 256
+_MUCH_LARGER = 2  # than a model that paints no sprites
 _LARGEST_ENLARGED_SIDE = 2048  # px; of pixel art that was saved enlarged
 
 
@@ -43,6 +44,17 @@ def crop_pictures(pictures: Sequence[Image.Image], sprite_side: int = 0) -> list
     if are_alike:
         sizes = [math.gcd(*sizes)] * len(sizes)
     return [_without_enlargement(*each) for each in zip(cropped, sizes, strict=True)]
+
+
+def losing_detail(
+    cropped: Sequence[Image.Image], side: int, *, as_sprite: bool
+) -> Image.Image | None:
+    """Return the largest cropped picture if a model of `side` px loses detail of it, else None.
+
+    A sprite shows every pixel that is lost, another model only from twice its resolution.
+    """
+    largest = max(cropped, key=lambda picture: max(picture.size))
+    return largest if max(largest.size) > side * (1 if as_sprite else _MUCH_LARGER) else None
 
 
 def fit(picture: Image.Image, width: int, height: int, *, as_sprite: bool) -> Image.Image:

@@ -17,13 +17,18 @@ from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.aspect_buckets import bucket_for
 from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
 from modelsheet.errors import InvalidImages
-from modelsheet.imaging.framing import crop_pictures, fit, fit_drawn_sprite, has_transparency
+from modelsheet.imaging.framing import (
+    crop_pictures,
+    fit,
+    fit_drawn_sprite,
+    has_transparency,
+    losing_detail,
+)
 from modelsheet.imaging.likeness import DrawnReferences
 from modelsheet.imaging.rgba import composite, is_empty
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 MASK_FLOOR = 0.15  # the background still counts a little, so that it stays as captioned
-_MUCH_LARGER = 2  # than a photograph is learnt: detail is missed
 _NEAR_DUPLICATE = 4.0  # levels of mean difference
 _LARGEST_SCALE = 16  # of a 32 px sprite, to 512 px: finer detail is no part of its likeness
 _MOST_INSTANCES = 96  # of all pictures together: an SDXL takes a tenth of a second to encode one
@@ -105,15 +110,12 @@ def encode_instances(
     return instances
 
 
-def reduction_warnings(
-    cropped: Sequence[Image.Image], prepared: Sequence[Image.Image], base: BaseModel
-) -> list[str]:
+def reduction_warnings(cropped: Sequence[Image.Image], base: BaseModel) -> list[str]:
     """Warn, in sentences for the user, of pictures that are larger than the base learns them."""
-    drawn = max(cropped, key=lambda picture: max(picture.size))
-    learnt = max(max(picture.size) for picture in prepared)
-    if max(drawn.size) <= (1 if base.is_pixel_art else _MUCH_LARGER) * learnt:
+    drawn = losing_detail(cropped, base.resolution, as_sprite=base.is_pixel_art)
+    if drawn is None:
         return []
-    width, height = prepared[cropped.index(drawn)].size
+    width, height = bucket_for(drawn.size, base)
     return [
         f"What was drawn at {drawn.width} × {drawn.height} pixels is learnt at {width} × {height}: "
         "fine detail is lost.",

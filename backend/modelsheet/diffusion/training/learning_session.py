@@ -145,10 +145,7 @@ class LearningSession:
         self.pictures = [fit_picture(picture, base) for picture in cropped]
         self.drawn = drawn_references(cropped, base)
         self.naming = self._load_or_choose_naming()
-        self.warnings = [
-            *reduction_warnings(cropped, self.pictures, base),
-            *warnings_for(self.pictures),
-        ]
+        self.warnings = [*reduction_warnings(cropped, base), *warnings_for(self.pictures)]
         if self._environment.clip is None:
             self.warnings.append(_UNMEASURED)
         prior = self._prior_examples(on_progress)

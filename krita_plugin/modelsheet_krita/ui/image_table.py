@@ -71,7 +71,7 @@ class ImageTable(QtWidgets.QTreeWidget):
         self.setWordWrap(True)
         self.setIconSize(QtCore.QSize(4 * em, 4 * em))
         self.setColumnWidth(CAPTION, 14 * em)
-        self.setMinimumHeight(10 * em)
+        self.setMinimumHeight(7 * em)
         trigger = QtWidgets.QAbstractItemView.EditTrigger
         self.setEditTriggers(
             trigger.DoubleClicked | trigger.SelectedClicked | trigger.EditKeyPressed

@@ -182,7 +182,8 @@ class LearnDialog(QtWidgets.QDialog):
         is_reduced = bool(sentence) and as_sprite
         self.learn.setText(tr("Learn as a Sprite") if is_reduced else tr("Learn"))
         if sentence:
-            self.resize(self.width(), max(self.height(), self.sizeHint().height()))
+            needed = not_none(self.layout()).totalHeightForWidth(self.width())
+            self.resize(self.width(), max(self.height(), needed))
 
     def show_known_nouns(self, nouns: Sequence[str]) -> None:
         """Complete what the artist types to these class nouns."""

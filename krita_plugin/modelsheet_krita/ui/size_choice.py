@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from ..i18n import format_bytes, tr
 from ..qt import QtCore, QtGui, QtWidgets, Signal
-from .widgets import heading
 
 MOST_PREVIEWS = 5
-PREVIEW_LINES = 6  # height of a preview in lines of text
+PREVIEW_LINES = 4  # height of a preview in lines of text
 
 
 @dataclass(frozen=True)
@@ -37,21 +36,23 @@ class SizeChoice(QtWidgets.QFrame):
         self._em = self.fontMetrics().height()
         self.text = QtWidgets.QLabel()
         self.text.setWordWrap(True)
-        self.seen = heading(tr("What the model will see:"))
+        self.seen = QtWidgets.QLabel(tr("What the model will see:"))
         self.previews: list[QtWidgets.QLabel] = []
         self._previews = QtWidgets.QHBoxLayout()
         self.waiting = QtWidgets.QLabel(tr("Preparing the pictures…"))
         self.waiting.setEnabled(False)
-        self.larger = heading(tr("To keep more of them:"))
         self.buttons: dict[str, QtWidgets.QPushButton] = {}
         self._models = QtWidgets.QGridLayout()
         self._models.setColumnStretch(0, 1)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.seen)
+        row.addWidget(self.waiting)
+        row.addLayout(self._previews)
+        row.addStretch(1)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setSpacing(self._em // 3)
-        for widget in (self.text, self.seen, self.waiting):
-            layout.addWidget(widget)
-        layout.addLayout(self._previews)
-        layout.addWidget(self.larger)
+        layout.addWidget(self.text)
+        layout.addLayout(row)
         layout.addLayout(self._models)
         self.hide()
 
@@ -72,6 +73,7 @@ class SizeChoice(QtWidgets.QFrame):
         self._clear(self._previews)
         self.previews = []
         self.waiting.setVisible(pixmaps is None)
+        self.waiting.setMinimumHeight(PREVIEW_LINES * self._em)  # so that the form does not jump
         for pixmap in pixmaps or ():
             label = QtWidgets.QLabel()
             label.setPixmap(pixmap)
@@ -79,13 +81,11 @@ class SizeChoice(QtWidgets.QFrame):
             self._previews.addWidget(label)
         if more:
             self._previews.addWidget(QtWidgets.QLabel(tr("and {count} more", count=more)))
-        self._previews.addStretch(1)
 
     def show_models(self, models: Sequence[LargerModel]) -> None:
         """Offer these models, each with one button."""
         self._clear(self._models)
         self.buttons = {}
-        self.larger.setVisible(bool(models))
         for row, model in enumerate(models):
             label = QtWidgets.QLabel(_described(model))
             label.setWordWrap(True)
@@ -116,12 +116,10 @@ class SizeChoice(QtWidgets.QFrame):
 
 
 def _described(model: LargerModel) -> str:
-    if model.state == "ready":
-        return tr("{name}: it is here.", name=model.name)
-    if not model.size_bytes:
-        return model.name
+    if model.state == "ready" or not model.size_bytes:
+        return tr("Or learn with {name}.", name=model.name)
     return tr(
-        "{name}: {size} to download. Licence: {licence}.",
+        "Or learn with {name} ({size}, licence: {licence}).",
         name=model.name,
         size=format_bytes(model.size_bytes),
         licence=model.licence,

@@ -127,7 +127,7 @@ def test_a_larger_model_is_offered_downloaded_and_taken(
     until(lambda: form.size_choice.buttons)
     offer = form.size_choice.findChildren(type(form.size_choice.text))
     said = " ".join(label.text() for label in offer)
-    assert "Stable Diffusion 1.5, 512 × 512: 2.1 GB to download" in said
+    assert "Stable Diffusion 1.5, 512 × 512 (2.1 GB, licence: " in said
     assert "CreativeML Open RAIL-M" in said
 
     form.size_choice.buttons["sd15"].click()

@@ -212,8 +212,8 @@ def _is_lossy(base: BaseModelView, drawn: Image) -> bool:
 
 
 def _loses_detail(result: JobResult) -> bool:
-    """Return False where enlarged pixel art is learnt pixel by pixel."""
-    return any(_is_reduced(one) for one in result.prepared)
+    """Return False where enlarged pixel art is learnt pixel by pixel; older backends do not say."""
+    return not result.prepared or any(_is_reduced(one) for one in result.prepared)
 
 
 def _is_reduced(one: PreparedImage) -> bool:

@@ -570,8 +570,13 @@ def test_the_prepared_pictures_are_those_that_are_learnt(
     learnt = [to_bgra(Image.open(file)) for file in sorted(folder.glob("*.png"))]
     assert [context.read_blob(each.blob) for each in said.prepared] == learnt
     assert all(each.drawn_width > 32 for each in said.prepared)
-    is_lossy = any("fine detail is lost" in warning for warning in subject.warnings)
-    assert is_lossy == (base_model == "sprite32")
+    assert "fine detail is lost" in subject.warnings[0]
+    measured = "drawn." if base_model == "sprite32" else "learnt."
+    assert subject.warnings[1].endswith(measured)
+    last = subject.curve[-1]
+    assert last.likeness is not None
+    is_pixels = last.likeness != max(0.0, last.subject_fidelity)
+    assert is_pixels == (base_model == "sprite32")
 
 
 def test_an_adapter_loads_in_plain_diffusers(

@@ -14,7 +14,7 @@ from ..errors import BackendError, BadInput
 from ..i18n import tr, trn
 from ..image import Image
 from ..ui.learn_dialog import DEFAULT_PRESET, LearnDialog
-from ..ui.model_names import model_name
+from ..ui.model_list import model_name
 from ..ui.panel import Panel
 from . import subject_names
 from .embedded_subjects import EmbeddedSubjects

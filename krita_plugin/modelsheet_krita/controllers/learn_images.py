@@ -8,6 +8,7 @@ from typing import Callable
 
 from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
+from ..document.image_checks import ImageSample, check_images, sample
 from ..errors import PluginError
 from ..i18n import tr
 from ..image import Image, ReadOptions, ReadResult, thumbnail
@@ -16,7 +17,6 @@ from ..qt import QtGui
 from ..tasks import IncrementalTask
 from ..ui.image_table import ImageRow
 from ..ui.learn_dialog import LearnDialog
-from .image_checks import ImageSample, check_images, sample
 
 
 class LearnImages:

@@ -20,12 +20,13 @@ from ..i18n import tr
 from ..image import Image, thumbnail
 from ..qt import QtCore
 from ..ui.learn_dialog import LearnDialog
-from ..ui.model_names import model_name, paints_sprites
+from ..ui.model_list import model_name, paints_sprites
 from ..ui.size_choice import MOST_PREVIEWS, LargerModel
 from .jobs import Jobs
 from .learn_images import LearnImages
 
 DELAY_MS = 400  # until ticks and layers have settled
+MOST_MODELS = 3  # offered beside the previews; the form's list of models has all
 MUCH_LARGER = 2  # than a model that paints no sprites learns them: detail is missed
 
 
@@ -101,7 +102,7 @@ class LearnSizes:
         return self._dialog.request().base_model, self._images.revision, rows
 
     def _larger_models(self, base: BaseModelView) -> list[LargerModel]:
-        """List the models of a higher resolution, those that are here first."""
+        """List some models of a higher resolution, those that are here first."""
         listed = {model.id: model for model in self._models}
         coming = self._jobs.downloading()
         found = []
@@ -115,7 +116,7 @@ class LearnSizes:
             size = view.size_bytes if view is not None else 0
             licence = view.licence if view is not None else ""
             found.append(LargerModel(model.id, model_name(model), state, size, licence))
-        return sorted(found, key=lambda one: one.state != "ready")
+        return sorted(found, key=lambda one: one.state != "ready")[:MOST_MODELS]
 
     def _on_models(self, models: tuple[ModelView, ...]) -> None:
         self._models = models

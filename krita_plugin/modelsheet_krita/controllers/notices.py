@@ -9,7 +9,7 @@ from ..backend.connection_thread import BackendConnection, ConnectionState
 from ..errors import BackendError, PluginError
 from ..i18n import tr
 from ..tasks import guarded
-from ..ui.model_names import model_name
+from ..ui.model_list import model_name
 from ..ui.panel import Panel
 
 

@@ -116,7 +116,7 @@ class SizeChoice(QtWidgets.QFrame):
 
 
 def _described(model: LargerModel) -> str:
-    if model.state == "ready" or not model.size_bytes:
+    if not (model.size_bytes and model.licence):
         return tr("Or learn with {name}.", name=model.name)
     return tr(
         "Or learn with {name} ({size}, licence: {licence}).",

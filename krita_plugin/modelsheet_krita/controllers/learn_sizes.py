@@ -78,6 +78,7 @@ class LearnSizes:
         self._dialog.show_size(_sentence(base, drawn), as_sprite=paints_sprites(base))
         self._dialog.size_choice.show_models(self._larger_models(base))
         if key != self._prepared_for:
+            self._prepared_for = None
             self._dialog.size_choice.show_previews(None)
             self._timer.start()
 
@@ -124,10 +125,9 @@ class LearnSizes:
 
     def _on_state(self) -> None:
         """Offer a model that has been downloaded meanwhile."""
-        if not self._is_closed:
-            self._dialog.show_base_models(
-                [(one.id, model_name(one)) for one in self._base_models() if one.available]
-            )
+        here = [(one.id, model_name(one)) for one in self._base_models() if one.available]
+        if here and not self._is_closed:
+            self._dialog.show_base_models(here)
             self.check()
 
     def _on_any_job(self, job: JobView) -> None:

@@ -42,6 +42,7 @@ class SizeChoice(QtWidgets.QFrame):
         self.waiting = QtWidgets.QLabel(tr("Preparing the pictures…"))
         self.waiting.setEnabled(False)
         self.buttons: dict[str, QtWidgets.QPushButton] = {}
+        self._offered: list[LargerModel] = []
         self._models = QtWidgets.QGridLayout()
         self._models.setColumnStretch(0, 1)
         row = QtWidgets.QHBoxLayout()
@@ -83,7 +84,10 @@ class SizeChoice(QtWidgets.QFrame):
             self._previews.addWidget(QtWidgets.QLabel(tr("and {count} more", count=more)))
 
     def show_models(self, models: Sequence[LargerModel]) -> None:
-        """Offer these models, each with one button."""
+        """Offer these models, each with one button; those that are offered already stay."""
+        if list(models) == self._offered:
+            return
+        self._offered = list(models)
         self._clear(self._models)
         self.buttons = {}
         for row, model in enumerate(models):

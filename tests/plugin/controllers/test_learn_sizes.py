@@ -111,6 +111,10 @@ def test_unticked_pictures_do_not_count(
     assert not form.size_choice.isHidden()
     assert len(form.size_choice.previews) == 2  # still those of the same pictures
     assert len(prepared_requests(remote)) == 1
+    other = form.images.topLevelItem(1 - row)
+    other.setCheckState(0, Qt.CheckState.Unchecked)
+    other.setCheckState(0, Qt.CheckState.Checked)  # before anything was asked
+    until(lambda: len(form.size_choice.previews) == 2)
 
 
 def test_a_larger_model_is_offered_downloaded_and_taken(

@@ -159,7 +159,7 @@ class LearnSizes:
                 base_model=self._dialog.request().base_model,
             ),
             partial(self._on_submitted, key),
-            lambda error: None,  # it is learnt without a preview
+            partial(self._on_no_previews, key),
         )
 
     def _on_submitted(self, key: object, job: JobView) -> None:
@@ -181,7 +181,10 @@ class LearnSizes:
     def _on_job(self, key: object, job: JobView) -> None:
         if job.is_over and job.id == self._job_id:
             self._job_id = ""
-        if self._is_closed or key != self._prepared_for or job.result is None:
+        if self._is_closed or key != self._prepared_for or not job.is_over:
+            return
+        if job.result is None:
+            self._on_no_previews(key)
             return
         if not _loses_detail(job.result):
             self._exact = key
@@ -190,8 +193,13 @@ class LearnSizes:
         self._connection.request(
             partial(workflows.fetch_prepared, prepared=job.result.prepared[:MOST_PREVIEWS]),
             partial(self._on_previews, key, len(job.result.prepared)),
-            lambda error: None,
+            partial(self._on_no_previews, key),
         )
+
+    def _on_no_previews(self, key: object, _: BackendError | None = None) -> None:
+        """Wait no longer: it can be learnt without; the docker shows what is wrong."""
+        if not self._is_closed and key == self._prepared_for:
+            self._dialog.size_choice.show_previews(())
 
     def _on_previews(self, key: object, count: int, images: list[Image]) -> None:
         if self._is_closed or key != self._prepared_for:

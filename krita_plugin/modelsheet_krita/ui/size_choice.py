@@ -74,6 +74,7 @@ class SizeChoice(QtWidgets.QFrame):
         self._clear(self._previews)
         self.previews = []
         self.waiting.setVisible(pixmaps is None)
+        self.seen.setVisible(pixmaps is None or bool(pixmaps))
         self.waiting.setMinimumHeight(PREVIEW_LINES * self._em)  # so that the form does not jump
         for pixmap in pixmaps or ():
             label = QtWidgets.QLabel()

@@ -46,7 +46,7 @@ class LearnSizes:
         self._prepared_for: object = None  # what the previews show, or will
         self._exact: object = None  # for which nothing turned out to be lost
         self._job_id = ""
-        self._is_closed = False
+        self._is_closed, self._is_first = False, True
         self._timer = QtCore.QTimer(dialog)
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MS)
@@ -77,9 +77,14 @@ class LearnSizes:
             return
         self._dialog.show_size(_sentence(base, drawn), as_sprite=paints_sprites(base))
         self._dialog.size_choice.show_models(self._larger_models(base))
-        if key != self._prepared_for:
+        if key == self._prepared_for:
+            return
+        self._dialog.size_choice.show_previews(None)
+        if self._is_first:  # ahead of the suggestions, which take longer
+            self._is_first = False
+            self._prepare()
+        else:
             self._prepared_for = None
-            self._dialog.size_choice.show_previews(None)
             self._timer.start()
 
     def _base(self) -> BaseModelView | None:

@@ -148,20 +148,44 @@ def test_a_larger_model_is_offered_downloaded_and_taken(
     assert form.learn.text() == "Learn"
 
 
-def test_a_closed_form_prepares_nothing_more(
+def test_closing_the_form_cancels_what_is_prepared(
     connected: Any,
     document: fake_krita.Document,
     krita: Any,
     remote: FakeBackend,
     until: Until,
 ) -> None:
+    remote.is_busy = True
     form = open_large(connected, document, krita, until)
+    until(lambda: prepared_requests(remote))
+    assert not form.size_choice.waiting.isHidden()
+
     form.reject()
 
-    again = open_form(connected, until)
-    until(lambda: again.size_choice.previews)
+    until(lambda: "cancelled" in {job.state for job in remote.jobs.values()})
+    asked = next(key for key, one in remote.requests.items() if getattr(one, "prepared", False))
+    assert remote.jobs[asked].state == "cancelled"
 
-    assert len(prepared_requests(remote)) == 1
+
+def test_pictures_that_cannot_be_prepared_are_learnt_all_the_same(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: Any,
+    remote: FakeBackend,
+    until: Until,
+) -> None:
+    remote.is_busy = True
+    form = open_large(connected, document, krita, until)
+    until(lambda: prepared_requests(remote))
+    asked = next(key for key, one in remote.requests.items() if getattr(one, "prepared", False))
+
+    remote.finish(asked, state="cancelled")
+
+    until(form.size_choice.waiting.isHidden)
+    assert not form.size_choice.isHidden()
+    form.name.setText("Frog")
+    form.class_noun.setEditText("knight")
+    assert form.learn.isEnabled()
 
 
 def test_a_program_s_own_layer_names_are_no_captions(

@@ -29,6 +29,7 @@ from modelsheet.imaging.rgba import composite, is_empty
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 MASK_FLOOR = 0.15  # the background still counts a little, so that it stays as captioned
+_MOST_DRAWN = 16  # each takes 6 MB at 512 px
 _NEAR_DUPLICATE = 4.0  # levels of mean difference
 _LARGEST_SCALE = 16  # of a 32 px sprite, to 512 px: finer detail is no part of its likeness
 _MOST_INSTANCES = 96  # of all pictures together: an SDXL takes a tenth of a second to encode one
@@ -76,14 +77,15 @@ def fit_picture(cropped: Image.Image, base: BaseModel) -> Image.Image:
 
 
 def drawn_references(cropped: Sequence[Image.Image], base: BaseModel) -> DrawnReferences | None:
-    """Return the cropped pictures at the size they were drawn, to measure sprites by; None where
-    the base paints no sprites.
+    """Return the cropped pictures, or some of many, at the size they were drawn, to measure sprites
+    by; None where the base paints no sprites.
     """
     if not base.is_pixel_art:
         return None
     longest = max(max(picture.size) for picture in cropped)
     scale = min(_LARGEST_SCALE, math.ceil(longest / base.resolution))
-    drawn = [fit_drawn_sprite(picture, base.resolution, scale) for picture in cropped]
+    step = math.ceil(len(cropped) / _MOST_DRAWN)
+    drawn = [fit_drawn_sprite(picture, base.resolution, scale) for picture in cropped[::step]]
     return DrawnReferences(drawn, scale)
 
 

@@ -60,11 +60,11 @@ def test_what_is_lost_is_said_before_it_is_learnt(
     large = Image.new("RGBA", (64, 60), (90, 140, 60, 255))
     large.putpixel((31, 29), (0, 0, 0, 255))
     large.save(tmp_path / "frog.png")
-    learn = ["--name", "x", "--class-noun", "frog", "--set", "training_steps=2", *server]
+    learn = ["--class-noun", "frog", "--set", "training_steps=2", *server]
 
-    assert main.main(["learn", str(tmp_path / "frog.png"), *learn]) == 0
+    assert main.main(["learn", str(tmp_path / "frog.png"), "--name", "frog", *learn]) == 0
     said = capsys.readouterr().out
-    assert main.main(["learn", HERO, *learn]) == 0
+    assert main.main(["learn", HERO, "--name", "hero", *learn]) == 0
     said_of_sprites = capsys.readouterr().out
 
     assert said.startswith("Note: these pictures show up to 64 × 60 pixels.")

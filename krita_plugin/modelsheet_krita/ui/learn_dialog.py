@@ -182,8 +182,8 @@ class LearnDialog(QtWidgets.QDialog):
         is_reduced = bool(sentence) and as_sprite
         self.learn.setText(tr("Learn as a Sprite") if is_reduced else tr("Learn"))
         if sentence:
-            needed = not_none(self.layout()).totalHeightForWidth(self.width())
-            self.resize(self.width(), max(self.height(), needed))
+            most = not_none(self.screen()).availableGeometry().height() - 4 * self._em
+            self.resize(self.width(), min(most, max(self.height(), 50 * self._em)))
 
     def show_known_nouns(self, nouns: Sequence[str]) -> None:
         """Complete what the artist types to these class nouns."""

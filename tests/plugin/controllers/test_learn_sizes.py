@@ -155,16 +155,16 @@ def test_closing_the_form_cancels_what_is_prepared(
     remote: FakeBackend,
     until: Until,
 ) -> None:
-    remote.is_busy = True
+    remote.describes_at_once = False
     form = open_large(connected, document, krita, until)
     until(lambda: prepared_requests(remote))
     assert not form.size_choice.waiting.isHidden()
 
+    asked = next(key for key, one in remote.requests.items() if getattr(one, "prepared", False))
+
     form.reject()
 
-    until(lambda: "cancelled" in {job.state for job in remote.jobs.values()})
-    asked = next(key for key, one in remote.requests.items() if getattr(one, "prepared", False))
-    assert remote.jobs[asked].state == "cancelled"
+    until(lambda: remote.jobs[asked].state == "cancelled")
 
 
 def test_pictures_that_cannot_be_prepared_are_learnt_all_the_same(
@@ -174,7 +174,7 @@ def test_pictures_that_cannot_be_prepared_are_learnt_all_the_same(
     remote: FakeBackend,
     until: Until,
 ) -> None:
-    remote.is_busy = True
+    remote.describes_at_once = False
     form = open_large(connected, document, krita, until)
     until(lambda: prepared_requests(remote))
     asked = next(key for key, one in remote.requests.items() if getattr(one, "prepared", False))

@@ -13,6 +13,7 @@ from modelsheet.api.describe_images import (
     ClassNounList,
     ClassNounMatch,
     DescribeResult,
+    PreparedImage,
 )
 from modelsheet.api.explore import MAX_RESULTS, AxisName
 from modelsheet.api.generate import GenerateRequest, SamplerName
@@ -51,6 +52,7 @@ ANSWERS = {
     "ClassNounList": ClassNounList,
     "ClassNounMatch": ClassNounMatch,
     "Vocabulary": Vocabulary,
+    "PreparedImage": PreparedImage,
     "Progress": Progress,
     "JobError": JobError,
     "JobView": JobView,
@@ -70,11 +72,14 @@ ANSWERS = {
     "ModelList": ModelList,
 }
 IMAGE = GeneratedImage(blob=SHA256, width=4, height=5, seed=7, prompt="a knight")
+PREPARED = PreparedImage(blob=SHA256, width=32, height=32, drawn_width=64, drawn_height=60)
 RESULTS = [
     LearnResult(subject_id="s", training_steps=3, best_step=2, seconds=1.0),
     GenerateResult(images=[IMAGE], warnings=["small"]),
     DescribeResult(
-        class_nouns=[ClassNounGuess(noun="knight", probability=0.5)], identifiers=["sks"]
+        class_nouns=[ClassNounGuess(noun="knight", probability=0.5)],
+        identifiers=["sks"],
+        prepared=[PREPARED],
     ),
     DownloadResult(model="sd15", size_bytes=3),
 ]
@@ -139,7 +144,7 @@ def field_names(kind: Any) -> set[str]:
                 asks.Axis("unet_scale", (0.0, 1.0)), asks.Axis("seed", (1.0, 2.0))
             ),
         ),
-        asks.DescribeRequest("sprite32", (REFERENCE,)),
+        asks.DescribeRequest("sprite32", (REFERENCE,), nouns=False, prepared=True),
         asks.DownloadRequest("sd15"),
     ],
     ids=lambda request: request.kind,

@@ -16,6 +16,7 @@ def probe(step: int, likeness: float, obedience: float, drift: float) -> Likenes
         prompt_fidelity=obedience,
         prior_drift=drift,
         score=likeness,
+        likeness=likeness,
     )
 
 

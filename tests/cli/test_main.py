@@ -54,6 +54,24 @@ def test_learn_then_generate_then_look_then_delete(
     assert "There is no subject 'star_hero'" in capsys.readouterr().err
 
 
+def test_what_is_lost_is_said_before_it_is_learnt(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    large = Image.new("RGBA", (64, 60), (90, 140, 60, 255))
+    large.putpixel((31, 29), (0, 0, 0, 255))
+    large.save(tmp_path / "frog.png")
+    learn = ["--class-noun", "frog", "--set", "training_steps=2", *server]
+
+    assert main.main(["learn", str(tmp_path / "frog.png"), "--name", "frog", *learn]) == 0
+    said = capsys.readouterr().out
+    assert main.main(["learn", HERO, "--name", "hero", *learn]) == 0
+    said_of_sprites = capsys.readouterr().out
+
+    assert said.startswith("Note: these pictures show up to 64 × 60 pixels.")
+    assert "sprite32 learns them at 32 × 32: fine detail will be lost." in said
+    assert "fine detail" not in said_of_sprites
+
+
 def test_a_picture_that_is_there_already_is_kept(server: list[str], tmp_path: Path) -> None:
     generate = ["generate", "a fox", "--out", str(tmp_path), *server]
 

@@ -119,6 +119,7 @@ def _learning(step: int, total: int, context: JobContext) -> Progress:
             prompt_fidelity=0.3,
             prior_drift=0.0,
             score=0.5,
+            likeness=1 - 0.6 * 0.7 ** (probe / PROBE_EVERY),
         )
         for probe in probes[-20:]
     ]

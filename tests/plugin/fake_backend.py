@@ -19,6 +19,7 @@ from modelsheet.api.describe_images import (
     ClassNounList,
     DescribeRequest,
     DescribeResult,
+    PreparedImage,
 )
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
@@ -43,7 +44,7 @@ from modelsheet.api.subjects import (
     SubjectView,
 )
 from modelsheet.api.system import Capabilities, Empty, Ping
-from modelsheet.api.types import API_VERSION, ApiModel, Family
+from modelsheet.api.types import API_VERSION, ApiModel, Family, ImageRef
 from modelsheet.imaging.png_metadata import parameters_text
 from modelsheet.prompts.class_nouns import match_class_noun
 from modelsheet.prompts.everyday_nouns import everyday_nouns
@@ -77,6 +78,7 @@ class FakeBackend:
         self.idle_minutes = 0.0
         self.family: Family = "sprite32"
         self.guesses = ["knight"]
+        self.drawn_pixels = 1  # side in px of a pixel in the artist's pictures
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
         self.models: list[ModelView] = []
@@ -124,11 +126,29 @@ class FakeBackend:
         self.requests[view.id] = request
         self.publish(view)
         if isinstance(request, DescribeRequest) and self.describes_at_once:
-            nouns = [ClassNounGuess(noun="knight", probability=self.likelihood)]
-        if isinstance(request, DescribeRequest):
-            nouns = [ClassNounGuess(noun=noun, probability=0.75) for noun in self.guesses]
-            self.finish(view.id, result=DescribeResult(class_nouns=nouns, identifiers=["sks"]))
+            self.finish(view.id, result=self._described(request))
         return view
+
+    def _described(self, request: DescribeRequest) -> DescribeResult:
+        guesses = [ClassNounGuess(noun=one, probability=self.likelihood) for one in self.guesses]
+        return DescribeResult(
+            class_nouns=guesses if request.nouns else [],
+            identifiers=["sks"] if request.nouns else [],
+            prepared=[self._prepared(image) for image in request.images if request.prepared],
+        )
+
+    def _prepared(self, image: ImageRef) -> PreparedImage:
+        """Reduce an image to 32 px in one colour; `drawn_pixels` px of it were one drawn pixel."""
+        pixels = b"\x00\xff\x00\xff" * 32 * 32
+        sha256 = hashlib.sha256(pixels).hexdigest()
+        self.blobs[sha256] = pixels
+        return PreparedImage(
+            blob=sha256,
+            width=32,
+            height=32,
+            drawn_width=image.width // self.drawn_pixels,
+            drawn_height=image.height // self.drawn_pixels,
+        )
 
     def progress(self, kind: str, progress: Progress) -> None:
         job = self.job_of(kind)

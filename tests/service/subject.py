@@ -13,7 +13,12 @@ WEIGHTS = b"weights"
 
 def subject_record(subject_id: str, name: str = "Hero", created: float = 1.0) -> SubjectRecord:
     point = LikenessPoint(
-        step=8, subject_fidelity=0.75, prompt_fidelity=0.5, prior_drift=0.0, score=0.6
+        step=8,
+        subject_fidelity=0.75,
+        prompt_fidelity=0.5,
+        prior_drift=0.0,
+        score=0.6,
+        likeness=0.75,
     )
     return SubjectRecord(
         id=subject_id,

@@ -11,6 +11,7 @@ from modelsheet.api.types import (
     Caption,
     ClassNoun,
     Count,
+    Fraction,
     Identifier,
     ImageRef,
     ModelId,
@@ -82,8 +83,10 @@ class LearnRequest(ApiModel):
 class LikenessPoint(ApiModel):
     """One evaluation during training: mean cosines in [-1, 1]. Step 0 is the untrained base model.
 
-    `prior_drift` is a mean squared distance of class images, `text_drift` is how far the text
-    encoder moved on prompts without the identifier (1 - cosine).
+    `likeness` in [0, 1] is the one to show: of a sprite model it is measured in the pixels of the
+    references at the size they were drawn, of others it is the subject fidelity; the best step is
+    chosen by `score`. `prior_drift` is a mean squared distance of class images, `text_drift` is how
+    far the text encoder moved on prompts without the identifier (1 - cosine).
     """
 
     step: Count
@@ -92,6 +95,7 @@ class LikenessPoint(ApiModel):
     prior_drift: float
     score: float
     text_drift: float = 0.0
+    likeness: Fraction | None = None
 
 
 NetworkName = Annotated[str, Field(max_length=60), AfterValidator(one_line)]

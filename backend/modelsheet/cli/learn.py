@@ -7,6 +7,8 @@ import difflib
 import json
 from collections.abc import Sequence
 
+from PIL import Image
+
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.cli.connect import Say, connect
 from modelsheet.cli.nouns import match_sentence
@@ -15,6 +17,7 @@ from modelsheet.cli.subjects import likeness_summary, notes_of
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidClassNoun, InvalidRequest
+from modelsheet.imaging.framing import crop_pictures, losing_detail
 from modelsheet.subjects.handles import handle_of
 
 
@@ -22,6 +25,7 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
     """Learn a subject from the files, and print what was measured."""
     references = workflows.read_references(arguments.files)
     with connect(arguments) as client:
+        _note_reduction([reference.image for reference in references], client, arguments.base, say)
         images = workflows.upload_references(client, references)
         request = LearnRequest(
             name=arguments.name,
@@ -43,6 +47,29 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
         say(f"Note: {note}")
     say(f'Paint it with: modelsheet generate "@{handle} …"')
     return 0
+
+
+def _note_reduction(
+    pictures: Sequence[Image.Image], client: BackendClient, base_model: str, say: Say
+) -> None:
+    """Say before learning that pictures are larger than the base model learns them."""
+    models = client.capabilities().base_models
+    base = next((model for model in models if model.id == base_model), None)
+    if base is None:
+        return  # the job says which there are
+    is_sprite = base.family == "sprite32"
+    cropped = crop_pictures(pictures, base.resolution if is_sprite else 0)
+    drawn = losing_detail(cropped, base.resolution, as_sprite=is_sprite)
+    if drawn is None:
+        return
+    larger = [model for model in models if model.resolution > base.resolution]
+    say(
+        f"Note: these pictures show up to {drawn.width} × {drawn.height} pixels. {base.id} learns "
+        f"them at {base.resolution} × {base.resolution}: fine detail will be lost."
+    )
+    for model in larger:
+        how = f"--base {model.id}" if model.available else f"modelsheet models download {model.id}"
+        say(f"      {model.id} learns at {model.resolution} × {model.resolution}: {how}")
 
 
 def _overrides(given: Sequence[str]) -> TrainingOverrides:

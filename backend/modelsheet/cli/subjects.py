@@ -75,10 +75,11 @@ def likeness_summary(subject: SubjectView) -> str:
         known = subject.likeness
         return "likeness not measured" if known is None else f"likeness {known:.2f}"
     before, after = report.before, kept[0]
+    was, now = (point.likeness for point in (before, after))
+    likeness = "" if was is None or now is None else f"likeness {was:.2f} → {now:.2f}, "
     return (
-        f"likeness {before.subject_fidelity:.2f} → {after.subject_fidelity:.2f}, obedience to the "
-        f"prompt {before.prompt_fidelity:.2f} → {after.prompt_fidelity:.2f}, the class drifted by "
-        f"{after.prior_drift:.3f}"
+        f"{likeness}obedience to the prompt {before.prompt_fidelity:.2f} → "
+        f"{after.prompt_fidelity:.2f}, the class drifted by {after.prior_drift:.3f}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Pixel-art post-processing: snap to the pixel grid, limit the colours, threshold the alpha."""
+"""Pixel art: snap to the pixel grid, limit the colours, threshold the alpha, reduce the size."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ _LARGEST_SIDE = 256  # of pixel art, in painted pixels
 _HARD_SHARE = 0.95  # of the visible pixels that must be opaque
 _FEW_COLOURS, _MOST_COLOURS = 16, 128  # of one image
 _PIXELS_A_COLOUR = 3  # a painting scaled down has hardly two pixels alike
+# Exponent of a colour's rarity: at 0 an outline swallows the eyes, at 0.5 it goes missing.
+_RARITY = 0.2
 
 
 def make_pixel_art(
@@ -140,3 +142,33 @@ def snap_to_grid(image: Image.Image, size: int) -> Image.Image:
     squares = rgba.reshape(height, size, width, size, 4).transpose(0, 2, 1, 3, 4)
     medians = np.median(squares.reshape(height, width, size * size, 4), axis=2)
     return Image.fromarray(medians.round().astype(np.uint8))
+
+
+def reduce_pixel_art(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Reduce pixel art without mixing colours; each new pixel is opaque or transparent.
+
+    A pixel takes the colour that covers most of its area. Rare colours count for more: eyes and
+    highlights have few pixels. For images with few colours, as it takes time for each.
+    """
+    rgba = np.asarray(image.convert("RGBA"))
+    visible = rgba[..., 3] >= _HALF
+    colours, numbers, counts = np.unique(
+        rgba[visible][:, :3], axis=0, return_inverse=True, return_counts=True
+    )
+    number = np.full(visible.shape, -1)
+    number[visible] = numbers.ravel()
+    most = np.zeros((height, width))
+    reduced = np.zeros((height, width, 4), dtype=np.uint8)
+    for index, (colour, count) in enumerate(zip(colours, counts, strict=True)):
+        weighted = _coverage(number == index, width, height) * float(count) ** -_RARITY
+        wins = weighted > most
+        most[wins] = weighted[wins]
+        reduced[wins] = (*colour, 255)
+    reduced[_coverage(visible, width, height) < 0.5] = 0
+    return Image.fromarray(reduced)
+
+
+def _coverage(mask: npt.NDArray[np.bool_], width: int, height: int) -> npt.NDArray[np.float32]:
+    """Return the share of each new pixel's area that the mask covers."""
+    levels = Image.fromarray(mask.astype(np.float32))
+    return np.asarray(levels.resize((width, height), Image.Resampling.BOX), dtype=np.float32)

@@ -267,7 +267,10 @@ class SubjectStore:
             shutil.rmtree(staging, ignore_errors=True)
 
     def view(self, record: SubjectRecord) -> SubjectView:
-        """Return the API's view; likeness is that of the step whose adapter was kept."""
+        """Return the API's view; likeness is that of the step whose adapter was kept.
+
+        None for subjects of version 0.1, which measured it otherwise.
+        """
         best = [point for point in record.curve if point.step == record.best_step]
         return SubjectView(
             id=record.id,
@@ -280,7 +283,7 @@ class SubjectStore:
             references=record.references,
             captions=record.captions,
             training_steps=record.training_steps,
-            likeness=best[-1].subject_fidelity if best else None,
+            likeness=best[-1].likeness if best else None,
             palette=record.palette,
             warnings=record.warnings,
             report=record.report,

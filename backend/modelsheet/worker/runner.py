@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from modelsheet.api.describe_images import DescribeRequest, DescribeResult
+from modelsheet.api.describe_images import DescribeRequest, DescribeResult, PreparedImage
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult, SubjectUse
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
@@ -31,10 +31,11 @@ from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.diffusion.models.device import choose_device
 from modelsheet.diffusion.training import class_noun, identifier
-from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
+from modelsheet.diffusion.training.dataset import crop_references, fit_picture, warnings_for
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.imaging.rgba import read_image as read_image_file
+from modelsheet.imaging.rgba import to_bgra
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
@@ -153,15 +154,20 @@ class Worker:
         with self._untrained_base(request.base_model, context) as base:
             context.progress(Progress(phase="looking at the pictures"))
             obey_directive(context)
-            pictures = prepare_pictures([read_image(i, context) for i in request.images], base)
-            own_nouns = own_class_nouns(self._data_dir)
-            clip = self._load_clip_if_present(base)
-            guesses = class_noun.guess(pictures, base.family, clip, own_nouns) if clip else []
-            obey_directive(context)
-            noun = guesses[0].noun if guesses else GENERAL_NOUNS[0]
+            cropped = crop_references([read_image(i, context) for i in request.images], base)
+            pictures = [fit_picture(each, base) for each in cropped]
+            guesses, identifiers = [], []
+            if request.nouns:
+                own_nouns = own_class_nouns(self._data_dir)
+                clip = self._load_clip_if_present(base)
+                guesses = class_noun.guess(pictures, base.family, clip, own_nouns) if clip else []
+                obey_directive(context)
+                noun = guesses[0].noun if guesses else GENERAL_NOUNS[0]
+                identifiers = identifier.choose(base, noun, self._taken_identifiers())
             return DescribeResult(
                 class_nouns=guesses,
-                identifiers=identifier.choose(base, noun, self._taken_identifiers()),
+                identifiers=identifiers,
+                prepared=_prepared(pictures, cropped, context) if request.prepared else [],
                 warnings=warnings_for(pictures),
             )
 
@@ -222,6 +228,22 @@ class _SuspendedLearning:
     job_id: str
     session: LearningSession
     ending: ExitStack
+
+
+def _prepared(
+    pictures: Sequence[Image.Image], cropped: Sequence[Image.Image], context: JobContext
+) -> list[PreparedImage]:
+    """Store the pictures that are learnt from as blobs."""
+    return [
+        PreparedImage(
+            blob=context.write_blob(to_bgra(picture)),
+            width=picture.width,
+            height=picture.height,
+            drawn_width=drawn.width,
+            drawn_height=drawn.height,
+        )
+        for picture, drawn in zip(pictures, cropped, strict=True)
+    ]
 
 
 def _use_of(subject: SubjectRecord) -> SubjectUse:

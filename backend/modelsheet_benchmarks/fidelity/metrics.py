@@ -11,13 +11,13 @@ from statistics import mean
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.fidelity_metrics import (
     prior_drift,
     prompt_fidelity,
     subject_fidelity,
 )
+from modelsheet.imaging.framing import has_transparency
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks.fidelity.distractors import Distractors

@@ -102,10 +102,12 @@ class GenerateRequest:
 
 @dataclass(frozen=True)
 class DescribeRequest:
-    """Suggest class nouns and identifiers for images."""
+    """Suggest class nouns and identifiers for images, or return them as they would be learnt."""
 
     base_model: str
     images: tuple[ImageRef, ...]
+    nouns: bool = True
+    prepared: bool = False
     kind: str = "describe"
 
 

@@ -78,10 +78,21 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class LikenessPoint:
-    """Likeness measured at one training step; `subject_fidelity` is a cosine."""
+    """Likeness measured at one training step, 0 to 1; None was measured by version 0.1."""
 
     step: int
-    subject_fidelity: float
+    likeness: float | None = None
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """Image as the base model learns it; `drawn_width` is the px of what it shows, unscaled."""
+
+    blob: str
+    width: int
+    height: int
+    drawn_width: int
+    drawn_height: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,7 @@ class JobResult:
     columns: int = 0
     class_nouns: tuple[ClassNounGuess, ...] = ()
     identifiers: tuple[str, ...] = ()
+    prepared: tuple[PreparedImage, ...] = ()
     warnings: tuple[Message, ...] = ()
 
 

@@ -10,7 +10,7 @@ from ..errors import RequestRefused
 from ..i18n import tr
 from ..image import BYTES_PER_PIXEL, Image
 from .api_requests import DescribeRequest, ImageRef, LearnRequest
-from .api_responses import GeneratedImage, JobView
+from .api_responses import GeneratedImage, JobView, PreparedImage
 from .client import Client
 
 ARCHIVE = "archive"  # beside the LoRA formats: the whole subject
@@ -26,6 +26,17 @@ def upload_images(client: Client, images: Sequence[Image]) -> tuple[ImageRef, ..
 def describe(client: Client, images: Sequence[Image], base_model: str) -> JobView:
     """Submit a job that suggests class nouns and identifiers for the images."""
     return client.submit(DescribeRequest(base_model, upload_images(client, images)))
+
+
+def prepare(client: Client, images: Sequence[Image], base_model: str) -> JobView:
+    """Submit a job that returns the images as the base model would learn them."""
+    references = upload_images(client, images)
+    return client.submit(DescribeRequest(base_model, references, nouns=False, prepared=True))
+
+
+def fetch_prepared(client: Client, prepared: Sequence[PreparedImage]) -> list[Image]:
+    """Download images as the base model would learn them."""
+    return [_fetch(client, one.blob, one.width, one.height, "") for one in prepared]
 
 
 def learn(client: Client, images: Sequence[Image], request: LearnRequest) -> JobView:

@@ -203,7 +203,9 @@ def row_of(job: JobView) -> JobRow:
         kind=job.kind,
         is_paused=job.state == "paused",
         is_waiting=job.state == "queued",
-        likeness=tuple((point.step, point.subject_fidelity) for point in progress.curve),
+        likeness=tuple(
+            (point.step, point.likeness) for point in progress.curve if point.likeness is not None
+        ),
         total=progress.total,
     )
 

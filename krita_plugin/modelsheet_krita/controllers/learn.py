@@ -14,11 +14,13 @@ from ..errors import BackendError, BadInput
 from ..i18n import tr, trn
 from ..image import Image
 from ..ui.learn_dialog import DEFAULT_PRESET, LearnDialog
+from ..ui.model_list import model_name
 from ..ui.panel import Panel
 from . import subject_names
 from .embedded_subjects import EmbeddedSubjects
 from .jobs import Jobs
 from .learn_images import LearnImages
+from .learn_sizes import LearnSizes
 from .learn_suggestions import LearnSuggestions
 from .notices import Notices
 from .subjects import Subjects
@@ -89,10 +91,12 @@ class LearnController:
         dialog = LearnDialog(self._panel.icon, self._panel.window())
         _fill_choices(dialog, self._connection.state.capabilities, replaced)
         images = LearnImages(dialog, document, self._connection, references)
+        sizes = LearnSizes(dialog, images, self._connection, self._jobs)
         self._session = session = _Session(
             dialog,
             images,
             LearnSuggestions(dialog, self._connection, self._jobs, self._check),
+            sizes,
             replaced,
         )
         dialog.read_wanted.connect(partial(images.read_again, self._notices.show_error))
@@ -199,10 +203,11 @@ class _Session:
         dialog: LearnDialog,
         images: LearnImages,
         suggestions: LearnSuggestions,
+        sizes: LearnSizes,
         replaced: SubjectView | None,
     ) -> None:
         self.dialog, self.images, self.suggestions = dialog, images, suggestions
-        self.replaced = replaced
+        self.sizes, self.replaced = sizes, replaced
 
     @property
     def is_active(self) -> bool:
@@ -214,6 +219,7 @@ class _Session:
         """
         self.images.stop()
         self.suggestions.close()
+        self.sizes.close()
 
     def close(self) -> None:
         """Remove the dialog."""
@@ -235,8 +241,8 @@ def _fill_choices(
     presets = capabilities.presets if capabilities else (DEFAULT_PRESET,)
     dialog.show_presets([preset for preset in presets if preset not in CLI_PRESETS])
     models = capabilities.base_models if capabilities else ()
-    usable = [model.id for model in models if model.available]
-    dialog.show_base_models(usable or [FALLBACK_BASE_MODEL])
+    usable = [(model.id, model_name(model)) for model in models if model.available]
+    dialog.show_base_models(usable or [(FALLBACK_BASE_MODEL, FALLBACK_BASE_MODEL)])
     if replaced is not None:
         dialog.name.setText(replaced.name)
         dialog.class_noun.setEditText(replaced.class_noun)

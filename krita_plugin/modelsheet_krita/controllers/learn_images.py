@@ -8,13 +8,15 @@ from typing import Callable
 
 from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
+from ..document.image_checks import ImageSample, check_images, sample
 from ..errors import PluginError
 from ..i18n import tr
 from ..image import Image, ReadOptions, ReadResult, thumbnail
+from ..layer_names import is_default_name
 from ..qt import QtGui
 from ..tasks import IncrementalTask
+from ..ui.image_table import ImageRow
 from ..ui.learn_dialog import LearnDialog
-from .image_checks import ImageSample, check_images, sample
 
 
 class LearnImages:
@@ -33,6 +35,7 @@ class LearnImages:
         self._samples: list[ImageSample] = []
         self._thumbnails: list[QtGui.QPixmap] = []
         self._task: IncrementalTask[ReadResult] | None = None
+        self.revision = 0  # of `all`; another one after each reading
         dialog.finished.connect(self.stop)
 
     @property
@@ -68,7 +71,7 @@ class LearnImages:
         remarks = check_images(self.all, self._samples, self._connection.state.resolution)
         dialog.images.show_rows(
             [
-                (shown, image.name, _size(image), found)
+                ImageRow(shown, image.name, _caption(image), _size(image), found)
                 for image, shown, found in zip(self.all, self._thumbnails, remarks)
             ]
         )
@@ -84,6 +87,7 @@ class LearnImages:
     ) -> None:
         def done(result: ReadResult) -> None:
             self._result = result
+            self.revision += 1
             on_read()
 
         self.stop()
@@ -105,10 +109,16 @@ class LearnImages:
         kept = len(self._references)
         self._samples, self._thumbnails = self._samples[:kept], self._thumbnails[:kept]
         self._result = ReadResult((), (), True, True, True)
+        self.revision += 1
         self.show()
         if not isinstance(error, PluginError):
             on_unexpected(error)
         self._dialog.remarks.say(str(error))
+
+
+def _caption(image: Image) -> str:
+    """Return the layer's name as what the picture shows, unless it says nothing."""
+    return "" if is_default_name(image.name) else image.name
 
 
 def _size(image: Image) -> str:

@@ -9,6 +9,7 @@ from ..backend.connection_thread import BackendConnection, ConnectionState
 from ..errors import BackendError, PluginError
 from ..i18n import tr
 from ..tasks import guarded
+from ..ui.model_list import model_name
 from ..ui.panel import Panel
 
 
@@ -73,8 +74,9 @@ def _running_hint(state: ConnectionState) -> str:
 
 def _status(state: ConnectionState) -> str:
     if state.phase == "connected":
-        version = state.capabilities.version if state.capabilities else ""
-        return tr("Backend: ready (version {version})", version=version)
+        models = state.capabilities.base_models if state.capabilities else ()
+        names = [model_name(model) for model in models if model.available]
+        return tr("Ready: {models}", models=" · ".join(names)) if names else tr("Ready")
     return {
         "idle": tr("Backend: not asked yet"),
         "looking": tr("Backend: looking for it…"),

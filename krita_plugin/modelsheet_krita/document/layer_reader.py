@@ -17,6 +17,7 @@ from .colour_conversion import SRGB, Converter, check_size, space_of
 from .geometry import Box, box_of, crop_boxes
 from .layer_sources import LayerSource, has_children, key_frames, list_sources
 from .layer_tree import LayerTree, reason_for_no_image
+from .left_out import LeftOut, sentences
 
 if TYPE_CHECKING:
     from krita import Document, Node, Selection
@@ -34,7 +35,7 @@ class LayerReader:
     ) -> None:
         self._document, self._selected, self._options = document, selected, options
         self._make_converter = make_converter
-        self._remarks: list[str] = []
+        self._left_out: list[LeftOut] = []
         self._images: list[Image] = []
 
     def steps(self) -> Generator[None, None, ReadResult]:
@@ -53,10 +54,10 @@ class LayerReader:
                 yield from self._read(source, box, notes, converter)
         self._align_frames()
         if not self._images:
-            raise BadInput(" ".join(self._remarks))
+            raise BadInput(" ".join(sentences(self._left_out)))
         return ReadResult(
             tuple(self._images),
-            tuple(self._remarks),
+            tuple(sentences(self._left_out)),
             has_groups=any(has_children(node) for node in nodes),
             has_frames=any(key_frames(node, last) for node in nodes),
             has_selection=_has_area(self._document.selection()),
@@ -97,14 +98,14 @@ class LayerReader:
         return canvas.intersected(QtCore.QRect(*box))
 
     def _with_pixels(self, sources: list[LayerSource]) -> tuple[list[LayerSource], list[Box]]:
-        """Return the sources that show something and their boxes; add remarks on the others."""
+        """Return the sources that show something and their boxes; note why the others do not."""
         good, areas, whole = [], [], self._area()
         for source in sources:
             # A frame's bounds are known only once it is read.
             area = whole if source.time is not None else source.node.bounds().intersected(whole)
-            sentence = reason_for_no_image(source.node, area)
-            if sentence:
-                self._remarks.append(sentence)
+            reason = reason_for_no_image(source.node, area)
+            if reason is not None:
+                self._left_out.append(reason)
             else:
                 good.append(source)
                 areas.append(box_of(area))
@@ -122,13 +123,17 @@ class LayerReader:
             tiles = self._tile_source(source, converter)
             image = yield from area_reader.read(source.name, box, tiles)
         except BadInput as error:
-            self._remarks.append(str(error))
+            self._left_out.append(LeftOut(source.name, str(error)))
             return
         if image.is_transparent:
-            self._remarks.append(
-                tr(
-                    "“{name}” is fully transparent. Paint on it, or deselect it.",
-                    name=source.name,
+            self._left_out.append(
+                LeftOut(
+                    source.name,
+                    tr(
+                        "“{name}” is fully transparent. Paint on it, or deselect it.",
+                        name=source.name,
+                    ),
+                    tr("{names} are fully transparent. Paint on them, or deselect them."),
                 )
             )
             return

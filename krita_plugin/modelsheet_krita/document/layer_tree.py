@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from ..i18n import tr
-from ..image import LAYER_NAME_LENGTH
 from ..qt import QtCore
+from .left_out import LeftOut, quoted
 
 if TYPE_CHECKING:
     from krita import Document, GroupLayer, Node
@@ -86,47 +86,77 @@ class LayerTree:
         return found
 
 
-def reason_for_no_image(node: Node, area: QtCore.QRect) -> str:
-    """Return a sentence why the node gives no image, or "". `area`: its part of the canvas."""
-    name, kind = f"“{node.name()[:LAYER_NAME_LENGTH]}”", node.type()
+def reason_for_no_image(node: Node, area: QtCore.QRect) -> LeftOut | None:
+    """Return why the node gives no image, if it gives none. `area`: its part of the canvas."""
+    name, kind = quoted(node.name()), node.type()
     if kind in MASKS:
-        return tr("{name} is a mask. Select the layer that it belongs to instead.", name=name)
+        return LeftOut(
+            node.name(),
+            tr("{name} is a mask. Select the layer that it belongs to instead.", name=name),
+            tr("{names} are masks. Select the layers that they belong to instead."),
+        )
     if kind == "filterlayer":
-        return tr(
-            "{name} is a filter layer without a picture of its own. Select the layers it changes.",
-            name=name,
+        return LeftOut(
+            node.name(),
+            tr(
+                "{name} is a filter layer without a picture of its own. Select the layers it "
+                "changes.",
+                name=name,
+            ),
+            tr("{names} are filter layers without pictures. Select the layers they change."),
         )
     if area.isEmpty():
         return _reason_for_empty(node, name)
-    width, height = area.width(), area.height()
+    return _reason_for_size(node, name, area.width(), area.height())
+
+
+def _reason_for_size(node: Node, name: str, width: int, height: int) -> LeftOut | None:
+    sizes = {"name": name, "width": width, "height": height}
     if min(width, height) < SMALLEST_SIDE:
-        return tr(
-            "{name} is only {width} × {height} pixels; at least {least} × {least} are needed to "
-            "learn from it. Deselect it, or paint more.",
-            name=name,
-            width=width,
-            height=height,
-            least=SMALLEST_SIDE,
+        return LeftOut(
+            node.name(),
+            tr(
+                "{name} is only {width} × {height} pixels; at least {least} × {least} are needed "
+                "to learn from it. Deselect it, or paint more.",
+                least=SMALLEST_SIDE,
+                **sizes,
+            ),
         )
     if max(width, height) > LONGEST_SIDE:
-        return tr(
-            "{name} is {width} × {height} pixels, too large to learn from. Scale it down to {most} "
-            "or less (Layer ▸ Transform ▸ Scale Layer), or crop it.",
-            name=name,
-            width=width,
-            height=height,
-            most=LONGEST_SIDE,
+        return LeftOut(
+            node.name(),
+            tr(
+                "{name} is {width} × {height} pixels, too large to learn from. Scale it down to "
+                "{most} or less (Layer ▸ Transform ▸ Scale Layer), or crop it.",
+                most=LONGEST_SIDE,
+                **sizes,
+            ),
         )
-    return ""
+    return None
 
 
-def _reason_for_empty(node: Node, name: str) -> str:
+def _reason_for_empty(node: Node, name: str) -> LeftOut:
     if node.type() == "grouplayer" and node.childNodes():
-        return tr(
-            "Nothing in the group {name} can be seen: its layers are hidden or empty. Show those "
-            "that shall be learnt.",
-            name=name,
+        return LeftOut(
+            node.name(),
+            tr(
+                "Nothing in the group {name} can be seen: its layers are hidden or empty. Show "
+                "those that shall be learnt.",
+                name=name,
+            ),
+            tr(
+                "Nothing in the groups {names} can be seen: their layers are hidden or empty. "
+                "Show those that you want to learn."
+            ),
         )
     if not node.bounds().isEmpty():
-        return tr("{name} lies outside the canvas. Move it in, or deselect it.", name=name)
-    return tr("{name} is empty. Paint on it, or deselect it.", name=name)
+        return LeftOut(
+            node.name(),
+            tr("{name} lies outside the canvas. Move it in, or deselect it.", name=name),
+            tr("{names} lie outside the canvas. Move them in, or deselect them."),
+        )
+    return LeftOut(
+        node.name(),
+        tr("{name} is empty. Paint on it, or deselect it.", name=name),
+        tr("{names} are empty. Paint on them, or deselect them."),
+    )

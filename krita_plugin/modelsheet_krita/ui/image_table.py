@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..i18n import tr
 from ..image import LAYER_NAME_LENGTH
@@ -11,6 +12,33 @@ from .widgets import IconLoader
 
 Flag = QtCore.Qt.ItemFlag
 CAPTION, REMARKS = 0, 1
+NAME = QtCore.Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One row: `name` is the layer's, shown in grey where the caption is empty."""
+
+    thumbnail: QtGui.QPixmap
+    name: str
+    caption: str
+    size: str
+    remarks: Sequence[str]
+
+
+class CaptionDelegate(QtWidgets.QStyledItemDelegate):
+    """Shows the layer's name in grey where there is no caption."""
+
+    def initStyleOption(
+        self, option: QtWidgets.QStyleOptionViewItem, index: QtCore.QModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        if option.text:
+            return
+        option.text = index.data(NAME)
+        groups, role = QtGui.QPalette.ColorGroup, QtGui.QPalette.ColorRole.Text
+        grey = option.palette.color(groups.Disabled, role)
+        option.palette.setColor(QtGui.QPalette.ColorRole.Text, grey)
 
 
 class RemarkDelegate(QtWidgets.QStyledItemDelegate):
@@ -43,23 +71,26 @@ class ImageTable(QtWidgets.QTreeWidget):
         self.setWordWrap(True)
         self.setIconSize(QtCore.QSize(4 * em, 4 * em))
         self.setColumnWidth(CAPTION, 14 * em)
-        self.setMinimumHeight(10 * em)
+        self.setMinimumHeight(7 * em)
         trigger = QtWidgets.QAbstractItemView.EditTrigger
         self.setEditTriggers(
             trigger.DoubleClicked | trigger.SelectedClicked | trigger.EditKeyPressed
         )
+        self.setItemDelegateForColumn(CAPTION, CaptionDelegate(self))
         self.setItemDelegateForColumn(REMARKS, RemarkDelegate(self))
         self.itemChanged.connect(lambda item, column: self.changed.emit())
 
-    def show_rows(self, rows: Sequence[tuple[QtGui.QPixmap, str, str, Sequence[str]]]) -> None:
-        """Replace all rows: thumbnail, caption, size as text, remarks."""
+    def show_rows(self, rows: Sequence[ImageRow]) -> None:
+        """Replace all rows."""
         self.blockSignals(True)
         self.clear()
-        for pixmap, caption, size, remarks in rows:
-            item = QtWidgets.QTreeWidgetItem([caption[:LAYER_NAME_LENGTH], " ".join(remarks)])
-            item.setIcon(CAPTION, QtGui.QIcon(pixmap))
-            item.setToolTip(CAPTION, f"{caption}\n{size}")
-            item.setToolTip(REMARKS, "\n".join(remarks))
+        for row in rows:
+            caption, remarks = row.caption[:LAYER_NAME_LENGTH], " ".join(row.remarks)
+            item = QtWidgets.QTreeWidgetItem([caption, remarks])
+            item.setData(CAPTION, NAME, row.name[:LAYER_NAME_LENGTH])
+            item.setIcon(CAPTION, QtGui.QIcon(row.thumbnail))
+            item.setToolTip(CAPTION, f"{row.name}\n{row.size}")
+            item.setToolTip(REMARKS, "\n".join(row.remarks))
             if remarks:
                 item.setIcon(REMARKS, self._icon("warning"))
             item.setFlags(

@@ -11,6 +11,7 @@ from ..i18n import tr
 from ..image import ReadOptions
 from ..qt import QtCore, QtWidgets, Signal, not_none
 from .image_table import ImageTable
+from .size_choice import SizeChoice
 from .widgets import IconLoader, Notice, accent, buddy, dialog_buttons
 
 DEFAULT_PRESET = "balanced"
@@ -33,6 +34,7 @@ class LearnDialog(QtWidgets.QDialog):
         self._noun_touched = False
         self.images = ImageTable(icon)
         self.remarks = Notice(icon, "modelsheet_remarks")
+        self.size_choice = SizeChoice()
         self._make_read_options()
         self._make_fields()
         self._build(icon)
@@ -82,7 +84,6 @@ class LearnDialog(QtWidgets.QDialog):
         self.base_model = QtWidgets.QComboBox()
         self.base_model.setObjectName("modelsheet_base_model")
         self.base_model.setToolTip(tr("The model that learns; it must be there to paint, too"))
-        self._base_label = buddy(tr("Base model"), self.base_model)
         self.estimate = QtWidgets.QLabel()
         self.estimate.setObjectName("modelsheet_cost")
         self.estimate.setWordWrap(True)
@@ -96,7 +97,7 @@ class LearnDialog(QtWidgets.QDialog):
         form.addRow("", self.noun_hint)
         form.addRow(buddy(tr("Identifier"), self.identifier), self.identifier)
         form.addRow(buddy(tr("Quality"), self.preset), self.preset)
-        form.addRow(self._base_label, self.base_model)
+        form.addRow(buddy(tr("Model"), self.base_model), self.base_model)
         form.addRow("", self.estimate)
         buttons, self.learn = dialog_buttons(self, icon, tr("Learn"))
         self.learn.setObjectName("modelsheet_send")
@@ -109,6 +110,7 @@ class LearnDialog(QtWidgets.QDialog):
             layout.addWidget(option)
         layout.addWidget(self.images, 1)
         layout.addWidget(self.remarks)
+        layout.addWidget(self.size_choice)
         layout.addLayout(form)
         layout.addWidget(buttons)
         self.resize(self._em * 32, self._em * 38)
@@ -160,13 +162,33 @@ class LearnDialog(QtWidgets.QDialog):
             self.preset.setItemData(self.preset.count() - 1, explanation, tip)
         self.preset.setCurrentIndex(max(0, self.preset.findData(DEFAULT_PRESET)))
 
-    def show_base_models(self, base_models: Sequence[str]) -> None:
-        """Offer these base models; hide the choice if there is only one."""
+    def show_base_models(self, base_models: Sequence[tuple[str, str]]) -> None:
+        """Offer these base models, (id, name); the chosen one stays chosen."""
+        offered = [self.base_model.itemData(row) for row in range(self.base_model.count())]
+        if offered == [model_id for model_id, _ in base_models]:
+            return
+        chosen = self.base_model.currentData()
+        self.base_model.blockSignals(True)
         self.base_model.clear()
-        for base_model in base_models:
-            self.base_model.addItem(base_model, base_model)
-        self.base_model.setVisible(len(base_models) > 1)
-        self._base_label.setVisible(len(base_models) > 1)
+        for model_id, name in base_models:
+            self.base_model.addItem(name, model_id)
+        self.choose_base_model(chosen)
+        self.base_model.blockSignals(False)
+        if self.base_model.currentData() != chosen:
+            self.base_model.currentIndexChanged.emit(self.base_model.currentIndex())
+
+    def choose_base_model(self, model_id: str | None) -> None:
+        """Choose a base model that is offered, else the first."""
+        self.base_model.setCurrentIndex(max(0, self.base_model.findData(model_id)))
+
+    def show_size(self, sentence: str, *, as_sprite: bool = False) -> None:
+        """Say that pictures are too large for the base model, or "" that they are not."""
+        self.size_choice.say(sentence)
+        is_reduced = bool(sentence) and as_sprite
+        self.learn.setText(tr("Learn as a Sprite") if is_reduced else tr("Learn"))
+        if sentence:
+            most = not_none(self.screen()).availableGeometry().height() - 4 * self._em
+            self.resize(self.width(), min(most, max(self.height(), 50 * self._em)))
 
     def show_known_nouns(self, nouns: Sequence[str]) -> None:
         """Complete what the artist types to these class nouns."""

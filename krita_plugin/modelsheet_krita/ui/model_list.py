@@ -1,12 +1,14 @@
-"""List of the backend's models, with a button for each that can be downloaded."""
+"""List of the backend's models, with a button for each that can be downloaded; their names."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from ..backend.api_responses import Capabilities, ModelView
+from ..backend.api_responses import BaseModelView, Capabilities, ModelView
 from ..i18n import format_bytes, tr
 from ..qt import QtCore, QtWidgets, Signal
+
+PUBLISHED = {"sd15": "Stable Diffusion 1.5", "sdxl": "Stable Diffusion XL"}
 
 
 class ModelListWidget(QtWidgets.QWidget):
@@ -91,3 +93,17 @@ def _offered(model: ModelView) -> str:
     )
     # A base model's note is advice for a terminal: here is a button.
     return text if model.kind == "base" else f"{text} {model.note}"
+
+
+def model_name(model: BaseModelView) -> str:
+    """Return a base model's name and resolution; an added one keeps its own name."""
+    side = model.resolution
+    if model.family == model.id == "sprite32":
+        return tr("Sprites, {width} × {height}", width=side, height=side)
+    name = PUBLISHED.get(model.id, model.id)
+    return tr("{name}, {width} × {height}", name=name, width=side, height=side)
+
+
+def paints_sprites(model: BaseModelView) -> bool:
+    """Return True if each pixel of what the model paints is a pixel of a sprite."""
+    return model.family == "sprite32"

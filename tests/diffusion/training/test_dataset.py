@@ -15,8 +15,6 @@ from modelsheet.diffusion.training.augmentation import augmented_images, flat_ba
 from modelsheet.diffusion.training.dataset import (
     MASK_FLOOR,
     encode_instances,
-    fit,
-    looks_like_pixel_art,
     loss_mask,
     prepare_pictures,
     warnings_for,
@@ -50,38 +48,6 @@ def test_what_lies_under_transparency_does_not_change_what_is_learnt(sd15: BaseM
     for one, other in zip(from_clean, from_dirty, strict=True):
         assert torch.equal(one.latents, other.latents)
         assert torch.equal(one.mask, other.mask)
-
-
-def test_pixel_art_grows_by_whole_numbers_only() -> None:
-    picture = Image.new("RGBA", (16, 20))
-    picture.putpixel((8, 10), (255, 0, 0, 255))
-
-    grown = fit(picture, 64, 64, at_bottom=False)
-
-    alpha = np.asarray(grown.getchannel("A"))
-    assert grown.size == (64, 64)
-    assert (alpha > 0).sum() == 9  # three times, not 3.2
-
-
-def test_a_sprite_of_the_base_s_size_is_learnt_as_it_is() -> None:
-    pixels = np.random.default_rng(0).integers(0, 4, (32, 32, 4), dtype=np.uint8) * 80
-    picture = Image.fromarray(pixels)
-
-    assert np.array_equal(np.asarray(fit(picture, 32, 32, at_bottom=True)), pixels)
-
-
-def test_a_smaller_sprite_stands_on_the_ground() -> None:
-    picture = Image.new("RGBA", (10, 20), (200, 0, 0, 255))
-
-    box = fit(picture, 32, 32, at_bottom=True).getchannel("A").getbbox()
-
-    assert box == (11, 12, 21, 32)
-
-
-def test_photographs_are_no_pixel_art() -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 4), dtype=np.uint8)
-
-    assert not looks_like_pixel_art(Image.fromarray(noise))
 
 
 def test_pictures_of_one_frame_are_cropped_alike(sd15: BaseModel) -> None:

@@ -544,6 +544,41 @@ def test_pictures_are_described(
     assert all(guess.probability >= 0.5 for guess in said.class_nouns)
 
 
+@pytest.mark.parametrize(("base_model", "noun"), [("sd15", "cat"), ("sprite32", "wolf")])
+def test_the_prepared_pictures_are_those_that_are_learnt(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image], base_model: str, noun: str
+) -> None:
+    context = Context(data_dir, "d7" if base_model == "sd15" else "d8")
+    request = learn_request(
+        context,
+        [picture.resize((140, 180)) for picture in pictures],
+        base_model=base_model,
+        class_noun=noun,
+        overrides=TrainingOverrides(training_steps=1, own_decoder=False),
+    )
+    asked = DescribeRequest(
+        base_model=base_model, images=request.images, nouns=False, prepared=True
+    )
+
+    said = worker.run(asked, context)
+    subject = learn(worker, context, request)
+
+    assert isinstance(said, DescribeResult)
+    assert not said.class_nouns
+    assert not said.identifiers
+    folder = context.store.folder(subject.id) / "references"
+    learnt = [to_bgra(Image.open(file)) for file in sorted(folder.glob("*.png"))]
+    assert [context.read_blob(each.blob) for each in said.prepared] == learnt
+    assert all(each.drawn_width > 32 for each in said.prepared)
+    assert "fine detail is lost" in subject.warnings[0]
+    measured = "drawn." if base_model == "sprite32" else "learnt."
+    assert subject.warnings[1].endswith(measured)
+    last = subject.curve[-1]
+    assert last.likeness is not None
+    is_pixels = last.likeness != max(0.0, last.subject_fidelity)
+    assert is_pixels == (base_model == "sprite32")
+
+
 def test_an_adapter_loads_in_plain_diffusers(
     worker: Worker, data_dir: Path, pictures: list[Image.Image]
 ) -> None:

@@ -23,7 +23,7 @@ def steps(driver):
     driver.report["said"] = docker.controller.panel.connection_notice.text.text()
     driver.screenshot(docker, "imported")
     yield from connect(driver, json.loads(Path(os.environ["IMPORT_SERVER"]).read_text()))
-    yield lambda: status.text().startswith("Backend: ready")
+    yield lambda: status.text().startswith("Ready")
     driver.report["trouble is gone"] = docker.controller.panel.connection_notice.isHidden()
     yield from ROAD["arrange_window"](driver)
     document = yield from ROAD["open_document"](driver)

@@ -70,7 +70,7 @@ def arrange_window(driver):
     layers = window.findChild(QDockWidget, "KisLayerBox")
     window.resizeDocks([docker], [320], 1)
     window.resizeDocks([layers, docker], [200, 700], 2)
-    yield lambda: driver.child("modelsheet_status").text().startswith("Backend: ready")
+    yield lambda: driver.child("modelsheet_status").text().startswith("Ready")
 
 
 def open_document(driver):

@@ -52,7 +52,7 @@ def arrange_window(driver):
     docker.raise_()
     window.resizeDocks([docker], [330], 1)
     window.resizeDocks([window.findChild(QDockWidget, "KisLayerBox"), docker], [210, 640], 2)
-    yield lambda: driver.child("modelsheet_status").text().startswith("Backend: ready")
+    yield lambda: driver.child("modelsheet_status").text().startswith("Ready")
 
 
 def open_sample(driver):

@@ -241,9 +241,9 @@ def lose_the_backend(driver):
     status = driver.child("modelsheet_status")
     first = json.loads(SERVER.read_text())["pid"]
     os.kill(first, signal.SIGKILL)
-    yield lambda: not status.text().startswith("Backend: ready")
+    yield lambda: not status.text().startswith("Ready")
     driver.report["lost"] = status.text()
-    yield lambda: status.text().startswith("Backend: ready")
+    yield lambda: status.text().startswith("Ready")
     driver.report["came back as another"] = json.loads(SERVER.read_text())["pid"] != first
     yield lambda: driver.child("modelsheet_subjects").count() == 2
 
@@ -266,7 +266,7 @@ def go_remote(driver):
     form = driver.child("modelsheet_backend_form")
     form.token.setText(told["token"])
     form.ok.click()
-    yield lambda: status.text().startswith("Backend: ready")
+    yield lambda: status.text().startswith("Ready")
     docker.controller.panel.backend_wanted.emit("report")
     driver.report["report"] = docker.controller.panel.notice.text.text()
     driver.report["token in document"] = told["token"] in str(

@@ -158,7 +158,14 @@ def test_learning_shows_its_curve_and_can_be_paused_resumed_and_finished(
 ) -> None:
     card = start(connected, remote, until)
     curve = [
-        LikenessPoint(step=s, subject_fidelity=f, prompt_fidelity=0.3, prior_drift=0.1, score=f)
+        LikenessPoint(
+            step=s,
+            subject_fidelity=0.9,
+            prompt_fidelity=0.3,
+            prior_drift=0.1,
+            score=0.9,
+            likeness=f,
+        )
         for s, f in ((3, 0.4), (6, 0.6))
     ]
     remote.progress("learn", Progress(phase="learning", step=6, total=10, curve=curve))

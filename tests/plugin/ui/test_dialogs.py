@@ -25,8 +25,8 @@ sys.modules["modelsheet_krita"] = package
 from modelsheet_krita import image, qt
 from modelsheet_krita.backend import api_responses, lora_header
 from modelsheet_krita.ui import (
-    backend_dialog, import_dialog, job_card, learn_dialog, name_dialog, panel,
-    report_window, result_gallery, subject_list,
+    backend_dialog, image_table, import_dialog, job_card, learn_dialog, name_dialog, panel,
+    report_window, result_gallery, size_choice, subject_list,
 )
 icon = lambda name: gui.QIcon()
 shown = panel.Panel(icon)
@@ -62,9 +62,16 @@ shown.popup.show_beside(shown, [(image.thumbnail(some, 20), "one")])
 shown.resize(260, 800)
 assert not shown.grab().isNull()
 form = learn_dialog.LearnDialog(icon, None)
-form.images.show_rows([(image.thumbnail(some, 20), "front", "3 x 2", ["small"])])
+tiny = image.thumbnail(some, 20)
+form.images.show_rows([
+    image_table.ImageRow(tiny, "front", "front", "3 x 2", ["small"]),
+    image_table.ImageRow(tiny, "Paint Layer 1", "", "3 x 2", []),
+])
+form.show_size("They are large.", as_sprite=True)
+form.size_choice.show_previews([tiny], more=2)
+form.size_choice.show_models([size_choice.LargerModel("sd15", "SD", "missing", 9, "free")])
 form.grab()
-assert form.images.chosen() == [(0, "front")]
+assert form.images.chosen() == [(0, "front"), (1, "")]
 one = api_responses.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
 report_window.ReportWindow(one, [some], None).grab()
 backend_dialog.BackendDialog(icon, None, is_remote=True, url="", token="").grab()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from modelsheet.imaging.framing import has_transparency
 from modelsheet.imaging.rgba import Colour, bleed_colours, composite, resize
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS
 
@@ -90,7 +91,3 @@ def flat_background(picture: Image.Image) -> str | None:
 
 def _share_of(colour: Colour, pixels: npt.NDArray[np.int16]) -> float:
     return float((np.abs(pixels - np.array(colour)).max(axis=-1) <= _SAME_COLOUR).mean())
-
-
-def has_transparency(picture: Image.Image) -> bool:
-    return int(np.asarray(picture.getchannel("A")).min()) < 255

@@ -4,6 +4,7 @@ several augmented images of each picture.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +15,23 @@ from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.aspect_buckets import bucket_for
-from modelsheet.diffusion.training.augmentation import (
-    AugmentedImage,
-    augmented_images,
-    has_transparency,
-)
+from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
 from modelsheet.errors import InvalidImages
-from modelsheet.imaging.rgba import composite, crop_to_content, enlarge_pixels, is_empty, resize
+from modelsheet.imaging.framing import (
+    crop_pictures,
+    fit,
+    fit_drawn_sprite,
+    has_transparency,
+    losing_detail,
+)
+from modelsheet.imaging.likeness import DrawnReferences
+from modelsheet.imaging.rgba import composite, is_empty
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 MASK_FLOOR = 0.15  # the background still counts a little, so that it stays as captioned
-_MARGIN = 0.06  # of the longer side, around what is cropped to its content
-_PIXEL_ART_SIDE, _PIXEL_ART_COLOURS = 256, 256
+_MOST_DRAWN = 16  # each takes 6 MB at 512 px
 _NEAR_DUPLICATE = 4.0  # levels of mean difference
+_LARGEST_SCALE = 16  # of a 32 px sprite, to 512 px: finer detail is no part of its likeness
 _MOST_INSTANCES = 96  # of all pictures together: an SDXL takes a tenth of a second to encode one
 
 
@@ -47,8 +52,15 @@ class Instance:
 def prepare_pictures(pictures: Sequence[Image.Image], base: BaseModel) -> list[Image.Image]:
     """Crop and scale RGBA pictures to the base's aspect buckets, each near its own proportions.
 
-    Pictures of one size are taken for one frame and cropped alike, so that equal positions stay
-    equal; others are cropped one by one. Raises InvalidImages for an empty one.
+    Raises InvalidImages for an empty one.
+    """
+    return [fit_picture(picture, base) for picture in crop_references(pictures, base)]
+
+
+def crop_references(pictures: Sequence[Image.Image], base: BaseModel) -> list[Image.Image]:
+    """Crop RGBA pictures to what the base learns of them, still at the size they were drawn.
+
+    Raises InvalidImages for an empty one.
     """
     for number, picture in enumerate(pictures, 1):
         if is_empty(picture):
@@ -56,41 +68,25 @@ def prepare_pictures(pictures: Sequence[Image.Image], base: BaseModel) -> list[I
                 f"Picture {number} of {len(pictures)} is empty: all of its pixels are transparent. "
                 "Paint on that layer or leave it out."
             )
-    framed = _crop_alike(pictures) if len({p.size for p in pictures}) == 1 else _crop_each(pictures)
-    return [
-        fit(picture, *bucket_for(picture.size, base), at_bottom=base.is_pixel_art)
-        for picture in framed
-    ]
+    return crop_pictures(pictures, base.resolution if base.is_pixel_art else 0)
 
 
-def fit(picture: Image.Image, width: int, height: int, *, at_bottom: bool) -> Image.Image:
-    """Scale a picture into a frame: pixel art by whole numbers, the rest by Lanczos.
+def fit_picture(cropped: Image.Image, base: BaseModel) -> Image.Image:
+    """Scale a cropped picture into its aspect bucket."""
+    return fit(cropped, *bucket_for(cropped.size, base), as_sprite=base.is_pixel_art)
 
-    An opaque picture fills the frame and loses its rim; a cut-out is fitted whole. Sprites are
-    aligned `at_bottom`, for they stand on the ground; all are centred across.
+
+def drawn_references(cropped: Sequence[Image.Image], base: BaseModel) -> DrawnReferences | None:
+    """Return the cropped pictures, or some of many, at the size they were drawn, to measure sprites
+    by; None where the base paints no sprites.
     """
-    if looks_like_pixel_art(picture) and picture.width <= width and picture.height <= height:
-        factor = min(width // picture.width, height // picture.height)
-        scaled = enlarge_pixels(picture, factor)
-    else:
-        shares = width / picture.width, height / picture.height
-        share = min(shares) if has_transparency(picture) else max(shares)
-        size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
-        scaled = picture if size == picture.size else resize(picture, *size)
-    spare = height - scaled.height
-    canvas = Image.new("RGBA", (width, height))
-    canvas.paste(scaled, ((width - scaled.width) // 2, spare if at_bottom else spare // 2))
-    return canvas
-
-
-def looks_like_pixel_art(picture: Image.Image) -> bool:
-    """Tell if a picture is small and has at most 256 colours, those under alpha 0 not counted."""
-    if max(picture.size) > _PIXEL_ART_SIDE:
-        return False
-    whole = picture.convert("RGBA")
-    is_visible = whole.getchannel("A").point(lambda alpha: 255 if alpha else 0)
-    visible = Image.composite(whole, Image.new("RGBA", whole.size), is_visible)
-    return visible.getcolors(_PIXEL_ART_COLOURS) is not None
+    if not base.is_pixel_art:
+        return None
+    longest = max(max(picture.size) for picture in cropped)
+    scale = min(_LARGEST_SCALE, math.ceil(longest / base.resolution))
+    step = math.ceil(len(cropped) / _MOST_DRAWN)
+    drawn = [fit_drawn_sprite(picture, base.resolution, scale) for picture in cropped[::step]]
+    return DrawnReferences(drawn, scale)
 
 
 def encode_instances(
@@ -114,6 +110,21 @@ def encode_instances(
             for each in augmented.with_mirrored(flip):
                 instances.append(_encode(number, each, caption, naming, base))
     return instances
+
+
+def reduction_warnings(cropped: Sequence[Image.Image], base: BaseModel) -> list[str]:
+    """Warn, in sentences for the user, of pictures that are larger than the base learns them."""
+    drawn = losing_detail(cropped, base.resolution, as_sprite=base.is_pixel_art)
+    if drawn is None:
+        return []
+    width, height = bucket_for(drawn.size, base)
+    return [
+        f"What was drawn at {drawn.width} × {drawn.height} pixels is learnt at {width} × {height}: "
+        "fine detail is lost.",
+        "Likeness is measured at the size the pictures were drawn."
+        if base.is_pixel_art
+        else "Likeness is measured at the size at which the pictures were learnt.",
+    ]
 
 
 def warnings_for(pictures: Sequence[Image.Image]) -> list[str]:
@@ -158,32 +169,6 @@ def _encode(
     latents = base.encode_images(image_tensor(augmented.image)[None])[0]
     mask = loss_mask(augmented.alpha, base.latent_factor).to(base.device)
     return Instance(number, latents, mask, naming.instance_prompt(caption, augmented.background))
-
-
-def _crop_alike(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    """Crop pictures of one frame to the union of their contents; a frame of a sprite's size stays
-    whole.
-    """
-    width, height = pictures[0].size
-    if max(width, height) <= _PIXEL_ART_SIDE // 2:
-        return list(pictures)
-    boxes = [box for picture in pictures if (box := picture.getchannel("A").getbbox())]
-    margin = round(_MARGIN * max(width, height))
-    left, top = (max(0, min(box[side] for box in boxes) - margin) for side in (0, 1))
-    right = min(width, max(box[2] for box in boxes) + margin)
-    bottom = min(height, max(box[3] for box in boxes) + margin)
-    return [picture.crop((left, top, right, bottom)) for picture in pictures]
-
-
-def _crop_each(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    return [
-        crop_to_content(picture, 0 if looks_like_pixel_art(picture) else _margin_of(picture))
-        for picture in pictures
-    ]
-
-
-def _margin_of(picture: Image.Image) -> int:
-    return round(_MARGIN * max(picture.size)) if has_transparency(picture) else 0
 
 
 def _difference(one: Image.Image, other: Image.Image) -> float:

@@ -35,7 +35,14 @@ from modelsheet.diffusion.training.checkpoint import (
     write_checkpoint,
 )
 from modelsheet.diffusion.training.class_images import class_latents
-from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures, warnings_for
+from modelsheet.diffusion.training.dataset import (
+    crop_references,
+    drawn_references,
+    encode_instances,
+    fit_picture,
+    reduction_warnings,
+    warnings_for,
+)
 from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.diffusion.training.fidelity_metrics import is_as_good
 from modelsheet.diffusion.training.presets import hyperparameters_for
@@ -43,6 +50,7 @@ from modelsheet.diffusion.training.report import learn_report
 from modelsheet.diffusion.training.trainer import StepResult, Trainer
 from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.likeness import DrawnReferences
 from modelsheet.prompts.captions import PromptTemplate, caption_from_layer_name, class_prompts
 from modelsheet.prompts.class_nouns import require_class_noun
 
@@ -83,6 +91,7 @@ class LearningSession:
 
     # Set by `prepare`.
     pictures: list[Image.Image]
+    drawn: DrawnReferences | None
     naming: PromptTemplate
     warnings: list[str]
     adapter: TrainableAdapter
@@ -133,9 +142,11 @@ class LearningSession:
         next time. Raises ModelsheetError.
         """
         base, seed = self.base, self._request.seed
-        self.pictures = prepare_pictures(self._images, base)
+        cropped = crop_references(self._images, base)
+        self.pictures = [fit_picture(picture, base) for picture in cropped]
+        self.drawn = drawn_references(cropped, base)
         self.naming = self._load_or_choose_naming()
-        self.warnings = warnings_for(self.pictures)
+        self.warnings = [*reduction_warnings(cropped, base), *warnings_for(self.pictures)]
         if self._environment.clip is None:
             self.warnings.append(_UNMEASURED)
         typed = " ".join(self._request.class_noun.split()).lower()
@@ -162,7 +173,7 @@ class LearningSession:
         seconds.
         """
         clip = self._environment.clip
-        return Validator(self.base, self.adapter, self.naming, self.pictures, clip)
+        return Validator(self.base, self.adapter, self.naming, self.pictures, clip, self.drawn)
 
     @property
     def learnt_curve(self) -> list[LikenessPoint]:

@@ -92,10 +92,14 @@ def _overtraining_findings(
     kept = "that step was kept" if kept_step == best.step else "yet the last step was kept"
     yield (
         f"It was learnt for too long: the score was {best.score:.2f} at step {best.step} and "
-        f"{final.score:.2f} at step {final.step} (likeness {best.subject_fidelity:.2f} → "
-        f"{final.subject_fidelity:.2f}, obedience to the prompt {best.prompt_fidelity:.2f} → "
+        f"{final.score:.2f} at step {final.step} (likeness {_likeness(best):.2f} → "
+        f"{_likeness(final):.2f}, obedience to the prompt {best.prompt_fidelity:.2f} → "
         f"{final.prompt_fidelity:.2f}); {kept}."
     )
+
+
+def _likeness(point: LikenessPoint) -> float:
+    return point.subject_fidelity if point.likeness is None else point.likeness
 
 
 def _drift_findings(

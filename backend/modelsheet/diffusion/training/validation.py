@@ -15,7 +15,6 @@ from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet.diffusion.training.adapter import TrainableAdapter
-from modelsheet.diffusion.training.augmentation import has_transparency
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.fidelity_metrics import (
     prior_drift,
@@ -26,7 +25,9 @@ from modelsheet.diffusion.training.fidelity_metrics import (
 )
 from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.errors import LearningDiverged, UnsafeModel
+from modelsheet.imaging.framing import has_transparency
 from modelsheet.imaging.keying import key_out
+from modelsheet.imaging.likeness import DrawnReferences
 from modelsheet.imaging.rgba import composite
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
@@ -83,11 +84,13 @@ class Validator:
         naming: PromptTemplate,
         references: Sequence[Image.Image],
         clip: Clip | None,
+        drawn: DrawnReferences | None = None,
     ) -> None:
         """Generate the class with the adapter off, as the baseline. `references`: prepared RGBA
-        pictures. Raises UnsafeModel where the base generates no finite numbers.
+        pictures; `drawn`: the same at the size they were drawn, to measure likeness by. Raises
+        UnsafeModel where the base generates no finite numbers.
         """
-        self.base, self.adapter, self.clip = base, adapter, clip
+        self.base, self.adapter, self.clip, self.drawn = base, adapter, clip, drawn
         details = _details_of(naming.family)
         self._is_masked = all(has_transparency(each) for each in references)
         background = _BACKGROUND if self._is_masked else None
@@ -108,13 +111,15 @@ class Validator:
 
     def _baseline(self, clip: Clip) -> LikenessPoint:
         """Measure the base's own class images, as step 0 of the curve."""
-        subject, prompt = self._fidelities(clip, to_pil_images(self.class_before))
+        images = to_pil_images(self.class_before)
+        subject, prompt = self._fidelities(clip, images)
         return LikenessPoint(
             step=0,
             subject_fidelity=subject,
             prompt_fidelity=prompt,
             prior_drift=0.0,
             score=selection_score(subject, prompt, prompt, 0.0),
+            likeness=self._likeness(images, subject),
         )
 
     def validate(self, step: int) -> ValidationResult:
@@ -140,21 +145,29 @@ class Validator:
             prior_drift=drift,
             score=selection_score(subject, prompt, self.before.prompt_fidelity, drift),
             text_drift=text_drift(self._text_before, self._encode_class_prompts()),
+            likeness=self._likeness(images, subject),
         )
+
+    def _likeness(self, images: Sequence[Image.Image], subject_fidelity: float) -> float:
+        """Return the likeness to show. It is no part of the score, which must not prefer pictures
+        that stand like the references whatever their prompt says.
+        """
+        if self.drawn is None:
+            return min(1.0, max(0.0, subject_fidelity))
+        return self.drawn.likeness([self._cut_out(image) for image in images])
 
     def _fidelities(self, clip: Clip, images: Sequence[Image.Image]) -> tuple[float, float]:
         """Return subject fidelity and prompt fidelity."""
         with self.adapter.off():  # where the base is its own CLIP, it measures as it was
             whole = clip.embed_images([image_tensor(image) for image in images])
-            masked = clip.embed_images([self._masked(image) for image in images])
+            masked = clip.embed_images([_on_white(self._cut_out(image)) for image in images])
         return subject_fidelity(masked, self.references), prompt_fidelity(whole, self.texts)
 
-    def _masked(self, image: Image.Image) -> torch.Tensor:
-        """Replace the background by white, where the references are cut out too."""
+    def _cut_out(self, image: Image.Image) -> Image.Image:
+        """Remove the background where the references are cut out too; returns RGBA."""
         if not self._is_masked:
-            return image_tensor(image)
-        cut = key_out(image, FLAT_BACKGROUNDS[_BACKGROUND], hard_edge=self.base.is_pixel_art)
-        return _on_white(cut)
+            return image.convert("RGBA")
+        return key_out(image, FLAT_BACKGROUNDS[_BACKGROUND], hard_edge=self.base.is_pixel_art)
 
     @torch.no_grad()
     def _encode_class_prompts(self) -> torch.Tensor:

@@ -262,16 +262,17 @@ def test_short_memory_is_met_by_smaller_batches_and_a_warning(
 def test_previews_come_while_denoising(pipeline: GenerationPipeline, context: Context) -> None:
     request = GenerateRequest(prompt="an imp", inference_steps=3, guidance_scale=5.0)
     ticks = iter(range(0, 100, 2))
+    canvas = make_canvas(pipeline.base, request, context)
     generator = ImageGenerator(
         pipeline,
-        make_canvas(pipeline.base, request, context),
+        canvas,
         "DDIM",
         context,
         clock=lambda: float(next(ticks)),
     )
 
     generator.generate(
-        [plan_image(image, ResolvedPrompt, "sd15") for image in image_requests(request)],
+        [plan_image(image, ResolvedPrompt, "sd15", canvas) for image in image_requests(request)],
         tiling=False,
     )
 

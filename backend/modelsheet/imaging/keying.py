@@ -19,6 +19,7 @@ _NEAR = 72.0  # levels; a border pixel farther from the key colour belongs to th
 _LEAST_TOLERANCE = 4.0  # levels; resampling leaves ripples of two or three around an edge
 _LARGEST_NOISE = 32.0  # levels; beyond this a background is not flat
 _NOISY = 6.0  # levels
+_EVEN = 24.0  # levels within which nine tenths of a flat border lie
 _FLAT_SHARE = 0.5  # of the border, since a figure may touch it
 _SPECK = 6  # px
 _REACH = 3  # px; how far resampling or an autoencoder blurs an edge
@@ -54,6 +55,16 @@ def has_flat_background(image: Image.Image, colour: Colour) -> bool:
     if len(near) < _FLAT_SHARE * len(border):
         return False
     return _noise(near, np.median(near, axis=0).astype(np.float32)) <= _LARGEST_NOISE
+
+
+def flat_background(image: Image.Image) -> Colour | None:
+    """Return the colour of the border if nearly all of it is of one colour, else None."""
+    border = _border(np.asarray(image.convert("RGB"), dtype=np.float32))
+    colour = np.median(border, axis=0).astype(np.float32)
+    if float(np.percentile(_distance(border, colour), 90)) > _EVEN:
+        return None
+    red, green, blue = (int(level) for level in colour.round())
+    return red, green, blue
 
 
 def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:

@@ -14,10 +14,9 @@ from modelsheet.diffusion.generation.canvas import (
     Canvas,
     check_pixel_art,
     make_canvas,
-    place_image,
-    unchanged_image,
 )
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
+from modelsheet.diffusion.generation.image_placement import place_image, unchanged_image
 from modelsheet.diffusion.generation.image_plan import ImagePlan, PromptResolver, plan_image
 from modelsheet.diffusion.sampling.samplers import (
     check_steps,
@@ -33,6 +32,7 @@ from modelsheet.imaging.contact_sheet import (
     draw_contact_sheet,
     draw_sprite_sheet,
 )
+from modelsheet.imaging.inpainting import mask_bounds
 from modelsheet.imaging.pixel_art import make_pixel_art
 from modelsheet.imaging.rgba import enlarge_pixels
 from modelsheet.imaging.sprite_alignment import align_sprites, move_off_edges, touches_edge
@@ -65,7 +65,9 @@ def generate(
     """
     resolved = _resolve(pipeline, request, context)
     canvas, family = resolved.canvas, pipeline.base.family
-    plans = [plan_image(image, resolve, family) for image in image_requests(resolved.request)]
+    plans = [
+        plan_image(image, resolve, family, canvas) for image in image_requests(resolved.request)
+    ]
     _check_palette(request, plans)
     pipeline.oom_fallback.warnings.clear()
     if canvas.is_unchanged:
@@ -74,6 +76,8 @@ def generate(
         generator = ImageGenerator(pipeline, canvas, resolved.sampler, context)
         generated = generator.generate(plans, tiling=request.tiling)
         images = _finish_all(generated, plans, resolved, context)
+    if request.trim and canvas.mask is not None:
+        images = [image.crop(mask_bounds(canvas.mask)) for image in images]
     if request.poses and request.transparent:
         images = align_sprites(images)
     sheet, columns = _sheet(images, request, context)
@@ -138,16 +142,23 @@ def _finish(image: Image.Image, plan: ImagePlan, resolved: ResolvedRequest) -> I
     """Remove the background, convert to pixel art, and bring the image to its place and size."""
     request, base = resolved.request, resolved.pipeline.base
     is_pixel_art = base.is_pixel_art or request.pixel_art is not None
-    if request.transparent:
-        image = resolved.pipeline.background_remover.remove(
-            image, plan.background, request.cutout, hard_edge=is_pixel_art
-        )
+    remover = resolved.pipeline.background_remover
+    if request.transparent and resolved.canvas.keeps_scenery:
+        image = remover.remove_scenery(image, request.cutout, hard_edge=is_pixel_art)
+    elif request.transparent:
+        image = remover.remove(image, plan.background, request.cutout, hard_edge=is_pixel_art)
     if request.pixel_art is not None:
         pixel_size = 1 if base.is_pixel_art else 0
         image = make_pixel_art(image, request.pixel_art, plan.references, pixel_size)
         if _is_sprite(resolved):
             image = move_off_edges(image)
-    placed = place_image(resolved.canvas, image, patch=request.patch, pixel_art=is_pixel_art)
+    placed = place_image(
+        resolved.canvas,
+        image,
+        patch=request.patch,
+        pixel_art=is_pixel_art,
+        keep_detail=request.pixel_art is None,
+    )
     factor = request.pixel_art.enlarge if request.pixel_art is not None else 1
     return enlarge_pixels(placed, factor)
 
@@ -157,7 +168,7 @@ def _is_sprite(resolved: ResolvedRequest) -> bool:
     pose.
     """
     request, canvas = resolved.request, resolved.canvas
-    is_alone = canvas.init_image is None and canvas.regions is None and not request.poses
+    is_alone = canvas.picture is None and canvas.regions is None and not request.poses
     return request.transparent and request.pixel_art is not None and is_alone
 
 
@@ -166,6 +177,7 @@ def _warnings(images: Sequence[Image.Image], resolved: ResolvedRequest) -> list[
     filling = sum(map(touches_edge, images)) if _is_sprite(resolved) else 0
     fills = f"{filling} of {len(images)} figures fill their frame from edge to edge."
     return [
+        *resolved.canvas.warnings,
         *pipeline.background_remover.warnings,
         *([fills] if filling else []),
         *pipeline.oom_fallback.warnings,

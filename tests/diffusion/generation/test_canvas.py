@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from modelsheet.diffusion.generation.canvas import generation_size, scale_image
+from modelsheet.diffusion.generation.canvas import generation_size
+from modelsheet.diffusion.generation.image_placement import scale_image
 from modelsheet.diffusion.models.base_model import BaseModel
 
 

@@ -41,10 +41,17 @@ def choose_background(
     named = _FLAT.search(prompt)
     if named is not None and named[1].lower() in FLAT_BACKGROUNDS:
         return FlatBackground("", FLAT_BACKGROUNDS[named[1].lower()])
-    if _SCENERY.search(prompt):
+    if asks_for_scenery(prompt):
         return None
     name = most_distinct_background(references)
     return FlatBackground(f", {background_words(name, family)}", FLAT_BACKGROUNDS[name])
+
+
+def asks_for_scenery(prompt: str) -> bool:
+    """Return True if the prompt asks for a background that cannot be keyed ("on grass floor")."""
+    named = _FLAT.search(prompt)
+    is_flat = named is not None and named[1].lower() in FLAT_BACKGROUNDS
+    return not is_flat and _SCENERY.search(prompt) is not None
 
 
 def most_distinct_background(references: Sequence[Image.Image]) -> str:

@@ -6,6 +6,8 @@ colour and a colour of the figure beside it; the two are separated.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -14,6 +16,7 @@ from modelsheet.imaging.rgba import Colour, bleed_colours
 
 _Pixels = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]
+_Value = TypeVar("_Value", np.float32, np.bool_)
 
 _NEAR = 72.0  # levels; a border pixel farther from the key colour belongs to the figure
 _LEAST_TOLERANCE = 4.0  # levels; resampling leaves ripples of two or three around an edge
@@ -22,6 +25,10 @@ _NOISY = 6.0  # levels
 _EVEN = 24.0  # levels within which nine tenths of a flat border lie
 _FLAT_SHARE = 0.5  # of the border, since a figure may touch it
 _SPECK = 6  # px
+# A light part of a figure is a patch of squares of 2 × 2 px of one colour; a ripple is none.
+_PATCH_FROM = 28.0  # levels from the key colour
+_PATCH_EVEN = 16.0  # levels within a square
+_PATCH_SIZE = 8  # px
 _REACH = 3  # px; how far resampling or an autoencoder blurs an edge
 _OPAQUE_FROM = 0.97
 _VISIBLE_FROM = 0.02
@@ -34,13 +41,16 @@ def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> I
 
     The background is what is connected to the image's border, and enclosed regions as flat as it.
     With `hard_edge` each pixel is either opaque or transparent, as in pixel art, and up to 3 px
-    beside the background of nearly its colour belong to it.
+    beside the background of nearly its colour belong to it. Even patches of another colour, however
+    light, belong to the figure, also where no outline parts them from the background.
     """
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    key_colour, noise = _measure_background(pixels, colour)
-    background = _background(pixels, key_colour, noise)
+    patches = _patches(pixels, np.array(colour, dtype=np.float32))
+    key_colour, noise = _measure_background(pixels, colour, patches)
+    patches &= _distance(pixels, key_colour) >= _PATCH_FROM
+    background = _background(pixels, key_colour, noise) & ~patches
     if hard_edge:
-        background = _grow_over_ripples(pixels, key_colour, background)
+        background = _grow_over_ripples(pixels, key_colour, background, patches)
     figure, alpha = _unmix_edges(pixels, key_colour, background, tolerance=3.0 + noise)
     if hard_edge:
         alpha = _without_specks((alpha >= 0.5).astype(np.float32), noise)
@@ -77,18 +87,20 @@ def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:
     return kept
 
 
-def _measure_background(pixels: _Pixels, colour: Colour) -> tuple[_Pixels, float]:
+def _measure_background(pixels: _Pixels, colour: Colour, patches: _Mask) -> tuple[_Pixels, float]:
     """Return the background's actual colour along the border, and its noise in levels."""
     expected = np.array(colour, dtype=np.float32)
-    border = _border(pixels)
-    near = border[_distance(border, expected) <= _NEAR]
-    if not len(near):
+    border, is_patch = _border(pixels), _border(patches)
+    is_near = _distance(border, expected) <= _NEAR
+    if not is_near.any():
         return expected, 0.0
-    key_colour: _Pixels = np.median(near, axis=0).astype(np.float32)
+    key_colour: _Pixels = np.median(border[is_near], axis=0).astype(np.float32)
+    off_key = _distance(border, key_colour) >= _PATCH_FROM
+    near = border[is_near & ~(is_patch & off_key)]
     return key_colour, min(_noise(near, key_colour), _LARGEST_NOISE)
 
 
-def _border(pixels: _Pixels) -> _Pixels:
+def _border(pixels: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
     return np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
 
 
@@ -118,12 +130,29 @@ def _background(pixels: _Pixels, key_colour: _Pixels, noise: float) -> _Mask:
     return mask
 
 
-def _grow_over_ripples(pixels: _Pixels, key_colour: _Pixels, background: _Mask) -> _Mask:
+def _grow_over_ripples(
+    pixels: _Pixels, key_colour: _Pixels, background: _Mask, patches: _Mask
+) -> _Mask:
     """Grow the background over near-key pixels that an autoencoder leaves around pixel art."""
-    near = _distance(pixels, key_colour) <= _NEAR
+    near = (_distance(pixels, key_colour) <= _NEAR) & ~patches
     for _ in range(_REACH):
         background = background | (_neighbour_mask(background) & near)
     return background
+
+
+def _patches(pixels: _Pixels, colour: _Pixels) -> _Mask:
+    """Return the mask of regions of even colours that differ from the given colour."""
+    height, width = pixels.shape[:2]
+    shifts = [np.s_[y : height - 1 + y, x : width - 1 + x] for y in (0, 1) for x in (0, 1)]
+    corners = np.stack([pixels[shift] for shift in shifts])
+    spread = (corners.max(axis=0) - corners.min(axis=0)).max(axis=-1)
+    unlike = _distance(corners, colour).min(axis=0) >= _PATCH_FROM
+    mask = np.zeros((height, width), dtype=bool)
+    for shift in shifts:
+        mask[shift] |= (spread <= _PATCH_EVEN) & unlike
+    region = label_regions(mask)
+    large: _Mask = mask & (np.bincount(region.ravel())[region] >= _PATCH_SIZE)
+    return large
 
 
 def label_regions(mask: _Mask) -> npt.NDArray[np.intp]:

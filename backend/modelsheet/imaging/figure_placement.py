@@ -12,7 +12,9 @@ from modelsheet.imaging.pixel_art import detect_pixel_size, threshold_alpha
 from modelsheet.imaging.rgba import enlarge_pixels, resize
 
 _PIXEL_ART_SIDE = 256  # px; larger pictures are pixel art only if they have few colours
+_LARGEST_SIDE = 512  # px; of pixel art at its own size
 _MOST_COLOURS = 256
+_LARGER = 3  # times; a selection so much larger than a figure asks for larger pixels
 _OPEN_SHARE = 0.02  # of a picture; one with less transparency has a background
 _FIGURE_SHARE = (0.02, 0.9)  # of an area; less are specks, more is a scene
 
@@ -21,13 +23,12 @@ def pixel_size_of(picture: Image.Image) -> int:
     """Return the side in px of the pixels that a picture is painted in: 1 for pixel art at its own
     size, 0 for what is no pixel art, or one flat colour, which does not tell.
     """
-    size = detect_pixel_size(picture)
     colours = picture.convert("RGBA").getcolors(_MOST_COLOURS)
     if colours is not None and len(colours) == 1:
         return 0
-    if size > 1 or colours is not None or max(picture.size) <= _PIXEL_ART_SIDE:
-        return size
-    return 0
+    size, side = detect_pixel_size(picture), max(picture.size)
+    is_small = side <= _PIXEL_ART_SIDE or (colours is not None and side <= _LARGEST_SIDE)
+    return size if size > 1 or is_small else 0
 
 
 def find_figure(picture: Image.Image, area: Box, *, hard_edge: bool) -> Image.Image | None:
@@ -57,9 +58,9 @@ def place_figure(
 ) -> Image.Image:
     """Fit what the RGBA figure shows into the box; returns RGBA of the frame's size.
 
-    Pixel art is enlarged by `pixel_size`, or, where that is 0, by the largest whole number that
-    fits, and stands on the box's lower edge; it shrinks only if it does not fit. Anything else
-    fills the box and is centred.
+    Pixel art is enlarged by `pixel_size`, or, where that is 0 or leaves most of the box empty, by
+    the largest whole number that fits, and stands on the box's lower edge; it shrinks only if it
+    does not fit. Anything else fills the box and is centred.
     """
     placed = Image.new("RGBA", frame)
     content = figure.getchannel("A").getbbox()
@@ -78,7 +79,8 @@ def place_figure(
 
 
 def _fit_pixel_art(figure: Image.Image, room: tuple[int, int], pixel_size: int) -> Image.Image:
-    factor = pixel_size or min(room[0] // figure.width, room[1] // figure.height)
+    most = min(room[0] // figure.width, room[1] // figure.height)
+    factor = pixel_size if pixel_size and most < _LARGER * pixel_size else most
     factor = max(1, min(factor, *room))
     cells = room[0] // factor, room[1] // factor
     if figure.width > cells[0] or figure.height > cells[1]:

@@ -25,6 +25,7 @@ _NOISY = 6.0  # levels
 _EVEN = 24.0  # levels within which nine tenths of a flat border lie
 _FLAT_SHARE = 0.5  # of the border, since a figure may touch it
 _SPECK = 6  # px
+_SATURATED = 100.0  # levels; white, grey and black key colours leave no spill
 # A light part of a figure is a patch of squares of 2 × 2 px of one colour; a ripple is none.
 _PATCH_FROM = 28.0  # levels from the key colour
 _PATCH_EVEN = 16.0  # levels within a square
@@ -53,7 +54,8 @@ def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> I
         background = _grow_over_ripples(pixels, key_colour, background, patches)
     figure, alpha = _unmix_edges(pixels, key_colour, background, tolerance=3.0 + noise)
     if hard_edge:
-        alpha = _without_specks((alpha >= 0.5).astype(np.float32), noise)
+        figure, alpha = _without_spill(figure, key_colour, (alpha >= 0.5).astype(np.float32))
+        alpha = _without_specks(alpha, noise)
     rgba = np.concatenate([figure, alpha[..., None] * 255.0], axis=-1)
     return bleed_colours(Image.fromarray(rgba.round().clip(0, 255).astype(np.uint8)))
 
@@ -75,6 +77,39 @@ def flat_background(image: Image.Image) -> Colour | None:
         return None
     red, green, blue = (int(level) for level in colour.round())
     return red, green, blue
+
+
+def _without_spill(figure: _Pixels, key_colour: _Pixels, alpha: _Pixels) -> tuple[_Pixels, _Pixels]:
+    """Take a saturated key colour out of pixels at the edge, as far as the figure beside them does
+    not have it; pixels that are mostly key colour go.
+
+    An autoencoder leaves a dark outline on magenta partly dark magenta.
+    """
+    if float(key_colour.max() - key_colour.min()) < _SATURATED:
+        return figure, alpha
+    high = key_colour > key_colour.mean()
+    strongest = max(float(_spill(key_colour, high)), 1.0)
+    is_figure = alpha > 0
+    edge = is_figure & _dilate(~is_figure)
+    spill = _spill(figure, high) / strongest
+    own = np.stack(_shifted(np.where(edge | ~is_figure, 0, spill))).max(axis=0)
+    share = np.where(edge, (spill - own).clip(0, 1), 0)[..., None]
+    cleaned = (figure - share * key_colour) / np.maximum(1 - share, 0.5)
+    kept = np.where(share[..., 0] >= 0.5, 0.0, alpha).astype(np.float32)
+    return cleaned.clip(0, 255).astype(np.float32), kept
+
+
+def _spill(pixels: _Pixels, high: npt.NDArray[np.bool_]) -> _Pixels:
+    """Return how far the key colour's channels stand out over the others, in levels."""
+    spill: _Pixels = (pixels[..., high].min(axis=-1) - pixels[..., ~high].max(axis=-1)).clip(0)
+    return spill
+
+
+def _shifted(values: _Pixels) -> list[_Pixels]:
+    """Return the values shifted by up to a pixel each way."""
+    height, width = values.shape
+    padded = np.pad(values, 1)
+    return [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]
 
 
 def _without_specks(alpha: _Pixels, noise: float) -> _Pixels:

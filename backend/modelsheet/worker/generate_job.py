@@ -106,6 +106,7 @@ def _resolve(
             "inference_steps": request.inference_steps or default_steps(sampler),
             "guidance_scale": request.guidance_scale or default_guidance_scale(base, sampler),
             "strength": canvas.strength if request.init_image is not None else None,
+            "transparent": request.transparent or canvas.figure_box is not None,
             "cutout": pipeline.background_remover.choose_method(request, base),
         }
     )

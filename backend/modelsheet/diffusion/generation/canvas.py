@@ -102,18 +102,26 @@ def make_canvas(base: BaseModel, request: GenerateRequest, context: JobContext) 
         mask=mask,
         pixel_size=pixel_size_of(picture) if base.is_pixel_art else 0,
     )
-    if strength and _wants_figure_alone(request):
+    if strength and wants_figure_alone(base, request):
         canvas = _with_figure_alone(base, canvas, area)
     if canvas.init_image is None:
         return replace(canvas, size=generation_size(base, 0, 0))
+    if canvas.is_figure and mask is None:
+        area = canvas.init_image.getchannel("A").getbbox() or area
     crop = _choose_crop(base, canvas, area)
     return replace(canvas, size=crop.size, crop=crop)
 
 
-def _wants_figure_alone(request: GenerateRequest) -> bool:
-    """Return True for a cut-out by keying; the matting model also cuts figures out of scenes."""
-    is_keyed = request.transparent and request.cutout != "matting"
-    return is_keyed and not asks_for_scenery(request.prompt)
+def wants_figure_alone(base: BaseModel, request: GenerateRequest) -> bool:
+    """Return True for a cut-out by keying; the matting model also cuts figures out of scenes.
+
+    A sprite model, which paints figures on flat backgrounds, also gets a cut-out to fill a
+    selection: the scene shows around the figure.
+    """
+    if request.cutout == "matting" or asks_for_scenery(request.prompt):
+        return False
+    fills = request.mask is not None and request.strength in (None, 1.0)
+    return request.transparent or (base.is_pixel_art and fills)
 
 
 def _with_figure_alone(base: BaseModel, canvas: Canvas, area: Box) -> Canvas:
@@ -142,7 +150,7 @@ def _choose_crop(base: BaseModel, canvas: Canvas, area: Box) -> InpaintingCrop:
             pixel_size=canvas.pixel_size,
         )
     if canvas.mask is None:
-        return InpaintingCrop(area, generation_size(base, *canvas.picture.size))
+        return InpaintingCrop(area, generation_size(base, area[2] - area[0], area[3] - area[1]))
     return choose_crop(area, canvas.picture.size, partial(generation_size, base))
 
 

@@ -84,6 +84,7 @@ class Node:
         self._area, self._raw = QRect(), b""
         self._children: list[Node] = []
         self._visible = True
+        self.shown_opacity, self.mode, self.inherits_alpha, self.style = 255, "normal", False, ""
         self.attached = False
         self.frames: dict[int, tuple[QRect, bytes]] = {}
 
@@ -118,6 +119,18 @@ class Node:
 
     def setVisible(self, visible: bool) -> None:
         self._visible = visible
+
+    def opacity(self) -> int:
+        return self.shown_opacity
+
+    def blendingMode(self) -> str:
+        return self.mode
+
+    def inheritAlpha(self) -> bool:
+        return self.inherits_alpha
+
+    def layerStyleToAsl(self) -> str:
+        return self.style
 
     def passThroughMode(self) -> bool:
         return False

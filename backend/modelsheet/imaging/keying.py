@@ -25,7 +25,7 @@ _NOISY = 6.0  # levels
 _EVEN = 24.0  # levels within which nine tenths of a flat border lie
 _FLAT_SHARE = 0.5  # of the border, since a figure may touch it
 _SPECK = 6  # px
-_SATURATED = 100.0  # levels; white, grey and black key colours leave no spill
+_SATURATED = 100  # levels; white, grey and black key colours leave no spill
 # A light part of a figure is a patch of squares of 2 × 2 px of one colour; a ripple is none.
 _PATCH_FROM = 28.0  # levels from the key colour
 _PATCH_EVEN = 16.0  # levels within a square
@@ -46,15 +46,20 @@ def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> I
     light, belong to the figure, also where no outline parts them from the background.
     """
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    patches = _patches(pixels, np.array(colour, dtype=np.float32))
+    is_saturated = max(colour) - min(colour) >= _SATURATED
+    patches = _patches(pixels, np.array(colour, dtype=np.float32)) & ~np.bool_(is_saturated)
     key_colour, noise = _measure_background(pixels, colour, patches)
     patches &= _distance(pixels, key_colour) >= _PATCH_FROM
     background = _background(pixels, key_colour, noise) & ~patches
     if hard_edge:
         background = _grow_over_ripples(pixels, key_colour, background, patches)
+    if hard_edge and is_saturated:  # such a colour is no figure's by chance
+        background |= _distance(pixels, key_colour) <= _NEAR
     figure, alpha = _unmix_edges(pixels, key_colour, background, tolerance=3.0 + noise)
     if hard_edge:
-        figure, alpha = _without_spill(figure, key_colour, (alpha >= 0.5).astype(np.float32))
+        alpha = (alpha >= 0.5).astype(np.float32)
+        if is_saturated:
+            figure, alpha = _without_spill(figure, key_colour, alpha)
         alpha = _without_specks(alpha, noise)
     rgba = np.concatenate([figure, alpha[..., None] * 255.0], axis=-1)
     return bleed_colours(Image.fromarray(rgba.round().clip(0, 255).astype(np.uint8)))
@@ -85,8 +90,6 @@ def _without_spill(figure: _Pixels, key_colour: _Pixels, alpha: _Pixels) -> tupl
 
     An autoencoder leaves a dark outline on magenta partly dark magenta.
     """
-    if float(key_colour.max() - key_colour.min()) < _SATURATED:
-        return figure, alpha
     high = key_colour > key_colour.mean()
     strongest = max(float(_spill(key_colour, high)), 1.0)
     is_figure = alpha > 0

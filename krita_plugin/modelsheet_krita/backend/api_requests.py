@@ -84,6 +84,7 @@ class GenerateRequest:
     strength: float | None = None
     mask: MaskRef | None = None
     patch: bool = False
+    trim: bool = False
     pixel_art: PixelArt | None = None
     explore: Explore | None = None
     variation_seed: int = 0

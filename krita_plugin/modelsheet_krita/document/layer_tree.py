@@ -17,6 +17,8 @@ LONGEST_SIDE = 8192
 MASKS = frozenset(
     {"transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask"}
 )
+# A group that passes through is read as one of its own.
+PLAIN_MODES = frozenset({"normal", "pass through", "pass-through"})
 # Krita draws these from other layers, and not while they are hidden.
 DERIVED = frozenset({"grouplayer", "clonelayer", "filelayer", "vectorlayer", "filllayer"})
 
@@ -109,6 +111,43 @@ def reason_for_no_image(node: Node, area: QtCore.QRect) -> str:
             most=LONGEST_SIDE,
         )
     return ""
+
+
+def unseen_properties(node: Node) -> list[str]:
+    """Return a sentence for each property that the canvas shows and the layer's pixels lack."""
+    name = f"“{node.name()[:LAYER_NAME_LENGTH]}”"
+    found = []
+    if has_layer_style(node):
+        found.append(
+            tr(
+                "The layer style of {name} is left out. To learn it too, turn it into pixels: "
+                "Layer ▸ Flatten Layer.",
+                name=name,
+            )
+        )
+    if node.blendingMode() not in PLAIN_MODES:
+        found.append(
+            tr(
+                "The blending mode of {name} is left out: alone it has the colours it was painted "
+                "with. To learn what the canvas shows, merge it with the layers below.",
+                name=name,
+            )
+        )
+    if node.inheritAlpha():
+        found.append(
+            tr(
+                "{name} inherits alpha; that is left out, and all of it is learnt. To learn what "
+                "the canvas shows, select its group.",
+                name=name,
+            )
+        )
+    return found
+
+
+def has_layer_style(node: Node) -> bool:
+    """Return True if an effect of the node's layer style (stroke, glow, …) is switched on."""
+    style = node.layerStyleToAsl()
+    return 'value="1" key="enab"' in style or 'key="enab" value="1"' in style
 
 
 def _reason_for_empty(node: Node, name: str) -> str:

@@ -42,20 +42,24 @@ def key_out(image: Image.Image, colour: Colour, *, hard_edge: bool = False) -> I
 
     The background is what is connected to the image's border, and enclosed regions as flat as it.
     With `hard_edge` each pixel is either opaque or transparent, as in pixel art, and up to 3 px
-    beside the background of nearly its colour belong to it. Even patches of another colour, however
+    beside the background of nearly its colour belong to it; even patches of another colour, however
     light, belong to the figure, also where no outline parts them from the background.
     """
     pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
     is_saturated = max(colour) - min(colour) >= _SATURATED
-    patches = _patches(pixels, np.array(colour, dtype=np.float32)) & ~np.bool_(is_saturated)
+    patches = np.zeros(pixels.shape[:2], dtype=bool)
+    if hard_edge and not is_saturated:
+        patches = _patches(pixels, np.array(colour, dtype=np.float32))
     key_colour, noise = _measure_background(pixels, colour, patches)
-    patches &= _distance(pixels, key_colour) >= _PATCH_FROM
+    patches &= _distance(pixels, key_colour) >= _PATCH_FROM / 2
     background = _background(pixels, key_colour, noise) & ~patches
     if hard_edge:
         background = _grow_over_ripples(pixels, key_colour, background, patches)
     if hard_edge and is_saturated:  # such a colour is no figure's by chance
         background |= _distance(pixels, key_colour) <= _NEAR
-    figure, alpha = _unmix_edges(pixels, key_colour, background, tolerance=3.0 + noise)
+    figure, alpha = _unmix_edges(
+        pixels, key_colour, background, is_pure=patches, tolerance=3.0 + noise
+    )
     if hard_edge:
         alpha = (alpha >= 0.5).astype(np.float32)
         if is_saturated:
@@ -133,7 +137,7 @@ def _measure_background(pixels: _Pixels, colour: Colour, patches: _Mask) -> tupl
     if not is_near.any():
         return expected, 0.0
     key_colour: _Pixels = np.median(border[is_near], axis=0).astype(np.float32)
-    off_key = _distance(border, key_colour) >= _PATCH_FROM
+    off_key = _distance(border, key_colour) >= _PATCH_FROM / 2
     near = border[is_near & ~(is_patch & off_key)]
     return key_colour, min(_noise(near, key_colour), _LARGEST_NOISE)
 
@@ -190,7 +194,8 @@ def _patches(pixels: _Pixels, colour: _Pixels) -> _Mask:
         mask[shift] |= (spread <= _PATCH_EVEN) & unlike
     region = label_regions(mask)
     large: _Mask = mask & (np.bincount(region.ravel())[region] >= _PATCH_SIZE)
-    return large
+    # Noise makes squares at a patch's rim uneven.
+    return large | (_neighbour_mask(large) & (_distance(pixels, colour) >= _PATCH_FROM / 2))
 
 
 def label_regions(mask: _Mask) -> npt.NDArray[np.intp]:
@@ -221,7 +226,7 @@ def _spread_along_rows(label: npt.NDArray[np.intp], mask: _Mask) -> npt.NDArray[
 
 
 def _unmix_edges(
-    pixels: _Pixels, key_colour: _Pixels, background: _Mask, *, tolerance: float
+    pixels: _Pixels, key_colour: _Pixels, background: _Mask, *, is_pure: _Mask, tolerance: float
 ) -> tuple[_Pixels, _Pixels]:
     """Return the figure's unmixed colours and its alpha in [0, 1]."""
     pure = _pure_colours(pixels, key_colour, background, tolerance)
@@ -232,7 +237,7 @@ def _unmix_edges(
     if not _is_soft(share, background):
         return figure, alpha
     for _ in range(_REACH):
-        edge = _dilate(frontier) & ~background & (alpha == 1.0) & (share < _OPAQUE_FROM)
+        edge = _dilate(frontier) & ~background & ~is_pure & (alpha == 1.0) & (share < _OPAQUE_FROM)
         alpha[edge] = np.where(share[edge] < _VISIBLE_FROM, 0.0, share[edge])
         figure[edge] = pure[edge]
         frontier = edge

@@ -109,7 +109,6 @@ class LayerReader:
             if sentence:
                 self._remarks.append(sentence)
             else:
-                self._remarks += unseen_properties(source.node)
                 good.append(source)
                 areas.append(box_of(area))
         return good, areas
@@ -149,9 +148,11 @@ class LayerReader:
         return TileSource(pixels, lambda box: selection.pixelData(*box).data())
 
     def _notes(self, source: LayerSource, hidden: set[QtCore.QUuid]) -> frozenset[str]:
+        found = unseen_properties(source.node)
         if source.time is not None:
-            return frozenset({"frame"})
-        found = {"hidden"} if source.node.uniqueId() in hidden else set()
+            return frozenset(found | {"frame"})
+        if source.node.uniqueId() in hidden:
+            found.add("hidden")
         canvas = QtCore.QRect(0, 0, self._document.width(), self._document.height())
         if not canvas.contains(source.node.bounds()):
             found.add("cut")

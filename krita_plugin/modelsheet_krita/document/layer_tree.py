@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -17,8 +18,7 @@ LONGEST_SIDE = 8192
 MASKS = frozenset(
     {"transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask"}
 )
-# A group that passes through is read as one of its own.
-PLAIN_MODES = frozenset({"normal", "pass through", "pass-through"})
+NORMAL = "normal"
 # Krita draws these from other layers, and not while they are hidden.
 DERIVED = frozenset({"grouplayer", "clonelayer", "filelayer", "vectorlayer", "filllayer"})
 
@@ -113,41 +113,24 @@ def reason_for_no_image(node: Node, area: QtCore.QRect) -> str:
     return ""
 
 
-def unseen_properties(node: Node) -> list[str]:
-    """Return a sentence for each property that the canvas shows and the layer's pixels lack."""
-    name = f"“{node.name()[:LAYER_NAME_LENGTH]}”"
-    found = []
-    if has_layer_style(node):
-        found.append(
-            tr(
-                "The layer style of {name} is left out. To learn it too, turn it into pixels: "
-                "Layer ▸ Flatten Layer.",
-                name=name,
-            )
-        )
-    if node.blendingMode() not in PLAIN_MODES:
-        found.append(
-            tr(
-                "The blending mode of {name} is left out: alone it has the colours it was painted "
-                "with. To learn what the canvas shows, merge it with the layers below.",
-                name=name,
-            )
-        )
-    if node.inheritAlpha():
-        found.append(
-            tr(
-                "{name} inherits alpha; that is left out, and all of it is learnt. To learn what "
-                "the canvas shows, select its group.",
-                name=name,
-            )
-        )
-    return found
+def unseen_properties(node: Node) -> set[str]:
+    """Return notes on what the canvas shows of a layer and its own pixels lack."""
+    found = {
+        "style": has_layer_style(node),
+        "blending": node.blendingMode() != NORMAL,
+        "inherits alpha": node.inheritAlpha(),
+    }
+    return {note for note, is_so in found.items() if is_so}
 
 
 def has_layer_style(node: Node) -> bool:
     """Return True if an effect of the node's layer style (stroke, glow, …) is switched on."""
-    style = node.layerStyleToAsl()
-    return 'value="1" key="enab"' in style or 'key="enab" value="1"' in style
+    # Krita writes the attributes of a tag in any order.
+    tags = re.findall(r"<node [^>]*>", node.layerStyleToAsl())
+    switched = [(tag, 'value="1"' in tag) for tag in tags]
+    if any('key="masterFXSwitch"' in tag and not is_on for tag, is_on in switched):
+        return False
+    return any('key="enab"' in tag and is_on for tag, is_on in switched)
 
 
 def _reason_for_empty(node: Node, name: str) -> str:

@@ -43,7 +43,7 @@ class GenerationSettingsSection(CollapsibleSection):
             self.image_size.addItem(title, key)
         self.source = _choice("modelsheet_source", tr("What the painting starts from"))
         for title, key in (
-            (tr("An empty picture (new figure)"), "nothing"),
+            (tr("Empty (new figure)"), "nothing"),
             (tr("The canvas"), "canvas"),
             (tr("The active layer"), "layer"),
             (tr("A result"), "picture"),
@@ -181,15 +181,9 @@ class GenerationSettingsSection(CollapsibleSection):
 def _source_hint(source: str) -> str:
     """Return the sentence that says what starting from this does."""
     if source == "canvas":
-        return tr(
-            "Changes what the canvas shows, inside the selection if there is one. Without a "
-            "background: puts a new figure into the selection."
-        )
+        return tr("Changes what is selected. Without background: adds a new figure there.")
     if source == "layer":
-        return tr(
-            "Changes the figure on this layer, inside the selection if there is one. A "
-            "selection beside it gets a new figure."
-        )
+        return tr("Changes the figure on this layer; it stays where it is.")
     if source == "picture":
         return tr("Changes the result that is selected below.")
     return tr("Paints a new figure. It goes to the middle of the selection, or of the canvas.")

@@ -53,7 +53,7 @@ def open_meadow(driver):
     document.setSelection(selection)
     document.refreshProjection()
     document.waitForDone()
-    krita.action("zoom_to_fit").trigger()
+    driver.window.activeView().canvas().setZoomLevel(5.0)
     yield after(0.5)
     return document
 

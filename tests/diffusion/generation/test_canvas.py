@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from modelsheet.api.generate import GenerateRequest, MaskRef
-from modelsheet.diffusion.generation.canvas import Canvas, generation_size, make_canvas
+from modelsheet.api.types import ImageRef
+from modelsheet.diffusion.generation.canvas import (
+    Canvas,
+    generation_size,
+    make_canvas,
+    wants_figure_alone,
+)
 from modelsheet.diffusion.generation.image_placement import scale_image
 from modelsheet.diffusion.models.base_model import BaseModel
 from tests.diffusion.training.test_learning_session import Context
@@ -109,3 +116,20 @@ def test_scenery_in_the_prompt_and_the_matting_model_take_the_scene(prepared: Pr
     for canvas in (asked, matted):
         assert canvas.init_image is canvas.picture
         assert canvas.figure_box is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_alone"),
+    [({}, True), ({"strength": 0.3}, False), ({"prompt": "an imp on grass floor"}, False)],
+)
+def test_a_sprite_model_fills_a_selection_with_a_figure_not_with_a_square(
+    sd15: BaseModel, fields: dict[str, object], is_alone: bool
+) -> None:
+    image = ImageRef(blob="0" * 64, width=96, height=80)
+    mask = MaskRef(blob="0" * 64, width=96, height=80)
+    request = GenerateRequest(prompt="an imp", init_image=image, mask=mask).model_copy(
+        update=fields
+    )
+
+    assert wants_figure_alone(replace(sd15, family="sprite32"), request) is is_alone
+    assert not wants_figure_alone(sd15, request)

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Sets up Modelsheet: the backend in .venv, the plugin in Krita. `./install.sh --help` says more.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # as in `sh install.sh`
 set -euo pipefail
+unset PYTHONHOME PYTHONPATH # an AppImage's would break the Python that is found
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 venv=$root/.venv
@@ -71,7 +73,7 @@ read_arguments() {
 # ── Python ───────────────────────────────────────────────────────────────────────────────────────
 
 is_usable() { # an interpreter of a version for which PyTorch has builds
-    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 15))' 2>/dev/null
+    "$1" -I -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 15))' 2>/dev/null
 }
 
 find_python() { # sets $python
@@ -80,7 +82,7 @@ find_python() { # sets $python
     for candidate in ${PYTHON:+"$PYTHON"} $(type -aP python3 python3.13 python3.12 python3.11 \
         python3.14 python3.10); do
         is_usable "$candidate" || continue
-        if "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
+        if "$candidate" -I -c 'import ensurepip, venv' 2>/dev/null; then
             python=$candidate
             return
         fi
@@ -124,11 +126,11 @@ check_disk() {
         "run me again."
 }
 
-checksum() { "$python" -c 'import hashlib, sys
+checksum() { "$python" -I -c 'import hashlib, sys
 print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'; }
 
 base_key() { # what only a new .venv can change
-    { "$python" -c 'import sys; print(sys.version, sys.executable)' &&
+    { "$python" -I -c 'import sys; print(sys.version, sys.executable)' &&
         echo "$root $accelerator $torch_version"; } | checksum
 }
 
@@ -172,11 +174,11 @@ make_venv() {
     rm -rf -- "$venv"
     mkdir -p "$venv"
     : >"$stamp" # from here on it is known as ours, even if we are interrupted
-    "$python" -m venv "$venv" >"$log" 2>&1 || explain "make the virtual environment"
+    "$python" -I -m venv "$venv" >"$log" 2>&1 || explain "make the virtual environment"
 }
 
 pip() { # by a relative name, because pip splits PIP_CONSTRAINT at spaces
-    (cd "$root" && PIP_CONSTRAINT=constraints.txt "$venv/bin/python" -m pip \
+    (cd "$root" && PIP_CONSTRAINT=constraints.txt "$venv/bin/python" -I -m pip \
         --disable-pip-version-check "$@")
 }
 
@@ -195,7 +197,7 @@ explain() { # explain WHAT FAILED, from the log
 offered_torch() { # offered_torch [PIP OPTIONS]: the build that pip would take, like 2.13.0+cpu
     pip install --dry-run --no-deps --quiet --ignore-installed --report - "$@" \
         "torch==$torch_version" 2>>"$log" |
-        "$venv/bin/python" -c 'import json, sys
+        "$venv/bin/python" -I -c 'import json, sys
 print(json.load(sys.stdin)["install"][0]["metadata"]["version"])' 2>/dev/null
 }
 
@@ -294,7 +296,7 @@ run_install() {
 
 run_demo() {
     set_up_backend ''
-    stage "demo" "$venv/bin/python" -m modelsheet demo --out "$root/demo"
+    stage "demo" "$venv/bin/python" -I -m modelsheet demo --out "$root/demo"
 }
 
 run_uninstall() {
@@ -353,7 +355,7 @@ check() { # check COMMAND...: runs one of the checks and remembers if it was not
 knows_holes() { # whether pip-audit reaches what knows the holes: an index may have packages alone
     local probe
     probe=$(cd "$root" && "$venv/bin/pip-audit" --progress-spinner off --format json --no-deps \
-        --disable-pip --requirement <(grep '^waitress==' constraints.txt) 2>>"$log") || true
+        --disable-pip --requirement <(grep '^flask==' constraints.txt) 2>>"$log") || true
     [[ $probe == *'"vulns"'* ]]
 }
 

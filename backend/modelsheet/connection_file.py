@@ -36,7 +36,7 @@ def connection_path(settings: Settings) -> Path:
 def write_connection(settings: Settings, connection: Connection) -> None:
     """Write the file atomically and readable by this user alone."""
     folder = settings.runtime_dir
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     temporary = folder / f".{uuid4().hex}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)

@@ -11,6 +11,7 @@ from modelsheet.diffusion.models.library_logging import silence_libraries
 # Modules with add_arguments(parser), which sets `run`; imported on use, for they need torch.
 BENCHMARKS: Mapping[str, str] = {
     "base": "modelsheet_benchmarks.sprite32",
+    "busy": "modelsheet_benchmarks.speed.busy_machine",
     "likeness": "modelsheet_benchmarks.fidelity.benchmark",
     "painting": "modelsheet_benchmarks.generation_benchmark",
     "resume": "modelsheet_benchmarks.resume",
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "what",
         choices=tuple(BENCHMARKS),
         help="base: the embedded base model's figures;"
+        " busy: what a learning step costs beside busy processes;"
         " likeness: subjects whose right answer is known;"
         " painting: two subjects in one picture, a grid's cost, the service's;"
         " resume: learning that is killed and goes on;"

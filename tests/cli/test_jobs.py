@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from PIL import Image
 from modelsheet.api.admin import NewToken, TokenRequest
 from modelsheet.api.generate import GenerateRequest, Region
 from modelsheet.api.jobs import QueueRequest, QueueView
+from modelsheet.api.models import AddModelRequest, ModelList
+from modelsheet.base_models.locate import SPRITE32_WEIGHTS
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import read_connection
@@ -172,6 +175,10 @@ def test_a_bundle_holds_no_secret(
             f"Authorization: Bearer {poison} {home}/data/x\n"
         )
     (home / "log" / "started-by-krita.log").write_text("Krita began it for jo.\n")
+    film = tmp_path / "SecretFilm2028"
+    shutil.copytree(SPRITE32_WEIGHTS, film)
+    client.call("POST", "/v1/models", ModelList, AddModelRequest(path=str(film)))
+    shutil.rmtree(film / "unet")  # the doctor names what is missing
     target = tmp_path / "bundle.zip"
 
     assert main.main(["bundle", str(target)]) == 0
@@ -179,13 +186,14 @@ def test_a_bundle_holds_no_secret(
     with zipfile.ZipFile(target) as archive:
         contents = {name: archive.read(name).decode() for name in archive.namelist()}
     everything = "\n".join(contents.values())
-    for secret in (prompt, pose, place.prompt, token, artist, poison, str(home)):
+    for secret in (prompt, pose, place.prompt, token, artist, poison, str(home), "SecretFilm"):
         assert secret not in everything
     assert not re.search(r"\b(jo|gone|someartist)\b", everything)
     assert contents["started-by-krita.log"] == "Krita began it for <artist>.\n"
     assert "operator: make a token for <artist>" in contents["audit.log"]
     assert {"about.json", "doctor.txt", "jobs.json", "ledger.txt", "service.log"} <= set(contents)
     assert '"kind": "generate"' in contents["jobs.json"]
+    assert "<model>" in contents["doctor.txt"]
     assert "ok" in contents["ledger.txt"].splitlines()
     said = capsys.readouterr().out
     assert all(name in said for name in contents)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import modelsheet
-from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate import GenerateRequest, PixelArt
 from modelsheet.api.jobs import JobView
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
@@ -130,9 +130,21 @@ def test_pictures_selections_and_palettes_are_sent_along(
 
     sent = read_parameters(tmp_path / "a-fox-0.png").request
     assert sent.mask is not None
-    assert sent.pixel_art is not None
+    assert isinstance(sent.pixel_art, PixelArt)
     assert sent.pixel_art.palette == ["#000000", "#ffffff"]
     assert read_parameters(tmp_path / "a-fox-1.png").request.regions[0].prompt == "a bat"
+
+
+@pytest.mark.parametrize(
+    ("option", "sent"),
+    [([], None), (["--pixel-art"], PixelArt()), (["--no-pixel-art"], False)],
+)
+def test_pixel_art_is_as_the_subject_s_layers_unless_one_says_so(
+    server: list[str], tmp_path: Path, option: list[str], sent: PixelArt | None
+) -> None:
+    assert main.main(["generate", "a fox", *option, "--out", str(tmp_path), *server]) == 0
+
+    assert read_parameters(tmp_path / "a-fox-0.png").request.pixel_art == sent
 
 
 def test_jobs_are_listed_and_cancelled(
@@ -206,14 +218,28 @@ WRONG = {
     "name": (["learn", HERO, "--name", " ", "--class-noun", "x"], 2, "Name must not be empty."),
     "override": (
         ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "speed=2"],
-        2,
-        "Speed is not known here.",
+        1,
+        "--set knows no 'speed'. Did you mean",
     ),
     "override's value": (
         ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "training_steps=0"],
         2,
         "Training steps must be 1 or more.",
     ),
+    "fraction": (
+        ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "training_steps=1,5"],
+        2,
+        "Training steps must be a whole number.",
+    ),
+    "steps meant": (
+        ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "steps=10"],
+        1,
+        "Did you mean training_steps?",
+    ),
+    "seed": (["generate", "fox", "--seed", "4294967296"], 2, "Seed must be 4294967295 or less."),
+    "folder": (["learn", str(ROOT / "docs"), "--name", "x"], 1, "Give the pictures in it"),
+    "bytes": (["learn", "caf\udce9.png", "--name", "x"], 1, "There is no file caf"),
+    "address": (["jobs", "--server", "gpu", "--token", "x"], 1, "Write it like http://"),
     "override without one": (
         ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "pivotal"],
         1,

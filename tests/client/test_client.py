@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
 from modelsheet.api.generate import GenerateRequest
@@ -26,6 +27,7 @@ from modelsheet.errors import (
     BackendUnreachable,
     Cancelled,
     InvalidImages,
+    InvalidRequest,
     ModelsheetError,
     NotFound,
 )
@@ -194,7 +196,7 @@ def impostor_url() -> Iterator[str]:
 def test_something_else_at_that_address_never_sees_the_token(impostor_url: str) -> None:
     with (
         BackendClient(impostor_url, "secret") as client,
-        pytest.raises(BackendUnreachable, match="same version"),
+        pytest.raises(BackendUnreachable, match="is no Modelsheet service"),
     ):
         client.verify_service()
 
@@ -205,6 +207,37 @@ def test_nobody_at_that_address_is_said_with_what_to_do() -> None:
     with (
         BackendClient("http://127.0.0.1:9", "token") as client,
         pytest.raises(BackendUnreachable, match="modelsheet serve"),
+    ):
+        client.verify_service()
+
+
+@pytest.mark.parametrize(
+    "url", ["gpu.example.org", "localhost:7860", "ftp://gpu", "http://", "http://gpu:x", ""]
+)
+def test_an_address_that_is_none_is_said_with_an_example(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="Write it like http://127.0.0.1:7860"):
+        BackendClient(url, "token")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (requests.exceptions.SSLError(), "does not trust the certificate"),
+        (requests.exceptions.ProxyError(), "NO_PROXY"),
+        (requests.exceptions.InvalidSchema("socks5"), "NO_PROXY"),
+        (requests.exceptions.ConnectTimeout(), "in time"),
+    ],
+)
+def test_each_way_of_not_reaching_a_service_has_its_sentence(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    with (
+        BackendClient("https://gpu.example.org", "token") as client,
+        pytest.raises(BackendUnreachable, match=said),
     ):
         client.verify_service()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -67,6 +68,36 @@ DAMAGED = {
     "unknown kind": (with_header(entry(dtype="F99"), b"1234"), "its header is damaged"),
     "negative": (with_header(entry(data_offsets=[-4, 0]), b"1234"), "its header is damaged"),
     "a hole": (with_header(entry(data_offsets=[4, 8]), b"12345678"), "its header is damaged"),
+    "many dimensions": (
+        with_header(entry(shape=[2**63 - 1] * 80_000, data_offsets=[0, 0])),
+        "its header is damaged",
+    ),
+    "a huge dimension": (
+        with_header(entry(shape=[0, 2**63 - 1], data_offsets=[0, 0])),
+        "its header is damaged",
+    ),
+    "a huge empty tensor": (
+        with_header(entry(shape=[0, 2**40, 2**40], data_offsets=[0, 0])),
+        "its header is damaged",
+    ),
+    "truth for a number": (
+        with_header(entry(shape=[True], data_offsets=[0, 4]), b"1234"),
+        "its header is damaged",
+    ),
+    "many empty tensors": (
+        with_header(
+            {f"t{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(60_000)}
+        ),
+        "its header is damaged",
+    ),
+    "a name of a megabyte": (
+        with_header({"n" * 2**20: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}),
+        "its header is damaged",
+    ),
+    "a header of 9 MiB": (
+        struct.pack("<Q", 9 << 20) + b" " * (9 << 20),
+        "is no safetensors file",
+    ),
     "deep": (struct.pack("<Q", 200_000) + b"[" * 200_000, "its header is damaged"),
 }
 
@@ -87,3 +118,10 @@ def test_what_is_wrong_is_said_of_bytes_and_of_files(
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnsafeModel, match="cannot be read"):
         read_header(tmp_path / "none.safetensors")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+
+    with pytest.raises(UnsafeModel, match="is no ordinary file"):
+        read_header(tmp_path / "pipe.safetensors")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from modelsheet.errors import InvalidImages
+from modelsheet.imaging import openraster as openraster_module
 from modelsheet.imaging.openraster import (
     Group,
     Layer,
@@ -174,7 +175,7 @@ def test_a_bad_stack_is_refused(tmp_path: Path, stack: str | bytes, sentence: st
 def test_a_layer_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     path = openraster(tmp_path / "bad.ora", ONE_LAYER, one=b"\x89PNG nothing more")
 
-    with pytest.raises(InvalidImages, match=r"'data/one\.png' is no picture"):
+    with pytest.raises(InvalidImages, match=r"the layer 'one' is no PNG/"):
         read_layers(path)
 
 
@@ -242,6 +243,53 @@ def test_pictures_of_every_kind_become_rgba(tmp_path: Path) -> None:
 
     assert {image.mode for image in kinds.values()} == {"RGBA"}
     assert kinds["grey16.png"].getpixel((0, 0)) == (255, 255, 255, 255)
+
+
+def test_a_vector_layer_is_refused_by_its_name(tmp_path: Path) -> None:
+    stack = STACK.format('<layer name="logo" src="data/logo.svg"/>')
+    svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
+    entries = {"mimetype": "image/openraster", "stack.xml": stack, "data/logo.svg": svg}
+
+    with pytest.raises(InvalidImages, match="the layer 'logo' is a vector layer. Convert it"):
+        read_layers(archive(tmp_path / "vector.ora", entries))
+
+
+def test_an_image_that_many_layers_show_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    monkeypatch.setattr(
+        openraster_module,
+        "decode_image",
+        lambda content, name: decoded.append(name) or dot(RED),
+    )
+    stack = STACK.format('<layer name="one" src="data/one.png"/>' * 200)
+
+    layers = read_layers(openraster(tmp_path / "many.ora", stack, one=png(dot(RED))))
+
+    assert (len(layers), len(decoded)) == (200, 1)
+
+
+def test_layers_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openraster_module, "_MOST_PIXELS", 3)
+    stack = STACK.format("".join(f'<layer src="data/{name}.png"/>' for name in ("one", "two")))
+    images = {name: png(dot(RED, (1, 2))) for name in ("one", "two")}
+
+    with pytest.raises(InvalidImages, match="its layers have more than"):
+        read_layers(openraster(tmp_path / "large.ora", stack, **images))
+
+
+@pytest.mark.parametrize("place", ["99999999999999999999", "-99999999999999999999", str(2**31)])
+def test_a_layer_far_away_is_out_of_sight(tmp_path: Path, place: str) -> None:
+    stack = STACK.format(
+        f'<stack><layer src="data/one.png" x="{place}"/><layer src="data/one.png"/></stack>'
+        '<layer src="data/one.png"/>'
+    )
+    path = openraster(tmp_path / "far.ora", stack, one=png(dot(RED)))
+
+    group, _ = read_layers(path)[::-1]
+
+    assert render_layer(group, (4, 4)).getbbox() == (0, 0, 1, 1)
 
 
 def test_the_sample_is_five_full_size_layers_of_one_character() -> None:

@@ -63,6 +63,23 @@ def test_a_palette_whose_bytes_do_not_unpack_is_refused(tmp_path: Path) -> None:
         read_palette(tmp_path / "a.kpl")
 
 
+@pytest.mark.parametrize("red", ["inf", "-inf", "nan", "1e999", "1e308", "-0.1", "1.1", "x"])
+def test_a_colour_that_is_none_is_refused(red: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.kpl", "w") as archive:
+        archive.writestr("colorset.xml", f'<Colorset><RGB r="{red}" g="0" b="0"/></Colorset>')
+
+    with pytest.raises(InvalidRequest, match="a.kpl is no palette"):
+        read_palette(tmp_path / "a.kpl")
+
+
+def test_two_million_elements_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.kpl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("colorset.xml", "<a>" * 1_000_000 + "</a>" * 1_000_000)
+
+    with pytest.raises(InvalidRequest, match="nested deeper"):
+        read_palette(tmp_path / "a.kpl")
+
+
 def test_few_colours_are_taken_as_they_are() -> None:
     assert extract_palette([picture((9, 8, 7), (1, 2, 3))], 16) == [(1, 2, 3), (9, 8, 7)]
 

@@ -11,6 +11,7 @@ from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.pixel_art import (
     detect_pixel_size,
     make_pixel_art,
+    pixel_art_palette,
     snap_to_grid,
     threshold_alpha,
 )
@@ -60,6 +61,43 @@ def test_colours_are_limited_to_count_subject_or_list() -> None:
 def colours(picture: Image.Image) -> set[tuple[int, ...]]:
     rgba = np.asarray(picture).reshape(-1, 4)
     return {tuple(int(level) for level in each[:3]) for each in rgba if each[3]}
+
+
+def test_both_keeps_the_subject_s_colours_and_those_unlike_them() -> None:
+    subject = Image.new("RGBA", (4, 4), (200, 100, 0, 255))
+    picture = Image.new("RGBA", (4, 4), (60, 140, 70, 255))
+    picture.paste((205, 104, 6, 255), (0, 0, 2, 4))
+
+    both = make_pixel_art(picture, PixelArt(palette="both"), [subject], 1)
+
+    assert colours(both) == {(200, 100, 0), (60, 140, 70)}
+
+
+def drawn(step: int = 0) -> Image.Image:
+    """Draw a figure of four colours."""
+    picture = Image.new("RGBA", (32, 32))
+    for row, colour in enumerate(((200, 30, 40), (30, 20, 25), (240, 230, 90), (60, 90, 200))):
+        picture.paste((*colour, 255), (8 + step, 6 * row + 4, 20, 6 * row + 10))
+    return picture
+
+
+@pytest.mark.parametrize("factor", [1, 4, 16])
+def test_pixel_art_is_known_at_any_enlargement(factor: int) -> None:
+    pictures = [enlarge_pixels(drawn(step), factor) for step in range(3)]
+
+    assert set(pixel_art_palette(pictures)) == colours(drawn())
+
+
+def test_paintings_soft_edges_and_mixed_layers_are_no_pixel_art() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    soft = drawn().resize((128, 128), Image.Resampling.LANCZOS)
+    small = soft.resize((24, 24), Image.Resampling.LANCZOS)
+    gradient = Image.radial_gradient("L").resize((48, 48)).convert("RGB")
+
+    for other in (Image.fromarray(noise), soft, small, gradient, Image.new("RGBA", (9, 9))):
+        assert pixel_art_palette([other]) == []
+        assert pixel_art_palette([drawn(), other]) == []
+    assert pixel_art_palette([enlarge_pixels(drawn(), 40).resize((1281, 1279))]) == []
 
 
 def test_a_pixel_larger_than_the_picture_is_refused() -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -123,3 +128,125 @@ def test_enlarged_pixels_are_squares() -> None:
     assert enlarged.size == (6, 3)
     assert {enlarged.getpixel((x, y)) for x in range(3) for y in range(3)} == {RED}
     assert {enlarged.getpixel((x, y)) for x in range(3, 6) for y in range(3)} == {BLUE}
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
+POSTSCRIPT = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 32 32
+%%EndComments
+showpage
+%%EOF
+"""
+GREY = Image.new("L", (32, 32), 128)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG", "GIF"])
+def test_four_kinds_are_read(kind: str) -> None:
+    red, *_, alpha = rgba.decode_image(encoded(GREY, kind), "a").getpixel((3, 3))
+
+    assert (abs(red - 128) <= 1, alpha) == (True, 255)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "BMP", "TGA", "PPM", "ICO", "PCX", "SGI", "DDS"])
+def test_other_kinds_are_refused_whatever_they_are_called(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "hero.png").write_bytes(encoded(GREY, kind))
+
+    with pytest.raises(InvalidImages, match="hero.png is no PNG/WebP/JPEG/GIF picture"):
+        rgba.read_image(tmp_path / "hero.png")
+
+
+def test_no_program_is_run_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = tmp_path / "called"
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {called}\n")
+    (tmp_path / "gs").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    with pytest.raises(InvalidImages, match="hero.png is no PNG/"):
+        rgba.decode_image(POSTSCRIPT, "hero.png")
+
+    assert not called.exists()
+
+
+def test_a_caller_may_read_one_kind_alone() -> None:
+    with pytest.raises(InvalidImages, match="a is no PNG picture"):
+        rgba.decode_image(encoded(GREY, "JPEG"), "a", formats=("PNG",))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF"])
+def test_of_an_animation_the_first_frame_is_read_and_that_is_said(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
+
+    with caplog.at_level(logging.WARNING):
+        image = rgba.decode_image(content, "walk.gif")
+
+    assert image.getpixel((4, 4))[1] < 10  # not lime
+    assert caplog.messages == ["walk.gif is animated: only its first frame is taken"]
+
+
+def test_a_picture_that_does_not_move_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    for kind in rgba.FORMATS:
+        rgba.decode_image(encoded(GREY, kind), "a")
+
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("size", [(8193, 1), (1, 8193), (10_000, 10_000), (20_000, 20_000)])
+def test_a_size_is_refused_before_anything_is_decoded(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = encoded(Image.new("1", size), "PNG")
+    monkeypatch.setattr(Image.core, "zip_decoder", None)  # it would be called
+
+    with pytest.raises(InvalidImages, match="each side must be 1 to"):
+        rgba.decode_image(content, "a")
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
+    content = encoded(Image.new("L", (64, 64)), "JPEG", progressive=True)
+    start = content.index(b"\xff\xda")
+    scan = content[start : content.index(b"\xff", start + 2)]
+
+    with pytest.raises(InvalidImages, match="more than 100 scans"):
+        rgba.decode_image(content[:-2] + scan * 1000 + content[-2:], "a")
+
+
+def test_damaged_exif_is_passed_over_without_a_word(recwarn: pytest.WarningsRecorder) -> None:
+    content = encoded(GREY, "JPEG")
+    entries = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12\0\x04" + b"\xff" * 8
+    exif = b"\xff\xe1" + (len(entries) + 2).to_bytes(2, "big") + entries
+
+    image = rgba.decode_image(content[:2] + exif + content[2:], "a")
+
+    assert image.size == (32, 32)
+    assert list(recwarn) == []
+
+
+def test_the_text_of_a_png_is_read_without_other_kinds(tmp_path: Path) -> None:
+    GREY.save(tmp_path / "a.png", comment="no text chunk")
+    GREY.save(tmp_path / "a.gif", comment="hello")
+
+    assert rgba.read_png_text(tmp_path / "a.png", "comment") is None
+    with pytest.raises(InvalidImages, match="a.gif is no PNG picture"):
+        rgba.read_png_text(tmp_path / "a.gif", "comment")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+
+    with pytest.raises(InvalidImages, match="is no ordinary file"):
+        rgba.read_image(tmp_path / "pipe.png")
+
+
+def test_sides_are_limited_in_proportion() -> None:
+    assert rgba.limit_sides(Image.new("RGBA", (300, 100)), 30).size == (30, 10)
+    assert rgba.limit_sides(Image.new("RGBA", (300, 1)), 30).size == (30, 1)
+    small = Image.new("RGBA", (30, 20))
+    assert rgba.limit_sides(small, 30) is small

@@ -27,7 +27,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
 
 
 UP, DOWN = random(16, 4), random(4, 16)
@@ -218,3 +218,44 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
 def test_damaged_settings_of_peft_are_refused(layout: Layouts) -> None:
     with pytest.raises(UnsafeModel, match="damaged metadata"):
         read(lora(), layout("sd15"), lora_adapter_metadata="{")
+
+
+@pytest.mark.parametrize(
+    "alpha", ["NaN", "Infinity", "-Infinity", "1e308", "1e20", "1" + "0" * 400]
+)
+def test_an_alpha_without_bounds_is_refused(alpha: str, layout: Layouts) -> None:
+    names = {f"unet.{PATH}.lora_B.weight": UP, f"unet.{PATH}.lora_A.weight": DOWN}
+    metadata = f'{{"unet.lora_alpha": {alpha}}}'
+
+    with pytest.raises(UnsafeModel, match="without bounds"):
+        read(names, layout("sd15"), lora_adapter_metadata=metadata)
+
+
+def test_factors_whose_product_has_no_bounds_are_refused(layout: Layouts) -> None:
+    names = {f"{KOHYA}.lora_up.weight": UP * 1e30, f"{KOHYA}.lora_down.weight": DOWN * 1e30}
+
+    with pytest.raises(UnsafeModel, match="without bounds"):
+        read(names, layout("sd15"))
+
+
+@pytest.mark.parametrize(
+    ("down", "mid"),
+    [
+        ((), (4, 4, 3, 3)),
+        ((4,), (4, 4, 3, 3)),
+        ((4, 16, 1, 1), ()),
+        ((4, 16, 1, 1), (8, 4, 3, 3)),
+        ((4, 16, 1, 1), (4, 4, 1000, 1000)),  # the product would have 2 GiB
+    ],
+)
+def test_a_middle_factor_that_does_not_fit_is_refused(
+    down: tuple[int, ...], mid: tuple[int, ...], layout: Layouts
+) -> None:
+    names = {
+        f"{CONVOLUTION}.lora_up.weight": random(16, 4, 1, 1),
+        f"{CONVOLUTION}.lora_down.weight": random(*down),
+        f"{CONVOLUTION}.lora_mid.weight": random(*mid),
+    }
+
+    with pytest.raises(UnsafeModel, match="does not fit"):
+        read(names, layout("sd15"))

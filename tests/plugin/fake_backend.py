@@ -45,7 +45,9 @@ from modelsheet.api.subjects import (
 from modelsheet.api.system import Capabilities, Empty, Ping
 from modelsheet.api.types import API_VERSION, ApiModel
 from modelsheet.imaging.png_metadata import parameters_text
+from modelsheet.service.queue.job import abridged
 
+JOBS_ON_A_PAGE = 2
 TOKEN = "the token"
 REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)
 MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
@@ -68,6 +70,8 @@ class FakeBackend:
         self.imported: list[tuple[ImportRequest, bytes]] = []
         self.class_nouns = ["death knight", "fox", "human woman", "knight"]
         self.likelihood = 0.75  # of the first guess
+        self.describes_at_once = True
+        self.idle_minutes = 0.0
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
         self.models: list[ModelView] = []
@@ -114,7 +118,7 @@ class FakeBackend:
         )
         self.requests[view.id] = request
         self.publish(view)
-        if isinstance(request, DescribeRequest):
+        if isinstance(request, DescribeRequest) and self.describes_at_once:
             nouns = [ClassNounGuess(noun="knight", probability=self.likelihood)]
             self.finish(view.id, result=DescribeResult(class_nouns=nouns, identifiers=["sks"]))
         return view
@@ -282,6 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
                     base_models=backend.base_models,
                     presets=["quick", "balanced", "thorough", "write-up", "seed"],
                     limits={},
+                    idle_minutes=backend.idle_minutes,
                 )
             )
         elif path == ["models"]:
@@ -297,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path[0] == "blobs":
             self._blob(path[1], body)
         else:
-            self._jobs(path, body)
+            self._jobs(path, query, body)
 
     def _subjects(self, path: list[str], query: dict[str, str], body: bytes) -> None:
         backend = self.backend
@@ -330,15 +335,22 @@ class _Handler(BaseHTTPRequestHandler):
             backend.publish(None)
             self._answer(Empty())
 
-    def _jobs(self, path: list[str], body: bytes) -> None:
+    def _jobs(self, path: list[str], query: dict[str, str], body: bytes) -> None:
         if path == ["jobs"] and self.command == "GET":
-            self._answer(JobList(jobs=list(self.backend.jobs.values())))
+            newest = [abridged(job) for job in self.backend.jobs.values()]
+            rest = newest[int(query.get("after", "0")) :]
+            end = len(newest) - len(rest) + JOBS_ON_A_PAGE
+            self._answer(
+                JobList(jobs=rest[:JOBS_ON_A_PAGE], cursor=str(end) if end < len(newest) else "")
+            )
         elif path == ["jobs"]:
             request = REQUEST.validate_json(body)
             if "@nobody" in getattr(request, "prompt", ""):
                 self._refuse(404, "not-found", "There is no subject @nobody.")
                 return
             self._answer(self.backend.submit(request), status=202)
+        elif len(path) == 2 and path[0] == "jobs" and self.command == "GET":
+            self._answer(self.backend.jobs[path[1]])
         elif path == ["queue"]:
             self._answer(QueueView(state="open", waiting=self.backend.waiting))
         else:

@@ -22,6 +22,19 @@ from modelsheet.prompts.captions import PromptTemplate, caption_from_layer_name,
         "frame-03",
         "Untitled",
         "plain",
+        *("Malebene 1", "Hintergrund", "Calque de peinture 2", "Capa de pintura 1", "Fondo"),
+        *(
+            "ペイントレイヤー 1",
+            "Слой рисования 3",
+            "Фон",
+            "颜料图层 1",
+            "그룹 1",
+            "Warstwa malowania 1",
+        ),
+        *("Kopie von Malebene 1", "Copia di Livello 3", "DSC_0001", "P1010034", "Pasted Layer"),
+        *("PXL_20240101_101010123", "Screenshot from 2024-05-01 10-11-12"),
+        "WhatsApp Image 2024-05-01 at 10.11.12",
+        "Vrstva malby 2",
     ],
 )
 def test_default_names_say_nothing(name: str) -> None:
@@ -35,6 +48,12 @@ def test_default_names_say_nothing(name: str) -> None:
         ("Holding_Sword.png", "holding sword"),
         ("front view", "front view"),
         ("Layer of snow", "layer of snow"),
+        ("hero (1)", "hero"),
+        ("van", "van"),
+        ("plan of a van", "plan of a van"),
+        ("с мечом", "с мечом"),
+        ("हाथ में तलवार", "हाथ में तलवार"),
+        ("剣を持つ", "剣を持つ"),
     ],
 )
 def test_names_that_say_something_become_captions(name: str, caption: str) -> None:

@@ -117,3 +117,18 @@ def test_the_reserve_is_given_up_once_and_made_again(tmp_path: Path) -> None:
     assert not reserve.release()
     reserve.fill()
     assert (tmp_path / "reserve").stat().st_size == size
+
+
+def test_what_a_killed_process_left_half_written_goes(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "subjects" / "a").mkdir(parents=True)
+    left = [".tokens.json-1f", ".models.json-2e", "subjects/a/.name.txt-3d"]
+    kept = ["tokens.json", "models.json", "subjects/a/name.txt", ".tokens.json-young"]
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+    for name in (*left, *kept[:3]):
+        os.utime(tmp_path / name, (0, 0))
+
+    harness.cleanup.run()
+
+    assert [name for name in left if (tmp_path / name).exists()] == []
+    assert [name for name in kept if (tmp_path / name).exists()] == kept

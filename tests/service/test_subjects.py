@@ -47,8 +47,9 @@ class DataFolder:
         )
 
     def pack(self) -> bytes:
-        _, content = self.service.export_archive(OPERATOR, ID)
-        return content
+        _, stream = self.service.export_archive(OPERATOR, ID)
+        with stream:
+            return stream.read()
 
     def unpack(self, content: bytes, caller: Caller) -> SubjectRecord:
         request = SubjectArchiveRequest(parts=[self.blobs.write(content)])
@@ -182,7 +183,7 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], type[Exception], str]] = {
     "no zip": (lambda content: b"hello", UnsafeModel, "no subject of Modelsheet"),
     "cut off": (lambda content: content[:-30], UnsafeModel, "no subject of Modelsheet"),
     "spoiled bytes": (lambda content: spoiled(content, RECORD), UnsafeModel, "or damaged"),
-    "no record": (lambda content: repacked(content, record=None), UnsafeModel, "lacks subject.j"),
+    "no record": (lambda content: repacked(content, record=None), UnsafeModel, "lacks 'subject.j"),
     "no json": (lambda content: repacked(content, record=b"{"), UnsafeModel, "damaged, or of a"),
     "a path for an id": (lambda content: told(content, id="../x"), UnsafeModel, "damaged, or of"),
     "an id of another spelling": (
@@ -196,7 +197,7 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], type[Exception], str]] = {
         "adapter is not what was learnt",
     ),
     "a pickle": (pickled, UnsafeModel, "is a pickle"),
-    "no picture": (lambda content: repacked(content, picture=None), UnsafeModel, "lacks referen"),
+    "no picture": (lambda content: repacked(content, picture=None), UnsafeModel, "lacks 'referen"),
     "half a picture": (other_picture, InvalidImages, "a reference"),
     "an unknown base": (
         lambda content: told(content, base_model="mine"),

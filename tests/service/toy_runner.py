@@ -3,10 +3,10 @@ prompt says so.
 
 The adapter is a hash over all steps, so a resumed run that skipped or repeated one gives other
 bytes. The class noun of a learn job, or the prompt of a generate job, is read as words:
-`crash-at-3` and `freeze-at-3` (once), `always-crash`, `explode`, `slow`, `deaf` (ignores
-directives), `echo` (gives back the picture it was given), `wait`, `wait-at-6` and `disk-full`
-(until the file `go` stands in the data folder), `fill-the-disk` (once, before what was learnt is
-published).
+`crash-at-3` and `freeze-at-3` (once), `always-crash`, `explode`, `hungry` (for more memory than
+there is), `slow`, `deaf` (ignores directives), `echo` (gives back the picture it was given),
+`wait`, `wait-at-6` and `disk-full` (until the file `go` stands in the data folder),
+`fill-the-disk` (once, before what was learnt is published).
 """
 
 from __future__ import annotations
@@ -135,6 +135,8 @@ class ToyRunner:
     def _misbehave(self, words: set[str], step: int, context: JobContext) -> None:
         if "explode" in words:
             _ = 1 / 0
+        if "hungry" in words:
+            _ = bytes(1 << 62)
         if "slow" in words:
             time.sleep(0.02)  # the work itself
         if "disk-full" in words and not (self._toys / "go").exists():

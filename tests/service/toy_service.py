@@ -5,6 +5,7 @@ Killed by the tests in many ways.
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from modelsheet.service.executors.ray.executor import Cluster
@@ -15,7 +16,7 @@ from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL
 
 if __name__ == "__main__":
     serve(
-        Settings.from_environment({"MODELSHEET_HOME": sys.argv[1]}),
+        Settings.from_environment({**os.environ, "MODELSHEET_HOME": sys.argv[1]}),
         runner="tests.service.toy_runner:make_runner",
         timings=Timings(**json.loads(sys.argv[2])) if len(sys.argv) > 2 else None,
         base_models=lambda data_dir: [TOY_MODEL, OTHER_MODEL],

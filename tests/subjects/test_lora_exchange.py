@@ -10,13 +10,10 @@ import pytest
 from modelsheet.api.subjects import ImportRequest
 from modelsheet.errors import InvalidIdentifier, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors, parse_header
-from modelsheet.subjects.lora_exchange import (
-    export_subject,
-    file_name_of,
-    import_subject,
-)
+from modelsheet.subjects.lora_exchange import export_subject, file_name_of
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from tests.cli.test_subjects import DOWN, LAYER, UP
+from tests.subjects.imported import import_lora
 
 REQUEST = ImportRequest(
     name="Grey Fox",
@@ -41,7 +38,7 @@ def store(tmp_path: Path) -> SubjectStore:
 
 @pytest.fixture
 def fox(store: SubjectStore, tmp_path: Path) -> SubjectRecord:
-    return import_subject(store, content(), REQUEST, "ana", tmp_path)
+    return import_lora(store, content(), REQUEST, "ana", tmp_path)
 
 
 def test_it_is_its_artists_and_says_what_the_file_said(
@@ -59,7 +56,7 @@ def test_a_learnt_identifier_goes_through_and_out_as_an_embedding(
     store: SubjectStore, tmp_path: Path
 ) -> None:
     row = np.arange(3, dtype=np.float32)
-    fox = import_subject(store, content(**{"lora_identifier.0.9": row}), REQUEST, "ana", tmp_path)
+    fox = import_lora(store, content(**{"lora_identifier.0.9": row}), REQUEST, "ana", tmp_path)
 
     exported = export_subject(store, fox.id, tmp_path, "embedding")
     kohya = export_subject(store, fox.id, tmp_path, "kohya")
@@ -73,7 +70,7 @@ def test_a_subjects_own_decoder_stays_with_it_and_is_missed_elsewhere(
     store: SubjectStore, tmp_path: Path
 ) -> None:
     bias = np.arange(3, dtype=np.float32)
-    fox = import_subject(
+    fox = import_lora(
         store, content(**{"lora_decoder.conv_out.bias": bias}), REQUEST, "ana", tmp_path
     )
 
@@ -90,10 +87,10 @@ def test_a_subjects_own_decoder_stays_with_it_and_is_missed_elsewhere(
 
 def test_what_fails_leaves_nothing(store: SubjectStore, tmp_path: Path) -> None:
     with pytest.raises(UnsafeModel):
-        import_subject(store, content()[:-1], REQUEST, "ana", tmp_path)
+        import_lora(store, content()[:-1], REQUEST, "ana", tmp_path)
     unnamed = REQUEST.model_copy(update={"class_noun": "gfx", "identifier": " "})
     with pytest.raises(InvalidIdentifier):
-        import_subject(store, content(), unnamed, "ana", tmp_path)
+        import_lora(store, content(), unnamed, "ana", tmp_path)
 
     assert store.list() == []
     assert list(tmp_path.rglob("*.safetensors")) == []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -129,6 +132,22 @@ def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
     run(hub, tmp_path)
 
     assert hub.asked == []
+
+
+def test_a_fetch_ends_with_the_worker_that_began_it() -> None:
+    command = [sys.executable, "-m", "modelsheet.base_models.hub_download", "a/b", "main", ".", "*"]
+    hub = socket.create_server(("127.0.0.1", 0))  # it takes the call and never answers
+    address = f"http://127.0.0.1:{hub.getsockname()[1]}"
+    environment = {**os.environ, "HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0"}
+
+    with hub, subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
+        asked, _ = hub.accept()
+        with asked:
+            assert process.poll() is None
+            assert process.stdin is not None
+            process.stdin.close()  # as the system does for a worker that is killed
+
+            assert process.wait(60) == 1
 
 
 def at_a_quarter(directive: Directive) -> Callable[[list[Progress]], Directive]:

@@ -12,12 +12,18 @@ from PIL import Image, ImageDraw
 
 from modelsheet.api.explore import Axis, Explore
 from modelsheet.api.generate import GenerateRequest, MaskRef, PixelArt, Region
-from modelsheet.api.generate_result import GeneratedImage, GenerateResult
+from modelsheet.api.generate_result import (
+    GeneratedImage,
+    GenerateResult,
+    GenerationParameters,
+    SubjectUse,
+)
 from modelsheet.diffusion.generation.canvas import make_canvas
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt, plan_image
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
+from modelsheet.imaging.palettes import format_hex_colour
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.prompts.image_requests import image_requests
 from modelsheet.worker.generate_job import generate
@@ -247,6 +253,82 @@ def test_without_the_matting_model_the_figure_is_keyed_and_that_is_said(ask: Ask
     assert "modelsheet models download matting" in result.warnings[0]
     assert result.images[0].recipe is not None
     assert result.images[0].recipe.request.cutout == "keying"
+
+
+PALETTE = ("#c83028", "#1e1419", "#f0e65a")
+
+
+def resolve_pixel_art(prompt: str) -> ResolvedPrompt:
+    subjects = () if "@" not in prompt else (SubjectUse(**USE),)
+    references = (Image.new("RGBA", (32, 32), (200, 48, 40, 255)),) if subjects else ()
+    return ResolvedPrompt(prompt, subjects, (), references, PALETTE if "@imp" in prompt else ())
+
+
+USE = {"id": "a", "name": "imp", "identifier": "sks", "class_noun": "imp", "adapter_sha256": ""}
+
+
+@pytest.fixture
+def ask_sprite(
+    sprite: GenerationPipeline, context: Context
+) -> Callable[..., tuple[GeneratedImage, GenerationParameters]]:
+    def asked(prompt: str, **fields: object) -> tuple[GeneratedImage, GenerationParameters]:
+        request = GenerateRequest(prompt=prompt, inference_steps=2).model_copy(update=fields)
+        (image,) = generate(sprite, request, resolve_pixel_art, context).images
+        assert image.recipe is not None
+        return image, image.recipe
+
+    return asked
+
+
+@pytest.fixture
+def sprite(pipeline: GenerationPipeline, monkeypatch: pytest.MonkeyPatch) -> GenerationPipeline:
+    monkeypatch.setattr(BaseModel, "is_pixel_art", property(lambda base: True))
+    return pipeline
+
+
+def test_subjects_of_pixel_art_are_painted_as_pixel_art(
+    ask_sprite: Callable[..., tuple[GeneratedImage, GenerationParameters]], pixels: Pixels
+) -> None:
+    alone, recipe = ask_sprite("@imp", transparent=True)
+    whole, whole_recipe = ask_sprite("@imp")
+
+    visible = pixels(alone)[pixels(alone)[..., 3] > 0]
+    assert set(np.unique(pixels(alone)[..., 3])) <= {0, 255}
+    assert {format_hex_colour(tuple(each[:3])) for each in visible} <= set(PALETTE)
+    assert recipe.request.pixel_art == PixelArt(palette=list(PALETTE))
+    assert whole_recipe.request.pixel_art == PixelArt(palette="both", colours=256)
+    assert (pixels(whole)[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "fields"),
+    [
+        ("a hill", {}),
+        ("@painted", {}),
+        ("@imp", {"pixel_art": False}),
+        ("@imp", {"width": 40, "height": 72}),
+    ],
+    ids=["no subject", "no pixel art", "not wanted", "no whole pixels"],
+)
+def test_nothing_else_becomes_pixel_art_by_itself(
+    ask_sprite: Callable[..., tuple[GeneratedImage, GenerationParameters]],
+    prompt: str,
+    fields: dict[str, object],
+) -> None:
+    _, recipe = ask_sprite(prompt, **fields)
+
+    assert recipe.request.pixel_art is False
+
+
+def test_a_base_that_paints_no_pixels_is_left_alone(
+    pipeline: GenerationPipeline, context: Context
+) -> None:
+    request = GenerateRequest(prompt="@imp", inference_steps=2)
+
+    (image,) = generate(pipeline, request, resolve_pixel_art, context).images
+
+    assert image.recipe is not None
+    assert image.recipe.request.pixel_art is False
 
 
 def test_a_subject_s_palette_needs_a_subject(ask: Ask) -> None:

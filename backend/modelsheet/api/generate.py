@@ -49,12 +49,13 @@ class PixelArt(ApiModel):
     """Pixel-art post-processing: snap to the pixel grid, limit the colours, threshold the alpha.
 
     `palette` is "picture" (the image's own best `colours`), "subject" (those of the subject's
-    layers) or a list of colours. `pixel_size` is the side in px of one painted pixel, 0 detects
+    layers), "both" (those of the subject's layers, and of the image's own those that are unlike
+    them) or a list of colours. `pixel_size` is the side in px of one painted pixel, 0 detects
     it. `enlarge` scales the result by a whole number.
     """
 
     palette: (
-        Literal["picture", "subject"]
+        Literal["picture", "subject", "both"]
         | Annotated[list[HexColour], Field(min_length=1, max_length=256)]
     ) = "picture"
     colours: Annotated[int, Field(ge=2, le=256), BeforeValidator(integral)] = 16
@@ -75,7 +76,8 @@ class GenerateRequest(ApiModel):
     each pose on frames of one size and one baseline. A `variation_strength` moves the noise of
     `seed` towards that of `variation_seed + k`. `cutout` is the method for `transparent` images:
     "keying" removes a flat background, "matting" runs the matting model, for any background; "auto"
-    keys images whose background came out flat.
+    keys images whose background came out flat. `pixel_art` None makes pixel art of subjects whose
+    layers are, on a base that paints pixels; False makes none.
     """
 
     kind: Literal["generate"] = "generate"
@@ -100,7 +102,7 @@ class GenerateRequest(ApiModel):
     patch: bool = False
     trim: bool = False
     regions: Annotated[list[Region], Field(max_length=8)] = []
-    pixel_art: PixelArt | None = None
+    pixel_art: PixelArt | Literal[False] | None = None
     explore: Explore | None = None
     poses: Annotated[list[Caption], Field(max_length=MAX_RESULTS)] = []
     variation_seed: Seed = 0
@@ -145,7 +147,9 @@ class GenerateRequest(ApiModel):
             (self.cutout != "auto" and not self.transparent, "a cutout needs transparent"),
             (self.mask is not None and bool(self.regions), "take a mask or regions, not both"),
             (
-                self.mask is not None and self.pixel_art is not None and self.pixel_art.enlarge > 1,
+                self.mask is not None
+                and isinstance(self.pixel_art, PixelArt)
+                and self.pixel_art.enlarge > 1,
                 "with a mask the result has its size; leave enlarge at 1",
             ),
         ]

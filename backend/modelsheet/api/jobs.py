@@ -50,7 +50,9 @@ class JobView(ApiModel):
     """A job as the API shows it. Times are Unix seconds.
 
     `owner` is the artist whose token submitted it, empty for the administrator. `stalled`: it runs,
-    but its worker sends no heartbeat; the worker is replaced if that goes on.
+    but its worker sends no heartbeat; the worker is replaced if that goes on. `abridged`: as lists
+    show it, without previews, recipes and parameters and with long prompts cut; the job alone has
+    them.
     """
 
     id: str
@@ -60,6 +62,7 @@ class JobView(ApiModel):
     attempt: Count
     owner: str = ""
     stalled: bool = False
+    abridged: bool = False
     progress: Progress
     result: JobResult | None = None
     error: JobError | None = None
@@ -69,7 +72,10 @@ class JobView(ApiModel):
 
 
 class JobList(ApiModel):
+    """A page of abridged jobs, newest first; `cursor` is the next `after`, empty at the end."""
+
     jobs: list[JobView]
+    cursor: str = ""
 
 
 class MoveRequest(ApiModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from modelsheet.api.types import (
     ApiModel,
@@ -14,9 +14,11 @@ from modelsheet.api.types import (
     Identifier,
     ImageRef,
     ModelId,
+    Note,
     Seed,
     SubjectName,
     integral,
+    one_line,
 )
 
 PresetName = Literal["quick", "balanced", "thorough", "write-up"]
@@ -92,6 +94,9 @@ class LikenessPoint(ApiModel):
     text_drift: float = 0.0
 
 
+NetworkName = Annotated[str, Field(max_length=60), AfterValidator(one_line)]
+
+
 class LearnReport(ApiModel):
     """Outcome of training: the best evaluation against the last one, and why they differ.
 
@@ -104,12 +109,14 @@ class LearnReport(ApiModel):
     before: LikenessPoint | None = None
     best: LikenessPoint | None = None
     final: LikenessPoint | None = None
-    change: dict[str, float] = {}
-    findings: list[str] = []
+    change: Annotated[dict[NetworkName, float], Field(max_length=16)] = {}
+    findings: Annotated[list[Note], Field(max_length=100)] = []
 
 
 class LearnResult(ApiModel):
-    """A learnt subject and how its training went."""
+    """A learnt subject and how its training went. `seconds` are those of all of the job's runs,
+    without the time in which it waited.
+    """
 
     kind: Literal["learn"] = "learn"
     subject_id: str
@@ -124,9 +131,9 @@ class LearnResult(ApiModel):
 class Estimate(ApiModel):
     """Upper bounds of a training's time and memory.
 
-    `seconds`: as on this machine the last time (`seen_here`), else as measured on one CPU core;
-    None where neither is known. `memory_bytes`: measured on a CPU, 0 where they were not; a GPU,
-    which keeps frozen weights in half precision, needs less. `free_bytes`: free memory of the
+    `seconds`: as on this machine now or the last time (`seen_here`), else as measured on one CPU
+    core; None where neither is known. `memory_bytes`: measured on a CPU, 0 where they were not; a
+    GPU, which keeps frozen weights in half precision, needs less. `free_bytes`: free memory of the
     service's machine now.
     """
 

@@ -11,29 +11,42 @@ from modelsheet.api.types import (
     ApiModel,
     ClassNoun,
     Count,
+    HexColour,
     Identifier,
     ImageRef,
     ModelId,
+    Note,
     Sha256,
     SubjectName,
+    UnixSeconds,
     one_line,
 )
 
+# What a subject is stored with and shown with has the same limits: what is stored can be shown.
+SubjectId = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(one_line)]
+OwnerName = Annotated[str, Field(max_length=40), AfterValidator(one_line)]
+References = Annotated[list[ImageRef], Field(max_length=64)]
+Palette = Annotated[list[HexColour], Field(max_length=256)]
+Notes = Annotated[list[Note], Field(max_length=1000)]
+
 
 class SubjectView(ApiModel):
-    """A learnt subject. Its `references` are the images it was learnt from."""
+    """A learnt subject. Its `references` are the images it was learnt from, its `palette` their
+    colours where they are pixel art.
+    """
 
-    id: str
-    name: str
-    class_noun: str
-    identifier: str
-    base_model: str
-    created: float
-    owner: str = ""
-    references: list[ImageRef]
+    id: SubjectId
+    name: SubjectName
+    class_noun: ClassNoun
+    identifier: Identifier
+    base_model: ModelId
+    created: UnixSeconds
+    owner: OwnerName = ""
+    references: References
     training_steps: Count
     likeness: float | None = None
-    warnings: list[str] = []
+    palette: Palette = []
+    warnings: Notes = []
     report: LearnReport | None = None
 
 

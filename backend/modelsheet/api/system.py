@@ -22,7 +22,8 @@ class Empty(ApiModel):
 class Capabilities(ApiModel):
     """Versions, models, presets and limits of a service, and what its machine lacks as sentences.
 
-    The plugin refuses another major `api`.
+    The plugin refuses another major `api`. After `idle_minutes` without a request or a job the
+    service ends; 0 is never.
     """
 
     api: str
@@ -33,3 +34,4 @@ class Capabilities(ApiModel):
     samplers: list[str] = []
     limits: dict[str, int]
     shortcomings: list[str] = []
+    idle_minutes: float = 0.0

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 API_VERSION = "1.1"
+_NO_LINE = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories
 
 
 def integral(value: Any) -> Any:
@@ -20,9 +21,14 @@ def integral(value: Any) -> Any:
 
 def one_line(text: str) -> str:
     """Refuse control characters and line breaks, which belong in no name or prompt."""
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+    if any(unicodedata.category(character) in _NO_LINE for character in text):
         raise ValueError("must be one line without control characters")
     return text
+
+
+def as_one_line(text: str) -> str:
+    """Replace control characters and line breaks by spaces."""
+    return "".join(" " if unicodedata.category(c) in _NO_LINE else c for c in text)
 
 
 def not_blank(text: str) -> str:
@@ -49,6 +55,9 @@ Prompt = Annotated[
 ]
 NegativePrompt = Annotated[str, Field(max_length=2000), AfterValidator(one_line)]
 Identifier = Annotated[str, Field(max_length=32), AfterValidator(one_line)]
+LayerName = Annotated[str, Field(max_length=300), AfterValidator(as_one_line)]
+Note = Annotated[str, Field(max_length=1000), AfterValidator(as_one_line)]  # a sentence to show
+UnixSeconds = Annotated[float, Field(ge=0.0, le=32_503_680_000.0)]  # until the year 3000
 ModelId = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 AdapterScale = Annotated[float, Field(ge=0.0, le=2.0)]
@@ -59,9 +68,9 @@ Family = Literal["sprite32", "sd15", "sdxl"]
 
 
 class ApiModel(BaseModel):
-    """Base of all models of the API."""
+    """Base of all models of the API. JSON has no NaN and no infinity, so no field takes them."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class ImageRef(ApiModel):
@@ -70,4 +79,4 @@ class ImageRef(ApiModel):
     blob: Sha256
     width: Pixels
     height: Pixels
-    name: Annotated[str, Field(max_length=300)] = ""
+    name: LayerName = ""

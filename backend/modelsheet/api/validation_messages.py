@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 _SENTENCES: Mapping[str, str] = {
-    "greater_than_equal": "must be {ge:g} or more",
-    "greater_than": "must be more than {gt:g}",
-    "less_than_equal": "must be {le:g} or less",
-    "less_than": "must be less than {lt:g}",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+    "less_than": "must be less than {lt}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number, with a point before its fraction",
+    "float_parsing": "must be a number, with a point before its fraction",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "string_unicode": "must be text in UTF-8",
     "string_too_long": "is too long: write at most {max_length} characters",
     "string_too_short": "must not be empty",
     "too_long": "has too many entries: give at most {max_length}",
@@ -33,4 +43,9 @@ def validation_message(error: Mapping[str, Any]) -> str:
     known = _SENTENCES.get(error["type"])
     if known is None:
         return str(error["msg"]).removeprefix("Value error, ")
-    return known.format(**error.get("ctx", {}))
+    return known.format(**{name: _number(value) for name, value in error.get("ctx", {}).items()})
+
+
+def _number(value: Any) -> Any:
+    """Return 4294967295 for 4294967295.0, as people write it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -6,13 +6,13 @@ model folder, ComfyUI and Forge have it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.base_models.user_models import read_registry
 from modelsheet.errors import ModelMissing
+from modelsheet.files.json_file import read_json_object
 
 _MODEL_SUBFOLDERS = ("tokenizer", ".")
 _INSTALLATION_PATTERNS = (  # of a ComfyUI or Forge folder
@@ -53,9 +53,9 @@ def _size_of(folder: Path) -> int:
     """Return the number of tokens of a folder's tokenizer, 0 where there is none."""
     try:
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            return len(json.loads((folder / "vocab.json").read_text("utf-8")))
+            return len(read_json_object(folder / "vocab.json"))
         if (folder / "tokenizer.json").is_file():
-            return len(json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]["vocab"])
+            return len(read_json_object(folder / "tokenizer.json")["model"]["vocab"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0
     return 0

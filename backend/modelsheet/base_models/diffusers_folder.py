@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
 from typing import Any
 
 from modelsheet.api.types import Family
 from modelsheet.errors import ModelMissing, UnsafeModel
+from modelsheet.files.json_file import read_json_object
 from modelsheet.files.safetensors_file import read_header
 
 MODEL_INDEX = "model_index.json"  # present in every folder of diffusers' layout
@@ -81,7 +81,7 @@ def modified_ns(path: Path) -> int:
 
 def _read_index(folder: Path) -> dict[str, Any]:
     try:
-        index = json.loads((folder / MODEL_INDEX).read_text("utf-8"))
+        return read_json_object(folder / MODEL_INDEX)
     except FileNotFoundError:
         raise ModelMissing(
             f"{folder} is no model in diffusers' layout: it has no {MODEL_INDEX}. Name the folder "
@@ -89,9 +89,6 @@ def _read_index(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError):
         raise ModelMissing(f"{folder / MODEL_INDEX} cannot be read. Get the model again.") from None
-    if not isinstance(index, dict):
-        raise ModelMissing(f"{folder / MODEL_INDEX} is damaged. Get the model again.")
-    return index
 
 
 def _has_component(index: dict[str, Any], component: str) -> bool:
@@ -131,12 +128,9 @@ def _check_unet(file: Path) -> None:
 def _read_config(file: Path) -> dict[str, Any]:
     """Read a JSON config file. Raises ModelMissing: missing or damaged."""
     try:
-        config = json.loads(file.read_text("utf-8"))
+        return read_json_object(file)
     except (OSError, ValueError):
-        config = None
-    if not isinstance(config, dict):
-        raise ModelMissing(f"{file} is missing or damaged. Get the whole model.")
-    return config
+        raise ModelMissing(f"{file} is missing or damaged. Get the whole model.") from None
 
 
 def _check_tokenizer(folder: Path) -> None:

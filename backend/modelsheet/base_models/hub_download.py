@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from http import HTTPStatus
@@ -43,6 +44,13 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     _report(done=True)
     return 0
+
+
+def _end_with_parent() -> None:
+    """End the process when its standard input ends: the worker has died."""
+    while os.read(0, 1):  # not through the buffer, whose lock the end of Python wants
+        continue
+    os._exit(1)
 
 
 def _download(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -> None:
@@ -132,4 +140,5 @@ def _report(**fields: object) -> None:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.exit(main(sys.argv[1:]))

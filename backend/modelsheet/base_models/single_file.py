@@ -27,6 +27,7 @@ _EDM_KEYS = (
     "edm_vpred.sigma_max",
 )  # ComfyUI's marks of Playground 2.5 and CosXL
 _SD2_TEXT_ENCODER = "cond_stage_model.model."
+_LARGEST_YAML = 1 << 20  # bytes
 _V_PREDICTION = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
 
 
@@ -122,6 +123,6 @@ def _has_prefix(entries: Mapping[str, TensorInfo], prefix: str) -> bool:
 def _has_v_yaml(path: Path) -> bool:
     """Tell whether the A1111 .yaml of the same name sets v-prediction."""
     settings = path.with_suffix(".yaml")
-    if not settings.is_file():
+    if not settings.is_file() or settings.stat().st_size > _LARGEST_YAML:
         return False
     return _V_PREDICTION.search(settings.read_text("utf-8", errors="replace")) is not None

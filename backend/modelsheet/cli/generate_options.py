@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from PIL import Image
 
@@ -24,7 +25,10 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", help='for example "@hero holding sword"')
     parser.add_argument("--negative", default="", help="what the pictures shall not show")
     parser.add_argument("--base", default=None, help="base model; the subject's if left out")
-    for name in ("seed", "width", "height"):
+    parser.add_argument(
+        "--seed", type=_seed, default=default.seed, help="-1 for a random one (%(default)s)"
+    )
+    for name in ("width", "height"):
         parser.add_argument(f"--{name}", type=int, default=getattr(default, name))
     parser.add_argument("--sampler", help=f"one of: {', '.join(_SAMPLERS.values())}")
     parser.add_argument("--steps", type=int, help="the sampler's usual if left out")
@@ -38,12 +42,22 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
     _add_pixel_art(parser)
 
 
+def _seed(given: str) -> int:
+    """Return the seed, a random one for -1, as other programs have it. Raises ValueError."""
+    seed = int(given)
+    return secrets.randbelow(2**32) if seed == -1 else seed
+
+
 def _add_pixel_art(parser: argparse.ArgumentParser) -> None:
     default = PixelArt()
     art = parser.add_argument_group("pixel art; any of these asks for it")
-    art.add_argument("--pixel-art", action="store_true", help="whole pixels, few colours, no halo")
+    art.add_argument(
+        "--pixel-art",
+        action=argparse.BooleanOptionalAction,
+        help="whole pixels, few colours, no halo; left out, as the subject's layers are",
+    )
     art.add_argument("--colours", type=int, help=f"most colours (default: {default.colours})")
-    art.add_argument("--palette", help="subject, or a .gpl, .kpl or .hex file")
+    art.add_argument("--palette", help="subject, both, or a .gpl, .kpl or .hex file")
     art.add_argument("--pixel-size", type=int, help="px of one painted pixel; found if left out")
     art.add_argument("--enlarge", type=int, help="make each pixel a square of so many")
 
@@ -122,7 +136,7 @@ def _sampler(given: str | None) -> SamplerName | None:
     return _SAMPLERS[given.casefold()]
 
 
-def _pixel_art(arguments: argparse.Namespace) -> PixelArt | None:
+def _pixel_art(arguments: argparse.Namespace) -> PixelArt | Literal[False] | None:
     options = {
         "colours": arguments.colours,
         "palette": None if arguments.palette is None else _palette(arguments.palette),
@@ -130,11 +144,13 @@ def _pixel_art(arguments: argparse.Namespace) -> PixelArt | None:
         "enlarge": arguments.enlarge,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    return PixelArt(**given) if given or arguments.pixel_art else None
+    if given or arguments.pixel_art:
+        return PixelArt(**given)
+    return None if arguments.pixel_art is None else False
 
 
 def _palette(given: str) -> str | list[str]:
-    if given == "subject":
+    if given in ("subject", "both"):
         return given
     return [format_hex_colour(colour) for colour in read_palette(Path(given))]
 

@@ -59,6 +59,8 @@ def _list_jobs(client: BackendClient, say: Say) -> None:
             state = f"{queue.waiting.index(view.id) + 1}. in line"
         owner = f"{view.owner}: " if view.owner else ""
         say(f"{view.id}  {state:11} {view.progress.fraction:4.0%}  {owner}{view.title}")
+        if view.error is not None:
+            say(f"{'':38}{view.error.sentence}")
     if queue.state != "open":
         say(_QUEUE_SENTENCES[queue.state])
 

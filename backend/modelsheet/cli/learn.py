@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 from collections.abc import Sequence
 
@@ -46,14 +47,21 @@ def learn(arguments: argparse.Namespace, say: Say) -> int:
 def _overrides(given: Sequence[str]) -> TrainingOverrides:
     """Parse NAME=VALUE options. Raises InvalidRequest, ValidationError."""
     values: dict[str, object] = {}
+    known = TrainingOverrides.model_fields
     for each in given:
         name, equals, value = each.partition("=")
         if not equals:
             raise InvalidRequest(f"--set {each} has no value. Say it as NAME=VALUE.")
+        name = name.strip().replace("-", "_")
+        if name not in known:
+            [near] = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise InvalidRequest(
+                f"--set knows no {name!r}. Did you mean {near}? Known: {', '.join(known)}."
+            )
         try:
-            values[name.strip().replace("-", "_")] = json.loads(value)
+            values[name] = json.loads(value)
         except ValueError:
-            values[name.strip().replace("-", "_")] = value.strip()
+            values[name] = value.strip()
     return TrainingOverrides.model_validate(values)
 
 

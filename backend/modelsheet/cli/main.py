@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import importlib
 import importlib.util
+import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
 from modelsheet.api.validation_messages import validation_message
 from modelsheet.cli import generate, installation, jobs, learn, models, serve, subjects, tokens
+from modelsheet.cli.output import notes_on_images, say, say_error
 from modelsheet.errors import Cancelled, ModelsheetError, NotFound
 from modelsheet.subjects.lora_exchange import ExportFormat
 
@@ -29,6 +31,9 @@ DELEGATED: Mapping[str, str] = {
 
 _INTERRUPTED = 130  # the shell's convention after SIGINT
 _USAGE = 2  # argparse's exit code
+_OUT_OF_MEMORY = (
+    "There is not enough free memory for this. Close other programs, or take smaller pictures."
+)
 # Options whose name differs from the request's field.
 _OPTIONS = {"inference_steps": "--steps", "guidance_scale": "--guidance", "init_image": "--from"}
 _Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -37,11 +42,15 @@ _Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors are one sentence on stderr."""
     given = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a console may lack letters of a name
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         if given and given[0] in DELEGATED:
             return _delegate(given[0], given[1:])
         arguments = make_parser().parse_args(given)
-        code: int = arguments.run(arguments, functools.partial(print, flush=True))
+        with notes_on_images():
+            code: int = arguments.run(arguments, say)
         return code
     except ValidationError as error:
         return _print_error(_first_error(error), _USAGE)
@@ -49,8 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(str(error), _INTERRUPTED)
     except ModelsheetError as error:
         return _print_error(str(error), 1)
+    except MemoryError:
+        return _print_error(_OUT_OF_MEMORY, 1)
     except KeyboardInterrupt:
         return _print_error("Stopped.", _INTERRUPTED)
+    except BrokenPipeError:  # as in `modelsheet jobs | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+        return 0
+    except OSError as error:
+        return _print_error(_os_error_sentence(error), 1)
 
 
 def _delegate(command: str, arguments: list[str]) -> int:
@@ -77,8 +93,16 @@ def _first_error(error: ValidationError) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
+def _os_error_sentence(error: OSError) -> str:
+    """Return a sentence on a file or folder that the system refuses."""
+    reason = error.strerror or type(error).__name__
+    if error.filename is None:
+        return f"The system refuses: {reason}. Mend that and try again."
+    return f"{os.fsdecode(error.filename)}: {reason}. Mend that, or name another file or folder."
+
+
 def _print_error(sentence: str, code: int) -> int:
-    print(f"modelsheet: {sentence}", file=sys.stderr)
+    say_error(sentence)
     return code
 
 
@@ -101,7 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_serve(choices: _Choices) -> None:
     parser = choices.add_parser("serve", help="run the service until Ctrl-C")
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="0, the default, takes a free one")
     parser.add_argument(
         "--executor", choices=("process", "ray"), default="process", help="ray: a cluster's GPUs"
     )
@@ -120,6 +144,12 @@ def _add_serve(choices: _Choices) -> None:
         "--json-log", action="store_true", help="write the log as lines of JSON, for programs"
     )
     parser.set_defaults(run=serve.serve)
+
+
+def _port(given: str) -> int:
+    if given.isascii() and given.isdigit() and int(given) < 65536:
+        return int(given)
+    raise argparse.ArgumentTypeError(f"{given} is no port; give one from 1024 to 65535")
 
 
 def _add_learn(choices: _Choices) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from tqdm import tqdm
 
 from modelsheet.api.jobs import JobRequest, JobResult, JobView
+from modelsheet.cli.output import printable
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
 
@@ -22,6 +23,7 @@ def run_job(client: BackendClient, request: JobRequest, title: str) -> JobResult
     Raises the job's own error, and Cancelled after Ctrl-C.
     """
     interval = _LIVE_INTERVAL_S if sys.stderr.isatty() else _LOG_INTERVAL_S
+    title = printable(title)
     bar: tqdm[NoReturn] = tqdm(desc=title, unit="step", mininterval=interval, dynamic_ncols=True)
     with bar:
         key = uuid4().hex
@@ -36,7 +38,10 @@ def run_job(client: BackendClient, request: JobRequest, title: str) -> JobResult
 
 def _update_bar(bar: tqdm[NoReturn], title: str, view: JobView) -> None:
     progress = view.progress
-    phase = view.state if view.state != "running" else progress.phase
+    phase = view.state if view.state != "running" else printable(progress.phase)
+    if view.state == "paused":
+        reason = printable(view.error.sentence) if view.error is not None else "It is paused."
+        bar.write(f"{reason} Go on with: modelsheet jobs resume {view.id}", file=sys.stderr)
     loss = "" if progress.loss is None else f"loss {progress.loss:.3f}"
     bar.set_description(f"{title} ({phase})", refresh=False)
     bar.set_postfix_str(loss, refresh=False)

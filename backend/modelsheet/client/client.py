@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
@@ -22,10 +23,17 @@ from modelsheet.api.generate import MaskRef
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.jobs import TERMINAL_STATES, EventPage, JobList, JobRequest, JobResult, JobView
 from modelsheet.api.problems import Problem
+from modelsheet.api.size_limits import MAX_BODY_BYTES
 from modelsheet.api.subjects import SubjectList, SubjectView
 from modelsheet.api.system import Capabilities, Ping
 from modelsheet.api.types import API_VERSION, ImageRef
-from modelsheet.errors import BackendUnreachable, ModelsheetError, error_for
+from modelsheet.errors import (
+    BackendUnreachable,
+    InvalidImages,
+    InvalidRequest,
+    ModelsheetError,
+    error_for,
+)
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 
 _Response = TypeVar("_Response", bound=BaseModel)
@@ -33,18 +41,19 @@ _LONGEST_POLL_S = 15.0  # the limit of /v1/events
 _CONNECT_TIMEOUT_S = 5.0
 _OUTAGE_TIMEOUT_S = 30.0  # how long `wait` tolerates a service that restarts
 _RETRY_S = 0.5
+_MOST_LISTED = 500  # jobs
 
 
 class BackendClient:
     """Client of the service at `url`. Every method raises ModelsheetError with a user sentence."""
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 60.0) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked_url(url)
         self._token = token
         self._timeout_s = timeout_s
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token}"
-        if self.url.startswith(("http://127.0.0.1", "http://localhost")):
+        if urlsplit(self.url).hostname in ("127.0.0.1", "localhost"):
             self._session.trust_env = False  # a proxy cannot reach this machine's loopback
 
     def close(self) -> None:
@@ -72,7 +81,12 @@ class BackendClient:
             hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
             for secret in (self._token, key)
         ]
-        if self._parse(response, Ping).proof not in proofs:
+        content = self._checked(response).content
+        try:
+            proof = Ping.model_validate_json(content).proof
+        except ValidationError:
+            raise self._no_service(response) from None
+        if proof not in proofs:
             raise BackendUnreachable(
                 f"What answers at {self.url} does not know the token. "
                 "Check the URL and copy the token again from that computer's connection file."
@@ -93,7 +107,13 @@ class BackendClient:
 
     def upload(self, image: Image.Image, name: str = "") -> ImageRef:
         """Upload an image, unless the service has it already, and return its reference."""
-        blob = self.upload_bytes(to_bgra(image))
+        pixels = to_bgra(image)
+        if len(pixels) > MAX_BODY_BYTES:
+            raise InvalidImages(
+                f"A picture of {image.width} × {image.height} pixels is too large to send: at "
+                f"most {MAX_BODY_BYTES // 4} pixels (4096 × 4096) can be. Scale it down first."
+            )
+        blob = self.upload_bytes(pixels)
         return ImageRef(blob=blob, width=image.width, height=image.height, name=name)
 
     def upload_mask(self, mask: Image.Image) -> MaskRef:
@@ -137,7 +157,13 @@ class BackendClient:
         return self._get(f"/v1/jobs/{job_id}", JobView)
 
     def jobs(self) -> list[JobView]:
-        return self._get("/v1/jobs", JobList).jobs
+        """Return the newest jobs, abridged, newest first; at most some 500."""
+        page = self._get("/v1/jobs", JobList)
+        jobs = page.jobs
+        while page.cursor and len(jobs) < _MOST_LISTED:
+            page = self._get(f"/v1/jobs?after={page.cursor}", JobList)
+            jobs = [*jobs, *page.jobs]
+        return jobs
 
     def cancel(self, job_id: str) -> JobView:
         return self._parse(self._send(self._session, "POST", f"/v1/jobs/{job_id}/cancel"), JobView)
@@ -225,6 +251,16 @@ class BackendClient:
             raise BackendUnreachable(
                 f"The service at {self.url} does not answer in time. Try again in a minute."
             ) from None
+        except requests.exceptions.SSLError:
+            raise BackendUnreachable(
+                f"This computer does not trust the certificate of {self.url}. Name the file of its "
+                "authority in REQUESTS_CA_BUNDLE, or check the URL."
+            ) from None
+        except (requests.exceptions.ProxyError, requests.exceptions.InvalidSchema):
+            raise BackendUnreachable(
+                f"The proxy that this computer's settings name does not lead to {self.url}. "
+                "Add that computer to NO_PROXY, or check the proxy."
+            ) from None
         except requests.RequestException:
             raise BackendUnreachable(
                 f"No service answers at {self.url}. Start one there with: modelsheet serve"
@@ -236,11 +272,14 @@ class BackendClient:
         try:
             problem = Problem.model_validate_json(response.content)
         except ValidationError:
-            raise BackendUnreachable(
-                f"What answers at {self.url} is no Modelsheet service (status "
-                f"{response.status_code}). Check the URL."
-            ) from None
+            raise self._no_service(response) from None
         raise _error_of(problem)
+
+    def _no_service(self, response: requests.Response) -> BackendUnreachable:
+        return BackendUnreachable(
+            f"What answers at {self.url} is no Modelsheet service (status "
+            f"{response.status_code}). Check the URL."
+        )
 
     def _parse(self, response: requests.Response, model: type[_Response]) -> _Response:
         try:
@@ -250,6 +289,21 @@ class BackendClient:
                 f"The service at {self.url} answers in a way this program does not know. "
                 "Install the same version of Modelsheet on both sides."
             ) from None
+
+
+def _checked_url(url: str) -> str:
+    """Return a service's URL without a stroke at its end. Raises InvalidRequest: it is none."""
+    try:
+        parts = urlsplit(url.strip())
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise InvalidRequest(
+            f"{url!r} is no address of a service. Write it like http://127.0.0.1:7860 or "
+            "https://gpu.example.org."
+        )
+    return url.strip().rstrip("/")
 
 
 def _error_of(problem: Problem) -> ModelsheetError:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
-from modelsheet.settings import Settings
+from modelsheet.settings import IDLE_MINUTES_VARIABLE, STARTED_IDLE_MINUTES, Settings
 
 SERVE_COMMAND = (sys.executable, "-m", "modelsheet", "serve")
 _START_TIMEOUT_S = 180.0
@@ -44,7 +44,8 @@ def connect(
 ) -> BackendClient:
     """Return a client of the running service, which is started if none runs.
 
-    A started service outlives this program; `environment` is that of its process. Raises
+    A started service outlives this program until it is idle; `environment` is that of its process.
+    Raises
     BackendUnreachable with the reason.
     """
     found = find_service(settings)
@@ -87,14 +88,14 @@ def _spawn(
     settings: Settings, environment: Mapping[str, str], command: Sequence[str]
 ) -> subprocess.Popen[bytes]:
     """Start the service in a session of its own, so that Ctrl-C here does not end it."""
-    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_folders()
     with (settings.log_dir / "start.log").open("wb") as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=dict(environment),
+            env={IDLE_MINUTES_VARIABLE: STARTED_IDLE_MINUTES, **environment},
             start_new_session=True,
         )
 

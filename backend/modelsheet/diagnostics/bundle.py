@@ -16,6 +16,9 @@ from importlib import metadata
 from pathlib import Path
 
 import modelsheet
+from modelsheet.base_models.families import RESOLUTIONS
+from modelsheet.base_models.locate import base_model_ids
+from modelsheet.base_models.user_models import read_registry
 from modelsheet.connection_file import read_connection
 from modelsheet.diagnostics import doctor
 from modelsheet.errors import InvalidRequest, ModelsheetError
@@ -23,6 +26,7 @@ from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.queue.backup import JobBackup
 from modelsheet.service.queue.job import Value
 from modelsheet.settings import Settings
+from modelsheet.subjects.store import SubjectStore
 
 _LOGS = ("service.log", "worker.log", "audit.log", "start.log", "started-by-krita.log")
 _LOG_TAIL = 200_000  # bytes of each
@@ -49,7 +53,12 @@ def collect_bundle(settings: Settings, *, environment: Mapping[str, str]) -> dic
         "ledger.txt": _ledger(settings.data_dir),
     }
     contents |= {name: text for name in _LOGS if (text := _tail(settings.log_dir / name))}
-    secrets = [*_identifying_texts(settings, environment), *_typed_texts(jobs)]
+    secrets = [
+        *_identifying_texts(settings, environment),
+        *_typed_texts(jobs),
+        *_names_of_models(settings.data_dir),
+        *_names_of_subjects(settings.data_dir),
+    ]
     artists = _artists(settings.data_dir, jobs, contents)
     return {name: _redact(text, secrets, artists) for name, text in contents.items()}
 
@@ -141,6 +150,39 @@ def _typed_texts(jobs: Iterable[Mapping[str, Value]]) -> Iterator[tuple[str, str
                 for text in value if isinstance(value, list) else [value]:
                     typed = text["prompt"] if isinstance(text, dict) else text  # of a region
                     yield str(typed or ""), f"<{key}>"
+
+
+def _names_of_models(data_dir: Path) -> Iterator[tuple[str, str]]:
+    """Yield ids, paths and file names of the models that the user added."""
+    try:
+        registry = read_registry(data_dir)
+        ids = base_model_ids(data_dir)
+    except (ModelsheetError, OSError):  # the file is damaged
+        return
+    for model in registry.models:
+        yield from ((text, "<model>") for text in (model.id, model.config) if text)
+        yield from _parts(Path(model.path))
+    for installation in registry.installations:
+        yield installation.name, "<models>"
+        yield from _parts(Path(installation.path))
+    for model_id in ids:
+        if model_id not in RESOLUTIONS:
+            yield from ((text, "<model>") for text in (model_id, Path(model_id).name))
+
+
+def _parts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield a path, and the names in it that no computer has by itself."""
+    yield str(path), "<model>"
+    yield path.name, "<model>"
+    yield path.stem, "<model>"
+
+
+def _names_of_subjects(data_dir: Path) -> Iterator[tuple[str, str]]:
+    for subject in SubjectStore(data_dir).list():
+        yield subject.name, "<name>"
+        yield subject.handle, "<name>"
+        yield subject.identifier, "<identifier>"
+        yield from ((reference.name, "<layer>") for reference in subject.references)
 
 
 def _artists(

@@ -42,7 +42,9 @@ from_cuda = torch.cuda.is_available()
 free, total = torch.cuda.mem_get_info() if from_cuda else (0, 0)
 mps = torch.backends.mps.is_available()
 name = torch.cuda.get_device_name() if from_cuda else "Apple GPU" if mps else "CPU"
-print(json.dumps({"name": name, "total": total, "free": free, "gpu": from_cuda or mps}))
+from modelsheet.diffusion.models.device import available_devices
+found = {"name": name, "total": total, "free": free, "gpu": from_cuda or mps}
+print(json.dumps({**found, "devices": available_devices()}))
 """
 
 
@@ -66,7 +68,14 @@ class DoctorReport(ApiModel):
 
 def run_checks(settings: Settings, *, environment: Mapping[str, str]) -> DoctorReport:
     """Check everything that learning, painting and the plugin need."""
-    findings = [_python(), *_libraries(), _device(), _memory(), _disk(settings), _sqlite()]
+    findings = [
+        _python(),
+        *_libraries(),
+        _device(settings.device),
+        _memory(),
+        _disk(settings),
+        _sqlite(),
+    ]
     findings += [_job_list(settings)]
     findings += [*_base_models(settings), _connection_file(settings), _service(settings)]
     findings += [_krita(environment), *_plugin(environment)]
@@ -100,7 +109,7 @@ def _libraries() -> Iterator[Finding]:
         yield _finding(library, version is not None, version or "not installed; run ./install.sh")
 
 
-def _device() -> Finding:
+def _device(wanted: str) -> Finding:
     command = [sys.executable, "-c", _TORCH_SCRIPT]
     try:
         completed = subprocess.run(
@@ -112,6 +121,10 @@ def _device() -> Finding:
         last = (completed.stderr.strip().splitlines() or ["no reason given"])[-1]
         return _finding("device", False, f"torch does not start ({last}); run ./install.sh again")
     found = json.loads(completed.stdout.strip().splitlines()[-1])
+    if wanted and wanted.lower() not in found["devices"]:
+        present = ", ".join(found["devices"])
+        advice = f"MODELSHEET_DEVICE is {wanted!r}, but PyTorch finds only: {present}; unset it"
+        return _finding("device", False, advice)
     if not found["gpu"]:
         cores = psutil.cpu_count(logical=False) or os.cpu_count()
         detail = f"CPU with {cores} cores; enough for sprite32, large base models want a GPU"

@@ -19,7 +19,11 @@ import numpy.typing as npt
 from modelsheet.errors import UnsafeModel
 
 Array = npt.NDArray[np.float32]
-_MAX_HEADER_BYTES = 100_000_000  # the format's own bound
+_MAX_HEADER_BYTES = 8 << 20  # SDXL has 0.4 MiB; metadata of trainers some MiB
+_MAX_TENSORS = 50_000  # SDXL has 2,515, a LyCORIS of all its layers 12,000
+_MAX_KEY_LENGTH = 512
+_MAX_DIMENSIONS = 8
+_MAX_ELEMENTS = 1 << 40  # of a tensor
 _METADATA = "__metadata__"
 _BYTES_OF = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
@@ -72,6 +76,8 @@ def read_header(path: Path) -> SafetensorsHeader:
     """Read and check a file's header. Raises UnsafeModel: not safetensors, or truncated."""
     try:
         size = path.stat().st_size
+        if not path.is_file():  # a pipe or a device, which has no end
+            raise UnsafeModel(f"{path} is no ordinary file. Name a .safetensors file.")
         with path.open("rb") as stream:
             beginning = stream.read(8)
             _check_beginning(beginning, path.name)
@@ -137,6 +143,8 @@ def _parsed(header: bytes, size: int, name: str) -> SafetensorsHeader:
     try:
         fields = json.loads(header)
         metadata = {str(key): str(value) for key, value in fields.pop(_METADATA, {}).items()}
+        if len(fields) > _MAX_TENSORS or any(len(key) > _MAX_KEY_LENGTH for key in fields):
+            raise ValueError("it has more tensors, or longer names, than any model")
         entries = {key: _entry(field) for key, field in fields.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UnsafeModel(f"{name} is no safetensors file, or its header is damaged.") from None
@@ -148,8 +156,12 @@ def _entry(field: dict[str, Any]) -> TensorInfo:
     """Parse a tensor's description. Raises ValueError, TypeError, KeyError: it is none."""
     start, end = field["data_offsets"]
     shape = tuple(field["shape"])
-    if not all(isinstance(number, int) and number >= 0 for number in (start, end, *shape)):
+    if len(shape) > _MAX_DIMENSIONS:
+        raise ValueError("no tensor has so many dimensions")
+    if not all(type(number) is int and number >= 0 for number in (start, end, *shape)):
         raise ValueError("offsets and shapes are whole numbers")
+    if max(shape, default=0) > _MAX_ELEMENTS or math.prod(n or 1 for n in shape) > _MAX_ELEMENTS:
+        raise ValueError("no tensor is so large")  # an empty one neither: numpy refuses its shape
     if end - start != math.prod(shape) * _BYTES_OF[field["dtype"]]:
         raise ValueError("the offsets do not fit the shape")
     return TensorInfo(field["dtype"], shape, start, end)

@@ -17,13 +17,15 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from modelsheet.errors import InvalidImages
-from modelsheet.files.zip_errors import DAMAGED_ZIP_ERRORS
-from modelsheet.imaging.rgba import LARGEST_FILE, Size, check_size, decode_image
+from modelsheet.files.xml_tree import parse_xml
+from modelsheet.files.zip_archive import ZipError, ZipReader, open_zip
+from modelsheet.imaging.rgba import LARGEST_FILE, LARGEST_SIDE, Size, check_size, decode_image
 
 _MIMETYPE = b"image/openraster"
 _LARGEST_STACK = 4 * 1024**2
 _LARGEST_TOTAL = 2 * 1024**3
 _MOST_ENTRIES = 4096
+_MOST_PIXELS = 1 << 30  # of all layers together: 4 GiB of RGBA, 60 layers of A3 at 300 dpi
 _DEEPEST_GROUP = 32
 _THUMBNAIL = (256, 256)  # the baseline's largest
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal layers make equal files
@@ -60,12 +62,15 @@ class Document:
 
 
 def read_layers(path: Path) -> list[Layer]:
+    """Read the layers on a document's top level. Raises InvalidImages as `read_document` does."""
+    return top_layers(read_document(path))
+
+
+def top_layers(document: Document) -> list[Layer]:
     """Return the document's top level, bottom first; a group becomes one flattened layer.
 
-    A document whose only node is a group is read as that group's content.
-    Raises InvalidImages with a sentence when the file is not a valid OpenRaster document.
+    Of a document whose only node is a group, it is that group's content.
     """
-    document = read_document(path)
     nodes = document.nodes
     while len(nodes) == 1 and isinstance(nodes[0], Group):
         nodes = nodes[0].nodes
@@ -73,28 +78,25 @@ def read_layers(path: Path) -> list[Layer]:
 
 
 def read_document(path: Path) -> Document:
-    """Read an OpenRaster file with its groups. Raises InvalidImages as `read_layers` does."""
+    """Read an OpenRaster file with its groups.
+
+    Raises InvalidImages with a sentence when it is not a valid OpenRaster document.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_archive(archive, path)
-            return _parse_stack(archive, path)
+        with open_zip(path, max_members=_MOST_ENTRIES, max_bytes=_LARGEST_TOTAL) as archive:
+            _check_kind(archive, path)
+            return _DocumentReader(archive, path).read()
     except FileNotFoundError:
         raise InvalidImages(f"There is no file {path}. Check the name.") from None
-    except DAMAGED_ZIP_ERRORS as error:
-        raise _invalid(f"{path} is no whole OpenRaster file ({error}).") from None
+    except ZipError as error:
+        raise _invalid(f"{path} is no whole OpenRaster file: {error}.") from None
     except OSError as error:
         raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _check_archive(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse other kinds of zip files, and zip bombs. Raises InvalidImages."""
-    entries = archive.infolist()
-    if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _LARGEST_TOTAL:
-        raise InvalidImages(
-            f"{path} would unpack to more than {_LARGEST_TOTAL >> 30} GiB "
-            f"or {_MOST_ENTRIES} files; that is refused. Scale it down or merge layers first."
-        )
-    kind = _entry(archive, "mimetype", path, limit=256).strip()
+def _check_kind(archive: ZipReader, path: Path) -> None:
+    """Refuse other kinds of zip files. Raises InvalidImages, ZipError."""
+    kind = archive.read("mimetype", 256).strip()
     if kind == b"application/x-krita":
         raise InvalidImages(f"{path} is a Krita document. Export it from Krita as .ora first.")
     if kind != _MIMETYPE:
@@ -105,60 +107,74 @@ def _invalid(fault: str) -> InvalidImages:
     return InvalidImages(f"{fault} Save it again from Krita with File > Export, as .ora.")
 
 
-def _entry(archive: zipfile.ZipFile, name: str, path: Path, *, limit: int) -> bytes:
-    """Decompress one entry in memory; nothing is ever extracted to disk."""
-    try:
-        entry = archive.getinfo(name)
-    except KeyError:
-        raise _invalid(f"{path} is no whole OpenRaster file: it lacks {name!r}.") from None
-    if entry.file_size > limit:
-        raise _invalid(f"{path}: {name!r} unpacks to more than {limit} bytes; that is refused.")
-    return archive.read(entry)
+class _DocumentReader:
+    """Reads the layers of one document. An image that several layers show is decoded once."""
+
+    def __init__(self, archive: ZipReader, path: Path) -> None:
+        self._archive = archive
+        self._path = path
+        self._images: dict[str, Image.Image] = {}
+        self._pixels = 0
+
+    def read(self) -> Document:
+        """Raises InvalidImages, ZipError."""
+        content = self._archive.read("stack.xml", _LARGEST_STACK)
+        try:
+            root = parse_xml(content)
+            size = (int(root.get("w", "")), int(root.get("h", "")))
+            stack = root.find("stack")
+            if root.tag != "image" or stack is None:
+                raise ValueError("no <image> with a <stack>")
+            check_size(size, str(self._path))
+            return Document(size, tuple(self._nodes(stack, depth=0)))
+        except ValueError as error:
+            raise _invalid(f"{self._path}: stack.xml cannot be understood ({error}).") from None
+
+    def _nodes(self, stack: ElementTree.Element, *, depth: int) -> Iterator[Layer | Group]:
+        """Yield a stack's layers and groups, bottom first; the file has them top first."""
+        if depth > _DEEPEST_GROUP:
+            raise InvalidImages(
+                f"{self._path}: groups are nested deeper than {_DEEPEST_GROUP} levels. "
+                "Merge some first."
+            )
+        for element in reversed(stack):
+            name = element.get("name", "")
+            visible = element.get("visibility", "visible") != "hidden"
+            opacity = min(1.0, max(0.0, float(element.get("opacity", "1"))))
+            if element.tag == "stack":
+                nodes = tuple(self._nodes(element, depth=depth + 1))
+                yield Group(name, nodes, visible, opacity)
+            elif element.tag == "layer":
+                image = self._image(element.get("src", ""), name)
+                x, y = (_offset(element.get(axis, "0")) for axis in "xy")
+                yield Layer(name, image, x, y, visible, opacity)
+
+    def _image(self, source: str, layer: str) -> Image.Image:
+        """Decode a layer's image. Raises InvalidImages, ZipError."""
+        if source in self._images:
+            return self._images[source]
+        if source.startswith("/") or "\\" in source or ".." in source.split("/"):
+            raise _invalid(f"{self._path}: a layer points outside, to {source!r}; that is refused.")
+        content = self._archive.read(source, LARGEST_FILE)
+        if b"<svg" in content[:1024]:
+            raise InvalidImages(
+                f"{self._path}: the layer {layer!r} is a vector layer. Convert it to a paint layer "
+                "(in Krita: Layer > Convert), or leave it out."
+            )
+        image = decode_image(content, f"{self._path}: the layer {layer!r}")
+        self._pixels += image.width * image.height
+        if self._pixels > _MOST_PIXELS:
+            raise InvalidImages(
+                f"{self._path}: its layers have more than {_MOST_PIXELS >> 20} megapixels. "
+                "Scale it down or merge layers first."
+            )
+        self._images[source] = image
+        return image
 
 
-def _parse_stack(archive: zipfile.ZipFile, path: Path) -> Document:
-    content = _entry(archive, "stack.xml", path, limit=_LARGEST_STACK)
-    try:
-        text = content.decode("utf-8-sig")
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            raise _invalid(f"{path}: stack.xml declares a document type; that is refused.")
-        root = ElementTree.fromstring(text)  # nosec B314 # no document type
-        size = (int(root.get("w", "")), int(root.get("h", "")))
-        stack = root.find("stack")
-        if root.tag != "image" or stack is None:
-            raise ValueError("no <image> with a <stack>")
-        check_size(size, str(path))
-        return Document(size, tuple(_nodes(stack, archive, path, depth=0)))
-    except (ElementTree.ParseError, ValueError) as error:
-        raise _invalid(f"{path}: stack.xml cannot be understood ({error}).") from None
-
-
-def _nodes(
-    stack: ElementTree.Element, archive: zipfile.ZipFile, path: Path, *, depth: int
-) -> Iterator[Layer | Group]:
-    """Yield a stack's layers and groups, bottom first; the file has them top first."""
-    if depth > _DEEPEST_GROUP:
-        raise InvalidImages(
-            f"{path}: groups are nested deeper than {_DEEPEST_GROUP} levels. Merge some first."
-        )
-    for element in reversed(stack):
-        name = element.get("name", "")
-        visible = element.get("visibility", "visible") != "hidden"
-        opacity = min(1.0, max(0.0, float(element.get("opacity", "1"))))
-        if element.tag == "stack":
-            nodes = tuple(_nodes(element, archive, path, depth=depth + 1))
-            yield Group(name, nodes, visible, opacity)
-        elif element.tag == "layer":
-            image = _layer_image(archive, element.get("src", ""), path)
-            x, y = (int(element.get(axis, "0")) for axis in "xy")
-            yield Layer(name, image, x, y, visible, opacity)
-
-
-def _layer_image(archive: zipfile.ZipFile, source: str, path: Path) -> Image.Image:
-    if source.startswith("/") or "\\" in source or ".." in source.split("/"):
-        raise _invalid(f"{path}: a layer points outside, to {source!r}; that is refused.")
-    content = _entry(archive, source, path, limit=LARGEST_FILE)
-    return decode_image(content, f"{path}: {source!r}")
+def _offset(text: str) -> int:
+    """Parse a layer's place in px; beyond any canvas, how far is of no matter."""
+    return max(-2 * LARGEST_SIDE, min(2 * LARGEST_SIDE, int(text)))
 
 
 def render_layer(layer: Layer, size: Size) -> Image.Image:

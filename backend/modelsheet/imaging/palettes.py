@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.files.zip_errors import DAMAGED_ZIP_ERRORS
+from modelsheet.files.xml_tree import parse_xml
+from modelsheet.files.zip_archive import ZipError, open_zip
 from modelsheet.imaging.rgba import Colour
 
 MAX_COLOURS = 256  # api.generate.PixelArt
 _LARGEST_FILE = 1024**2
+_MOST_MEMBERS = 64
 _ROUNDS = 16
 _CANDIDATES = 256
 _SAMPLE = 4096  # of an image's colours; more do not change the palette
@@ -33,12 +33,14 @@ def read_palette(path: Path) -> list[Colour]:
     if path.suffix.lower() not in readers:
         raise InvalidRequest(f"{path} is no palette: give a file ending in .gpl, .kpl or .hex.")
     try:
+        if path.exists() and not path.is_file():
+            raise InvalidRequest(f"{path} is no ordinary file. Name a palette file.")
         if path.stat().st_size > _LARGEST_FILE:
             raise InvalidRequest(f"{path} is too large for a palette. Name a file below 1 MiB.")
         colours = readers[path.suffix.lower()](path)
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}. Check the name.") from None
-    except (*DAMAGED_ZIP_ERRORS, OSError, ValueError, KeyError, ElementTree.ParseError) as error:
+    except (ZipError, OSError, ValueError) as error:
         raise InvalidRequest(
             f"{path} is no palette that can be read ({error}). Save it again, or name another."
         ) from None
@@ -58,15 +60,11 @@ def _read_gpl(path: Path) -> list[Colour]:
 
 def _read_kpl(path: Path) -> list[Colour]:
     """Read a Krita palette: a zip with colorset.xml, whose RGB entries are in [0, 1]."""
-    with zipfile.ZipFile(path) as archive:
-        if archive.getinfo("colorset.xml").file_size > 8 * _LARGEST_FILE:
-            raise ValueError("colorset.xml unpacks to too much")
-        text = archive.read("colorset.xml").decode("utf-8")
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise ValueError("colorset.xml declares a document type")
-    root = ElementTree.fromstring(text)  # nosec B314 # no document type
-    entries = root.iter("RGB")
-    shares = [[float(entry.get(name, "nan")) for name in "rgb"] for entry in entries]
+    with open_zip(path, max_members=_MOST_MEMBERS, max_bytes=8 * _LARGEST_FILE) as archive:
+        root = parse_xml(archive.read("colorset.xml", 8 * _LARGEST_FILE))
+    shares = [[float(entry.get(name, "nan")) for name in "rgb"] for entry in root.iter("RGB")]
+    if not all(0 <= share <= 1 for each in shares for share in each):  # NaN is not either
+        raise ValueError("a colour is not between 0 and 1")
     return [_levels([round(share * 255) for share in each]) for each in shares]
 
 

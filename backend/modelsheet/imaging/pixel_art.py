@@ -10,12 +10,23 @@ from PIL import Image
 
 from modelsheet.api.generate import PixelArt
 from modelsheet.errors import InvalidRequest
-from modelsheet.imaging.palettes import apply_palette, extract_palette, parse_hex_colour
+from modelsheet.imaging.palettes import (
+    MAX_COLOURS,
+    apply_palette,
+    extract_palette,
+    parse_hex_colour,
+    srgb_to_oklab,
+)
 from modelsheet.imaging.rgba import Colour
 
 _LARGEST_PIXEL = 32  # px
 _SHARE = 0.7  # of all differences between neighbours that must lie on the grid's lines
-_HALF = 128  # levels of alpha
+_HALF, _OPAQUE = 128, 255  # levels of alpha
+_UNLIKE = 0.1  # distance in OKLab, in which black and white are 1 apart
+_LARGEST_SIDE = 256  # of pixel art, in painted pixels
+_HARD_SHARE = 0.95  # of the visible pixels that must be opaque
+_FEW_COLOURS, _MOST_COLOURS = 16, 128  # of one image
+_PIXELS_A_COLOUR = 3  # a painting scaled down has hardly two pixels alike
 
 
 def make_pixel_art(
@@ -41,9 +52,50 @@ def _palette(
 ) -> Sequence[Colour]:
     if isinstance(options.palette, list):
         return [parse_hex_colour(colour) for colour in options.palette]
+    if options.palette == "picture":
+        return extract_palette([image], options.colours)
+    of_subject = extract_palette(references, options.colours)
     if options.palette == "subject":
-        return extract_palette(references, options.colours)
-    return extract_palette([image], options.colours)
+        return of_subject
+    own = extract_palette([image], options.colours)
+    return [*of_subject, *(each for each in own if _is_unlike(each, of_subject))]
+
+
+def _is_unlike(colour: Colour, others: Sequence[Colour]) -> bool:
+    points = srgb_to_oklab(np.array([colour, *others], dtype=np.uint8))
+    return bool((np.linalg.norm(points[1:] - points[0], axis=1) > _UNLIKE).all())
+
+
+def pixel_art_palette(images: Sequence[Image.Image]) -> list[Colour]:
+    """Return the colours of images that all are pixel art: on a grid of at most 256 painted pixels
+    a side, with few colours and hard edges. Empty where one is not, or where there are more than
+    256 colours.
+    """
+    colours: set[Colour] = set()
+    for image in images:
+        rgba = np.asarray(image.convert("RGBA"))
+        alpha = rgba[..., 3]
+        visible, opaque = int((alpha > 0).sum()), rgba[alpha == _OPAQUE][:, :3]
+        found = {_levels_of(colour) for colour in np.unique(opaque, axis=0)}
+        painted = len(opaque) / _pixel_side(image) ** 2
+        is_pixel_art = (
+            len(opaque) >= _HARD_SHARE * visible > 0
+            and len(found) <= min(_MOST_COLOURS, max(_FEW_COLOURS, painted / _PIXELS_A_COLOUR))
+            and max(image.size) / _pixel_side(image) <= _LARGEST_SIDE
+        )
+        if not is_pixel_art:
+            return []
+        colours |= found
+    return sorted(colours) if len(colours) <= MAX_COLOURS else []
+
+
+def _pixel_side(image: Image.Image) -> int:
+    return detect_pixel_size(image) if max(image.size) > _LARGEST_SIDE else 1
+
+
+def _levels_of(colour: npt.NDArray[np.uint8]) -> Colour:
+    red, green, blue = (int(level) for level in colour)
+    return red, green, blue
 
 
 def threshold_alpha(image: Image.Image) -> Image.Image:

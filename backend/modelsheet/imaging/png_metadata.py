@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from modelsheet.api.generate_result import GenerationParameters
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.rgba import read_png_text
 
 PARAMETERS_KEY = "parameters"  # the key of Automatic1111's web UI, read by most tools
 MODELSHEET_KEY = "modelsheet"
@@ -72,16 +73,12 @@ def save_png(image: Image.Image, path: Path, parameters: GenerationParameters | 
 
 
 def read_parameters(path: Path) -> GenerationParameters:
-    """Read the generation parameters from a PNG. Raises InvalidRequest: it has none."""
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            image.load()
-            own = image.info.get(MODELSHEET_KEY)
-    except FileNotFoundError:
-        raise InvalidRequest(f"There is no file {path}. Check the name.") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidRequest(f"{path} is no PNG that can be read ({error}).") from None
-    if not isinstance(own, str):
+    """Read the generation parameters from a PNG.
+
+    Raises InvalidRequest: it has none. InvalidImages: it cannot be read.
+    """
+    own = read_png_text(path, MODELSHEET_KEY)
+    if own is None:
         raise InvalidRequest(f"{path} carries no recipe: it was not painted by Modelsheet.")
     try:
         return GenerationParameters.model_validate_json(own)

@@ -6,13 +6,20 @@ Straight alpha: a colour is not multiplied by its alpha, and under alpha 0 it is
 from __future__ import annotations
 
 import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from modelsheet.errors import InvalidImages
+
+_log = logging.getLogger(__name__)
 
 Colour = tuple[int, int, int]
 Size = tuple[int, int]
@@ -20,6 +27,11 @@ _Coordinates = npt.NDArray[np.int32]
 
 LARGEST_SIDE = 8192  # api.types.Pixels
 LARGEST_FILE = 384 * 1024**2  # bytes; a noisy 8192 × 8192 RGBA image as PNG
+# Pillow knows 40 more, one of which (EPS) runs a program, and some whose decoders are rarely tried.
+FORMATS = ("PNG", "WebP", "JPEG", "GIF")
+
+_MOST_SCANS = 100  # of a progressive JPEG, each as slow as a whole image; usual are 10
+_SCAN_MARK = b"\xff\xda"
 
 _OPAQUE = 255
 _FAR = np.iinfo(np.int32).max
@@ -46,31 +58,92 @@ def to_bgra(image: Image.Image) -> bytes:
 
 
 def read_image(path: Path) -> Image.Image:
-    """Read a PNG, WebP or JPEG as RGBA, turned upright. Raises InvalidImages with a sentence."""
+    """Read a PNG, WebP, JPEG or GIF as RGBA, turned upright; of an animation, the first frame.
+
+    Raises InvalidImages with a sentence.
+    """
+    return decode_image(_read_file(path), str(path))
+
+
+def decode_image(
+    content: bytes,
+    name: str,
+    *,
+    formats: Sequence[str] = FORMATS,
+    largest_side: int = LARGEST_SIDE,
+) -> Image.Image:
+    """Decode an image file to 8-bit RGBA; `name` is for error sentences. Raises InvalidImages."""
+    with _opened(content, name, formats, largest_side) as image:
+        if image.format != "MPO" and getattr(image, "is_animated", False):
+            _log.warning("%s is animated: only its first frame is taken", name)
+        return _rgba8(ImageOps.exif_transpose(image))
+
+
+def read_png_text(path: Path, key: str) -> str | None:
+    """Return a text chunk of a PNG file, None where it has none. Raises InvalidImages."""
+    with _opened(_read_file(path), str(path), ("PNG",), LARGEST_SIDE) as image:
+        image.load()  # the chunk may stand after the pixels
+        text = image.info.get(key)
+        return text if isinstance(text, str) else None
+
+
+@contextmanager
+def _opened(
+    content: bytes, name: str, formats: Sequence[str], largest_side: int
+) -> Iterator[ImageFile]:
+    """Open an image whose kind and size are allowed, before it is decoded. Raises InvalidImages,
+    also for what goes wrong while it is decoded in the block.
+    """
+    try:
+        with (
+            _strict_warnings(),
+            Image.open(io.BytesIO(content), formats=tuple(formats)) as image,
+        ):
+            check_size(image.size, name, largest_side)
+            if image.format in ("JPEG", "MPO") and content.count(_SCAN_MARK) > _MOST_SCANS:
+                raise ValueError(f"more than {_MOST_SCANS} scans")
+            yield image
+    except (InvalidImages, MemoryError):
+        raise
+    except UnidentifiedImageError:
+        raise InvalidImages(
+            f"{name} is no {'/'.join(formats)} picture. Save it as one of these first."
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InvalidImages(
+            f"{name} has too many pixels; each side must be 1 to {largest_side}. "
+            "Scale it down or crop it first."
+        ) from None
+    except Exception as error:  # noqa: BLE001 - a damaged file can bring a decoder to any error
+        raise InvalidImages(
+            f"{name} is not a picture that can be read ({error}). Save it again."
+        ) from None
+
+
+@contextmanager
+def _strict_warnings() -> Iterator[None]:
+    """Raise Pillow's warning of too many pixels, and print none of its others, as of bad EXIF."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _read_file(path: Path) -> bytes:
+    """Read an ordinary file of at most LARGEST_FILE bytes. Raises InvalidImages."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InvalidImages(
                 f"{path} is larger than {LARGEST_FILE >> 20} MiB. Scale the picture down first."
             )
-        return decode_image(path.read_bytes(), str(path))
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise InvalidImages(f"{path} is no ordinary file. Name a PNG, WebP, JPEG or GIF file.")
+        return path.read_bytes()
     except FileNotFoundError:
         raise InvalidImages(f"There is no file {path}. Check the name.") from None
-    except OSError as error:
-        raise InvalidImages(f"{path} cannot be read: {error.strerror or error}.") from None
-
-
-def decode_image(content: bytes, name: str) -> Image.Image:
-    """Decode an image file to 8-bit RGBA; `name` is for error sentences. Raises InvalidImages."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            check_size(image.size, name)
-            return _rgba8(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError:
-        raise InvalidImages(f"{name} is no picture. Give a PNG, WebP or JPEG file.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidImages(
-            f"{name} is not a picture that can be read ({error}). Save it again."
-        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidImages(f"{path} cannot be read: {reason}.") from None
 
 
 def _rgba8(image: Image.Image) -> Image.Image:
@@ -79,11 +152,11 @@ def _rgba8(image: Image.Image) -> Image.Image:
     return image.convert("RGBA")
 
 
-def check_size(size: Size, name: str) -> None:
+def check_size(size: Size, name: str, largest_side: int = LARGEST_SIDE) -> None:
     """Check that both sides are within the API's limits. Raises InvalidImages."""
-    if not all(1 <= side <= LARGEST_SIDE for side in size):
+    if not all(1 <= side <= largest_side for side in size):
         raise InvalidImages(
-            f"{name} is {size[0]} × {size[1]} pixels; each side must be 1 to {LARGEST_SIDE}. "
+            f"{name} is {size[0]} × {size[1]} pixels; each side must be 1 to {largest_side}. "
             "Scale it down or crop it first."
         )
 
@@ -217,6 +290,15 @@ def straight_alpha(levels: npt.NDArray[np.float32]) -> Image.Image:
     colours = levels[..., :3] * (_OPAQUE / np.maximum(alpha, 1.0))
     straight = np.concatenate([np.where(alpha >= 1, colours, 0), alpha], axis=-1)
     return Image.fromarray(straight.round().clip(0, _OPAQUE).astype(np.uint8))
+
+
+def limit_sides(image: Image.Image, longest: int) -> Image.Image:
+    """Scale an image down so that no side has more than `longest` px; a smaller one stays."""
+    factor = max(image.size) / longest
+    if factor <= 1:
+        return image
+    width, height = (max(1, round(side / factor)) for side in image.size)
+    return resize(image, width, height)
 
 
 def enlarge_pixels(image: Image.Image, factor: int) -> Image.Image:

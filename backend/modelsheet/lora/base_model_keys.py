@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.errors import ModelMissing
+from modelsheet.files.json_file import read_json_object
 from modelsheet.lora.key_mapping import KeyLayout, make_key_layout
 from modelsheet.lora.layer_shapes import Config
 
@@ -32,11 +32,8 @@ def key_layout_of(files: BaseModelFiles) -> KeyLayout:
 
 def _config(folder: Path) -> Config:
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        return read_json_object(folder / "config.json")
     except (OSError, ValueError):
         raise ModelMissing(
             f"{folder / 'config.json'} is missing or damaged. Get the base model again."
         ) from None
-    if not isinstance(config, dict):
-        raise ModelMissing(f"{folder / 'config.json'} is damaged. Get the base model again.")
-    return config

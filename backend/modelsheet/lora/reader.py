@@ -6,6 +6,7 @@ A file with a weight that has no layer is refused with a sentence.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ _NO_ALPHA = "The file does not say its alpha; it was taken to equal the rank, as
 # Modelsheet's own: the identifier's embedding and the correction of the VAE decoder
 _EMBEDDING, _DECODER = "lora_identifier.", "lora_decoder."
 _PEFT_METADATA = "lora_adapter_metadata"
+_LARGEST_UPDATE = float(np.finfo(np.float16).max)  # of a weight, by the largest factors
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,10 @@ class _LayerScale:
                 ending = pattern.removeprefix("text_model.")
                 if self._path == ending or self._path.endswith(f".{ending}"):
                     found = alpha
-        return float(found) if isinstance(found, int | float) else None
+        try:
+            return float(found) if isinstance(found, int | float) else None
+        except OverflowError:  # a whole number of 400 digits
+            return math.inf
 
 
 def _read_factors(
@@ -173,19 +178,32 @@ def _read_factors(
         raise UnsafeModel(
             f"{header.name} is damaged: {keys['alpha']!r} is no single number. Get it again."
         )
-    down = _merge_middle(tensors)
+    down = _merge_middle(tensors, shape)
     up, down = _as_matrices(tensors["up"], down, shape, keys["up"], header)
     alpha_value = float(tensors["alpha"].item()) if "alpha" in tensors else None
-    return LoraFactors((up * alpha.scale(down.shape[0], alpha_value)).astype(np.float32), down)
+    scale = alpha.scale(down.shape[0], alpha_value)
+    largest = scale * float(np.abs(up).max()) * float(np.abs(down).max()) * down.shape[0]
+    if not abs(largest) <= _LARGEST_UPDATE:  # NaN is not
+        raise UnsafeModel(
+            f"{header.name} is damaged: with its alpha, {keys['up']!r} changes the model without "
+            "bounds. Get it again."
+        )
+    return LoraFactors((up * scale).astype(np.float32), down)
 
 
-def _merge_middle(tensors: Mapping[str, Array]) -> Array:
-    """Merge LyCORIS' middle factor of a convolution, where there is one, into `down`."""
+def _merge_middle(tensors: Mapping[str, Array], shape: LayerShape) -> Array:
+    """Merge LyCORIS' middle factor of a convolution, where there is one, into `down`.
+
+    Returns an array of rank 0, which is refused, where they do not fit: the product of two small
+    arrays can be huge.
+    """
     down = tensors["down"]
     if "mid" not in tensors:
         return down
-    if tensors["mid"].ndim != 4 or down.ndim != 4 or tensors["mid"].shape[1] != down.shape[0]:
-        return down[:0]  # rank 0, which is refused
+    mid = tensors["mid"].shape
+    is_convolution = len(mid) == down.ndim == 4 and mid[:2] == (down.shape[0],) * 2
+    if not is_convolution or down.shape[1] * mid[2] * mid[3] != shape.fan_in:
+        return down.reshape(-1)[:0]
     merged: Array = np.einsum("orkl,rc->ockl", tensors["mid"], down[:, :, 0, 0])
     return merged.astype(np.float32)
 

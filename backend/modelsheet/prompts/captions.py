@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from modelsheet.api.types import Family
 from modelsheet.imaging.rgba import Colour
+from modelsheet.subjects.handles import is_word_character
 
-# Names that programs give to layers by themselves.
-_GENERIC_NAME = re.compile(
-    r"^(?:paint |vector |clone |file |fill |group |neue |merged |copy of |background|untitled"
-    r"|layer|image|img|picture|frame|ebene|слой|calque|capa|merged|plain|base|front|default|new"
-    r"|[-_.\s\d#()]|copy|png|jpe?g|webp)*$",
-    re.IGNORECASE,
-)
+# Words of the names that Krita gives to layers by itself, in 75 languages, and that cameras and
+# screenshots give to files; connectives stand between them.
+_DEFAULT_NAMES = Path(__file__).parent / "default_layer_names.json"
 # Those of sprite32's training captions; an SD base knows these colours as well.
 FLAT_BACKGROUNDS: Mapping[str, Colour] = {
     "white": (255, 255, 255),
@@ -79,11 +80,31 @@ def background_words(colour_name: str | None, family: Family) -> str:
 
 
 def caption_from_layer_name(layer_name: str) -> str:
-    """Turn a layer's name into a caption; "" for generic names like "Paint Layer 3"."""
+    """Turn a layer's name into a caption; "" for names that say nothing, like "Paint Layer 3"."""
     name = re.sub(r"\.(png|jpe?g|webp|kra|ora)$", "", layer_name.strip(), flags=re.IGNORECASE)
-    if _GENERIC_NAME.match(name):
+    if _says_nothing(name):
         return ""
+    name = re.sub(r"\s*\(\d+\)$", "", name)  # of a second download
     return re.sub(r"[\s_]+", " ", name).strip(" ,.;-").lower()
+
+
+def _says_nothing(name: str) -> bool:
+    """Return True if no word is left beside numbers and those of default names."""
+    names, connectives = _default_words()
+    letters = "".join(c if is_word_character(c) and not c.isdigit() else " " for c in name)
+    words = [
+        word
+        for word in unicodedata.normalize("NFC", letters.casefold()).replace("_", " ").split()
+        if len(word) > 1 or not word.isascii()
+    ]
+    rest = [word for word in words if word not in names]
+    return not rest or (len(rest) < len(words) and set(rest) <= connectives)
+
+
+@functools.cache
+def _default_words() -> tuple[frozenset[str], frozenset[str]]:
+    words = json.loads(_DEFAULT_NAMES.read_text("utf-8"))
+    return frozenset(words["names"]), frozenset(words["connectives"])
 
 
 def class_prompts(template: PromptTemplate) -> Sequence[str]:

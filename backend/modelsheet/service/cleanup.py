@@ -22,6 +22,7 @@ _JOBS_KEPT = 200
 _TRASH_AGE_S = 30 * _DAY_S
 _DAMAGED_KEPT = 3
 _BLOB_QUOTA = 8 << 30  # bytes of all blobs, over which unreferenced ones go sooner
+_TEMPORARIES = (".tokens.json-*", ".models.json*", "subjects/*/.name.txt-*")
 _WORKING_SPACE = 16 << 20  # bytes that uploads leave for checkpoints and the database
 
 
@@ -44,6 +45,7 @@ class Cleanup:
         jobs = self._jobs.delete_finished(_JOB_AGE_S, _JOBS_KEPT)
         blobs = self._blobs.sweep(self._in_use(), _BLOB_AGE_S)
         self._empty_trash()
+        self._remove_temporaries()
         _log.info("%d old jobs and %d blobs that nothing refers to were removed", jobs, blobs)
 
     def make_room_for(self, size: int) -> None:
@@ -67,10 +69,11 @@ class Cleanup:
             swept = self._blobs.sweep(self._in_use(), _YOUNG_BLOB_S)
             _log.info("%d blobs were removed to keep the quota", swept)
 
-    def _in_use(self) -> str:
-        """Return a text that contains the sha256 of every blob in use."""
-        subjects = "".join(record.model_dump_json() for record in self._subjects.list())
-        return "".join(self._jobs.stored_json()) + subjects
+    def _in_use(self) -> set[str]:
+        """Return the sha256 of every blob in use."""
+        records = self._subjects.list()
+        references = {one.blob for record in records for one in record.references}
+        return self._jobs.blobs_in_use() | references
 
     def _empty_trash(self) -> None:
         limit = time.time() - _TRASH_AGE_S
@@ -81,6 +84,14 @@ class Cleanup:
         damaged = sorted(self._data_dir.glob("*.damaged-*"))
         for file in damaged[:-_DAMAGED_KEPT]:
             file.unlink(missing_ok=True)
+
+    def _remove_temporaries(self) -> None:
+        """Remove files that a killed process was writing beside the ones that they replace."""
+        limit = time.time() - _YOUNG_BLOB_S
+        for pattern in _TEMPORARIES:
+            for file in self._data_dir.glob(pattern):
+                if file.stat().st_mtime < limit:
+                    file.unlink(missing_ok=True)
 
 
 def check_layout_version(data_dir: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import shutil
 from importlib import metadata
 
-LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "flask", "waitress")
+LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "flask", "uvicorn")
 _CUDA_SIZE = "3 GB"  # torch and the CUDA libraries it brings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
 import modelsheet
 from modelsheet.api.describe_images import ClassNounList
@@ -21,6 +21,7 @@ from modelsheet.service.auth.authentication import Authenticator
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.cleanup import Cleanup, check_layout_version
 from modelsheet.service.executors.protocol import Executor, ReportHandler
+from modelsheet.service.idle_watch import IdleWatch
 from modelsheet.service.queue.admission import Admission
 from modelsheet.service.queue.events import EventLog
 from modelsheet.service.queue.hold import QueueHold
@@ -40,8 +41,9 @@ from modelsheet.subjects.store import SubjectStore
 class Service:
     """The service of one data folder. `token` is the operator's; `boot_id` identifies this start.
 
-    `on_end` is called when the service should end: on the operator's command, or because it cannot
-    go on. `shortcomings` returns what the workers' machines lack.
+    `on_end` is called when the service should end: on the operator's command, after `idle_s`
+    without clients and jobs (0 for never), or because it cannot go on. `shortcomings` returns what
+    the workers' machines lack.
     """
 
     def __init__(
@@ -51,8 +53,8 @@ class Service:
         *,
         base_models: Callable[[], Sequence[BaseModelView]],
         shortcomings: Callable[[], list[str]] = list,
-        max_waiters: int = 6,
         timings: Timings | None = None,
+        idle_s: float = 0.0,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         timings = timings or Timings()
@@ -64,7 +66,7 @@ class Service:
         self.tokens = TokenStore(data_dir / "tokens.json")
         self.access = Authenticator(self.token, self.tokens)
         self.boot_id = secrets.token_hex(8)
-        self.events = EventLog(self.boot_id, max_waiters)
+        self.events = EventLog(self.boot_id)
         self.blobs = BlobStore(data_dir / "blobs")
         self.job_store = JobStore(
             data_dir / "ledger.sqlite3", self.events.publish_job, timings.save_interval_s
@@ -75,6 +77,8 @@ class Service:
         self.subjects = SubjectService(
             data_dir, subjects, self.blobs, table, self.events.publish_subjects
         )
+        self.idle_watch = IdleWatch(idle_s, lambda: bool(table.ids(("queued", "running"))), on_end)
+        self._idle_s = idle_s
         hold = QueueHold(data_dir / "queue-held", on_end)
         self.dispatcher = Dispatcher(
             self.job_store,
@@ -97,9 +101,11 @@ class Service:
         """Clean up the data folder, recover interrupted jobs and start the queued ones."""
         self._cleanup.run()
         self.dispatcher.start()
+        self.idle_watch.start()
 
     def stop(self) -> None:
         """Answer waiting clients, let the running jobs save checkpoints, close the database."""
+        self.idle_watch.stop()
         self.events.close()
         self.dispatcher.stop()
         self.job_store.close()
@@ -109,12 +115,12 @@ class Service:
         self.has_failed = True
         self._on_end()
 
-    def put_blob(self, sha256: str, content: bytes) -> None:
-        """Store an uploaded blob. Raises Conflict: the bytes have another sha256. DiskFull: they
-        would leave too little room for jobs.
+    def put_blob(self, sha256: str, content: BinaryIO, size: int) -> None:
+        """Store an uploaded blob of `size` bytes. Raises Conflict: the bytes have another sha256.
+        DiskFull: they would leave too little room for jobs.
         """
-        self._cleanup.make_room_for(len(content))
-        self.blobs.put(sha256, content)
+        self._cleanup.make_room_for(size)
+        self.blobs.put_stream(sha256, content)
 
     def class_nouns(self, base_model: str) -> ClassNounList:
         """Return the class nouns of a base model, the data folder's own included.
@@ -135,6 +141,7 @@ class Service:
             presets=list(get_args(PresetName)),
             samplers=list(get_args(SamplerName)),
             shortcomings=self._shortcomings(),
+            idle_minutes=self._idle_s / 60,
             limits={
                 "max_blob_bytes": MAX_BODY_BYTES,
                 "max_json_bytes": MAX_JSON_BYTES,

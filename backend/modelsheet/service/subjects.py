@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
-from modelsheet.base_models.locate import locate_base_model
-from modelsheet.errors import Conflict, NotFound
-from modelsheet.lora.base_model_keys import key_layout_of
+from modelsheet.errors import Conflict, InvalidRequest, NotFound
 from modelsheet.service.auth.caller import Caller
+from modelsheet.service.child_process import ChildProcesses, Limits
 from modelsheet.service.queue.job import UNFINISHED_STATES
 from modelsheet.service.queue.job_table import JobTable
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.subjects.archive import (
-    SUFFIX,
-    SubjectArchive,
-    copy_id,
-    export_archive,
-    reference_image,
+from modelsheet.service.subject_files import (
+    stage_archive_of,
+    stage_lora_of,
+    write_archive_of,
+    write_lora_of,
 )
+from modelsheet.subjects.archive import LARGEST_ARCHIVE, SUFFIX, copy_id
 from modelsheet.subjects.handles import handle_of
-from modelsheet.subjects.lora_exchange import (
-    ExportFormat,
-    export_subject,
-    file_name_of,
-    import_subject,
+from modelsheet.subjects.lora_exchange import ExportFormat, file_name_of
+from modelsheet.subjects.store import (
+    SubjectRecord,
+    SubjectStore,
+    identifier_warnings,
+    read_record,
+    write_record,
 )
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
 
+LARGEST_LORA = 1 << 30  # bytes; an SDXL LoRA of rank 128 has 0.9 GiB
+_LEAST_MEMORY = 2 << 30  # bytes for a child process, and 8 for each of its file's
 _audit = logging.getLogger("modelsheet.audit")
 
 
@@ -51,10 +59,11 @@ class SubjectService:
         self._blobs = blobs
         self._jobs = jobs
         self._on_change = on_change
+        self._children = ChildProcesses()
 
     def all(self, caller: Caller) -> list[SubjectView]:
-        """Return the caller's subjects, newest first."""
-        return [self._store.view(record) for record in self._store.list(caller.scope)]
+        """Return the caller's subjects, newest first; one that cannot be shown is left out."""
+        return list(self._store.views(self._store.list(caller.scope)))
 
     def get(self, caller: Caller, subject_id: str) -> SubjectView:
         """Return a subject."""
@@ -67,34 +76,43 @@ class SubjectService:
 
     def trash(self, caller: Caller, subject_id: str) -> None:
         """Move a subject to the trash."""
-        record = self._own(caller, subject_id)
+        self._require_own(caller, subject_id, self._store.owner(subject_id))
         self._store.trash(subject_id)
-        self._audit_change(caller, "delete", record)
+        self._audit_change(caller, "delete", subject_id)
 
     def export_lora(
         self, caller: Caller, subject_id: str, file_format: ExportFormat
-    ) -> tuple[str, bytes]:
-        """Return the name and the bytes of a LoRA file. Raises the errors of export_subject."""
+    ) -> tuple[str, IO[bytes]]:
+        """Return the name and the opened content of a LoRA file. Raises the errors of
+        export_subject.
+        """
         record = self._own(caller, subject_id)
-        content = export_subject(self._store, subject_id, self._data_dir, file_format)
-        return file_name_of(record), content
+        return file_name_of(record), self._written(write_lora_of, record, file_format=file_format)
 
     def import_lora(self, caller: Caller, request: ImportRequest) -> SubjectView:
         """Make a subject of a LoRA file. Raises NotFound: a part was not uploaded; and the errors
-        of import_subject.
+        of stage_lora.
         """
-        content = self._uploaded(request.parts)
-        record = import_subject(self._store, content, request, caller.name, self._data_dir)
+        size = self._size_of(request.parts, LARGEST_LORA)
+        with self._staging() as staging:
+            self._children.run(
+                stage_lora_of,
+                Limits(_LEAST_MEMORY + 8 * size),
+                data_dir=str(self._data_dir),
+                staging=str(staging),
+                request=request.model_dump(mode="json"),
+                owner=caller.name,
+            )
+            self._store.require_free_handle(request.name, caller.name)
+            record = self._publish(staging, read_record(staging), caller)
         return self._changed(caller, "import", record)
 
-    def export_archive(self, caller: Caller, subject_id: str) -> tuple[str, bytes]:
-        """Return the name and the bytes of a subject archive. Raises UnsafeModel: the subject's
-        adapter is damaged.
+    def export_archive(self, caller: Caller, subject_id: str) -> tuple[str, IO[bytes]]:
+        """Return the name and the opened content of a subject archive. Raises UnsafeModel: the
+        subject's adapter is damaged. InvalidRequest: it is too large.
         """
         record = self._own(caller, subject_id)
-        adapter = self._store.adapter_path(subject_id).read_bytes()
-        pictures = [reference_image(self._blobs.read(one.blob), one) for one in record.references]
-        return f"{handle_of(record.name)}{SUFFIX}", export_archive(record, adapter, pictures)
+        return f"{handle_of(record.name)}{SUFFIX}", self._written(write_archive_of, record)
 
     def import_archive(self, caller: Caller, request: SubjectArchiveRequest) -> SubjectView:
         """Publish the subject of an archive under its own id, so that documents that name it find
@@ -103,23 +121,82 @@ class SubjectService:
         Raises UnsafeModel, InvalidImages: the archive is damaged. NotFound: a part was not
         uploaded. NotFound, ModelMissing: its base model is missing. Conflict: it is being learnt.
         """
-        archive = SubjectArchive(self._uploaded(request.parts))
-        subject_id = self._free_id(archive.record.id, caller)
-        if not self._exists(subject_id):
-            layout = key_layout_of(locate_base_model(archive.record.base_model, self._data_dir))
-            for pixels in archive.images():
-                self._blobs.write(pixels)
-            archive.publish(self._store, layout, subject_id, caller.name)
+        size = self._size_of(request.parts, LARGEST_ARCHIVE)
+        with self._staging() as staging:
+            self._children.run(
+                stage_archive_of,
+                Limits(_LEAST_MEMORY + 8 * size),
+                data_dir=str(self._data_dir),
+                staging=str(staging),
+                parts=request.parts,
+                owner=caller.name,
+                known=[record.id for record in self._store.list(caller.scope)],
+            )
+            record = read_record(staging)
+            subject_id = self._free_id(record.id, caller)
+            if not self._exists(subject_id):
+                self._publish(staging, record.model_copy(update={"id": subject_id}), caller)
         return self._changed(caller, "bring in", self._store.get(subject_id))
+
+    def _publish(self, staging: Path, staged: SubjectRecord, caller: Caller) -> SubjectRecord:
+        """Publish a staged subject as an imported one of the caller's."""
+        record = staged.model_copy(update={"owner": caller.name, "is_imported": True})
+        warnings = [*record.warnings, *identifier_warnings(record, self._store.list())]
+        warnings = list(dict.fromkeys(warnings))
+        write_record(staging, record.model_copy(update={"warnings": warnings}))
+        return self._store.publish(staging, record.id, caller.name)
+
+    def _written(
+        self, write: Callable[..., None], record: SubjectRecord, **arguments: str
+    ) -> IO[bytes]:
+        """Return the opened file that a function writes in a child process."""
+        adapter = self._store.adapter_path(record.id)
+        with self._staging() as folder:
+            self._children.run(
+                write,
+                Limits(_LEAST_MEMORY + 8 * adapter.stat().st_size),
+                data_dir=str(self._data_dir),
+                subject_id=record.id,
+                target=str(folder / "export"),
+                **arguments,
+            )
+            if os.name == "nt":  # an open file cannot be removed there
+                return io.BytesIO((folder / "export").read_bytes())
+            return (folder / "export").open("rb")
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """Make a staging folder, and remove it unless it was published."""
+        staging = self._store.stage(uuid4().hex)
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
     def _own(self, caller: Caller, subject_id: str) -> SubjectRecord:
         record = self._store.get(subject_id)
-        if not caller.sees(record.owner):
-            raise NotFound(f"There is no subject {subject_id}; it may have been deleted.")
+        self._require_own(caller, subject_id, record.owner)
         return record
 
-    def _uploaded(self, parts: list[str]) -> bytes:
-        return b"".join(self._blobs.read(part) for part in parts)
+    def _require_own(self, caller: Caller, subject_id: str, owner: str) -> None:
+        if not caller.sees(owner):
+            raise NotFound(f"There is no subject {subject_id}; it may have been deleted.")
+
+    def _size_of(self, parts: list[str], largest: int) -> int:
+        """Return the bytes of an uploaded file. Raises NotFound: a part was not uploaded.
+        InvalidRequest: they are more than `largest`.
+        """
+        sizes = [self._blobs.size(part) for part in parts]
+        for part, size in zip(parts, sizes, strict=True):
+            if size is None:
+                raise NotFound(f"There is no blob {part} on the service; send it again.")
+        total = sum(size or 0 for size in sizes)
+        if total > largest:
+            raise InvalidRequest(
+                f"The file has {total >> 20} MiB; at most {largest >> 20} MiB are read. "
+                "Choose a smaller one."
+            )
+        return total
 
     def _free_id(self, subject_id: str, caller: Caller) -> str:
         if subject_id in self._jobs.ids(UNFINISHED_STATES):
@@ -136,9 +213,9 @@ class SubjectService:
         return True
 
     def _changed(self, caller: Caller, action: str, record: SubjectRecord) -> SubjectView:
-        self._audit_change(caller, action, record)
+        self._audit_change(caller, action, record.id)
         return self._store.view(record)
 
-    def _audit_change(self, caller: Caller, action: str, record: SubjectRecord) -> None:
-        _audit.info("%s: %s subject %s", caller.name or "operator", action, record.id)
+    def _audit_change(self, caller: Caller, action: str, subject_id: str) -> None:
+        _audit.info("%s: %s subject %s", caller.name or "operator", action, subject_id)
         self._on_change()

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from PIL import Image
-from pydantic import ValidationError
 
 from modelsheet.api.types import ImageRef
-from modelsheet.errors import UnsafeModel
-from modelsheet.files.zip_errors import DAMAGED_ZIP_ERRORS
-from modelsheet.imaging.rgba import decode_image, from_bgra, resize, to_bgra
+from modelsheet.errors import InvalidRequest, UnsafeModel
+from modelsheet.files.zip_archive import ZipError, open_zip
+from modelsheet.imaging.rgba import decode_image, from_bgra, limit_sides, to_bgra
 from modelsheet.lora.key_mapping import KeyLayout
 from modelsheet.lora.reader import read_lora
 from modelsheet.subjects.handles import require_handle
@@ -26,42 +26,45 @@ from modelsheet.subjects.store import (
     ADAPTER,
     RECORD,
     SubjectRecord,
-    SubjectStore,
-    identifier_warnings,
-    write_record,
 )
 
 SUFFIX = ".modelsheet"
+LARGEST_ARCHIVE = 384 << 20  # bytes
 _LONGEST_SIDE = 1024  # px; no base model trains at more
-_LARGEST_RECORD = 4 << 20  # bytes
-_LARGEST_ADAPTER = 2 << 30  # bytes
-_LARGEST_IMAGE = 16 << 20  # bytes
+_LARGEST_RECORD = 1 << 20  # bytes
+_LARGEST_ADAPTER = 256 << 20  # bytes
+_LARGEST_IMAGE = 8 << 20  # bytes; noise of 1024 x 1024 has 4 MiB
+_MOST_WARNINGS = 900  # of at most 1000: the import may add some
+_MOST_MEMBERS = 128  # there are 64 images at most
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal subjects give equal bytes
 _COPY_NAMESPACE = uuid5(NAMESPACE_URL, "modelsheet:copies")
 
 
-def export_archive(record: SubjectRecord, adapter: bytes, images: list[Image.Image]) -> bytes:
-    """Return the archive's bytes; `images` are the record's references, in their order."""
-    scaled = [_scaled_down(image) for image in images]
-    references = [
-        ImageRef(
-            blob=hashlib.sha256(to_bgra(image)).hexdigest(),
-            width=image.width,
-            height=image.height,
-            name=reference.name,
+def write_archive(
+    target: Path, record: SubjectRecord, adapter: bytes, images: Iterable[Image.Image]
+) -> None:
+    """Write an archive; `images` are the record's references, in their order.
+
+    Raises InvalidRequest: the adapter is larger than an archive may hold.
+    """
+    if len(adapter) > _LARGEST_ADAPTER:
+        raise InvalidRequest(
+            f"@{record.handle} has an adapter of more than {_LARGEST_ADAPTER >> 20} MiB, too large "
+            "for a subject's file. Export it as a LoRA file instead."
         )
-        for image, reference in zip(scaled, record.references, strict=True)
-    ]
-    exported = record.model_copy(update={"references": references, "owner": ""})
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
+    references = []
+    with zipfile.ZipFile(target, "w") as archive:
+        for number, (image, reference) in enumerate(zip(images, record.references, strict=True)):
+            scaled = limit_sides(image, _LONGEST_SIDE)
+            sha256 = hashlib.sha256(to_bgra(scaled)).hexdigest()
+            size = {"width": scaled.width, "height": scaled.height}
+            references.append(reference.model_copy(update={"blob": sha256, **size}))
+            _add(archive, _image_name(number), _as_png(scaled), zipfile.ZIP_STORED)
+        exported = record.model_copy(update={"references": references, "owner": ""})
         # Version 0.1 reads archives without `is_imported`.
-        content_of_record = exported.model_dump_json(indent=1, exclude={"is_imported"})
-        _add(archive, RECORD, content_of_record.encode(), zipfile.ZIP_DEFLATED)
+        content = exported.model_dump_json(indent=1, exclude={"is_imported"})
         _add(archive, ADAPTER, adapter, zipfile.ZIP_STORED)  # floats do not compress
-        for number, image in enumerate(scaled):
-            _add(archive, _image_name(number), _as_png(image), zipfile.ZIP_STORED)
-    return content.getvalue()
+        _add(archive, RECORD, content.encode(), zipfile.ZIP_DEFLATED)
 
 
 class SubjectArchive:
@@ -71,54 +74,57 @@ class SubjectArchive:
     """
 
     def __init__(self, content: bytes) -> None:
+        limits = {"max_members": _MOST_MEMBERS, "max_bytes": LARGEST_ARCHIVE}
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                self.record = SubjectRecord.model_validate_json(
-                    _read_entry(archive, RECORD, _LARGEST_RECORD)
-                )
-                self.adapter = _read_entry(archive, ADAPTER, _LARGEST_ADAPTER)
+            with open_zip(content, **limits) as archive:
+                self.record = _parsed(archive.read(RECORD, _LARGEST_RECORD))
+                self._adapter = archive.read(ADAPTER, _LARGEST_ADAPTER)
                 self._encoded = [
-                    _read_entry(archive, _image_name(number), _LARGEST_IMAGE)
+                    archive.read(_image_name(number), _LARGEST_IMAGE)
                     for number in range(len(self.record.references))
                 ]
-            if str(UUID(self.record.id)) != self.record.id:
-                raise ValueError("no id of ours")
-        except (*DAMAGED_ZIP_ERRORS, OSError) as error:
-            raise UnsafeModel("The file is no subject of Modelsheet, or damaged.") from error
-        except (ValidationError, ValueError) as error:
-            raise UnsafeModel("The file's subject is damaged, or of a newer version.") from error
-        if hashlib.sha256(self.adapter).hexdigest() != self.record.adapter_sha256:
+        except ZipError as error:
+            raise UnsafeModel(
+                f"The file is no subject of Modelsheet, or damaged ({error})."
+            ) from None
+        if hashlib.sha256(self._adapter).hexdigest() != self.record.adapter_sha256:
             raise UnsafeModel("The file is damaged: its adapter is not what was learnt.")
         require_handle(self.record.name)
 
-    def images(self) -> list[bytes]:
-        """Return the references as BGRA8.
+    def images(self) -> Iterator[bytes]:
+        """Yield the references as BGRA8, decoded one by one.
 
         Raises InvalidImages; UnsafeModel: they are not the images that were learnt.
         """
-        decoded = [to_bgra(decode_image(one, "a reference")) for one in self._encoded]
-        for pixels, reference in zip(decoded, self.record.references, strict=True):
-            if hashlib.sha256(pixels).hexdigest() != reference.blob:
-                raise UnsafeModel("The file is damaged: its pictures are not what was learnt.")
-        return decoded
-
-    def publish(self, store: SubjectStore, layout: KeyLayout, subject_id: str, owner: str) -> None:
-        """Publish the archive's subject as that owner's.
-
-        Raises UnsafeModel: it was not learnt on the base model of this key layout.
-        """
-        read_lora(self.adapter, layout, f"@{self.record.handle}")
-        staging = store.stage(subject_id)
-        try:
-            (staging / ADAPTER).write_bytes(self.adapter)
-            record = self.record.model_copy(
-                update={"id": subject_id, "owner": owner, "is_imported": True}
+        for encoded, reference in zip(self._encoded, self.record.references, strict=True):
+            image = decode_image(
+                encoded, "a reference", formats=("PNG",), largest_side=_LONGEST_SIDE
             )
-            warnings = dict.fromkeys([*record.warnings, *identifier_warnings(record, store.list())])
-            write_record(staging, record.model_copy(update={"warnings": [*warnings]}))
-            store.publish(staging, subject_id, owner)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)  # already renamed if published
+            pixels = to_bgra(image)
+            sha256 = hashlib.sha256(pixels).hexdigest()
+            if (sha256, *image.size) != (reference.blob, reference.width, reference.height):
+                raise UnsafeModel("The file is damaged: its pictures are not what was learnt.")
+            yield pixels
+
+    def check_adapter(self, layout: KeyLayout) -> None:
+        """Raise UnsafeModel: it was not learnt on the base model of this key layout."""
+        read_lora(self._adapter, layout, f"@{self.record.handle}")
+
+    def write_adapter(self, staging: Path) -> None:
+        """Write the adapter into a staging folder."""
+        (staging / ADAPTER).write_bytes(self._adapter)
+
+
+def _parsed(content: bytes) -> SubjectRecord:
+    """Validate a record of a stranger. Raises UnsafeModel: what it says cannot be stored."""
+    try:
+        record = SubjectRecord.model_validate_json(content)
+        is_ours = str(UUID(record.id)) == record.id
+    except ValueError as error:  # a ValidationError too
+        raise UnsafeModel("The file's subject is damaged, or of a newer version.") from error
+    if not is_ours or not record.identifier.strip() or not record.class_noun.strip():
+        raise UnsafeModel("The file's subject is damaged, or of a newer version.")
+    return record.model_copy(update={"warnings": record.warnings[:_MOST_WARNINGS]})
 
 
 def copy_id(subject_id: str, owner: str) -> str:
@@ -129,14 +135,6 @@ def copy_id(subject_id: str, owner: str) -> str:
 def reference_image(pixels: bytes, reference: ImageRef) -> Image.Image:
     """Decode the BGRA8 pixels of a reference."""
     return from_bgra(pixels, reference.width, reference.height)
-
-
-def _scaled_down(image: Image.Image) -> Image.Image:
-    factor = max(image.size) / _LONGEST_SIDE
-    if factor <= 1:
-        return image
-    width, height = (max(1, round(side / factor)) for side in image.size)
-    return resize(image, width, height)
 
 
 def _as_png(image: Image.Image) -> bytes:
@@ -151,14 +149,3 @@ def _image_name(number: int) -> str:
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes, method: int) -> None:
     archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content, method)
-
-
-def _read_entry(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Decompress one entry in memory. Raises UnsafeModel: missing, or too large."""
-    try:
-        entry = archive.getinfo(name)
-    except KeyError:
-        raise UnsafeModel(f"The file is no whole subject: it lacks {name}.") from None
-    if entry.file_size > limit:
-        raise UnsafeModel(f"The file's {name} unpacks to more than {limit} bytes; that is refused.")
-    return archive.read(entry)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,6 @@ from modelsheet.subjects.store import (
     IMPORTED,
     SubjectRecord,
     SubjectStore,
-    identifier_warnings,
     write_record,
 )
 
@@ -73,10 +71,10 @@ def file_name_of(record: SubjectRecord) -> str:
     return f"{words.strip('-') or 'subject'}.safetensors"
 
 
-def import_subject(
-    store: SubjectStore, content: bytes, request: ImportRequest, owner: str, data_dir: Path
-) -> SubjectRecord:
-    """Import a LoRA file as a published subject, or raise and leave nothing behind.
+def stage_lora(
+    staging: Path, content: bytes, request: ImportRequest, owner: str, data_dir: Path
+) -> None:
+    """Write a LoRA file as a subject into a staging folder.
 
     Raises InvalidRequest, InvalidClassNoun, InvalidIdentifier, Conflict: name, class noun or
     identifier cannot be used, or the name is taken. NotFound, ModelMissing: no such base model.
@@ -86,17 +84,8 @@ def import_subject(
     layout = key_layout_of(locate_base_model(request.base_model, data_dir))
     lora = read_lora(content, layout, request.file_name or "the file")
     adapter = write_diffusers(lora.factors, layout, {**lora.embeddings, **lora.decoder})
-    record = _record(request, owner, lora, adapter)
-    store.require_free_handle(request.name, owner)
-    warnings = [*record.warnings, *identifier_warnings(record, store.list())]
-    record = record.model_copy(update={"warnings": warnings})
-    staging = store.stage(record.id)
-    try:
-        (staging / ADAPTER).write_bytes(adapter)
-        write_record(staging, record)
-        return store.publish(staging, record.id, owner)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)  # already renamed if published
+    (staging / ADAPTER).write_bytes(adapter)
+    write_record(staging, _record(request, owner, lora, adapter))
 
 
 def _check_names(request: ImportRequest) -> None:

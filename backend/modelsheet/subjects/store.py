@@ -14,22 +14,41 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
+from typing import Annotated
 from uuid import uuid4
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
-from modelsheet.api.subjects import SubjectView
-from modelsheet.api.types import ApiModel, ImageRef
+from modelsheet.api.subjects import (
+    Notes,
+    OwnerName,
+    Palette,
+    References,
+    SubjectId,
+    SubjectView,
+)
+from modelsheet.api.types import (
+    ApiModel,
+    ClassNoun,
+    Count,
+    Identifier,
+    ModelId,
+    Sha256,
+    SubjectName,
+    UnixSeconds,
+    one_line,
+)
 from modelsheet.errors import (
     Conflict,
     ModelsheetError,
     NotFound,
     UnsafeModel,
 )
+from modelsheet.files.json_file import read_json_object
 from modelsheet.files.manifest import fsync, read_manifest, sha256_of, write_manifest
 from modelsheet.subjects.handles import handle_of, require_handle
 
@@ -41,36 +60,41 @@ NAME = "name.txt"
 _STAGING = ".staging-"
 _NAME_LENGTH = 70  # letters before the number of a name that was taken
 IMPORTED = "imported"  # a LoRA file's preset
+# A caption is a layer's name in small letters, of which there may be more.
+_Words = Annotated[str, Field(max_length=1000), AfterValidator(one_line)]
+_SUBJECT_NAME: TypeAdapter[str] = TypeAdapter(SubjectName)
 
 
 class SubjectRecord(ApiModel):
-    """Record of a learnt subject, the content of subject.json.
+    """Record of a learnt subject, the content of subject.json. Its fields are as SubjectView's.
 
     `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
-    handles that it had before it was renamed. An imported subject's identifier is another's choice,
-    and counts in prompts only through @name.
+    handles that it had before it was renamed, `palette` the colours of pixel-art references, empty
+    where they are none and in records of version 0.1. An imported subject's identifier is another's
+    choice, and counts in prompts only through @name.
     """
 
-    schema_version: int = 1
-    id: str
-    name: str
-    class_noun: str
-    identifier: str
-    base_model: str
-    created: float
-    references: list[ImageRef]
-    captions: list[str]
-    preset: str
-    seed: int
-    training_steps: int
-    best_step: int
-    adapter_sha256: str
-    curve: list[LikenessPoint]
-    warnings: list[str]
-    owner: str = ""
+    schema_version: Count = 1
+    id: SubjectId
+    name: SubjectName
+    class_noun: ClassNoun
+    identifier: Identifier
+    base_model: ModelId
+    created: UnixSeconds
+    references: References
+    captions: Annotated[list[_Words], Field(max_length=64)]
+    preset: _Words
+    seed: Count
+    training_steps: Count
+    best_step: Count
+    adapter_sha256: Sha256
+    curve: Annotated[list[LikenessPoint], Field(max_length=20_000)]
+    warnings: Notes
+    owner: OwnerName = ""
     report: LearnReport | None = None
-    formerly: list[str] = []
+    formerly: Annotated[list[_Words], Field(max_length=1000)] = []
     is_imported: bool = False
+    palette: Palette = []
 
     @property
     def handle(self) -> str:
@@ -99,6 +123,11 @@ def identifier_warnings(record: SubjectRecord, others: Iterable[SubjectRecord]) 
                 "paint this one, and do not name both in one prompt."
             ]
     return []
+
+
+def read_record(staging: Path) -> SubjectRecord:
+    """Read the record of a staging folder. Raises OSError, ValidationError."""
+    return SubjectRecord.model_validate_json((staging / RECORD).read_bytes())
 
 
 def write_record(staging: Path, record: SubjectRecord) -> None:
@@ -191,10 +220,20 @@ class SubjectStore:
             return self.get(subject_id)
 
     def trash(self, subject_id: str) -> None:
-        """Move a subject to the trash folder. Raises NotFound."""
         with self._changing:
-            self.get(subject_id)
+            self.owner(subject_id)
             self._move_to_trash(self._folder(subject_id))
+
+    def owner(self, subject_id: str) -> str:
+        """Return the owner of a subject, "" where its record does not say. Raises NotFound."""
+        folder = self._folder(subject_id)
+        if not folder.is_dir():
+            raise NotFound(f"There is no subject {subject_id}; it may have been deleted.")
+        try:
+            owner = read_json_object(folder / RECORD).get("owner")
+        except (OSError, ValueError):
+            return ""
+        return owner if isinstance(owner, str) else ""
 
     def rename(self, subject_id: str, name: str) -> SubjectRecord:
         """Rename a subject.
@@ -242,9 +281,18 @@ class SubjectStore:
             references=record.references,
             training_steps=record.training_steps,
             likeness=best[-1].subject_fidelity if best else None,
+            palette=record.palette,
             warnings=record.warnings,
             report=record.report,
         )
+
+    def views(self, records: Iterable[SubjectRecord]) -> Iterator[SubjectView]:
+        """Yield the views of the records, without those that cannot be shown."""
+        for record in records:
+            try:
+                yield self.view(record)
+            except ValidationError:
+                _log.warning("The subject %s is left out: it cannot be shown", record.id)
 
     def folder(self, subject_id: str) -> Path:
         """Return the folder of a published subject. Raises NotFound."""
@@ -273,6 +321,7 @@ def _read(folder: Path) -> SubjectRecord | None:
             raise ValueError(f"{RECORD} was changed")
         record = SubjectRecord.model_validate_json(content)
         name, *older = [*_given_names(folder), record.name]
+        _SUBJECT_NAME.validate_python(name)
         handles = dict.fromkeys([*map(handle_of, older), *record.formerly])
         formerly = [handle for handle in handles if handle != handle_of(name)]
         is_imported = record.is_imported or record.preset == IMPORTED
@@ -306,7 +355,7 @@ def _given_names(folder: Path) -> list[str]:
 
 def _check_staged(staging: Path, subject_id: str) -> SubjectRecord:
     try:
-        record = SubjectRecord.model_validate_json((staging / RECORD).read_bytes())
+        record = read_record(staging)
     except (OSError, ValidationError) as error:
         raise ModelsheetError(
             f"The worker left no valid {RECORD}, so there is no subject. Learn it again."

@@ -96,13 +96,13 @@ def _fetch_process(
     command += [source.repo, source.revision, str(partial), *source.files]
     with log.open("wb") as stdout, log.with_suffix(".err").open("wb") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors, env=online, cwd=partial
+            command, stdin=subprocess.PIPE, stdout=stdout, stderr=errors, env=online, cwd=partial
         )
     try:
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def _raise_if_stopped(directive: Directive) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from PIL import Image
 
 import modelsheet
-from modelsheet.api.generate import GenerateRequest, SamplerName
+from modelsheet.api.generate import GenerateRequest, PixelArt, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.diffusion.generation.canvas import (
     Canvas,
     check_pixel_art,
+    has_whole_pixels,
     make_canvas,
 )
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
@@ -33,6 +35,7 @@ from modelsheet.imaging.contact_sheet import (
     draw_sprite_sheet,
 )
 from modelsheet.imaging.inpainting import mask_bounds
+from modelsheet.imaging.palettes import MAX_COLOURS
 from modelsheet.imaging.pixel_art import make_pixel_art
 from modelsheet.imaging.rgba import enlarge_pixels
 from modelsheet.imaging.sprite_alignment import align_sprites, move_off_edges, touches_edge
@@ -66,7 +69,8 @@ def generate(
     resolved = _resolve(pipeline, request, context)
     canvas, family = resolved.canvas, pipeline.base.family
     plans = [
-        plan_image(image, resolve, family, canvas) for image in image_requests(resolved.request)
+        _with_pixel_art(plan_image(image, resolve, family, canvas), resolved)
+        for image in image_requests(resolved.request)
     ]
     _check_palette(request, plans)
     pipeline.oom_fallback.warnings.clear()
@@ -88,7 +92,7 @@ def generate(
         ],
         sheet=sheet,
         columns=columns,
-        warnings=_warnings(images, resolved),
+        warnings=_warnings(images, plans, resolved),
     )
 
 
@@ -115,9 +119,30 @@ def _resolve(
     return ResolvedRequest(pipeline, explicit, sampler, canvas)
 
 
+def _with_pixel_art(plan: ImagePlan, resolved: ResolvedRequest) -> ImagePlan:
+    """Return the plan with an explicit `pixel_art`: where nothing was said, pixel art for subjects
+    whose layers are, on a base that paints pixels.
+    """
+    request, base = plan.request, resolved.pipeline.base
+    art: PixelArt | Literal[False] | None = request.pixel_art
+    if art is None:
+        fits = base.is_pixel_art and has_whole_pixels(resolved.canvas)
+        art = automatic_pixel_art(plan.palette, request) if fits and plan.palette else False
+    return replace(plan, request=request.model_copy(update={"pixel_art": art}))
+
+
+def automatic_pixel_art(palette: Sequence[str], request: GenerateRequest) -> PixelArt:
+    """Return the pixel art of subjects with these colours: a figure alone has no others, a whole
+    picture those of its background too.
+    """
+    if request.transparent and len(palette) <= MAX_COLOURS:
+        return PixelArt(palette=list(palette))
+    return PixelArt(palette="both", colours=MAX_COLOURS)
+
+
 def _check_palette(request: GenerateRequest, plans: Sequence[ImagePlan]) -> None:
     art = request.pixel_art
-    if art is not None and art.palette == "subject" and not all(p.references for p in plans):
+    if art and art.palette in ("subject", "both") and not all(p.references for p in plans):
         raise InvalidRequest(
             "The prompt names no subject whose palette could be used. Name one with @, or take "
             "another palette."
@@ -141,41 +166,46 @@ def _finish_all(
 
 def _finish(image: Image.Image, plan: ImagePlan, resolved: ResolvedRequest) -> Image.Image:
     """Remove the background, convert to pixel art, and bring the image to its place and size."""
-    request, base = resolved.request, resolved.pipeline.base
-    is_pixel_art = base.is_pixel_art or request.pixel_art is not None
+    request, base, art = resolved.request, resolved.pipeline.base, plan.request.pixel_art
+    is_pixel_art = base.is_pixel_art or bool(art)
     remover = resolved.pipeline.background_remover
     if request.transparent and resolved.canvas.keeps_scenery:
         image = remover.remove_scenery(image, request.cutout, hard_edge=is_pixel_art)
     elif request.transparent:
         image = remover.remove(image, plan.background, request.cutout, hard_edge=is_pixel_art)
-    if request.pixel_art is not None:
+    if art:
         pixel_size = 1 if base.is_pixel_art else 0
-        image = make_pixel_art(image, request.pixel_art, plan.references, pixel_size)
-        if _is_sprite(resolved):
+        image = make_pixel_art(image, art, plan.references, pixel_size)
+        if _is_sprite(plan, resolved):
             image = move_off_edges(image)
     placed = place_image(
         resolved.canvas,
         image,
         patch=request.patch,
         pixel_art=is_pixel_art,
-        keep_detail=request.pixel_art is None,
+        keep_detail=not art,
     )
-    factor = request.pixel_art.enlarge if request.pixel_art is not None else 1
-    return enlarge_pixels(placed, factor)
+    return enlarge_pixels(placed, art.enlarge if art else 1)
 
 
-def _is_sprite(resolved: ResolvedRequest) -> bool:
+def _is_sprite(plan: ImagePlan, resolved: ResolvedRequest) -> bool:
     """Return True for a pixel-art cut-out in a frame of its own, not placed by an image, region or
     pose.
     """
     request, canvas = resolved.request, resolved.canvas
     is_alone = canvas.picture is None and canvas.regions is None and not request.poses
-    return request.transparent and request.pixel_art is not None and is_alone
+    return request.transparent and bool(plan.request.pixel_art) and is_alone
 
 
-def _warnings(images: Sequence[Image.Image], resolved: ResolvedRequest) -> list[str]:
+def _warnings(
+    images: Sequence[Image.Image], plans: Sequence[ImagePlan], resolved: ResolvedRequest
+) -> list[str]:
     pipeline = resolved.pipeline
-    filling = sum(map(touches_edge, images)) if _is_sprite(resolved) else 0
+    was_asked_for = bool(resolved.request.pixel_art)  # by itself it should not warn
+    filling = sum(
+        was_asked_for and _is_sprite(plan, resolved) and touches_edge(image)
+        for image, plan in zip(images, plans, strict=True)
+    )
     fills = f"{filling} of {len(images)} figures fill their frame from edge to edge."
     return [
         *resolved.canvas.warnings,

@@ -26,6 +26,8 @@ from modelsheet.diffusion.training.learning_session import (
 from modelsheet.diffusion.training.multi_gpu import HelperSpec, helper_processes, require_gpus
 from modelsheet.diffusion.training.trainer import StepResult
 from modelsheet.errors import Cancelled
+from modelsheet.imaging.palettes import format_hex_colour
+from modelsheet.imaging.pixel_art import pixel_art_palette
 from modelsheet.jobs.blob_images import read_image, write_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
@@ -33,44 +35,57 @@ from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 _CHECKPOINT_EVERY_S = 20.0
 
 
-def learn(
-    base: BaseModel,
-    request: LearnRequest,
-    context: JobContext,
-    environment: LearningEnvironment,
-    data_dir: Path,
-) -> LearnResult:
-    """Learn the request's subject and store it in the staging folder.
+def open_session(
+    base: BaseModel, request: LearnRequest, context: JobContext, environment: LearningEnvironment
+) -> LearningSession:
+    """Prepare a session at the job's newest checkpoint; the caller ends it as a context manager.
 
-    `data_dir` is where base models lie. Raises ModelsheetError, Cancelled, JobSuspended.
+    Raises ModelsheetError, Cancelled, JobSuspended.
     """
     began = time.monotonic()
     context.progress(Progress(phase="preparing the pictures"))
     images = [read_image(image, context) for image in request.images]
-    folder = context.checkpoint_dir
-    with (
-        LearningSession(base, request, images, folder, environment) as session,
-        ExitStack() as helpers,
-    ):
-        session.prepare(_class_image_progress(context))
-        processes = session.hyperparameters.processes
+    with ExitStack() as stack:
+        session = LearningSession(base, request, images, context.checkpoint_dir, environment)
+        stack.enter_context(session).prepare(_class_image_progress(context))
+        stack.pop_all()
+    session.seconds += time.monotonic() - began
+    return session
+
+
+def learn(
+    session: LearningSession,
+    request: LearnRequest,
+    context: JobContext,
+    cache_dir: Path,
+    data_dir: Path,
+) -> LearnResult:
+    """Learn the request's subject and store it in the staging folder.
+
+    `cache_dir` has class images, `data_dir` base models. Raises ModelsheetError, Cancelled,
+    JobSuspended.
+    """
+    began = time.monotonic() - session.seconds
+    processes, device = session.hyperparameters.processes, session.base.device
+    with ExitStack() as helpers:
         if processes > 1:
-            require_gpus(base.device, processes)
+            require_gpus(device, processes)
             spec = HelperSpec(
                 request=request,
                 processes=processes,
-                device=base.device.type,
+                device=device.type,
                 data_dir=data_dir,
-                checkpoint_dir=folder,
-                cache_dir=environment.cache_dir,
+                checkpoint_dir=context.checkpoint_dir,
+                cache_dir=cache_dir,
                 exchange_dir=Path(helpers.enter_context(tempfile.TemporaryDirectory())),
             )
-            check = functools.partial(_obey_directive, context)
+            images = [read_image(image, context) for image in request.images]
+            check = functools.partial(obey_directive, context)
             helpers.enter_context(helper_processes(session, spec, images, check))
-        _train(session, context)
-        helpers.close()  # what follows is one process' work
-        context.progress(Progress(phase="saving", fraction=1.0, curve=session.curve))
-        record = _store(request, session, context)
+        _train(session, context, began)
+    # What follows is one process' work.
+    context.progress(Progress(phase="saving", fraction=1.0, curve=session.curve))
+    record = _store(request, session, context)
     return LearnResult(
         subject_id=record.id,
         training_steps=record.training_steps,
@@ -83,25 +98,27 @@ def learn(
 
 
 class RemainingTime:
-    """Estimate the remaining time from the mean of the last 50 steps, validations included."""
+    """Estimate the remaining time from the mean of the last 50 steps, validations included. The
+    first step, which warms up, does not count.
+    """
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=50)
-        self._last = time.monotonic()
+        self._last: float | None = None  # the end of the last step
 
     def after(self, result: StepResult) -> float | None:
-        """Return the remaining seconds after this step; None before the fifth."""
-        now = time.monotonic()
-        self._times.append(now - self._last)
-        self._last = now
-        if len(self._times) < 5:
+        """Return the remaining seconds after this step; None after the first."""
+        last, self._last = self._last, time.monotonic()
+        if last is None:
             return None
+        self._times.append(self._last - last)
         mean = sum(self._times) / len(self._times)
         return mean * (result.total - result.step)
 
 
-def _train(session: LearningSession, context: JobContext) -> None:
-    """Train to the last step, to a FINISH directive or to the preset's time limit.
+def _train(session: LearningSession, context: JobContext, job_began: float) -> None:
+    """Train to the last step, to a FINISH directive or to the preset's time limit. `job_began`:
+    monotonic seconds, as if all runs of the job had been one.
 
     Raises Cancelled, and JobSuspended once a checkpoint is written.
     """
@@ -118,18 +135,19 @@ def _train(session: LearningSession, context: JobContext) -> None:
         if directive is Directive.FINISH or time.monotonic() - began > time_limit:
             return session.validate_last_step()
         if directive is not Directive.RUN or time.monotonic() - saved > _CHECKPOINT_EVERY_S:
-            session.save_checkpoint()
             saved = time.monotonic()
+            session.seconds = saved - job_began
+            session.save_checkpoint()
         if directive is not Directive.RUN:
             raise JobSuspended
     return None
 
 
-def _obey_directive(context: JobContext) -> None:
+def obey_directive(context: JobContext) -> None:
     """Raise Cancelled or JobSuspended as directed, where there is no progress to save."""
     directive = context.directive()
     if directive is Directive.CANCEL:
-        raise Cancelled("Learning was cancelled.")
+        raise Cancelled("The job was cancelled.")
     if directive in (Directive.YIELD, Directive.PAUSE):
         raise JobSuspended
 
@@ -187,6 +205,7 @@ def _previews(
 def _store(request: LearnRequest, session: LearningSession, context: JobContext) -> SubjectRecord:
     """Write the subject into the staging folder; its id is the job's, so that it exists once."""
     report = session.finish(context.staging_dir)
+    images = [read_image(image, context) for image in request.images]
     with saving("The subject's pictures"):
         folder = context.staging_dir / "references"
         folder.mkdir()
@@ -209,6 +228,7 @@ def _store(request: LearnRequest, session: LearningSession, context: JobContext)
         curve=session.curve,
         warnings=session.warnings,
         report=report,
+        palette=[format_hex_colour(colour) for colour in pixel_art_palette(images)],
     )
     with saving("The subject"):
         write_record(context.staging_dir, record)

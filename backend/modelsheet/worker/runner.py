@@ -8,6 +8,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,24 +29,30 @@ from modelsheet.diffusion.generation.image_generator import GenerationPipeline
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
+from modelsheet.diffusion.models.device import choose_device
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import prepare_pictures, warnings_for
-from modelsheet.diffusion.training.learning_session import LearningEnvironment
+from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.errors import ModelMissing, OutOfMemory
+from modelsheet.imaging.rgba import read_image as read_image_file
 from modelsheet.jobs.blob_images import read_image
-from modelsheet.jobs.protocol import JobContext, LoadedModels
+from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate
-from modelsheet.worker.learn_job import learn
+from modelsheet.worker.learn_job import learn, obey_directive, open_session
 
 _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs one job at a time and keeps the last base model in memory."""
+    """Runs one job at a time and keeps the last base model in memory.
+
+    Learning that gives way stays in memory too while layers are described: that needs nothing but
+    the same base, and preparing anew would cost seconds.
+    """
 
     def __init__(self, data_dir: Path, device: torch.device) -> None:
         self._data_dir = data_dir
@@ -52,6 +61,7 @@ class Worker:
         self._base_version: tuple[BaseModelFiles, int] | None = None
         self._clip: Clip | None = None
         self._pipeline: GenerationPipeline | None = None
+        self._suspended: _SuspendedLearning | None = None
 
     @property
     def loaded_models(self) -> LoadedModels:
@@ -62,6 +72,8 @@ class Worker:
 
     def run(self, request: JobRequest, context: JobContext) -> JobResult:
         """Run a job of any kind. Raises ModelsheetError, Cancelled, JobSuspended."""
+        if not isinstance(request, LearnRequest | DescribeRequest):
+            self._end_suspended()
         try:
             if isinstance(request, LearnRequest):
                 return self._learn(request, context)
@@ -78,12 +90,35 @@ class Worker:
             ) from error
 
     def _learn(self, request: LearnRequest, context: JobContext) -> LearnResult:
-        base = self._load_bare(request.base_model, context)
         cache = self._data_dir / "cache" / "class-pictures"
-        clip = self._load_clip_if_present(base)
-        own_nouns = own_class_nouns(self._data_dir)
-        environment = LearningEnvironment(self._taken_identifiers(), own_nouns, cache, clip)
-        return learn(base, request, context, environment, self._data_dir)
+        session = self._take_suspended(request, context)
+        if session is None:
+            base = self._load_bare(request.base_model, context)
+            clip = self._load_clip_if_present(base)
+            own_nouns = own_class_nouns(self._data_dir)
+            environment = LearningEnvironment(self._taken_identifiers(), own_nouns, cache, clip)
+            session = open_session(base, request, context, environment)
+        with ExitStack() as stack:
+            stack.push(session)
+            try:
+                return learn(session, request, context, cache, self._data_dir)
+            except JobSuspended:
+                if context.directive() is Directive.YIELD:
+                    self._suspended = _SuspendedLearning(context.job_id, session, stack.pop_all())
+                raise
+
+    def _take_suspended(self, request: LearnRequest, context: JobContext) -> LearningSession | None:
+        """Return the job's session if it is still in memory; end that of another job."""
+        if self._suspended is not None and self._suspended.job_id != context.job_id:
+            self._end_suspended()
+        self._load(request.base_model, context)
+        suspended, self._suspended = self._suspended, None
+        return None if suspended is None else suspended.session
+
+    def _end_suspended(self) -> None:
+        if self._suspended is not None:
+            self._suspended.ending.close()
+            self._suspended = None
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
         model = self._expand(request.prompt, context).base_model or request.base_model
@@ -102,6 +137,7 @@ class Worker:
                 for subject in expanded.subjects
             ),
             references=tuple(i for each in expanded.subjects for i in self._references(each)),
+            palette=_common_palette(expanded.subjects),
         )
 
     def _expand(self, prompt: str, context: JobContext) -> ExpandedPrompt:
@@ -109,16 +145,28 @@ class Worker:
         return expand_prompt(prompt, subjects, context.owner)
 
     def _describe(self, request: DescribeRequest, context: JobContext) -> DescribeResult:
-        base = self._load_bare(request.base_model, context)
-        context.progress(Progress(phase="looking at the pictures"))
-        pictures = prepare_pictures([read_image(i, context) for i in request.images], base)
-        own_nouns = own_class_nouns(self._data_dir)
-        guesses = class_noun.guess(pictures, base.family, self._load_clip(base), own_nouns)
-        return DescribeResult(
-            class_nouns=guesses,
-            identifiers=identifier.choose(base, guesses[0].noun, self._taken_identifiers()),
-            warnings=warnings_for(pictures),
-        )
+        with self._untrained_base(request.base_model, context) as base:
+            context.progress(Progress(phase="looking at the pictures"))
+            obey_directive(context)
+            pictures = prepare_pictures([read_image(i, context) for i in request.images], base)
+            own_nouns = own_class_nouns(self._data_dir)
+            guesses = class_noun.guess(pictures, base.family, self._load_clip(base), own_nouns)
+            obey_directive(context)
+            return DescribeResult(
+                class_nouns=guesses,
+                identifiers=identifier.choose(base, guesses[0].noun, self._taken_identifiers()),
+                warnings=warnings_for(pictures),
+            )
+
+    @contextmanager
+    def _untrained_base(self, model_id: str, context: JobContext) -> Iterator[BaseModel]:
+        """Give the base model without adapters, also while learning on it is suspended."""
+        self._load(model_id, context)
+        if self._suspended is None:
+            yield self._load_bare(model_id, context)
+            return
+        with self._suspended.session.untrained_base() as base:
+            yield base
 
     def _load(self, model_id: str, context: JobContext) -> GenerationPipeline:
         """Return the base model in memory, or load it there, freeing the last one first."""
@@ -126,6 +174,7 @@ class Worker:
         version = files, modified_ns(files.path)  # another model may have taken the name
         if self._pipeline is None or self._base_version != version:
             context.progress(Progress(phase="loading the base model"))
+            self._end_suspended()
             self._pipeline = self._clip = None
             base = load_base_model(model_id, self._data_dir, self._device)
             self._pipeline, self._base_version = GenerationPipeline(base, self._data_dir), version
@@ -153,10 +202,19 @@ class Worker:
 
     def _references(self, subject: SubjectRecord) -> list[Image.Image]:
         folder = self._subjects.folder(subject.id) / "references"
-        return [Image.open(file).convert("RGBA") for file in sorted(folder.glob("*.png"))]
+        return [read_image_file(file) for file in sorted(folder.glob("*.png"))]
 
     def _taken_identifiers(self) -> set[str]:
         return {subject.identifier for subject in self._subjects.list()}
+
+
+@dataclass(frozen=True)
+class _SuspendedLearning:
+    """The session of a learn job that gave way; `ending` ends it."""
+
+    job_id: str
+    session: LearningSession
+    ending: ExitStack
 
 
 def _use_of(subject: SubjectRecord) -> SubjectUse:
@@ -169,12 +227,12 @@ def _use_of(subject: SubjectRecord) -> SubjectUse:
     )
 
 
+def _common_palette(subjects: Sequence[SubjectRecord]) -> tuple[str, ...]:
+    """Return the colours of all subjects, none where one was not learnt from pixel art."""
+    is_pixel_art = all(subject.palette for subject in subjects)
+    return tuple(c for subject in subjects for c in subject.palette) if is_pixel_art else ()
+
+
 def make_runner(data_dir: Path) -> Worker:
     """Make this process's worker, on the device of MODELSHEET_DEVICE, else a GPU, else the CPU."""
     return Worker(data_dir, choose_device(os.environ.get("MODELSHEET_DEVICE", "")))
-
-
-def choose_device(wanted: str) -> torch.device:
-    if wanted:
-        return torch.device(wanted)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

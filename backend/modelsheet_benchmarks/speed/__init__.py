@@ -1,1 +1,1 @@
-"""Measure speed beside diffusers' own script: `modelsheet bench speed`, `bench sd15`."""
+"""Measure speed: `modelsheet bench speed`, `bench sd15`, `bench busy`."""

@@ -85,7 +85,7 @@ class GenerateRequest:
     mask: MaskRef | None = None
     patch: bool = False
     trim: bool = False
-    pixel_art: PixelArt | None = None
+    pixel_art: PixelArt | bool | None = None  # None: as the subjects' layers; False: not
     explore: Explore | None = None
     variation_seed: int = 0
     variation_strength: float = 0.0

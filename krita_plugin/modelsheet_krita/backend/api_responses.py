@@ -102,7 +102,7 @@ class JobError:
 
 @dataclass(frozen=True)
 class JobView:
-    """State of one job."""
+    """State of one job; an `abridged` one lacks the recipes of its images and its previews."""
 
     id: str
     kind: str
@@ -111,6 +111,7 @@ class JobView:
     progress: Progress
     created: float
     stalled: bool = False
+    abridged: bool = False
     result: JobResult | None = None
     error: JobError | None = None
 
@@ -122,9 +123,10 @@ class JobView:
 
 @dataclass(frozen=True)
 class JobList:
-    """All jobs."""
+    """A page of jobs; `cursor` leads to the next one, empty at the end."""
 
     jobs: tuple[JobView, ...]
+    cursor: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class QueueView:
 
 @dataclass(frozen=True)
 class SubjectView:
-    """Learnt or imported subject."""
+    """Learnt or imported subject; `palette` has its colours where its layers are pixel art."""
 
     id: str
     name: str
@@ -148,6 +150,7 @@ class SubjectView:
     owner: str = ""
     training_steps: int = 0
     likeness: float | None = None
+    palette: tuple[str, ...] = ()
     warnings: tuple[Message, ...] = ()
 
 
@@ -171,7 +174,10 @@ class BaseModelView:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Version of the backend, its base models, and the presets for learning."""
+    """Version of the backend, its base models, and the presets for learning.
+
+    After `idle_minutes` without a request or a job it ends; 0 is never.
+    """
 
     api: str
     version: str
@@ -179,6 +185,7 @@ class Capabilities:
     base_models: tuple[BaseModelView, ...]
     presets: tuple[str, ...]
     shortcomings: tuple[Message, ...] = ()
+    idle_minutes: float = 0.0
 
 
 @dataclass(frozen=True)

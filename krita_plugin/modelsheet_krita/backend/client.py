@@ -29,6 +29,7 @@ CONNECT_TIMEOUT_S = 3.05
 READ_TIMEOUT_S = 15.0
 TRANSFER_TIMEOUT_S = 120.0
 POLL_S = 10
+MOST_JOBS = 500
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,18 @@ class Client:
         return found
 
     def jobs(self) -> tuple[api_responses.JobView, ...]:
-        """Return all jobs."""
-        return _parsed(api_responses.JobList, self._send("GET", "/v1/jobs")).jobs
+        """Return the newest jobs, abridged; at most some 500."""
+        page = _parsed(api_responses.JobList, self._send("GET", "/v1/jobs"))
+        jobs = page.jobs
+        while page.cursor and len(jobs) < MOST_JOBS:
+            answer = self._send("GET", f"/v1/jobs?after={page.cursor}")
+            page = _parsed(api_responses.JobList, answer)
+            jobs += page.jobs
+        return jobs
+
+    def job(self, job_id: str) -> api_responses.JobView:
+        """Return a whole job."""
+        return _parsed(api_responses.JobView, self._send("GET", f"/v1/jobs/{job_id}"))
 
     def subjects(self) -> tuple[api_responses.SubjectView, ...]:
         """Return all subjects."""

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 8.0
+CLOSING_S = 1.0  # for the requests that are made as Krita ends
 FALLBACK_RESOLUTION = 512
 
 
@@ -89,6 +90,7 @@ class _Subscription:
     job: Callable[[JobView], None] | None
     subjects: Callable[[tuple[SubjectView, ...]], None] | None
     error: Callable[[str], None] | None
+    closing: Callable[[], None] | None
 
 
 class BackendConnection(QtCore.QObject):
@@ -108,6 +110,7 @@ class BackendConnection(QtCore.QObject):
         self._requests: deque[_PendingRequest] = deque()
         self._subscriptions: list[_Subscription] = []
         self._is_closing = False
+        self._close_by = 0.0  # until then requests still run while it is closing
         self._must_reconnect = False
         self._is_backend_stopped = False
         self._thread = threading.Thread(target=self._run, name="modelsheet-connection", daemon=True)
@@ -125,13 +128,15 @@ class BackendConnection(QtCore.QObject):
         job: Callable[[JobView], None] | None = None,
         subjects: Callable[[tuple[SubjectView, ...]], None] | None = None,
         error: Callable[[str], None] | None = None,
+        closing: Callable[[], None] | None = None,
     ) -> None:
         """Call these handlers on the main thread until Qt destroys `owner`.
 
         `jobs` and `subjects` get complete lists, `job` one job that changed, `error` a sentence
-        about an exception in a handler. Subscribers are called in the order of subscription.
+        about an exception in a handler; `closing` may make the last requests. Subscribers are
+        called in the order of subscription.
         """
-        subscription = _Subscription(state, jobs, job, subjects, error)
+        subscription = _Subscription(state, jobs, job, subjects, error, closing)
         self._subscriptions.append(subscription)
         owner.destroyed.connect(lambda: self._subscriptions.remove(subscription))
 
@@ -181,9 +186,14 @@ class BackendConnection(QtCore.QObject):
         self._wake_thread()
 
     def close(self) -> None:
-        """End the background thread, as Krita ends; the backend goes on."""
+        """Run the last requests, then end the background thread, as Krita ends; the backend goes
+        on.
+        """
         if self._is_closing:
             return
+        for handler in [one.closing for one in self._subscriptions if one.closing is not None]:
+            guarded(handler, self._on_unexpected)
+        self._close_by = time.monotonic() + CLOSING_S
         self._is_closing = True
         if self._thread.is_alive():
             self._wakeup.set()
@@ -289,7 +299,7 @@ class BackendConnection(QtCore.QObject):
         return cursor
 
     def _run_requests(self, client: Client) -> None:
-        while self._requests and not self._is_closing and not self._must_reconnect:
+        while self._requests and not self._is_too_late and not self._must_reconnect:
             request = self._requests.popleft()
             try:
                 self._post(request.on_answer, request.call(client))
@@ -299,6 +309,10 @@ class BackendConnection(QtCore.QObject):
             raise ConnectionClosed
         if self._must_reconnect:
             raise BackendChanged
+
+    @property
+    def _is_too_late(self) -> bool:
+        return self._is_closing and time.monotonic() > self._close_by
 
     def _post(self, handler: Callable[[T], None], value: T) -> None:
         """Call `handler` with `value` on the main thread."""

@@ -18,6 +18,7 @@ from ..i18n import tr
 from .client import Address
 
 START_TIMEOUT_S = 90.0
+IDLE_MINUTES = "15"  # without Krita and jobs, then a backend that the plugin has started ends
 POLL_INTERVAL_S = 0.25
 # Krita's own Python and Qt must not leak into the backend's.
 PRIVATE_PREFIXES = ("PYTHON", "QT_", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "DYLD_")
@@ -37,7 +38,9 @@ class LaunchPlan:
 
 
 class Launcher:
-    """Starts and stops the backend's process, which outlives Krita, as learning does."""
+    """Starts and stops the backend's process, which outlives Krita, as learning does, until it is
+    idle.
+    """
 
     def __init__(self, plan: LaunchPlan, environment: Mapping[str, str]) -> None:
         self._plan = plan
@@ -139,7 +142,9 @@ class Launcher:
 
 
 def clean_environment(environment: Mapping[str, str], home: str | None) -> dict[str, str]:
-    """Copy Krita's environment without what belongs to Krita's own Python, Qt and AppImage."""
+    """Copy Krita's environment without what belongs to Krita's own Python, Qt and AppImage, and
+    let the backend end when it is idle.
+    """
     kept = {
         key: value for key, value in environment.items() if not key.startswith(PRIVATE_PREFIXES)
     }
@@ -147,6 +152,7 @@ def clean_environment(environment: Mapping[str, str], home: str | None) -> dict[
     if inside:
         path = kept.get("PATH", "").split(os.pathsep)
         kept["PATH"] = os.pathsep.join(part for part in path if not part.startswith(inside))
+    kept.setdefault("MODELSHEET_IDLE_MINUTES", IDLE_MINUTES)
     if home:
         kept["MODELSHEET_HOME"] = home
     return kept

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ..errors import BackendDown, BackendMissing, BackendRefused, BadInput
 from ..i18n import tr
 from .client import Address
@@ -9,6 +11,7 @@ from .connection_thread import BackendConnection, ConnectionState
 from .launcher import Launcher
 
 MOST_STARTS = 3
+IN_A_ROW_S = 300.0  # a later start is no sign of a fault: an idle backend ends by itself
 
 
 class RemoteBackend:
@@ -32,6 +35,7 @@ class LocalBackend:
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
         self._starts = 0
+        self._started_at = 0.0
 
     def address(self, connection: BackendConnection) -> Address:
         """Return the running backend's address; start one first if there is none.
@@ -41,7 +45,9 @@ class LocalBackend:
         running = self._running(connection)
         if running is not None:
             return running
-        self._starts += 1
+        if time.monotonic() - self._started_at > IN_A_ROW_S:
+            self._starts = 0
+        self._starts, self._started_at = self._starts + 1, time.monotonic()
         if self._starts > MOST_STARTS:
             self._starts = 0
             raise BackendMissing(

@@ -70,6 +70,15 @@ def fetch_results(client: Client, images: Sequence[GeneratedImage]) -> list[Imag
     return [_fetch(client, one.blob, one.width, one.height, one.prompt) for one in images]
 
 
+def fetch_job_images(
+    client: Client, job: JobView, blobs: set[str]
+) -> tuple[list[GeneratedImage], list[Image]]:
+    """Download those of a job's images that are in `blobs`; return them with their recipes."""
+    whole = client.job(job.id) if job.abridged else job
+    images = [one for one in (whole.result.images if whole.result else ()) if one.blob in blobs]
+    return images, fetch_results(client, images)
+
+
 def fetch_references(client: Client, references: Sequence[ImageRef]) -> list[Image]:
     """Download the images that a subject was learnt from."""
     return [_fetch(client, one.blob, one.width, one.height, one.name) for one in references]

@@ -75,7 +75,7 @@ def build_request(
         text_encoder_scale=settings.text_encoder_scale,
         tiling=settings.tiling and not has_mask,
         strength=settings.strength / 100 if init else None,
-        pixel_art=PixelArt() if settings.pixel_art else None,
+        pixel_art=PixelArt() if settings.pixel_art else settings.pixel_art,
         explore=explore,
     )
     return UnsentRequest(request, init)

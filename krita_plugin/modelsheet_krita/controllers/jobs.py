@@ -17,7 +17,8 @@ from .notices import Notices
 
 PREVIEW_LINES = 4  # height of a preview in lines of text
 MOST_PREVIEWS = 4
-KINDS = ("generate", "learn", "download")  # that have a card, in the order they are done
+# That have a card, in the order they are done; describing has one only while others wait for it.
+KINDS = ("generate", "learn", "download")
 JobHandler = Callable[[JobView], None]
 
 
@@ -28,6 +29,7 @@ class Jobs:
         self._panel, self._connection, self._notices = panel, connection, notices
         self._open: dict[str, JobView] = {}
         self._done: dict[str, JobView] = {}
+        self._hidden: dict[str, JobView] = {}  # open ones of kinds without a card
         self._followers: dict[str, JobHandler] = {}
         self._end_handlers: dict[str, JobHandler] = {}
         self._order: tuple[str, ...] = ()  # of the waiting ones, where the artist changed it
@@ -69,6 +71,7 @@ class Jobs:
         listed = [job for job in jobs if job.kind in KINDS]
         self._open = {job.id: job for job in listed if not job.is_over}
         self._done = {job.id: job for job in listed if job.is_over}
+        self._hidden = {job.id: job for job in jobs if job.kind not in KINDS and not job.is_over}
         self._show()
         if sum(job.state == "queued" for job in self._open.values()) > 1:
             self._connection.request(
@@ -84,7 +87,15 @@ class Jobs:
             self._show()
             if was_open and job.is_over:
                 self._end(job)
+        else:
+            self._update_hidden(job)
         self._notify_follower(job)
+
+    def _update_hidden(self, job: JobView) -> None:
+        self._hidden.pop(job.id, None)
+        if not job.is_over:
+            self._hidden[job.id] = job
+        self._show()
 
     def _end(self, job: JobView) -> None:
         if job.kind in self._end_handlers:
@@ -101,15 +112,22 @@ class Jobs:
         handler(job)
 
     def _show(self) -> None:
-        shown = sorted(self._open.values(), key=self._sort_key)
+        shown = sorted((*self._open.values(), *self._delaying()), key=self._sort_key)
         self._panel.show_jobs([row_of(job) for job in shown])
         for job in shown:
             self._show_previews(job)
 
+    def _delaying(self) -> list[JobView]:
+        """Return the running jobs without a card of their own for which others wait."""
+        if not any(job.state == "queued" for job in self._open.values()):
+            return []
+        return [job for job in self._hidden.values() if job.state == "running"]
+
     def _sort_key(self, job: JobView) -> tuple[bool, int, int, float]:
         """Sort as the backend does: running jobs, then generate, learn, download."""
         known = self._order.index(job.id) if job.id in self._order else len(self._order)
-        return job.state == "queued", KINDS.index(job.kind), known, job.created
+        rank = KINDS.index(job.kind) if job.kind in KINDS else len(KINDS)
+        return job.state == "queued", rank, known, job.created
 
     def _show_previews(self, job: JobView) -> None:
         images = job.progress.previews[:MOST_PREVIEWS]
@@ -174,6 +192,7 @@ def row_of(job: JobView) -> JobRow:
         "generate": tr("Painting {title}", title=job.title),
         "learn": tr("Learning {title}", title=job.title),
         "download": tr("Downloading {title}", title=job.title),
+        "describe": tr("Looking at layers"),
     }[job.kind]
     return JobRow(
         job_id=job.id,

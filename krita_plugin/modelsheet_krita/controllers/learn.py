@@ -48,6 +48,7 @@ class LearnController:
         panel.subjects.learn_wanted.connect(self.open)
         panel.subjects.relearn_wanted.connect(notices.guard(self._learn_again))
         jobs.on_end("learn", self._on_end)
+        connection.subscribe(panel, closing=self._end_session)
 
     @property
     def dialog(self) -> LearnDialog:
@@ -84,8 +85,7 @@ class LearnController:
     def _start_session(
         self, document: OpenDocument, replaced: SubjectView | None, references: list[Image]
     ) -> None:
-        if self._session is not None:
-            self._session.close()
+        self._end_session()
         dialog = LearnDialog(self._panel.icon, self._panel.window())
         _fill_choices(dialog, self._connection.state.capabilities, replaced)
         images = LearnImages(dialog, document, self._connection, references)
@@ -98,7 +98,14 @@ class LearnController:
         dialog.read_wanted.connect(partial(images.read_again, self._notices.show_error))
         dialog.changed.connect(self._check)
         dialog.sent.connect(self._notices.guard(self._send))
+        dialog.finished.connect(session.stop)
+        dialog.destroyed.connect(session.suggestions.close)  # with its window
         images.read(partial(self._on_read, session), self._notices.show_error)
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def _on_read(self, session: _Session) -> None:
         require_base_model(self._connection.state.capabilities)
@@ -199,10 +206,16 @@ class _Session:
     def is_active(self) -> bool:
         return self.images.is_reading or self.dialog.isVisible()
 
-    def close(self) -> None:
-        """Remove the dialog; a job that it has submitted goes on."""
+    def stop(self) -> None:
+        """Read and describe no more: the dialog is closed. A learn job that it has submitted goes
+        on.
+        """
         self.images.stop()
         self.suggestions.close()
+
+    def close(self) -> None:
+        """Remove the dialog."""
+        self.stop()
         self.dialog.close()
         self.dialog.deleteLater()
 

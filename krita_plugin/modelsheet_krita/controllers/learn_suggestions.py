@@ -8,6 +8,7 @@ from typing import Callable
 
 from ..backend import workflows
 from ..backend.api_responses import MOST_PICTURES, Estimate, JobView
+from ..backend.client import Client
 from ..backend.connection_thread import BackendConnection
 from ..i18n import tr
 from ..image import Image
@@ -38,6 +39,7 @@ class LearnSuggestions:
         self._dialog, self._connection, self._jobs = dialog, connection, jobs
         self._on_change = on_change
         self._is_waiting = self._is_closed = False
+        self._job_id = ""  # of the job that describes the images, while it is not over
         self._guesses: list[str] = []
         self._known_nouns: tuple[str, ...] = ()  # of the base model
         dialog.estimate_wanted.connect(self._request_estimate)
@@ -46,16 +48,20 @@ class LearnSuggestions:
         self._request_nouns()
 
     def close(self) -> None:
-        """Ignore what still comes: the dialog is gone."""
+        """Cancel the job that describes the images, and ignore what still comes: the dialog is
+        gone.
+        """
         self._is_closed = True
+        self._cancel_job()
 
     def request(self, images: Sequence[Image]) -> None:
         """Submit a job that suggests a class noun and an identifier for the images."""
+        self._cancel_job()
         self._is_waiting = True
         self._on_change()
         self._connection.request(
             partial(
-                workflows.describe,
+                self._submit,
                 images=images[:MOST_PICTURES],
                 base_model=self._dialog.request().base_model,
             ),
@@ -78,8 +84,23 @@ class LearnSuggestions:
             return tr("Hard to say what it is; perhaps: {words}.", words=", ".join(self._guesses))
         return ""
 
+    def _submit(self, client: Client, images: Sequence[Image], base_model: str) -> JobView:
+        """Submit the job on the background thread; cancel it if the dialog is gone by then."""
+        job = workflows.describe(client, images, base_model)
+        self._job_id = job.id  # before `_is_closed` is read: `close` does it the other way round
+        return client.control_job(job.id, "cancel") if self._is_closed else job
+
+    def _cancel_job(self) -> None:
+        job_id, self._job_id = self._job_id, ""
+        if job_id:
+            self._connection.request(
+                lambda client: client.control_job(job_id, "cancel"),
+                lambda job: None,
+                lambda error: None,  # it is over already, or the backend is gone
+            )
+
     def _on_job(self, job: JobView) -> None:
-        if self._is_closed:
+        if self._is_closed or job.id != self._job_id:
             return
         if job.result is not None:
             guesses = job.result.class_nouns[:MOST_SUGGESTIONS]
@@ -87,6 +108,7 @@ class LearnSuggestions:
             is_sure = bool(guesses) and guesses[0].probability >= SURE
             self._dialog.suggest(self._guesses, job.result.identifiers, is_sure=is_sure)
         if job.is_over:
+            self._job_id = ""
             self._stop_waiting()
 
     def _stop_waiting(self) -> None:

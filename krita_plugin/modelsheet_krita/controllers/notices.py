@@ -56,6 +56,19 @@ class Notices:
         else:
             self._panel.connection_notice.hide()
         self._panel.status.setText(_status(state))
+        self._panel.status.explain(_running_hint(state))
+
+
+def _running_hint(state: ConnectionState) -> str:
+    """Say how long a backend that this computer has started goes on running."""
+    minutes = state.capabilities.idle_minutes if state.capabilities else 0
+    if state.phase != "connected" or not minutes:
+        return ""
+    return tr(
+        "It goes on learning when Krita is closed, and ends {count} min after its last job. To end "
+        "it now, choose Stop in the menu beside this line.",
+        count=round(minutes, 1) if minutes % 1 else int(minutes),
+    )
 
 
 def _status(state: ConnectionState) -> str:

@@ -119,8 +119,8 @@ class Results:
             return
         self._requested.add(job.id)
         self._connection.request(
-            partial(workflows.fetch_results, images=images),
-            lambda fetched: self._show(job, images, fetched, target),
+            partial(workflows.fetch_job_images, job=job, blobs={one.blob for one in images}),
+            lambda fetched: self._show(job, *fetched, target),
             partial(self._on_not_fetched, job.id, on_error),
         )
 

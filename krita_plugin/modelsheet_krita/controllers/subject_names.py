@@ -28,6 +28,22 @@ def handle(name: str) -> str:
     return word.strip("_")
 
 
+def mentioned(prompt: str) -> set[str]:
+    """Return the handles after @ in a prompt, each with its owner ("ann/hero") if one is named."""
+    found = set()
+    for text in prompt.split("@")[1:]:
+        first = next(iter(text.split()), "") if text[:1].strip() else ""
+        owner, slash, name = first.rpartition("/")
+        end = next((i for i, each in enumerate(name) if not _is_in_word(each)), len(name))
+        found.add(f"{owner}{slash}{handle(name[:end])}")
+    return found
+
+
+def _is_in_word(character: str) -> bool:
+    is_joined = character == "_" or character in _JOINERS
+    return is_joined or unicodedata.category(character)[0] in "LNM"
+
+
 def name_error(name: str, taken: Collection[str]) -> str:
     """Return a sentence why a subject cannot have this name, or "". `taken`: handles in use."""
     if not name:

@@ -37,6 +37,7 @@ class Subjects:
         panel.subjects.written.connect(panel.prompt.continue_with)
         panel.subjects.discard_wanted.connect(notices.guard(self.discard_later))
         panel.subjects.report_wanted.connect(notices.guard(self._request_report))
+        panel.prompt.textChanged.connect(self._show_pixel_art)
         connection.subscribe(panel, subjects=self._update_all)
 
     def handles(self) -> set[str]:
@@ -44,7 +45,7 @@ class Subjects:
         return {subject_names.handle(subject.name) for subject in self.all}
 
     def mention(self, subject: SubjectView) -> str:
-        """Return the word after @ that means this subject, with its owner if two have one handle."""
+        """Return the word after @ for this subject, with its owner if two have one handle."""
         word = subject_names.handle(subject.name)
         same = [one for one in self.all if subject_names.handle(one.name) == word]
         return f"{subject.owner}/{word}" if subject.owner and len(same) > 1 else word
@@ -101,6 +102,7 @@ class Subjects:
         self.all = subjects
         self._panel.prompt.show_handles(sorted(set(map(self.mention, subjects))))
         self._show()
+        self._show_pixel_art()
         for subject in subjects:
             if subject.references and subject.id not in self._thumbnails:
                 self._connection.request(
@@ -108,6 +110,17 @@ class Subjects:
                     partial(self._on_reference, subject.id),
                     self._notices.show_request_error,
                 )
+
+    @staticmethod
+    def _words_for(subject: SubjectView) -> set[str]:
+        word = subject_names.handle(subject.name)
+        return {word, f"{subject.owner}/{word}"}
+
+    def _show_pixel_art(self, _: str = "") -> None:
+        words = subject_names.mentioned(self._panel.prompt.text())
+        found = [one for one in self.all if words & self._words_for(one)]
+        is_pixel_art = bool(found) and all(one.palette for one in found)
+        self._panel.box.advanced.follow_subject(is_pixel_art)
 
     def _on_reference(self, subject_id: str, images: list[Image]) -> None:
         side = self._panel.thumbnail_side(self._panel.subjects.items)

@@ -26,7 +26,7 @@ class GenerationSettings:
     source: str = "nothing"  # or canvas, layer, picture: the init image
     strength: int = 60  # of the init image that may change, in percent
     tiling: bool = False
-    pixel_art: bool = False
+    pixel_art: bool | None = None  # None: as the layers of the prompt's subjects are
 
 
 class GenerationSettingsSection(CollapsibleSection):
@@ -67,7 +67,14 @@ class GenerationSettingsSection(CollapsibleSection):
         self.tiling.setObjectName("modelsheet_tiling")
         self.pixel_art = QtWidgets.QCheckBox(tr("Pixel art"))
         self.pixel_art.setObjectName("modelsheet_pixel_art")
-        self.pixel_art.setToolTip(tr("On the pixel grid, with few colours"))
+        self.pixel_art.setToolTip(
+            tr(
+                "On the pixel grid, with hard edges and few colours. On by itself where the "
+                "subject's layers are pixel art."
+            )
+        )
+        self.pixel_art.clicked.connect(self._on_pixel_art_chosen)
+        self._is_pixel_art_chosen = self._is_pixel_art_subject = False
         self.first = QtWidgets.QWidget()
         self._fill_first()
         self._fill_section()
@@ -141,7 +148,7 @@ class GenerationSettingsSection(CollapsibleSection):
             source=self.source.currentData(),
             strength=self.strength.value(),
             tiling=self.tiling.isChecked(),
-            pixel_art=self.pixel_art.isChecked(),
+            pixel_art=self.pixel_art.isChecked() if self._is_pixel_art_chosen else None,
         )
 
     def show_settings(self, settings: GenerationSettings) -> None:
@@ -159,8 +166,19 @@ class GenerationSettingsSection(CollapsibleSection):
         self.text.setValue(settings.text_encoder_scale)
         self.strength.setValue(settings.strength)
         self.tiling.setChecked(settings.tiling)
-        self.pixel_art.setChecked(settings.pixel_art)
+        self._is_pixel_art_chosen = settings.pixel_art is not None
+        self.pixel_art.setChecked(bool(settings.pixel_art))
+        self.follow_subject(self._is_pixel_art_subject)
         self._on_source()
+
+    def follow_subject(self, is_pixel_art: bool) -> None:
+        """Show if the prompt's subjects are pixel art, unless the artist has chosen."""
+        self._is_pixel_art_subject = is_pixel_art
+        if not self._is_pixel_art_chosen:
+            self.pixel_art.setChecked(is_pixel_art)
+
+    def _on_pixel_art_chosen(self, _: bool) -> None:
+        self._is_pixel_art_chosen = True
 
     def offer_result(self) -> None:
         """Select the chosen result as the init image."""

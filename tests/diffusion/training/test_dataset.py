@@ -207,5 +207,13 @@ def test_near_duplicates_are_reported(sd15: BaseModel, pictures: list[Image.Imag
     prepared = prepare_pictures([pictures[0], pictures[2], pictures[0]], sd15)
 
     assert warnings_for(prepared) == [
-        "Pictures 1 and 3 are nearly the same; one of them adds little."
+        "Nearly the same as an earlier picture, so that it adds little: 3."
     ]
+
+
+def test_forty_equal_frames_get_one_sentence(sd15: BaseModel, pictures: list[Image.Image]) -> None:
+    prepared = prepare_pictures([pictures[0]] * 40, sd15)
+
+    [warning] = warnings_for(prepared)
+    assert warning.startswith("Nearly the same as an earlier picture")
+    assert warning.endswith(" 2, 3, " + ", ".join(map(str, range(4, 41))) + ".")

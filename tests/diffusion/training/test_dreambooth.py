@@ -17,10 +17,11 @@ from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.api.subjects import ImportRequest
 from modelsheet.imaging.rgba import from_bgra, read_image
-from modelsheet.subjects.lora_exchange import export_subject, import_subject
+from modelsheet.subjects.lora_exchange import export_subject
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_learning_session import Context, learn
 from tests.paths import SHARED_DATA
+from tests.subjects.imported import import_lora
 
 _FOLDER = SHARED_DATA / "dreambooth"
 pytestmark = pytest.mark.skipif(not _FOLDER.is_dir(), reason="no photographs in ../shared/data")
@@ -58,7 +59,7 @@ def test_photographs_go_the_whole_way(
         parts=["0" * 64],
         file_name="again.safetensors",
     )
-    again = import_subject(context.store, kohya, imported, "", tmp_path)
+    again = import_lora(context.store, kohya, imported, "", tmp_path)
 
     assert len(described.class_nouns) == 5
     assert len(subject.references) == len(files) >= 5

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +26,14 @@ from modelsheet.base_models.user_models import UserModel, add_model, remove_mode
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.identifier_embedding import read_embeddings
 from modelsheet.diffusion.training import learning_session, validation
+from modelsheet.diffusion.training.dataset import Instance
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelMissing
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.prompts.class_nouns import own_class_nouns
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.worker import learn_job
 from modelsheet.worker.runner import Worker
 from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_sd15
@@ -146,12 +151,102 @@ def test_a_job_that_stepped_aside_ends_with_the_same_bytes(
     for stop_at in (1, 3):
         with pytest.raises(JobSuspended):
             worker.run(request, Context(data_dir, "d1", stop_at=stop_at, directive="yield"))
+        worker = Worker(data_dir, torch.device("cpu"))  # as after a crash
     resumed = Context(data_dir, "d1")
     worker.run(request, resumed)
 
     assert [said.step for said in resumed.said if said.phase == "learning"] == [4]
     adapters = [c.staging_dir / "adapter.safetensors" for c in (whole, resumed)]
     assert adapters[0].read_bytes() == adapters[1].read_bytes()
+
+
+def test_describing_meanwhile_neither_changes_learning_nor_ends_its_session(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, context = Context(data_dir, "d2"), Context(data_dir, "d3", stop_at=2, directive="yield")
+    overrides = TrainingOverrides(training_steps=4, unet_learning_rate=5e-2, pivotal=True)
+    request = learn_request(whole, pictures, name="Whole", overrides=overrides)
+    described = DescribeRequest(base_model="sd15", images=request.images)
+    before = worker.run(described, whole)
+    worker.run(request, whole)
+    prepared: list[str] = []
+    monkeypatch.setattr(learning_session, "encode_instances", _counting(prepared))
+
+    with pytest.raises(JobSuspended):
+        worker.run(request, context)
+    meanwhile = worker.run(described, Context(data_dir, "d3a"))
+    resumed = Context(data_dir, "d3")
+    result = worker.run(request, resumed)
+
+    assert meanwhile == before, "the adapter is off"
+    assert len(prepared) == 1
+    adapters = [c.staging_dir / "adapter.safetensors" for c in (whole, resumed)]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
+    assert isinstance(result, LearnResult)
+    assert result.training_steps == 4
+
+
+def _counting(calls: list[str]) -> Callable[..., list[Instance]]:
+    encode = learning_session.encode_instances
+
+    def encode_and_count(*arguments: Any, **options: Any) -> list[Instance]:
+        calls.append("encode_instances")
+        return encode(*arguments, **options)
+
+    return encode_and_count
+
+
+def test_painting_meanwhile_ends_the_session_and_paints_with_the_bare_base(
+    worker: Worker, data_dir: Path, pictures: list[Image.Image]
+) -> None:
+    request = GenerateRequest(prompt="a photo of a cat", base_model="sd15", inference_steps=2)
+    context = Context(data_dir, "d6", stop_at=2, directive="yield")
+    before = worker.run(request, context)
+    overrides = TrainingOverrides(training_steps=4, unet_learning_rate=5e-2)
+
+    with pytest.raises(JobSuspended):
+        worker.run(learn_request(context, pictures, overrides=overrides), context)
+
+    meanwhile = worker.run(request, context)
+    assert isinstance(before, GenerateResult)
+    assert isinstance(meanwhile, GenerateResult)
+    assert [i.blob for i in meanwhile.images] == [i.blob for i in before.images]
+
+
+@pytest.mark.parametrize(("directive", "error"), [("yield", JobSuspended), ("cancel", Cancelled)])
+def test_describing_gives_way_and_can_be_cancelled(
+    worker: Worker,
+    data_dir: Path,
+    pictures: list[Image.Image],
+    directive: str,
+    error: type[Exception],
+) -> None:
+    context = Context(data_dir, f"d7{directive[0]}")
+    images = [context.send(picture) for picture in pictures]
+    context.directive = lambda: Directive(directive)  # type: ignore[method-assign]
+
+    with pytest.raises(error):
+        worker.run(DescribeRequest(base_model="sd15", images=images), context)
+
+
+def test_the_seconds_of_all_runs_count_and_not_those_of_waiting(
+    data_dir: Path, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=1.0)  # each look at it takes a second
+    monkeypatch.setattr(learn_job.time, "monotonic", lambda: next(clock))
+    whole, context = Context(data_dir, "d8"), Context(data_dir, "d9", stop_at=3, directive="yield")
+    request = learn_request(whole, pictures)
+    uninterrupted = Worker(data_dir, torch.device("cpu")).run(request, whole)
+    with pytest.raises(JobSuspended):
+        Worker(data_dir, torch.device("cpu")).run(request, context)
+    for _ in range(1000):
+        next(clock)  # it waits
+
+    resumed = Worker(data_dir, torch.device("cpu")).run(request, Context(data_dir, "d9"))
+
+    assert isinstance(uninterrupted, LearnResult)
+    assert isinstance(resumed, LearnResult)
+    assert uninterrupted.seconds <= resumed.seconds < uninterrupted.seconds + 20
 
 
 def test_class_pictures_make_way_and_the_adapter_has_the_same_bytes(

@@ -499,3 +499,15 @@ def test_the_action_opens_the_form_from_the_layer_menu(
 
     assert krita.window.main_window.findChild(QDockWidget, "modelsheet_krita") is connected
     until(lambda: connected.controller.learn.dialog.isVisible())
+
+
+def test_the_status_says_that_the_backend_goes_on_and_how_to_end_it(
+    connected: Any, remote: FakeBackend, until: Until
+) -> None:
+    status = connected.controller.panel.status
+    assert "Stop" not in status.toolTip(), "another computer's, or one that is started by hand"
+
+    remote.idle_minutes = 15.0
+    connected._connection.refresh_capabilities()
+
+    until(lambda: "ends 15 min after its last job" in status.toolTip())

@@ -8,15 +8,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from modelsheet.settings import Settings
-from modelsheet_krita.backend import launcher
+from modelsheet_krita.backend import launcher, location
 
 from modelsheet_krita.app import settings  # isort: skip
 from modelsheet_krita.backend.client import Address  # isort: skip
-from modelsheet_krita.errors import BackendMissing  # isort: skip
+from modelsheet_krita.errors import BackendDown, BackendMissing  # isort: skip
 
 WRITES = """
 import json, os, sys
@@ -134,7 +135,10 @@ def test_kritas_own_python_and_qt_stay_out_of_the_backend() -> None:
         "PATH": "/usr/bin",
         "HOME": "/home/me",
         "MODELSHEET_HOME": "/data",
+        "MODELSHEET_IDLE_MINUTES": "15",
     }
+    kept = launcher.clean_environment({"MODELSHEET_IDLE_MINUTES": "0"}, None)
+    assert kept == {"MODELSHEET_IDLE_MINUTES": "0"}, "the user's own"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the folders of this test are Linux's")
@@ -151,3 +155,37 @@ def test_connection_file_is_where_the_backend_writes_it(
     found = settings.state_folder(None, os.environ, "linux") / "run"
 
     assert found == Settings.from_environment(os.environ).runtime_dir
+
+
+class Starter:
+    """A launcher whose backend never answers."""
+
+    started = 0
+
+    def find(self) -> None:
+        return None
+
+    def start(self, wait: object) -> None:
+        self.started += 1
+
+
+def test_three_starts_in_a_row_are_a_fault_and_later_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(location.time, "monotonic", lambda: now[0])
+    starter = Starter()
+    local = location.LocalBackend(starter)
+    connection = SimpleNamespace(announce=lambda state: None, wait=None)
+
+    for _ in range(6):  # each ended by itself as it was idle
+        now[0] += 3600
+        with pytest.raises(BackendDown):
+            local.address(connection)
+    for _ in range(2):
+        with pytest.raises(BackendDown):
+            local.address(connection)
+    with pytest.raises(BackendMissing, match="again and again"):
+        local.address(connection)
+
+    assert starter.started == 8

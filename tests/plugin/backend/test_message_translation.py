@@ -26,6 +26,7 @@ AT_A_TERMINAL = """
 __main__
 base_models/diffusers_folder base_models/single_file base_models/user_models
 diagnostics/bundle diagnostics/doctor
+files/zip_archive
 imaging/openraster imaging/palettes imaging/png_metadata
 prompts/image_requests
 service/auth/tokens service/executors/ray/driver service/executors/ray/executor

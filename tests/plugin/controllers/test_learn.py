@@ -10,7 +10,7 @@ import pytest
 from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import Estimate, LearnRequest, LikenessPoint
 from tests.plugin import fake_krita
-from tests.plugin.binding import QApplication, QRect, Qt
+from tests.plugin.binding import QApplication, QEvent, QRect, Qt
 from tests.plugin.conftest import Until
 from tests.plugin.drive import captions, learn_hero, open_form, said, start
 from tests.plugin.fake_backend import FakeBackend
@@ -363,3 +363,73 @@ def test_a_damaged_note_in_a_document_does_no_harm(
         document.annotations["modelsheet/subjects"] = damaged
 
         assert OpenDocument(document, None).noted_subjects() == []
+
+
+def describing(remote: FakeBackend) -> list[str]:
+    return [j.id for j in [*remote.jobs.values()] if j.kind == "describe" and not j.finished]
+
+
+@pytest.mark.parametrize("leave", ["cancel", "window", "again", "krita", "docker"])
+def test_looking_at_the_layers_ends_with_the_form(
+    connected: Any, document: Any, remote: FakeBackend, until: Until, leave: str
+) -> None:
+    remote.describes_at_once = False
+    form = open_form(connected, until)
+    until(lambda: describing(remote))
+    [first] = describing(remote)
+
+    if leave == "cancel":
+        form.reject()
+    elif leave == "window":
+        form.close()
+    elif leave == "again":
+        form.hide()
+        connected.learn()
+    elif leave == "krita":
+        connected._connection.close()
+    else:
+        sip_delete(form)
+
+    until(lambda: remote.jobs[first].state == "cancelled")
+    if leave == "again":
+        until(lambda: describing(remote) and describing(remote) != [first])
+
+
+def sip_delete(widget: Any) -> None:
+    """As with the window that it belongs to."""
+    widget.deleteLater()
+    QApplication.sendPostedEvents(widget, QEvent.Type.DeferredDelete)
+
+
+def test_a_form_that_is_closed_before_its_job_is_known_cancels_it_too(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    remote.describes_at_once = False
+    connected.learn()
+    learn = connected.controller.learn
+    until(lambda: learn._session is not None and learn._session.suggestions._is_waiting)
+
+    learn.dialog.close()
+
+    until(lambda: remote.jobs and not describing(remote))
+    assert remote.verbs == ["cancel"]
+
+
+def test_describing_is_shown_while_others_wait_for_it_and_only_then(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    remote.describes_at_once = False
+    panel = connected.controller.panel
+    open_form(connected, until)
+    until(lambda: describing(remote))
+    describe = remote.job_of("describe")
+    remote.publish(describe.model_copy(update={"state": "running"}))
+    panel.prompt.setText("a hill")
+    assert not panel.jobs.cards
+
+    panel.generate.click()
+
+    until(lambda: len(panel.jobs.cards) == 2)
+    assert panel.jobs.cards[describe.id].row.title == "Looking at layers"
+    remote.finish(describe.id, state="cancelled")
+    until(lambda: len(panel.jobs.cards) == 1)

@@ -48,7 +48,7 @@ def test_a_preset_brings_the_settings_back(connected: Any) -> None:
 
     box, presets = connected.controller.panel.box, connected.controller.presets
     box.advanced.guidance.setValue(7.5)
-    box.advanced.pixel_art.setChecked(True)
+    box.advanced.pixel_art.click()
     box.preset_saved.emit()
     assert not presets.dialog.ok.isEnabled()
     presets.dialog.name.setText(" crisp ")

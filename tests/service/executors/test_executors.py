@@ -238,6 +238,14 @@ def test_an_error_of_the_runner_ends_the_job_and_nothing_else(harness: Harness) 
     assert isinstance(fine, Finished)
 
 
+def test_a_lack_of_memory_is_told_as_one(harness: Harness) -> None:
+    failed = harness.last_report(harness.start(learning("hungry")))
+
+    assert isinstance(failed, Failed)
+    assert failed.error.code == "oom"
+    assert "Close other programs" in failed.error.sentence
+
+
 def test_the_workers_say_what_they_work_at(harness: Harness) -> None:
     def busy() -> list[str]:
         return [worker.job_id for worker in harness.executor.workers()]

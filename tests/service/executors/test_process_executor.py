@@ -101,3 +101,25 @@ def test_a_dead_worker_is_replaced_for_the_next_job(
     report = last_report(reports)
     assert isinstance(report, Finished), report
     assert report.fence == 2
+
+
+def test_a_worker_without_a_job_ends_and_the_next_job_gets_another(
+    reports: Reports, tmp_path: Path
+) -> None:
+    factory = "tests.service.toy_runner:make_runner"
+    executor = ProcessExecutor(tmp_path, factory, tmp_path / "worker.log", reports.put, idle_s=0.01)
+    try:
+        executor.start(job_run(tmp_path))
+        assert isinstance(last_report(reports), Finished)
+        first = executor._worker
+        assert first is not None
+        first.process.wait(_PATIENCE_S)
+
+        executor.start(job_run(tmp_path, fence=2))
+
+        report = last_report(reports)
+        assert isinstance(report, Finished), report
+        assert report.fence == 2
+        assert executor._worker is not first
+    finally:
+        executor.close()

@@ -82,7 +82,7 @@ def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
 
 
 def test_a_blob_comes_back_as_it_was_sent(client: FlaskClient) -> None:
-    answer = client.get(f"/v1/blobs/{SHA}")
+    answer = client.get(f"/v1/blobs/{SHA}", buffered=True)
     head = client.head(f"/v1/blobs/{SHA}")
 
     assert answer.data == bytes(range(64))

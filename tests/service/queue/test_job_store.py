@@ -11,10 +11,10 @@ import pytest
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
-from modelsheet.api.jobs import JobError, JobView, Progress
+from modelsheet.api.jobs import JobError, JobRequest, JobView, Progress
 from modelsheet.api.learn import LearnRequest, LikenessPoint
 from modelsheet.api.types import ImageRef
-from modelsheet.errors import Conflict, IdempotencyConflict, ModelsheetError, NotFound
+from modelsheet.errors import Busy, Conflict, IdempotencyConflict, ModelsheetError, NotFound
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import JobStore, StaleReport
 from tests.service.scenarios.live import SHA
@@ -236,3 +236,54 @@ def test_a_stall_is_shown_until_there_is_progress(jobs: JobStore, heard: list[Jo
     jobs.record_progress(job.id, job.fence, Progress(step=1))
 
     assert [view.stalled for view in heard] == [False, False, True, False]
+
+
+def test_paused_jobs_count_towards_the_limit(jobs: JobStore) -> None:
+    for _ in range(3):
+        jobs.pause(jobs.submit(REQUEST, most=3).id)
+
+    with pytest.raises(Busy, match="3 jobs wait already"):
+        jobs.submit(REQUEST, most=3)
+    assert jobs.submit(REQUEST, owner="ann", most=3).view.state == "queued"
+
+
+def test_resuming_asks_the_limit(jobs: JobStore) -> None:
+    first, second = jobs.submit(REQUEST), jobs.submit(LEARN)
+    for job in (first, second):
+        jobs.pause(job.id)
+
+    assert jobs.resume(first.id, most=1).view.state == "queued"
+    assert jobs.resume(first.id, most=1).view.state == "queued"
+    with pytest.raises(Busy):
+        jobs.resume(second.id, most=1)
+    assert jobs.table.get(second.id).view.state == "paused"
+
+
+def test_a_move_changes_one_job_however_often_it_is_done(jobs: JobStore) -> None:
+    ids = [jobs.submit(REQUEST).id for _ in range(4)]
+    jobs.move(ids[3], ids[1])
+    assert {jobs.table.get(one).place for one in ids[:3]} == {1, 2, 3}
+
+    for _ in range(80):  # more often than a float can be halved
+        jobs.move(ids[2], ids[1])
+        jobs.move(ids[3], ids[1])
+
+    order = [job.id for job in jobs.table.in_state("queued")]
+    assert order == jobs.table.ids(("queued",)) == [ids[0], ids[2], ids[3], ids[1]]
+
+
+def test_the_heads_of_the_queue_are_enough_to_choose_from(jobs: JobStore) -> None:
+    def submit(request: JobRequest, owner: str) -> str:
+        return jobs.submit(request, owner=owner).id
+
+    paints = [submit(REQUEST, owner) for owner in ("ann", "ann", "ben", "ben")]
+    learns = [submit(LEARN, "ann") for _ in range(3)]
+
+    def heads(each: int, first: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> list[str]:
+        return [job.id for job in jobs.table.heads(each, first, without)]
+
+    assert heads(1) == [paints[0], paints[2], learns[0]]
+    assert heads(2) == [*paints, *learns[:2]]
+    assert heads(1, first=(learns[2],)) == [paints[0], paints[2], learns[0], learns[2]]
+    assert heads(1, without=(paints[0], learns[0])) == [paints[1], paints[2], learns[1]]
+    assert (jobs.table.has_queued("learn"), jobs.table.has_queued("describe")) == (True, False)

@@ -7,6 +7,7 @@ from typing import get_args
 
 from flask.testing import FlaskClient
 
+from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
 from modelsheet.service.queue.job_store import JobStore
 from modelsheet.service.queue.learn_estimates import Estimates
@@ -40,6 +41,22 @@ def test_afterwards_it_is_what_it_took_here(tmp_path: Path) -> None:
     told = estimates.of("sprite32", "thorough")
 
     assert (told.training_steps, told.seconds, told.seen_here) == (320, 800.0, True)
+    jobs.close()
+
+
+def test_a_running_job_tells_how_busy_the_machine_is_now(tmp_path: Path) -> None:
+    jobs = JobStore(tmp_path / "ledger.sqlite3", lambda job: None, 1.0)
+    request = LearnRequest.model_validate(learn_request())
+    done, running = (jobs.start(jobs.submit(request, None, "ann").id) for _ in range(2))
+    result = LearnResult(subject_id=done.id, training_steps=20, best_step=20, seconds=10.0)
+    jobs.finish(done.id, done.fence, result)
+    estimates = Estimates(jobs.table, lambda: [TOY_MODEL])
+    assert estimates.of("sprite32", "thorough").seconds == 160.0
+
+    progress = Progress(phase="learning", step=4, total=160, eta_s=468.0)
+    jobs.record_progress(running.id, running.fence, progress)
+
+    assert estimates.of("sprite32", "thorough").seconds == 960.0
     jobs.close()
 
 

@@ -42,10 +42,13 @@ class LiveService:
     context manager it leaves no process behind.
     """
 
-    def __init__(self, home: Path, ray_address: str = "", **timings: float) -> None:
+    def __init__(
+        self, home: Path, ray_address: str = "", handles: int = 0, **timings: float
+    ) -> None:
         self.settings = Settings.from_environment({"MODELSHEET_HOME": str(home)})
         self.home = home
         self._ray_address = ray_address
+        self._handles = handles  # that the process may have open, if any number is given
         self._timings = timings
         self.start()
 
@@ -57,7 +60,9 @@ class LiveService:
 
     def start(self) -> None:
         with (self.home / _STDERR).open("ab") as stderr:
-            self.process = spawn_service(self.home, stderr, self._ray_address, **self._timings)
+            self.process = spawn_service(
+                self.home, stderr, self._ray_address, self._handles, **self._timings
+            )
         self.session = requests.Session()
         try:
             self._connect()
@@ -151,12 +156,17 @@ class LiveService:
 
 
 def spawn_service(
-    home: Path, stderr: int | IO[bytes], ray_address: str = "", **timings: float
+    home: Path,
+    stderr: int | IO[bytes],
+    ray_address: str = "",
+    handles: int = 0,
+    **timings: float,
 ) -> subprocess.Popen[bytes]:
     path = os.pathsep.join([str(ROOT), str(ROOT / "backend")])
     arguments = [str(home), json.dumps(timings), *([ray_address] if ray_address else [])]
+    limit = ["sh", "-c", f'ulimit -n {handles}; exec "$@"', "sh"] if handles else []
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.service.toy_service", *arguments],
+        [*limit, sys.executable, "-m", "tests.service.toy_service", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path},
         stderr=stderr,

@@ -1,7 +1,9 @@
 """Load the service with many jobs and many clients.
 
-`python -m tests.service.scenarios.load --jobs 500 --clients 12` says figures.
-Memory and open files of service and worker must stay flat, and no client may wait on a slow one.
+`python -m tests.service.scenarios.load --jobs 500 --clients 12` says figures of the queue.
+`… --dockers 200` says what so many dockers wait, alone or beside `--idle 500` strangers, `--slow-
+readers 12`, `--bodies 12` of strangers and `--long-list 60` jobs of the largest answers.
+Memory and open files of service and worker must stay flat, and no client may wait on another.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import os
 import socket
 import statistics
 import tempfile
@@ -28,8 +31,11 @@ import requests
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import TERMINAL_STATES, Progress
 from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
+from tests.service.scenarios import crowds
+from tests.service.scenarios.crowds import Crowd
 from tests.service.scenarios.live import SHA, LiveService, generate_request, learn_request
 
+Say = Callable[[str], None]
 _BATCH = 50  # jobs that wait at once
 _PATIENCE_S = 180.0
 _DRIP_EVERY_S = 5.0
@@ -82,12 +88,12 @@ def pace(service: LiveService, jobs: int) -> Pace:
     queued = [ledger.submit(request, owner=f"artist-{number % 100}") for number in range(jobs)]
     straight = jobs / (time.monotonic() - began)
     began = time.monotonic()
-    ledger.in_state("queued")
+    ledger.table.in_state("queued")
     queue_s = time.monotonic() - began
     running = ledger.start(queued[0].id)
     began = time.monotonic()
     for step in range(jobs):
-        ledger.advance(running.id, running.fence, Progress(step=step, total=jobs))
+        ledger.record_progress(running.id, running.fence, Progress(step=step, total=jobs))
     progress = jobs / (time.monotonic() - began)
     ledger.close()
     return Pace(straight, http, progress, queue_s)
@@ -181,30 +187,75 @@ def _drip(lines: list[socket.socket], enough: threading.Event) -> None:
                 line.sendall(b"x")
 
 
+def fill_list(service: LiveService, jobs: int) -> None:
+    """Have so many jobs done whose results are as long as the API allows."""
+    request = generate_request("a hill " + "x" * 1990, count=64, negative_prompt="y" * 2000)
+    for _ in range(jobs):
+        last = service.submit(request)
+    service.wait_for_state(last, "done")
+
+
+def measure_crowd(service: LiveService, crowd: Crowd, seconds: float, say: Say) -> None:
+    """Say what the dockers of a crowd waited, and how much memory the API process took."""
+    outcome = crowds.run(service, crowd, seconds)
+    loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    say(f"{crowd}: {outcome.tally}")
+    say(
+        f"  {outcome.polls} polls, {outcome.jobs_done} jobs told done; API process at most "
+        f"{outcome.peak_memory / 2**20:.0f} MiB and {outcome.processor_s:.1f} s of a processor; "
+        f"load average {loads}"
+    )
+    for failure in outcome.tally.failures[:5]:
+        say(f"  {failure[:200]}")
+
+
+def measure_queue(service: LiveService, jobs: int, clients: int, say: Say) -> None:
+    """Say what queue, database and clients with jobs get done."""
+    speed = pace(service, jobs)
+    say(
+        f"{speed.ledger:.0f} jobs a second into the ledger, {speed.http:.0f} over HTTP; "
+        f"{speed.progress:.0f} reports of progress a second; reading a queue of them takes "
+        f"{speed.queue_s * 1000:.0f} ms"
+    )
+    assert service.session.put(f"{service.url}/v1/queue", json={"state": "open"}).ok
+    waiting = crowd(service, clients, rounds=5)
+    say(
+        f"{clients} clients, {len(waiting.times_s)} plain requests: "
+        f"median {waiting.median_s * 1000:.0f} ms, longest {waiting.longest_s * 1000:.0f} ms"
+    )
+    for number, one in enumerate(soak(service, jobs), start=1):
+        say(
+            f"{number * _BATCH:5} jobs: {one.memory / 2**20:.1f} MiB, {one.handles} handles, "
+            f"{one.threads} threads"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--clients", type=int, default=12)
-    arguments = parser.parse_args()
-    say: Callable[[str], None] = functools.partial(print, flush=True)
+    parser.add_argument("--dockers", type=int, default=0)
+    parser.add_argument("--idle", type=int, default=0)
+    parser.add_argument("--slow-readers", type=int, default=0)
+    parser.add_argument("--bodies", type=int, default=0)
+    parser.add_argument("--long-list", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    given = parser.parse_args()
+    say: Say = functools.partial(print, flush=True)
+    beside = Crowd(
+        dockers=given.dockers or 20,
+        idle=given.idle,
+        slow_readers=given.slow_readers,
+        bodies=given.bodies,
+        listers=1 if given.long_list else 0,
+    )
     with tempfile.TemporaryDirectory() as home, LiveService(Path(home)) as service:
-        speed = pace(service, arguments.jobs)
-        say(
-            f"{speed.ledger:.0f} jobs a second into the ledger, {speed.http:.0f} over HTTP; "
-            f"{speed.progress:.0f} reports of progress a second; reading a queue of them takes "
-            f"{speed.queue_s * 1000:.0f} ms"
-        )
-        assert service.session.put(f"{service.url}/v1/queue", json={"state": "open"}).ok
-        waiting = crowd(service, arguments.clients, rounds=5)
-        say(
-            f"{arguments.clients} clients, {len(waiting.times_s)} plain requests: "
-            f"median {waiting.median_s * 1000:.0f} ms, longest {waiting.longest_s * 1000:.0f} ms"
-        )
-        for number, one in enumerate(soak(service, arguments.jobs), start=1):
-            say(
-                f"{number * _BATCH:5} jobs: {one.memory / 2**20:.1f} MiB, {one.handles} handles, "
-                f"{one.threads} threads"
-            )
+        if given.long_list:
+            fill_list(service, given.long_list)
+        if given.dockers or beside != Crowd():
+            measure_crowd(service, beside, given.seconds, say)
+        else:
+            measure_queue(service, given.jobs, given.clients, say)
         service.stop()
 
 

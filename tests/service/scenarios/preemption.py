@@ -27,6 +27,7 @@ from modelsheet.imaging.rgba import to_bgra
 from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.service import Service
 from modelsheet.worker.runner import Worker
+from tests.service.event_pages import read_page
 from tests.service.executors.inline_executor import InlineExecutor
 
 _SIDE = 32  # px
@@ -87,13 +88,13 @@ def _request(service: Service, steps: int) -> LearnRequest:
 
 def _wait_for_a_picture(service: Service) -> float:
     """Return the seconds from asking for a picture to the end of its first step."""
-    cursor = service.events.read("", 0).cursor
+    cursor = read_page(service.events).cursor
     began = time.monotonic()
     job = service.jobs.submit(OPERATOR, GenerateRequest(prompt="a human woman", inference_steps=4))
     view = job
     while not (view.progress.step >= 1 or view.state == "done"):
         assert view.state not in ("failed", "cancelled"), view.error
-        cursor = service.events.read(cursor, 15.0, job.id).cursor
+        cursor = read_page(service.events, cursor, 15.0, job.id).cursor
         view = service.jobs.get(OPERATOR, job.id)
     waited = time.monotonic() - began
     _follow(service, job.id, {}, lambda view: view.state == "done")
@@ -104,11 +105,11 @@ def _follow(
     service: Service, job_id: str, moments: dict[int, float], is_met: Callable[[JobView], bool]
 ) -> None:
     """Follow a job until the condition is met; note when each step was first seen."""
-    cursor = service.events.read("", 0).cursor
+    cursor = read_page(service.events).cursor
     view = service.jobs.get(OPERATOR, job_id)
     while not is_met(view):
         assert view.state not in ("failed", "cancelled"), view.error
-        cursor = service.events.read(cursor, 15.0, job_id).cursor
+        cursor = read_page(service.events, cursor, 15.0, job_id).cursor
         view = service.jobs.get(OPERATOR, job_id)
         moments.setdefault(view.progress.step, time.monotonic())
 

@@ -19,6 +19,7 @@ from modelsheet.service.http.app import create_app
 from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.http.routes.operation_table import OPERATIONS
 from modelsheet.service.service import Service
+from tests.service.event_pages import read_page
 from tests.service.scenarios.live import generate_request, learn_request
 from tests.service.scheduling.test_dispatcher import wait_for_state
 
@@ -91,7 +92,7 @@ def test_a_subject_of_somebody_else_is_not_there(
 
 def test_lists_and_events_show_what_is_ones_own(service: Service, enter: Enter) -> None:
     ann, ben = enter("ann"), enter("ben")
-    cursor = service.events.read("", 0).cursor
+    cursor = read_page(service.events).cursor
     mine, other = learnt(service, ann), learnt(service, ben)
 
     def ids(client: FlaskClient, path: str, key: str) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.server
+import io
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +36,11 @@ def test_the_service_listens_on_loopback_alone(shared: LiveService) -> None:
     listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
 
     assert listening == {"127.0.0.1"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells another process' limits")
+def test_no_core_dump_holds_the_token(shared: LiveService) -> None:
+    assert psutil.Process(shared.process.pid).rlimit(psutil.RLIMIT_CORE) == (0, 0)
 
 
 def test_no_option_makes_it_listen_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,9 +213,9 @@ def test_an_upload_never_takes_the_last_room(
     usage = type("Usage", (), {"free": 17 << 20, "total": 100 << 30})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
 
-    service.put_blob(SHA, bytes(range(64)))
+    service.put_blob(SHA, io.BytesIO(bytes(range(64))), 64)
     with pytest.raises(DiskFull):
-        service.put_blob(SHA, bytes(2 << 20))
+        service.put_blob(SHA, io.BytesIO(bytes(2 << 20)), 2 << 20)
 
 
 def test_a_data_folder_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

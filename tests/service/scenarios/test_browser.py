@@ -9,7 +9,7 @@ import queue
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +19,10 @@ import pytest
 
 from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.http.app import create_app
-from modelsheet.service.http.waitress_server import listen
+from modelsheet.service.http.asgi import AsgiApp
+from modelsheet.service.http.routes.operation_table import OPERATIONS
+from modelsheet.service.http.uvicorn_server import HttpServer
+from modelsheet.service.http.wsgi import Receive, Scope, Send
 from modelsheet.service.service import Service
 from tests.service.scenarios.live import SHA
 from tests.service.scheduling.test_dispatcher import learning, submit, wait_for_state
@@ -32,37 +35,37 @@ Answer = tuple[str, str, int]
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
 
 
-class Recorder:
+class Recorder(AsgiApp):
     """The application, and what it answered to whom."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
-        self._app = app
+    def __init__(self, service: Service) -> None:
+        super().__init__(create_app(service), service, OPERATIONS, threads=4)
         self.answers: list[Answer] = []
-        self.allowed: list[str] = []
+        self.allowed: list[bytes] = []
 
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        def noting(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            number = int(status.split()[0])
-            self.answers.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], number))
-            self.allowed += [name for name, _ in headers if name.startswith("Access-Control")]
-            return start(status, headers, *rest)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noting(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.answers.append((scope["method"], scope["path"], message["status"]))
+                names = [name.lower() for name, _ in message["headers"]]
+                self.allowed += [name for name in names if name.startswith(b"access-control")]
+            await send(message)
 
-        return self._app(environ, noting)
+        await super().__call__(scope, receive, noting)
 
 
 @contextmanager
 def serving(service: Service) -> Iterator[tuple[int, Recorder]]:
-    recorder = Recorder(create_app(service))
-    server = listen(recorder, 0, 4)  # type: ignore[arg-type]  # any WSGI application will do
+    recorder = Recorder(service)
+    server = HttpServer(recorder, 0, service.events.close)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        yield server.effective_port, recorder
+        yield server.port, recorder
     finally:
-        # Inside the loop's own thread, which ends when nothing is left to look after.
-        server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map, True))
+        server.should_exit = True
         thread.join(_PATIENCE_S)
-        server.task_dispatcher.shutdown()
+        server.close()
 
 
 @contextmanager
@@ -148,5 +151,5 @@ def test_a_web_page_gets_nothing_even_with_the_token(
     assert len(recorder.answers) >= 10
     assert {status for _, _, status in recorder.answers} <= {400, 401, 403, 405}
     assert [one.id for one in service.subjects.all(OPERATOR)] == [subject]
-    assert [view.id for view in service.jobs.newest(OPERATOR)] == [subject]
+    assert [view.id for view in service.jobs.page(OPERATOR).jobs] == [subject]
     assert hashlib.sha256(service.blobs.read(SHA)).hexdigest() == SHA

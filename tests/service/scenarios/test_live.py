@@ -194,3 +194,18 @@ def test_the_worker_is_offline_and_private(shared: LiveService) -> None:
     # Not deeper: other jobs' folders come and go meanwhile.
     shown = [p.name for p in shared.settings.data_dir.iterdir() if p.stat().st_mode & 0o077]
     assert set(shown) <= {"go"}  # that one is the test's
+
+
+def test_a_service_without_clients_and_jobs_ends_in_order(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSHEET_IDLE_MINUTES", "0.15")
+    service = live()
+    assert service.get("/v1/capabilities")["idle_minutes"] == pytest.approx(0.15)
+    service.wait_for_state(service.submit(generate_request()), "done")
+
+    assert service.process.wait(300) == 0
+
+    assert not connection_path(service.settings).exists()
+    service.start()  # as the plugin does, at the next wish
+    service.wait_for_state(service.submit(generate_request()), "done")

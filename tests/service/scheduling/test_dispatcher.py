@@ -11,6 +11,7 @@ from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
 from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.service import Service
+from tests.service.event_pages import read_page
 from tests.service.scenarios.live import SHA
 from tests.service.toy_runner import STEPS, undisturbed_adapter
 
@@ -33,11 +34,11 @@ def submit(service: Service, request: JobRequest) -> str:
 
 
 def wait_for(service: Service, job_id: str, is_met: Callable[[JobView], bool]) -> JobView:
-    cursor = service.events.read("", 0).cursor
+    cursor = read_page(service.events).cursor
     view = service.jobs.get(OPERATOR, job_id)
     while not is_met(view):
         assert view.state not in TERMINAL_STATES, view
-        page = service.events.read(cursor, 200, job_id)
+        page = read_page(service.events, cursor, 200, job_id)
         assert page.events, f"nothing happens any more: {view}"
         cursor, view = page.cursor, service.jobs.get(OPERATOR, job_id)
     return view

@@ -26,13 +26,23 @@ def test_the_first_picture_interrupts_learning_at_once() -> None:
     assert policy.preempt_at(LEARN, [GENERATE]) == 100
 
 
-def test_only_something_urgent_interrupts_and_only_learning() -> None:
+def test_only_something_more_urgent_interrupts() -> None:
     policy = PreemptionPolicy(quantum_s=20, burst_s=60)
 
     assert policy.preempt_at(LEARN, [LEARN]) is None
     assert policy.preempt_at(LEARN, []) is None
-    assert policy.preempt_at(DESCRIBE, [GENERATE]) is None
     assert policy.preempt_at(LEARN, [DOWNLOAD]) is None
+
+
+def test_describing_gives_way_to_painting_at_once_and_learning_to_both() -> None:
+    policy = PreemptionPolicy(quantum_s=20, burst_s=60)
+    policy.started(LEARN, now=100)
+    policy.started(DESCRIBE, now=100)
+
+    assert policy.preempt_at(DESCRIBE, [GENERATE]) == 0
+    assert policy.preempt_at(GENERATE, [DESCRIBE]) is None
+    assert policy.preempt_at(LEARN, [DESCRIBE]) == 100
+    assert policy.next_job([GENERATE, DESCRIBE, LEARN]) == GENERATE
 
 
 def test_a_download_gives_way_to_learning() -> None:

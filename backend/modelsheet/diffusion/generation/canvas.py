@@ -187,16 +187,22 @@ def check_pixel_art(base: BaseModel, request: GenerateRequest, canvas: Canvas) -
 
     Raises InvalidRequest.
     """
-    if request.pixel_art is None or canvas.result_size is None or not base.is_pixel_art:
-        return
-    if canvas.picture is not None and canvas.result_size == canvas.picture.size:
-        return  # its crop is a multiple by choice
-    (width, height), (across, down) = canvas.result_size, canvas.size
-    if width % across or height % down or width // across != height // down:
+    if request.pixel_art and base.is_pixel_art and not has_whole_pixels(canvas):
+        (width, height), (across, down) = canvas.result_size or canvas.size, canvas.size
         raise InvalidRequest(
             f"Pixel art is enlarged by whole numbers only; {width} × {height} is no multiple of "
             f"the {across} × {down} that it is painted at. Take a multiple, or leave the size open."
         )
+
+
+def has_whole_pixels(canvas: Canvas) -> bool:
+    """Tell if images become as large as asked for by whole numbers."""
+    if canvas.result_size is None:
+        return True
+    if canvas.picture is not None and canvas.result_size == canvas.picture.size:
+        return True  # its crop is a multiple by choice
+    (width, height), (across, down) = canvas.result_size, canvas.size
+    return not (width % across or height % down) and width // across == height // down
 
 
 def initial_area(canvas: Canvas) -> Image.Image:

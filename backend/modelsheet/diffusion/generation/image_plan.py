@@ -4,8 +4,9 @@ background to remove.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from PIL import Image
 
@@ -27,6 +28,7 @@ class ResolvedPrompt:
     subjects: tuple[SubjectUse, ...] = ()
     adapters: tuple[AdapterFile, ...] = ()
     references: tuple[Image.Image, ...] = ()
+    palette: tuple[str, ...] = ()  # of the subjects, where all of their layers are pixel art
 
 
 # Expands a prompt and looks up its subjects. Raises NotFound, InvalidRequest, UnsafeModel.
@@ -45,6 +47,7 @@ class ImagePlan:
     adapters: tuple[ActiveAdapters, ...]
     subjects: tuple[SubjectUse, ...]
     references: tuple[Image.Image, ...]
+    palette: tuple[str, ...]
     background: FlatBackground | None
 
     @property
@@ -93,5 +96,12 @@ def plan_image(
         ),
         subjects=tuple({use.id: use for prompt in prompts for use in prompt.subjects}.values()),
         references=references,
+        palette=_palette(prompts),
         background=background,
     )
+
+
+def _palette(prompts: Sequence[ResolvedPrompt]) -> tuple[str, ...]:
+    """Return the colours of all subjects, none where the layers of one are no pixel art."""
+    palettes = [prompt.palette for prompt in prompts if prompt.subjects]
+    return tuple(dict.fromkeys(chain(*palettes))) if all(palettes) else ()

@@ -58,7 +58,7 @@ class Clip:
         """Embed prompts as unit vectors (B, width) in the space of `embed_images`."""
         tokens = self.tokenizer(
             list(prompts),
-            padding="max_length",
+            padding=True,  # attention is causal: a longer window would change nothing
             max_length=self.tokenizer.model_max_length,
             truncation=True,
             return_tensors="pt",

@@ -117,13 +117,16 @@ def encode_instances(
 
 
 def warnings_for(pictures: Sequence[Image.Image]) -> list[str]:
-    """Warn of near-duplicates and opaque pictures, in sentences for the user."""
-    found = [
-        f"Pictures {first + 1} and {second + 1} are nearly the same; one of them adds little."
-        for first in range(len(pictures))
-        for second in range(first + 1, len(pictures))
-        if _difference(pictures[first], pictures[second]) < _NEAR_DUPLICATE
+    """Warn of near-duplicates and opaque pictures, in a sentence each for the user."""
+    found = []
+    repeated = [
+        str(number + 1)
+        for number, picture in enumerate(pictures)
+        if any(_difference(picture, one) < _NEAR_DUPLICATE for one in pictures[:number])
     ]
+    if repeated:
+        numbers = ", ".join(repeated)
+        found.append(f"Nearly the same as an earlier picture, so that it adds little: {numbers}.")
     opaque = [str(n) for n, picture in enumerate(pictures, 1) if not has_transparency(picture)]
     if opaque:
         found.append(

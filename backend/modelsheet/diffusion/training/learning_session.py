@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,6 +106,7 @@ class LearningSession:
         self.curve: list[LikenessPoint] = []
         self.best_step = 0
         self.best_state: dict[str, torch.Tensor] = {}
+        self.seconds = 0.0  # of the job's runs until the newest checkpoint
         self._request, self._images, self._environment = request, images, environment
         has_decoder = self.hyperparameters.own_decoder and base.is_pixel_art
         self._correction: Correction | None = None if has_decoder else {}
@@ -170,6 +171,12 @@ class LearningSession:
                 self._correction = learn_correction(self.base, self.pictures, seed)
         return self._correction
 
+    @contextmanager
+    def untrained_base(self) -> Iterator[BaseModel]:
+        """Give the base as it is without this session, while learning rests."""
+        with self.trainer.all_modules_on_device(), self.adapter.off():
+            yield self.base
+
     def events(self) -> Iterator[LearningEvent]:
         """Train step by step and validate now and then, to the last step or until the score stops
         rising. Raises UnsafeModel, LearningDiverged.
@@ -198,6 +205,7 @@ class LearningSession:
         tensors |= {f"best.{name}": value for name, value in self.best_state.items()}
         tensors |= {f"decoder.{name}": each for name, each in (self._correction or {}).items()}
         position |= {"curve": [p.model_dump() for p in self.curve], "best_step": self.best_step}
+        position["seconds"] = self.seconds
         write_checkpoint(self.folder, self.trainer.step, tensors, position)
 
     def finish(self, staging: Path) -> LearnReport:
@@ -298,6 +306,7 @@ class LearningSession:
         self.trainer.restore(saved)
         self.curve = [LikenessPoint(**point) for point in saved.position["curve"]]
         self.best_step = int(saved.position["best_step"])
+        self.seconds = float(saved.position.get("seconds", 0.0))  # version 0.1 has none
         self.best_state = _tensors_below("best.", saved)
         self._correction = _tensors_below("decoder.", saved) or self._correction
         _logger.info("learning goes on from step %d", saved.step)

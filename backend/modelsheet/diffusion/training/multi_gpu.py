@@ -26,6 +26,7 @@ from modelsheet.diffusion.models.library_logging import silence_libraries
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.diffusion.training.process_group import joined_process_group
 from modelsheet.errors import InvalidRequest, WorkerCrashed
+from modelsheet.imaging.rgba import read_image
 
 _POLL_INTERVAL_S = 0.2
 
@@ -127,7 +128,7 @@ def run_helper(spec: HelperSpec, rank: int) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(rank)
     base = load_base_model(spec.request.base_model, spec.data_dir, device)
-    images = [Image.open(file).convert("RGBA") for file in sorted(spec.exchange_dir.glob("*.png"))]
+    images = [read_image(file) for file in sorted(spec.exchange_dir.glob("*.png"))]
     environment = LearningEnvironment((), (), spec.cache_dir, None)
     with LearningSession(base, spec.request, images, spec.checkpoint_dir, environment) as session:
         session.prepare()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelsheet.api.jobs import JobError, Progress
-from modelsheet.errors import Cancelled, DiskFull, ModelsheetError
+from modelsheet.errors import Cancelled, DiskFull, ModelsheetError, OutOfMemory
 from modelsheet.jobs.protocol import Directive, JobSuspended, Runner
 from modelsheet.service.executors.protocol import (
     Failed,
@@ -24,6 +24,7 @@ from modelsheet.service.storage.blobs import BlobStore
 
 _log = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.05
+_NO_MEMORY_OF_TORCH = "can't allocate memory"  # a RuntimeError, on the CPU
 
 
 class LocalJobContext:
@@ -122,6 +123,13 @@ def _unexpected(error: Exception) -> JobError:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _job_error(
             DiskFull("The disk of the data folder is full; free some space and resume.")
+        )
+    if isinstance(error, MemoryError) or _NO_MEMORY_OF_TORCH in str(error):
+        return _job_error(
+            OutOfMemory(
+                "This computer has not enough free memory for this. Close other programs, ask for "
+                "fewer or smaller pictures, or take a smaller base model."
+            )
         )
     return JobError(
         code="internal",

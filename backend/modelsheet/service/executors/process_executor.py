@@ -8,10 +8,12 @@ import.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from pydantic import ValidationError
 
 from modelsheet.api.admin import WorkerView
 from modelsheet.jobs.protocol import Directive
-from modelsheet.service.executors.environment import OFFLINE
+from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
     WORKER_COMMAND,
@@ -53,18 +55,23 @@ class ProcessExecutor:
         log_file: Path,
         on_report: ReportHandler,
         limits: WatchdogLimits | None = None,
+        idle_s: float = 0.0,
     ) -> None:
+        """`idle_s`: seconds without a job after which the worker ends, to free its memory; 0 for
+        never.
+        """
         self._data_dir = data_dir
         self._factory = factory
         self._log = WorkerLog(log_file)
         self._on_report = on_report
         self._limits = limits or WatchdogLimits()
+        self._idle_s = idle_s
         self._worker: _Worker | None = None
 
     def start(self, run: JobRun) -> None:
         if self._worker is None or not self._worker.start(run):
             process = spawn(self._data_dir, self._factory)
-            self._worker = _Worker(process, self._on_report, self._limits, self._log)
+            self._worker = _Worker(process, self._on_report, self._limits, self._log, self._idle_s)
             if not self._worker.start(run):
                 reason = "it died before it was given the job"
                 self._on_report(Lost(job_id=run.job_id, fence=run.fence, reason=reason))
@@ -105,7 +112,7 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=data_dir,  # `-m` searches the working folder first: it must be our own
-        env={**os.environ, **OFFLINE, "PYTHONPATH": path},
+        env={**worker_environment(os.environ), "PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C goes to the service, which ends the worker in order
         umask=0o077 if os.name == "posix" else -1,
     )
@@ -120,6 +127,7 @@ class _Worker:
         on_report: ReportHandler,
         limits: WatchdogLimits,
         log: WorkerLog,
+        idle_s: float,
     ) -> None:
         assert process.stderr is not None
         self.process = process
@@ -129,6 +137,8 @@ class _Worker:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._run: JobRun | None = None
+        self._idle_s = idle_s or math.inf
+        self._used_at = time.monotonic()
         self._is_dead = False
         self._ended = threading.Event()
         self._is_stalled = False
@@ -199,7 +209,7 @@ class _Worker:
         self._watchdog.progress()
         if not isinstance(message, Progressed):
             with self._lock:
-                self._run = None
+                self._run, self._used_at = None, time.monotonic()
         self._on_report(message)
 
     def _report_death(self, reason: str) -> None:
@@ -219,8 +229,17 @@ class _Worker:
                 self._report_death(self._kill_reason or f"exit status {self.process.returncode}")
             elif self._run is None:
                 self._watchdog.progress()  # an idle worker is not stalled
+                self._end_if_idle()
             elif reason := self._watchdog.reason_to_end:
                 self._kill(reason)
+
+    def _end_if_idle(self) -> None:
+        with self._lock:
+            if self._run is not None or time.monotonic() - self._used_at < self._idle_s:
+                return
+            self._is_dead = True  # the next job gets a new process
+        _log.info("The worker had no job for %.0f s: it ends", self._idle_s)
+        self.process.kill()
 
     def _report_stall(self, is_stalled: bool) -> None:
         with self._lock:

@@ -22,6 +22,7 @@ from typing import IO
 from pydantic import BaseModel
 
 from modelsheet.jobs.protocol import Runner, RunnerFactory
+from modelsheet.service.executors.environment import lower_priority
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.job_context import LocalJobContext, execute_run
 from modelsheet.service.executors.protocol import WORKER_COMMAND, Heartbeat, JobRun
@@ -88,6 +89,7 @@ def main() -> None:
     """Run `worker_main PARENT_PID DATA_DIR FACTORY`."""
     parent, data_dir, factory = sys.argv[1:4]
     die_with_parent(int(parent))
+    lower_priority()
     commands, reports = take_over_pipes()
     faulthandler.enable()
     logging.basicConfig(

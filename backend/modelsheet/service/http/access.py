@@ -44,6 +44,12 @@ def install_access(app: Flask, access: Authenticator, public_endpoints: frozense
         return response
 
 
+def caller_of(authorization: str, access: Authenticator) -> Caller | None:
+    """Return the caller whose token an Authorization header has, None for any other header."""
+    scheme, _, sent = authorization.partition(" ")
+    return access.caller(sent.strip()) if scheme.lower() == "bearer" else None
+
+
 def _request_id() -> str:
     sent = request.headers.get("X-Request-Id", "")
     return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)
@@ -57,8 +63,7 @@ def _refuse_web_pages() -> None:
 
 
 def _require_token(access: Authenticator) -> Caller:
-    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-    caller = access.caller(sent.strip()) if scheme.lower() == "bearer" else None
+    caller = caller_of(request.headers.get("Authorization", ""), access)
     if caller is None:
         raise Refused(
             401,

@@ -24,6 +24,7 @@ def create_app(service: Service) -> Flask:
     app = Flask("modelsheet", static_folder=None)
     public = frozenset(operation.name for operation in OPERATIONS if operation.is_public)
     install_access(app, service.access, public)
+    app.before_request(service.idle_watch.note_request)
     install_problems(app)
     app.register_error_handler(sqlite3.DatabaseError, _database_error(service))
     app.register_error_handler(OSError, _disk_error)

@@ -6,17 +6,19 @@ cannot say.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, g, request
+from pydantic import ValidationError
 from werkzeug.datastructures import Headers
 from werkzeug.routing import BaseConverter
 
-from modelsheet.api.size_limits import MAX_JSON_BYTES
-from modelsheet.service.http.problems import Refused
+from modelsheet.api.size_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
+from modelsheet.service.http.problems import InvalidFields, Refused, refusal_of_status
 from modelsheet.service.http.routes.operation import BYTES, JSON, Operation
 
 
@@ -47,26 +49,56 @@ def install_views(app: Flask, service: object, operations: tuple[Operation, ...]
 
 
 def _view(operation: Operation, service: object) -> Callable[..., Response]:
-    wants_caller = "caller" in inspect.signature(operation.handle).parameters
-
     def view(**path: object) -> Response:
-        arguments: dict[str, Any] = {name: str(value) for name, value in path.items()}
-        if operation.operator_only and not g.caller.is_operator:
-            raise Refused(403, "Only who runs the service may do this.", code="forbidden")
-        if wants_caller:
-            arguments["caller"] = g.caller
-        _read_query(operation, arguments)
-        _read_body(operation, arguments)
-        if operation.takes_key:
-            arguments["key"] = _idempotency_key(request.headers)
+        check_body_headers(operation)
+        arguments = read_arguments(operation, path)
         answer = operation.handle(service, **arguments)
-        if operation.output is None:
-            assert isinstance(answer, Response)
-            return answer
-        assert isinstance(answer, operation.output)
-        return Response(answer.model_dump_json(), status=operation.status, content_type=JSON)
+        if operation.waits:  # not behind the ASGI application, which waits without a thread
+            answer = asyncio.run(answer)
+        return response_of(operation, answer)
 
     return view
+
+
+def read_arguments(operation: Operation, path: Mapping[str, object] | None) -> dict[str, Any]:
+    """Validate the present request and return the arguments of its operation's handler."""
+    arguments: dict[str, Any] = {name: str(value) for name, value in (path or {}).items()}
+    if operation.operator_only and not g.caller.is_operator:
+        raise Refused(403, "Only who runs the service may do this.", code="forbidden")
+    if "caller" in inspect.signature(operation.handle).parameters:
+        arguments["caller"] = g.caller
+    try:
+        _read_query(operation, arguments)
+        if operation.takes_bytes:
+            arguments["content"] = request.stream
+        elif operation.body is not None:
+            arguments["body"] = operation.body.validate_json(request.get_data(cache=False))
+    except ValidationError as error:
+        raise InvalidFields(error) from None
+    if operation.takes_key:
+        arguments["key"] = _idempotency_key(request.headers)
+    return arguments
+
+
+def response_of(operation: Operation, answer: object) -> Response:
+    """Return the response with what an operation's handler returned."""
+    if isinstance(answer, Response):
+        return answer
+    assert operation.output is not None
+    assert isinstance(answer, operation.output)
+    return Response(answer.model_dump_json(), status=operation.status, content_type=JSON)
+
+
+def check_body_headers(operation: Operation) -> None:
+    """Refuse a body of another media type or, as far as its head says so, of too many bytes."""
+    if operation.takes_bytes:
+        _require_media(BYTES)
+    elif operation.body is not None:
+        _require_media(JSON)
+        if (request.content_length or 0) > MAX_JSON_BYTES:
+            raise Refused(413, f"A request may have at most {MAX_JSON_BYTES} bytes of JSON.")
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise refusal_of_status(413)
 
 
 def _read_query(operation: Operation, arguments: dict[str, Any]) -> None:
@@ -76,17 +108,6 @@ def _read_query(operation: Operation, arguments: dict[str, Any]) -> None:
         arguments["query"] = operation.query.model_validate_strings(given)
     elif request.args:
         raise Refused(422, "This address takes no query.")
-
-
-def _read_body(operation: Operation, arguments: dict[str, Any]) -> None:
-    if operation.takes_bytes:
-        _require_media(BYTES)
-        arguments["content"] = request.get_data(cache=False)
-    elif operation.body is not None:
-        _require_media(JSON)
-        if (request.content_length or 0) > MAX_JSON_BYTES:
-            raise Refused(413, f"A request may have at most {MAX_JSON_BYTES} bytes of JSON.")
-        arguments["body"] = operation.body.validate_json(request.get_data(cache=False))
 
 
 def _require_media(media_type: str) -> None:

@@ -66,6 +66,16 @@ class Refused(Exception):
         self.headers = headers or {}
 
 
+class InvalidFields(Exception):
+    """A request whose body or query does not validate. A ValidationError elsewhere is our fault:
+    status 500.
+    """
+
+    def __init__(self, error: ValidationError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def problem(
     status: int,
     code: str,
@@ -95,7 +105,7 @@ def install_problems(app: Flask) -> None:
     """Register the error handlers of the app."""
     app.register_error_handler(ModelsheetError, _from_modelsheet_error)
     app.register_error_handler(Refused, _from_refusal)
-    app.register_error_handler(ValidationError, _from_validation)
+    app.register_error_handler(InvalidFields, _from_invalid_fields)
     app.register_error_handler(HTTPException, _from_http)
 
 
@@ -110,8 +120,8 @@ def _from_refusal(error: Refused) -> Response:
     return response
 
 
-def _from_validation(error: ValidationError) -> Response:
-    details = error.errors(include_url=False, include_input=False)
+def _from_invalid_fields(invalid: InvalidFields) -> Response:
+    details = invalid.error.errors(include_url=False, include_input=False)
     errors = [
         FieldError(
             pointer=_pointer(item["loc"]),
@@ -142,6 +152,11 @@ def problem_of_status(status: int) -> Problem:
         code=code,
         detail=_SENTENCES.get(status, f"{title}."),
     )
+
+
+def refusal_of_status(status: int, headers: dict[str, str] | None = None) -> Refused:
+    """Return the refusal with the sentence of a bare HTTP status."""
+    return Refused(status, problem_of_status(status).detail, headers)
 
 
 def _from_http(error: HTTPException) -> Response:

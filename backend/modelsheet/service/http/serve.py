@@ -1,4 +1,4 @@
-"""Run the service process: the lock on the data folder, waitress on loopback, the connection file,
+"""Run the service process: the lock on the data folder, uvicorn on loopback, the connection file,
 and the orderly end.
 """
 
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -29,12 +28,15 @@ from modelsheet.connection_file import (
     write_connection,
 )
 from modelsheet.errors import Conflict, ModelsheetError
+from modelsheet.service.child_process import forbid_core_dumps
 from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import Executor, ReportHandler
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, namespace_of
 from modelsheet.service.executors.watchdog import WatchdogLimits
 from modelsheet.service.http.app import create_app
-from modelsheet.service.http.waitress_server import HOST, listen
+from modelsheet.service.http.asgi import AsgiApp
+from modelsheet.service.http.routes.operation_table import OPERATIONS
+from modelsheet.service.http.uvicorn_server import HOST, HttpServer
 from modelsheet.service.log_files import start_log
 from modelsheet.service.missing_requirements import shortcomings
 from modelsheet.service.scheduling.timeouts import Timings
@@ -65,18 +67,20 @@ def serve(
     """
     if os.name == "posix":
         os.umask(0o077)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    forbid_core_dumps()
+    settings.make_folders()
     with _exclusive_data_dir(settings) as write_owner:
         start_log(settings.log_dir, as_json=json_log)
         known = functools.partial(base_models, settings.data_dir)
         timings = timings or Timings()
         make_executor = functools.partial(_executor, settings, runner, timings, cluster)
-        requirements = shortcomings if cluster is None else list
+        requirements = _remembered(shortcomings) if cluster is None else list
         service = _service(settings, make_executor, timings, known, requirements)
-        server = listen(create_app(service), port, settings.threads)
-        url = f"http://{HOST}:{server.effective_port}"
+        app = AsgiApp(create_app(service), service, OPERATIONS, settings.threads)
+        server = HttpServer(app, port, service.events.close)
+        url = f"http://{HOST}:{server.port}"
         write_owner(url)
-        with _end_on_signal(service.events.close):
+        with _end_on_signal(server):
             _run(service, server, settings, url)
         if service.has_failed:
             raise ModelsheetError(
@@ -94,7 +98,9 @@ def _executor(
     log_file = settings.log_dir / "worker.log"
     limits = WatchdogLimits(timings.quiet_s, timings.stall_s, timings.hang_s)
     if cluster is None:
-        return ProcessExecutor(settings.data_dir, runner, log_file, on_report, limits)
+        return ProcessExecutor(
+            settings.data_dir, runner, log_file, on_report, limits, settings.idle_s
+        )
     return RayExecutor(
         settings.data_dir,
         runner,
@@ -104,6 +110,16 @@ def _executor(
         namespace=namespace_of(settings.data_dir),
         limits=limits,
     )
+
+
+def _remembered(compute: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """Return `compute` with its result kept for a minute: each docker that connects asks for it."""
+
+    @functools.lru_cache(maxsize=1)
+    def result_in(minute: int) -> list[str]:
+        return compute()
+
+    return lambda: result_in(int(time.monotonic() // 60))
 
 
 def _service(
@@ -118,13 +134,13 @@ def _service(
         make_executor,
         base_models=base_models,
         shortcomings=requirements,
-        max_waiters=max(1, settings.threads // 2),
         timings=timings,
+        idle_s=settings.idle_s,
         on_end=lambda: os.kill(os.getpid(), signal.SIGTERM),
     )
 
 
-def _run(service: Service, server: Any, settings: Settings, url: str) -> None:
+def _run(service: Service, server: HttpServer, settings: Settings, url: str) -> None:
     """Serve until the process is told to end, then close in order: waiting requests, running jobs,
     the database, the socket.
     """
@@ -186,12 +202,11 @@ def _write_owner(owner: Path, url: str) -> None:
 
 
 @contextmanager
-def _end_on_signal(answer_waiting: Callable[[], None]) -> Iterator[None]:
-    """End waitress' loop on SIGTERM and Ctrl-C, after the threads that still answer."""
+def _end_on_signal(server: HttpServer) -> Iterator[None]:
+    """End the server's loop on SIGTERM and Ctrl-C."""
 
     def end(number: int, frame: FrameType | None) -> None:
-        answer_waiting()
-        raise SystemExit(0)
+        server.should_exit = True
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,4 +1,4 @@
-"""Open the job database in SQLite: journal mode, integrity check, schema. One connection only."""
+"""Open the job database in SQLite: journal mode, integrity check, schema."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from modelsheet.service.queue.schema import migrate
 
 _log = logging.getLogger(__name__)
 
+_PATIENCE_S = 60.0  # with another connection of ours, which is quick
 _WAL_IS_SAFE_FROM = (3, 51, 3)  # before it, WAL's reset could corrupt the file: sqlite.org, 2026-03
 # Messages of SQLite about the environment of the file, which itself may be undamaged. There are
 # error codes too, but Python exposes them only from 3.11 on.
@@ -49,6 +50,14 @@ def open_database(path: Path, *, check: Action, restore: Action) -> sqlite3.Conn
         return _opened(path, check, restore)
 
 
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a second connection to an open database, which cannot write."""
+    reader = sqlite3.connect(path, _PATIENCE_S, isolation_level=None, check_same_thread=False)
+    reader.row_factory = sqlite3.Row
+    reader.execute("PRAGMA query_only=1")
+    return reader
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Return True if SQLite reports a damaged file, False for the disk or another process."""
     return isinstance(error, sqlite3.DatabaseError) and not str(error).startswith(
@@ -64,7 +73,9 @@ def journal_mode() -> str:
 def _opened(path: Path, check: Action, restore: Action) -> sqlite3.Connection:
     with ExitStack() as on_failure:
         # JobTable serialises its callers by its own lock, so any thread may use the connection.
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, _PATIENCE_S, isolation_level=None, check_same_thread=False
+        )
         on_failure.callback(connection.close)
         connection.row_factory = sqlite3.Row
         _configure(connection)

@@ -10,15 +10,16 @@ from pydantic import TypeAdapter
 
 from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import JobError, JobRequest, JobResult, JobState, JobView, Progress
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
 
 UNFINISHED_STATES: tuple[JobState, ...] = ("queued", "running", "paused")
 JobKind = Literal["learn", "generate", "describe", "download"]
-# An artist waits for images and descriptions; learning takes minutes anyway; a download gives way
-# to all of them.
-PRIORITIES: dict[JobKind, int] = {"generate": 100, "describe": 100, "learn": 10, "download": 1}
+# An artist waits for images, and for descriptions only until the form is filled in; learning takes
+# minutes anyway; a download gives way to all of them.
+PRIORITIES: dict[JobKind, int] = {"generate": 100, "describe": 50, "learn": 10, "download": 1}
 # The columns that are backed up. Progress is not worth it, and `checksum` is computed from these.
 DURABLE = (
     "id",
@@ -41,6 +42,7 @@ DURABLE = (
     "started",
     "finished",
 )
+_LISTED_PROMPT = 200  # characters of an image's prompt in a list
 Value = str | int | float | None
 REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
 RESULT: TypeAdapter[JobResult] = TypeAdapter(JobResult)
@@ -57,7 +59,7 @@ class Job:
     cancel_requested: bool
     pause_requested: bool
     finish_requested: bool = False
-    place: int = 0
+    place: float = 0.0  # among those of the same priority
 
     @property
     def id(self) -> str:
@@ -80,6 +82,22 @@ def title_of(request: JobRequest) -> str:
             return "describe"
         case DownloadRequest():
             return request.model
+
+
+def abridged(view: JobView) -> JobView:
+    """Return a job as lists show it: some of its results are a hundred times as long."""
+    result = view.result
+    if isinstance(result, GenerateResult):
+        images = [_abridged_image(image) for image in result.images]
+        sheet = result.sheet and _abridged_image(result.sheet)
+        result = result.model_copy(update={"images": images, "sheet": sheet})
+    progress = view.progress.model_copy(update={"previews": []})
+    return view.model_copy(update={"abridged": True, "result": result, "progress": progress})
+
+
+def _abridged_image(image: GeneratedImage) -> GeneratedImage:
+    prompt = image.prompt[:_LISTED_PROMPT]
+    return image.model_copy(update={"prompt": prompt, "recipe": None, "parameters": ""})
 
 
 def job_from_row(row: sqlite3.Row, progress: Progress | None, is_stalled: bool = False) -> Job:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
-from modelsheet.api.jobs import JobRequest, JobView, QueueState, QueueView
+from modelsheet.api.jobs import JobList, JobRequest, JobView, QueueState, QueueView
 from modelsheet.errors import NotFound
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.queue.admission import Admission
@@ -16,9 +16,11 @@ from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
 
 _audit = logging.getLogger("modelsheet.audit")
 Command = Literal["cancel", "pause", "resume", "finish"]
-_COMMANDS: dict[Command, Callable[[JobStore, str], Job]] = {
-    "cancel": JobStore.cancel,
-    "pause": JobStore.pause,
+_PAGE = 50  # jobs
+_AFTER_ALL = 1 << 62
+_COMMANDS: dict[Command, Callable[[JobStore, str, int], Job]] = {
+    "cancel": lambda store, job_id, _: store.cancel(job_id),
+    "pause": lambda store, job_id, _: store.pause(job_id),
     "resume": JobStore.resume,
     "finish": JobStore.finish_early,
 }
@@ -53,18 +55,23 @@ class JobService:
         most = self._queued_of(caller.name) or MAX_QUEUED
         return self._changed(caller, "submit", self._store.submit(request, key, caller.name, most))
 
-    def newest(self, caller: Caller) -> list[JobView]:
-        """Return the newest jobs, newest first."""
-        return [job.view for job in self._store.table.newest(caller.scope)]
+    def page(self, caller: Caller, after: str = "") -> JobList:
+        """Return the newest jobs after a cursor, abridged, newest first."""
+        before = int(after) if after else _AFTER_ALL
+        views, last = self._store.table.page(caller.scope, before, _PAGE)
+        return JobList(jobs=views, cursor=str(last) if last else "")
 
     def get(self, caller: Caller, job_id: str) -> JobView:
         """Return a job."""
         return self._own(caller, job_id).view
 
     def command(self, caller: Caller, job_id: str, command: Command) -> JobView:
-        """Carry out a command on a job. Raises Conflict: its state does not allow it."""
+        """Carry out a command on a job. Raises Conflict: its state does not allow it.
+        Busy: to resume it, too many others wait.
+        """
         job = self._own(caller, job_id)
-        return self._changed(caller, command, _COMMANDS[command](self._store, job.id))
+        most = self._queued_of(job.view.owner) or MAX_QUEUED
+        return self._changed(caller, command, _COMMANDS[command](self._store, job.id, most))
 
     def move(self, caller: Caller, job_id: str, before: str | None) -> JobView:
         """Move a queued job right before another, or to the end. Raises Conflict."""
@@ -74,8 +81,7 @@ class JobService:
 
     def queue(self, caller: Caller) -> QueueView:
         """Return the state of the queue and the ids of the caller's queued jobs, in order."""
-        queued = self._store.table.in_state("queued")
-        waiting = [job.id for job in queued if caller.sees(job.view.owner)]
+        waiting = self._store.table.ids(("queued",), caller.scope)
         return QueueView(state=self._hold.state, waiting=waiting)
 
     def set_queue(self, state: QueueState) -> QueueView:

@@ -70,14 +70,17 @@ class JobStore:
     ) -> Job:
         """Queue a job, or return the one that was submitted with the same key and request.
 
-        Raises IdempotencyConflict: the key was used for another request. Busy: `most` are queued.
+        Raises IdempotencyConflict: the key was used for another request. Busy: `most` are queued
+        or paused.
         """
         with self.table.transaction():
             known = self.find_submitted(request, key, owner)
             if known is not None:
                 return known
-            if len(self.table.ids(("queued",), owner)) >= most:
-                raise Busy(f"{most} jobs wait already; try again when some are done.")
+            if len(self.table.ids(("queued", "paused"), owner)) >= most:
+                raise Busy(
+                    f"{most} jobs wait already, counting paused ones; try again when some are done."
+                )
             return self.table.insert(request, _scoped(key, owner) if key else None, owner)
 
     def cancel(self, job_id: str) -> Job:
@@ -104,18 +107,20 @@ class JobStore:
                 return self.table.update(job, "running", pause_requested=1)
             return self.table.update(job, "paused")
 
-    def resume(self, job_id: str) -> Job:
-        """Queue a paused job again. Raises Conflict: the job is over."""
+    def resume(self, job_id: str, most: int = MAX_QUEUED) -> Job:
+        """Queue a paused job again. Raises Conflict: the job is over. Busy: `most` are queued."""
         with self.table.transaction():
             job = self._require_state(job_id, *UNFINISHED_STATES)
             if job.view.state == "running":
                 return self.table.update(job, "running", pause_requested=0)
+            self._require_room(job, most)
             return self.table.update(job, "queued", error=None)
 
-    def finish_early(self, job_id: str) -> Job:
+    def finish_early(self, job_id: str, most: int = MAX_QUEUED) -> Job:
         """Ask a running learn job to stop and keep its best state; queue a paused one for that.
 
-        Raises Conflict: it is over, has learnt nothing yet, or is no learn job.
+        Raises Conflict: it is over, has learnt nothing yet, or is no learn job. Busy: `most` are
+        queued.
         """
         with self.table.transaction():
             job = self._require_state(job_id, *UNFINISHED_STATES)
@@ -125,6 +130,7 @@ class JobStore:
                 return self.table.update(job, "running", finish_requested=1)
             if job.view.progress.step == 0:
                 raise Conflict("It has not learnt anything yet; cancel it instead.")
+            self._require_room(job, most)
             return self.table.update(job, "queued", finish_requested=1, error=None)
 
     def move(self, job_id: str, before: str | None) -> Job:
@@ -134,19 +140,12 @@ class JobStore:
         """
         with self.table.transaction():
             job = self._require_state(job_id, "queued")
-            alike = [j for j in self.table.in_state("queued") if j.priority == job.priority]
-            order = [j.id for j in alike if j.id != job.id]
-            if before not in (None, job.id, *order):
-                raise Conflict("The other job does not wait among those that are as urgent.")
             if before == job.id:
                 return job
-            order.insert(len(order) if before is None else order.index(before), job.id)
-            by_id = {j.id: j for j in alike}
-            # Their places are assigned anew among them, so that no other job is changed.
-            for place, moved in zip((j.place for j in alike), order, strict=True):
-                if by_id[moved].place != place:
-                    self.table.update(by_id[moved], "queued", place=place)
-            return self.table.get(job.id)
+            other = self.table.get(before) if before is not None else None
+            if other is not None and (other.view.state, other.priority) != ("queued", job.priority):
+                raise Conflict("The other job does not wait among those that are as urgent.")
+            return self.table.update(job, "queued", place=self.table.place_before(job, other))
 
     def start(self, job_id: str) -> Job:
         """Mark a queued job as running. Raises Conflict: it is no longer queued."""
@@ -219,6 +218,11 @@ class JobStore:
             if job.view.attempt >= MAX_ATTEMPTS and not job.cancel_requested:
                 return self._fail(job, _crashed_too_often(reason))
             return self._stop_running(job, "starting again", attempt=job.view.attempt + 1)
+
+    def _require_room(self, job: Job, most: int) -> None:
+        """Raise Busy if a paused job's owner has as many queued jobs as they may."""
+        if job.view.state == "paused" and len(self.table.ids(("queued",), job.view.owner)) >= most:
+            raise Busy(f"{most} jobs wait already; try again when some are done.")
 
     def _require_state(self, job_id: str, *states: JobState) -> Job:
         job = self.table.get(job_id)

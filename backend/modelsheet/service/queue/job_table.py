@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from modelsheet.api.jobs import TERMINAL_STATES, JobRequest, JobState, JobView, Progress
 from modelsheet.errors import NotFound
@@ -20,17 +23,27 @@ from modelsheet.service.queue.backup import (
     durable_columns,
     insert_columns,
 )
-from modelsheet.service.queue.database import open_database
-from modelsheet.service.queue.job import PRIORITIES, Job, Value, job_from_row, title_of
+from modelsheet.service.queue.database import open_database, open_reader
+from modelsheet.service.queue.job import (
+    PRIORITIES,
+    Job,
+    JobKind,
+    Value,
+    abridged,
+    job_from_row,
+    title_of,
+)
 
 _log = logging.getLogger(__name__)
 _EVENTS_KEPT = 10_000
 _LISTED = 500  # jobs
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class JobTable:
-    """The table of jobs: one connection under one lock. `on_change` is called with each committed
-    change, in order, still under the lock.
+    """The table of jobs: one connection that writes, under one lock, and one that reads, so that
+    who only reads does not wait until a transaction is on the disk. `on_change` is called with each
+    committed change, in order, still under the lock.
     """
 
     def __init__(
@@ -41,15 +54,20 @@ class JobTable:
         self._on_change = on_change
         self._save_interval_s = save_interval_s
         self._lock = threading.RLock()
+        self._writer: int | None = None  # the thread inside a transaction
+        self._reader = open_reader(path)
+        self._reader_lock = threading.Lock()
         self._progress: dict[str, Progress] = {}  # newer than the rows'
         self._saved_at: dict[str, float] = {}
         self._changed: dict[str, Progress | None] = {}
         self._stalled: set[str] = set()
         self._align_backup()
+        self._abridge_finished()
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._reader_lock:
             self._database.close()
+            self._reader.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -59,6 +77,7 @@ class JobTable:
         with self._lock:
             self._changed = {}
             self._database.execute("BEGIN IMMEDIATE")
+            self._writer = threading.get_ident()
             try:
                 yield
                 for job_id in self._changed:
@@ -68,6 +87,8 @@ class JobTable:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
+            finally:
+                self._writer = None
             for job_id, progress in self._changed.items():
                 if progress is not None:
                     self._progress[job_id] = progress
@@ -91,34 +112,74 @@ class JobTable:
             return self._select("ORDER BY position DESC LIMIT ?", _LISTED)
         return self._select("WHERE owner = ? ORDER BY position DESC LIMIT ?", owner, _LISTED)
 
+    def page(self, owner: str | None, before: int, count: int) -> tuple[list[JobView], int]:
+        """Return the newest jobs of an owner, or of all of them, before a position, abridged and
+        newest first; and the position to go on from, 0 at the end.
+        """
+        rows = self._rows(
+            "SELECT position, id, abridged FROM jobs WHERE position < ?1"
+            " AND (?2 IS NULL OR owner = ?2) ORDER BY position DESC LIMIT ?3",
+            before,
+            owner,
+            count + 1,
+        )
+        views = [
+            JobView.model_validate_json(row["abridged"])
+            if row["abridged"]
+            else abridged(self.get(row["id"]).view)
+            for row in rows[:count]
+        ]
+        return views, rows[count - 1]["position"] if len(rows) > count else 0
+
+    def heads(
+        self, each: int, first: Collection[str] = (), without: Collection[str] = ()
+    ) -> list[Job]:
+        """Return the next `each` queued jobs of each owner and priority, and the queued ones among
+        `first`, in the order in which they should run; `without` are passed over.
+        """
+        return self._select(
+            "WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER"
+            " (PARTITION BY owner, priority ORDER BY place) AS number FROM jobs"
+            " WHERE state = 'queued' AND id NOT IN (SELECT value FROM json_each(?)))"
+            " WHERE number <= ? OR id IN (SELECT value FROM json_each(?)))"
+            " ORDER BY priority DESC, place",
+            json.dumps(list(without)),
+            each,
+            json.dumps(list(first)),
+        )
+
     def in_state(self, state: JobState) -> list[Job]:
         """Return the jobs in a state, in the order in which they should run."""
         return self._select("WHERE state = ? ORDER BY priority DESC, place", state)
 
+    def has_queued(self, kind: JobKind) -> bool:
+        """Return True if a job of this kind is queued."""
+        query = "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND kind = ?)"
+        return bool(self._value(query, kind))
+
     def ids(self, states: tuple[JobState, ...], owner: str | None = None) -> list[str]:
-        """Return the ids of the jobs in any of the states, without reading the rest of them."""
+        """Return the ids of the jobs in any of the states, in the order in which they should run,
+        without reading the rest of them.
+        """
         marks = ", ".join("?" * len(states))
         query = (
             f"SELECT id FROM jobs WHERE state IN ({marks})"  # nosec B608 # question marks
-            " AND coalesce(?, owner) = owner"
+            " AND coalesce(?, owner) = owner ORDER BY priority DESC, place"
         )
-        with self._lock:
-            return [row["id"] for row in self._database.execute(query, (*states, owner))]
+        return [row["id"] for row in self._rows(query, *states, owner)]
 
     def timings(self) -> list[sqlite3.Row]:
         """Return kind, state, attempt and times of every job, the oldest first."""
-        with self._lock:
-            return self._database.execute(
-                "SELECT kind, state, attempt, created, started, finished FROM jobs ORDER BY created"
-            ).fetchall()
+        return self._rows(
+            "SELECT kind, state, attempt, created, started, finished FROM jobs ORDER BY created"
+        )
 
-    def stored_json(self) -> list[str]:
-        """Return every job's request, result and progress as JSON, to find the blobs in use."""
+    def blobs_in_use(self) -> set[str]:
+        """Return the sha256 of every blob in a job's request, result or progress."""
+        query = "SELECT request || coalesce(result, '') || coalesce(progress, '') FROM jobs"
         with self._lock:
-            rows = self._database.execute(
-                "SELECT request || coalesce(result, '') || coalesce(progress, '') FROM jobs"
-            )
-            return [row[0] for row in rows]
+            rows = self._database.execute(query)  # one by one: all of them may be long
+            return {sha256 for row in rows for sha256 in _SHA256.findall(row[0])}
 
     def insert(self, request: JobRequest, idempotency_key: str | None, owner: str) -> Job:
         """Insert a queued job; inside a transaction."""
@@ -153,7 +214,27 @@ class JobTable:
             (*values.values(), job.id, job.view.state, job.fence),
         )
         assert changed.rowcount == 1, "the job was not read in this transaction"
-        return self._note(job.id, shown)
+        updated = self._note(job.id, shown)
+        if state in TERMINAL_STATES:
+            self._store_abridged(updated.view)
+        return updated
+
+    def place_before(self, job: Job, other: Job | None) -> float:
+        """Return a place right before another job, or behind all; inside a transaction."""
+        if other is None:
+            query = "SELECT max(place) FROM jobs WHERE state = 'queued' AND priority = ?"
+            is_last = self._value(query, job.priority) == job.place
+            return job.place if is_last else float(self._value("SELECT max(place) + 1 FROM jobs"))
+        query = "SELECT max(place) FROM jobs WHERE priority = ? AND place < ? AND id != ?"
+        for _ in range(2):
+            before = self._value(query, other.priority, other.place, job.id)
+            low = other.place - 1 if before is None else float(before)
+            place = (low + other.place) / 2
+            if low < place < other.place:
+                return place
+            self._spread(other)  # the two are as close as numbers can be
+            other = self.get(other.id)
+        raise AssertionError("there is room between two places that were spread")
 
     def delete_finished(self, older_than_s: float, keep: int) -> int:
         """Delete jobs that ended so long ago, except the `keep` newest; return how many."""
@@ -194,14 +275,46 @@ class JobTable:
         with self._lock:
             yield
 
+    def _value(self, query: str, *values: Value) -> Any:  # Any: what SQLite has there
+        return self._rows(query, *values)[0][0]
+
+    def _spread(self, first: Job) -> None:
+        """Move a job and all behind it back by one place, to make room before it."""
+        for job in self._select("WHERE priority = ? AND place >= ?", first.priority, first.place):
+            if job.view.state not in TERMINAL_STATES:
+                self.update(job, job.view.state, place=job.place + 1)
+
+    def _store_abridged(self, view: JobView) -> None:
+        self._database.execute(
+            "UPDATE jobs SET abridged = ? WHERE id = ?",
+            (abridged(view).model_dump_json(), view.id),
+        )
+
+    def _abridge_finished(self) -> None:
+        """Fill the abridged views that a restored backup or an earlier version left out."""
+        found = self._database.execute(
+            "SELECT id FROM jobs WHERE state IN (?, ?, ?) AND abridged IS NULL",
+            tuple(sorted(TERMINAL_STATES)),
+        ).fetchall()
+        if found:
+            with self.transaction():
+                for row in found:
+                    self._store_abridged(self.get(row["id"]).view)
+
     def _select(self, clause: str, *values: Value) -> list[Job]:
-        with self._lock:
-            query = f"SELECT * FROM jobs {clause}"  # nosec B608 # a text of this file
-            rows = self._database.execute(query, values).fetchall()
-            return [self._job(row) for row in rows]
+        query = f"SELECT * FROM jobs {clause}"  # nosec B608 # a text of this file
+        return [self._job(row) for row in self._rows(query, *values)]
+
+    def _rows(self, query: str, *values: Value) -> list[sqlite3.Row]:
+        """Return the rows of a query, with its own changes to the thread inside a transaction."""
+        if self._writer == threading.get_ident():
+            return self._database.execute(query, values).fetchall()
+        with self._reader_lock:
+            return self._reader.execute(query, values).fetchall()
 
     def _job(self, row: sqlite3.Row) -> Job:
-        changed = self._changed.get(row["id"]) if self._database.in_transaction else None
+        is_ours = self._writer == threading.get_ident()
+        changed = self._changed.get(row["id"]) if is_ours else None
         progress = changed or self._progress.get(row["id"])
         return job_from_row(row, progress, row["id"] in self._stalled)
 
@@ -252,8 +365,9 @@ class JobTable:
     def _align_backup(self) -> None:
         """Write the backups that are missing, remove those of jobs that no longer exist."""
         with self._lock:
-            rows = self._database.execute("SELECT * FROM jobs").fetchall()
-            self._backup.keep_only(row["id"] for row in rows)
-            for row in rows:
-                if not self._backup.has(row["id"]):
-                    self._backup.write(row["id"], durable_columns(row))
+            ids = [row["id"] for row in self._database.execute("SELECT id FROM jobs")]
+            self._backup.keep_only(ids)
+            for job_id in ids:
+                if not self._backup.has(job_id):
+                    row = self._database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,))
+                    self._backup.write(job_id, durable_columns(row.fetchone()))

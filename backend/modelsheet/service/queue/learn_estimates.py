@@ -1,4 +1,6 @@
-"""Estimate time and memory of learning: from the last job here, else from docs/benchmarks.md."""
+"""Estimate time and memory of learning: from the job that runs or the last one here, else from
+docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
 from modelsheet.base_models.families import training_steps
 from modelsheet.base_models.locate import family_of_base_model
+from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_table import JobTable
 
 _STEP_S: dict[Family, float] = {"sprite32": 0.65}  # on one core of a processor
@@ -40,12 +43,24 @@ class Estimates:
         )
 
     def _seen(self, base_model: str) -> float | None:
-        """Return the seconds per step of the last learn job on a base model, of any artist."""
-        for job in self._jobs.newest():
-            result = job.view.result
-            if not isinstance(result, LearnResult) or not result.training_steps:
+        """Return the seconds per step of the newest learn job on a base model, of any artist. That
+        of a running job knows how busy the machine is now.
+        """
+        for job in (*self._jobs.in_state("running"), *self._jobs.newest()):
+            if job.view.kind != "learn" or (step_s := _seconds_per_step(job)) is None:
                 continue
             request = job.request
             if isinstance(request, LearnRequest) and request.base_model == base_model:
-                return result.seconds / result.training_steps
+                return step_s
         return None
+
+
+def _seconds_per_step(job: Job) -> float | None:
+    """Return what a step of a learn job takes; None before it is known."""
+    result, progress = job.view.result, job.view.progress
+    if isinstance(result, LearnResult) and result.training_steps:
+        return result.seconds / result.training_steps
+    steps_left = progress.total - progress.step
+    if job.view.state == "running" and progress.eta_s is not None and steps_left > 0:
+        return progress.eta_s / steps_left
+    return None

@@ -54,6 +54,11 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         "DROP INDEX jobs_by_state",
         "CREATE INDEX jobs_by_place ON jobs (state, priority DESC, place)",
     ),
+    (
+        # The job as lists show it, once it is over. `place` holds fractions too.
+        "ALTER TABLE jobs ADD COLUMN abridged TEXT",
+        "CREATE INDEX jobs_by_owner ON jobs (owner, position)",
+    ),
 )
 SCHEMA_VERSION = len(_STEPS)
 _IMPOSSIBLE_VERSION = 1000  # a flipped bit, not a newer schema

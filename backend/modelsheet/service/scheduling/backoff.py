@@ -21,6 +21,10 @@ class Backoff:
         """Return True until the job's retry time."""
         return self._retry_at.get(job_id, now) > now
 
+    def delayed(self, now: float) -> list[str]:
+        """Return the jobs whose retry time has not come."""
+        return [job_id for job_id, at in self._retry_at.items() if at > now]
+
     def next_retry(self, seen_at: float) -> float | None:
         """Return the earliest retry time after `seen_at` (monotonic seconds), or None. The result
         may already lie in the past.

@@ -1,6 +1,7 @@
 """Decide when generating preempts learning, without starving it. Pure arithmetic with a clock.
 
-An urgent job may preempt learning at once, but for each second it took learning may then run a
+Generating preempts describing at once, and describing is begun anew. An urgent job may preempt
+learning at once, but for each second it took learning may then run a
 second undisturbed (up to `quantum_s`), and after `burst_s` of urgent jobs in a row a queued learn
 job comes first. Among jobs of the same priority, FairShare decides.
 """
@@ -61,14 +62,19 @@ class PreemptionPolicy:
         """Return the seconds that each artist's ended runs took."""
         return dict(self._fair_share.total_s)
 
+    @property
+    def begun(self) -> frozenset[str]:
+        """Return the ids of the jobs that are not urgent, have run, and are not over."""
+        return frozenset(self._begun)
+
     def forget(self, job_id: str) -> None:
         """Forget a job that is over."""
         self._begun.discard(job_id)
 
     def preempt_at(self, running: Job, queued: Sequence[Job]) -> float | None:
         """Return when a running job should be preempted for a queued one, None for never."""
-        wanted = not is_urgent(running) and any(job.priority > running.priority for job in queued)
-        return self._undisturbed_until.get(running.id) if wanted else None
+        wanted = any(job.priority > running.priority for job in queued)
+        return self._undisturbed_until.get(running.id, 0.0) if wanted else None
 
     def _choose(self, queued: Sequence[Job], warmth: Warmth) -> Job | None:
         """Return the fairest of the most urgent jobs."""

@@ -64,7 +64,7 @@ class Scheduler:
         if not self.hold.is_open:
             return None
         at_limit = self._at_limit(runs)
-        ready = [job for job in self._ready() if job.view.owner not in at_limit]
+        ready = [job for job in self._ready(1) if job.view.owner not in at_limit]
         return self._preemption.next_job(ready, warmth)
 
     def run_started(self, run: ActiveRun) -> None:
@@ -77,7 +77,7 @@ class Scheduler:
 
     def run_ended(self, run: ActiveRun) -> None:
         """Record that a run ended, after its job has changed in the store."""
-        waiting = any(job.view.kind == "learn" for job in self._jobs.in_state("queued"))
+        waiting = self._jobs.has_queued("learn")
         self._preemption.ended(run.job, time.monotonic() - run.started, waiting)
         if self._jobs.get(run.job.id).view.state in TERMINAL_STATES:
             self._preemption.forget(run.job.id)
@@ -147,10 +147,10 @@ class Scheduler:
         preempts only that artist's own runs.
         """
         chosen: dict[str, float] = {}
-        if not self.hold.is_open:
+        if not self.hold.is_open or not runs:
             return chosen
         at_limit = self._at_limit(runs)
-        for job in self._ready():
+        for job in self._ready(len(runs)):
             moments = [
                 (run.told is not Directive.YIELD, at, run.job.id)
                 for run in runs
@@ -170,8 +170,9 @@ class Scheduler:
         busy = Counter(run.job.view.owner for run in runs)
         return {owner for owner, gpus in busy.items() if 0 < self._gpus_of(owner) <= gpus}
 
-    def _ready(self) -> list[Job]:
-        """Return the queued jobs without a retry delay."""
-        now = time.monotonic()
-        queued = self._jobs.in_state("queued")
-        return [job for job in queued if not self._backoff.is_delayed(job.id, now)]
+    def _ready(self, each: int) -> list[Job]:
+        """Return the next `each` queued jobs of each artist and priority without a retry delay, and
+        those that were preempted: no other can be next, however long the queue is.
+        """
+        delayed = self._backoff.delayed(time.monotonic())
+        return self._jobs.heads(each, first=self._preemption.begun, without=delayed)

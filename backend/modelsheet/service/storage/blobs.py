@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from modelsheet.errors import Conflict, NotFound
 
+_PART = 1 << 20  # bytes that are read at once
 _NAME = re.compile(r"^[0-9a-f]{64}$")
 
 
@@ -35,13 +39,30 @@ class BlobStore:
         except FileNotFoundError:
             raise NotFound(f"There is no blob {sha256} on the service; send it again.") from None
 
+    def open(self, sha256: str) -> BinaryIO:
+        """Open a blob to be read in parts. Raises NotFound: no such blob."""
+        try:
+            return self._path(sha256).open("rb")
+        except FileNotFoundError:
+            raise NotFound(f"There is no blob {sha256} on the service; send it again.") from None
+
     def put(self, sha256: str, content: bytes) -> None:
         """Store content under the name its sender computed. Raises Conflict: the two disagree."""
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise Conflict(
-                "The bytes received do not have the sha256 in the address; send them again."
-            )
-        self._store(sha256, content)
+        self.put_stream(sha256, io.BytesIO(content))
+
+    def put_stream(self, sha256: str, content: BinaryIO) -> None:
+        """Store what is read from a stream, in parts, under the name its sender computed. Raises
+        Conflict: the two disagree.
+        """
+        digest = hashlib.sha256()
+        with self._replaced(self._path(sha256)) as stream:
+            while part := content.read(_PART):
+                digest.update(part)
+                stream.write(part)
+            if digest.hexdigest() != sha256:
+                raise Conflict(
+                    "The bytes received do not have the sha256 in the address; send them again."
+                )
 
     def write(self, content: bytes) -> str:
         """Store content and return its sha256."""
@@ -75,11 +96,17 @@ class BlobStore:
         if self.size(sha256) == len(content):
             os.utime(target)  # a blob stored again counts as new
             return
+        with self._replaced(target) as stream:
+            stream.write(content)
+
+    @contextmanager
+    def _replaced(self, target: Path) -> Iterator[BinaryIO]:
+        """Yield a stream whose content replaces the target, unless there was an exception."""
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.parent / f".tmp-{uuid4().hex}"
         try:
             with temporary.open("xb") as stream:
-                stream.write(content)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, target)

@@ -18,7 +18,7 @@ import psutil
 import modelsheet
 from modelsheet.base_models.user_models import REGISTRY_NAME
 from modelsheet.jobs.protocol import Directive, LoadedModels, Runner, RunnerFactory
-from modelsheet.service.executors.environment import OFFLINE
+from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.job_context import execute_run
 from modelsheet.service.executors.protocol import JobRun
 from modelsheet.service.executors.ray.job_context import (
@@ -39,7 +39,7 @@ class GpuWorker:
     """Run one job at a time on a thread, keep its runner, and answer the driver meanwhile."""
 
     def __init__(self, name: str, factory: str) -> None:
-        os.environ.update(OFFLINE)
+        os.environ.update(worker_environment(os.environ))
         os.umask(0o077)
         settings = Settings.from_environment(os.environ)
         self._folder = _own_folder(settings.data_dir, name)

@@ -31,6 +31,7 @@ def add_token(service: Service, body: TokenRequest) -> NewToken:
 
 def revoke_token(service: Service, artist: str) -> Empty:
     service.tokens.revoke(artist)
+    service.events.end_waits(artist)
     return Empty()
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Response
+import os
+from typing import BinaryIO
+
+from flask import Response, request
+from werkzeug.wsgi import wrap_file
 
 from modelsheet.api.blobs import BlobView
 from modelsheet.errors import NotFound
 from modelsheet.service.http.routes.operation import BYTES, Operation
 from modelsheet.service.service import Service
+
+_PART = 64 << 10  # bytes
 
 
 def has_blob(service: Service, sha256: str) -> Response:
@@ -20,12 +26,17 @@ def has_blob(service: Service, sha256: str) -> Response:
 
 
 def get_blob(service: Service, sha256: str) -> Response:
-    return Response(service.blobs.read(sha256), content_type=BYTES)
+    blob = service.blobs.open(sha256)
+    parts = wrap_file(request.environ, blob, _PART)
+    response = Response(parts, content_type=BYTES, direct_passthrough=True)
+    response.content_length = os.fstat(blob.fileno()).st_size
+    return response
 
 
-def put_blob(service: Service, sha256: str, content: bytes) -> BlobView:
-    service.put_blob(sha256, content)
-    return BlobView(sha256=sha256, size=len(content))
+def put_blob(service: Service, sha256: str, content: BinaryIO) -> BlobView:
+    size = request.content_length or 0
+    service.put_blob(sha256, content, size)
+    return BlobView(sha256=sha256, size=size)
 
 
 _BLOB = "/v1/blobs/<sha256:sha256>"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from flask import Response
 from pydantic import Field
 
 from modelsheet.api.jobs import EventPage
 from modelsheet.api.types import ApiModel
 from modelsheet.service.auth.caller import Caller
-from modelsheet.service.http.routes.operation import Operation
+from modelsheet.service.http.routes.operation import JSON, Operation
 from modelsheet.service.service import Service
 
 
@@ -23,8 +24,9 @@ class EventsQuery(ApiModel):
     job: Annotated[str, Field(max_length=64)] = ""
 
 
-def read_events(service: Service, caller: Caller, query: EventsQuery) -> EventPage:
-    return service.events.read(query.after, query.wait, query.job or None, caller)
+async def read_events(service: Service, caller: Caller, query: EventsQuery) -> Response:
+    page = await service.events.wait(query.after, query.wait, query.job or None, caller)
+    return Response(page, content_type=JSON)
 
 
 EVENTS: tuple[Operation, ...] = (

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
 
 from modelsheet.api.jobs import JobList, JobRequest, JobView, MoveRequest, QueueRequest, QueueView
+from modelsheet.api.types import ApiModel
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.queue.job import REQUEST
 from modelsheet.service.service import Service
 
 
+class JobsQuery(ApiModel):
+    """The query of jobs: `after` is the cursor of the page before."""
+
+    after: Annotated[str, Field(pattern=r"^[0-9]{0,16}$")] = ""
+
+
 def submit_job(service: Service, caller: Caller, body: JobRequest, key: str | None) -> JobView:
     return service.jobs.submit(caller, body, key)
 
 
-def list_jobs(service: Service, caller: Caller) -> JobList:
-    return JobList(jobs=service.jobs.newest(caller))
+def list_jobs(service: Service, caller: Caller, query: JobsQuery) -> JobList:
+    return service.jobs.page(caller, query.after)
 
 
 def get_job(service: Service, caller: Caller, job_id: str) -> JobView:
@@ -64,14 +73,26 @@ JOBS: tuple[Operation, ...] = (
         takes_key=True,
         errors=(404, 409, 429, 507),
     ),
-    Operation("GET", "/v1/jobs", list_jobs, "List the newest jobs, newest first", JobList),
+    Operation(
+        "GET",
+        "/v1/jobs",
+        list_jobs,
+        "List the jobs, abridged and newest first, 50 at a time",
+        JobList,
+        query=JobsQuery,
+    ),
     Operation("GET", _JOB, get_job, "Return a job", JobView),
     Operation("POST", f"{_JOB}/cancel", cancel_job, "Cancel a job", JobView, errors=(409, 507)),
     Operation(
         "POST", f"{_JOB}/pause", pause_job, "Pause a job until resumed", JobView, errors=(409, 507)
     ),
     Operation(
-        "POST", f"{_JOB}/resume", resume_job, "Queue a paused job again", JobView, errors=(409, 507)
+        "POST",
+        f"{_JOB}/resume",
+        resume_job,
+        "Queue a paused job again",
+        JobView,
+        errors=(409, 429, 507),
     ),
     Operation(
         "POST",
@@ -79,7 +100,7 @@ JOBS: tuple[Operation, ...] = (
         finish_job,
         "Stop learning and keep the best state so far",
         JobView,
-        errors=(409, 507),
+        errors=(409, 429, 507),
     ),
     Operation(
         "POST",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +19,9 @@ _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 class Operation:
     """One HTTP method of one address.
 
-    `handle` gets the path's parts, `query`, `body` or `content`, `key` and `caller` by name, as far
-    as the operation has them, and returns an `output`, or a Response when `output` is None: bytes.
+    `handle` gets the path's parts, `query`, `body` or `content` (a stream), `key` and `caller` by
+    name, as far as the operation has them, and returns an `output` or a Response, which has bytes
+    when `output` is None. A coroutine function may wait: it holds no thread meanwhile.
     """
 
     method: str
@@ -40,6 +42,11 @@ class Operation:
     def name(self) -> str:
         """Return the operation's id: the handler's name."""
         return self.handle.__name__
+
+    @property
+    def waits(self) -> bool:
+        """Return True if the handler is a coroutine function."""
+        return inspect.iscoroutinefunction(self.handle)
 
     @property
     def path(self) -> str:

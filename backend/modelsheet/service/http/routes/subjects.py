@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Response
+import io
+from collections.abc import Iterator
+from typing import IO
+
+from flask import Response, request
 from pydantic import TypeAdapter
 
 from modelsheet.api.subjects import (
@@ -65,10 +69,20 @@ def unpack_subject(service: Service, caller: Caller, body: SubjectArchiveRequest
     return service.subjects.import_archive(caller, body)
 
 
-def _attachment(name: str, content: bytes) -> Response:
-    response = Response(content, content_type=BYTES)
+def _attachment(name: str, content: IO[bytes]) -> Response:
+    send = request.environ.get("wsgi.file_wrapper", _blocks)  # the server's sends without a thread
+    response = Response(send(content), content_type=BYTES)
+    response.content_length = content.seek(0, io.SEEK_END)
+    response.direct_passthrough = True
+    content.seek(0)
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
+
+
+def _blocks(content: IO[bytes]) -> Iterator[bytes]:
+    with content:
+        while block := content.read(1 << 20):
+            yield block
 
 
 _SUBJECT = "/v1/subjects/<uuid:subject_id>"

@@ -8,9 +8,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.inpainting import (
+    Box,
     InpaintingCrop,
     choose_crop,
-    crop_image,
+    choose_pixel_art_crop,
+    crop_box,
     latent_mask,
     paste_back,
     read_mask,
@@ -34,17 +36,11 @@ def sixty_four(width: int, height: int) -> tuple[int, int]:
     return 64, 64
 
 
-@pytest.mark.parametrize("pixel_art", [True, False])
-@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("box", [(100, 50, 200, 150), (0, 0, 20, 20), (5, 5, 299, 199)])
-def test_no_byte_outside_the_mask_changes(
-    box: tuple[int, int, int, int], alone: bool, pixel_art: bool
-) -> None:
+def test_no_byte_outside_the_mask_changes(box: tuple[int, int, int, int]) -> None:
     picture, mask = noise(), ellipse(box)
-    crop = choose_crop(mask, sixty_four, with_context=not alone, pixel_art=pixel_art)
-    painted = Image.new("RGB", crop.size, (10, 200, 30))
 
-    result = paste_back(picture, painted, crop, mask, patch=False, pixel_art=pixel_art)
+    result = paste_back(picture, Image.new("RGBA", SIZE, (10, 200, 30)), mask, patch=False)
 
     before, after, share = np.asarray(picture), np.asarray(result), np.asarray(mask)
     middle = ((box[1] + box[3]) // 2, (box[0] + box[2]) // 2)
@@ -54,11 +50,10 @@ def test_no_byte_outside_the_mask_changes(
 
 def test_a_patch_over_the_image_is_the_changed_image() -> None:
     picture, mask = noise().convert("RGB").convert("RGBA"), ellipse((100, 50, 200, 150))
-    crop = choose_crop(mask, sixty_four, with_context=True, pixel_art=False)
-    painted = noise(crop.size).convert("RGB")
+    painted = noise().convert("RGB").convert("RGBA")
 
-    whole = paste_back(picture, painted, crop, mask, patch=False, pixel_art=False)
-    patch = paste_back(picture, painted, crop, mask, patch=True, pixel_art=False)
+    whole = paste_back(picture, painted, mask, patch=False)
+    patch = paste_back(picture, painted, mask, patch=True)
 
     laid_over = Image.alpha_composite(picture, patch)
     difference = np.asarray(laid_over).astype(int) - np.asarray(whole).astype(int)
@@ -66,23 +61,40 @@ def test_a_patch_over_the_image_is_the_changed_image() -> None:
     assert not np.asarray(patch)[np.asarray(mask) == 0].any()
 
 
-def test_pixel_art_goes_back_in_squares_of_whole_pixels() -> None:
-    mask = ellipse((100, 50, 230, 180), blur=0)
+@pytest.mark.parametrize(
+    ("area", "pixel_size", "box", "size"),
+    [
+        # A little more than the base's resolution is painted pixel for pixel.
+        ((40, 60, 69, 94), 1, (38, 57, 70, 97), (32, 40)),
+        ((0, 0, 10, 10), 1, (0, 0, 32, 32), (32, 32)),
+        # Pixels four px large stay on their grid.
+        ((41, 61, 141, 161), 4, (24, 44, 152, 172), (32, 32)),
+        # Too large an area, and no pixel art: the smallest whole factor.
+        ((0, 0, 130, 100), 1, (0, 0, 160, 160), (32, 32)),
+        ((100, 50, 230, 180), 0, (85, 35, 245, 195), (32, 32)),
+    ],
+)
+def test_pixel_art_is_generated_in_squares_of_whole_pixels(
+    area: Box, pixel_size: int, box: Box, size: tuple[int, int]
+) -> None:
+    crop = choose_pixel_art_crop(
+        area, SIZE, resolution=32, longest=48, multiple=8, pixel_size=pixel_size
+    )
 
-    covering = choose_crop(mask, sixty_four, with_context=True, pixel_art=True)
-    within = choose_crop(mask, sixty_four, with_context=False, pixel_art=True)
-
-    assert covering.box[2] - covering.box[0] == 192
-    assert within.box[2] - within.box[0] == 128
+    assert (crop.box, crop.size) == (box, size)
 
 
 def test_context_is_cropped_too_and_the_border_repeated_beyond_the_image() -> None:
     picture = Image.new("RGBA", SIZE, (50, 60, 70, 255))
-    crop = choose_crop(ellipse((0, 0, 80, 80), 0), sixty_four, with_context=True, pixel_art=False)
-    beyond = InpaintingCrop((-20, -20, 44, 44), (64, 64))
+    crop = choose_crop((0, 0, 81, 81), SIZE, sixty_four)
+    beyond = (-20, -20, 44, 44)
+
+    repeated = crop_box(picture, beyond, repeat_border=True)
+    open_ = crop_box(picture, beyond, repeat_border=False)
 
     assert crop.box == (0, 0, 121, 121)
-    assert set(crop_image(picture, beyond, (255, 255, 255)).get_flattened_data()) == {(50, 60, 70)}
+    assert set(repeated.get_flattened_data()) == {(50, 60, 70, 255)}
+    assert open_.getpixel((0, 0)) == (0, 0, 0, 0)
 
 
 def test_every_latent_under_the_selection_may_change() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from modelsheet.imaging.openraster import read_layers
 from modelsheet.imaging.rgba import Colour, composite, resize
 from tests.paths import HERO
 
+Draw = Callable[[Colour], Image.Image]
 MAGENTA, GREEN, WHITE = (255, 0, 255), (0, 255, 0), (255, 255, 255)
 
 
@@ -133,6 +135,71 @@ def test_an_enclosed_piece_of_background_is_cut_out() -> None:
 
     assert (alpha[8:12, 8:12] == 0.0).all()
     assert alpha.sum() == 12 * 12 - 4 * 4
+
+
+CREAM, IVORY, SKIN = (250, 235, 215), (250, 245, 225), (255, 220, 190)
+
+
+def fox(light: Colour) -> Image.Image:
+    """A head whose light muzzle reaches the outline's lower corner."""
+    image = Image.new("RGBA", (32, 32))
+    pencil = ImageDraw.Draw(image)
+    outer = [(6, 4), (12, 10), (20, 10), (26, 4), (27, 18), (16, 29), (5, 18)]
+    pencil.polygon(outer, fill=(220, 110, 30, 255), outline=(60, 30, 10, 255))
+    pencil.polygon([(10, 18), (22, 18), (16, 28)], fill=(*light, 255))
+    return image
+
+
+def ghost(light: Colour) -> Image.Image:
+    """A light figure without an outline at its hem."""
+    image = Image.new("RGBA", (32, 32))
+    pencil = ImageDraw.Draw(image)
+    pencil.ellipse((6, 2, 25, 20), fill=(*light, 255), outline=(40, 40, 60, 255))
+    image.paste((*light, 255), (7, 11, 25, 28))
+    return image
+
+
+def swan(light: Colour) -> Image.Image:
+    """A light figure that stands on the picture's lower border."""
+    image = Image.new("RGBA", (32, 32))
+    image.paste((*light, 255), (8, 14, 26, 32))
+    image.paste((230, 120, 20, 255), (4, 14, 8, 17))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("light", "noise"), [(CREAM, 0.0), (CREAM, 3.0), (SKIN, 0.0), (SKIN, 3.0), (IVORY, 0.0)]
+)
+@pytest.mark.parametrize("draw", [fox, ghost, swan])
+def test_a_light_part_at_the_edge_is_no_hole(draw: Draw, light: Colour, noise: float) -> None:
+    figure = draw(light)
+
+    cut = key_out(noisy(composite(figure, WHITE), noise), WHITE, hard_edge=True)
+
+    lost = (alpha_of(cut) == 0) & (alpha_of(figure) == 1)
+    assert lost.sum() <= 3
+    assert ((alpha_of(cut) > 0) & (alpha_of(figure) == 0)).sum() <= 3
+
+
+def test_a_dark_outline_loses_the_magenta_that_has_run_into_it() -> None:
+    picture = Image.new("RGB", (24, 24), MAGENTA)
+    picture.paste((110, 10, 112), (5, 5, 19, 19))  # an outline that is two fifths magenta
+    picture.paste((30, 120, 60), (6, 6, 18, 18))
+
+    cut = np.asarray(key_out(picture, MAGENTA, hard_edge=True))
+
+    assert (cut[5:19, 5:19, 3] == 255).all()
+    assert cut[5, 5:19, :3].max() <= 25
+    assert (cut[6:18, 6:18, :3] == (30, 120, 60)).all()
+
+
+def test_a_purple_cloak_keeps_its_colour_at_the_edge() -> None:
+    picture = Image.new("RGB", (24, 24), MAGENTA)
+    picture.paste((110, 10, 112), (5, 5, 19, 19))
+
+    cut = np.asarray(key_out(picture, MAGENTA, hard_edge=True))
+
+    assert (cut[5:19, 5:19] == (110, 10, 112, 255)).all()
 
 
 def test_a_diagonal_outline_of_one_pixel_holds() -> None:

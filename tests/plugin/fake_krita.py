@@ -85,8 +85,8 @@ class Node:
         self._children: list[Node] = []
         self._visible = True
         self.is_locked = False
-        self.opacity = 255
         self.is_collapsed = False
+        self.shown_opacity, self.mode, self.inherits_alpha, self.style = 255, "normal", False, ""
         self.attached = False
         self.frames: dict[int, tuple[QRect, bytes]] = {}
 
@@ -121,6 +121,18 @@ class Node:
 
     def setVisible(self, visible: bool) -> None:
         self._visible = visible
+
+    def opacity(self) -> int:
+        return self.shown_opacity
+
+    def blendingMode(self) -> str:
+        return self.mode
+
+    def inheritAlpha(self) -> bool:
+        return self.inherits_alpha
+
+    def layerStyleToAsl(self) -> str:
+        return self.style
 
     def passThroughMode(self) -> bool:
         return False
@@ -160,7 +172,7 @@ class Node:
         return self.is_locked
 
     def setOpacity(self, value: int) -> None:
-        self.opacity = value
+        self.shown_opacity = value
 
     def setCollapsed(self, collapsed: bool) -> None:
         self.is_collapsed = collapsed

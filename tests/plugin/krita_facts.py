@@ -35,6 +35,8 @@ def _nodes(document: Any, found: dict[str, Any]) -> None:
     found["a new one is visible"] = node.visible()
     found["a new one has the document's colours"] = [node.colorModel(), node.colorDepth()]
     found["an empty one's bounds"] = list(node.bounds().getRect())[2:]
+    found["how it is shown"] = [node.opacity(), node.blendingMode(), node.inheritAlpha()]
+    found["without a style"] = node.layerStyleToAsl()
     found["masks are none"] = node.childNodes()
     found["two have different ids"] = (
         node.uniqueId() != document.createNode("b", "paintlayer").uniqueId()

@@ -103,6 +103,44 @@ def test_a_changed_image_has_the_size_it_had(ask: Ask, context: Context) -> None
     assert image.recipe.request.strength == 0.4
 
 
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_the_smallest_strength_leaves_every_byte(
+    ask: Ask, context: Context, pixels: Pixels, with_mask: bool
+) -> None:
+    picture = canvas()
+    picture.putalpha(255)
+    mask = send_mask(context, (90, 60), 20, 10, 49, 39) if with_mask else None
+
+    result = ask(init_image=context.send(picture), mask=mask, strength=1e-5)
+
+    assert np.array_equal(pixels(result.images[0]), np.asarray(picture))
+
+
+def test_a_patch_can_be_trimmed_to_the_selection(
+    ask: Ask, context: Context, pixels: Pixels
+) -> None:
+    fields = {
+        "init_image": context.send(canvas()),
+        "mask": send_mask(context, (90, 60), 20, 10, 49, 39),
+        "patch": True,
+    }
+
+    whole, trimmed = ask(**fields).images[0], ask(**fields, trim=True).images[0]
+
+    assert (trimmed.width, trimmed.height) == (30, 30)
+    assert np.array_equal(pixels(trimmed), pixels(whole)[10:40, 20:50])
+
+
+def test_a_background_that_must_stay_is_said(ask: Ask, context: Context, pixels: Pixels) -> None:
+    picture = canvas()
+    picture.putalpha(255)
+
+    result = ask(init_image=context.send(picture), strength=0.5, transparent=True)
+
+    assert "has a background, so it was kept" in result.warnings[0]
+    assert (pixels(result.images[0])[..., 3] == 255).all()
+
+
 @pytest.mark.parametrize("transparent", [False, True])
 def test_inpainting_leaves_the_rest(
     ask: Ask, context: Context, pixels: Pixels, transparent: bool
@@ -359,16 +397,17 @@ def test_short_memory_is_met_by_smaller_batches_and_a_warning(
 def test_previews_come_while_denoising(pipeline: GenerationPipeline, context: Context) -> None:
     request = GenerateRequest(prompt="an imp", inference_steps=3, guidance_scale=5.0)
     ticks = iter(range(0, 100, 2))
+    canvas = make_canvas(pipeline.base, request, context)
     generator = ImageGenerator(
         pipeline,
-        make_canvas(pipeline.base, request, context),
+        canvas,
         "DDIM",
         context,
         clock=lambda: float(next(ticks)),
     )
 
     generator.generate(
-        [plan_image(image, ResolvedPrompt, "sd15") for image in image_requests(request)],
+        [plan_image(image, ResolvedPrompt, "sd15", canvas) for image in image_requests(request)],
         tiling=False,
     )
 

@@ -70,12 +70,14 @@ class GenerateRequest(ApiModel):
     `guidance_scale` is the base model's default, for `sampler` the base model's own, for
     `inference_steps` the sampler's default. `strength` says how much of `init_image` may change:
     0 returns it unchanged; None is 0.6, and 1 with a `mask`. With a `mask` nothing outside of it
-    changes; `patch` then returns only the inside, for a layer above. `poses` generates each pose
-    on frames of one size and one baseline. A `variation_strength` moves the noise of `seed`
-    towards that of `variation_seed + k`. `cutout` is the method for `transparent` images: "keying"
-    removes a flat background, "matting" runs the matting model, for any background; "auto" keys
-    images whose background came out flat. `pixel_art` None makes pixel art of subjects whose layers
-    are, on a base that paints pixels; False makes none.
+    changes; `patch` then returns only the inside, for a layer above, and `trim` its bounding box. A
+    `transparent` image begins with the figure on `init_image` without its background; where a
+    `mask` shows none, or all may change, a new figure is fitted into the mask. `poses` generates
+    each pose on frames of one size and one baseline. A `variation_strength` moves the noise of
+    `seed` towards that of `variation_seed + k`. `cutout` is the method for `transparent` images:
+    "keying" removes a flat background, "matting" runs the matting model, for any background; "auto"
+    keys images whose background came out flat. `pixel_art` None makes pixel art of subjects whose
+    layers are, on a base that paints pixels; False makes none.
     """
 
     kind: Literal["generate"] = "generate"
@@ -98,6 +100,7 @@ class GenerateRequest(ApiModel):
     strength: Fraction | None = None
     mask: MaskRef | None = None
     patch: bool = False
+    trim: bool = False
     regions: Annotated[list[Region], Field(max_length=8)] = []
     pixel_art: PixelArt | Literal[False] | None = None
     explore: Explore | None = None
@@ -122,6 +125,7 @@ class GenerateRequest(ApiModel):
             (not self.init_image and self.mask is not None, "a mask needs an init_image"),
             (not self.init_image and self.strength is not None, "strength needs an init_image"),
             (self.patch and self.mask is None, "a patch needs a mask"),
+            (self.trim and not self.patch, "only a patch can be trimmed"),
             (self._mask_size_differs(), "the mask must have the size of the init_image"),
             (len(sizes) > 1, "all regions' masks, and the init_image, must have one size"),
             (

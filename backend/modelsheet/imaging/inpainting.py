@@ -12,20 +12,23 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelsheet.errors import InvalidImages
-from modelsheet.imaging.rgba import Colour, Size, composite, enlarge_pixels, resize
+from modelsheet.imaging.rgba import Size
 
 _CONTEXT = 0.25  # of the mask's longer side, on each side of it
 _Mask = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]  # left, top, right, bottom in px
 
 
 @dataclass(frozen=True)
 class InpaintingCrop:
-    """Square crop `box` (left, top, right, bottom; it may reach beyond the image), generated at
-    `size` px.
-    """
+    """Crop `box` of an image (it may reach beyond the image), generated at `size` px."""
 
-    box: tuple[int, int, int, int]
+    box: Box
     size: Size
+
+    @property
+    def box_size(self) -> Size:
+        return self.box[2] - self.box[0], self.box[3] - self.box[1]
 
 
 def read_mask(content: bytes, width: int, height: int) -> Image.Image:
@@ -45,35 +48,45 @@ def read_mask(content: bytes, width: int, height: int) -> Image.Image:
 
 
 def choose_crop(
-    mask: Image.Image,
-    generation_size: Callable[[int, int], Size],
-    *,
-    with_context: bool,
-    pixel_art: bool,
+    area: Box, image_size: Size, generation_size: Callable[[int, int], Size]
 ) -> InpaintingCrop:
-    """Choose the square to generate, inside the image where it fits.
-
-    It has context around the mask, unless a figure is to stand there without background. A
-    pixel-art base fills its images: its square is a multiple of their size that covers the mask,
-    or, without context, lies within it.
+    """Choose the square to generate: the area with context around it, inside the image where it
+    fits.
     """
-    left, top, right, bottom = mask_bounds(mask)
-    side = max(right - left, bottom - top)
-    size = generation_size(side, side)
-    if pixel_art:
-        factor = -(-side // size[0]) if with_context else side // size[0]
-        side = max(1, factor) * size[0]
-    elif with_context:
-        side += 2 * max(4, round(side * _CONTEXT))
-    start = (
-        _start(left, right, side, mask.width),
-        _start(top, bottom, side, mask.height),
-    )
-    return InpaintingCrop((*start, start[0] + side, start[1] + side), size)
+    side = max(area[2] - area[0], area[3] - area[1])
+    side += 2 * max(4, round(side * _CONTEXT))
+    return _crop_at(area, image_size, (side, side), generation_size(side, side))
 
 
-def mask_bounds(mask: Image.Image) -> tuple[int, int, int, int]:
-    """Return the bounding box of a mask: left, top, right, bottom in px."""
+def choose_pixel_art_crop(
+    area: Box, image_size: Size, *, resolution: int, longest: int, multiple: int, pixel_size: int
+) -> InpaintingCrop:
+    """Choose the box to generate around an area of a picture with pixels of `pixel_size` px.
+
+    Each generated pixel covers a square of whole px: of the picture's own pixel size, if the area
+    then fits into `longest` px; else the smallest that brings it to the base's `resolution`.
+    Sizes are multiples of `multiple`, and never below the resolution.
+    """
+    sides = area[2] - area[0], area[3] - area[1]
+    factor = max(1, pixel_size)
+    if max(sides) > longest * factor or not pixel_size:
+        factor *= -(-max(sides) // (resolution * factor))
+    width, height = (max(resolution, -(-side // (factor * multiple)) * multiple) for side in sides)
+    box_size = width * factor, height * factor
+    return _crop_at(area, image_size, box_size, (width, height), grid=factor)
+
+
+def _crop_at(
+    area: Box, image_size: Size, box_size: Size, size: Size, *, grid: int = 1
+) -> InpaintingCrop:
+    """Centre the box on the area, its corner on a grid of so many px."""
+    left = _start(area[0], area[2], box_size[0], image_size[0]) // grid * grid
+    top = _start(area[1], area[3], box_size[1], image_size[1]) // grid * grid
+    return InpaintingCrop((left, top, left + box_size[0], top + box_size[1]), size)
+
+
+def mask_bounds(mask: Image.Image) -> Box:
+    """Return the bounding box of a mask."""
     bounds = mask.getbbox()
     assert bounds is not None, "read_mask refuses empty masks"
     return bounds
@@ -85,15 +98,15 @@ def _start(first: int, last: int, side: int, room: int) -> int:
     return max(0, min(centred, room - side)) if side <= room else centred
 
 
-def crop_image(image: Image.Image, crop: InpaintingCrop, background: Colour) -> Image.Image:
-    """Crop an image over a background colour: RGB at the crop's size; the border pixels are
-    repeated beyond the image.
+def crop_box(image: Image.Image, box: Box, *, repeat_border: bool) -> Image.Image:
+    """Crop a box that may reach beyond the image: there its border pixels are repeated, or all is
+    transparent.
     """
-    opaque = composite(image, background)
-    columns = _clamped(crop.box[0], crop.box[2], image.width)
-    rows = _clamped(crop.box[1], crop.box[3], image.height)
-    square = Image.fromarray(np.asarray(opaque)[np.ix_(rows, columns)])
-    return resize(square, *crop.size).convert("RGB")
+    if not repeat_border:
+        return image.convert("RGBA").crop(box)
+    columns = _clamped(box[0], box[2], image.width)
+    rows = _clamped(box[1], box[3], image.height)
+    return Image.fromarray(np.asarray(image)[np.ix_(rows, columns)])
 
 
 def _clamped(first: int, last: int, room: int) -> npt.NDArray[np.intp]:
@@ -117,30 +130,19 @@ def latent_mask(
 
 
 def paste_back(
-    image: Image.Image,
-    generated: Image.Image,
-    crop: InpaintingCrop,
-    mask: Image.Image,
-    *,
-    patch: bool,
-    pixel_art: bool,
+    image: Image.Image, above: Image.Image, mask: Image.Image, *, patch: bool
 ) -> Image.Image:
-    """Paste the generated square over the image through the mask; with `patch` return it alone.
+    """Paste an RGBA image of the same size over the image through the mask; with `patch` return it
+    alone.
 
-    RGBA of the image's size; where the mask is 0 each byte is the image's, or transparent.
+    Where the mask is 0 each byte is the image's, or transparent.
     """
-    side = crop.box[2] - crop.box[0]
-    factor = side // generated.width
-    is_whole = pixel_art and factor * generated.width == side
-    square = enlarge_pixels(generated, factor) if is_whole else resize(generated, side, side)
-    layer = Image.new("RGBA", image.size)
-    layer.paste(square.convert("RGBA"), crop.box[:2])
-    above = np.asarray(layer)
+    rgba = np.asarray(above)
     opacity = np.asarray(mask, dtype=np.float32) / np.float32(255)
     if patch:
-        alpha = (above[..., 3] * opacity).round().astype(np.uint8)
-        return Image.fromarray(np.dstack([above[..., :3] * (alpha > 0)[..., None], alpha]))
-    return Image.fromarray(_alpha_over(np.asarray(image.convert("RGBA")), above, opacity))
+        alpha = (rgba[..., 3] * opacity).round().astype(np.uint8)
+        return Image.fromarray(np.dstack([rgba[..., :3] * (alpha > 0)[..., None], alpha]))
+    return Image.fromarray(_alpha_over(np.asarray(image.convert("RGBA")), rgba, opacity))
 
 
 def _alpha_over(

@@ -277,6 +277,21 @@ def _resample(channel: npt.NDArray[np.floating], size: Size) -> npt.NDArray[np.f
     return np.asarray(resampled, dtype=np.float32)
 
 
+def premultiply(image: Image.Image) -> npt.NDArray[np.float32]:
+    """Return an image's levels (H, W, 4) with its colours multiplied by its alpha."""
+    levels = np.array(image.convert("RGBA"), dtype=np.float32)
+    levels[..., :3] *= levels[..., 3:] / _OPAQUE
+    return levels
+
+
+def straight_alpha(levels: npt.NDArray[np.float32]) -> Image.Image:
+    """Return the RGBA image of premultiplied levels (H, W, 4)."""
+    alpha = levels[..., 3:].clip(0, _OPAQUE)
+    colours = levels[..., :3] * (_OPAQUE / np.maximum(alpha, 1.0))
+    straight = np.concatenate([np.where(alpha >= 1, colours, 0), alpha], axis=-1)
+    return Image.fromarray(straight.round().clip(0, _OPAQUE).astype(np.uint8))
+
+
 def limit_sides(image: Image.Image, longest: int) -> Image.Image:
     """Scale an image down so that no side has more than `longest` px; a smaller one stays."""
     factor = max(image.size) / longest

@@ -16,10 +16,9 @@ from modelsheet.diffusion.generation.canvas import (
     check_pixel_art,
     has_whole_pixels,
     make_canvas,
-    place_image,
-    unchanged_image,
 )
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
+from modelsheet.diffusion.generation.image_placement import place_image, unchanged_image
 from modelsheet.diffusion.generation.image_plan import ImagePlan, PromptResolver, plan_image
 from modelsheet.diffusion.sampling.samplers import (
     check_steps,
@@ -35,6 +34,7 @@ from modelsheet.imaging.contact_sheet import (
     draw_contact_sheet,
     draw_sprite_sheet,
 )
+from modelsheet.imaging.inpainting import mask_bounds
 from modelsheet.imaging.palettes import MAX_COLOURS
 from modelsheet.imaging.pixel_art import make_pixel_art
 from modelsheet.imaging.rgba import enlarge_pixels
@@ -69,7 +69,7 @@ def generate(
     resolved = _resolve(pipeline, request, context)
     canvas, family = resolved.canvas, pipeline.base.family
     plans = [
-        _with_pixel_art(plan_image(image, resolve, family), resolved)
+        _with_pixel_art(plan_image(image, resolve, family, canvas), resolved)
         for image in image_requests(resolved.request)
     ]
     _check_palette(request, plans)
@@ -80,6 +80,8 @@ def generate(
         generator = ImageGenerator(pipeline, canvas, resolved.sampler, context)
         generated = generator.generate(plans, tiling=request.tiling)
         images = _finish_all(generated, plans, resolved, context)
+    if request.trim and canvas.mask is not None:
+        images = [image.crop(mask_bounds(canvas.mask)) for image in images]
     if request.poses and request.transparent:
         images = align_sprites(images)
     sheet, columns = _sheet(images, request, context)
@@ -108,6 +110,7 @@ def _resolve(
             "inference_steps": request.inference_steps or default_steps(sampler),
             "guidance_scale": request.guidance_scale or default_guidance_scale(base, sampler),
             "strength": canvas.strength if request.init_image is not None else None,
+            "transparent": request.transparent or canvas.figure_box is not None,
             "cutout": pipeline.background_remover.choose_method(request, base),
         }
     )
@@ -165,16 +168,23 @@ def _finish(image: Image.Image, plan: ImagePlan, resolved: ResolvedRequest) -> I
     """Remove the background, convert to pixel art, and bring the image to its place and size."""
     request, base, art = resolved.request, resolved.pipeline.base, plan.request.pixel_art
     is_pixel_art = base.is_pixel_art or bool(art)
-    if request.transparent:
-        image = resolved.pipeline.background_remover.remove(
-            image, plan.background, request.cutout, hard_edge=is_pixel_art
-        )
+    remover = resolved.pipeline.background_remover
+    if request.transparent and resolved.canvas.keeps_scenery:
+        image = remover.remove_scenery(image, request.cutout, hard_edge=is_pixel_art)
+    elif request.transparent:
+        image = remover.remove(image, plan.background, request.cutout, hard_edge=is_pixel_art)
     if art:
         pixel_size = 1 if base.is_pixel_art else 0
         image = make_pixel_art(image, art, plan.references, pixel_size)
         if _is_sprite(plan, resolved):
             image = move_off_edges(image)
-    placed = place_image(resolved.canvas, image, patch=request.patch, pixel_art=is_pixel_art)
+    placed = place_image(
+        resolved.canvas,
+        image,
+        patch=request.patch,
+        pixel_art=is_pixel_art,
+        keep_detail=not art,
+    )
     return enlarge_pixels(placed, art.enlarge if art else 1)
 
 
@@ -183,7 +193,7 @@ def _is_sprite(plan: ImagePlan, resolved: ResolvedRequest) -> bool:
     pose.
     """
     request, canvas = resolved.request, resolved.canvas
-    is_alone = canvas.init_image is None and canvas.regions is None and not request.poses
+    is_alone = canvas.picture is None and canvas.regions is None and not request.poses
     return request.transparent and bool(plan.request.pixel_art) and is_alone
 
 
@@ -204,6 +214,7 @@ def _warnings(
     )
     return [
         *([counted] if unknown else []),
+        *resolved.canvas.warnings,
         *pipeline.background_remover.warnings,
         *([fills] if filling else []),
         *pipeline.oom_fallback.warnings,

@@ -93,6 +93,7 @@ class GenerateRequest:
     mask: MaskRef | None = None
     patch: bool = False
     regions: tuple[Region, ...] = ()
+    trim: bool = False
     pixel_art: PixelArt | bool | None = None  # None: as the subjects' layers; False: not
     explore: Explore | None = None
     variation_seed: int = 0

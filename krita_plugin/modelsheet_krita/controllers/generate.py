@@ -86,10 +86,10 @@ class GenerateController:
         placed = self._places.read(written, settings)
         if placed is not None and target is not None:
             target = Target(target.document, placed.masks.placement)
-        elif settings.source == "canvas":
-            init, target = self._read_canvas()
-        elif settings.source == "picture" and self._reference is not None:
-            init = InitImage(self._reference.image)
+        elif settings.source in ("canvas", "layer"):
+            init, target = self._read_document(active_layer=settings.source == "layer")
+        elif settings.source == "picture":
+            init = InitImage(self._starting_result().image)
         request = generate_request.build_request(
             prompt,
             settings,
@@ -142,11 +142,19 @@ class GenerateController:
         x, y, width, height = self._current_document().area(size)
         return generate_request.supported_size(width, height)
 
-    def _read_canvas(self) -> tuple[InitImage, Target]:
+    def _read_document(self, *, active_layer: bool) -> tuple[InitImage, Target]:
         document = self._current_document()
-        resolution = self._connection.state.resolution
-        image, mask, placement = document.read_init_image(resolution)
+        image, mask, placement = document.read_init_image(active_layer=active_layer)
         return InitImage(image, mask), Target(document, placement)
+
+    def _starting_result(self) -> Result:
+        """Return the result chosen in the results' menu, else the one that is selected."""
+        selected = self._results.get(self._panel.results.chosen())
+        if self._reference is None and not selected:
+            raise BadInput(
+                tr("Select the result to start from in the list below, then Generate again.")
+            )
+        return self._reference or selected[0]
 
     def _act(self, action: str, keys: list[int]) -> None:
         """Carry out an action of the results' menu on the first or on all selected results."""

@@ -64,7 +64,7 @@ class UnsentRequest:
         request = replace(self.request, init_image=reference)
         if self.init.mask:
             mask = MaskRef(client.put_blob(self.init.mask), *size)
-            request = replace(request, mask=mask, patch=True)
+            request = replace(request, mask=mask, patch=True, trim=True)
         return client.submit(request)
 
 
@@ -87,7 +87,7 @@ def build_request(
         prompt,
         1 if explore else count,
         seed,
-        cut_out and not settings.tiling and not has_mask,
+        cut_out and (has_mask or not settings.tiling),
         negative_prompt=settings.negative_prompt,
         width=size[0],
         height=size[1],

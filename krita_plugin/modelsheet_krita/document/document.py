@@ -22,8 +22,8 @@ from . import area_reader, subject_annotations, subject_places
 from .area_reader import TileSource
 from .canvas_overlay import CanvasOverlay
 from .colour_conversion import SRGB, ColorSpace, Converter, check_size, space_of
-from .geometry import Box, box_of, placed_box
-from .layer_reader import LayerReader
+from .geometry import Box, box_of, context_box, placed_box
+from .layer_reader import LayerReader, read_node
 from .layer_writer import LayerWriter, PlacedImage
 from .subject_annotations import CHUNK_BYTES, NotedSubject
 from .subject_places import SubjectMasks
@@ -119,23 +119,33 @@ class OpenDocument:
         steps.close()
         raise BadInput(tr("“{name}” was closed while it was read.", name=self.name))
 
-    def read_init_image(self, resolution: int) -> tuple[Image, bytes, Placement]:
-        """Read what the canvas shows inside the selection, or all of it, to be painted over.
+    def read_init_image(self, *, active_layer: bool) -> tuple[Image, bytes, Placement]:
+        """Read what the canvas shows, or the active layer alone, to be painted over.
 
-        Returns the image, reduced towards `resolution`, the selection mask in its size with one
-        byte per pixel (empty without a selection), and the placement of the results.
+        Returns the image, the selection mask in its size with one byte per pixel (empty without a
+        selection), and the placement of the results: the selection, or the image. The image is the
+        whole canvas; of a large one the selection with what is around it.
         """
         canvas = QtCore.QRect(*self.area("canvas"))
-        box = box_of(QtCore.QRect(*self.area("selection")).intersected(canvas))
-        if box[2] < 1 or box[3] < 1:
+        selected = box_of(QtCore.QRect(*self.area("selection")).intersected(canvas))
+        if selected[2] < 1 or selected[3] < 1:
             raise BadInput(tr("The selection lies outside the canvas. Move it in."))
-        space = space_of(self._document)
+        box = context_box(selected, box_of(canvas))
         with _converter() as converter:
-            source = TileSource(partial(self._canvas_pixels, space, converter))
-            longest = min(LONGEST_INIT_IMAGE, max(resolution, 1) * 2)
-            image = area_reader.read_now(self.name, box, source, longest)
-        placement = Placement(box[0] + box[2] // 2, box[1] + box[3] // 2, box[2], box[3])
-        return image, self._mask(box, image), placement
+            if active_layer:
+                node = self._document.activeNode()
+                if node is None:
+                    raise BadInput(tr("No layer is active. Click the layer to start from."))
+                tiles = TileSource(partial(read_node, node, converter))
+            else:
+                space = space_of(self._document)
+                tiles = TileSource(partial(self._canvas_pixels, space, converter))
+            image = area_reader.read_now(self.name, box, tiles, LONGEST_INIT_IMAGE)
+        mask = self._mask(box, image)
+        if active_layer and image.is_transparent and not mask:
+            raise BadInput(tr("The active layer is empty. Click the layer to start from."))
+        x, y, width, height = selected if mask else box
+        return image, mask, Placement(x + width // 2, y + height // 2, width, height)
 
     def _canvas_pixels(self, space: ColorSpace, converter: Converter, box: Box) -> bytes:
         raw = self._document.pixelData(*box).data()

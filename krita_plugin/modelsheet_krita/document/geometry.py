@@ -12,6 +12,7 @@ Box = tuple[int, int, int, int]  # x, y, width, height
 STRIP_PIXELS = 1 << 20  # Krita takes and gives that many in some 10 ms
 # A canvas of a sprite's size is one box: a staff at its edge must not push the figure aside.
 _SPRITE_SIDE = 128
+_SMALL_CANVAS = 1024  # px
 _SHARED = 0.25  # of the area of all layers together
 
 
@@ -34,6 +35,18 @@ def crop_boxes(areas: Sequence[Box], canvas: Box) -> list[Box]:
     if all(_size(area) >= _SHARED * _size(common) for area in areas):
         return [common] * len(areas)
     return list(areas)
+
+
+def context_box(selected: Box, canvas: Box) -> Box:
+    """Return the part of the canvas to send for painting into the selected box: all of a canvas up
+    to 1024 px, which also shows how large its pixels are; else the box with as much around it.
+    """
+    if max(canvas[2:]) <= _SMALL_CANVAS or selected == canvas:
+        return canvas
+    margin = max(selected[2:]) // 2
+    x, y, width, height = selected
+    around = QtCore.QRect(x - margin, y - margin, width + 2 * margin, height + 2 * margin)
+    return box_of(around.intersected(QtCore.QRect(*canvas)))
 
 
 def _union(areas: Sequence[Box]) -> Box:

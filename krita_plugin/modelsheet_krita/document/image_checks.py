@@ -55,11 +55,29 @@ def _warnings(image: Image, own: ImageSample, resolution: int) -> list[str]:
         found.append(tr("It is hidden; it is learnt all the same."))
     if "cut" in image.notes:
         found.append(tr("What lies outside the canvas is not learnt."))
+    found += [sentence for note, sentence in _unseen().items() if note in image.notes]
     if max(image.width, image.height) * 2 <= resolution:
         found.append(tr("Small: there is little to see at this size."))
     if own.is_opaque:
         found.append(tr("No transparency: the background is learnt too."))
     return found
+
+
+def _unseen() -> dict[str, str]:
+    """Return sentences on what the canvas shows and the picture lacks, by the image's notes."""
+    return {
+        "style": tr(
+            "Its layer style (stroke, glow, …) is left out. Flatten the layer to learn it too."
+        ),
+        "blending": tr(
+            "Its blending mode is left out. Merge it with the layers below to learn what the "
+            "canvas shows."
+        ),
+        "inherits alpha": tr(
+            "It inherits alpha; all of it is learnt. Select its group to learn what the canvas "
+            "shows."
+        ),
+    }
 
 
 def _scaled_down(image: Image) -> Image:

@@ -16,11 +16,14 @@ from .area_reader import TileSource
 from .colour_conversion import SRGB, Converter, check_size, space_of
 from .geometry import Box, box_of, crop_boxes
 from .layer_sources import LayerSource, has_children, key_frames, list_sources
-from .layer_tree import LayerTree, reason_for_no_image
+from .layer_tree import LayerTree, reason_for_no_image, unseen_properties
 from .left_out import LeftOut, sentences
 
 if TYPE_CHECKING:
     from krita import Document, Node, Selection
+
+
+OPAQUE = 255
 
 
 class LayerReader:
@@ -140,24 +143,21 @@ class LayerReader:
         self._images.append(dataclasses.replace(image, notes=notes))
 
     def _tile_source(self, source: LayerSource, converter: Converter) -> TileSource:
-        node, space, selection = source.node, space_of(source.node), self._selection()
+        selection = self._selection()
 
         def pixels(box: Box) -> bytes:
-            if source.time is None:
-                raw = node.projectionPixelData(*box).data()
-            else:
-                raw = node.pixelDataAtTime(*box, source.time).data()
-            check_size(source.name, raw, space, box[2] * box[3])
-            return converter.convert(raw, box[2], box[3], space, SRGB)
+            return read_node(source.node, converter, box, time=source.time, name=source.name)
 
         if selection is None:
             return TileSource(pixels)
         return TileSource(pixels, lambda box: selection.pixelData(*box).data())
 
     def _notes(self, source: LayerSource, hidden: set[QtCore.QUuid]) -> frozenset[str]:
+        found = unseen_properties(source.node)
         if source.time is not None:
-            return frozenset({"frame"})
-        found = {"hidden"} if source.node.uniqueId() in hidden else set()
+            return frozenset(found | {"frame"})
+        if source.node.uniqueId() in hidden:
+            found.add("hidden")
         canvas = QtCore.QRect(0, 0, self._document.width(), self._document.height())
         if not canvas.contains(source.node.bounds()):
             found.add("cut")
@@ -175,6 +175,30 @@ class LayerReader:
             common = common.united(QtCore.QRect(*box)) if box else common
         for number in boxes:
             self._images[number] = cropped(self._images[number], box_of(common))
+
+
+def read_node(
+    node: Node, converter: Converter, box: Box, *, time: int | None = None, name: str = ""
+) -> bytes:
+    """Read a box of a layer as BGRA8, at its opacity as the canvas shows it; or of a key frame."""
+    space = space_of(node)
+    if time is None:
+        raw = node.projectionPixelData(*box).data()
+    else:
+        raw = node.pixelDataAtTime(*box, time).data()
+    check_size(name or node.name(), raw, space, box[2] * box[3])
+    pixels = converter.convert(raw, box[2], box[3], space, SRGB)
+    return with_opacity(pixels, node.opacity())
+
+
+def with_opacity(bgra: bytes, opacity: int) -> bytes:
+    """Scale the alpha of BGRA8 pixels by an opacity of 0 to 255."""
+    if opacity == OPAQUE:
+        return bgra
+    scaled = bytearray(bgra)
+    table = bytes((alpha * opacity + OPAQUE // 2) // OPAQUE for alpha in range(OPAQUE + 1))
+    scaled[3::4] = scaled[3::4].translate(table)
+    return bytes(scaled)
 
 
 def _has_area(selection: Selection | None) -> bool:

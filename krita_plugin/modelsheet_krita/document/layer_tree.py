@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +18,7 @@ LONGEST_SIDE = 8192
 MASKS = frozenset(
     {"transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask"}
 )
+NORMAL = "normal"
 # Krita draws these from other layers, and not while they are hidden.
 DERIVED = frozenset({"grouplayer", "clonelayer", "filelayer", "vectorlayer", "filllayer"})
 
@@ -133,6 +135,26 @@ def _reason_for_size(node: Node, name: str, width: int, height: int) -> LeftOut 
             ),
         )
     return None
+
+
+def unseen_properties(node: Node) -> set[str]:
+    """Return notes on what the canvas shows of a layer and its own pixels lack."""
+    found = {
+        "style": has_layer_style(node),
+        "blending": node.blendingMode() != NORMAL,
+        "inherits alpha": node.inheritAlpha(),
+    }
+    return {note for note, is_so in found.items() if is_so}
+
+
+def has_layer_style(node: Node) -> bool:
+    """Return True if an effect of the node's layer style (stroke, glow, …) is switched on."""
+    # Krita writes the attributes of a tag in any order.
+    tags = re.findall(r"<node [^>]*>", node.layerStyleToAsl())
+    switched = [(tag, 'value="1"' in tag) for tag in tags]
+    if any('key="masterFXSwitch"' in tag and not is_on for tag, is_on in switched):
+        return False
+    return any('key="enab"' in tag and is_on for tag, is_on in switched)
 
 
 def _reason_for_empty(node: Node, name: str) -> LeftOut:

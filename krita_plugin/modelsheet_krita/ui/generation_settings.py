@@ -23,7 +23,7 @@ class GenerationSettings:
     guidance_scale: float = 0.0
     unet_scale: float = 1.0
     text_encoder_scale: float = 1.0
-    source: str = "nothing"  # or canvas, picture: the init image
+    source: str = "nothing"  # or canvas, layer, picture: the init image
     strength: int = 60  # of the init image that may change, in percent
     tiling: bool = False
     pixel_art: bool | None = None  # None: as the layers of the prompt's subjects are
@@ -42,10 +42,14 @@ class GenerationSettingsSection(CollapsibleSection):
         ):
             self.image_size.addItem(title, key)
         self.source = _choice("modelsheet_source", tr("What the painting starts from"))
-        for title, key in ((tr("Nothing"), "nothing"), (tr("The canvas"), "canvas")):
+        for title, key in (
+            (tr("Empty (new figure)"), "nothing"),
+            (tr("The canvas"), "canvas"),
+            (tr("The active layer"), "layer"),
+            (tr("A result"), "picture"),
+        ):
             self.source.addItem(title, key)
-        self.strength = spin_box("modelsheet_strength", 0, 100, tr("How much of it may change"))
-        self.strength.setSuffix(" %")
+        self._make_strength()
         self.negative = QtWidgets.QLineEdit()
         self.negative.setObjectName("modelsheet_negative")
         self.negative.setToolTip(tr("What must not be in the picture"))
@@ -78,6 +82,27 @@ class GenerationSettingsSection(CollapsibleSection):
         self._fill_section()
         self.show_settings(GenerationSettings())
 
+    def _make_strength(self) -> None:
+        self.strength = spin_box("modelsheet_strength", 0, 100, tr("How much of it may change"))
+        self.strength.setSuffix(" %")
+        self._slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        self._slider.setObjectName("modelsheet_strength_slider")
+        self._slider.setRange(0, 100)
+        self._slider.setMinimumWidth(0)
+        self._slider.setToolTip(self.strength.toolTip())
+        self._slider.setAccessibleName(tr("Strength"))
+        self._slider.valueChanged.connect(self.strength.setValue)
+        self.strength.valueChanged.connect(self._slider.setValue)
+        self._strength_row = QtWidgets.QWidget()
+        row = QtWidgets.QHBoxLayout(self._strength_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._slider, 1)
+        row.addWidget(self.strength)
+        self._source_hint = QtWidgets.QLabel()
+        self._source_hint.setObjectName("modelsheet_source_hint")
+        self._source_hint.setWordWrap(True)
+        self._source_hint.setEnabled(False)
+
     def _fill_first(self) -> None:
         grid = QtWidgets.QGridLayout(self.first)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -87,11 +112,12 @@ class GenerationSettingsSection(CollapsibleSection):
             (
                 (buddy(tr("Size"), self.image_size), self.image_size),
                 (buddy(tr("Start from"), self.source), self.source),
-                (self._strength_label, self.strength),
+                (self._strength_label, self._strength_row),
             )
         ):
             grid.addWidget(label, row, 0)
             grid.addWidget(widget, row, 1)
+        grid.addWidget(self._source_hint, grid.rowCount(), 0, 1, 2)
         self.source.currentIndexChanged.connect(self._on_source)
 
     def _fill_section(self) -> None:
@@ -157,16 +183,29 @@ class GenerationSettingsSection(CollapsibleSection):
 
     def offer_result(self) -> None:
         """Select the chosen result as the init image."""
-        if self.source.findData("picture") < 0:
-            self.source.addItem(tr("The chosen picture"), "picture")
         self.source.setCurrentIndex(self.source.findData("picture"))
 
     def _on_source(self) -> None:
         """Show the strength only with an init image, which also sets the size."""
         can_change = self.source.currentData() != "nothing"
         self._strength_label.setVisible(can_change)
-        self.strength.setVisible(can_change)
+        self._strength_row.setVisible(can_change)
+        hint = _source_hint(self.source.currentData())
+        self._source_hint.setText(hint)
+        self._source_hint.setVisible(can_change)
+        self.source.setToolTip(hint)
         self.image_size.setDisabled(can_change)
+
+
+def _source_hint(source: str) -> str:
+    """Return the sentence that says what starting from this does."""
+    if source == "canvas":
+        return tr("Changes what is selected. Without background: adds a new figure there.")
+    if source == "layer":
+        return tr("Changes the figure on this layer; it stays where it is.")
+    if source == "picture":
+        return tr("Changes the result that is selected below.")
+    return tr("Paints a new figure. It goes to the middle of the selection, or of the canvas.")
 
 
 def decode_settings(entries: dict[str, Any]) -> GenerationSettings:

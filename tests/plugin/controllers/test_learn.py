@@ -140,6 +140,38 @@ def test_pictures_are_warned_of(
     assert warning in remarks(form)[0]
 
 
+ENABLED = '<node key="enab" value="{}" type="Boolean"/>'
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "warning"),
+    [
+        ("style", ENABLED.format(1), "Its layer style"),
+        ("style", ENABLED.format(0), ""),
+        ("style", '<node value="0" key="masterFXSwitch"/>' + ENABLED.format(1), ""),
+        ("mode", "multiply", "Its blending mode is left out."),
+        ("inherits_alpha", True, "It inherits alpha"),
+    ],
+)
+def test_what_only_the_canvas_shows_is_named(
+    connected: Any,
+    document: fake_krita.Document,
+    krita: Any,
+    until: Until,
+    attribute: str,
+    value: object,
+    warning: str,
+) -> None:
+    layer = document.add("it", area=QRect(20, 20, 40, 40))
+    setattr(layer, attribute, value)
+    krita.window.view.selected = [layer]
+
+    found = remarks(open_form(connected, until))[0]
+
+    assert warning in found
+    assert bool(warning) == ("left out" in found or "inherits" in found)
+
+
 def test_hidden_and_doubled_pictures_are_warned_of(
     connected: Any, document: fake_krita.Document, krita: Any, until: Until
 ) -> None:

@@ -121,10 +121,60 @@ def test_painting_over_the_selection_sends_canvas_and_mask(
     connected.controller.panel.generate.click()
 
     request = newest_request(remote, until)
-    assert (request.init_image.width, request.init_image.height) == (10, 6)
-    assert remote.blobs[request.init_image.blob] == b"\x10\x20\x30\xff" * 60
-    assert remote.blobs[request.mask.blob] == b"\xff" * 60
+    width, height = document.width(), document.height()
+    assert (request.init_image.width, request.init_image.height) == (width, height)
+    pixels, mask = (remote.blobs[each.blob] for each in (request.init_image, request.mask))
+    inside = [y * width + x for y in range(24, 30) for x in range(12, 22)]
+    assert [index for index, value in enumerate(mask) if value] == inside
+    assert all(pixels[4 * index : 4 * index + 4] == b"\x10\x20\x30\xff" for index in inside)
     assert request.patch
+    assert request.trim
+
+
+def test_without_background_means_the_same_in_a_selection(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    document.setSelection(fake_krita.Selection(QRect(12, 24, 10, 6)))
+    advanced = connected.controller.panel.box.advanced
+    advanced.source.setCurrentIndex(advanced.source.findData("canvas"))
+    connected.controller.panel.prompt.setText("a knight")
+    connected.controller.panel.box.cut_out.setChecked(True)
+
+    connected.controller.panel.generate.click()
+
+    assert newest_request(remote, until).transparent
+
+
+def test_the_active_layer_is_sent_alone_and_at_its_opacity(
+    connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
+) -> None:
+    layer = document.add("figure", area=QRect(4, 4, 8, 8), bgra=b"\x01\x02\x03\xff")
+    layer.shown_opacity = 128
+    advanced = connected.controller.panel.box.advanced
+    advanced.source.setCurrentIndex(advanced.source.findData("layer"))
+    connected.controller.panel.prompt.setText("a knight")
+
+    connected.controller.panel.generate.click()
+
+    request = newest_request(remote, until)
+    pixels = remote.blobs[request.init_image.blob]
+    seen = {pixels[index : index + 4] for index in range(0, len(pixels), 4)}
+    assert {each for each in seen if each[3]} == {b"\x01\x02\x03\x80"}
+    assert request.mask is None
+
+
+def test_an_empty_active_layer_or_no_result_is_said(
+    connected: Any, document: fake_krita.Document
+) -> None:
+    document.add("empty")
+    panel = connected.controller.panel
+    panel.prompt.setText("a knight")
+    for source, sentence in (("layer", "is empty"), ("picture", "Select the result")):
+        panel.box.advanced.source.setCurrentIndex(panel.box.advanced.source.findData(source))
+
+        panel.generate.click()
+
+        assert sentence in panel.notice.text.text()
 
 
 def test_what_was_painted_over_an_area_fills_it_again(

@@ -74,7 +74,7 @@ def test_the_selection_becomes_a_place_in_one_undo_step(
 
     layer = document.rootNode().childNodes()[-1]
     assert (layer.name(), layer.bounds().getRect()) == ("@orc", (100, 50, 20, 10))
-    assert layer.opacity == 128
+    assert layer.opacity() == 128
     assert len(document.undo_steps) == 1
     assert connected.controller.places._find(split_prompt("@hero @orc")) == {"orc": "@orc"}
 

@@ -20,8 +20,10 @@ _SCENERY = re.compile(r"\b(?:floor|background|backdrop)\b", re.IGNORECASE)
 _FLAT = re.compile(r"\bon an? (?:plain )?(\w+) background\b", re.IGNORECASE)
 # Black and grey are left out: outlines and shadows have them.
 _BY_FLATNESS = ("white", "magenta", "blue", "green")
-_FAR_ENOUGH = 30.0  # levels between the background and all but a few pixels of the figure
-_NEAR_SHARE = 2.0  # percent of a figure's pixels that may lie near the background's colour
+# Levels between the background and all but a few pixels of the figure. Cream is 40 from white, and
+# a light muzzle that touches the outline would be cut out with a white background.
+_FAR_ENOUGH = 48.0
+_NEAR_SHARE = 1.0  # percent of a figure's pixels that may lie near the background's colour
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,17 @@ def choose_background(
     named = _FLAT.search(prompt)
     if named is not None and named[1].lower() in FLAT_BACKGROUNDS:
         return FlatBackground("", FLAT_BACKGROUNDS[named[1].lower()])
-    if _SCENERY.search(prompt):
+    if asks_for_scenery(prompt):
         return None
     name = most_distinct_background(references)
     return FlatBackground(f", {background_words(name, family)}", FLAT_BACKGROUNDS[name])
+
+
+def asks_for_scenery(prompt: str) -> bool:
+    """Return True if the prompt asks for a background that cannot be keyed ("on grass floor")."""
+    named = _FLAT.search(prompt)
+    is_flat = named is not None and named[1].lower() in FLAT_BACKGROUNDS
+    return not is_flat and _SCENERY.search(prompt) is not None
 
 
 def most_distinct_background(references: Sequence[Image.Image]) -> str:

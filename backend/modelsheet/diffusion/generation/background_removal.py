@@ -16,6 +16,10 @@ from modelsheet.errors import ModelMissing
 from modelsheet.imaging.keying import has_flat_background, key_out, opaque_border
 
 _KEPT = "The prompt asks for a background, so it was kept. Leave it out to get the figure alone."
+_SCENE = (
+    "What the pictures begin with has a background, so it was kept. To get the figure alone, start "
+    "from its own layer or from an empty picture."
+)
 _GET_IT = "Get it with: modelsheet models download matting"
 _KEYED = f"The matting model is not here, so the background was keyed. {_GET_IT}"
 _UNEVEN = (
@@ -78,6 +82,16 @@ class BackgroundRemover:
         if method == "keying" and not (is_flat and opaque_border(figure) <= _LARGEST_OPAQUE_BORDER):
             self._warn(_LEFT)
         return figure
+
+    def remove_scenery(
+        self, image: Image.Image, method: CutoutMethod, *, hard_edge: bool
+    ) -> Image.Image:
+        """Return the figure alone, RGBA, if the matting model may and can cut it out of a scene."""
+        matting = self._matting_model() if method == "auto" else None
+        if matting is None:
+            self._warn(_SCENE)
+            return image
+        return matting.cut_out(image, hard_edge=hard_edge)
 
     def _matting_model(self) -> MattingModel | None:
         if self._matting is None:

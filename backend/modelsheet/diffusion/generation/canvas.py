@@ -4,7 +4,7 @@ to-image, inpainting, regional prompts), and the way from a generated image to t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,42 +12,62 @@ import torch
 from PIL import Image
 
 from modelsheet.api.generate import GenerateRequest, MaskRef
+from modelsheet.diffusion.generation.background_colour import asks_for_scenery
 from modelsheet.diffusion.generation.region_windows import RegionCanvas, plan_regions
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.denoise import InitLatents
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.figure_placement import find_figure, pixel_size_of
 from modelsheet.imaging.inpainting import (
+    Box,
     InpaintingCrop,
     choose_crop,
-    crop_image,
+    choose_pixel_art_crop,
+    crop_box,
     latent_mask,
-    paste_back,
+    mask_bounds,
     read_mask,
 )
-from modelsheet.imaging.rgba import Colour, Size, composite, enlarge_pixels, resize
+from modelsheet.imaging.rgba import Colour, Size, composite, is_empty, resize
 from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import JobContext
 
 _IMG2IMG_STRENGTH = 0.6  # the composition of the initial image stays, its details change
 _LARGEST_FACTOR = 1.5  # beyond this a base repeats its subject
+_NO_FIGURE = (
+    "No figure could be told from the background there, so a new one was painted and the strength "
+    "did not count. To change a figure, start from its own layer."
+)
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Images are generated at `size` px and brought to `result_size`, None leaves them so."""
+    """Images are generated at `size` px and brought to `result_size`, None leaves them so.
+
+    `picture` is what the request gives, `init_image` what its images begin with, of the same size:
+    the picture, the figure on it (`is_figure`, RGBA), or None for noise. A new figure is fitted
+    into `figure_box` of the picture, in pixels of `pixel_size`. With `keeps_scenery` nothing is cut
+    out.
+    """
 
     size: Size
     result_size: Size | None
     strength: float
+    picture: Image.Image | None = None
     init_image: Image.Image | None = None
+    is_figure: bool = False
     mask: Image.Image | None = None
     crop: InpaintingCrop | None = None
     regions: RegionCanvas | None = None
+    figure_box: Box | None = None
+    pixel_size: int = 0
+    keeps_scenery: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_unchanged(self) -> bool:
         """True when strength 0 asks for the very image that was given."""
-        return self.init_image is not None and self.strength == 0.0
+        return self.picture is not None and self.strength == 0.0
 
 
 def make_canvas(base: BaseModel, request: GenerateRequest, context: JobContext) -> Canvas:
@@ -55,29 +75,83 @@ def make_canvas(base: BaseModel, request: GenerateRequest, context: JobContext) 
 
     Raises InvalidImages when a mask is empty, or bytes are missing.
     """
-    image = read_image(request.init_image, context) if request.init_image else None
+    picture = read_image(request.init_image, context) if request.init_image else None
     strength = request.strength
     if strength is None:
-        strength = _IMG2IMG_STRENGTH if image is not None and request.mask is None else 1.0
+        strength = _IMG2IMG_STRENGTH if picture is not None and request.mask is None else 1.0
     masks = [_read_mask(region.mask, context) for region in request.regions]
     if masks:
         regions = plan_regions(masks, base.resolution, size_multiple(base), base.latent_factor)
-        return Canvas(regions.size, masks[0].size, strength, image, regions=regions)
-    if image is not None and request.mask is not None:
-        mask = _read_mask(request.mask, context)
-        crop = choose_crop(
-            mask,
-            partial(generation_size, base),
-            with_context=not request.transparent,
-            pixel_art=base.is_pixel_art,
+        whole = picture and InpaintingCrop((0, 0, *picture.size), regions.size)
+        size = masks[0].size
+        return Canvas(
+            regions.size, size, strength, picture, picture, crop=whole or None, regions=regions
         )
-        return Canvas(crop.size, image.size, strength, image, mask, crop)
     requested = (request.width, request.height)
-    if image is None:
+    if picture is None:
         size = generation_size(base, *requested)
         return Canvas(size, _with_default(requested, size) if any(requested) else None, strength)
-    size = generation_size(base, *image.size)
-    return Canvas(size, _with_default(requested, image.size), strength, image)
+    mask = _read_mask(request.mask, context) if request.mask is not None else None
+    area = mask_bounds(mask) if mask is not None else (0, 0, *picture.size)
+    canvas = Canvas(
+        size=(0, 0),
+        result_size=_with_default(requested, picture.size),
+        strength=strength,
+        picture=picture,
+        init_image=picture,
+        mask=mask,
+        pixel_size=pixel_size_of(picture) if base.is_pixel_art else 0,
+    )
+    if strength and wants_figure_alone(base, request):
+        canvas = _with_figure_alone(base, canvas, area)
+    if canvas.init_image is None:
+        return replace(canvas, size=generation_size(base, 0, 0))
+    if canvas.is_figure and mask is None:
+        area = canvas.init_image.getchannel("A").getbbox() or area
+    crop = _choose_crop(base, canvas, area)
+    return replace(canvas, size=crop.size, crop=crop)
+
+
+def wants_figure_alone(base: BaseModel, request: GenerateRequest) -> bool:
+    """Return True for a cut-out by keying; the matting model also cuts figures out of scenes.
+
+    A sprite model, which paints figures on flat backgrounds, also gets a cut-out to fill a
+    selection: the scene shows around the figure.
+    """
+    if request.cutout == "matting" or asks_for_scenery(request.prompt):
+        return False
+    fills = request.mask is not None and request.strength in (None, 1.0)
+    return request.transparent or (base.is_pixel_art and fills)
+
+
+def _with_figure_alone(base: BaseModel, canvas: Canvas, area: Box) -> Canvas:
+    """Begin with the figure in the area, without its background; else with noise, or, where there
+    is no selection to put a new figure into, with the scene as it is.
+    """
+    assert canvas.picture is not None
+    figure = find_figure(canvas.picture, area, hard_edge=base.is_pixel_art)
+    if figure is not None and not is_empty(figure.crop(area)) and canvas.strength < 1:
+        return replace(canvas, init_image=figure, is_figure=True)
+    if figure is None and canvas.strength < 1 and canvas.mask is None:
+        return replace(canvas, keeps_scenery=True)
+    warnings = (_NO_FIGURE,) if figure is None and canvas.strength < 1 else ()
+    return replace(canvas, init_image=None, figure_box=area, strength=1.0, warnings=warnings)
+
+
+def _choose_crop(base: BaseModel, canvas: Canvas, area: Box) -> InpaintingCrop:
+    assert canvas.picture is not None
+    if base.is_pixel_art:
+        return choose_pixel_art_crop(
+            area,
+            canvas.picture.size,
+            resolution=base.resolution,
+            longest=int(base.resolution * _LARGEST_FACTOR),
+            multiple=size_multiple(base),
+            pixel_size=canvas.pixel_size,
+        )
+    if canvas.mask is None:
+        return InpaintingCrop(area, generation_size(base, area[2] - area[0], area[3] - area[1]))
+    return choose_crop(area, canvas.picture.size, partial(generation_size, base))
 
 
 def generation_size(base: BaseModel, width: int, height: int) -> Size:
@@ -123,62 +197,44 @@ def check_pixel_art(base: BaseModel, request: GenerateRequest, canvas: Canvas) -
 
 def has_whole_pixels(canvas: Canvas) -> bool:
     """Tell if images become as large as asked for by whole numbers."""
-    if canvas.result_size is None or canvas.crop is not None:  # its square is a multiple by choice
+    if canvas.result_size is None:
         return True
+    if canvas.picture is not None and canvas.result_size == canvas.picture.size:
+        return True  # its crop is a multiple by choice
     (width, height), (across, down) = canvas.result_size, canvas.size
     return not (width % across or height % down) and width // across == height // down
 
 
-def encode_init_image(
-    base: BaseModel, canvas: Canvas, background: Colour, *, with_context: bool
-) -> InitLatents | None:
-    """Encode the canvas's initial image, over the background colour where it is transparent.
+def initial_area(canvas: Canvas) -> Image.Image:
+    """Return the part of the initial image that is generated, RGBA at the canvas's size."""
+    return resize(initial_box(canvas), *canvas.size)
 
-    None without one, and for an inpainting crop whose context must not show.
+
+def initial_box(canvas: Canvas) -> Image.Image:
+    """Return the part of the initial image that is generated, RGBA at the picture's size."""
+    assert canvas.init_image is not None
+    assert canvas.crop is not None
+    repeat_border = not canvas.is_figure
+    return crop_box(canvas.init_image, canvas.crop.box, repeat_border=repeat_border)
+
+
+def encode_init_image(
+    base: BaseModel, canvas: Canvas, background: Colour
+) -> tuple[InitLatents, Image.Image] | None:
+    """Encode the canvas's initial image over the background colour where it is transparent; returns
+    the image too, RGB at the canvas's size. None without one.
     """
-    if canvas.init_image is None or (canvas.crop is not None and not with_context):
+    if canvas.init_image is None:
         return None
-    if canvas.crop is None:
-        image = composite(resize(canvas.init_image, *canvas.size), background)
-        return InitLatents(_encode(base, image), canvas.strength)
-    assert canvas.mask is not None
-    mask = latent_mask(canvas.mask, canvas.crop, base.latent_factor)
-    latents = _encode(base, crop_image(canvas.init_image, canvas.crop, background))
-    return InitLatents(latents, canvas.strength, torch.from_numpy(mask).to(base.device))
+    assert canvas.crop is not None
+    image = composite(initial_area(canvas), background)
+    mask = None
+    if canvas.mask is not None:
+        latents = latent_mask(canvas.mask, canvas.crop, base.latent_factor)
+        mask = torch.from_numpy(latents).to(base.device)
+    return InitLatents(_encode(base, image), canvas.strength, mask), image
 
 
 def _encode(base: BaseModel, image: Image.Image) -> torch.Tensor:
     levels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
     return base.encode_images(levels.float() / 127.5 - 1)
-
-
-def place_image(canvas: Canvas, image: Image.Image, *, patch: bool, pixel_art: bool) -> Image.Image:
-    """Bring a generated image (RGB or RGBA) to its size, or paste it into the initial image."""
-    if canvas.crop is None:
-        return scale_image(image, *(canvas.result_size or image.size), pixel_art=pixel_art)
-    assert canvas.init_image is not None
-    assert canvas.mask is not None
-    return paste_back(
-        canvas.init_image, image, canvas.crop, canvas.mask, patch=patch, pixel_art=pixel_art
-    )
-
-
-def scale_image(image: Image.Image, width: int, height: int, *, pixel_art: bool) -> Image.Image:
-    """Resize an image; pixel art by repeating pixels where the factor is a whole number."""
-    if (width, height) == image.size:
-        return image
-    factor = width // image.width
-    if pixel_art and factor and (image.width * factor, image.height * factor) == (width, height):
-        return enlarge_pixels(image, factor)
-    return resize(image, width, height)
-
-
-def unchanged_image(canvas: Canvas, *, patch: bool) -> Image.Image:
-    """Return the initial image as it is; for a patch only the part inside the mask."""
-    assert canvas.init_image is not None
-    if not patch or canvas.mask is None:
-        return canvas.init_image
-    rgba = np.array(canvas.init_image)
-    opacity = np.asarray(canvas.mask, dtype=np.float32) / 255
-    rgba[..., 3] = (rgba[..., 3] * opacity).round()
-    return Image.fromarray(rgba)

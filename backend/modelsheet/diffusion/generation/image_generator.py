@@ -7,8 +7,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -22,7 +24,7 @@ from modelsheet.diffusion.generation.image_plan import ImagePlan
 from modelsheet.diffusion.generation.latent_preview import PreviewDecoder
 from modelsheet.diffusion.generation.oom_fallback import OomFallback
 from modelsheet.diffusion.generation.seamless_tiling import circular_padding
-from modelsheet.diffusion.models.base_model import BaseModel, to_pil_images
+from modelsheet.diffusion.models.base_model import BaseModel, to_levels, to_pil_images
 from modelsheet.diffusion.models.decoder_correction import apply_correction, decode_regions
 from modelsheet.diffusion.models.prompt_encoding import batch_embeds
 from modelsheet.diffusion.sampling.denoise import (
@@ -37,6 +39,7 @@ from modelsheet.diffusion.sampling.denoise import (
 )
 from modelsheet.diffusion.sampling.samplers import make_sampler
 from modelsheet.errors import Cancelled
+from modelsheet.imaging.residuals import add_residual_by_colour
 from modelsheet.imaging.rgba import Colour
 from modelsheet.jobs.blob_images import write_image
 from modelsheet.jobs.protocol import Directive, JobContext
@@ -108,19 +111,40 @@ class ImageGenerator:
 
     def _generate_batch(self, plans: Sequence[ImagePlan]) -> list[Image.Image]:
         generators = [torch.Generator().manual_seed(plan.request.seed) for plan in plans]
+        init = self._init_latents(plans)
         batch = DenoisingBatch(
             windows=[self._window(plans, index) for index in range(len(self._areas))],
             noise=self._noise(plans, generators),
             guidance_scales=[plan.guidance_scale for plan in plans],
             generators=generators,
-            init=self._init_latents(plans),
+            init=init[0] if init else None,
             callback_on_step_end=self._report_step(plans),
         )
         latents = denoise(
             self._base, batch, make_sampler(self._base, self._sampler, plans[0].steps)
         )
         self._done += sum(self._steps(plan) for plan in plans)
-        return to_pil_images(self._decode(latents, plans[0]))
+        images = self._decode(latents, plans[0])
+        if init is not None and (init[0].strength < 1 or init[0].mask is not None):
+            return self._keep_unchanged(images, *init, plans[0])
+        return to_pil_images(images)
+
+    def _keep_unchanged(
+        self, images: torch.Tensor, init: InitLatents, original: Image.Image, plan: ImagePlan
+    ) -> list[Image.Image]:
+        """Add to what did not change the colours that the autoencoder loses.
+
+        A strength below one step blends that step's change in, so that it goes to nothing with it.
+        """
+        reconstruction = to_levels(self._decode(init.latents[:1], plan))[0]
+        part = min(1.0, init.strength * plan.steps)
+        before = np.asarray(original, dtype=np.float32)
+        kept = []
+        for after in to_levels(images):
+            changed = reconstruction + part * (after - reconstruction)
+            levels = add_residual_by_colour(changed, reconstruction, before)
+            kept.append(Image.fromarray(levels.round().clip(0, 255).astype(np.uint8)))
+        return kept
 
     def _decode(self, latents: torch.Tensor, plan: ImagePlan) -> torch.Tensor:
         """Decode to (B, 3, H, W), each region with its subject's correction of the decoder."""
@@ -164,13 +188,15 @@ class ImageGenerator:
         other = sample_noise(self._base, others, *self._canvas.size)
         return torch.stack([_slerp(*each) for each in zip(noise, other, strengths, strict=True)])
 
-    def _init_latents(self, plans: Sequence[ImagePlan]) -> InitLatents | None:
+    def _init_latents(self, plans: Sequence[ImagePlan]) -> tuple[InitLatents, Image.Image] | None:
+        """Return what a batch begins with, and the image that it encodes; None for noise."""
         background = plans[0].background
         colour = background.colour if background else _WHITE
-        init = encode_init_image(self._base, self._canvas, colour, with_context=background is None)
-        if init is None:
+        encoded = encode_init_image(self._base, self._canvas, colour)
+        if encoded is None:
             return None
-        return InitLatents(init.latents.repeat(len(plans), 1, 1, 1), init.strength, init.mask)
+        init, image = encoded
+        return replace(init, latents=init.latents.repeat(len(plans), 1, 1, 1)), image
 
     def _steps(self, plan: ImagePlan) -> int:
         """Return the steps an image takes: fewer when an initial image changes only a little."""

@@ -15,6 +15,7 @@ from modelsheet.api.generate_result import SubjectUse
 from modelsheet.api.types import Family
 from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterFile
 from modelsheet.diffusion.generation.background_colour import FlatBackground, choose_background
+from modelsheet.diffusion.generation.canvas import Canvas
 from modelsheet.prompts.image_requests import ImageRequest, wildcard_seed
 from modelsheet.prompts.syntax import expand_wildcards
 from modelsheet.prompts.vocabulary import unknown_words
@@ -74,16 +75,22 @@ class ImagePlan:
         return adapters, self.background and self.background.colour, self.steps
 
 
-def plan_image(image: ImageRequest, resolve: PromptResolver, family: Family) -> ImagePlan:
-    """Resolve the prompts of an image and of its regions, and choose the background to remove."""
+def plan_image(
+    image: ImageRequest, resolve: PromptResolver, family: Family, canvas: Canvas
+) -> ImagePlan:
+    """Resolve the prompts of an image and of its regions, and choose the background to remove,
+    unlike the subject's colours and those of a figure on the canvas.
+    """
     request = image.request
     seed = wildcard_seed(request)
     regions = [expand_wildcards(region.prompt, seed) for region in request.regions]
     prompts = [resolve(prompt) for prompt in (image.prompt, *regions)]
     references = tuple(reference for prompt in prompts for reference in prompt.references)
     background = None
-    if request.transparent and request.cutout != "matting":  # which needs no flat background
-        background = choose_background(prompts[0].text, references, family)
+    # The matting model needs no flat background.
+    if request.transparent and request.cutout != "matting" and not canvas.keeps_scenery:
+        figures = [canvas.init_image] if canvas.is_figure and canvas.init_image else []
+        background = choose_background(prompts[0].text, [*references, *figures], family)
     texts = [*(prompt.text for prompt in prompts), request.negative_prompt]
     learnt = [text for prompt in prompts for text in prompt.learnt]
     suffix = background.prompt_suffix if background else ""

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from PIL import Image
@@ -189,10 +191,15 @@ class BaseModel:
         }
 
 
+def to_levels(images: torch.Tensor) -> npt.NDArray[np.float32]:
+    """Convert (B, 3, H, W) in [-1, 1] to levels (B, H, W, 3) in [0, 255]."""
+    levels = (images.float().clamp(-1, 1) + 1) * 127.5
+    return levels.permute(0, 2, 3, 1).cpu().numpy()
+
+
 def to_pil_images(images: torch.Tensor) -> list[Image.Image]:
     """Convert (B, 3, H, W) in [-1, 1] to RGB images."""
-    levels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return [Image.fromarray(each.permute(1, 2, 0).cpu().numpy()) for each in levels]
+    return [Image.fromarray(each) for each in to_levels(images).round().astype(np.uint8)]
 
 
 def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> BaseModel:

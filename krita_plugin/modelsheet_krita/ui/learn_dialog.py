@@ -10,7 +10,8 @@ from ..i18n import tr
 from ..image import ReadOptions
 from ..qt import QtCore, QtWidgets, Signal, not_none
 from .image_table import ImageTable
-from .widgets import IconLoader, Notice, buddy, dialog_buttons
+from .parts.elided import HintLabel
+from .widgets import CollapsibleSection, IconLoader, Notice, buddy, dialog_buttons
 
 DEFAULT_PRESET = "balanced"
 
@@ -63,9 +64,9 @@ class LearnDialog(QtWidgets.QDialog):
     def _make_fields(self) -> None:
         self.name = _line("modelsheet_name", tr("for example: hero"))
         self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
-        self.hint = _hint("modelsheet_hint")
+        self.hint = HintLabel("modelsheet_hint")
         self.class_noun = self._noun_box()
-        self.noun_hint = _hint("modelsheet_noun_hint")
+        self.noun_hint = HintLabel("modelsheet_noun_hint")
         self.identifier = _line("modelsheet_identifier", tr("chosen for you"))
         self.identifier.setMaxLength(IDENTIFIER_LENGTH)
         self.identifier.setToolTip(
@@ -89,10 +90,14 @@ class LearnDialog(QtWidgets.QDialog):
         form.addRow("", self.hint)
         form.addRow(buddy(tr("What it is"), self.class_noun), self.class_noun)
         form.addRow("", self.noun_hint)
-        form.addRow(buddy(tr("Identifier"), self.identifier), self.identifier)
         form.addRow(buddy(tr("Quality"), self.preset), self.preset)
         form.addRow(self._base_label, self.base_model)
         form.addRow("", self.estimate)
+        self.expert = CollapsibleSection(
+            tr("Expert"), "modelsheet_learn_expert", tr("What is chosen for you otherwise")
+        )
+        expert = QtWidgets.QFormLayout(self.expert.inside)
+        expert.addRow(buddy(tr("Secret word"), self.identifier), self.identifier)
         buttons, self.learn = dialog_buttons(self, icon, tr("Learn"))
         self.learn.setObjectName("modelsheet_send")
         buttons.accepted.connect(self.sent)
@@ -105,6 +110,7 @@ class LearnDialog(QtWidgets.QDialog):
         layout.addWidget(self.images, 1)
         layout.addWidget(self.remarks)
         layout.addLayout(form)
+        layout.addWidget(self.expert)
         layout.addWidget(buttons)
         self.resize(self._em * 32, self._em * 38)
 
@@ -182,7 +188,6 @@ class LearnDialog(QtWidgets.QDialog):
         """Show hints below name and noun; `missing` says why Learn is disabled, or nothing."""
         self.hint.setText(hint)
         self.noun_hint.setText(noun_hint)
-        self.noun_hint.setVisible(bool(noun_hint))
         self.learn.setEnabled(not missing)
         self.learn.setToolTip(missing)
 
@@ -199,13 +204,6 @@ class LearnDialog(QtWidgets.QDialog):
 
     def _on_noun_edited(self) -> None:
         self._noun_touched = True
-
-
-def _hint(name: str) -> QtWidgets.QLabel:
-    label = QtWidgets.QLabel()
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    return label
 
 
 def _line(name: str, placeholder: str) -> QtWidgets.QLineEdit:

@@ -279,6 +279,8 @@ def test_a_grid_is_painted_and_a_cell_sets_the_scales(
     settings = connected.controller.panel.box.advanced.settings()
     assert (settings.unet_scale, settings.text_encoder_scale) == (0.5, 2.0)
     assert "next pictures" in explore.grid.hint.text()
+    box = connected.controller.panel.box
+    assert box.advanced.expert.inside.isVisibleTo(box), "what has changed is shown"
 
 
 def test_what_is_no_grid_cannot_be_painted(connected: Any) -> None:

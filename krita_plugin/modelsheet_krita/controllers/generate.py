@@ -182,7 +182,7 @@ class GenerateController:
             results = [result for result in selected if result.job_id == job_id]
             target = results[0].target or self._target()
             if target is None:
-                raise BadInput(tr("No document is open. Open the one that shall have the picture."))
+                raise BadInput(tr("No document is open. Open the one where you want the picture."))
             batches.append((results, target))
         task = IncrementalTask(self._insert(batches, how), lambda _: None, self._notices.show_error)
         self.apply_tasks = [one for one in self.apply_tasks if one.is_running] + [task]

@@ -114,8 +114,8 @@ def reason_for_no_image(node: Node, area: QtCore.QRect) -> str:
 def _reason_for_empty(node: Node, name: str) -> str:
     if node.type() == "grouplayer" and node.childNodes():
         return tr(
-            "Nothing in the group {name} can be seen: its layers are hidden or empty. Show those "
-            "that shall be learnt.",
+            "Nothing in the group {name} can be seen: its layers are hidden or empty. Show the "
+            "layers you want to learn.",
             name=name,
         )
     if not node.bounds().isEmpty():

@@ -56,10 +56,12 @@ class JobListWidget(QtWidgets.QWidget):
         for gone in set(self.cards) - {row.job_id for row in rows}:
             self.cards.pop(gone).deleteLater()
         begun = [row for row in rows if row.is_begun or not row.is_waiting][:MOST_PINNED]
+        if len(rows) == 1:
+            begun = list(rows)  # it waits for the worker alone
         waiting = [row for row in rows if row not in begun]
         self._fill(self._layout, begun)
         self._fill(self._waiting_layout, waiting)
-        text = trn("{count} more job", "{count} more jobs", len(waiting))
+        text = trn("{count} job waits", "{count} jobs wait", len(waiting))
         self.toggle.setText(text)
         self._has_waiting = bool(waiting)
         self.toggle.setVisible(self._has_waiting)

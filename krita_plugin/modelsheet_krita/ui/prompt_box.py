@@ -83,6 +83,7 @@ class PromptBox(QtWidgets.QWidget):
         self.count = spin_box("modelsheet_count", 1, MOST_RESULTS, tr("How many pictures"))
         tip = tr("The same seed paints the same")
         self.seed = spin_box("modelsheet_seed", 0, LARGEST_SEED, tip)
+        self.seed.setButtonSymbols(QtWidgets.QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.seed.setSizePolicy(Policy.Ignored, Policy.Fixed)
         self.random = tool_button(self._icon, "view-refresh", tr("A new seed each time"))
         self.random.setObjectName("modelsheet_random")

@@ -52,6 +52,7 @@ class SubjectListWidget(QtWidgets.QWidget):
         self._make_buttons()
         self._is_all = False
         self._is_chosen = False  # by the artist, whether it is folded
+        self._is_folding = False  # unless the artist decides
         self.inside = QtWidgets.QWidget()
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.learn, 1)
@@ -127,6 +128,7 @@ class SubjectListWidget(QtWidgets.QWidget):
                 item.setIcon(QtGui.QIcon(row.thumbnail))
             self.items.addItem(item)
         self._show_more()
+        self.prefer_folded(self._is_folding)
         self._on_folded(self.fold.isChecked())
 
     def prefer_folded(self, is_folded: bool) -> None:
@@ -134,6 +136,7 @@ class SubjectListWidget(QtWidgets.QWidget):
 
         A folded list names its subjects in one line.
         """
+        self._is_folding = is_folded
         if not self._is_chosen:
             self.fold.setChecked(not (is_folded and self.items.count()))
 

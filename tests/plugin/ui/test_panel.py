@@ -192,7 +192,7 @@ def test_what_waits_is_one_line_in_a_low_docker_and_a_list_in_a_high_one(
         one.show_jobs([learning(), *queued(3)])
     settle()
 
-    assert low.jobs.toggle.text() == high.jobs.toggle.text() == "3 more jobs"
+    assert low.jobs.toggle.text() == high.jobs.toggle.text() == "3 jobs wait"
     assert not low.jobs.waiting.isVisible()
     assert high.jobs.waiting.isVisible()
     low.jobs.toggle.click()
@@ -200,6 +200,16 @@ def test_what_waits_is_one_line_in_a_low_docker_and_a_list_in_a_high_one(
     low.show_jobs([learning()])
     assert not low.jobs.waiting.isVisible()
     assert not low.jobs.toggle.isVisible()
+
+
+def test_a_job_that_waits_alone_is_in_view(make: Callable[..., Any]) -> None:
+    one = make(*DEFAULT_PLACE)
+    one.show_jobs(queued(1))
+    settle()
+
+    card = one.card("queued 0")
+    assert one.rect().contains(card.mapTo(one, card.rect().bottomRight()))
+    assert not one.jobs.toggle.isVisible()
 
 
 def test_learning_that_gives_way_stays_in_view(make: Callable[..., Any]) -> None:
@@ -259,7 +269,6 @@ def test_subjects_fold_in_a_low_docker_and_name_themselves(make: Callable[..., A
     assert low.subjects.inside.isVisible(), "an empty list says how to begin"
     for one in (low, high):
         one.subjects.show_rows(rows)
-        one.resize(one.width(), one.height() - 1)
     settle()
 
     assert not low.subjects.inside.isVisible()

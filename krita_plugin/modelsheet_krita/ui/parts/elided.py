@@ -5,7 +5,8 @@ from __future__ import annotations
 from ...qt import QtCore, QtGui, QtWidgets, flags, not_none
 
 SEPARATOR = " · "
-BORDER = 10  # px, of a push button on both sides together
+MNEMONIC = flags(QtCore.Qt.TextFlag.TextShowMnemonic)
+BORDER = 4  # px, of a push button on both sides together
 HINT_LINES = 2
 LEAST_LINES = 1.5  # smallest width of a widget with text, in heights of a line
 Policy = QtWidgets.QSizePolicy.Policy
@@ -38,7 +39,8 @@ class ElidedLabel(QtWidgets.QLabel):
 
     def setText(self, text: str) -> None:
         super().setText(text)
-        self.setToolTip(f"{text}\n{self._explanation}".strip())
+        shown = text if self.buddy() is None else text.replace("&", "")
+        self.setToolTip(f"{shown}\n{self._explanation}".strip())
 
     def explain(self, explanation: str, is_valid: bool = True) -> None:
         """Add an explanation to the tooltip, below the text, or remove it."""
@@ -51,8 +53,13 @@ class ElidedLabel(QtWidgets.QLabel):
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         painter = QtGui.QPainter(self)
         area = self.contentsRect()
-        shown = fit_parts(self.text(), self.fontMetrics(), area.width(), keep_last=True)
         left = flags(Alignment.AlignVCenter | Alignment.AlignLeft)
+        if self.buddy() is None:
+            shown = fit_parts(self.text(), self.fontMetrics(), area.width(), keep_last=True)
+        else:  # Krita puts an & before the letter that is underlined
+            mode = QtCore.Qt.TextElideMode.ElideRight
+            shown = self.fontMetrics().elidedText(self.text(), mode, area.width(), MNEMONIC)
+            left |= MNEMONIC
         not_none(self.style()).drawItemText(
             painter,
             area,
@@ -144,7 +151,8 @@ class ElidedToolButton(QtWidgets.QToolButton):
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         option = QtWidgets.QStyleOptionToolButton()
         self.initStyleOption(option)
-        margin = self.sizeHint().width() - self.fontMetrics().horizontalAdvance(self.text())
+        metrics = self.fontMetrics()
+        margin = self.sizeHint().width() - metrics.size(MNEMONIC, self.text()).width()
         blanks = self.fontMetrics().horizontalAdvance("  ")  # Qt's own, around the text
         option.text = _elide(self, option, self.width() - margin + blanks)
         painter = QtWidgets.QStylePainter(self)
@@ -190,7 +198,7 @@ def _icon_width(option: QtWidgets.QStyleOptionButton) -> int:
 
 def _elide(button: QtWidgets.QAbstractButton, option: QtWidgets.QStyleOption, width: int) -> str:
     mode = QtCore.Qt.TextElideMode.ElideRight
-    shown = option.fontMetrics.elidedText(button.text(), mode, max(0, width))
+    shown = option.fontMetrics.elidedText(button.text(), mode, max(0, width), MNEMONIC)
     button.setProperty("modelsheet_elided", shown != button.text())
     return shown
 
@@ -200,6 +208,6 @@ def _show_whole_text(button: QtWidgets.QAbstractButton, event: QtCore.QEvent) ->
     if event.type() != QtCore.QEvent.Type.ToolTip or not button.property("modelsheet_elided"):
         return False
     assert isinstance(event, QtGui.QHelpEvent)
-    whole = f"{button.text()}\n{button.toolTip()}".strip()
+    whole = f"{button.text().replace('&', '')}\n{button.toolTip()}".strip()
     QtWidgets.QToolTip.showText(event.globalPos(), whole, button)
     return True

@@ -56,8 +56,8 @@ class JobListWidget(QtWidgets.QWidget):
         for gone in set(self.cards) - {row.job_id for row in rows}:
             self.cards.pop(gone).deleteLater()
         begun = [row for row in rows if row.is_begun or not row.is_waiting][:MOST_PINNED]
-        if len(rows) == 1:
-            begun = list(rows)  # it waits for the worker alone
+        if sum(row.kind != "describe" for row in rows) == 1:
+            begun = list(rows)[:MOST_PINNED]  # it waits for the worker, or for a look at layers
         waiting = [row for row in rows if row not in begun]
         self._fill(self._layout, begun)
         self._fill(self._waiting_layout, waiting)

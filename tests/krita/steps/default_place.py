@@ -29,9 +29,9 @@ def steps(driver):
     driver.report["beside"] = len(window.tabifiedDockWidgets(docker))
     driver.screenshot(window, "1-start")
     yield from fill_form(driver)
-    yield lambda: panel.jobs.cards
+    yield lambda: any(card.row.is_learning for card in panel.jobs.cards.values())
     yield after(0.3)
-    card = next(iter(panel.jobs.cards.values()))
+    card = next(card for card in panel.jobs.cards.values() if card.row.is_learning)
     driver.report["job in view"] = is_inside(docker, card)
     driver.screenshot(window, "4-learn-just-begun")
     yield lambda: card.previews.count() > 1 and not card.curve.isHidden()

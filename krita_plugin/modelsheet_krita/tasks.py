@@ -25,7 +25,7 @@ def guarded(action: Callable[[], T], on_error: Callable[[Exception], None]) -> T
         return action()
     except Exception as error:
         if not isinstance(error, PluginError):
-            logger.exception("Modelsheet stumbled")
+            logger.exception("unexpected error")
         on_error(error)
         return None
 

@@ -44,7 +44,8 @@ def test_the_docker_does_all_it_offers(play: Play) -> None:
     assert report["frames"] == ["walk, frame 0", "walk, frame 4", "walk, frame 8"]
     assert report["frame sizes"] == [[130, 60]]
     assert report["inside the selection"] == [64, 32]
-    assert report["paused"].startswith("paused · step ")
+    assert report["paused"].startswith("step ")
+    assert report["paused"].endswith(" · paused")
     assert report["learning goes on"] == "Learning Wide"
     assert report["finished early"].startswith("Wide\n@wide · ")
     assert report["next chooses"]

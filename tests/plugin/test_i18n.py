@@ -20,14 +20,22 @@ from modelsheet_krita import i18n  # isort: skip
 SOURCES = sorted(path for path in PLUGIN.rglob("*.py") if "_vendor" not in path.parts)
 RUSSIAN = json.loads((PLUGIN / "translations" / "ru.json").read_text(encoding="utf-8"))
 # What the backend says while it works; jobs.py translates it when it comes.
-PHASES = ("learning", "painting", "preparing the pictures", "saving", "waiting")
+PHASES = (
+    "asking the hub",
+    "learning",
+    "loading the base model",
+    "looking at the pictures",
+    "painting",
+    "painting class pictures",
+    "preparing the pictures",
+    "saving",
+    "waiting",
+)
 # A sentence or a title: what an artist reads has a capital and a space or a full stop.
 LOOKS_SAID = re.compile(r"^[A-Z][a-z]+('?,? .*\w.*|…|\.)$", re.DOTALL)
 # Read by machines, or in the report for developers.
 NOT_SAID = frozenset({"diagnostics.py"})
-UNTRANSLATED = frozenset(
-    {"Euler a", "Modelsheet stumbled", "Stable Diffusion 1.5", "Stable Diffusion XL"}
-)
+UNTRANSLATED = frozenset({"Euler a", "Stable Diffusion 1.5", "Stable Diffusion XL"})
 
 
 @pytest.fixture(autouse=True)

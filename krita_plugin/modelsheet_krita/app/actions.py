@@ -34,5 +34,5 @@ def handlers(controller: Controller, learn: Callable[[], None]) -> dict[str, Cal
         "modelsheet_apply": controller.generate.apply,
         "modelsheet_next_result": lambda: results.step(1),
         "modelsheet_previous_result": lambda: results.step(-1),
-        "modelsheet_cancel": controller.jobs.cancel_first,
+        "modelsheet_cancel": controller.jobs.stop_first,
     }

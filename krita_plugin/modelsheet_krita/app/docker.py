@@ -21,6 +21,7 @@ from ..ui.panel import Panel
 from . import actions, diagnostics, docker_placement
 from .fallback_docker import DOCKER_ID
 from .settings import BackendChoice, Preferences, launch_plan
+from .status_line import StatusLine
 
 if TYPE_CHECKING:
     from krita import Canvas, Window
@@ -52,18 +53,10 @@ class ModelsheetDocker(DockWidget):
             document_ids=document_ids,
             current_document=_current_document,
         )
-        # Krita's window must be able to stay low, even with a tall panel.
-        scroll = QtWidgets.QScrollArea()
-        scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(panel)
-        self.setWidget(scroll)
+        self.setWidget(panel)
+        self._status_line = StatusLine(self, panel.activity_changed, panel.news)
         # After Save As the document has another file, by which its results are found again.
         Krita.instance().notifier().imageSaved.connect(self._on_saved)
-        for notice in (panel.connection_notice, panel.notice):
-            notice.shown.connect(partial(_scroll_to, scroll, notice))
-        panel.jobs.learning_shown.connect(partial(_scroll_to, scroll, panel.jobs))
         self.visibilityChanged.connect(self._on_visibility)
 
     def canvasChanged(self, canvas: Canvas | None) -> None:
@@ -188,16 +181,6 @@ def location_of(choice: BackendChoice) -> BackendLocation:
 def icon(name: str) -> QtGui.QIcon:
     """Load an icon of Krita's present theme."""
     return Krita.instance().icon(name)
-
-
-def _scroll_to(scroll: QtWidgets.QScrollArea, widget: QtWidgets.QWidget) -> None:
-    """Scroll to a notice: beside other dockers this one may be too low to show it."""
-
-    def bring_into_view() -> None:
-        if widget.isVisible():
-            scroll.ensureWidgetVisible(widget, 0, 0)
-
-    QtCore.QTimer.singleShot(0, bring_into_view)  # once the layout is done
 
 
 def _current_document() -> document.OpenDocument:

@@ -147,6 +147,15 @@ class JobView:
     abridged: bool = False
     result: JobResult | None = None
     error: JobError | None = None
+    started: float | None = None
+    finished: float | None = None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from the start to the end, None before it."""
+        if self.started is None or self.finished is None:
+            return None
+        return self.finished - self.started
 
     @property
     def is_over(self) -> bool:

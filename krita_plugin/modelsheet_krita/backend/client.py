@@ -223,7 +223,10 @@ class Client:
             )
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise BackendRefused(
-                tr("{url} is no address. Mend it in the backend settings.", url=self._url)
+                tr(
+                    "{url} is not a valid address. Fix it in the backend settings.",
+                    url=self._url,
+                )
             ) from error
         except requests.exceptions.SSLError as error:
             raise BackendRefused(

@@ -355,6 +355,6 @@ class BackendConnection(QtCore.QObject):
 
     def _on_unexpected(self, error: Exception) -> None:
         why = f"{type(error).__name__}: {error}"
-        sentence = tr("Modelsheet stumbled ({why}).", why=why)
+        sentence = tr("Something went wrong ({why}).", why=why)
         for handler in [one.error for one in self._subscriptions if one.error is not None]:
             handler(sentence)

@@ -134,7 +134,7 @@ class Launcher:
         log = self._plan.log_file.read_text(encoding="utf-8", errors="replace")
         last = next((line for line in reversed(log.splitlines()) if line.strip()), "…")
         return tr(
-            "The backend did not start. It said: “{line}”. Mend that, or run ./install.sh again, "
+            "The backend did not start. It said: “{line}”. Fix that, or run ./install.sh again, "
             "then press Try Again. (Log: {log})",
             line=last.strip(),
             log=self._plan.log_file,

@@ -70,7 +70,7 @@ class Controller:
             current_document,
         )
         self.preview = ResultPreview(panel, self.results, saved_state, current_document)
-        self.explore = ExploreController(panel, notices, self.results, self.generate)
+        self.explore = ExploreController(panel, notices, jobs, self.results, self.generate)
         self.presets = PresetController(panel, saved_state)
         self.models = Models(panel, connection, notices, jobs)
         panel.retry_wanted.connect(connection.connect_now)

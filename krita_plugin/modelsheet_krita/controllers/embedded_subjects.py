@@ -108,7 +108,7 @@ class EmbeddedSubjects:
             return
         document.remove_embedded_subject(subject_id)
         word = subject_names.handle(subject.name)
-        text = tr("“{document}” carries @{word} no longer.", document=document.name, word=word)
+        text = tr("@{word} is removed from “{document}”.", document=document.name, word=word)
         self._panel.notice.say(text, icon="dialog-ok")
 
     def _request_archive(self, subject: SubjectView, on_answer: Callable[[bytes], None]) -> None:
@@ -129,7 +129,7 @@ class EmbeddedSubjects:
                 size=format_bytes(len(content)),
             ),
             icon="folder",
-            action=tr("Carry It"),
+            action=tr("Embed"),
             on_action=partial(self._embed, subject, document, content),
         )
 
@@ -143,7 +143,7 @@ class EmbeddedSubjects:
     def _on_embedded(self, subject: SubjectView, document: OpenDocument) -> None:
         word = subject_names.handle(subject.name)
         text = tr(
-            "“{document}” carries @{word} once it is saved as .kra.",
+            "@{word} will be embedded in “{document}” when you save it as .kra.",
             document=document.name,
             word=word,
         )
@@ -153,12 +153,12 @@ class EmbeddedSubjects:
         embed = partial(self._embed, subject, document)
         self._panel.notice.say(
             tr(
-                "“{document}” carries another @{word} than the one that is here now.",
+                "“{document}” has another version of @{word} embedded than the one in the list.",
                 document=document.name,
                 word=subject_names.handle(subject.name),
             ),
             icon="folder",
-            action=tr("Carry This One Instead"),
+            action=tr("Embed This One Instead"),
             on_action=lambda: self._request_archive(subject, embed),
         )
 
@@ -173,7 +173,7 @@ class EmbeddedSubjects:
                 words=words,
             ),
             icon="folder",
-            action=tr("Bring It In"),
+            action=tr("Import"),
             on_action=partial(self._import, document, new),
         )
 

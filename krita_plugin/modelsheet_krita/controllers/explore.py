@@ -13,6 +13,7 @@ from ..results.result import Result
 from ..ui.explore_dialog import ExploreDialog, ExploreGrid, GridCell
 from ..ui.panel import Panel
 from .generate import GenerateController
+from .jobs import Jobs
 from .notices import Notices
 from .results import Results
 
@@ -23,9 +24,14 @@ class ExploreController:
     """Owns the newest dialog and the newest grid."""
 
     def __init__(
-        self, panel: Panel, notices: Notices, results: Results, generate: GenerateController
+        self,
+        panel: Panel,
+        notices: Notices,
+        jobs: Jobs,
+        results: Results,
+        generate: GenerateController,
     ) -> None:
-        self._panel, self._notices = panel, notices
+        self._panel, self._notices, self._jobs = panel, notices, jobs
         self._results, self._generate = results, generate
         self.dialog: ExploreDialog | None = None
         self.grid: ExploreGrid | None = None
@@ -37,7 +43,9 @@ class ExploreController:
         """Show the dialog."""
         if self.dialog is not None:
             self.dialog.deleteLater()
-        self.dialog = dialog = ExploreDialog(self._panel.icon, self._panel.window())
+        self.dialog = dialog = ExploreDialog(
+            self._panel.icon, self._panel.window(), self._jobs.seconds_per_image()
+        )
         dialog.sent.connect(self._notices.guard(partial(self._send, dialog)))
         dialog.show()
 
@@ -84,6 +92,7 @@ class ExploreController:
         box.advanced.show_settings(replace(box.advanced.settings(), **values))
         box.random.setChecked(False)
         box.seed.setValue(min(seed, box.seed.maximum()))
+        box.advanced.show_expert()
         grid.hint.setText(
             tr(
                 "The next pictures are painted with {settings}. The arrow above “Generate” goes "

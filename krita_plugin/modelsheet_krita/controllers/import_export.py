@@ -154,7 +154,7 @@ class ImportExport:
             connection,
             source,
             on_progress=lambda done, total: notice.say(
-                tr("Bringing it in… {done} of {total}", done=done, total=total), icon="folder"
+                tr("Importing… {done} of {total}", done=done, total=total), icon="folder"
             ),
             on_sent=lambda parts: connection.request(
                 lambda client: client.import_archive(parts), self._report_imported, on_error

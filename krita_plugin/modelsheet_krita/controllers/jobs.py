@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from functools import partial
 from typing import Callable
 
@@ -13,10 +14,13 @@ from ..i18n import format_bytes, tr
 from ..image import Image, thumbnail
 from ..ui.job_card import JobRow
 from ..ui.panel import Panel
+from ..ui.parts.stop_question import StopQuestion
 from .notices import Notices
 
 PREVIEW_LINES = 4  # height of a preview in lines of text
 MOST_PREVIEWS = 4
+SAID_BY_TITLE = ("learning", "painting")  # phases that the card's title names
+MOST_TIMED = 5  # generate jobs that tell how long an image takes
 # That have a card, in the order they are done; describing has one only while others wait for it.
 KINDS = ("generate", "learn", "download")
 JobHandler = Callable[[JobView], None]
@@ -34,6 +38,7 @@ class Jobs:
         self._end_handlers: dict[str, JobHandler] = {}
         self._order: tuple[str, ...] = ()  # of the waiting ones, where the artist changed it
         self._previewed: dict[str, str] = {}  # job id: the blobs shown on its card
+        self.question: StopQuestion | None = None
         panel.job_wanted.connect(self._control)
         panel.job_moved.connect(self._move)
         connection.subscribe(panel, jobs=self._update_all, job=self._update)
@@ -60,11 +65,22 @@ class Jobs:
         """Return the ids of the models that are being downloaded."""
         return {job.title for job in self._open.values() if job.kind == "download"}
 
-    def cancel_first(self) -> None:
-        """Cancel the running job, or else a waiting one."""
+    def seconds_per_image(self) -> float | None:
+        """Return the median time of an image in the last generate jobs, None before the first."""
+        jobs = [job for job in self._done.values() if job.kind == "generate" and job.duration_s]
+        jobs = sorted(jobs, key=lambda one: one.created)[-MOST_TIMED:]
+        times = [
+            job.duration_s / len(job.result.images)
+            for job in jobs
+            if job.duration_s and job.result is not None and job.result.images
+        ]
+        return statistics.median(times) if times else None
+
+    def stop_first(self) -> None:
+        """Stop the running job, or else a waiting one; ask first if it learns."""
         running = sorted(self._open.values(), key=lambda one: one.state != "running")
         for job in running[:1]:
-            self._control(job.id, "cancel")
+            self._stop(job.id)
 
     def _update_all(self, jobs: tuple[JobView, ...]) -> None:
         """Replace all views, after a connection; jobs may have ended meanwhile."""
@@ -152,8 +168,32 @@ class Jobs:
             pixmap.setDevicePixelRatio(ratio)
         card.show_previews(shown)
 
+    def _stop(self, job_id: str) -> None:
+        """Cancel the job; ask first if it learns, as minutes of work would be lost."""
+        job = self._open.get(job_id)
+        if job is None or job.kind != "learn":
+            self._end_early("cancel", job_id=job_id)
+            return
+        if self.question is not None:
+            self.question.deleteLater()
+        row = row_of(job)
+        self.question = StopQuestion(
+            self._panel.window(), title=row.title, detail=row.detail, can_finish=row.can_finish
+        )
+        self.question.answered.connect(partial(self._end_early, job_id=job_id))
+        self.question.show()
+
+    def _end_early(self, action: str, job_id: str) -> None:
+        card = self._panel.card(job_id)
+        if card is not None:  # else it has ended while the question was shown
+            card.show_stopping()
+            self._control(job_id, action)
+
     def _control(self, job_id: str, action: str) -> None:
         on_error = partial(self._on_refused, job_id)
+        if action == "stop":
+            self._stop(job_id)
+            return
         if action == "sooner":
             kind = self._open[job_id].kind
             same_kind = {job.id for job in self._open.values() if job.kind == kind}
@@ -187,7 +227,7 @@ class Jobs:
 
 def row_of(job: JobView) -> JobRow:
     """Describe a job for its card."""
-    progress, is_running = job.progress, job.state == "running"
+    progress = job.progress
     title = {
         "generate": tr("Painting {title}", title=job.title),
         "learn": tr("Learning {title}", title=job.title),
@@ -199,10 +239,10 @@ def row_of(job: JobView) -> JobRow:
         title=title,
         detail=" · ".join(_details(job)),
         fraction=progress.fraction,
-        is_known=not is_running or progress.fraction > 0,
         kind=job.kind,
         is_paused=job.state == "paused",
         is_waiting=job.state == "queued",
+        is_begun=progress.step > 0,
         likeness=tuple(
             (point.step, point.likeness) for point in progress.curve if point.likeness is not None
         ),
@@ -211,17 +251,20 @@ def row_of(job: JobView) -> JobRow:
 
 
 def _details(job: JobView) -> list[str]:
+    """Return what there is to say of a job beside its title; the last part matters most."""
     progress = job.progress
-    if job.state == "queued":
-        return [tr("waiting")]
-    if job.kind == "download":
+    if job.state != "queued" and job.kind == "download":
         return [_downloaded(job.progress)]
-    parts = [tr(progress.phase) if job.state == "running" else tr("paused")]
     if job.stalled:
-        parts = [tr("gives no sign of life")]
+        return [tr("not responding")]
+    parts = []
+    if job.state == "running" and progress.phase not in SAID_BY_TITLE:
+        parts.append(tr(progress.phase))
     if progress.total:
         parts.append(tr("step {step} of {total}", step=progress.step, total=progress.total))
-    if progress.eta_s is not None and job.state == "running":
+    if job.state in ("queued", "paused"):
+        parts.append(tr("waiting") if job.state == "queued" else tr("paused"))
+    elif progress.eta_s is not None:
         parts.append(_remaining(progress.eta_s))
     return parts
 

@@ -128,7 +128,7 @@ class LearnController:
         )
         name_error = self._name_error(session, request.name)
         if not request.name:
-            hint = tr("Prompts will call it by this name.")
+            hint = tr("You will write @name in prompts.")
         else:
             hint = name_error or subject_names.hint(request.name)
         noun_error = session.suggestions.noun_error()

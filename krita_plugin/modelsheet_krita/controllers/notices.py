@@ -36,8 +36,8 @@ class Notices:
             return
         self._panel.notice.say(
             tr(
-                "Modelsheet stumbled ({why}). The document is as it was; try again, and report it "
-                "if it stays.",
+                "Something went wrong ({why}). The document is unchanged; try again, and report it "
+                "if it happens again.",
                 why=f"{type(error).__name__}: {error}",
             )
         )
@@ -56,8 +56,7 @@ class Notices:
             self._panel.show_jobs(())
         else:
             self._panel.connection_notice.hide()
-        self._panel.status.setText(_status(state))
-        self._panel.status.explain(_running_hint(state))
+        self._panel.show_status(_status(state), _running_hint(state), is_ready=connected)
 
 
 def _running_hint(state: ConnectionState) -> str:

@@ -62,8 +62,8 @@ class PresetController:
             self._panel.window(),
             tr("Save as a Preset"),
             name="",
-            tip=tr("What the bookmark's menu calls it"),
-            validate=lambda name: "" if name else tr("What shall it be called?"),
+            tip=tr("Its name in the menu of presets"),
+            validate=lambda name: "" if name else tr("Give the preset a name."),
             explain=self._explain,
         )
         self.dialog.sent.connect(self._on_named)
@@ -72,7 +72,7 @@ class PresetController:
     def _explain(self, name: str) -> str:
         if name in self._saved_state.presets():
             return tr("The preset of that name will be replaced.")
-        return tr("It keeps what stands under More.")
+        return tr("Saves all settings.")
 
     def _on_named(self, name: str) -> None:
         assert self.dialog is not None

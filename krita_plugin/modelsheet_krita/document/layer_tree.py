@@ -163,7 +163,7 @@ def _reason_for_empty(node: Node, name: str) -> LeftOut:
             node.name(),
             tr(
                 "Nothing in the group {name} can be seen: its layers are hidden or empty. Show "
-                "those that shall be learnt.",
+                "the layers you want to learn.",
                 name=name,
             ),
             tr(

@@ -9,6 +9,8 @@ from ..backend.api_requests import Axis, Explore
 from ..backend.api_responses import MOST_RESULTS
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from .estimate_text import format_duration
+from .parts.elided import HintLabel
 from .widgets import IconLoader, buddy, push_button
 
 DEFAULT_VALUES = {
@@ -26,15 +28,20 @@ class ExploreDialog(QtWidgets.QDialog):
 
     sent = Signal()
 
-    def __init__(self, icon: IconLoader, parent: QtWidgets.QWidget | None) -> None:
+    def __init__(
+        self,
+        icon: IconLoader,
+        parent: QtWidgets.QWidget | None,
+        seconds_per_image: float | None = None,
+    ) -> None:
+        """`seconds_per_image`: as measured in the last jobs, None if there were none."""
         super().__init__(parent)
+        self._seconds_per_image = seconds_per_image
         self.setObjectName("modelsheet_explore_form")
-        self.setWindowTitle(tr("Explore Scales"))
+        self.setWindowTitle(tr("Explore Strengths"))
         self.across, self.across_values = self._side("across", "unet_scale", optional=False)
         self.down, self.down_values = self._side("down", "text_encoder_scale", optional=True)
-        self.hint = QtWidgets.QLabel()
-        self.hint.setObjectName("modelsheet_explore_hint")
-        self.hint.setWordWrap(True)
+        self.hint = HintLabel("modelsheet_explore_hint")
         self.paint = push_button(icon, "media-playback-start", tr("Paint the Grid"), "")
         self.paint.setObjectName("modelsheet_explore_paint")
         self.paint.clicked.connect(self.sent)
@@ -102,7 +109,19 @@ class ExploreDialog(QtWidgets.QDialog):
             return
         down = len(explore.down.values) if explore.down else 1
         across = len(explore.across.values)
-        self.hint.setText(tr("{across} × {down} pictures", across=across, down=down))
+        self.hint.setText(
+            tr(
+                "{across} × {down} pictures: {time}.",
+                across=across,
+                down=down,
+                time=self._time(across * down),
+            )
+        )
+
+    def _time(self, images: int) -> str:
+        if self._seconds_per_image is None:
+            return tr("the time is known after your first pictures")
+        return format_duration(images * self._seconds_per_image)
 
 
 @dataclass(frozen=True)
@@ -175,9 +194,9 @@ class ExploreGrid(QtWidgets.QDialog):
 def axis_title(name: str) -> str:
     """Return the title of a parameter."""
     return {
-        "unet_scale": tr("UNet scale"),
-        "text_encoder_scale": tr("Text encoder scale"),
-        "guidance_scale": tr("Guidance"),
+        "unet_scale": tr("Character strength"),
+        "text_encoder_scale": tr("Name strength"),
+        "guidance_scale": tr("Prompt strictness"),
         "inference_steps": tr("Steps"),
         "seed": tr("Seed"),
     }[name]

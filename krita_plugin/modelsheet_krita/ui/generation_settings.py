@@ -7,7 +7,8 @@ from typing import Any
 
 from ..i18n import tr
 from ..qt import QtCore, QtWidgets
-from .widgets import CollapsibleSection, buddy, spin_box
+from .parts.elided import ElidedCheckBox
+from .widgets import CollapsibleSection, buddy, may_be_narrow, spin_box
 
 SAMPLERS = ("DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM")
 
@@ -33,12 +34,12 @@ class GenerationSettingsSection(CollapsibleSection):
     """Shows and reads the settings; `first` holds those that are always visible."""
 
     def __init__(self) -> None:
-        super().__init__(tr("More"), "modelsheet_more")
+        super().__init__(tr("More"), "modelsheet_more", tr("Settings that are seldom changed"))
         self.image_size = _choice("modelsheet_size", tr("How large the pictures are"))
         for title, key in (
-            (tr("As the model likes"), "model"),
-            (tr("Of the canvas"), "canvas"),
-            (tr("Of the selection"), "selection"),
+            (tr("Model's size"), "model"),
+            (tr("Canvas size"), "canvas"),
+            (tr("Selection size"), "selection"),
         ):
             self.image_size.addItem(title, key)
         self.source = _choice("modelsheet_source", tr("What the painting starts from"))
@@ -65,9 +66,9 @@ class GenerationSettingsSection(CollapsibleSection):
         self.guidance.setSpecialValueText(tr("auto"))
         self.unet = _decimal("modelsheet_unet", 2.0, tr("How strongly the subject is drawn"))
         self.text = _decimal("modelsheet_text", 2.0, tr("How strongly its name is read"))
-        self.tiling = QtWidgets.QCheckBox(tr("Seamless tile"))
+        self.tiling = ElidedCheckBox(tr("Seamless tile"))
         self.tiling.setObjectName("modelsheet_tiling")
-        self.pixel_art = QtWidgets.QCheckBox(tr("Pixel art"))
+        self.pixel_art = ElidedCheckBox(tr("Pixel art"))
         self.pixel_art.setObjectName("modelsheet_pixel_art")
         self.pixel_art.setToolTip(
             tr(
@@ -121,20 +122,28 @@ class GenerationSettingsSection(CollapsibleSection):
         self.source.currentIndexChanged.connect(self._on_source)
 
     def _fill_section(self) -> None:
-        form = QtWidgets.QFormLayout(self.inside)
-        form.setContentsMargins(self.fontMetrics().height() // 2, 0, 0, 0)
-        form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
-        form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for label, widget in (
-            (tr("Sampler"), self.sampler),
-            (tr("Steps"), self.steps),
-            (tr("Guidance"), self.guidance),
-            (tr("UNet scale"), self.unet),
-            (tr("Text encoder scale"), self.text),
+        layout = QtWidgets.QVBoxLayout(self.inside)
+        layout.setContentsMargins(self.fontMetrics().height() // 2, 0, 0, 0)
+        layout.addWidget(self.pixel_art)
+        layout.addWidget(self.tiling)
+        self.expert = CollapsibleSection(
+            tr("Expert"), "modelsheet_expert", tr("Settings of the model itself")
+        )
+        layout.addWidget(self.expert)
+        grid = QtWidgets.QGridLayout(self.expert.inside)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        for row, (label, widget) in enumerate(
+            (
+                (tr("Method"), self.sampler),
+                (tr("Steps"), self.steps),
+                (tr("Prompt strictness"), self.guidance),
+                (tr("Character strength"), self.unet),
+                (tr("Name strength"), self.text),
+            )
         ):
-            form.addRow(buddy(label, widget), widget)
-        form.addRow(self.tiling)
-        form.addRow(self.pixel_art)
+            grid.addWidget(buddy(label, widget), row, 0)
+            grid.addWidget(widget, row, 1)
 
     def settings(self) -> GenerationSettings:
         """Return the values in the widgets."""
@@ -181,6 +190,11 @@ class GenerationSettingsSection(CollapsibleSection):
     def _on_pixel_art_chosen(self, _: bool) -> None:
         self._is_pixel_art_chosen = True
 
+    def show_expert(self) -> None:
+        """Open the section down to the settings of the model, which have been changed."""
+        self.button.setChecked(True)
+        self.expert.button.setChecked(True)
+
     def offer_result(self) -> None:
         """Select the chosen result as the init image."""
         self.source.setCurrentIndex(self.source.findData("picture"))
@@ -223,6 +237,7 @@ def _choice(name: str, tooltip: str) -> QtWidgets.QComboBox:
         QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     box.setMinimumContentsLength(6)
+    may_be_narrow(box)
     return box
 
 
@@ -234,4 +249,5 @@ def _decimal(name: str, most: float, tooltip: str) -> QtWidgets.QDoubleSpinBox:
     box.setDecimals(2)
     box.setLocale(QtCore.QLocale(QtCore.QLocale.Language.C))
     box.setToolTip(tooltip)
+    may_be_narrow(box)
     return box

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..qt import QtCore, QtGui, QtWidgets
+from ..qt import QtCore, QtGui, QtWidgets, not_none
+
+GAP = 4  # px
 
 
 class ImagePopup(QtWidgets.QWidget):
@@ -23,7 +25,7 @@ class ImagePopup(QtWidgets.QWidget):
     def show_beside(
         self, docker: QtWidgets.QWidget, shown: list[tuple[QtGui.QPixmap, str]]
     ) -> None:
-        """Show one or two images with their captions beside the docker."""
+        """Show one or two images with their captions beside the docker, as high as the mouse."""
         for column in (0, 1):
             is_used = column < len(shown)
             self.images[column].setVisible(is_used)
@@ -37,7 +39,9 @@ class ImagePopup(QtWidgets.QWidget):
 
     def _position(self, docker: QtWidgets.QWidget) -> QtCore.QPoint:
         """Return the corner left of the docker, or right of it where the screen ends."""
-        corner = docker.mapToGlobal(QtCore.QPoint(0, 0))
-        left = corner.x() - self.width() - 4
-        x = left if left >= 0 else corner.x() + docker.width() + 4
-        return QtCore.QPoint(x, max(0, corner.y()))
+        corner, pointer = docker.mapToGlobal(QtCore.QPoint(0, 0)), QtGui.QCursor.pos()
+        screen = not_none(docker.screen()).availableGeometry()
+        left = corner.x() - self.width() - GAP
+        x = left if left >= screen.left() else corner.x() + docker.width() + GAP
+        lowest = screen.bottom() - self.height()
+        return QtCore.QPoint(x, max(screen.top(), min(pointer.y() - self.height() // 2, lowest)))

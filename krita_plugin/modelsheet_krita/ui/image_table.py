@@ -66,7 +66,7 @@ class ImageTable(QtWidgets.QTreeWidget):
         em = self.fontMetrics().height()
         self.setObjectName("modelsheet_pictures")
         self.setAccessibleName(tr("Pictures that will be learnt"))
-        self.setHeaderLabels([tr("Picture and what it shows"), tr("Look at")])
+        self.setHeaderLabels([tr("Picture and what it shows"), tr("Warnings")])
         self.setRootIsDecorated(False)
         self.setWordWrap(True)
         self.setIconSize(QtCore.QSize(4 * em, 4 * em))

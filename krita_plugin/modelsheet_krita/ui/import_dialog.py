@@ -10,6 +10,7 @@ from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH, NAME_L
 from ..backend.lora_header import LoraHeader
 from ..i18n import format_bytes, tr
 from ..qt import QtWidgets, Signal
+from .parts.elided import HintLabel
 from .widgets import IconLoader, Notice, buddy, dialog_buttons
 
 
@@ -51,10 +52,7 @@ class ImportDialog(QtWidgets.QDialog):
         self.name = _line("modelsheet_import_name", NAME_LENGTH)
         self.name.setText(name[:NAME_LENGTH])
         self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
-        self.hint = QtWidgets.QLabel()
-        self.hint.setObjectName("modelsheet_import_hint")
-        self.hint.setWordWrap(True)
-        self.hint.setMinimumHeight(self.fontMetrics().height() * 2)
+        self.hint = HintLabel("modelsheet_import_hint")
         self.class_noun = _line("modelsheet_import_noun", CLASS_NOUN_LENGTH)
         self.class_noun.setPlaceholderText(tr("for example: human woman"))
         self.class_noun.setToolTip(tr("A common English word for what it shows"))
@@ -80,7 +78,7 @@ class ImportDialog(QtWidgets.QDialog):
         form.addRow(buddy(tr("Name"), self.name), self.name)
         form.addRow("", self.hint)
         form.addRow(buddy(tr("What it is"), self.class_noun), self.class_noun)
-        form.addRow(buddy(tr("Identifier"), self.identifier), self.identifier)
+        form.addRow(buddy(tr("Trigger word"), self.identifier), self.identifier)
         form.addRow(buddy(tr("Base model"), self.base_model), self.base_model)
         buttons, self.ok = dialog_buttons(self, icon, tr("Import"))
         self.ok.setObjectName("modelsheet_import_ok")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
-from .widgets import ElidedLabel, IconLoader, accent, set_icon, tool_button
+from .parts.elided import ElidedLabel
+from .parts.trial_pictures import LikenessCurve, PreviewStrip
+from .widgets import IconLoader, set_icon, tool_button
 
 
 @dataclass(frozen=True)
@@ -17,23 +19,29 @@ class JobRow:
     job_id: str
     title: str
     detail: str
-    fraction: float
-    is_known: bool  # False while the fraction is not known yet
+    fraction: float  # 0 while it is not known
     kind: str = "generate"  # or learn, download
     is_paused: bool = False
     is_waiting: bool = False
+    is_begun: bool = False
     likeness: tuple[tuple[int, float], ...] = ()
     total: int = 0
 
     @property
     def is_learning(self) -> bool:
+        """True for a job that learns a subject."""
         return self.kind == "learn"
+
+    @property
+    def can_finish(self) -> bool:
+        """True if the job can stop now and keep what it has learnt."""
+        return self.is_learning and not self.is_waiting and not self.is_paused and self.is_begun
 
 
 class JobCard(QtWidgets.QWidget):
-    """Shows a job; its buttons pause, finish or cancel it, and it can be moved in the queue."""
+    """Shows a job; its buttons pause or stop it, and it can be moved in the queue."""
 
-    wanted = Signal(str, str)  # job id; pause, resume, finish, cancel, sooner
+    wanted = Signal(str, str)  # job id; pause, resume, stop, sooner
     dragged = Signal(str, object)  # job id; position of the mouse on the screen
     dropped = Signal(str, object)  # the same, when the button is let go
     stepped = Signal(str, int)  # job id; -1 sooner, 1 later
@@ -42,9 +50,9 @@ class JobCard(QtWidgets.QWidget):
         super().__init__()
         self.setObjectName("modelsheet_job")
         self._job_id, self._icon = job_id, icon
-        self.row = JobRow(job_id, "", "", 0.0, False)
+        self.row = JobRow(job_id, "", "", 0.0)
         self._is_paused = False
-        self._is_movable = False
+        self._is_movable = self._is_compact = False
         self._pressed_at: QtCore.QPoint | None = None
         self._is_dragged = False
         em = self.fontMetrics().height()
@@ -57,14 +65,13 @@ class JobCard(QtWidgets.QWidget):
         self._detail.setEnabled(False)
         self._sooner = self._button("arrow-up", tr("Do this next"), "sooner")
         self._pause = self._button("animation_pause", tr("Pause"), "pause")
-        self._finish = self._button("dialog-ok", tr("Stop here and keep the best"), "finish")
-        self._cancel = self._button("dialog-cancel", tr("Cancel"), "cancel")
+        self._stop = self._button("dialog-cancel", tr("Cancel"), "stop")
         self.curve = LikenessCurve()
         self.likeness = QtWidgets.QLabel()
         self.likeness.setObjectName("modelsheet_likeness")
         self.likeness.setToolTip(tr("How like the subject the newest trial pictures are"))
-        self.previews = QtWidgets.QHBoxLayout()
-        self.previews.setSpacing(em // 4)
+        self.previews = PreviewStrip()
+        self._trial = QtWidgets.QBoxLayout(QtWidgets.QBoxLayout.Direction.TopToBottom)
         self._lay_out(em)
 
     def _button(self, icon_name: str, name: str, action: str) -> QtWidgets.QToolButton:
@@ -79,13 +86,18 @@ class JobCard(QtWidgets.QWidget):
         layout.setVerticalSpacing(em // 8)
         layout.setHorizontalSpacing(0)
         layout.addWidget(self._title, 0, 0)
-        for column, button in enumerate((self._sooner, self._pause, self._finish, self._cancel), 1):
+        for column, button in enumerate((self._sooner, self._pause, self._stop), 1):
             layout.addWidget(button, 0, column)
-        layout.addWidget(self._bar, 1, 0, 1, 5)
-        layout.addWidget(self._detail, 2, 0, 1, 5)
-        layout.addWidget(self.curve, 3, 0, 1, 4)
-        layout.addWidget(self.likeness, 3, 4)
-        layout.addLayout(self.previews, 4, 0, 1, 5)
+        layout.addWidget(self._bar, 1, 0, 1, 4)
+        layout.addWidget(self._detail, 2, 0, 1, 4)
+        measured = QtWidgets.QHBoxLayout()
+        measured.setSpacing(0)
+        measured.addWidget(self.curve, 1)
+        measured.addWidget(self.likeness)
+        self._trial.setSpacing(em // 4)
+        self._trial.addLayout(measured, 2)
+        self._trial.addWidget(self.previews, 3)
+        layout.addLayout(self._trial, 3, 0, 1, 4)
         layout.setColumnStretch(0, 1)
 
     def show_row(self, row: JobRow) -> None:
@@ -93,26 +105,35 @@ class JobCard(QtWidgets.QWidget):
         self.row = row
         self._title.setText(row.title)
         self._detail.setText(row.detail)
-        self._bar.setRange(0, 1000 if row.is_known else 0)
         self._bar.setValue(round(row.fraction * 1000))
         self._bar.setVisible(not row.is_waiting)
         self._bar.setAccessibleName(row.title)
         self._is_paused = row.is_paused
         self._sooner.setVisible(row.is_waiting)
         self._pause.setVisible(row.is_learning)
-        self._finish.setVisible(row.is_learning and not row.is_waiting and not row.is_paused)
-        icon_name = "animation_play" if row.is_paused else "animation_pause"
-        set_icon(self._pause, self._icon, icon_name)
-        # Or the other buttons move under the mouse.
-        policy = self._finish.sizePolicy()
-        policy.setRetainSizeWhenHidden(row.is_learning and not row.is_waiting)
-        self._finish.setSizePolicy(policy)
+        set_icon(self._pause, self._icon, "animation_play" if row.is_paused else "animation_pause")
         name = tr("Go on learning") if row.is_paused else tr("Pause")
         self._pause.setToolTip(name)
         self._pause.setAccessibleName(name)
         self.curve.show_points(row.likeness, row.total)
         self.likeness.setText(f" {row.likeness[-1][1]:.0%}" if row.likeness else "")
-        self.likeness.setVisible(len(row.likeness) > 1)
+        self._show_trial()
+
+    def set_compact(self, is_compact: bool) -> None:
+        """Show the trial pictures small and beside the curve, or large and below it."""
+        self._is_compact = is_compact
+        self._show_trial()
+
+    def _show_trial(self) -> None:
+        """Show curve and pictures; a waiting job has its line alone."""
+        is_measured = self.curve.has_points() and not self.row.is_waiting
+        self.curve.setVisible(is_measured)
+        self.likeness.setVisible(is_measured)
+        self.previews.setVisible(self.previews.count() > 0 and not self.row.is_waiting)
+        self.previews.set_lines(2 if self._is_compact else 4)
+        directions = QtWidgets.QBoxLayout.Direction
+        beside, below = directions.LeftToRight, directions.TopToBottom
+        self._trial.setDirection(beside if self._is_compact else below)
 
     def set_movable(self, is_movable: bool) -> None:
         """Let the artist drag the card or move it by keys, or not."""
@@ -189,28 +210,21 @@ class JobCard(QtWidgets.QWidget):
 
     def show_previews(self, pixmaps: Sequence[QtGui.QPixmap]) -> None:
         """Show images that the subject's training has generated so far."""
-        while self.previews.count():
-            not_none(not_none(self.previews.takeAt(0)).widget()).deleteLater()
-        for pixmap in pixmaps:
-            label = QtWidgets.QLabel()
-            label.setPixmap(pixmap)
-            label.setToolTip(tr("What it paints of the subject so far"))
-            self.previews.addWidget(label)
-        self.previews.addWidget(QtWidgets.QWidget(), 1)
+        self.previews.show_pixmaps(pixmaps)
+        self._show_trial()
+
+    def show_stopping(self) -> None:
+        """Disable the button: the job ends after its present step."""
+        self._stop.setEnabled(False)
+        self._detail.setText(tr("Stopping…"))
 
     def _on_clicked(self, action: str) -> None:
-        if action in ("cancel", "finish"):
-            self._cancel.setEnabled(False)
-            self._finish.setEnabled(False)
-            self._detail.setText(tr("Stopping…"))
-        self.wanted.emit(
-            self._job_id, "resume" if action == "pause" and self._is_paused else action
-        )
+        is_resumed = action == "pause" and self._is_paused
+        self.wanted.emit(self._job_id, "resume" if is_resumed else action)
 
     def enable_buttons(self) -> None:
-        """Enable the buttons again after a request failed."""
-        self._cancel.setEnabled(True)
-        self._finish.setEnabled(True)
+        """Enable the button again after a request failed."""
+        self._stop.setEnabled(True)
 
 
 def _step_of(event: QtGui.QKeyEvent) -> int:
@@ -219,48 +233,3 @@ def _step_of(event: QtGui.QKeyEvent) -> int:
         return 0
     steps: dict[int, int] = {QtCore.Qt.Key.Key_Up: -1, QtCore.Qt.Key.Key_Down: 1}
     return steps.get(event.key(), 0)
-
-
-class LikenessCurve(QtWidgets.QWidget):
-    """Curve of the likeness over the training steps; hidden until it has two points."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("modelsheet_curve")
-        self._points: tuple[tuple[int, float], ...] = ()
-        self._total = 1
-        self.setFixedHeight(self.fontMetrics().height() * 2)
-        self.hide()
-
-    def show_points(self, points: Sequence[tuple[int, float]], total: int) -> None:
-        """Show the points (step, likeness) of `total` steps."""
-        self._points, self._total = tuple(points), max(total, 1)
-        self.setVisible(len(self._points) > 1)
-        if self._points:
-            best = max(like for _, like in self._points)
-            text = tr("Likeness by step; the best so far: {best}", best=f"{best:.0%}")
-            self.setToolTip(text)
-            self.setAccessibleName(text)
-        self.update()
-
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        painter = QtGui.QPainter(self)
-        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
-        roles = QtGui.QPalette.ColorRole
-        area = QtCore.QRectF(self.rect()).adjusted(3, 3, -3, -3)
-        painter.fillRect(self.rect(), self.palette().color(roles.Base))
-        values = [like for _, like in self._points]
-        low, high = min(values), max(values)
-        span = max(high - low, 0.05)
-        curve = QtGui.QPolygonF(
-            QtCore.QPointF(
-                area.left() + area.width() * step / self._total,
-                area.bottom() - area.height() * (like - low) / span,
-            )
-            for step, like in self._points
-        )
-        colour = accent(self.palette())
-        painter.setPen(QtGui.QPen(colour, 1.5))
-        painter.drawPolyline(curve)
-        painter.setBrush(colour)
-        painter.drawEllipse(curve.at(values.index(high)), 2.5, 2.5)

@@ -11,8 +11,10 @@ from ..i18n import tr
 from ..image import ReadOptions
 from ..qt import QtCore, QtWidgets, Signal, not_none
 from .image_table import ImageTable
+from .parts.colours import accent
+from .parts.elided import HintLabel
 from .size_choice import SizeChoice
-from .widgets import IconLoader, Notice, accent, buddy, dialog_buttons
+from .widgets import CollapsibleSection, IconLoader, Notice, buddy, dialog_buttons
 
 DEFAULT_PRESET = "balanced"
 MOST_COMPLETIONS = 12
@@ -67,11 +69,9 @@ class LearnDialog(QtWidgets.QDialog):
     def _make_fields(self) -> None:
         self.name = _line("modelsheet_name", tr("for example: hero"))
         self.name.setToolTip(tr("What you call it; prompts name it so, after an @"))
-        self.hint = _hint("modelsheet_hint")
+        self.hint = HintLabel("modelsheet_hint")
         self.class_noun = self._noun_box()
-        self.noun_hint = _hint("modelsheet_noun_hint")
-        self.noun_hint.setFixedHeight(3 * self._em)  # so that the form does not jump
-        self.noun_hint.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
+        self.noun_hint = HintLabel("modelsheet_noun_hint", lines=3)
         self.noun_hint.linkActivated.connect(self._on_noun_chosen)
         self.identifier = _line("modelsheet_identifier", tr("chosen for you"))
         self.identifier.setMaxLength(IDENTIFIER_LENGTH)
@@ -95,10 +95,14 @@ class LearnDialog(QtWidgets.QDialog):
         form.addRow("", self.hint)
         form.addRow(buddy(tr("What it is"), self.class_noun), self.class_noun)
         form.addRow("", self.noun_hint)
-        form.addRow(buddy(tr("Identifier"), self.identifier), self.identifier)
         form.addRow(buddy(tr("Quality"), self.preset), self.preset)
         form.addRow(buddy(tr("Model"), self.base_model), self.base_model)
         form.addRow("", self.estimate)
+        self.expert = CollapsibleSection(
+            tr("Expert"), "modelsheet_learn_expert", tr("What is chosen for you otherwise")
+        )
+        expert = QtWidgets.QFormLayout(self.expert.inside)
+        expert.addRow(buddy(tr("Secret word"), self.identifier), self.identifier)
         buttons, self.learn = dialog_buttons(self, icon, tr("Learn"))
         self.learn.setObjectName("modelsheet_send")
         buttons.accepted.connect(self.sent)
@@ -112,6 +116,7 @@ class LearnDialog(QtWidgets.QDialog):
         layout.addWidget(self.remarks)
         layout.addWidget(self.size_choice)
         layout.addLayout(form)
+        layout.addWidget(self.expert)
         layout.addWidget(buttons)
         self.resize(self._em * 32, self._em * 38)
 
@@ -255,13 +260,6 @@ def noun_completions(typed: str, nouns: Sequence[str]) -> list[str]:
     begin = [noun for noun in nouns if noun.startswith(wanted)]
     contain = [noun for noun in nouns if f" {wanted}" in noun]
     return list(dict.fromkeys([*begin, *contain]))[:MOST_COMPLETIONS]
-
-
-def _hint(name: str) -> QtWidgets.QLabel:
-    label = QtWidgets.QLabel()
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    return label
 
 
 def _line(name: str, placeholder: str) -> QtWidgets.QLineEdit:

@@ -7,6 +7,7 @@ from typing import Callable
 from ..backend.api_responses import NAME_LENGTH
 from ..i18n import tr
 from ..qt import QtWidgets, Signal
+from .parts.elided import HintLabel
 from .widgets import IconLoader, buddy, dialog_buttons
 
 
@@ -37,13 +38,9 @@ class NameDialog(QtWidgets.QDialog):
         self.name.setObjectName("modelsheet_new_name")
         self.name.setMaxLength(NAME_LENGTH)
         self.name.setToolTip(tip)
-        self.hint = QtWidgets.QLabel()
-        self.hint.setObjectName("modelsheet_name_hint")
-        self.hint.setWordWrap(True)
-        em = self.fontMetrics().height()
-        self.hint.setMinimumHeight(2 * em)  # so that the form does not jump
+        self.hint = HintLabel("modelsheet_name_hint")
         self._build(icon)
-        self.resize(20 * em, self.sizeHint().height())
+        self.resize(20 * self.fontMetrics().height(), self.sizeHint().height())
         self.name.textChanged.connect(self._on_changed)
         self.name.selectAll()
         self._on_changed(name)

@@ -11,9 +11,9 @@ from ..i18n import tr
 from ..qt import QtWidgets, Signal, not_none
 from .explore_dialog import axis_title
 from .generation_settings import GenerationSettings, GenerationSettingsSection
+from .parts.elided import AdaptiveRow, ElidedCheckBox, ElidedLabel
 from .prompt_edit import PromptEdit
 from .widgets import (
-    ElidedLabel,
     IconLoader,
     Policy,
     add_action,
@@ -114,7 +114,7 @@ class PromptBox(QtWidgets.QWidget):
         layout.addWidget(self.prompt)
         layout.addWidget(self.advanced.negative)
         layout.addWidget(self.places)
-        layout.addLayout(self._numbers())
+        layout.addWidget(self._numbers())
         layout.addWidget(self.advanced.first)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self.cut_out, 1)
@@ -149,8 +149,7 @@ class PromptBox(QtWidgets.QWidget):
         self.count = spin_box("modelsheet_count", 1, MOST_RESULTS, tr("How many pictures"))
         tip = tr("The same seed paints the same")
         self.seed = spin_box("modelsheet_seed", 0, LARGEST_SEED, tip)
-        # Its widest number must not set the docker's width.
-        self.seed.setMinimumWidth(self._em * 3)
+        self.seed.setButtonSymbols(QtWidgets.QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.seed.setSizePolicy(Policy.Ignored, Policy.Fixed)
         self.random = tool_button(self._icon, "view-refresh", tr("A new seed each time"))
         self.random.setObjectName("modelsheet_random")
@@ -158,7 +157,7 @@ class PromptBox(QtWidgets.QWidget):
         self.random.setChecked(True)
         self.seed.setDisabled(True)
         self.random.toggled.connect(self.seed.setDisabled)
-        self.cut_out = QtWidgets.QCheckBox(tr("Without background"))
+        self.cut_out = ElidedCheckBox(tr("Without background"))
         self.cut_out.setObjectName("modelsheet_cut_out")
         self.cut_out.setToolTip(tr("Only the figure, on a transparent layer"))
         self.cut_out.setChecked(True)
@@ -226,7 +225,7 @@ class PromptBox(QtWidgets.QWidget):
         )
         self.generate.setToolTip(tr("Paint; the document changes only when you press Apply"))
         self.generate.clicked.connect(self.generate_wanted)
-        explain = tr("Explore scales: a grid of pictures to pick from")
+        explain = tr("Explore strengths: a grid of pictures to pick from")
         self.explore = tool_button(self._icon, "krita_tool_grid", explain)
         self.explore.setObjectName("modelsheet_explore")
         self.explore.clicked.connect(self.explore_wanted)
@@ -237,15 +236,17 @@ class PromptBox(QtWidgets.QWidget):
         row.addWidget(self.presets)
         return row
 
-    def _numbers(self) -> QtWidgets.QHBoxLayout:
-        row = QtWidgets.QHBoxLayout()
-        row.addWidget(buddy(tr("Pictures"), self.count))
-        row.addWidget(self.count)
-        row.addSpacing(self._em // 2)
-        row.addWidget(buddy(tr("Seed"), self.seed))
-        row.addWidget(self.seed, 1)
-        row.addWidget(self.random)
-        return row
+    def _numbers(self) -> AdaptiveRow:
+        count, seed = QtWidgets.QWidget(), QtWidgets.QWidget()
+        for field, widgets in (
+            (count, (buddy(tr("Pictures"), self.count), self.count)),
+            (seed, (buddy(tr("Seed"), self.seed), self.seed, self.random)),
+        ):
+            row = QtWidgets.QHBoxLayout(field)
+            row.setContentsMargins(0, 0, 0, 0)
+            for widget in widgets:
+                row.addWidget(widget, 1 if widget is self.seed else 0)
+        return AdaptiveRow(count, seed)
 
     def show_saved(self, presets: Sequence[str], prompts: Sequence[str]) -> None:
         """Fill the menu of presets and saved prompts."""

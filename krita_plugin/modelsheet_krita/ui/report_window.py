@@ -57,7 +57,7 @@ def facts(subject: SubjectView) -> str:
     likeness = "–" if subject.likeness is None else f"{subject.likeness:.0%}"
     rows = [
         (tr("What it is"), subject.class_noun),
-        (tr("Identifier"), subject.identifier),
+        (tr("Secret word"), subject.identifier),
         (tr("Base model"), subject.base_model),
         (tr("Steps"), str(subject.training_steps)),
         (tr("Likeness"), likeness),

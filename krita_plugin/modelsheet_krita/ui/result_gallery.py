@@ -7,7 +7,8 @@ from functools import partial
 
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
-from .widgets import IconLoader, PlaceholderList, Policy, accent, add_action, heading, tool_button
+from .parts.colours import accent
+from .widgets import FullHeightList, IconLoader, Policy, add_action, heading, tool_button
 
 KEY = QtCore.Qt.ItemDataRole.UserRole
 GROUP = QtCore.Qt.ItemDataRole.UserRole + 1
@@ -23,18 +24,20 @@ ACTION_KEYS = (
 )
 MOUSE_CHECK_MS = 200  # longest time that the popup stays after the mouse has left
 STEP_KEYS: dict[int, int] = {QtCore.Qt.Key.Key_Left: -1, QtCore.Qt.Key.Key_Right: 1}
+EMPTY_LINES = 4
 NO_FLAG = QtCore.Qt.ItemFlag.NoItemFlags
 
 
-class ResultGallery(PlaceholderList):
+class ResultGallery(FullHeightList):
     """Shows thumbnails, each under a key, in groups with a headline each."""
 
     pointed_at = Signal(object)  # a key, or None
     key_pressed = Signal(int)  # one of ACTION_KEYS
     undo_wanted = Signal()
+    group_chosen = Signal(str)  # its title
 
     def __init__(self, explanation: str) -> None:
-        super().__init__(explanation)
+        super().__init__(explanation, EMPTY_LINES)
         self.takes_undo = False  # Ctrl+Z is the gallery's: it was changed last
         em = self.fontMetrics().height()
         self.setViewMode(QtWidgets.QListView.ViewMode.IconMode)
@@ -45,7 +48,6 @@ class ResultGallery(PlaceholderList):
         self.setMouseTracking(True)
         self.setIconSize(QtCore.QSize(5 * em, 5 * em))
         self.setSpacing(em // 8)
-        self.setMinimumHeight(8 * em)
         self.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
         self.itemEntered.connect(self._on_entered)
         # A menu, a dialog or a docker that scrolls takes the mouse away without an event.
@@ -72,7 +74,7 @@ class ResultGallery(PlaceholderList):
         item = QtWidgets.QListWidgetItem(QtGui.QIcon(pixmap), "")
         item.setData(KEY, key)
         item.setData(GROUP, group)
-        item.setToolTip(tooltip)
+        # No tooltip: the popup beside the docker says the same under the large picture.
         item.setData(QtCore.Qt.ItemDataRole.AccessibleTextRole, tooltip)
         headline, *images = self._rows(group)
         before = [row for row in images if not_none(self.item(row)).data(KEY) < key]
@@ -136,7 +138,9 @@ class ResultGallery(PlaceholderList):
         self.clearSelection()
         for item in self.images():
             item.setSelected(item.data(GROUP) == group)
-        self.scrollToTop()
+        title = next((item.text() for item in self._items() if item.data(GROUP) == group), "")
+        self.group_chosen.emit(title)
+        QtCore.QTimer.singleShot(0, lambda: self._reveal_group(group))  # once it is laid out
 
     def choose_only(self, keys: list[int]) -> None:
         """Select the thumbnails with these keys and no other."""
@@ -213,6 +217,14 @@ class ResultGallery(PlaceholderList):
     def _on_current(self, item: QtWidgets.QListWidgetItem | None) -> None:
         if item is not None and item.data(KEY) is None:
             self.pointed_at.emit(None)
+
+    def _reveal_group(self, group: str) -> None:
+        """Ask for the group's headline and first picture to be scrolled to."""
+        self.executeDelayedItemsLayout()
+        part = QtCore.QRect()
+        for row in self._rows(group)[:2]:
+            part = part.united(self.visualItemRect(not_none(self.item(row))))
+        self.reveal(part)
 
     def _headline(self, group: str) -> int | None:
         rows = self._rows(group)

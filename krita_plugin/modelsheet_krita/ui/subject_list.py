@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Callable
 
-from ..i18n import tr
+from ..i18n import tr, trn
 from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
-from .widgets import IconLoader, PlaceholderList, add_action, heading, push_button, tool_button
+from .parts.elided import ElidedToolButton, fit_parts
+from .widgets import FullHeightList, IconLoader, add_action, push_button, tool_button
 
 SUBJECT = QtCore.Qt.ItemDataRole.UserRole
 Role = QtCore.Qt.ItemDataRole
-LEAST_ROWS, MOST_ROWS = 2, 3  # in sight at a time
+MOST_ROWS = 3  # until the artist asks for all
+EMPTY_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -46,41 +48,74 @@ class SubjectListWidget(QtWidgets.QWidget):
         self._icon = icon
         self.is_embedded: Callable[[str], bool] = lambda subject_id: False
         em = self.fontMetrics().height()
-        self.items = PlaceholderList(
+        self._make_items(em)
+        self._make_buttons()
+        self._is_all = False
+        self._is_chosen = False  # by the artist, whether it is folded
+        self._is_folding = False  # unless the artist decides
+        self.inside = QtWidgets.QWidget()
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self.learn, 1)
+        row.addWidget(self.import_button)
+        inside = QtWidgets.QVBoxLayout(self.inside)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(em // 3)
+        inside.addWidget(self.items)
+        inside.addWidget(self.more)
+        inside.addLayout(row)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(em // 3)
+        layout.addWidget(self.fold)
+        layout.addWidget(self.inside)
+        self._on_folded(True)
+        self._show_more()
+
+    def _make_items(self, em: int) -> None:
+        self.items = FullHeightList(
             tr(
                 "No subjects yet.\nSelect the layers that show one character and press the button "
                 "below."
-            )
+            ),
+            EMPTY_LINES,
         )
         self.items.setObjectName("modelsheet_subjects")
         self.items.setAccessibleName(tr("Subjects"))
         self.items.setIconSize(QtCore.QSize(3 * em, 3 * em))
         self.items.setItemDelegate(SubjectDelegate(self.items))
-        self.items.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.items.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
         self.items.customContextMenuRequested.connect(self._on_menu)
         self.items.itemClicked.connect(lambda item: self.mentioned.emit(item.data(SUBJECT)[1]))
         self.items.itemActivated.connect(self._on_activated)
         self.items.installEventFilter(self)
-        text = tr("Learn Subject from Layers…")
-        self.learn = push_button(icon, "addlayer", text, "modelsheet_learn")
+
+    def _make_buttons(self) -> None:
+        self.fold = ElidedToolButton()
+        self.fold.setObjectName("modelsheet_fold_subjects")
+        self.fold.setAutoRaise(True)
+        self.fold.setCheckable(True)
+        self.fold.setChecked(True)
+        self.fold.setToolTip(tr("Show or hide your subjects"))
+        self.fold.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        font = self.fold.font()
+        font.setBold(True)
+        self.fold.setFont(font)
+        self.fold.toggled.connect(self._on_folded)
+        self.fold.clicked.connect(self._on_chosen)
+        self.more = ElidedToolButton()
+        self.more.setObjectName("modelsheet_more_subjects")
+        self.more.setAutoRaise(True)
+        self.more.setToolTip(tr("Show all your subjects, or the first ones"))
+        self.more.clicked.connect(self._on_more)
+        text = tr("Learn from Layers…")
+        self.learn = push_button(self._icon, "addlayer", text, "modelsheet_learn")
         self.learn.setToolTip(tr("Learn the character that the selected layers show"))
         self.learn.clicked.connect(self.learn_wanted)
-        row = QtWidgets.QHBoxLayout()
-        row.addWidget(self.learn, 1)
         self.import_button = tool_button(
-            icon, "document-import", tr("Import a LoRA or a subject from a file…")
+            self._icon, "document-import", tr("Import a LoRA or a subject from a file…")
         )
         self.import_button.setObjectName("modelsheet_import")
         self.import_button.clicked.connect(self.import_wanted)
-        row.addWidget(self.import_button)
-        layout = QtWidgets.QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(em // 3)
-        layout.addWidget(heading(tr("Subjects")))
-        layout.addWidget(self.items)
-        layout.addLayout(row)
-        self._set_height(0)
 
     def show_rows(self, rows: Sequence[SubjectRow]) -> None:
         """Replace all rows."""
@@ -92,22 +127,60 @@ class SubjectListWidget(QtWidgets.QWidget):
             if row.thumbnail is not None:
                 item.setIcon(QtGui.QIcon(row.thumbnail))
             self.items.addItem(item)
-        self._set_height(len(rows))
+        self._show_more()
+        self.prefer_folded(self._is_folding)
+        self._on_folded(self.fold.isChecked())
 
-    def _set_height(self, rows: int) -> None:
-        """Show two or three rows: the results need the rest of the docker more."""
-        height = self.items.sizeHintForRow(0) if rows else round(3.4 * self.fontMetrics().height())
-        shown = min(max(rows, LEAST_ROWS), MOST_ROWS)
-        self.items.setFixedHeight(shown * height + 2 * self.items.frameWidth())
+    def prefer_folded(self, is_folded: bool) -> None:
+        """Fold the list where there is little room, until the artist decides; never an empty one.
+
+        A folded list names its subjects in one line.
+        """
+        self._is_folding = is_folded
+        if not self._is_chosen:
+            self.fold.setChecked(not (is_folded and self.items.count()))
+
+    def _on_chosen(self) -> None:
+        self._is_chosen = True
+
+    def _on_folded(self, is_open: bool) -> None:
+        arrow = QtCore.Qt.ArrowType
+        self.fold.setArrowType(arrow.DownArrow if is_open else arrow.RightArrow)
+        self.inside.setVisible(is_open)
+        names = ", ".join(f"@{self._data(row)[1]}" for row in range(self.items.count()))
+        is_named = names and not is_open
+        self.fold.setText(tr("Subjects: {names}", names=names) if is_named else tr("Subjects"))
+
+    def _on_more(self) -> None:
+        self._is_all = not self._is_all
+        self._show_more()
+
+    def _show_more(self) -> None:
+        """Show the first subjects, or all where the artist asked for them."""
+        count = self.items.count()
+        for row in range(count):
+            self.items.setRowHidden(row, row >= MOST_ROWS and not self._is_all)
+        self.more.setVisible(count > MOST_ROWS)
+        rest = count - MOST_ROWS
+        self.more.setText(
+            tr("Fewer subjects")
+            if self._is_all
+            else trn("{count} more subject", "{count} more subjects", rest)
+        )
+
+    def _data(self, row: int) -> tuple[str, str]:
+        """Return id and handle of the subject in a row."""
+        data: tuple[str, str] = not_none(self.items.item(row)).data(SUBJECT)
+        return data
 
     def menu_of(self, subject_id: str, handle: str) -> QtWidgets.QMenu:
         """Make the menu of one subject."""
         menu = QtWidgets.QMenu(self)
         menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
         embed = (
-            tr("No Longer Carry in This Document")
+            tr("Remove from This Document")
             if self.is_embedded(subject_id)
-            else tr("Carry in This Document…")
+            else tr("Embed in This Document…")
         )
         for icon_name, text, signal in (
             ("document-properties", tr("References and Report…"), self.report_wanted),
@@ -209,8 +282,8 @@ class SubjectDelegate(QtWidgets.QStyledItemDelegate):
         for number, line in enumerate(lines):
             font.setBold(number == 0)
             painter.setFont(font)
-            mode = QtCore.Qt.TextElideMode.ElideRight
-            shown = QtGui.QFontMetrics(font).elidedText(line, mode, area.width())
+            metrics = QtGui.QFontMetrics(font)
+            shown = fit_parts(line, metrics, area.width(), keep_last=False)
             row = QtCore.QRect(area.left(), top + number * height, area.width(), height)
             painter.drawText(row, flags(QtCore.Qt.AlignmentFlag.AlignVCenter), shown)
 

@@ -1,47 +1,19 @@
-"""Small widgets: eliding label, list with placeholder, collapsible section, notice, buttons."""
+"""Small widgets: lists, collapsible section, notice, buttons."""
 
 from __future__ import annotations
 
+import math
 from typing import Callable
 
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
+from .parts.elided import ElidedPushButton, ElidedToolButton, FieldLabel
 
 IconLoader = Callable[[str], QtGui.QIcon]
 Policy = QtWidgets.QSizePolicy.Policy
 Alignment = QtCore.Qt.AlignmentFlag
-LEAST_CONTRAST = 80  # of 255 in lightness
+SCROLL_HINT = QtWidgets.QAbstractItemView.ScrollHint.EnsureVisible
 ICON = "modelsheet_icon"  # the property with the name of a button's icon
-
-
-class ElidedLabel(QtWidgets.QLabel):
-    """Label of one line, elided where there is no room; the tooltip has the whole text."""
-
-    def __init__(self, text: str = "") -> None:
-        super().__init__()
-        self._explanation = ""
-        self.setSizePolicy(Policy.Ignored, Policy.Preferred)
-        self.setText(text)
-
-    def setText(self, text: str) -> None:
-        super().setText(text)
-        self.setToolTip(f"{text}\n{self._explanation}".strip())
-
-    def explain(self, explanation: str, is_valid: bool = True) -> None:
-        """Add an explanation to the tooltip, below the text, or remove it."""
-        self._explanation = explanation if is_valid else ""
-        self.setText(self.text())
-
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        painter = QtGui.QPainter(self)
-        area = self.contentsRect()
-        mode = QtCore.Qt.TextElideMode.ElideRight
-        shown = self.fontMetrics().elidedText(self.text(), mode, area.width())
-        role = self.foregroundRole()
-        left = flags(Alignment.AlignVCenter | Alignment.AlignLeft)
-        not_none(self.style()).drawItemText(
-            painter, area, left, self.palette(), self.isEnabled(), shown, role
-        )
 
 
 class PlaceholderList(QtWidgets.QListWidget):
@@ -68,12 +40,63 @@ class PlaceholderList(QtWidgets.QListWidget):
         painter.drawText(area, wrapped, self._explanation)
 
 
+class FullHeightList(PlaceholderList):
+    """List as high as its content: it lies in a scroll area and has no scroll bar itself.
+
+    `reveal_wanted` carries the part to scroll to, in the list's own px.
+    """
+
+    reveal_wanted = Signal(QtCore.QRect)
+
+    def __init__(self, explanation: str, empty_lines: int) -> None:
+        super().__init__(explanation)
+        self._empty_lines = empty_lines
+        never = QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self.setVerticalScrollBarPolicy(never)
+        self.setHorizontalScrollBarPolicy(never)
+        self.setVerticalScrollMode(QtWidgets.QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._fit_height()
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        return QtCore.QSize(3 * self.fontMetrics().height(), self.minimumHeight())
+
+    def sizeHint(self) -> QtCore.QSize:
+        return self.minimumSizeHint()
+
+    def updateGeometries(self) -> None:
+        super().updateGeometries()  # Qt calls it after each layout of the items
+        self._fit_height()
+
+    def scrollTo(
+        self,
+        index: QtCore.QModelIndex,
+        hint: QtWidgets.QAbstractItemView.ScrollHint = SCROLL_HINT,
+    ) -> None:
+        """Ask for the item to be scrolled to."""
+        self.reveal(self.visualRect(index))
+
+    def reveal(self, part: QtCore.QRect) -> None:
+        """Ask for a part of the list, in px of its viewport, to be scrolled to."""
+        top_left = not_none(self.viewport()).mapTo(self, part.topLeft())
+        self.reveal_wanted.emit(QtCore.QRect(top_left, part.size()))
+
+    def _fit_height(self) -> None:
+        rows = [row for row in range(self.count()) if not self.isRowHidden(row)]
+        items = [self.indexFromItem(self.item(row)) for row in rows]
+        empty = self._empty_lines * self.fontMetrics().height()
+        content = max((self.rectForIndex(one).bottom() + 1 for one in items), default=empty)
+        height = content + self.spacing() + 2 * self.frameWidth()
+        if height != self.minimumHeight():
+            self.setMinimumHeight(height)
+
+
 class CollapsibleSection(QtWidgets.QWidget):
     """Widgets that are hidden until the artist opens the section."""
 
-    def __init__(self, title: str, name: str) -> None:
+    def __init__(self, title: str, name: str, tooltip: str) -> None:
         super().__init__()
-        self.button = QtWidgets.QToolButton()
+        self.button = ElidedToolButton()
+        self.button.setToolTip(tooltip)
         self.button.setObjectName(name)
         self.button.setText(title)
         self.button.setCheckable(True)
@@ -112,6 +135,53 @@ class WheelFilter(QtCore.QObject):
         return False
 
 
+class WrappedText(QtWidgets.QTextEdit):
+    """Sentence to read and copy: as high as its text, and a long word is broken to fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setReadOnly(True)
+        self.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        never = QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self.setVerticalScrollBarPolicy(never)
+        self.setHorizontalScrollBarPolicy(never)
+        self.setWordWrapMode(QtGui.QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        not_none(self.document()).setDocumentMargin(0)
+        not_none(self.viewport()).setAutoFillBackground(False)
+        policy = QtWidgets.QSizePolicy(Policy.Ignored, Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def text(self) -> str:
+        """Return the sentence."""
+        return self.toPlainText()
+
+    def setText(self, text: str) -> None:
+        """Show a sentence as plain text."""
+        self.setPlainText(text)
+        self.setAccessibleName(text)
+        self.updateGeometry()
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        margins = self.viewportMargins()
+        copy = not_none(not_none(self.document()).clone())
+        copy.setTextWidth(max(1, width - margins.left() - margins.right()))
+        return math.ceil(copy.size().height()) + margins.top() + margins.bottom()
+
+    def sizeHint(self) -> QtCore.QSize:
+        return QtCore.QSize(self.width(), self.heightForWidth(self.width()))
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        return QtCore.QSize(3 * self.fontMetrics().height(), self.fontMetrics().height())
+
+    def wheelEvent(self, event: QtGui.QWheelEvent) -> None:
+        event.ignore()  # it scrolls what the sentence lies in
+
+
 class Notice(QtWidgets.QFrame):
     """Sentence for the artist with a button to dismiss it and perhaps one to act; not modal."""
 
@@ -124,10 +194,8 @@ class Notice(QtWidgets.QFrame):
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self._icon = icon
         self._pixmap = QtWidgets.QLabel()
-        self.text = QtWidgets.QLabel()
-        self.text.setWordWrap(True)
-        self.text.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._button = QtWidgets.QPushButton()
+        self.text = WrappedText()
+        self._button = ElidedPushButton()
         self._button.clicked.connect(self._on_acted)
         self._on_action: Callable[[], None] | None = None
         close = tool_button(icon, "docker_close", tr("Dismiss"))
@@ -139,7 +207,7 @@ class Notice(QtWidgets.QFrame):
         line = close.sizeHint().height()
         self._pixmap.setFixedHeight(line)
         above = max(0, (line - self.fontMetrics().height()) // 2)
-        self.text.setContentsMargins(0, above, 0, above)
+        self.text.setViewportMargins(0, above, 0, above)
         layout.addWidget(self._pixmap, 0, 0, Alignment.AlignTop)
         layout.addWidget(self.text, 0, 1)
         layout.addWidget(close, 0, 2, Alignment.AlignTop)
@@ -188,7 +256,7 @@ def tool_button(icon: IconLoader, icon_name: str, name: str) -> QtWidgets.QToolB
 
 def push_button(icon: IconLoader, icon_name: str, text: str, name: str) -> QtWidgets.QPushButton:
     """Make a button with icon and text; `name` is its object name."""
-    button = QtWidgets.QPushButton(text)
+    button = ElidedPushButton(text)
     button.setObjectName(name)
     set_icon(button, icon, icon_name)
     return button
@@ -228,15 +296,6 @@ def refresh_icons(root: QtWidgets.QWidget, icon: IconLoader) -> None:
             button.setIcon(icon(icon_name))
 
 
-def accent(palette: QtGui.QPalette) -> QtGui.QColor:
-    """Return the theme's highlight colour, with more contrast where it has too little."""
-    roles = QtGui.QPalette.ColorRole
-    colour, background = palette.color(roles.Highlight), palette.color(roles.Base)
-    if abs(colour.lightness() - background.lightness()) >= LEAST_CONTRAST:
-        return colour
-    return colour.lighter(150) if background.lightness() < 128 else colour.darker(150)
-
-
 def heading(text: str) -> QtWidgets.QLabel:
     """Make a bold label."""
     label = QtWidgets.QLabel(text)
@@ -248,7 +307,7 @@ def heading(text: str) -> QtWidgets.QLabel:
 
 def buddy(text: str, widget: QtWidgets.QWidget) -> QtWidgets.QLabel:
     """Make a label for `widget`, whose text is also the widget's accessible name."""
-    label = QtWidgets.QLabel(text)
+    label = FieldLabel(text)
     label.setBuddy(widget)
     widget.setAccessibleName(text)
     return label
@@ -260,4 +319,11 @@ def spin_box(name: str, least: int, most: int, tooltip: str) -> QtWidgets.QSpinB
     box.setObjectName(name)
     box.setRange(least, most)
     box.setToolTip(tooltip)
+    may_be_narrow(box)
     return box
+
+
+def may_be_narrow(field: QtWidgets.QWidget) -> None:
+    """Let a field become narrower than its widest entry: that must not set the docker's width."""
+    field.setMinimumWidth(2 * field.fontMetrics().height())
+    field.setSizePolicy(Policy.Preferred, Policy.Fixed)

@@ -64,12 +64,12 @@ def export(driver, subject):
 
 
 def put_in(driver, subject, document):
-    choose(driver, subject, "Carry")
+    choose(driver, subject, "Embed")
     yield lambda: "larger by" in notice(driver)
     driver.report["cost"] = notice(driver)
     driver.screenshot(driver.docker(), "carry")
     driver.docker().controller.panel.notice._button.click()
-    yield lambda: "once it is saved" in notice(driver)
+    yield lambda: "when you save it" in notice(driver)
     document.setBatchmode(True)
     driver.report["saved"] = document.saveAs(FILE)
     document.waitForDone()

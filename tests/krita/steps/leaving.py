@@ -32,7 +32,9 @@ def back(driver):
     driver.report["found at"] = [card._detail.text() for card in cards(driver)]
     driver.screenshot(driver.docker(), "back")
     for card in cards(driver):
-        card._finish.click()
+        yield lambda card=card: card.row.can_finish
+        card._stop.click()
+        driver.docker().controller.jobs.question._finish.click()
     yield lambda: subjects.count() == 1
     driver.report["subject"] = subjects.item(0).text()
 

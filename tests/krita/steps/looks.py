@@ -83,7 +83,8 @@ def steps(driver):
 
 def _is_cut(docker):
     """Return True if a part of the panel lies beyond the docker's edge."""
-    return docker.controller.panel.width() > docker.widget().viewport().width()
+    panel = docker.controller.panel
+    return panel.content.width() > panel.scroll_area.viewport().width()
 
 
 def texts(root):

@@ -150,10 +150,10 @@ def pause_and_resume(driver):
     yield lambda: card(driver).previews.count() > 1 and not card(driver).curve.isHidden()
     driver.screenshot(driver.docker(), "learning")
     card(driver)._pause.click()
-    yield lambda: card(driver)._detail.text().startswith("paused")
+    yield lambda: "paused" in card(driver)._detail.text()
     driver.report["paused"] = card(driver)._detail.text()
     card(driver)._pause.click()
-    yield lambda: card(driver)._detail.text().startswith("learning")
+    yield lambda: card(driver).row.can_finish
 
 
 def generate_meanwhile(driver):
@@ -161,12 +161,13 @@ def generate_meanwhile(driver):
     driver.child("modelsheet_count").setValue(3)
     Krita.instance().action("modelsheet_generate").trigger()
     yield lambda: len(driver.child("modelsheet_results").images()) == 3
-    yield lambda: card(driver)._detail.text().startswith("learning")
+    yield lambda: card(driver).row.can_finish
     driver.report["learning goes on"] = card(driver)._title.text()
 
 
 def finish(driver):
-    card(driver)._finish.click()
+    card(driver)._stop.click()
+    driver.docker().controller.jobs.question._finish.click()
     yield lambda: driver.child("modelsheet_subjects").count() == 2
     yield lambda: not driver.docker().controller.panel.jobs.cards
     driver.report["finished early"] = driver.child("modelsheet_subjects").item(0).text()

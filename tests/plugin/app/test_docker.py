@@ -12,7 +12,7 @@ from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS
 from tests.plugin import fake_krita
-from tests.plugin.binding import QDockWidget, QRect, Qt
+from tests.plugin.binding import QApplication, QDockWidget, QRect, Qt
 from tests.plugin.conftest import Until, open_document
 from tests.plugin.drive import (
     GREEN,
@@ -23,6 +23,7 @@ from tests.plugin.drive import (
     open_form,
     press,
     said,
+    start,
 )
 from tests.plugin.fake_backend import FakeBackend
 
@@ -312,8 +313,8 @@ def test_results_without_any_document_wait_for_one(
 
 
 NAMES = {
-    "empty": ("", "Prompts will call it by this name.", False),
-    "blank": ("   ", "Prompts will call it by this name.", False),
+    "empty": ("", "You will write @name in prompts.", False),
+    "blank": ("   ", "You will write @name in prompts.", False),
     "long": ("x" * 500, "The name has 500 characters; shorten it to 80.", False),
     "emoji": ("🗡️🔥", "The name needs a letter or a digit", False),
     "slashes": (
@@ -485,8 +486,9 @@ def test_progress_is_shown_and_can_be_cancelled(
 
     row = next(iter(rows.values()))
     assert row._title.text() == "Learning Hero"
-    assert row._detail.text() == "learning · step 3 of 10 · about 2 min left"
-    row._cancel.click()
+    assert row._detail.text() == "step 3 of 10 · about 2 min left"
+    row._stop.click()
+    connected.controller.jobs.question._discard.click()
 
     until(lambda: not rows)
     assert remote.job_of("learn").state == "cancelled"
@@ -609,3 +611,124 @@ def test_the_status_says_that_the_backend_goes_on_and_how_to_end_it(
     connected._connection.refresh_capabilities()
 
     until(lambda: "ends 15 min after its last job" in status.toolTip())
+
+
+def test_a_line_in_the_status_bar_tells_of_the_job_while_another_tab_is_in_front(
+    connected: Any, document: Any, krita: Any, remote: FakeBackend, until: Until
+) -> None:
+    window = krita.window.main_window
+    other = QDockWidget("Other")
+    for dock in (other, connected):
+        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    window.tabifyDockWidget(connected, other)
+    window.resize(800, 600)
+    window.show()
+    other.raise_()
+    until(lambda: other.isVisible() and connected._status_line._is_seen is False)
+
+    connected.controller.panel.prompt.setText("a knight")
+    connected.controller.panel.generate.click()
+    until(lambda: connected._status_line.button is not None)
+    line = connected._status_line.button
+    until(line.isVisible)
+    assert line.text() == "Modelsheet: Painting a knight · waiting"
+    remote.generate_done(GREEN)
+    until(lambda: len(connected.controller.panel.results.images()) > 0)
+    until(lambda: line.text().startswith("Modelsheet: New pictures: "))
+    line.click()
+
+    until(lambda: not line.isVisible())
+    connected.setParent(None)
+
+
+def test_cancelling_what_is_learnt_asks_and_can_be_answered_with_no(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    card = start(connected, remote, until)
+    remote.progress("learn", Progress(phase="learning", step=3, total=10, fraction=0.3))
+    until(lambda: card.row.can_finish)
+
+    connected.controller.jobs.stop_first()
+    question = connected.controller.jobs.question
+    assert question.isVisible()
+    assert {button.text() for button in question.buttons()} == {
+        "Keep the Best So Far",
+        "Discard What Is Learnt",
+        "Go On Learning",
+    }
+    assert question.defaultButton() is question.escapeButton(), "Enter and Escape lose nothing"
+    question.escapeButton().click()
+
+    assert not question.isVisible()
+    assert remote.verbs == []
+    assert card._stop.isEnabled()
+
+
+def test_what_has_learnt_nothing_yet_cannot_keep_the_best(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    start(connected, remote, until)._stop.click()
+
+    assert connected.controller.jobs.question._finish is None
+
+
+def test_painting_is_cancelled_at_once(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    panel = connected.controller.panel
+    panel.prompt.setText("a knight")
+    panel.generate.click()
+    until(lambda: panel.jobs.cards)
+
+    next(iter(panel.jobs.cards.values()))._stop.click()
+
+    until(lambda: not panel.jobs.cards)
+    assert connected.controller.jobs.question is None
+
+
+def test_exploring_tells_its_time(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    explore = connected.controller.explore
+    explore.open()
+    assert "known after your first pictures" in explore.dialog.hint.text()
+
+    generate(connected, remote, until, count=2)
+    (job,) = [one for one in remote.jobs.values() if one.kind == "generate"]
+    remote.publish(job.model_copy(update={"started": 100.0, "finished": 112.0}))
+    until(lambda: connected.controller.jobs.seconds_per_image() == 6.0)
+    explore.open()
+
+    assert explore.dialog.hint.text() == "5 × 4 pictures: about 2 minutes."
+
+
+def test_preparing_is_an_empty_bar_and_not_a_full_one(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    card = start(connected, remote, until)
+
+    remote.progress("learn", Progress(phase="preparing the pictures"))
+
+    until(lambda: card._detail.text() == "preparing the pictures")
+    assert (card._bar.minimum(), card._bar.maximum(), card._bar.value()) == (0, 1000, 0)
+
+
+def test_hints_do_not_move_the_form(connected: Any, document: Any, until: Until) -> None:
+    form = open_form(connected, until)
+    fields = (form.name, form.class_noun, form.preset, form.learn)
+    until(lambda: form.class_noun.currentText() == "knight")
+    places = [[field.geometry().top() for field in fields]]
+
+    for name, noun in (
+        ("Hero", ""),
+        ("x" * 200, "grey knights"),
+        ("", "human knave"),
+        ("a", "fox"),
+    ):
+        form.name.setText(name)
+        form.class_noun.setEditText(noun)
+        for _ in range(5):
+            QApplication.processEvents()
+        places.append([field.geometry().top() for field in fields])
+
+    assert places.count(places[0]) == len(places)

@@ -262,10 +262,10 @@ def test_a_subject_file_comes_in_without_questions(
 
 
 def carry(docker: Any, subject_id: str, until: Until) -> None:
-    pick(docker, subject_id, "Carry")
+    pick(docker, subject_id, "Embed")
     until(lambda: "larger by" in said(docker))
     docker.controller.panel.notice._button.click()
-    until(lambda: "once it is saved" in said(docker))
+    until(lambda: "when you save it" in said(docker))
 
 
 def test_a_document_carries_a_subject_once_the_artist_knows_what_it_costs(
@@ -278,20 +278,20 @@ def test_a_document_carries_a_subject_once_the_artist_knows_what_it_costs(
     remote.padding = 2_500_000
     assert not subject_annotations.complete_subjects(document.annotationTypes())
 
-    pick(connected, fox.id, "Carry")
+    pick(connected, fox.id, "Embed")
     until(lambda: "@grey_fox makes “fake” larger by 2.5 MB" in said(connected))
     assert document.annotationTypes() == [], "nothing before the artist says so"
     connected.controller.panel.notice._button.click()
-    until(lambda: "once it is saved" in said(connected))
+    until(lambda: "when you save it" in said(connected))
 
     keys = subject_annotations.complete_subjects(document.annotationTypes())[fox.id]
     assert len(keys) == 3
     assert b"".join(document.annotations[key] for key in keys) == remote.pack(fox)
     assert document.modified()
-    assert "No Longer Carry in This Document" in texts(connected, fox.id)
-    pick(connected, fox.id, "No Longer")
+    assert "Remove from This Document" in texts(connected, fox.id)
+    pick(connected, fox.id, "Remove from")
     assert subject_annotations.complete_subjects(document.annotationTypes()) == {}
-    assert "Carry in This Document…" in texts(connected, fox.id)
+    assert "Embed in This Document…" in texts(connected, fox.id)
 
 
 def test_another_machine_is_offered_what_the_document_brings(
@@ -336,9 +336,9 @@ def test_a_document_is_offered_the_subject_that_was_learnt_again(
     connected.controller.learn.dialog.learn.click()
     until(lambda: any(job.kind == "learn" for job in [*remote.jobs.values()]))
     remote.learn_done()
-    until(lambda: said(connected).startswith("“fake” carries another @captain than"))
+    until(lambda: said(connected).startswith("“fake” has another version of @captain"))
     panel.notice._button.click()
-    until(lambda: "once it is saved" in said(connected))
+    until(lambda: "when you save it" in said(connected))
 
     (subject,) = remote.subjects
     assert (
@@ -361,7 +361,7 @@ def test_another_subject_of_the_same_name_is_not_brought_in_over_it(
     remote.subjects[:] = [fox.model_copy(update={"id": fox.id.replace("a", "b")})]
     remote.publish(None)
 
-    until(lambda: said(connected).startswith("“fake” carries another @grey_fox than"))
+    until(lambda: said(connected).startswith("“fake” has another version of @grey_fox"))
 
 
 def test_half_of_a_carried_subject_is_not_offered(
@@ -404,7 +404,7 @@ def test_a_subject_that_the_artist_threw_away_is_not_missed(
 def test_carrying_into_a_document_that_was_closed_gets_a_sentence(
     connected: Any, document: fake_krita.Document, fox: SubjectView, until: Until
 ) -> None:
-    pick(connected, fox.id, "Carry")
+    pick(connected, fox.id, "Embed")
     until(lambda: "larger by" in said(connected))
     document.close()
 
@@ -418,13 +418,13 @@ def test_a_document_is_called_by_its_file(
 ) -> None:
     document.file = "/home/ana/page 3.kra"
 
-    pick(connected, fox.id, "Carry")
+    pick(connected, fox.id, "Embed")
 
     until(lambda: "makes “page 3.kra” larger by" in said(connected))
 
 
 def test_carrying_without_a_document_gets_a_sentence(connected: Any, fox: SubjectView) -> None:
-    pick(connected, fox.id, "Carry")
+    pick(connected, fox.id, "Embed")
 
     assert said(connected).startswith("No document is open in this window.")
 

@@ -80,7 +80,7 @@ def test_what_is_painted_stands_before_what_is_learnt_and_does_not_mix(
     first, second = waiting(connected, remote, until, "a", "b")
     queue = connected.controller.panel.jobs
 
-    drag(queue.cards[first], queue.height())
+    drag(queue.cards[first], queue.waiting.height())
 
     until(lambda: shown(connected) == [second, first, learning.row.job_id])
     assert learning.focusPolicy() == Qt.FocusPolicy.NoFocus, "alone it cannot be moved"
@@ -110,6 +110,6 @@ def test_a_job_that_gives_no_sign_of_life_says_so(
 
     remote.publish(job.model_copy(update={"state": "running", "stalled": True}))
 
-    until(lambda: card._detail.text() == "gives no sign of life")
+    until(lambda: card._detail.text() == "not responding")
     remote.publish(job.model_copy(update={"state": "running"}))
     until(lambda: card._detail.text() == "waiting")  # the phase before the first step

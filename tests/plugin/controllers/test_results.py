@@ -329,8 +329,9 @@ def test_a_grid_is_painted_and_a_cell_sets_the_scales(
     settings = connected.controller.panel.box.advanced.settings()
     assert (settings.unet_scale, settings.text_encoder_scale) == (0.5, 2.0)
     box = connected.controller.panel.box
-    assert "UNet scale 0.5 · Text encoder scale 2 · seed" in explore.grid.hint.text()
-    assert box.changes_text.text().startswith("Not the defaults: UNet scale 0.5")
+    assert box.advanced.expert.inside.isVisibleTo(box), "what has changed is shown"
+    assert "Character strength 0.5 · Name strength 2 · seed" in explore.grid.hint.text()
+    assert box.changes_text.text().startswith("Not the defaults: Character strength 0.5")
     box.reset.click()
     assert box.changes.isHidden()
     settings = box.advanced.settings()

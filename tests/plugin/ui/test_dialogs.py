@@ -34,7 +34,7 @@ shown.subjects.show_rows([subject_list.SubjectRow("1", "hero", "Hero", "tip", No
 shown.subjects.menu_of("1", "hero")
 shown.show_jobs([
     job_card.JobRow(
-        "1", "Learning", "step", 0.5, True, kind="learn", likeness=((1, 0.2), (2, 0.4)), total=9
+        "1", "Learning", "step", 0.5, kind="learn", likeness=((1, 0.2), (2, 0.4)), total=9
     )
 ])
 shown.connection_notice.say("sentence", action="Try Again")

@@ -1,0 +1,1 @@
+"""Parts of the docker that know none of its other widgets."""

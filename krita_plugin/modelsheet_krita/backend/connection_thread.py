@@ -315,13 +315,14 @@ class BackendConnection(QtCore.QObject):
         return self._is_closing and time.monotonic() > self._close_by
 
     def _post(self, handler: Callable[[T], None], value: T) -> None:
-        """Call `handler` with `value` on the main thread."""
-        self._news.append((handler, value))
-        self._has_news.emit()
+        """Call `handler` with `value` on the main thread, which may be gone once it is closing."""
+        if not self._is_closing:
+            self._news.append((handler, value))
+            self._has_news.emit()
 
     def _deliver(self) -> None:
         end = time.monotonic() + SLICE_S
-        while self._news:
+        while self._news and not self._is_closing:
             handler, value = self._news.popleft()
             self._call(handler, value)
             if self._news and time.monotonic() > end:

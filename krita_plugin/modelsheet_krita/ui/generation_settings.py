@@ -86,10 +86,11 @@ class GenerationSettingsSection(CollapsibleSection):
     def _make_strength(self) -> None:
         self.strength = spin_box("modelsheet_strength", 0, 100, tr("How much of it may change"))
         self.strength.setSuffix(" %")
+        self.strength.setMinimumWidth(1)  # the slider beside it says the same
         self._slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
         self._slider.setObjectName("modelsheet_strength_slider")
         self._slider.setRange(0, 100)
-        self._slider.setMinimumWidth(0)
+        self._slider.setMinimumWidth(1)  # 0 would leave the style its own
         self._slider.setToolTip(self.strength.toolTip())
         self._slider.setAccessibleName(tr("Strength"))
         self._slider.valueChanged.connect(self.strength.setValue)

@@ -109,7 +109,7 @@ def fill(one: Any) -> None:
 
 
 def show_results(one: Any, group: str, count: int) -> None:
-    one.results.add_group(group, f"12:30  {LONG}, holding a sword")
+    one.results.add_group(group, f"12:30  {LONG}, holding a sword", created=time.time())
     first = len(one.results.images())
     for key in range(first, first + count):
         one.results.add(key, group, thumbnail(), "tip")

@@ -257,7 +257,6 @@ WRONG = {
     "seed": (["generate", "fox", "--seed", "4294967296"], 2, "Seed must be 4294967295 or less."),
     "folder": (["learn", str(ROOT / "docs"), "--name", "x"], 1, "Give the pictures in it"),
     "bytes": (["learn", "caf\udce9.png", "--name", "x"], 1, "There is no file caf"),
-    "address": (["jobs", "--server", "gpu", "--token", "x"], 1, "Write it like http://"),
     "override without one": (
         ["learn", HERO, "--name", "x", "--class-noun", "imp", "--set", "pivotal"],
         1,

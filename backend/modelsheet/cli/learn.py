@@ -82,7 +82,8 @@ def _overrides(given: Sequence[str]) -> TrainingOverrides:
             raise InvalidRequest(f"--set {each} has no value. Say it as NAME=VALUE.")
         name = name.strip().replace("-", "_")
         if name not in known:
-            [near] = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            containing = [one for one in known if name in one]
+            near = (containing or difflib.get_close_matches(name, known, n=1, cutoff=0.0))[0]
             raise InvalidRequest(
                 f"--set knows no {name!r}. Did you mean {near}? Known: {', '.join(known)}."
             )

@@ -219,6 +219,12 @@ def test_an_address_that_is_none_is_said_with_an_example(url: str) -> None:
         BackendClient(url, "token")
 
 
+@pytest.mark.parametrize("host", ["gpu.example.org", "192.168.1.5:7860", "127.0.0.1.evil.org"])
+def test_http_to_another_computer_is_refused(host: str) -> None:
+    with pytest.raises(InvalidRequest, match="Use https, or an ssh tunnel"):
+        BackendClient(f"http://{host}", "token")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from pydantic import TypeAdapter
+from requests.utils import parse_dict_header
 
 from modelsheet.api.describe_images import (
     ClassNounGuess,
@@ -49,6 +50,7 @@ from modelsheet.imaging.png_metadata import parameters_text
 from modelsheet.prompts.class_nouns import match_class_noun
 from modelsheet.prompts.everyday_nouns import everyday_nouns
 from modelsheet.prompts.vocabulary import vocabulary
+from modelsheet.service.auth.digest import REALM, DigestAnswer
 from modelsheet.service.queue.job import abridged
 
 JOBS_ON_A_PAGE = 2
@@ -63,6 +65,7 @@ class FakeBackend:
     def __init__(self) -> None:
         self.api = API_VERSION
         self.boot_id = "0123456789abcdef"
+        self.nonce = uuid4().hex
         self.blobs: dict[str, bytes] = {}
         self.requests: dict[str, Any] = {}
         self.jobs: dict[str, JobView] = {}
@@ -293,11 +296,17 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         self.backend.headers_seen.append({"path": parts.path, **dict(self.headers.items())})
-        is_public = parts.path == "/v1/ping"
-        if not is_public and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if parts.path != "/v1/ping" and not self._has_token():
             self._refuse(401, "unauthorized", "The token is wrong.")
             return
         self._route(parts.path.split("/")[2:], query, body)
+
+    def _has_token(self) -> bool:
+        key = hashlib.sha256(TOKEN.encode()).hexdigest()
+        sent = parse_dict_header(self.headers.get("Authorization", "").removeprefix("Digest "))
+        names = ("uri", "username", "nonce", "nc", "cnonce", "response")
+        answer = DigestAnswer(self.command, *(sent.get(name) or "" for name in names))
+        return answer.nonce == self.backend.nonce and answer.is_by(key)
 
     def _route(self, path: list[str], query: dict[str, str], body: bytes) -> None:
         backend = self.backend
@@ -427,6 +436,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, content: bytes) -> None:
         self.send_response(status)
+        if status == 401:
+            challenge = (
+                f'realm="{REALM}", qop="auth", algorithm=SHA-256, nonce="{self.backend.nonce}"'
+            )
+            self.send_header("WWW-Authenticate", f"Digest {challenge}, Bearer")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from uuid import uuid4
 import requests
 from PIL import Image
 from pydantic import BaseModel, ValidationError
+from requests.auth import HTTPDigestAuth
 
 from modelsheet.api.blobs import BlobView
 from modelsheet.api.generate import MaskRef
@@ -52,8 +54,10 @@ class BackendClient:
         self._token = token
         self._timeout_s = timeout_s
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {token}"
-        if urlsplit(self.url).hostname in ("127.0.0.1", "localhost"):
+        # The token itself is never sent: who took the place of a tunnel could use it.
+        key = _key_of(token)
+        self._session.auth = HTTPDigestAuth(key[:16], key)
+        if _is_loopback(urlsplit(self.url).hostname or ""):
             self._session.trust_env = False  # a proxy cannot reach this machine's loopback
 
     def close(self) -> None:
@@ -67,12 +71,11 @@ class BackendClient:
         self.close()
 
     def verify_service(self) -> None:
-        """Verify by challenge and response that the service knows the token, without sending it.
+        """Verify by challenge and response that the service knows the token.
 
         Raises BackendUnreachable: another program listens there.
         """
-        nonce, key = secrets.token_hex(16), hashlib.sha256(self._token.encode()).hexdigest()
-        # Not through the session, whose headers carry the token.
+        nonce, key = secrets.token_hex(16), _key_of(self._token)
         with requests.Session() as anonymous:
             anonymous.trust_env = self._session.trust_env
             response = self._send(anonymous, "GET", f"/v1/ping?nonce={nonce}&key={key[:16]}")
@@ -292,7 +295,9 @@ class BackendClient:
 
 
 def _checked_url(url: str) -> str:
-    """Return a service's URL without a stroke at its end. Raises InvalidRequest: it is none."""
+    """Return a service's URL without a stroke at its end. Raises InvalidRequest: it is none, or
+    what is sent there could be read on the way.
+    """
     try:
         parts = urlsplit(url.strip())
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -303,7 +308,24 @@ def _checked_url(url: str) -> str:
             f"{url!r} is no address of a service. Write it like http://127.0.0.1:7860 or "
             "https://gpu.example.org."
         )
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise InvalidRequest(
+            f"Over http to another computer ({parts.hostname}), everybody on the way can read your "
+            "pictures. Use https, or an ssh tunnel that begins here (http://127.0.0.1:7860)."
+        )
     return url.strip().rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _key_of(token: str) -> str:
+    """Return the sha256 under which the service stores an artist's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _error_of(problem: Problem) -> ModelsheetError:

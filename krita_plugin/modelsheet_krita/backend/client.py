@@ -17,11 +17,14 @@ from . import api_responses
 from .api_requests import ImportRequest, Request
 from .json_codec import decode, encode
 from .long_poll import InterruptibleAdapter, SelectableEvent
+from .url_safety import is_protected, unprotected
 
 if TYPE_CHECKING:
     import requests
+    from requests import auth
 else:
     from .._vendor import requests
+    from .._vendor.requests import auth
 
 T = TypeVar("T")
 
@@ -59,9 +62,12 @@ class Client:
         self._poll_session.close()
 
     def prove(self) -> None:
-        """Check that the server knows the token before it is sent. Raises BackendRefused."""
-        nonce, key = secrets.token_hex(16), hashlib.sha256(self._token.encode()).hexdigest()
-        # Without the session: its header would give the token away to a stranger on a stale port.
+        """Check that the server knows the token. Raises BackendRefused: it does not, or what is
+        sent there could be read on the way.
+        """
+        if not is_protected(self._url):
+            raise BackendRefused(unprotected())
+        nonce, key = secrets.token_hex(16), _key_of(self._token)
         with _session(None) as bare:
             path = f"/v1/ping?nonce={nonce}&key={key[:16]}"
             answer = self._request(bare, "GET", path, READ_TIMEOUT_S)
@@ -73,8 +79,10 @@ class Client:
         if _parsed(api_responses.Ping, answer).proof not in proofs:
             raise BackendRefused(
                 tr(
-                    "Another program answers at the backend's address. Close it, or press Try "
-                    "Again to start the backend anew."
+                    "What answers at {url} does not know the token. Check the URL, and copy the "
+                    "token again into the backend settings. If both are right, another program "
+                    "answers there: start the tunnel or the backend anew.",
+                    url=self._url,
                 )
             )
 
@@ -249,8 +257,15 @@ def _session(token: str | None) -> requests.Session:
     # Proxies named in the environment must not catch 127.0.0.1, nor .netrc replace the token.
     session.trust_env = False
     if token is not None:
-        session.headers["Authorization"] = f"Bearer {token}"
+        # The token itself is never sent: who took the place of a tunnel could use it.
+        key = _key_of(token)
+        session.auth = auth.HTTPDigestAuth(key[:16], key)
     return session
+
+
+def _key_of(token: str) -> str:
+    """Return the sha256 under which the backend stores an artist's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _accepted(answer: requests.Response) -> requests.Response:

@@ -269,6 +269,7 @@ class BackendConnection(QtCore.QObject):
 
         client = Client(address, self._wakeup, on_wakeup)
         try:
+            client.prove()
             capabilities = client.capabilities()
             cursor = self._read_all(client)
             self.announce(ConnectionState("connected", capabilities=capabilities))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from ..backend.api_responses import Capabilities
+from ..backend.url_safety import is_protected, unprotected
 from ..i18n import tr
 from ..qt import QtCore, QtWidgets, Signal, not_none
 from .model_list import ModelListWidget
 from .widgets import IconLoader, buddy, dialog_buttons, heading
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class BackendDialog(QtWidgets.QDialog):
@@ -90,35 +89,24 @@ class BackendDialog(QtWidgets.QDialog):
         self.token.setEnabled(is_remote)
         hint = address_error(self.url.text(), self.token.text()) if is_remote else ""
         self.ok.setEnabled(not hint)
-        self.hint.setText(hint or (address_warning(self.url.text()) if is_remote else ""))
+        self.hint.setText(hint)
 
 
 def address_error(url: str, token: str) -> str:
     """Return a sentence why these cannot be an address, or ""."""
-    parts = _parts(url)
-    if parts is None:
+    if not _is_url(url):
         return tr("Enter the URL as http://HOST:PORT or https://HOST:PORT.")
+    if not is_protected(url):
+        return unprotected()
     if not token.strip().isascii() or not token.strip():
         return tr("Enter the token; it stands in the other computer's server.json.")
     return ""
 
 
-def address_warning(url: str) -> str:
-    """Return a sentence why the address is unsafe, or ""."""
-    parts = _parts(url)
-    exposed = parts is not None and parts[0] == "http" and parts[1] not in LOOPBACK
-    if not exposed:
-        return ""
-    return tr(
-        "Pictures and token travel unprotected over http. Use https, or a tunnel that ends on this "
-        "computer (http://127.0.0.1:…)."
-    )
-
-
-def _parts(url: str) -> tuple[str, str] | None:
+def _is_url(url: str) -> bool:
     try:
         split = urlsplit(url.strip())
         host, _ = split.hostname, split.port
     except ValueError:
-        return None
-    return (split.scheme, host) if split.scheme in ("http", "https") and host else None
+        return False
+    return split.scheme in ("http", "https") and bool(host)

@@ -133,11 +133,44 @@ def test_a_stranger_on_the_port_gets_no_token(
 ) -> None:
     client = connect(backend, wakeup, token="mine")
 
-    with pytest.raises(BackendRefused, match="Another program answers"):
+    with pytest.raises(BackendRefused, match="does not know the token"):
         client.prove()
 
     assert all("Authorization" not in headers for headers in backend.headers_seen)
     client.close()
+
+
+def test_every_backend_must_prove_that_it_knows_the_token(
+    backend: FakeBackend, until: Until
+) -> None:
+    connection = BackendConnection(RemoteBackend(http.Address(backend.url, "the artist's")))
+    connection.connect_now()
+
+    until(lambda: connection.state.phase == "down")
+
+    assert "does not know the token" in connection.state.sentence
+    assert {headers["path"] for headers in backend.headers_seen} == {"/v1/ping"}
+    assert all("Authorization" not in headers for headers in backend.headers_seen)
+    connection.close()
+
+
+def test_the_token_is_never_sent(
+    connection: BackendConnection, backend: FakeBackend, until: Until
+) -> None:
+    connection.connect_now()
+    until(lambda: connection.state.phase == "connected")
+
+    assert all(TOKEN not in headers.get("Authorization", "") for headers in backend.headers_seen)
+
+
+def test_nothing_is_sent_over_http_to_another_computer(until: Until) -> None:
+    connection = BackendConnection(RemoteBackend(http.Address("http://192.0.2.1:80", TOKEN)))
+    connection.connect_now()
+
+    until(lambda: connection.state.phase == "down")
+
+    assert connection.state.sentence.startswith("Over http to another computer")
+    connection.close()
 
 
 def test_proxies_in_the_environment_do_not_catch_the_backend(

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from modelsheet.errors import ModelsheetError
 from modelsheet.service.auth.caller import OPERATOR
-from modelsheet.service.auth.tokens import TokenStore
+from modelsheet.service.auth.tokens import TokenStore, key_of
 from modelsheet.service.http.app import create_app
 from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.http.routes.operation_table import OPERATIONS
@@ -171,7 +171,7 @@ def test_a_token_is_said_once_and_kept_as_its_sum(
     assert hashlib.sha256(made["token"].encode()).hexdigest() in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert client.post("/v1/tokens", json={"name": "ann"}).status_code == 409
-    assert TokenStore(file).artist_of(made["token"]) == "ann"
+    assert TokenStore(file).artist_with(key_of(made["token"])) == "ann"
 
 
 @pytest.mark.parametrize("name", ["", "Ann", "../x", "a b", "x" * 41, "é"])

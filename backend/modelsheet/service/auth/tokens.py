@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -81,9 +82,12 @@ class TokenStore:
         """Return the artists with a token, without the token."""
         return [_view(entry) for entry in self._entries.values()]
 
-    def artist_of(self, token: str) -> str | None:
-        """Return the name of the artist with this token, None for an unknown token."""
-        key = key_of(token)
+    def keys(self) -> Sequence[str]:
+        """Return the sha256 of every token."""
+        return [entry.sha256 for entry in self._entries.values()]
+
+    def artist_with(self, key: str) -> str | None:
+        """Return the name of the artist whose token has this sha256, None if nobody's has."""
         found = [e.name for e in self._entries.values() if hmac.compare_digest(e.sha256, key)]
         return found[0] if found else None
 

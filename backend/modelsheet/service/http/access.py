@@ -6,13 +6,19 @@ from __future__ import annotations
 
 import re
 import secrets
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
+from werkzeug.datastructures import Authorization
 
 from modelsheet.api.size_limits import MAX_BODY_BYTES
 from modelsheet.service.auth.authentication import Authenticator
 from modelsheet.service.auth.caller import Caller
+from modelsheet.service.auth.digest import REALM, DigestAnswer
 from modelsheet.service.http.problems import Refused
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 TRUSTED_HOSTS = ["127.0.0.1", "localhost"]
 HEADERS = {
@@ -44,10 +50,21 @@ def install_access(app: Flask, access: Authenticator, public_endpoints: frozense
         return response
 
 
-def caller_of(authorization: str, access: Authenticator) -> Caller | None:
-    """Return the caller whose token an Authorization header has, None for any other header."""
-    scheme, _, sent = authorization.partition(" ")
-    return access.caller(sent.strip()) if scheme.lower() == "bearer" else None
+def caller_of(environ: WSGIEnvironment, access: Authenticator) -> Caller | None:
+    """Return the caller who sent a request, None without a known token.
+
+    It may be sent as it is (Bearer), or shown by a digest of it (Digest).
+    """
+    authorization = Authorization.from_header(environ.get("HTTP_AUTHORIZATION"))
+    if authorization is None:
+        return None
+    if authorization.type == "bearer":
+        return access.caller(authorization.token or "")
+    if authorization.type != "digest" or authorization.get("uri") != environ["REQUEST_URI"]:
+        return None
+    names = ("uri", "username", "nonce", "nc", "cnonce", "response")
+    fields = {name: authorization.get(name) or "" for name in names}
+    return access.caller_of_digest(DigestAnswer(method=environ["REQUEST_METHOD"], **fields))
 
 
 def _request_id() -> str:
@@ -63,12 +80,14 @@ def _refuse_web_pages() -> None:
 
 
 def _require_token(access: Authenticator) -> Caller:
-    caller = caller_of(request.headers.get("Authorization", ""), access)
+    caller = caller_of(request.environ, access)
     if caller is None:
+        nonce = access.nonces.current()
+        digest = f'Digest realm="{REALM}", qop="auth", algorithm=SHA-256, nonce="{nonce}"'
         raise Refused(
             401,
             "The token is missing or wrong; take the one in the connection file, or the one you "
             "were given.",
-            {"WWW-Authenticate": "Bearer"},
+            {"WWW-Authenticate": f"{digest}, Bearer"},
         )
     return caller

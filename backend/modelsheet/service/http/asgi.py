@@ -80,7 +80,7 @@ class AsgiApp:
         """Judge a request that holds something before its view runs: a body, or a place to wait."""
         if _has_body(scope) or scope["path"] in self._waiting_paths:
             return check_head(self._app, environ, self._operations)
-        return Head(caller_of(environ.get("HTTP_AUTHORIZATION", ""), self._service.access))
+        return Head(caller_of(environ, self._service.access))
 
     async def _answer(
         self,

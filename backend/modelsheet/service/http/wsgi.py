@@ -53,6 +53,7 @@ def environ_of(scope: Scope) -> WSGIEnvironment:
         "SCRIPT_NAME": "",
         "PATH_INFO": scope["path"].encode("utf-8").decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "REQUEST_URI": _target_of(scope),
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
@@ -70,6 +71,12 @@ def environ_of(scope: Scope) -> WSGIEnvironment:
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]},{text}" if key in environ else text
     return environ
+
+
+def _target_of(scope: Scope) -> str:
+    """Return the path and query as they stand in the request's first line."""
+    path, query = scope["raw_path"], scope["query_string"]
+    return (path + b"?" + query if query else path).decode("latin-1")
 
 
 async def receive_body(receive: Receive, limit: int, folder: Path) -> IO[bytes]:

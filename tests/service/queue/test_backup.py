@@ -101,12 +101,37 @@ def test_flipped_bits_cost_no_job(tmp_path: Path, seed: int) -> None:
     path, chance = tmp_path / "ledger.sqlite3", random.Random(seed)
     content = bytearray(path.read_bytes())
     for _ in range(40):
-        place = chance.randrange(100, len(content))  # the header's version would say: newer
+        place = chance.randrange(100, len(content))
         content[place] ^= 1 << chance.randrange(8)
     path.write_bytes(content)
 
     with opened(tmp_path) as jobs:
         assert durable(jobs.table.newest()) == before
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_flipped_bit_anywhere_costs_no_job(tmp_path: Path, part: int) -> None:
+    before = lives(tmp_path)
+    with opened(tmp_path) as jobs:
+        listed = listed_titles(jobs)
+    path = tmp_path / "ledger.sqlite3"
+    content = path.read_bytes()
+    header, rest = range(800), range(800, len(content) * 8)
+    used = [bit for bit in rest if content[bit // 8]]
+
+    for bit in (*header[part::4], *used[part :: len(used) // 80]):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        for start in ("first", "second"):
+            with opened(tmp_path) as jobs:
+                assert durable(jobs.table.newest()) == before, (bit, start)
+                assert listed_titles(jobs) == listed, (bit, start)
+                jobs.move(before[0][0], None)  # it can be written
+
+
+def listed_titles(jobs: JobStore) -> list[str]:
+    return [view.title for view in jobs.table.page(None, 1 << 62, 50)[0]]
 
 
 def test_a_damaged_record_is_left_out(tmp_path: Path) -> None:

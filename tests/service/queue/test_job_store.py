@@ -172,6 +172,7 @@ def test_an_unknown_job_is_not_found(jobs: JobStore) -> None:
 def test_a_newer_schema_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite3"
     with closing(sqlite3.connect(path)) as newer:
+        newer.execute("CREATE TABLE jobs_of_later (id TEXT)")
         newer.execute("PRAGMA user_version=99")
     before = path.read_bytes()
 

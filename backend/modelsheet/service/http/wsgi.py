@@ -75,7 +75,8 @@ def environ_of(scope: Scope) -> WSGIEnvironment:
 
 def _target_of(scope: Scope) -> str:
     """Return the path and query as they stand in the request's first line."""
-    path, query = scope["raw_path"], scope["query_string"]
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
     return (path + b"?" + query if query else path).decode("latin-1")
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from modelsheet.service.queue.job import DURABLE, Value, job_from_row
+from modelsheet.api.jobs import JobView
+from modelsheet.service.queue.job import DURABLE, Job, Value, abridged, job_from_row
 
 _log = logging.getLogger(__name__)
 
@@ -81,15 +82,32 @@ def durable_columns(row: sqlite3.Row) -> dict[str, Value]:
 
 
 def check_rows(database: sqlite3.Connection) -> None:
-    """Check the checksums of all rows. Raises sqlite3.DatabaseError: a row was damaged."""
+    """Check the checksums of all rows. Raises sqlite3.DatabaseError: a row was damaged.
+
+    Abridged views have no checksum: one that is not that of its job is dropped, to be made anew.
+    """
+    wrong = []
     for row in database.execute("SELECT * FROM jobs"):
         try:
-            job_from_row(row, None)
+            job = job_from_row(row, None)
         except ValidationError:
             raise sqlite3.DatabaseError("a job in it cannot be read") from None
         # A row of schema 1 has no sum until it is changed.
         if row["checksum"] and row["checksum"] != checksum_of(durable_columns(row)):
             raise sqlite3.DatabaseError("a job in it is not what was written")
+        if row["abridged"] and not _is_view_of(row["abridged"], job):
+            wrong.append((row["position"],))
+    if wrong:
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany("UPDATE jobs SET abridged = NULL WHERE position = ?", wrong)
+        database.execute("COMMIT")
+
+
+def _is_view_of(text: str, job: Job) -> bool:
+    try:
+        return JobView.model_validate_json(text) == abridged(job.view)
+    except ValidationError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Value] | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from modelsheet.errors import ModelsheetError
 from modelsheet.service.queue.schema import migrate
 
 _log = logging.getLogger(__name__)
@@ -38,9 +40,12 @@ def open_database(path: Path, *, check: Action, restore: Action) -> sqlite3.Conn
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return _opened(path, check, restore)
-    # UnicodeDecodeError: SQLite quotes damaged bytes in its message.
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if isinstance(error, sqlite3.Error) and not is_damage(error):
+    except (OSError, MemoryError, ModelsheetError):
+        raise
+    # Whatever a first reading stumbles over: SQLite quotes damaged bytes (UnicodeDecodeError), a
+    # column has lost its name (IndexError), a number is a text (TypeError).
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and not _is_damage_of(path, error):
             raise
         aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
         _log.error("The job database %s is damaged (%s); it is kept as %s", path, error, aside.name)
@@ -63,6 +68,13 @@ def is_damage(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and not str(error).startswith(
         _ENVIRONMENT_ERRORS
     )
+
+
+def _is_damage_of(path: Path, error: sqlite3.Error) -> bool:
+    """Return True if the file is damaged, also by the bit that makes it read-only for SQLite."""
+    if str(error).startswith("attempt to write a readonly database"):
+        return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return is_damage(error)
 
 
 def journal_mode() -> str:
@@ -88,6 +100,9 @@ def _opened(path: Path, check: Action, restore: Action) -> sqlite3.Connection:
 def _configure(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_mode={journal_mode()}")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA user_version=0")  # fails if a flipped bit makes the file read-only
+    connection.execute("ROLLBACK")
     result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if result != "ok":
         raise sqlite3.DatabaseError(result)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +14,8 @@ from modelsheet.errors import ModelsheetError
 
 _log = logging.getLogger(__name__)
 
-# Step n migrates a file of schema n to n + 1. Released steps never change.
+# Step n migrates a file of schema n to n + 1. Released steps never change, and each changes the
+# schema's text: a version that does not fit the text is a flipped bit.
 _STEPS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE jobs (
@@ -61,7 +64,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     ),
 )
 SCHEMA_VERSION = len(_STEPS)
-_IMPOSSIBLE_VERSION = 1000  # a flipped bit, not a newer schema
+_IMPOSSIBLE_VERSION = 1000
 
 
 def migrate(
@@ -70,16 +73,20 @@ def migrate(
     """Create the tables, or back up the file and migrate those of an earlier version.
 
     A new file is filled by `restore` in the same transaction. Raises ModelsheetError: a newer
-    version wrote the file, which is left as it is.
+    version wrote the file, which is left as it is. sqlite3.DatabaseError: the schema is damaged.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if not 0 <= version < _IMPOSSIBLE_VERSION:
-        raise sqlite3.DatabaseError(f"schema {version} cannot be")
+    found = _texts(connection)
+    known = {_schema(count): count for count in range(SCHEMA_VERSION + 1)}
+    if known.get(found, version) != version or not 0 <= version < _IMPOSSIBLE_VERSION:
+        raise sqlite3.DatabaseError(f"it has the schema {known.get(found)} and says {version}")
     if version > SCHEMA_VERSION:
         raise ModelsheetError(
             f"{path} was written by a newer Modelsheet (schema {version}, this one knows "
             f"{SCHEMA_VERSION}). Update Modelsheet; nothing was changed."
         )
+    if found not in known:
+        raise sqlite3.DatabaseError(f"its schema is not that of version {version}")
     if version == SCHEMA_VERSION:
         return
     if version > 0:
@@ -92,6 +99,20 @@ def migrate(
         restore(connection)
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def _schema(version: int) -> frozenset[tuple[str, ...]]:
+    """Return the texts of a new file of a version."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in itertools.chain.from_iterable(_STEPS[:version]):
+            connection.execute(statement)
+        return _texts(connection)
+
+
+def _texts(connection: sqlite3.Connection) -> frozenset[tuple[str, ...]]:
+    """Return type, name, table and text of everything in the schema, the text without spaces."""
+    rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
+    return frozenset((*row[:3], re.sub(r"[ \n]", "", row[3])) for row in rows)
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:

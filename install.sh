@@ -266,7 +266,7 @@ try:
     if action == "install":
         home = os.environ.get("MODELSHEET_HOME")
         where["home"] = Path(home).absolute() if home else None
-        said = krita_install.install(folder, [python, "-m", "modelsheet", "serve"], **where)
+        said = krita_install.install(folder, [python, "-I", "-m", "modelsheet", "serve"], **where)
     else:
         said = krita_install.uninstall(folder, **where)
 except errors.ModelsheetError as error:

@@ -20,6 +20,7 @@ class Hub:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = dict(files)
         self.sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        self.sizes = {name: len(content) for name, content in files.items()}
         self.status = 200
         self.stuck = ""
         self.go = threading.Event()
@@ -30,10 +31,10 @@ class Hub:
         siblings = [
             {
                 "rfilename": name,
-                "size": len(content),
-                "lfs": {"sha256": self.sums[name], "size": len(content), "pointerSize": 100},
+                "size": self.sizes[name],
+                "lfs": {"sha256": self.sums[name], "size": self.sizes[name], "pointerSize": 100},
             }
-            for name, content in self.files.items()
+            for name in self.files
         ]
         return json.dumps({"id": "a/b", "sha": COMMIT, "siblings": siblings}).encode()
 

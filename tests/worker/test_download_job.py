@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from modelsheet.base_models.manage import list_models
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
 from modelsheet.jobs.protocol import Directive, JobSuspended
+from modelsheet.worker import download_job
 from modelsheet.worker.download_job import download
 from tests.base_models.fake_hub import Hub, running
 
@@ -58,6 +61,20 @@ class Context:
 
     def write_blob(self, content: bytes) -> str:
         raise NotImplementedError
+
+
+@pytest.fixture(autouse=True)
+def known_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small files of these tests are those that our source knows."""
+    known = {
+        "clip": {"model.safetensors": hashlib.sha256(WEIGHTS).hexdigest()},
+        "matting": {"onnx/model.onnx": hashlib.sha256(b"graph").hexdigest()},
+    }
+    changed = {
+        name: replace(source, weights=known.get(name, source.weights))
+        for name, source in DOWNLOAD_SOURCES.items()
+    }
+    monkeypatch.setattr(download_job, "DOWNLOAD_SOURCES", changed)
 
 
 @pytest.fixture
@@ -225,3 +242,71 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
         run(hub, tmp_path)
 
     assert not target(tmp_path).exists()
+
+
+def test_weights_that_our_source_does_not_know_are_refused(tmp_path: Path) -> None:
+    other = encode_safetensors({"x": np.ones(2_000_000, np.float32)}, {})
+    with running(Hub({**FILES, "model.safetensors": other})) as hub:  # it is sure of its file
+        for _ in range(2):
+            with pytest.raises(DownloadFailed, match="is not the file that Modelsheet knows"):
+                run(hub, tmp_path)
+
+    assert not target(tmp_path).exists()
+    assert not list((tmp_path / "models").rglob("model.safetensors"))
+
+
+def test_a_graph_that_our_source_does_not_know_is_refused(tmp_path: Path) -> None:
+    files = {"README.md": b"MIT", "onnx/model.onnx": b"another graph"}
+    with (
+        running(Hub(files)) as hub,
+        pytest.raises(DownloadFailed, match=r"onnx/model\.onnx .* is not the file"),
+    ):
+        run(hub, tmp_path, request=DownloadRequest(model="matting"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside.json",
+        "a/../../outside.json",
+        "/tmp/outside.json",
+        "a//outside.json",
+        "a\\..\\outside.json",
+        "C:outside.json",
+        ".hidden.json",
+        "./outside.json",
+        "a\n.json",
+    ],
+)
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    before = set(tmp_path.parent.rglob("outside*"))
+    with (
+        running(Hub({**FILES, name: b"{}"})) as hub,
+        pytest.raises(DownloadFailed, match="names a file that cannot be"),
+    ):
+        run(hub, tmp_path)
+
+    assert not target(tmp_path).exists()
+    assert set(tmp_path.parent.rglob("outside*")) == before
+
+
+def test_no_module_is_imported_from_the_folder_of_a_download(hub: Hub, tmp_path: Path) -> None:
+    trap = "import pathlib; pathlib.Path(__file__).with_suffix('.ran').touch()\n"
+    folders = [tmp_path / "checkpoint", tmp_path / "models" / ".partial-clip-vit-large-patch14"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for module in ("requests", "json", "runpy", "sitecustomize", "modelsheet"):
+            (folder / f"{module}.py").write_text(trap)
+
+    run(hub, tmp_path)
+
+    assert not list(tmp_path.rglob("*.ran"))
+
+
+def test_more_bytes_than_announced_are_not_kept(hub: Hub, tmp_path: Path) -> None:
+    hub.sizes["vocab.json"] = 1
+
+    with pytest.raises(DownloadFailed, match=r"vocab\.json arrived damaged"):
+        run(hub, tmp_path)
+
+    assert not list((tmp_path / "models").rglob("vocab.json*"))

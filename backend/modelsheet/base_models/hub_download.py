@@ -4,13 +4,14 @@ The worker itself stays offline, and a download is cancelled by ending this proc
 written to standard output as lines of JSON. huggingface_hub lists the files; it no longer resumes
 a partial file, so they are downloaded here.
 
-`python -m modelsheet.base_models.hub_download REPO REVISION FOLDER PATTERN...`
+`hub_download REPO REVISION FOLDER PATTERN...` runs as a module.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ _FAILURES = (OSError, ValueError, _HTTP_ERROR)
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT_S = (10.0, 30.0)  # to connect, and between two bytes
 _ATTEMPTS = 5
+# Of plain parts, none of them hidden or a way up: a file stays in its folder.
+_SAFE_NAME = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,6 +65,9 @@ def _download(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -
     ]
     if not files:
         raise ValueError(f"{repo} has none of the files that are needed")
+    for each in files:
+        if not _SAFE_NAME.fullmatch(each.rfilename) or each.size is None:
+            raise ValueError(f"The hub names a file that cannot be: {each.rfilename!r}")
     _report(total=sum(each.size or 0 for each in files))
     for each in files:
         path = folder / each.rfilename
@@ -73,13 +79,13 @@ def _download(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -
 def _download_file(url: str, path: Path, file: RepoSibling) -> None:
     """Download one file through a `.part` file, which a later attempt resumes.
 
-    Raises ValueError: the checksum is not the hub's; the file is removed.
+    Raises ValueError: size or checksum are not what the hub said; the file is removed.
     """
     part = path.with_name(path.name + ".part")
     for _ in range(_ATTEMPTS):
         before = _size(part)
         try:
-            _append(url, part)
+            _append(url, part, file.size or 0)
             break
         except (requests.ConnectionError, requests.Timeout):
             if _size(part) == before:
@@ -90,8 +96,10 @@ def _download_file(url: str, path: Path, file: RepoSibling) -> None:
     os.replace(part, path)
 
 
-def _append(url: str, part: Path) -> None:
-    """Download the rest of a file, with an HTTP range request where a part exists."""
+def _append(url: str, part: Path, size: int) -> None:
+    """Download the rest of a file, with an HTTP range request where a part exists; stop after one
+    byte more than its size.
+    """
     token = get_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     start = _size(part)
@@ -104,7 +112,9 @@ def _append(url: str, part: Path) -> None:
         resumes = answer.status_code == HTTPStatus.PARTIAL_CONTENT
         with part.open("ab" if resumes else "wb") as stream:
             for block in answer.iter_content(_CHUNK):
-                stream.write(block)
+                stream.write(block[: size + 1 - stream.tell()])
+                if stream.tell() > size:
+                    return
 
 
 def _size(path: Path) -> int:
@@ -112,9 +122,9 @@ def _size(path: Path) -> int:
 
 
 def _is_intact(part: Path, file: RepoSibling) -> bool:
-    if file.lfs is None:
-        return file.size is None or _size(part) == file.size
-    return sha256_of(part) == file.lfs.sha256
+    if _size(part) != file.size:
+        return False
+    return file.lfs is None or sha256_of(part) == file.lfs.sha256
 
 
 def _error_sentence(error: Exception, repo: str) -> str:

@@ -62,7 +62,7 @@ def krita(arguments: argparse.Namespace, say: Say) -> int:
         home = os.environ.get("MODELSHEET_HOME", "").strip()
         sentences = install.install(
             arguments.krita_dir,
-            [sys.executable, "-m", "modelsheet", "serve"],
+            [sys.executable, "-I", "-m", "modelsheet", "serve"],
             environment=os.environ,
             home=Path(home).absolute() if home else None,
         )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from modelsheet.child_process import module_command
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
 from modelsheet.settings import IDLE_MINUTES_VARIABLE, STARTED_IDLE_MINUTES, Settings
 
-SERVE_COMMAND = (sys.executable, "-m", "modelsheet", "serve")
+SERVE_COMMAND = module_command("modelsheet", "serve")
 _START_TIMEOUT_S = 180.0
 _POLL_INTERVAL_S = 0.05
 _STOP_TIMEOUT_S = 30.0

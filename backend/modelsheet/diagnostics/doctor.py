@@ -110,7 +110,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _device(wanted: str) -> Finding:
-    command = [sys.executable, "-c", _TORCH_SCRIPT]
+    command = [sys.executable, "-I", "-c", _TORCH_SCRIPT]
     try:
         completed = subprocess.run(
             command, capture_output=True, text=True, timeout=_TORCH_TIMEOUT_S, check=False

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,9 @@ from modelsheet.api.jobs import Progress
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.base_models.diffusers_folder import check_folder, size_of
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES, DownloadSource
+from modelsheet.child_process import module_command, search_path
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
+from modelsheet.files.manifest import sha256_of
 from modelsheet.files.safetensors_file import read_header
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 
@@ -50,6 +51,8 @@ def download(
         partial.mkdir(parents=True, exist_ok=True)
         _fetch(source, partial, context, environment)
         _check(source, partial)
+        context.progress(Progress(phase="comparing checksums"))
+        _compare_checksums(source, partial)
         shutil.rmtree(target, ignore_errors=True)  # it is incomplete
         os.replace(partial, target)
     return DownloadResult(model=request.model, size_bytes=size_of(target))
@@ -91,12 +94,17 @@ def _fetch_process(
     online["HF_HUB_DISABLE_TELEMETRY"] = (
         "1"  # it would send more to the hub than requests for files
     )
-    online["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-    command = [sys.executable, "-m", "modelsheet.base_models.hub_download"]
-    command += [source.repo, source.revision, str(partial), *source.files]
+    online |= search_path()
+    command = module_command("modelsheet.base_models.hub_download")
+    command += [source.repo, source.revision, str(partial), *source.patterns]
     with log.open("wb") as stdout, log.with_suffix(".err").open("wb") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=stdout, stderr=errors, env=online, cwd=partial
+            command,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=errors,
+            env=online,
+            cwd=log.parent,
         )
     try:
         yield process
@@ -167,7 +175,21 @@ def _check(source: DownloadSource, partial: Path) -> None:
     if (partial / "unet").is_dir():
         check_folder(partial)
     elif source.mark.endswith(_ONNX):
-        if not (partial / source.mark).is_file():  # hub_download compared its checksum
+        if not (partial / source.mark).is_file():
             raise ModelMissing(f"{source.repo} came without {source.mark}. Try again later.")
     else:
         read_header(partial / "model.safetensors")
+
+
+def _compare_checksums(source: DownloadSource, partial: Path) -> None:
+    """Compare the weights with the checksums that stand in our source; remove what differs.
+
+    Raises DownloadFailed.
+    """
+    for name, sha256 in source.weights.items():
+        if sha256_of(partial / name) != sha256:
+            (partial / name).unlink()
+            raise DownloadFailed(
+                f"{name} of {source.repo} is not the file that Modelsheet knows, and was removed. "
+                "If HF_ENDPOINT names a mirror, unset it, then start the download again."
+            )

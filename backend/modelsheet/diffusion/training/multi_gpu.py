@@ -21,6 +21,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from modelsheet.api.learn import LearnRequest
+from modelsheet.child_process import module_command, search_path
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.library_logging import silence_libraries
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
@@ -96,12 +97,12 @@ def require_gpus(device: torch.device, processes: int) -> None:
 
 @contextmanager
 def _helper(file: Path, rank: int) -> Iterator[subprocess.Popen[bytes]]:
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    module = "modelsheet.diffusion.training.multi_gpu"
     with subprocess.Popen(
-        [sys.executable, "-m", "modelsheet.diffusion.training.multi_gpu", str(file), str(rank)],
+        module_command(module, str(file), str(rank)),
         stdin=subprocess.PIPE,
         cwd=file.parent,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **search_path()},
     ) as process:
         try:
             yield process

@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Collection
@@ -20,6 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from modelsheet.api.admin import WorkerView
+from modelsheet.child_process import module_command, search_path
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.framing import read_frame, write_frame
@@ -104,15 +104,14 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
     """Start a worker whose standard input and output are the pipe, and whose errors are for the
     log.
     """
-    path = os.pathsep.join(entry for entry in sys.path if entry)
     module = "modelsheet.service.executors.worker_main"
     return subprocess.Popen(
-        [sys.executable, "-m", module, str(os.getpid()), str(data_dir), factory],
+        module_command(module, str(os.getpid()), str(data_dir), factory),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=data_dir,  # `-m` searches the working folder first: it must be our own
-        env={**worker_environment(os.environ), "PYTHONPATH": path},
+        cwd=data_dir,
+        env={**worker_environment(os.environ), **search_path()},
         start_new_session=True,  # Ctrl-C goes to the service, which ends the worker in order
         umask=0o077 if os.name == "posix" else -1,
     )

@@ -10,7 +10,6 @@ import logging
 import os
 import secrets
 import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -20,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from modelsheet.api.admin import WorkerView
+from modelsheet.child_process import module_command, search_path
 from modelsheet.errors import ModelsheetError
 from modelsheet.jobs.protocol import Directive, LoadedModels
 from modelsheet.service.executors.environment import OFFLINE
@@ -310,15 +310,14 @@ def _out_of_reach(run: RunId) -> Lost:
 
 
 def _spawn(arguments: list[str], cwd: Path) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(entry for entry in sys.path if entry)
     module = "modelsheet.service.executors.ray.driver"
     return subprocess.Popen(
-        [sys.executable, "-m", module, str(os.getpid()), *arguments],
+        module_command(module, str(os.getpid()), *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=cwd,
-        env={**os.environ, **OFFLINE, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path},
+        env={**os.environ, **OFFLINE, "RAY_USAGE_STATS_ENABLED": "0", **search_path()},
         start_new_session=True,  # Ctrl-C goes to the service, which ends the driver in order
         umask=0o077 if os.name == "posix" else -1,
     )

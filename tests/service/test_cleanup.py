@@ -13,6 +13,7 @@ import pytest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
+from modelsheet.errors import DiskFull
 from modelsheet.service import cleanup
 from modelsheet.service.cleanup import Cleanup
 from modelsheet.service.queue.job_store import JobStore
@@ -87,6 +88,111 @@ def test_the_trash_is_kept_for_a_month(harness: Harness, tmp_path: Path) -> None
     harness.cleanup.run()
 
     assert (old.exists(), young.exists()) == (False, True)
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the clock this many days ahead of the true one."""
+    now = time.time()
+
+    def set_clock(days: float) -> None:
+        monkeypatch.setattr(time, "time", lambda: now + days * 86_400)
+        monkeypatch.setattr(time, "time_ns", lambda: int((now + days * 86_400) * 1e9))
+
+    return set_clock
+
+
+def deleted(harness: Harness, folder: Path) -> tuple[Path, str]:
+    """Leave a subject in the trash and a blob that nothing refers to."""
+    subject = folder / "trash" / f"{time.time_ns()}-b"
+    subject.mkdir(parents=True)
+    return subject, harness.blobs.write(b"unused")
+
+
+def test_a_clock_a_year_ahead_empties_nothing(
+    harness: Harness, tmp_path: Path, at: Callable[[float], None]
+) -> None:
+    subject, blob = deleted(harness, tmp_path)
+    harness.cleanup.run()
+    job = harness.jobs.submit(GenerateRequest(prompt="a hill"))
+    harness.jobs.cancel(job.id)
+
+    for days in (365, 365.1, 368):  # each a start of the service
+        at(days)
+        Cleanup(tmp_path, harness.jobs.table, harness.blobs, SubjectStore(tmp_path)).run()
+    at(0)  # it is right again
+    Cleanup(tmp_path, harness.jobs.table, harness.blobs, SubjectStore(tmp_path)).run()
+
+    assert subject.exists()
+    assert harness.blobs.size(blob) == 6
+
+
+def test_the_first_start_with_a_wrong_clock_empties_nothing(
+    harness: Harness, tmp_path: Path, at: Callable[[float], None]
+) -> None:
+    subject, blob = deleted(harness, tmp_path)
+
+    at(365)
+    Cleanup(tmp_path, harness.jobs.table, harness.blobs, SubjectStore(tmp_path)).run()
+
+    assert (subject.exists(), harness.blobs.size(blob)) == (True, 6)
+
+
+def test_after_a_week_off_and_a_week_of_use_old_things_go(
+    harness: Harness, tmp_path: Path, at: Callable[[float], None]
+) -> None:
+    subject, blob = deleted(harness, tmp_path)
+    harness.cleanup.run()
+
+    kept = []
+    for days in (40, 43, 46, 47.5):
+        at(days)
+        harness.cleanup.run()
+        kept.append((subject.exists(), harness.blobs.size(blob)))
+
+    assert kept == [(True, 6), (True, 6), (True, 6), (False, None)]
+
+
+def test_what_was_deleted_while_the_clock_was_ahead_goes_in_time(
+    harness: Harness, tmp_path: Path, at: Callable[[float], None]
+) -> None:
+    at(365)
+    deleted(harness, tmp_path)
+    at(0)
+    os.utime(next((tmp_path / "blobs").rglob("*/*/*")), (time.time() + 3e7,) * 2)
+
+    for days in range(0, 40, 4):
+        at(days)
+        harness.cleanup.run()
+
+    assert list((tmp_path / "trash").iterdir()) == []
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
+
+
+def test_a_full_disk_sweeps_ever_younger_pictures(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = harness.referred()
+    blobs = {age_s: harness.blobs.write(bytes([age_s % 251])) for age_s in (5, 700, 900, 4000)}
+    for age_s, blob in {**blobs, 90_000: used}.items():
+        os.utime(next(tmp_path.rglob(blob)), (time.time() - age_s,) * 2)
+
+    def usage(path: Path) -> cleanup.shutil._ntuple_diskusage:
+        left = sum(harness.blobs.size(blob) is not None for blob in blobs.values())
+        return cleanup.shutil._ntuple_diskusage(1 << 30, 0, (5 - left) * (10 << 20))
+
+    monkeypatch.setattr(cleanup.shutil, "disk_usage", usage)
+    harness.cleanup.make_room_for(4 << 20)  # 20 MiB are asked for, and 10 are free
+    first = [age_s for age_s, blob in blobs.items() if harness.blobs.size(blob) is not None]
+    with pytest.raises(DiskFull):
+        harness.cleanup.make_room_for(30 << 20)  # just after: it does not look again
+    monkeypatch.setattr(cleanup, "_SQUEEZE_INTERVAL_S", 0.0)
+    with pytest.raises(DiskFull):
+        harness.cleanup.make_room_for(30 << 20)
+    second = [age_s for age_s, blob in blobs.items() if harness.blobs.size(blob) is not None]
+
+    assert (first, second) == ([5, 700, 900], [5])
+    assert harness.blobs.size(used) is not None
 
 
 def test_a_few_damaged_ledgers_are_kept(harness: Harness, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from modelsheet.errors import DiskFull, ModelsheetError
 from modelsheet.service.queue.job_table import JobTable
 from modelsheet.service.storage.blobs import BlobStore
+from modelsheet.service.storage.clock_record import ClockRecord
 from modelsheet.subjects.store import SubjectStore
 
 _log = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ _LAYOUT = 1  # of the data folder as a whole
 _DAY_S = 86_400.0
 _BLOB_AGE_S = 7 * _DAY_S
 _YOUNG_BLOB_S = 3600.0  # uploaded for a job that is not submitted yet
+_YOUNGEST_BLOB_S = 600.0  # the same, where the disk is full
+_SQUEEZE_INTERVAL_S = 60.0
 _JOB_AGE_S = 30 * _DAY_S
 _JOBS_KEPT = 200
 _TRASH_AGE_S = 30 * _DAY_S
@@ -38,10 +41,17 @@ class Cleanup:
         self._subjects = subjects
         self._last_run_at = float("-inf")
         self._received = 0  # bytes since the quota was last checked
+        self._last_squeeze_at = float("-inf")
+        self._clock = ClockRecord(data_dir / "clock.json", data_dir / "job-records")
 
     def run(self) -> None:
-        """Delete everything old: at the start of the service, and once a day while it is used."""
+        """Delete everything old: at the start of the service, and once a day while it is used.
+
+        Nothing is, while the clock cannot be trusted.
+        """
         self._last_run_at = time.monotonic()
+        if not self._clock.is_steady():
+            return
         jobs = self._jobs.delete_finished(_JOB_AGE_S, _JOBS_KEPT)
         blobs = self._blobs.sweep(self._in_use(), _BLOB_AGE_S)
         self._empty_trash()
@@ -58,11 +68,30 @@ class Cleanup:
         if self._received > _BLOB_QUOTA // 16:
             self._received = 0
             self._keep_quota()
-        free = shutil.disk_usage(self._data_dir).free
-        if free < size + min(_WORKING_SPACE, shutil.disk_usage(self._data_dir).total // 8):
+        if not self._has_room_for(size):
+            self._squeeze(size)
+        if not self._has_room_for(size):
             raise DiskFull(
                 "The disk of the data folder is full; free some space and send it again."
             )
+
+    def _has_room_for(self, size: int) -> bool:
+        disk = shutil.disk_usage(self._data_dir)
+        return disk.free >= size + min(_WORKING_SPACE, disk.total // 8)
+
+    def _squeeze(self, size: int) -> None:
+        """Delete ever younger blobs that nothing refers to until there is room; not all the time,
+        for it reads all jobs.
+        """
+        if time.monotonic() - self._last_squeeze_at < _SQUEEZE_INTERVAL_S:
+            return
+        self._last_squeeze_at = time.monotonic()
+        in_use = self._in_use()
+        for age_s in (_YOUNG_BLOB_S, _YOUNGEST_BLOB_S):
+            swept = self._blobs.sweep(in_use, age_s)
+            _log.info("%d blobs were removed because the disk is full", swept)
+            if self._has_room_for(size):
+                return
 
     def _keep_quota(self) -> None:
         if self._blobs.total_size() > _BLOB_QUOTA:
@@ -76,11 +105,16 @@ class Cleanup:
         return self._jobs.blobs_in_use() | references
 
     def _empty_trash(self) -> None:
-        limit = time.time() - _TRASH_AGE_S
+        now = time.time()
         for folder in (self._data_dir / "trash").glob("*"):
-            moment, _, _ = folder.name.partition("-")
-            if moment.isdigit() and int(moment) / 1e9 < limit:
+            moment, _, name = folder.name.partition("-")
+            if not moment.isdigit():
+                continue
+            age_s = now - int(moment) / 1e9
+            if age_s > _TRASH_AGE_S:
                 shutil.rmtree(folder, ignore_errors=True)
+            elif age_s < -_DAY_S:  # deleted while the clock was ahead
+                folder.rename(folder.with_name(f"{time.time_ns()}-{name}"))
         damaged = sorted(self._data_dir.glob("*.damaged-*"))
         for file in damaged[:-_DAMAGED_KEPT]:
             file.unlink(missing_ok=True)

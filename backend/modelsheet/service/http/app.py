@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
 from flask import Flask, Response, jsonify
 
@@ -27,7 +28,7 @@ def create_app(service: Service) -> Flask:
     app.before_request(service.idle_watch.note_request)
     install_problems(app)
     app.register_error_handler(sqlite3.DatabaseError, _database_error(service))
-    app.register_error_handler(OSError, _disk_error)
+    app.register_error_handler(OSError, _disk_error(service.data_dir))
     install_views(app, service, OPERATIONS)
     app.add_url_rule(
         "/openapi.json",
@@ -46,7 +47,7 @@ def _database_error(service: Service) -> Callable[[sqlite3.DatabaseError], Respo
 
     def answer(error: sqlite3.DatabaseError) -> Response:
         if not is_damage(error):
-            return _disk_error(error)
+            return _disk_error(service.data_dir)(error)
         _log.critical("The job database is damaged (%s); the service ends", error)
         service.fail()
         sentence = "The list of jobs is damaged; start the service again, which mends it."
@@ -55,6 +56,20 @@ def _database_error(service: Service) -> Callable[[sqlite3.DatabaseError], Respo
     return answer
 
 
-def _disk_error(error: OSError | sqlite3.DatabaseError) -> Response:
-    sentence = "The data folder's disk refuses to write; it is probably full. Free some space."
-    return problem(507, "disk-full", sentence, retryable=True)
+def _disk_error(
+    data_dir: Path,
+) -> Callable[[OSError | sqlite3.DatabaseError], Response]:
+    """Return a handler, which says whether the data folder is gone, or its disk is full."""
+
+    def answer(error: OSError | sqlite3.DatabaseError) -> Response:
+        if not (data_dir / "VERSION").exists():
+            _log.error("The data folder %s is gone (%s)", data_dir, error)
+            sentence = (
+                f"The data folder {data_dir} is gone. Put it back, or stop the service and start "
+                "it again with the new place in MODELSHEET_HOME."
+            )
+            return problem(503, "data-folder-gone", sentence, retryable=True)
+        sentence = "The data folder's disk refuses to write; it is probably full. Free some space."
+        return problem(507, "disk-full", sentence, retryable=True)
+
+    return answer

@@ -4,7 +4,6 @@ and the orderly end.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
@@ -14,8 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-
-from filelock import FileLock, Timeout
 
 import modelsheet
 from modelsheet.api.models import BaseModelView
@@ -33,6 +30,7 @@ from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import Executor, ReportHandler
 from modelsheet.service.executors.ray.executor import Cluster, RayExecutor, namespace_of
 from modelsheet.service.executors.watchdog import WatchdogLimits
+from modelsheet.service.folder_lock import FolderLock
 from modelsheet.service.http.app import create_app
 from modelsheet.service.http.asgi import AsgiApp
 from modelsheet.service.http.routes.operation_table import OPERATIONS
@@ -170,7 +168,7 @@ def _exclusive_data_dir(settings: Settings) -> Iterator[Callable[[str], None]]:
 
     Raises Conflict: another service has it, which the sentence names.
     """
-    lock = FileLock(settings.data_dir / "service.lock")
+    lock = FolderLock(settings.data_dir)
     owner = settings.data_dir / "service.owner"
     if not _acquire(lock, settings):
         known = owner.read_text(encoding="utf-8") if owner.is_file() else "just starting"
@@ -186,12 +184,11 @@ def _exclusive_data_dir(settings: Settings) -> Iterator[Callable[[str], None]]:
         lock.release()
 
 
-def _acquire(lock: FileLock, settings: Settings) -> bool:
+def _acquire(lock: FolderLock, settings: Settings) -> bool:
     """Acquire the lock, waiting for a service that is about to end; return False if one serves."""
     until = time.monotonic() + _LONGEST_END_S
     while True:
-        with contextlib.suppress(Timeout):
-            lock.acquire(timeout=_LOCK_RETRY_S)
+        if lock.acquire(_LOCK_RETRY_S):
             return True
         if read_connection(settings) is not None or time.monotonic() > until:
             return False

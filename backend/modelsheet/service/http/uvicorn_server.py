@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from modelsheet.errors import Conflict, InvalidRequest
 from modelsheet.service.http.access import HEADERS
 from modelsheet.service.http.asgi import AsgiApp
 from modelsheet.service.http.problems import MEDIA_TYPE, problem_of_status
@@ -175,7 +177,7 @@ class HttpServer(uvicorn.Server):
         self._on_exit = on_exit
         self._app = app
         # It listens at once: who connects before `run` waits a moment instead of being refused.
-        self._socket = socket.create_server((HOST, port), backlog=_KERNEL_QUEUE)
+        self._socket = _listening_socket(port)
         self.port: int = self._socket.getsockname()[1]
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
@@ -202,6 +204,23 @@ class HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the caller of `run`."""
         yield
+
+
+def _listening_socket(port: int) -> socket.socket:
+    """Return a socket that listens on loopback. Raises Conflict: the port is taken; InvalidRequest:
+    it cannot be had.
+    """
+    try:
+        return socket.create_server((HOST, port), backlog=_KERNEL_QUEUE)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"Port {port} is taken by another program; give another --port."
+            ) from None
+        raise InvalidRequest(
+            f"Port {port} cannot be opened ({error.strerror}); give another --port, from 1024 to "
+            "65535."
+        ) from None
 
 
 def _connection_limits() -> tuple[int, int]:

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from modelsheet.errors import Conflict, NotFound
 
+_DAY_S = 86_400.0
 _PART = 1 << 20  # bytes that are read at once
 _NAME = re.compile(r"^[0-9a-f]{64}$")
 
@@ -71,16 +72,19 @@ class BlobStore:
         return sha256
 
     def sweep(self, keep: Container[str], older_than_s: float) -> int:
-        """Delete blobs that are not in `keep` and older than `older_than_s`; return how many."""
-        limit = time.time() - older_than_s
-        expired = [
-            path
-            for path in self._root.glob("*/*")
-            if path.name not in keep and path.stat().st_mtime < limit
-        ]
-        for path in expired:
-            path.unlink(missing_ok=True)
-        return len(expired)
+        """Delete blobs that are not in `keep` and older than `older_than_s`; return how many.
+
+        One of the future, written while the clock was ahead, counts as new from now on.
+        """
+        now, swept = time.time(), 0
+        for path in self._root.glob("*/*"):
+            age_s = now - path.stat().st_mtime
+            if age_s < -_DAY_S:
+                os.utime(path)
+            elif age_s > older_than_s and path.name not in keep:
+                path.unlink(missing_ok=True)
+                swept += 1
+        return swept
 
     def total_size(self) -> int:
         """Return the size of all blobs together, in bytes."""

@@ -5,7 +5,14 @@ FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py t
 	tests/imaging tests/prompts tests/subjects tests/lora/test_reader.py \
 	tests/service/queue tests/service/http tests/service/storage
 
-.PHONY: fast check test demo
+# torch and what its wheels bring for a graphics card come from PyTorch's own indexes too, as other
+# files of the same versions: they have no hashes.
+UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
+	nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile \
+	nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
+	nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
+
+.PHONY: fast check lock test demo
 
 fast:
 	.venv/bin/ruff check .
@@ -18,6 +25,14 @@ check:
 	.venv/bin/mypy --strict
 	.venv/bin/bandit --quiet --recursive --configfile pyproject.toml backend krita_plugin
 	shellcheck install.sh .ci/run
+
+# After each change of constraints.txt or of the dependencies; needs uv.
+lock:
+	{ echo '# Hashes of what install.sh installs, in the versions of constraints.txt. Made by: make lock'; \
+	printf 'hatchling\neditables\n' | uv pip compile pyproject.toml - --constraints constraints.txt \
+		--universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+		$(addprefix --no-emit-package ,$(UNLOCKED)); } >requirements.txt.new
+	mv requirements.txt.new requirements.txt
 
 test:
 	./install.sh test

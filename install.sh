@@ -134,7 +134,9 @@ base_key() { # what only a new .venv can change
         echo "$root $accelerator $torch_version"; } | checksum
 }
 
-packages_key() { cat "$root/constraints.txt" "$root/pyproject.toml" | checksum; }
+packages_key() {
+    cat "$root/constraints.txt" "$root/requirements.txt" "$root/pyproject.toml" | checksum
+}
 
 read_stamp() { # what the .venv that is there was made of
     made_base='' made_packages='' made_extras=''
@@ -158,12 +160,13 @@ set_up_backend() { # set_up_backend EXTRAS
     check_disk
     say "Setting up the backend in .venv for $accelerator with $("$python" --version)."
     torch_options=()
+    [ "$made_base" = "$(base_key)" ] || stage "virtual environment" make_venv
+    stage "packages, compared with their checksums" install_packages
     if [ "$made_base" != "$(base_key)" ]; then
-        stage "virtual environment" make_venv
         stage "PyTorch $torch_version" install_torch
         base_key >"$stamp"
     fi
-    stage "the backend and what it needs" install_backend "$1"
+    stage "the backend" install_backend "$1"
     echo "$(base_key) $(packages_key) $1" >"$stamp"
 }
 
@@ -185,6 +188,10 @@ pip() { # by a relative name, because pip splits PIP_CONSTRAINT at spaces
 explain() { # explain WHAT FAILED, from the log
     if grep -qiE 'no space left|disk quota' "$log"; then
         fail "I could not $1: the disk is full. Make room and run me again."
+    fi
+    if grep -q 'DO NOT MATCH THE HASHES' "$log"; then
+        fail "I could not $1: a package is not the file that Modelsheet was tested with. Somebody" \
+            "changed it on the way, or your package index has builds of its own. Details: $log"
     fi
     if grep -qiE 'connection|timed out|name resolution|name or service|unreachable|from versions: none' "$log"; then
         fail "I could not $1: the packages cannot be downloaded. Check the network (and the" \
@@ -236,13 +243,20 @@ install_torch() {
         say "   PyTorch's own index of CPU builds does not answer; taking the ordinary build."
     fi
     say "   torch $build"
-    pip install --no-deps ${torch_options[@]+"${torch_options[@]}"} "torch==$build" >>"$log" 2>&1 ||
+    pip install ${torch_options[@]+"${torch_options[@]}"} "torch==$build" >>"$log" 2>&1 ||
         explain "install PyTorch"
 }
 
-install_backend() { # install_backend EXTRAS
-    pip install ${torch_options[@]+"${torch_options[@]}"} --editable ".${1:+[$1]}" >>"$log" 2>&1 ||
-        explain "install the backend"
+install_packages() { # hatchling too, which builds the backend
+    pip install --require-hashes --no-deps --requirement requirements.txt >>"$log" 2>&1 ||
+        explain "install the packages"
+}
+
+install_backend() { # install_backend EXTRAS; those of developers are pinned, without checksums
+    local options=(--no-build-isolation)
+    [ -n "$1" ] || options+=(--no-deps)
+    pip install ${torch_options[@]+"${torch_options[@]}"} "${options[@]}" \
+        --editable ".${1:+[$1]}" >>"$log" 2>&1 || explain "install the backend"
 }
 
 # ── The plugin ───────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from pathlib import Path
 # index has ("-" is the configured one).
 SCRIPT = r"""#!/usr/bin/env bash
 real=@REAL@
+[ "$1" != -I ] || shift
 if [ "$1 $2" = "-m venv" ]; then
     mkdir -p "$3/bin"
     for name in python ruff mypy bandit pip-audit; do cp "$0" "$3/bin/$name"; done

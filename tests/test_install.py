@@ -70,7 +70,7 @@ def machine(tmp_path: Path) -> Machine:
     machine = Machine(tmp_path)
     for folder in (machine.home, machine.checkout / "backend", tmp_path / "bin"):
         folder.mkdir(parents=True)
-    for name in ("install.sh", "constraints.txt", "pyproject.toml"):
+    for name in ("install.sh", "constraints.txt", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, machine.checkout)
     ignored = shutil.ignore_patterns("__pycache__", "_vendor", "weights")
     shutil.copytree(
@@ -97,8 +97,10 @@ def test_install_sets_up_backend_and_plugin_and_says_so(machine: Machine) -> Non
     assert str(machine.checkout / ".venv/bin/python") in (package / "backend.json").read_text()
     assert "enable_modelsheet_krita=true" in (machine.home / ".config/kritarc").read_text()
     assert str(package) in run.stdout
-    assert "torch==2.13.0+cpu" in machine.calls[1]
-    assert machine.calls[2].endswith("--editable .")
+    packages, _, torch, backend = machine.calls
+    assert packages.endswith("install --require-hashes --no-deps --requirement requirements.txt")
+    assert torch.endswith("install torch==2.13.0+cpu")
+    assert backend.endswith("install --no-build-isolation --no-deps --editable .")
 
 
 def test_a_second_run_installs_nothing_more(machine: Machine) -> None:
@@ -123,7 +125,8 @@ def test_a_changed_pin_is_installed_into_the_same_environment(machine: Machine) 
         "2.13.0",
         "2.13.0+cpu",
     ]
-    assert [call.endswith("--editable .") for call in machine.calls[-2:]] == [True, True]
+    assert sum(call.endswith("requirements.txt") for call in machine.calls) == 2
+    assert sum(call.endswith("--editable .") for call in machine.calls) == 2
 
 
 def test_an_interrupted_setup_is_taken_up_again(machine: Machine) -> None:
@@ -139,8 +142,8 @@ def test_an_interrupted_setup_is_taken_up_again(machine: Machine) -> None:
     [
         ("--cpu", "- 2.13.0+cpu", "torch==2.13.0+cpu"),
         ("--cpu", "- 2.13.0\ncpu 2.13.0+cpu", "cpu torch==2.13.0+cpu"),
-        ("--cpu", "- 2.13.0", "--no-deps torch==2.13.0"),
-        ("--cuda", "- 2.13.0", "--no-deps torch==2.13.0"),
+        ("--cpu", "- 2.13.0", "install torch==2.13.0"),
+        ("--cuda", "- 2.13.0", "install torch==2.13.0"),
         ("--cuda", "- 2.13.0+cpu\ncu130 2.13.0+cu130", "cu130 torch==2.13.0+cu130"),
         ("--rocm", "- 2.13.0\nrocm7.1 2.13.0+rocm7.1", "rocm7.1 torch==2.13.0+rocm7.1"),
     ],
@@ -172,6 +175,7 @@ def test_no_build_for_the_card_says_what_else_there_is(machine: Machine) -> None
     [
         ([], {"PIP_FAILS": "NewConnectionError: Network is unreachable"}, "Check the network"),
         ([], {"PIP_FAILS": "OSError: [Errno 28] No space left on device"}, "the disk is full"),
+        ([], {"PIP_FAILS": "THESE PACKAGES DO NOT MATCH THE HASHES"}, "changed it on the way"),
         ([], {"PIP_FAILS": "something quite new"}, "something quite new"),
         (["--krita-dir"], {}, "needs a folder"),
         (["--colour"], {}, 'do not know "--colour"'),
@@ -285,7 +289,7 @@ def test_test_runs_every_check_once(machine: Machine) -> None:
         "ran pytest",
     ]
     assert "skipped: 0;" in run.stdout
-    assert "--editable .[test,dev,cluster]" in machine.calls[2]
+    assert "--no-build-isolation --editable .[test,dev,cluster]" in machine.calls[3]
 
 
 def test_holes_that_nobody_can_tell_of_are_counted_as_skipped(machine: Machine) -> None:
@@ -327,6 +331,19 @@ def pins() -> dict[str, set[str]]:
     return found
 
 
+def locked() -> dict[str, set[str]]:
+    """Map each package with checksums to its versions."""
+    found: dict[str, set[str]] = {}
+    text = (ROOT / "requirements.txt").read_text().replace("\\\n", " ")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            requirement = Requirement(line.partition(" --hash")[0])
+            assert re.search(r" --hash=sha256:[0-9a-f]{64}\b", line), line
+            name = canonicalize_name(requirement.name)
+            found.setdefault(name, set()).add(str(requirement.specifier).removeprefix("=="))
+    return found
+
+
 def closure(requirements: list[str]) -> set[str]:
     """Name every package that `requirements` bring in on this machine."""
     seen: set[str] = set()
@@ -351,6 +368,20 @@ def test_everything_that_gets_installed_is_pinned() -> None:
 
     libraries = {name for name in installed if name.startswith(("nvidia-", "cuda-", "triton"))}
     assert installed - libraries - pins().keys() == {"pip"}  # the one that installs them
+
+
+def test_everything_that_an_artist_installs_has_checksums() -> None:
+    installed = closure(project()["dependencies"])
+
+    libraries = {name for name in installed if name.startswith(("nvidia-", "cuda-", "triton"))}
+    assert installed - libraries - locked().keys() == {"torch"}
+
+
+def test_checksums_are_of_the_pinned_versions() -> None:
+    known = pins()
+
+    assert {name: at for name, at in locked().items() if at - known.get(name, at)} == {}
+    assert {"hatchling", "editables"} <= locked().keys()
 
 
 def test_every_library_that_the_backend_imports_is_declared() -> None:

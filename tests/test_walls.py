@@ -31,10 +31,10 @@ WITH_KRITA = frozenset(
 WITH_KRITA_TYPES = frozenset({"modelsheet_krita.app", "modelsheet_krita.document"})
 
 # What each package may import of the others; beside them all may import `modelsheet` itself (its
-# version), `child_process`, `errors` and `settings`. Lower packages stand first, and none imports a
-# later one.
+# version), `module_process`, `errors` and `settings`. Lower packages stand first, and none imports
+# a later one.
 BASE = frozenset(
-    {"modelsheet", "modelsheet.child_process", "modelsheet.errors", "modelsheet.settings"}
+    {"modelsheet", "modelsheet.module_process", "modelsheet.errors", "modelsheet.settings"}
 )
 ALLOWED: Mapping[str, str] = {
     "connection_file": "",

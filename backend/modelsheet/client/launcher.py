@@ -7,10 +7,10 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from modelsheet.child_process import module_command
 from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
+from modelsheet.module_process import module_command
 from modelsheet.settings import IDLE_MINUTES_VARIABLE, STARTED_IDLE_MINUTES, Settings
 
 SERVE_COMMAND = module_command("modelsheet", "serve")

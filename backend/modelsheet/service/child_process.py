@@ -22,6 +22,7 @@ from typing import Any
 
 import modelsheet
 from modelsheet.errors import Busy, DiskFull, ModelsheetError, UnsafeModel, error_for
+from modelsheet.module_process import module_command, search_path
 from modelsheet.service.executors.worker_main import die_with_parent, take_over_pipes
 
 _log = logging.getLogger(__name__)
@@ -90,18 +91,14 @@ def _run(function: Callable[..., Any], limits: Limits, arguments: dict[str, Any]
 
 
 def _spawn(limits: Limits) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(entry for entry in sys.path if entry)
     seconds = math.ceil(limits.seconds)
     return subprocess.Popen(
-        [
-            *(sys.executable, "-m", __name__),
-            *(str(os.getpid()), str(limits.memory_bytes), str(seconds)),
-        ],
+        module_command(__name__, str(os.getpid()), str(limits.memory_bytes), str(seconds)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=Path(modelsheet.__file__).parents[1],  # `-m` searches the working folder first
-        env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+        cwd=Path(modelsheet.__file__).parents[1],
+        env={**os.environ, **_ONE_THREAD, **search_path()},
         start_new_session=True,
         umask=0o077 if os.name == "posix" else -1,
     )

@@ -19,11 +19,11 @@ from modelsheet.api.jobs import Progress
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.base_models.diffusers_folder import check_folder, size_of
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES, DownloadSource
-from modelsheet.child_process import module_command, search_path
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.files.manifest import sha256_of
 from modelsheet.files.safetensors_file import read_header
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
+from modelsheet.module_process import module_command, search_path
 
 _POLL_INTERVAL_S = 0.3
 _ONNX = ".onnx"

@@ -21,13 +21,13 @@ from PIL import Image
 from pydantic import BaseModel
 
 from modelsheet.api.learn import LearnRequest
-from modelsheet.child_process import module_command, search_path
 from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.library_logging import silence_libraries
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.diffusion.training.process_group import joined_process_group
 from modelsheet.errors import InvalidRequest, WorkerCrashed
 from modelsheet.imaging.rgba import read_image
+from modelsheet.module_process import module_command, search_path
 
 _POLL_INTERVAL_S = 0.2
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from modelsheet.api.admin import WorkerView
-from modelsheet.child_process import module_command, search_path
 from modelsheet.jobs.protocol import Directive
+from modelsheet.module_process import module_command, search_path
 from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (

@@ -19,9 +19,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from modelsheet.api.admin import WorkerView
-from modelsheet.child_process import module_command, search_path
 from modelsheet.errors import ModelsheetError
 from modelsheet.jobs.protocol import Directive, LoadedModels
+from modelsheet.module_process import module_command, search_path
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import modelsheet
-from modelsheet.child_process import module_command, search_path
+from modelsheet.module_process import module_command, search_path
 
 
 def test_nothing_is_imported_from_the_working_folder(tmp_path: Path) -> None:

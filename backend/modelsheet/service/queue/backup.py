@@ -99,7 +99,7 @@ def check_rows(database: sqlite3.Connection) -> None:
             wrong.append((row["position"],))
     if wrong:
         database.execute("BEGIN IMMEDIATE")
-        database.executemany("UPDATE jobs SET abridged = NULL WHERE position = ?", wrong)
+        database.executemany("UPDATE jobs SET abridged = NULL WHERE position IN (?)", wrong)
         database.execute("COMMIT")
 
 

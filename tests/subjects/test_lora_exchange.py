@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,38 @@ def test_a_subjects_own_decoder_stays_with_it_and_is_missed_elsewhere(
     header = parse_header(kohya, "k")
     assert not [key for key in header.entries if "decoder" in key]
     assert "decoder stays behind" in header.metadata["modelspec.usage_hint"]
+
+
+def test_a_learnt_adapter_goes_to_diffusers_with_names_that_all_its_versions_read(
+    fox: SubjectRecord, store: SubjectStore, tmp_path: Path
+) -> None:
+    layer = "text_encoder.encoder.layers.0.mlp.fc1"  # as transformers 5 names it
+    up, down = np.ones((6, 2), np.float32), np.ones((2, 3), np.float32)
+    settings = json.dumps({"text_encoder.lora_alpha": 4, "text_encoder.r": 2, "velora_config": 1})
+    adapter = encode_safetensors(
+        {f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up},
+        {"lora_adapter_metadata": settings},
+    )
+    learnt = fox.model_copy(
+        update={"id": "b" * 32, "base_model": "gone", "name": "Learnt", "owner": ""}
+    )
+    staging = store.stage(learnt.id)
+    (staging / "adapter.safetensors").write_bytes(adapter)
+    (staging / "subject.json").write_text(learnt.model_dump_json())
+    store.publish(staging, learnt.id)
+
+    exported = export_subject(store, learnt.id, tmp_path, "diffusers")
+
+    header = parse_header(exported, "exported")
+    old = "text_encoder.text_model.encoder.layers.0.mlp.fc1"
+    assert set(header.entries) == {f"{old}.lora_A.weight", f"{old}.lora_B.weight"}
+    assert "lora_adapter_metadata" not in header.metadata
+    assert header.metadata["modelspec.trigger_phrase"] == "gfx grey fox"
+    np.testing.assert_allclose(
+        header.tensor(exported, f"{old}.lora_B.weight")
+        @ header.tensor(exported, f"{old}.lora_A.weight"),
+        2 * up @ down,
+    )
 
 
 def test_what_fails_leaves_nothing(store: SubjectStore, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def unet_layers(config: Config) -> dict[LayerKey, LayerShape]:
 
 
 def text_encoder_layers(component: str, config: Config) -> dict[LayerKey, LayerShape]:
-    """Return all linear layers of a CLIP text encoder's blocks."""
+    """Return all linear layers of a CLIP text encoder's blocks, and the second one's projection."""
     width, inner = config["hidden_size"], config["intermediate_size"]
     shapes = {}
     for index in range(config["num_hidden_layers"]):
@@ -53,6 +53,8 @@ def text_encoder_layers(component: str, config: Config) -> dict[LayerKey, LayerS
             shapes[LayerKey(component, f"{block}.self_attn.{name}")] = LayerShape(width, width)
         shapes[LayerKey(component, f"{block}.mlp.fc1")] = LayerShape(inner, width)
         shapes[LayerKey(component, f"{block}.mlp.fc2")] = LayerShape(width, inner)
+    if component == "text_encoder_2":
+        shapes[LayerKey(component, "text_projection")] = LayerShape(config["projection_dim"], width)
     return shapes
 
 

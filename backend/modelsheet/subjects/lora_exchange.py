@@ -14,10 +14,11 @@ from modelsheet.api.subjects import ImportRequest
 from modelsheet.base_models.families import RESOLUTIONS
 from modelsheet.base_models.locate import locate_base_model
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
+from modelsheet.files.safetensors_file import parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.embedding_writer import write_embedding
-from modelsheet.lora.key_mapping import UNET
+from modelsheet.lora.key_mapping import UNET, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
@@ -43,7 +44,7 @@ def export_subject(
     record = store.get(subject_id)
     content = store.adapter_path(subject_id).read_bytes()
     if file_format == "diffusers":
-        return content
+        return _diffusers_file(record, content)
     files = locate_base_model(record.base_model, data_dir)
     layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
@@ -63,6 +64,20 @@ def export_subject(
         has_decoder=bool(learnt.decoder),
     )
     return write_kohya(learnt.factors, layout, metadata)
+
+
+def _diffusers_file(record: SubjectRecord, adapter: bytes) -> bytes:
+    """Write an adapter again with the names that all versions of diffusers load.
+
+    The adapter as it was learnt has those of today's transformers, and settings of today's peft.
+    """
+    layout = layout_of_adapter(parse_header(adapter, ADAPTER))
+    learnt = read_lora(adapter, layout, ADAPTER)
+    trigger = f"{record.identifier} {record.class_noun}".strip()
+    metadata = {"modelspec.title": record.name, "modelspec.trigger_phrase": trigger}
+    return write_diffusers(
+        learnt.factors, layout, {**learnt.embeddings, **learnt.decoder}, metadata
+    )
 
 
 def file_name_of(record: SubjectRecord) -> str:

@@ -151,7 +151,6 @@ def test_clips_lora_beside_it_does_not_hide_the_family(name: str) -> None:
         ("x.w_norm", "a LyCORIS that changes norms"),
         ("x.b_norm", "a LyCORIS that changes norms"),
         ("x.diff", "a full difference of weights"),
-        ("bundle_emb.x.string_to_param", "a LoRA bundled"),
         ("x.on_input", "an (IA)³"),
         ("x.lora_E", "an AdaLoRA"),
         ("x.vera_lambda_b", "a VeRA"),

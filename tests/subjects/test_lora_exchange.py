@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from modelsheet.api.subjects import ImportRequest
+from modelsheet.base_models.locate import SPRITE32_WEIGHTS
 from modelsheet.errors import InvalidIdentifier, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors, parse_header
+from modelsheet.files.safetensors_merge import merge_safetensors
 from modelsheet.subjects.lora_exchange import export_subject, file_name_of
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from tests.cli.test_subjects import DOWN, LAYER, UP
@@ -116,6 +118,56 @@ def test_a_learnt_adapter_goes_to_diffusers_with_names_that_all_its_versions_rea
         @ header.tensor(exported, f"{old}.lora_A.weight"),
         2 * up @ down,
     )
+
+
+def bundled(embedding: dict[str, np.ndarray]) -> bytes:
+    more = encode_safetensors(embedding, {})
+    return merge_safetensors(
+        parse_header(content(), "lora"), content(), parse_header(more, "e"), more, "bundle_emb.x."
+    )
+
+
+def test_an_exported_embedding_is_taken_in_beside_its_lora(
+    store: SubjectStore, tmp_path: Path
+) -> None:
+    row = np.arange(192, dtype=np.float32)
+    request = REQUEST.model_copy(update={"identifier": "cat"})
+    fox = import_lora(store, bundled({"emb_params": row[None]}), request, "ana", tmp_path)
+
+    exported = export_subject(store, fox.id, tmp_path, "embedding")
+    kept = parse_header(store.adapter_path(fox.id).read_bytes(), "a")
+
+    tensor = parse_header(exported, "e").tensor(exported, "emb_params")
+    np.testing.assert_array_equal(tensor, row[None])
+    vocabulary = json.loads((SPRITE32_WEIGHTS / "tokenizer" / "tokenizer.json").read_text())
+    assert f"lora_identifier.0.{vocabulary['model']['vocab']['cat</w>']}" in kept.entries
+
+
+@pytest.mark.parametrize(
+    ("embedding", "identifier", "error", "sentence"),
+    [
+        ({"emb_params": np.ones((2, 192), np.float32)}, "cat", UnsafeModel, "several tokens"),
+        ({"emb_params": np.ones((1, 768), np.float32)}, "cat", UnsafeModel, "the widths .768"),
+        (
+            {"emb_params": np.ones((1, 192), np.float32)},
+            "qzxvqzxv",
+            InvalidIdentifier,
+            "several tokens",
+        ),
+    ],
+)
+def test_an_embedding_that_does_not_fit_is_refused(
+    embedding: dict[str, np.ndarray],
+    identifier: str,
+    error: type[Exception],
+    sentence: str,
+    store: SubjectStore,
+    tmp_path: Path,
+) -> None:
+    request = REQUEST.model_copy(update={"identifier": identifier})
+
+    with pytest.raises(error, match=sentence):
+        import_lora(store, bundled(embedding), request, "ana", tmp_path)
 
 
 def test_what_fails_leaves_nothing(store: SubjectStore, tmp_path: Path) -> None:

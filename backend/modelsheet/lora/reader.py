@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import Array, SafetensorsHeader, parse_header
+from modelsheet.lora.bundled_embedding import BUNDLE, read_bundled_embedding
 from modelsheet.lora.detection import FULL_NAMES, family_said
 from modelsheet.lora.factors import LoraFactors
 from modelsheet.lora.key_mapping import UNET, KeyLayout
@@ -40,9 +41,9 @@ _ROLES = {
 }
 _NO_ALPHA = "The file does not say its alpha; it was taken to equal the rank, as diffusers does."
 # Modelsheet's own: the identifier's embedding and the correction of the VAE decoder
-_EMBEDDING, _DECODER = "lora_identifier.", "lora_decoder."
+EMBEDDING, _DECODER = "lora_identifier.", "lora_decoder."
 # Some sliders carry numbers of their training, which no program uses.
-_IGNORED = (_EMBEDDING, _DECODER, "_aux")
+_IGNORED = (EMBEDDING, _DECODER, BUNDLE, "_aux")
 _BIASES = (".lora_B.bias", ".lora_B.default.bias")  # peft's lora_bias
 _NO_BIASES = "It also changes biases (peft's lora_bias), which are left out."
 _PEFT_METADATA = "lora_adapter_metadata"
@@ -54,7 +55,8 @@ class LoraFile:
     """Content of a LoRA file: low-rank factors by layer, metadata, and warnings for the user.
 
     `embeddings` are the identifier's, one per text encoder, and `decoder` corrects a pixel-art
-    base's autoencoder, both by their keys in adapter.safetensors.
+    base's autoencoder, both by their keys in adapter.safetensors. `bundled` is an embedding of
+    another program, a vector for each text encoder.
     """
 
     factors: Mapping[LayerKey, LoraFactors]
@@ -62,6 +64,7 @@ class LoraFile:
     embeddings: Mapping[str, Array]
     decoder: Mapping[str, Array]
     warnings: list[str] = field(default_factory=list)
+    bundled: Sequence[Array] = ()
 
 
 def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
@@ -83,10 +86,15 @@ def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
     if not any(each.up.any() and each.down.any() for each in factors.values()):
         raise UnsafeModel(f"{name} changes nothing: all its weights are zero. Get it again.")
     embeddings, decoder = (
-        _tensors_with_prefix(header, content, prefix) for prefix in (_EMBEDDING, _DECODER)
+        _tensors_with_prefix(header, content, prefix) for prefix in (EMBEDDING, _DECODER)
     )
     return LoraFile(
-        factors, header.metadata, embeddings, decoder, _warnings(header, layers, bool(peft))
+        factors,
+        header.metadata,
+        embeddings,
+        decoder,
+        _warnings(header, layers, bool(peft)),
+        read_bundled_embedding(header, content, layout),
     )
 
 

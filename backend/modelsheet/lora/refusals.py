@@ -19,7 +19,6 @@ _METHODS = (
     (r"\.[ab][12]\.weight$", "a GLoRA"),
     (r"\.[wb]_norm$", "a LyCORIS that changes norms"),
     (r"\.(diff|diff_b|set_weight)$", "a full difference of weights"),
-    (r"^bundle_emb", "a LoRA bundled with an embedding"),
     (r"\.on_input$|\.ia3_l", "an (IA)³"),
     (r"\.lora_E\b|\.ranknum\b", "an AdaLoRA"),
     (r"\.vera_lambda", "a VeRA"),

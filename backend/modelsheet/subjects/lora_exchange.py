@@ -11,16 +11,17 @@ from typing import Literal
 from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest
+from modelsheet.base_models.clip_vocabulary import token_of
 from modelsheet.base_models.families import RESOLUTIONS
-from modelsheet.base_models.locate import locate_base_model
+from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
-from modelsheet.files.safetensors_file import parse_header
+from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.embedding_writer import write_embedding
 from modelsheet.lora.key_mapping import UNET, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
-from modelsheet.lora.reader import LoraFile, read_lora
+from modelsheet.lora.reader import EMBEDDING, LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
 from modelsheet.subjects.store import (
     ADAPTER,
@@ -96,11 +97,31 @@ def stage_lora(
     UnsafeModel: the file is refused.
     """
     _check_names(request)
-    layout = key_layout_of(locate_base_model(request.base_model, data_dir))
+    files = locate_base_model(request.base_model, data_dir)
+    layout = key_layout_of(files)
     lora = read_lora(content, layout, request.file_name or "the file")
-    adapter = write_diffusers(lora.factors, layout, {**lora.embeddings, **lora.decoder})
+    embeddings = _embeddings(lora, _identifier(request, lora.metadata), files, data_dir)
+    adapter = write_diffusers(lora.factors, layout, {**embeddings, **lora.decoder})
     (staging / ADAPTER).write_bytes(adapter)
     write_record(staging, _record(request, owner, lora, adapter))
+
+
+def _embeddings(
+    lora: LoraFile, identifier: str, files: BaseModelFiles, data_dir: Path
+) -> Mapping[str, Array]:
+    """Return the identifier's embeddings by their keys in adapter.safetensors.
+
+    Raises InvalidIdentifier: there is one for it, and it is no single token.
+    """
+    if lora.embeddings or not lora.bundled:
+        return lora.embeddings
+    token = token_of(identifier, files, data_dir)
+    if token is None:
+        raise InvalidIdentifier(
+            f"{identifier!r} is several tokens to this base model, and an embedding stands for "
+            "one. Give another identifier, a short word."
+        )
+    return {f"{EMBEDDING}{which}.{token}": row for which, row in enumerate(lora.bundled)}
 
 
 def _check_names(request: ImportRequest) -> None:

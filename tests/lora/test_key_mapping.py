@@ -199,6 +199,19 @@ def test_the_config_files_describe_the_true_unets(family: Family, parameters: in
     assert weights_of(unet, "unet") == unet_layers(config(family, "unet"))
 
 
+def test_layers_of_a_distilled_unet_are_those_of_its_config() -> None:
+    distilled = {  # as SSD-1B's
+        **config("sdxl", "unet"),
+        "transformer_layers_per_block": [1, [2, 2], [4, 4]],
+        "reverse_transformer_layers_per_block": [[4, 4, 10], [2, 1, 1], 1],
+        "mid_block_type": "UNetMidBlock2D",
+    }
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(distilled)
+
+    assert weights_of(unet, "unet") == unet_layers(distilled)
+
+
 @pytest.mark.parametrize(
     ("family", "part", "parameters"),
     # As published: CLIP ViT-L/14's text tower, and OpenCLIP ViT-bigG/14's.

@@ -17,6 +17,7 @@ from modelsheet.files.json_file import read_json_object
 _MODEL_SUBFOLDERS = ("tokenizer", ".")
 _INSTALLATION_PATTERNS = (  # of a ComfyUI or Forge folder
     "comfy/sd1_tokenizer",
+    "ComfyUI/comfy/sd1_tokenizer",
     "backend/huggingface/*/*/tokenizer",
     "huggingface/*/*/tokenizer",
 )

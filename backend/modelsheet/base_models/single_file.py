@@ -85,12 +85,13 @@ def _inspect_cached(path: Path, modified_ns: int, size: int) -> CheckpointInfo |
     has_v = (
         "v_pred" in header.entries or prediction_type.lower().startswith("v") or _has_v_yaml(path)
     )
+    family = _family(header.entries)
     return CheckpointInfo(
-        family=_family(header.entries),
+        family=family,
         prediction_type="v_prediction" if has_v else "",
         has_zero_snr="ztsnr" in header.entries,
         licence=header.metadata.get("modelspec.license", ""),
-        is_standard=transformer_depths(header.entries) == STANDARD_DEPTHS[_family(header.entries)],
+        is_standard=transformer_depths(header.entries) == STANDARD_DEPTHS[family],
     )
 
 

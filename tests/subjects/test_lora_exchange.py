@@ -170,6 +170,10 @@ def test_an_embedding_that_does_not_fit_is_refused(
         import_lora(store, bundled(embedding), request, "ana", tmp_path)
 
 
+def test_a_subject_of_sprite32_has_no_file_for_a1111(fox: SubjectRecord) -> None:
+    assert fox.export_sha256 == ""
+
+
 def test_what_fails_leaves_nothing(store: SubjectStore, tmp_path: Path) -> None:
     with pytest.raises(UnsafeModel):
         import_lora(store, content()[:-1], REQUEST, "ana", tmp_path)

@@ -78,9 +78,10 @@ def variant_of(folder: Path) -> str | None:
     for variant in ("", "fp16", *candidates):
         if all(variant in found or "" in found for found in of_parts):
             return variant or None
+    names = ", ".join(sorted({variant or "the plain one" for variant in candidates}))
     raise ModelMissing(
-        f"{folder} has its parts in variants that do not go together: "
-        f"{', '.join(sorted({one or 'the plain one' for one in candidates}))}. Get one of them whole."
+        f"{folder} has its parts in variants that do not go together: {names}. Get one of them "
+        "whole."
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest
+from modelsheet.api.types import Family
 from modelsheet.base_models.clip_vocabulary import token_of
 from modelsheet.base_models.families import RESOLUTIONS
 from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
@@ -19,7 +20,7 @@ from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.embedding_writer import write_embedding
-from modelsheet.lora.key_mapping import UNET, layout_of_adapter
+from modelsheet.lora.key_mapping import UNET, KeyLayout, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import EMBEDDING, LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
@@ -51,12 +52,32 @@ def export_subject(
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":
         return write_embedding(learnt.embeddings, files.family, record.name)
+    return _kohya_file(record, learnt, files.family, layout)
+
+
+def export_sha256(record: SubjectRecord, adapter: bytes, data_dir: Path) -> str:
+    """Return the hash of the weights in the subject's kohya file, by which A1111 and Civitai know
+    it.
+
+    It is "" for sprite32, which they cannot load. Raises ModelsheetError: as export_subject.
+    """
+    files = locate_base_model(record.base_model, data_dir)
+    if files.family == "sprite32":
+        return ""
+    layout = key_layout_of(files)
+    content = _kohya_file(record, read_lora(adapter, layout, ADAPTER), files.family, layout)
+    return parse_header(content, ADAPTER).metadata["sshs_model_hash"]
+
+
+def _kohya_file(
+    record: SubjectRecord, learnt: LoraFile, family: Family, layout: KeyLayout
+) -> bytes:
     metadata = LoraMetadata(
         title=record.name,
         identifier=record.identifier,
         class_noun=record.class_noun,
         base_model=record.base_model,
-        resolution=RESOLUTIONS[files.family],
+        resolution=RESOLUTIONS[family],
         training_steps=record.best_step,
         image_count=len(record.references),
         seed=record.seed,
@@ -103,7 +124,9 @@ def stage_lora(
     embeddings = _embeddings(lora, _identifier(request, lora.metadata), files, data_dir)
     adapter = write_diffusers(lora.factors, layout, {**embeddings, **lora.decoder})
     (staging / ADAPTER).write_bytes(adapter)
-    write_record(staging, _record(request, owner, lora, adapter))
+    record = _record(request, owner, lora, adapter)
+    exported = export_sha256(record, adapter, data_dir)
+    write_record(staging, record.model_copy(update={"export_sha256": exported}))
 
 
 def _embeddings(

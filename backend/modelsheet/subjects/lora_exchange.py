@@ -74,6 +74,7 @@ def _kohya_file(
 ) -> bytes:
     metadata = LoraMetadata(
         title=record.name,
+        output_name=Path(file_name_of(record)).stem,
         identifier=record.identifier,
         class_noun=record.class_noun,
         base_model=record.base_model,

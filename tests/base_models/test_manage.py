@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,25 +11,41 @@ import numpy as np
 import pytest
 
 from modelsheet.api.models import AddModelRequest, ModelView
+from modelsheet.base_models.checkpoint_weights import STANDARD_DEPTHS, missing_weight
+from modelsheet.base_models.diffusers_folder import variant_of
 from modelsheet.base_models.locate import list_base_models, locate_base_model
 from modelsheet.base_models.manage import add_models, list_models, remove_user_model
-from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
+from modelsheet.errors import Conflict, InvalidRequest, ModelMissing, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import encode_safetensors
 
 UNET = "model.diffusion_model."
+Shapes = dict[str, tuple[int, ...]]
+
+
+def whole(family: str) -> Shapes:
+    """Return all weights that a checkpoint of the family needs, tiny."""
+    shapes: Shapes = {}
+    for level, depth in STANDARD_DEPTHS[family].items():
+        inner = "" if level.startswith("middle") else ".1"
+        blocks = (f"{level}{inner}.transformer_blocks.{index}" for index in range(depth))
+        shapes |= {f"{UNET}{block}.norm1.weight": (1,) for block in blocks}
+    while missing := missing_weight(shapes):
+        shapes[missing] = (1,)
+    return shapes
+
+
 SD15 = {
     f"{UNET}input_blocks.0.0.weight": (320, 4, 3, 3),
     "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight": (8, 4),
-    "first_stage_model.decoder.conv_in.weight": (4, 4, 3, 3),
+    **whole("sd15"),
 }
 SDXL = {
     f"{UNET}input_blocks.0.0.weight": (320, 4, 3, 3),
     f"{UNET}label_emb.0.0.weight": (4, 4),
     "conditioner.embedders.0.transformer.text_model.final_layer_norm.weight": (4,),
     "conditioner.embedders.1.model.ln_final.weight": (4,),
-    "first_stage_model.decoder.conv_in.weight": (4, 4, 3, 3),
+    **whole("sdxl"),
 }
-Shapes = dict[str, tuple[int, ...]]
 
 
 def checkpoint(path: Path, shapes: Shapes, **metadata: str) -> Path:
@@ -91,6 +108,132 @@ def test_all_checkpoints_of_an_installation_are_listed(shelf: str, tmp_path: Pat
     assert views["flux"].state == "faulty"
     assert "no checkpoint of SD 1.5 or SDXL" in views["flux"].note
     assert all(view.id.startswith("ComfyUI/") for view in views.values())
+
+
+@pytest.mark.parametrize(
+    "shelf",
+    [
+        "Models/StableDiffusion",
+        "Data/Models/StableDiffusion",
+        "Models/Stable-Diffusion",
+        "ComfyUI/models/checkpoints",
+        "webui/models/Stable-diffusion",
+        "anime/old",
+    ],
+)
+def test_every_programs_folders_are_found(shelf: str, tmp_path: Path) -> None:
+    checkpoint(tmp_path / "program" / shelf / "one.SAFETENSORS", SD15)
+    checkpoint(tmp_path / "program" / shelf / "one.vae.safetensors", {"decoder.conv_in.x": (2,)})
+    checkpoint(tmp_path / "program" / "loras" / "two.safetensors", {"x.lora_up.weight": (2,)})
+
+    (view,) = add(tmp_path, tmp_path / "program")
+
+    assert (view.state, view.id.rpartition("/")[2]) == ("ready", "one")
+
+
+def test_links_to_other_disks_are_followed(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "disk" / "xl" / "one.safetensors", SDXL)
+    shelf = tmp_path / "ComfyUI" / "models" / "checkpoints"
+    checkpoint(shelf / "two.safetensors", SD15)
+    (shelf / "SDXL").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "round").symlink_to(tmp_path / "disk")
+
+    views = add(tmp_path, tmp_path / "ComfyUI")
+
+    assert {view.id for view in views} == {"ComfyUI/SDXL/xl/one", "ComfyUI/two"}
+
+
+def test_folders_that_comfyui_shares_are_found(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "a1111" / "models" / "Stable-diffusion" / "one.safetensors", SD15)
+    checkpoint(tmp_path / "more" / "two.safetensors", SD15)
+    (tmp_path / "ComfyUI").mkdir()
+    (tmp_path / "ComfyUI" / "extra_model_paths.yaml").write_text(
+        f"a111:\n  base_path: {tmp_path}/a1111\n  checkpoints: models/Stable-diffusion\n"
+        "comfyui:\n  base_path: ..\n  checkpoints: |\n    more\n    missing\n  loras: x\n"
+        "other: 3\n"
+    )
+
+    views = add(tmp_path, tmp_path / "ComfyUI")
+
+    assert {view.id for view in views} == {"ComfyUI/one", "ComfyUI/two"}
+
+
+def test_a_damaged_list_of_shared_folders_is_passed_over(tmp_path: Path) -> None:
+    program = tmp_path / "ComfyUI"
+    checkpoint(program / "models" / "checkpoints" / "one.safetensors", SD15)
+    (program / "extra_model_paths.yaml").write_text("a: [\n!!python/object:x {}")
+
+    assert [view.id for view in add(tmp_path, program)] == ["ComfyUI/one"]
+
+
+def test_models_of_a_hub_cache_are_found(tmp_path: Path) -> None:
+    model = tmp_path / "hub" / "models--org--model"
+    folder(model / "snapshots" / "abc")
+    (model / "snapshots" / "older").mkdir()
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text("abc")
+
+    (one,) = add(tmp_path, model)
+    (other,) = add(tmp_path, tmp_path / "hub", name="hub")
+
+    assert (one.id, one.state) == ("org-model", "ready")
+    assert one.path.endswith("snapshots/abc")
+    assert (other.id, other.state) == ("hub/org/model", "ready")
+
+
+def test_an_unreadable_folder_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder(tmp_path / "mine")
+    listdir = os.listdir
+
+    def guarded(which: Path) -> list[str]:
+        if which == path / "unet":
+            raise PermissionError(13, "Permission denied")
+        return listdir(which)
+
+    monkeypatch.setattr(os, "listdir", guarded)
+    with pytest.raises(ModelMissing, match="unet cannot be read .Permission denied"):
+        add(tmp_path, path)
+
+
+def test_a_file_in_an_unreadable_folder_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(InvalidRequest, match="cannot be read .Permission denied.*right to read"):
+        add(tmp_path, tmp_path / "locked" / "in.safetensors")
+
+
+def test_a_missing_shard_is_named(tmp_path: Path) -> None:
+    path = folder(tmp_path / "mine")
+    (path / "unet" / "model.safetensors").unlink()
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    checkpoint(path / "unet" / shards["a"], {"a": (2,)})
+    index = path / "unet" / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": shards}))
+
+    with pytest.raises(ModelMissing, match="lacks model-00002-of-00002"):
+        add(tmp_path, path)
+    checkpoint(path / "unet" / shards["b"], {"b": (2,)})
+
+    assert add(tmp_path, path)[0].state == "ready"
+
+
+def test_the_variant_is_one_that_every_part_has(tmp_path: Path) -> None:
+    path = folder(tmp_path / "mine")
+    assert variant_of(path) is None
+    checkpoint(path / "unet" / "model.fp16.safetensors", {"x": (4,)})
+    assert variant_of(path) is None
+    (path / "vae" / "model.safetensors").rename(path / "vae" / "model.fp16.safetensors")
+    assert variant_of(path) == "fp16"
+    (path / "unet" / "model.fp16.safetensors").unlink()
+    assert variant_of(path) == "fp16"
+    (path / "unet" / "model.safetensors").rename(path / "unet" / "model.bf16.safetensors")
+
+    with pytest.raises(ModelMissing, match="do not go together: bf16, fp16, the plain"):
+        add(tmp_path, path)
 
 
 def test_a_checkpoint_that_is_put_in_later_is_listed_too(tmp_path: Path) -> None:

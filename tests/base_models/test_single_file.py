@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from modelsheet.base_models.locate import files_of_user_model
+from modelsheet.base_models.single_file import inspect_checkpoint
 from modelsheet.base_models.user_models import Installation, UserModel, add_installation, add_model
 from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
 from modelsheet.errors import ModelMissing, UnsafeModel
@@ -156,15 +158,78 @@ def test_the_vocabulary_of_comfyui_or_forge_is_taken(
     assert base.tokenizers[0].tokenize("imp")
 
 
-def test_a_checkpoint_that_lacks_weights_is_refused(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "model.diffusion_model.middle_block.0.in_layers.2.weight",
+        "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.norm2.bias",
+        "model.diffusion_model.out.0.weight",
+        "first_stage_model.decoder.up.0.block.1.norm1.weight",
+        "first_stage_model.encoder.mid.attn_1.q.bias",
+        "first_stage_model.post_quant_conv.weight",
+        "cond_stage_model.transformer.text_model.encoder.layers.3.layer_norm1.weight",
+    ],
+)
+def test_a_checkpoint_that_lacks_weights_is_refused(lost: str, home: Path, tmp_path: Path) -> None:
     tensors = load_file(home / "comfy" / "sd15.safetensors")
-    del tensors["model.diffusion_model.middle_block.0.in_layers.2.weight"]
+    del tensors[lost]
     path = write_checkpoint(tensors, tmp_path / "half.safetensors")
+
+    with pytest.raises(UnsafeModel, match=rf"is not whole: it lacks the weight {lost}"):
+        inspect_checkpoint(path)
+
+
+@pytest.mark.parametrize("lost", ["first_stage_model.encoder.down.1.block.1.", "middle_block.2."])
+def test_a_checkpoint_that_lacks_a_whole_block_is_refused(
+    lost: str, home: Path, tmp_path: Path
+) -> None:
+    tensors = load_file(home / "comfy" / "sd15.safetensors")
+    kept = {key: value for key, value in tensors.items() if lost not in key}
+    path = write_checkpoint(kept, tmp_path / "half.safetensors")
     model = UserModel(id="half", path=str(path), config=str(home / "folders" / "sd15"))
     add_model(tmp_path, model, taken=[])
 
-    with pytest.raises(UnsafeModel, match=r"lacks the layer mid_block.resnets.0.conv1"):
+    with pytest.raises(UnsafeModel, match="is not whole"):
         load_base_model("half", tmp_path, CPU)
+
+
+def test_a_checkpoint_with_nan_is_refused(home: Path, tmp_path: Path) -> None:
+    tensors = load_file(home / "comfy" / "sd15.safetensors")
+    tensors["model.diffusion_model.out.2.weight"][0, 0, 0, 0] = float("nan")
+    path = write_checkpoint(tensors, tmp_path / "nan.safetensors")
+    model = UserModel(id="nan", path=str(path), config=str(home / "folders" / "sd15"))
+    add_model(tmp_path, model, taken=[])
+
+    with pytest.raises(UnsafeModel, match=r"NaN or infinite.*unet, conv_out.weight"):
+        load_base_model("nan", tmp_path, CPU)
+
+
+def test_names_of_2022_load_as_todays(home: Path, tmp_path: Path) -> None:
+    tensors = load_file(home / "comfy" / "sd15.safetensors")
+    stem = "cond_stage_model.transformer."
+    old = {key.replace(f"{stem}text_model.", stem): value for key, value in tensors.items()}
+    path = write_checkpoint(old, tmp_path / "old.safetensors")
+    config = str(home / "folders" / "sd15")
+    add_model(tmp_path, UserModel(id="old", path=str(path), config=config), taken=[])
+    add(home, tmp_path, "sd15")
+
+    for one, other in zip(
+        outputs(load_base_model("old", tmp_path, CPU)),
+        outputs(load_base_model("mine", tmp_path, CPU)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_distilled_checkpoint_asks_for_its_config_files(home: Path, tmp_path: Path) -> None:
+    tensors = load_file(home / "comfy" / "sdxl.safetensors")
+    block = "middle_block.1.transformer_blocks.9."
+    kept = {key: value for key, value in tensors.items() if block not in key}
+    path = write_checkpoint(kept, tmp_path / "distilled.safetensors")
+
+    assert not inspect_checkpoint(path).is_standard
+    with pytest.raises(UnsafeModel, match="distilled.*--config"):
+        files_of_user_model(UserModel(id="distilled", path=str(path)))
 
 
 def test_a_checkpoint_of_another_build_needs_its_config_files(home: Path, tmp_path: Path) -> None:

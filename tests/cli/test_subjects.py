@@ -49,7 +49,7 @@ def test_a_file_comes_in_as_a_subject_and_goes_out_as_it_came(
     down = header.tensor(content, f"{LAYER}.lora_down.weight")
     scale = header.tensor(content, f"{LAYER}.alpha") / down.shape[0]
     np.testing.assert_allclose(up @ down * scale, UP @ DOWN / 2, atol=2e-3)
-    assert header.metadata["ss_output_name"] == "Grey Fox"
+    assert header.metadata["ss_output_name"] == "grey-fox-gfx"
 
 
 def test_as_diffusers_has_it_and_not_over_a_file_that_is_there(
@@ -180,3 +180,22 @@ def test_a_whole_subject_goes_out_and_comes_back(
 
     assert "@whole, “gfx fox”, is here." in capsys.readouterr().out
     assert client.subject(known.id) == known
+
+
+def test_an_embedding_goes_in_beside_its_lora(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    embedding, out = tmp_path / "word.safetensors", tmp_path / "out.safetensors"
+    row = np.arange(192, dtype=np.float32)[None]
+    embedding.write_bytes(encode_safetensors({"emb_params": row}, {}))
+    words = ["--class-noun", "fox", "--identifier", "cat", "--name", "Word Fox"]
+    beside = ["--embedding", str(embedding)]
+
+    assert main.main(["subjects", "import", str(embedding), *words, *server]) == 1
+    assert "--embedding FILE" in capsys.readouterr().err
+    assert main.main(["subjects", "import", lora(tmp_path), *words, *beside, *server]) == 0
+    export = ["subjects", "export", "word fox", "--format", "embedding", "--out", str(out)]
+    assert main.main([*export, *server]) == 0
+
+    content = out.read_bytes()
+    np.testing.assert_array_equal(parse_header(content, "out").tensor(content, "emb_params"), row)

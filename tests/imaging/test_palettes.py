@@ -33,9 +33,47 @@ def test_gimp_s_krita_s_and_lospec_s_files_are_read(tmp_path: Path) -> None:
     assert read_palette(tmp_path / "c.hex") == [(255, 128, 0), (0, 0, 0)]
 
 
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+RIFF = b"RIFF\x18\0\0\0PAL data\x0c\0\0\0\0\x03\x02\0" + bytes((0, 0, 0, 0, 255, 255, 255, 0))
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
+        ("a.gpl", b"\xef\xbb\xbfGIMP Palette\r\n#\r\n  0   0   0\tblack\r\n255 255 255\twhite\r\n"),
+        ("a.gpl", b"GIMP Palette\nChannels: RGBA\n0 0 0 255\n255 255 255 9\n9 9 9 0\tclear\n"),
+        ("a.gpl", b"GIMP Palette\n0 0 0 0\n255 255 255 00FF\n"),
+        ("a.hex", b"\xef\xbb\xbf000000\r\nFFFFFF\r\n"),
+        ("a.hex", b"#000000\n#ffffff\n"),
+        ("a.hex", b"000000ff\nffffff80\n12345600\n"),
+        ("a.pal", b"JASC-PAL\r\n0100\r\n2\r\n0 0 0\r\n255 255 255\r\n"),
+        ("a.pal", b"JASC-PAL\n0100\n3\n0 0 0 255\n255 255 255 255\n7 7 7 0\n"),
+        ("a.pal", RIFF),
+    ],
+)
+def test_marks_signs_and_transparent_entries_of_other_programs_are_read(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    assert read_palette(tmp_path / name) == [BLACK, WHITE]
+
+
+def test_a_picture_s_opaque_colours_are_a_palette(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (3, 2), (255, 255, 255, 255))
+    image.putpixel((1, 0), (0, 0, 0, 255))
+    image.putpixel((2, 0), (9, 9, 9, 0))
+    image.save(tmp_path / "a.png")
+
+    assert read_palette(tmp_path / "a.png") == [WHITE, BLACK]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.pal", "GIMP Palette\n0 0 0\n"),
+        ("a.pal", RIFF[:-1].decode("latin-1")),
+        ("a.png", "no picture"),
         ("a.gpl", "no palette"),
         ("a.gpl", "GIMP Palette\n300 0 0\n"),
         ("a.gpl", "GIMP Palette\n"),
@@ -47,7 +85,7 @@ def test_gimp_s_krita_s_and_lospec_s_files_are_read(tmp_path: Path) -> None:
 def test_what_is_no_palette_is_refused_with_its_name(
     tmp_path: Path, name: str, content: str
 ) -> None:
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
 
     with pytest.raises(InvalidRequest, match=name):
         read_palette(tmp_path / name)

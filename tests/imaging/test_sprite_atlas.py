@@ -39,6 +39,8 @@ def test_aseprite_s_tags_say_which_frames_are_one_action() -> None:
     tags = [(tag["name"], tag["from"], tag["to"]) for tag in atlas["meta"]["frameTags"]]
     assert tags == [("walking", 0, 1), ("asleep", 2, 2)]
     assert {frame["duration"] for frame in atlas["frames"]} == {50}
+    # Phaser looks for a tag's frames by their numbers.
+    assert [frame["filename"] for frame in atlas["frames"]] == ["0", "1", "2"]
 
 
 def figure(box: tuple[int, int, int, int], weapon: tuple[int, int, int, int] | None = None):

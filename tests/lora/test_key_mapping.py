@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from modelsheet.api.types import Family
 from modelsheet.lora.key_mapping import KeyLayout, make_key_layout
@@ -80,6 +80,8 @@ EXPECTED = {
 
 
 def is_in_transformer(layer_key: LayerKey) -> bool:
+    if layer_key.path == "text_projection":
+        return False
     return layer_key.component != "unet" or ".attentions." in layer_key.path
 
 
@@ -124,6 +126,10 @@ def test_other_layers_have_the_names_of_their_unet(family: Family, path: str, na
         ("lora_unet_down_blocks_1_attentions_0_proj_in", "down_blocks.1.attentions.0.proj_in"),
         ("unet.mid_block.attentions.0.proj_out", "mid_block.attentions.0.proj_out"),
         ("base_model.model.mid_block.attentions.0.proj_out", "mid_block.attentions.0.proj_out"),
+        ("lycoris_down_blocks_1_attentions_0_proj_in", "down_blocks.1.attentions.0.proj_in"),
+        ("diffusion_model.input_blocks.4.1.proj_in", "down_blocks.1.attentions.0.proj_in"),
+        ("model.diffusion_model.middle_block.1.proj_out", "mid_block.attentions.0.proj_out"),
+        ("middle_block.1.proj_out", "mid_block.attentions.0.proj_out"),
         (
             "mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out",
             "mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0",
@@ -140,7 +146,37 @@ def test_text_encoders_are_found_with_and_without_their_inner_model() -> None:
     assert layout.find("text_encoder_2.text_model.encoder.layers.31.mlp.fc1") == layer_key
     assert layout.find("text_encoder_2.encoder.layers.31.mlp.fc1") == layer_key
     assert layout.find("lora_te2_text_model_encoder_layers_31_mlp_fc1") == layer_key
+    assert layout.find("clip_g.transformer.text_model.encoder.layers.31.mlp.fc1") == layer_key
+    assert (
+        layout.find("text_encoders.clip_g.transformer.text_model.encoder.layers.31.mlp.fc1")
+        == layer_key
+    )
     assert layout.find("lora_te3_text_model_encoder_layers_31_mlp_fc1") is None
+
+
+def test_peft_names_a_text_encoder_by_its_width_alone() -> None:
+    layout, name = true_layout("sdxl"), "base_model.model.text_model.encoder.layers.3.mlp.fc1"
+
+    assert layout.find(name, 768) == LayerKey("text_encoder", "encoder.layers.3.mlp.fc1")
+    assert layout.find(name, 1280) == LayerKey("text_encoder_2", "encoder.layers.3.mlp.fc1")
+    assert layout.find(name, 1024) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lora_te2_text_projection",
+        "text_encoder_2.text_projection",
+        "clip_g.transformer.text_projection",
+    ],
+)
+def test_the_second_text_encoders_projection_is_found(name: str) -> None:
+    layout = true_layout("sdxl")
+    layer_key = LayerKey("text_encoder_2", "text_projection")
+
+    assert layout.find(name) == layer_key
+    assert layout.kohya_name(layer_key) == "lora_te2_text_projection"
+    assert true_layout("sd15").find("text_encoder.text_projection") is None
 
 
 def weights_of(module: torch.nn.Module, component: str) -> dict[LayerKey, LayerShape]:
@@ -163,20 +199,34 @@ def test_the_config_files_describe_the_true_unets(family: Family, parameters: in
     assert weights_of(unet, "unet") == unet_layers(config(family, "unet"))
 
 
+def test_layers_of_a_distilled_unet_are_those_of_its_config() -> None:
+    distilled = {  # as SSD-1B's
+        **config("sdxl", "unet"),
+        "transformer_layers_per_block": [1, [2, 2], [4, 4]],
+        "reverse_transformer_layers_per_block": [[4, 4, 10], [2, 1, 1], 1],
+        "mid_block_type": "UNetMidBlock2D",
+    }
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(distilled)
+
+    assert weights_of(unet, "unet") == unet_layers(distilled)
+
+
 @pytest.mark.parametrize(
     ("family", "part", "parameters"),
-    # As published: CLIP ViT-L/14's text tower, and OpenCLIP ViT-bigG/14's without its projection.
+    # As published: CLIP ViT-L/14's text tower, and OpenCLIP ViT-bigG/14's.
     [
         ("sd15", "text_encoder", 123_060_480),
         ("sdxl", "text_encoder", 123_060_480),
-        ("sdxl", "text_encoder_2", 694_659_840 - 1280 * 1280),
+        ("sdxl", "text_encoder_2", 694_659_840),
     ],
 )
 def test_the_config_files_describe_the_true_text_encoders(
     family: Family, part: str, parameters: int
 ) -> None:
     with torch.device("meta"):
-        encoder = CLIPTextModel(CLIPTextConfig(**config(family, part)))
+        kind = CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel
+        encoder = kind(CLIPTextConfig(**config(family, part)))
 
     assert sum(p.numel() for p in encoder.parameters()) == parameters
     assert weights_of(encoder, part) == text_encoder_layers(part, config(family, part))

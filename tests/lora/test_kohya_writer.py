@@ -30,6 +30,7 @@ from tests.lora.conftest import FAMILIES
 
 ABOUT = LoraMetadata(
     title="Star Hero",
+    output_name="hero-qzx",
     identifier="ohwx",
     class_noun="human woman",
     base_model="sd15",

@@ -114,6 +114,10 @@ def test_alpha_over_rank_is_the_scale(alpha: float | None, scale: float, layout:
         ({"unet.lora_alpha": 2, "unet.alpha_pattern": {"attn1.to_q": 8}}, 2.0),
         ({"unet.lora_alpha": 2, "unet.alpha_pattern": {"attn2.to_q": 8}}, 0.5),
         ({"text_encoder.lora_alpha": 2}, 1.0),
+        ({"unet.lora_alpha": 2, "unet.alpha_pattern": {"mid_block.*": 8}}, 2.0),
+        ({"unet.lora_alpha": 2, "unet.alpha_pattern": {r"attn\d\.to_(q|k)": 8}}, 2.0),
+        ({"unet.lora_alpha": 2, "unet.alpha_pattern": {"up_blocks.*": 8}}, 0.5),
+        ({"unet.lora_alpha": 2, "unet.alpha_pattern": {"attn1.to_q": 8, "to_q": 4}}, 2.0),
     ],
 )
 def test_pefts_settings_give_the_scale(
@@ -124,6 +128,91 @@ def test_pefts_settings_give_the_scale(
     factors = read(tensors, layout("sd15"), lora_adapter_metadata=json.dumps(settings))
 
     torch.testing.assert_close(change(factors[LAYER_KEY]), UP @ DOWN * scale)
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        {"(a+)+": 8},
+        {"(.*.*)*x": 8},
+        {".*.*.*": 8},
+        {"((": 8},
+        {"a{9,}": 8},
+        {f"x{index}.*": 8 for index in range(17)},
+    ],
+)
+def test_patterns_that_may_take_long_are_refused(patterns: dict[str, int], layout: Layouts) -> None:
+    tensors = {f"unet.{PATH}.lora_B.weight": UP, f"unet.{PATH}.lora_A.weight": DOWN}
+    settings = json.dumps({"unet.lora_alpha": 2, "unet.alpha_pattern": patterns})
+
+    with pytest.raises(UnsafeModel, match="alpha_pattern"):
+        read(tensors, layout("sd15"), lora_adapter_metadata=settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.float8_e4m3fn])
+def test_a_whole_alpha_is_read(dtype: torch.dtype, layout: Layouts) -> None:
+    alpha = torch.tensor(8.0).to(dtype)
+
+    factors = read(lora() | {f"{KOHYA}.alpha": alpha}, layout("sd15"))
+
+    torch.testing.assert_close(change(factors[LAYER_KEY]), UP @ DOWN * 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_weights_of_8_bits_are_read(dtype: torch.dtype, layout: Layouts) -> None:
+    up, down = UP.to(dtype), (DOWN / 400).to(dtype)  # subnormal ones too
+
+    factors = read(
+        {f"{KOHYA}.lora_up.weight": up, f"{KOHYA}.lora_down.weight": down}, layout("sd15")
+    )
+
+    torch.testing.assert_close(change(factors[LAYER_KEY]), up.float() @ down.float())
+
+
+def test_numbers_of_a_sliders_training_are_passed_over(layout: Layouts) -> None:
+    factors = read(lora(_aux__loss=torch.ones(1)), layout("sd15"))
+
+    assert list(factors) == [LAYER_KEY]
+
+
+def test_changed_biases_are_left_out_with_a_note(layout: Layouts) -> None:
+    tensors = {f"unet.{PATH}.lora_B.weight": UP, f"unet.{PATH}.lora_A.weight": DOWN}
+    content = save(tensors | {f"unet.{PATH}.lora_B.bias": torch.ones(16)})
+
+    read_file = read_lora(content, layout("sd15"), "file.safetensors")
+
+    assert list(read_file.factors) == [LAYER_KEY]
+    assert "biases" in read_file.warnings[-1]
+
+
+TEXT = "encoder_layers_0_self_attn_q_proj"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "version", "family", "sentence"),
+    [
+        ("lora_te_text_model_", "", "sdxl", "made for SD 1.5, and .* is of SDXL"),
+        ("lora_te_text_model_", "sd_v1", "sdxl", "made for SD 1.5, and .* is of SDXL"),
+        ("lora_te1_text_model_", "sd_v1", "sdxl", "made for SD 1.5, and .* is of SDXL"),
+        ("lora_te1_text_model_", "sdxl_base_v1-0", "sd15", "made for SDXL, and .* is of SD 1.5"),
+        ("lora_te1_text_model_", "flux1", "sdxl", "made for Flux, which Modelsheet cannot use"),
+    ],
+)
+def test_a_text_encoders_lora_is_for_the_family_that_it_names(
+    prefix: str, version: str, family: Family, sentence: str, layout: Layouts
+) -> None:
+    name = f"{prefix}{TEXT}"
+    tensors = {f"{name}.lora_up.weight": UP, f"{name}.lora_down.weight": DOWN}
+
+    with pytest.raises(UnsafeModel, match=sentence):
+        read(tensors, layout(family), ss_base_model_version=version)
+
+
+def test_a_text_encoders_lora_that_names_no_family_is_read(layout: Layouts) -> None:
+    name = f"lora_te1_text_model_{TEXT}"
+    tensors = {f"{name}.lora_up.weight": UP, f"{name}.lora_down.weight": DOWN}
+
+    assert len(read(tensors, layout("sdxl"))) == len(read(tensors, layout("sd15"))) == 1
 
 
 def test_a_file_without_alpha_is_taken_with_a_note(layout: Layouts) -> None:
@@ -185,7 +274,7 @@ NAN = torch.full((4, 16), float("nan"))
 REFUSED: dict[str, tuple[Tensors, str]] = {
     "SDXL": (attention(4, 2048), "made for SDXL"),
     "SD 2": (attention(4, 1024), "made for SD 2"),
-    "two encoders": ({"lora_te2_x.lora_up.weight": UP}, "made for SDXL, but .* is a SD 1.5"),
+    "two encoders": ({"lora_te2_x.lora_up.weight": UP}, "made for SDXL, and .* is of SD 1.5"),
     "Flux": ({"lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight": UP}, "made for Flux"),
     "unknown layer": ({"lora_unet_cellar.lora_up.weight": UP}, "no layer 'lora_unet_cellar'"),
     "unknown key": (lora(banana=UP), "is no LoRA: nothing is known of its part 'banana'"),

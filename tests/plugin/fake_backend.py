@@ -207,7 +207,7 @@ class FakeBackend:
                 seed=request.seed + k,
                 prompt="expanded",
                 recipe=recipe(request),
-                parameters=parameters_text(recipe(request), (side, side)),
+                parameters=parameters_text(recipe(request)),
             )
             for k in range(request.count * cells)
         ]

@@ -9,13 +9,18 @@ from modelsheet.api.types import ApiModel, Count, Pixels, Seed, Sha256
 
 
 class SubjectUse(ApiModel):
-    """A subject as it was when an image of it was generated."""
+    """A subject as it was when an image of it was generated.
+
+    `lora` and `lora_sha256` are the name and the hash of its file for A1111, where it has one.
+    """
 
     id: str
     name: str
     identifier: str
     class_noun: str
     adapter_sha256: str
+    lora: str = ""
+    lora_sha256: str = ""
 
 
 class GenerationParameters(ApiModel):

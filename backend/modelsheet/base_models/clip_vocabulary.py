@@ -6,7 +6,7 @@ model folder, ComfyUI and Forge have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modelsheet.base_models.locate import BaseModelFiles
@@ -17,6 +17,7 @@ from modelsheet.files.json_file import read_json_object
 _MODEL_SUBFOLDERS = ("tokenizer", ".")
 _INSTALLATION_PATTERNS = (  # of a ComfyUI or Forge folder
     "comfy/sd1_tokenizer",
+    "ComfyUI/comfy/sd1_tokenizer",
     "backend/huggingface/*/*/tokenizer",
     "huggingface/*/*/tokenizer",
 )
@@ -37,6 +38,19 @@ def find_vocabulary(files: BaseModelFiles, size: int, data_dir: Path) -> Path:
     )
 
 
+def token_of(word: str, files: BaseModelFiles, data_dir: Path) -> int | None:
+    """Return the id of a word that is one token, None where it is several.
+
+    Raises ModelMissing: the base model has no vocabulary on this machine.
+    """
+    folder = files.path / "tokenizer"
+    if files.is_single_file:
+        config = read_json_object(files.configs / "text_encoder" / "config.json")
+        folder = find_vocabulary(files, config["vocab_size"], data_dir)
+    token = _tokens_of(folder).get(f"{word.casefold()}</w>")  # as the end of a word
+    return token if isinstance(token, int) else None
+
+
 def _candidates(files: BaseModelFiles, data_dir: Path) -> Iterator[Path]:
     """Yield the model's own folders first, then other models', then other programs'."""
     registry = read_registry(data_dir)
@@ -50,12 +64,20 @@ def _candidates(files: BaseModelFiles, data_dir: Path) -> Iterator[Path]:
 
 
 def _size_of(folder: Path) -> int:
-    """Return the number of tokens of a folder's tokenizer, 0 where there is none."""
+    return len(_tokens_of(folder))
+
+
+def _tokens_of(folder: Path) -> Mapping[str, object]:
+    """Return the tokens of a folder's tokenizer, none where there is none."""
     try:
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-            return len(read_json_object(folder / "vocab.json"))
+            return read_json_object(folder / "vocab.json")
         if (folder / "tokenizer.json").is_file():
-            return len(read_json_object(folder / "tokenizer.json")["model"]["vocab"])
+            return _mapping(read_json_object(folder / "tokenizer.json")["model"]["vocab"])
     except (OSError, ValueError, KeyError, TypeError):
-        return 0
-    return 0
+        return {}
+    return {}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}

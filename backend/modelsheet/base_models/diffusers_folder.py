@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,11 @@ _COMPONENTS = {
     "image_encoder": "image encoder",
 }
 _REQUIRED = ("unet", "vae", "text_encoder")
+# model.fp16.safetensors, or a shard of it: model.fp16-00001-of-00002.safetensors
+_VARIANT = re.compile(
+    r"(?:diffusion_pytorch_)?model(?:\.(\w+))?(?:-\d+-of-\d+)?(?:\.(\w+))?\.safetensors$"
+)
+_SHARDS = "*.safetensors.index*.json"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 # Karras et al. 2022 and rectified flows: DDPM noise would be wrong for them.
@@ -42,6 +49,7 @@ def check_folder(folder: Path) -> None:
     for component in _COMPONENTS:
         if _has_component(index, component):
             _check_component(folder / component, _COMPONENTS[component])
+    variant_of(folder)
     _check_unet(folder / "unet" / "config.json")
     for name in ("tokenizer",) + ("tokenizer_2",) * is_xl:
         _check_tokenizer(folder / name)
@@ -56,9 +64,34 @@ def family_of_folder(folder: Path) -> Family:
 
 
 def variant_of(folder: Path) -> str | None:
-    """Return "fp16" where the UNet is present in half precision only."""
-    files = [path.name for path in weights_in(folder / "unet")]
-    return "fp16" if files and all(".fp16" in name for name in files) else None
+    """Return the variant ("fp16") in which all components are, where not all are in the plain one.
+
+    diffusers takes the plain one of a component that lacks the variant. Raises ModelMissing: no
+    variant serves.
+    """
+    of_parts = [
+        found
+        for component in _COMPONENTS
+        if (found := _variants_in(folder / component)) and component != "image_encoder"
+    ]
+    candidates = [variant for found in of_parts for variant in sorted(found)]
+    for variant in ("", "fp16", *candidates):
+        if all(variant in found or "" in found for found in of_parts):
+            return variant or None
+    names = ", ".join(sorted({variant or "the plain one" for variant in candidates}))
+    raise ModelMissing(
+        f"{folder} has its parts in variants that do not go together: {names}. Get one of them "
+        "whole."
+    )
+
+
+def _variants_in(folder: Path) -> set[str]:
+    """Return the variants of a component's weights, "" for the plain one."""
+    return {match[1] or match[2] or "" for match in map(_VARIANT.match, _names_in(folder)) if match}
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [path.name for path in weights_in(folder)]
 
 
 def weights_in(folder: Path) -> list[Path]:
@@ -97,6 +130,15 @@ def _has_component(index: dict[str, Any], component: str) -> bool:
 
 
 def _check_component(folder: Path, what: str) -> None:
+    try:
+        os.listdir(folder)
+    except FileNotFoundError:
+        raise ModelMissing(f"{folder} is missing: there is no {what}.") from None
+    except OSError as error:
+        raise ModelMissing(
+            f"{folder} cannot be read ({error.strerror}). Give the service's user the right to "
+            "read it."
+        ) from None
     files = weights_in(folder)
     if not files and any(path.suffix in _PICKLES for path in folder.glob("*")):
         raise UnsafeModel(
@@ -105,11 +147,28 @@ def _check_component(folder: Path, what: str) -> None:
         )
     if not files or not (folder / "config.json").is_file():
         raise ModelMissing(f"{folder} is empty or lacks its config.json: there is no {what}.")
+    _check_shards(folder, {file.name for file in files})
     for file in files:
         state = file.stat()
         fault = _file_fault(file, state.st_mtime_ns, state.st_size)
         if fault:
             raise UnsafeModel(f"The {what} in {folder} cannot be used: {fault}")
+
+
+def _check_shards(folder: Path, present: set[str]) -> None:
+    """Check that the shards of each index are all there, or none of them, as in another variant.
+
+    Raises ModelMissing.
+    """
+    for index in folder.glob(_SHARDS):
+        named = _read_config(index).get("weight_map")
+        shards = set(map(str, named.values())) if isinstance(named, dict) else set()
+        missing = sorted(shards - present)
+        if missing and (shards & present or not _variants_in(folder)):
+            raise ModelMissing(
+                f"{folder} is not whole: it lacks {missing[0]}, which {index.name} names. Get the "
+                "whole model."
+            )
 
 
 def _check_unet(file: Path) -> None:

@@ -17,7 +17,7 @@ from modelsheet.base_models import diffusers_folder, single_file
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX
 from modelsheet.base_models.families import RESOLUTIONS
 from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
-from modelsheet.errors import ModelMissing, ModelsheetError, NotFound
+from modelsheet.errors import ModelMissing, ModelsheetError, NotFound, UnsafeModel
 
 DEFAULT_BASE_MODEL = "sprite32"
 CHECKPOINT_CONFIGS = Path(__file__).parent / "configs"
@@ -69,7 +69,7 @@ def locate_base_model(model_id: str, data_dir: Path) -> BaseModelFiles:
             return _standard_model(family, data_dir)
     added = _user_models(data_dir).get(model_id)
     if added is None:
-        known = ", ".join(base_model_ids(data_dir))
+        known = ", ".join(each.id for each in list_base_models(data_dir) if each.available)
         raise NotFound(f"There is no base model {model_id!r}. Choose one of: {known}.")
     return files_of_user_model(added)
 
@@ -87,6 +87,12 @@ def files_of_user_model(model: UserModel) -> BaseModelFiles:
             f"off the list with: modelsheet models remove {model.id}"
         )
     found = single_file.inspect_checkpoint(path)
+    if not found.is_standard and not model.config:
+        raise UnsafeModel(
+            f"{path.name} is built otherwise than the standard models of its family: a distilled "
+            "one, for example SSD-1B. Add it with --config and a folder of its config files: unet, "
+            "vae, text_encoder and scheduler in diffusers' layout."
+        )
     return BaseModelFiles(
         id=model.id,
         family=found.family,

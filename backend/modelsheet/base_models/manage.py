@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from modelsheet.api.models import AddModelRequest, BaseModelView, Downloadable, 
 from modelsheet.base_models import single_file, user_models
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX, size_of
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
+from modelsheet.base_models.installation_folders import hub_snapshot
 from modelsheet.base_models.locate import (
     BaseModelFiles,
     base_model_ids,
@@ -43,16 +45,13 @@ def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
 
     Raises InvalidRequest, Conflict, ModelMissing, UnsafeModel: why it cannot be added.
     """
-    path = Path(request.path).expanduser()
-    if not path.is_absolute() or not path.exists():
-        raise InvalidRequest(
-            f"There is no {path} on the service's machine. Give the whole path of a folder or of a "
-            ".safetensors file."
-        )
-    if path.is_dir() and not (path / MODEL_INDEX).is_file():
+    path = _existing(request.path)
+    path = hub_snapshot(path) or path
+    is_model = not path.is_dir() or (path / MODEL_INDEX).is_file() or (path / "unet").is_dir()
+    if not is_model:
         return _add_installation(path, request, data_dir)
     model = UserModel(
-        id=request.name or default_name(path),
+        id=request.name or default_name(Path(request.path).expanduser()),
         path=str(path),
         config=request.config,
         prediction_type=request.prediction_type,
@@ -61,6 +60,28 @@ def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
     check_base_model(files_of_user_model(model))
     user_models.add_model(data_dir, model, base_model_ids(data_dir))
     return _views_of({model.id}, data_dir)
+
+
+def _existing(given: str) -> Path:
+    """Return a whole path that exists. Raises InvalidRequest: it does not, or cannot be read."""
+    path = Path(given).expanduser()
+    try:
+        exists = path.is_absolute() and (path.stat() is not None)
+        if exists and path.is_dir():
+            os.listdir(path)
+    except PermissionError as error:
+        raise InvalidRequest(
+            f"{path} cannot be read ({error.strerror}). Give the service's user the right to read "
+            "it and the folders above it."
+        ) from None
+    except OSError:
+        exists = False
+    if not exists:
+        raise InvalidRequest(
+            f"There is no {path} on the service's machine. Give the whole path of a folder or of a "
+            ".safetensors file."
+        )
+    return path
 
 
 def remove_user_model(name: str, data_dir: Path) -> None:

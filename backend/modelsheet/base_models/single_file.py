@@ -10,16 +10,22 @@ from pathlib import Path
 from typing import Literal
 
 from modelsheet.api.types import Family
+from modelsheet.base_models.checkpoint_weights import (
+    STANDARD_DEPTHS,
+    missing_weight,
+    transformer_depths,
+)
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import SafetensorsHeader, TensorInfo, read_header
 
 PredictionType = Literal["", "v_prediction"]  # "" where the file names none
 UNET_PREFIX = "model.diffusion_model."
+OLD_TEXT_ENCODER = "cond_stage_model.transformer."  # followed by "text_model." since 2022
 _CONV_IN = f"{UNET_PREFIX}input_blocks.0.0.weight"
 _SIZE_EMBEDDING = f"{UNET_PREFIX}label_emb.0.0.weight"  # SDXL conditions its UNet on the image size
 _VAE = "first_stage_model.decoder.conv_in.weight"
 _TEXT_ENCODERS = {
-    "sd15": ("cond_stage_model.transformer.",),
+    "sd15": (OLD_TEXT_ENCODER,),
     "sdxl": ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."),
 }
 _EDM_KEYS = (
@@ -33,12 +39,16 @@ _V_PREDICTION = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULT
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """Family and noise schedule of a checkpoint; `licence` "" where its metadata has none."""
+    """Family and noise schedule of a checkpoint; `licence` "" where its metadata has none.
+
+    A distilled one `is_standard` not: its UNet has other levels than its family's.
+    """
 
     family: Family
     prediction_type: PredictionType
     has_zero_snr: bool
     licence: str
+    is_standard: bool = True
 
 
 def inspect_checkpoint(path: Path) -> CheckpointInfo:
@@ -46,7 +56,7 @@ def inspect_checkpoint(path: Path) -> CheckpointInfo:
 
     Raises UnsafeModel: a pickle, damaged, or no complete SD 1.5 or SDXL model.
     """
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
         raise UnsafeModel(
             f"{path.name} is no .safetensors file. Files of other kinds can run programs when they "
             "are opened; get the model as .safetensors."
@@ -75,11 +85,13 @@ def _inspect_cached(path: Path, modified_ns: int, size: int) -> CheckpointInfo |
     has_v = (
         "v_pred" in header.entries or prediction_type.lower().startswith("v") or _has_v_yaml(path)
     )
+    family = _family(header.entries)
     return CheckpointInfo(
-        family=_family(header.entries),
+        family=family,
         prediction_type="v_prediction" if has_v else "",
         has_zero_snr="ztsnr" in header.entries,
         licence=header.metadata.get("modelspec.license", ""),
+        is_standard=transformer_depths(header.entries) == STANDARD_DEPTHS[family],
     )
 
 
@@ -109,6 +121,9 @@ def _fault(header: SafetensorsHeader) -> str:
         )
     if _VAE not in entries:
         return "has no autoencoder (VAE). Take the version with the VAE baked in."
+    lost = missing_weight(entries)
+    if lost:
+        return f"is not whole: it lacks the weight {lost}. Get the whole file again."
     return ""
 
 

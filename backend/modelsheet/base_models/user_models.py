@@ -16,11 +16,10 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from modelsheet.api.types import ApiModel
+from modelsheet.base_models.installation_folders import find_checkpoints
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 
 REGISTRY_NAME = "models.json"
-# Checkpoint folders of ComfyUI, of A1111 and Forge, and of a plain folder of models.
-_CHECKPOINT_FOLDERS = ("models/checkpoints", "models/Stable-diffusion", "checkpoints", ".")
 
 
 class UserModel(ApiModel):
@@ -79,7 +78,8 @@ def add_installation(data_dir: Path, installation: Installation) -> None:
     if not checkpoints_of(installation):
         raise InvalidRequest(
             f"There is no checkpoint (.safetensors) in {installation.path}. Name the folder of "
-            "ComfyUI or A1111 that holds “models”."
+            "ComfyUI, A1111, Forge, StabilityMatrix or SwarmUI, one with checkpoints, or one in "
+            "diffusers' layout."
         )
     with _changing(data_dir) as registry:
         _require_unused(installation.name, [each.name for each in registry.installations])
@@ -105,26 +105,15 @@ def remove_model(data_dir: Path, name: str) -> None:
 
 
 def checkpoints_of(installation: Installation) -> dict[str, Path]:
-    """Return the checkpoint files of an installation by model id."""
-    root = Path(installation.path)
-    for subfolder in _CHECKPOINT_FOLDERS:
-        folder = root / subfolder
-        files = sorted(folder.rglob("*.safetensors") if subfolder != "." else folder.glob("*.s*"))
-        found = {
-            f"{installation.name}/{file.relative_to(folder).with_suffix('').as_posix()}": file
-            for file in files
-            if file.suffix == ".safetensors" and file.is_file()
-        }
-        if found:
-            return found
-    return {}
+    """Return the checkpoints of an installation by model id: files, or folders of a hub cache."""
+    found = find_checkpoints(Path(installation.path))
+    return {f"{installation.name}/{name}": path for name, path in found.items()}
 
 
 def default_name(path: Path) -> str:
     """Derive a model id from the name of a file or folder."""
-    return (
-        re.sub(r"[^\w.-]+", "-", path.stem if path.is_file() else path.name).strip("-") or "model"
-    )
+    name = path.stem if path.is_file() else path.name.removeprefix("models--").replace("--", "-")
+    return re.sub(r"[^\w.-]+", "-", name).strip("-") or "model"
 
 
 def _require_unused(name: str, taken: Sequence[str]) -> None:

@@ -57,7 +57,7 @@ def _add_pixel_art(parser: argparse.ArgumentParser) -> None:
         help="whole pixels, few colours, no halo; left out, as the subject's layers are",
     )
     art.add_argument("--colours", type=int, help=f"most colours (default: {default.colours})")
-    art.add_argument("--palette", help="subject, both, or a .gpl, .kpl or .hex file")
+    art.add_argument("--palette", help="subject, both, or a .gpl, .kpl, .hex, .pal or .png file")
     art.add_argument("--pixel-size", type=int, help="px of one painted pixel; found if left out")
     art.add_argument("--enlarge", type=int, help="make each pixel a square of so many")
 

@@ -215,6 +215,7 @@ def _add_subjects(choices: _Choices) -> None:
     )
     parser.add_argument("--class-noun", default="", help="what it is: cat, human woman")
     parser.add_argument("--identifier", default="", help="its trigger word; else the file's own")
+    parser.add_argument("--embedding", type=Path, help="the trigger word's embedding, a file too")
     parser.add_argument("--base", default="sprite32", help="the base model it was made for")
     _add_server(parser)
     parser.set_defaults(run=subjects.subjects)

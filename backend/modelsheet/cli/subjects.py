@@ -12,6 +12,7 @@ from modelsheet.cli.connect import Say, connect
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidClassNoun, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import parse_header
+from modelsheet.files.safetensors_merge import merge_safetensors
 from modelsheet.subjects.archive import SUFFIX
 from modelsheet.subjects.handles import handle_of
 
@@ -172,6 +173,8 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
     if not arguments.class_noun:
         raise InvalidClassNoun("Say what it shows with --class-noun, for example: human woman.")
     content = _read(file)
+    if arguments.embedding:
+        content = _with_embedding(content, file, arguments.embedding)
     with connect(arguments) as client:
         subject = _import_lora(client, content, file, arguments)
     say(f"Imported @{handle_of(subject.name)}, “{subject.identifier} {subject.class_noun}”.")
@@ -179,6 +182,13 @@ def _import(arguments: argparse.Namespace, say: Say) -> int:
         say(f"Note: {warning}")
     say(f'Paint it with: modelsheet generate "@{handle_of(subject.name)} …"')
     return 0
+
+
+def _with_embedding(content: bytes, file: Path, embedding: Path) -> bytes:
+    """Bundle the trigger word's embedding with its LoRA in one file, as LyCORIS does."""
+    more = _read(embedding)
+    lora, second = parse_header(content, file.name), parse_header(more, embedding.name)
+    return merge_safetensors(lora, content, second, more, f"bundle_emb.{embedding.stem}.")
 
 
 def _import_archive(file: Path, arguments: argparse.Namespace, say: Say) -> int:

@@ -26,12 +26,19 @@ _MAX_DIMENSIONS = 8
 _MAX_ELEMENTS = 1 << 40  # of a tensor
 _METADATA = "__metadata__"
 _BYTES_OF = {
-    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
+    **dict.fromkeys(("F8_E4M3FNUZ", "F8_E5M2FNUZ"), 1),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
     **dict.fromkeys(("U32", "I32", "F32"), 4),
-    **dict.fromkeys(("U64", "I64", "F64"), 8),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
+    "F4": 0.5,
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 0.75),
 }
 _NUMPY = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+_INTEGERS = {
+    **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
+    **{f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
+}
 _DTYPE_NAMES = {"float16": "F16", "float32": "F32"}
 
 
@@ -54,14 +61,17 @@ class SafetensorsHeader:
     metadata: Mapping[str, str]
     data_start: int
 
-    def tensor(self, content: bytes, key: str) -> Array:
+    def tensor(self, content: bytes, key: str, *, allow_integers: bool = False) -> Array:
         """Read one tensor of the file's content as fp32.
 
-        Raises UnsafeModel: it is not floating-point, or has NaN or infinite values.
+        Raises UnsafeModel: it is not floating-point, nor an allowed integer, or has NaN or infinite
+        values.
         """
         entry = self.entries[key]
         first, last = self.data_start + entry.start, self.data_start + entry.end
         values = _floats(content[first:last], entry.dtype)
+        if values is None and allow_integers and entry.dtype in _INTEGERS:
+            values = np.frombuffer(content[first:last], _INTEGERS[entry.dtype]).astype(np.float32)
         if values is None:
             raise UnsafeModel(f"{self.name} holds {key!r} as {entry.dtype}, which is no LoRA's.")
         if not np.isfinite(values).all():
@@ -187,6 +197,20 @@ def _floats(block: bytes, dtype: str) -> Array | None:
     """Convert a tensor's bytes to fp32; None for a dtype that is not floating-point."""
     if dtype == "BF16":  # the upper half of an fp32
         return (np.frombuffer(block, "<u2").astype(np.uint32) << 16).view(np.float32)
+    if dtype == "F8_E5M2":  # the upper half of an fp16
+        return (np.frombuffer(block, "u1").astype("<u2") << 8).view("<f2").astype(np.float32)
+    if dtype == "F8_E4M3":
+        return _floats_of_e4m3(np.frombuffer(block, "u1"))
     if dtype not in _NUMPY:
         return None
     return np.frombuffer(block, _NUMPY[dtype]).astype(np.float32)
+
+
+def _floats_of_e4m3(codes: npt.NDArray[np.uint8]) -> Array:
+    """Convert 8-bit floats with 4 bits of exponent, which have no infinity (Micikevicius 2022)."""
+    exponent, fraction = (codes >> 3) & 15, (codes & 7).astype(np.float32) / 8
+    normal = np.ldexp(1 + fraction, exponent.astype(np.int32) - 7)
+    magnitude = np.where(exponent > 0, normal, np.ldexp(fraction, -6))
+    magnitude[(codes & 127) == 127] = np.nan
+    signed: Array = np.where(codes & 128, -magnitude, magnitude).astype(np.float32)
+    return signed

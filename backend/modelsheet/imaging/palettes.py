@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from modelsheet.errors import InvalidRequest
+from modelsheet.errors import InvalidImages, InvalidRequest
 from modelsheet.files.xml_tree import parse_xml
 from modelsheet.files.zip_archive import ZipError, open_zip
-from modelsheet.imaging.rgba import Colour
+from modelsheet.imaging.rgba import Colour, decode_image
 
 MAX_COLOURS = 256  # api.generate.PixelArt
 _LARGEST_FILE = 1024**2
@@ -28,19 +29,24 @@ _Lab = npt.NDArray[np.float64]  # (N, 3), OKLab
 
 
 def read_palette(path: Path) -> list[Colour]:
-    """Read a .gpl, .kpl or .hex file. Raises InvalidRequest with a sentence."""
-    readers = {".gpl": _read_gpl, ".kpl": _read_kpl, ".hex": _read_hex}
-    if path.suffix.lower() not in readers:
-        raise InvalidRequest(f"{path} is no palette: give a file ending in .gpl, .kpl or .hex.")
+    """Read a .gpl, .kpl, .hex, .pal or .png file; transparent entries are left out.
+
+    Raises InvalidRequest with a sentence.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise InvalidRequest(
+            f"{path} is no palette: give a file ending in .gpl, .kpl, .hex, .pal or .png."
+        )
     try:
         if path.exists() and not path.is_file():
             raise InvalidRequest(f"{path} is no ordinary file. Name a palette file.")
         if path.stat().st_size > _LARGEST_FILE:
             raise InvalidRequest(f"{path} is too large for a palette. Name a file below 1 MiB.")
-        colours = readers[path.suffix.lower()](path)
+        colours = reader(path)
     except FileNotFoundError:
         raise InvalidRequest(f"There is no file {path}. Check the name.") from None
-    except (ZipError, OSError, ValueError) as error:
+    except (ZipError, InvalidImages, OSError, ValueError) as error:
         raise InvalidRequest(
             f"{path} is no palette that can be read ({error}). Save it again, or name another."
         ) from None
@@ -51,11 +57,51 @@ def read_palette(path: Path) -> list[Colour]:
 
 
 def _read_gpl(path: Path) -> list[Colour]:
-    lines = path.read_text("utf-8", errors="replace").splitlines()
+    """Read a GIMP palette; Aseprite's has a fourth number, the opacity."""
+    lines = _read_text(path).splitlines()
     if not lines or lines[0].strip() != "GIMP Palette":
         raise ValueError("it does not begin with “GIMP Palette”")
-    found = [re.match(r"\s*(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})\b", line) for line in lines[1:]]
-    return [_levels([int(level) for level in match.groups()]) for match in found if match]
+    has_alpha = any(re.match(r"Channels:\s*RGBA\b", line) for line in lines)
+    return _rows(lines[1:], has_alpha)
+
+
+def _read_pal(path: Path) -> list[Colour]:
+    """Read a palette of Paint Shop Pro (text), or of Windows (RIFF, 4 bytes a colour)."""
+    content = path.read_bytes()
+    if content.startswith(b"RIFF") and content[8:16] == b"PAL data":
+        (count,) = struct.unpack_from("<H", content, 22)
+        entries = content[24 : 24 + 4 * count]
+        if len(entries) != 4 * count:
+            raise ValueError("it is cut off")
+        return [_levels(entries[start : start + 3]) for start in range(0, len(entries), 4)]
+    lines = _read_text(path).splitlines()
+    if not lines or lines[0].strip() != "JASC-PAL":
+        raise ValueError("it begins with neither “JASC-PAL” nor “RIFF”")
+    return _rows(lines[3:], has_alpha=True)
+
+
+def _read_png(path: Path) -> list[Colour]:
+    """Return the colours of a picture's opaque pixels, row by row, as Lospec has them."""
+    pixels = _opaque(decode_image(path.read_bytes(), str(path), formats=("PNG",)))
+    colours, first = np.unique(pixels, axis=0, return_index=True)
+    return [_levels(colour.tolist()) for colour in colours[first.argsort()]]
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text("utf-8-sig", errors="replace")  # Windows editors put a mark first
+
+
+def _rows(lines: Sequence[str], has_alpha: bool) -> list[Colour]:
+    """Read three levels of each line, and leave out those whose fourth, the opacity, is 0."""
+    found = [
+        re.match(r"\s*(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})\b(?:\s+(\d{1,3})\b)?", line)
+        for line in lines
+    ]
+    return [
+        _levels([int(level) for level in match.groups()[:3]])
+        for match in found
+        if match and not (has_alpha and match[4] is not None and int(match[4]) == 0)
+    ]
 
 
 def _read_kpl(path: Path) -> list[Colour]:
@@ -69,9 +115,23 @@ def _read_kpl(path: Path) -> list[Colour]:
 
 
 def _read_hex(path: Path) -> list[Colour]:
+    """Read six digits a line, with "#" or without; two more are the opacity."""
+    words = [word.removeprefix("#").lower() for word in _read_text(path).split()]
+    is_clear = [len(word) == 8 and word.endswith("00") for word in words]
     return [
-        parse_hex_colour(f"#{line.strip().lower()}") for line in path.read_text("ascii").split()
+        parse_hex_colour(f"#{word[:6] if len(word) == 8 else word}")
+        for word, clear in zip(words, is_clear, strict=True)
+        if not clear
     ]
+
+
+_READERS = {
+    ".gpl": _read_gpl,
+    ".kpl": _read_kpl,
+    ".hex": _read_hex,
+    ".pal": _read_pal,
+    ".png": _read_png,
+}
 
 
 def _levels(levels: Sequence[int]) -> Colour:

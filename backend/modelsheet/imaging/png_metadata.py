@@ -20,29 +20,43 @@ PARAMETERS_KEY = "parameters"  # the key of Automatic1111's web UI, read by most
 MODELSHEET_KEY = "modelsheet"
 
 
-def parameters_text(parameters: GenerationParameters, size: tuple[int, int]) -> str:
+def parameters_text(parameters: GenerationParameters) -> str:
     """Return prompt, negative prompt and one line of settings in Automatic1111's format.
 
-    `size` is the image's in px.
+    Where the subjects' exported files can be loaded there, the prompt is what the text encoder
+    read, with their tags, so that it paints the image there too; else it is the request's.
     """
     request = parameters.request
-    lines = [request.prompt]
+    lines = [_prompt_with_tags(parameters) or request.prompt]
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
-    lines.append(
-        ", ".join(f"{key}: {_quoted(value)}" for key, value in _settings(parameters, size))
-    )
+    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in _settings(parameters)))
     return "\n".join(lines)
 
 
-def _settings(parameters: GenerationParameters, size: tuple[int, int]) -> list[tuple[str, str]]:
+def _prompt_with_tags(parameters: GenerationParameters) -> str:
+    """Return the expanded prompt with a <lora:NAME:scale> for each subject, "" without files."""
+    if not parameters.subjects or not all(use.lora for use in parameters.subjects):
+        return ""
     request = parameters.request
-    settings = [
-        ("Steps", f"{parameters.inference_steps}"),
+    scale = f"{request.unet_scale:g}"
+    if request.text_encoder_scale != request.unet_scale:  # A1111 has the text encoder's first
+        scale = f"{request.text_encoder_scale:g}:{scale}"
+    tags = (f"<lora:{use.lora}:{scale}>" for use in parameters.subjects)
+    return " ".join((parameters.text, *tags))
+
+
+def _settings(parameters: GenerationParameters) -> list[tuple[str, str]]:
+    request = parameters.request
+    settings = [("Steps", f"{parameters.inference_steps}")]
+    if not _prompt_with_tags(parameters):
+        # Before the seed: some readers take the last "Seed:", and a prompt may hold one.
+        settings.append(("Read as", parameters.text))
+    settings += [
         ("Sampler", parameters.sampler),
         ("CFG scale", f"{parameters.guidance_scale:g}"),
         ("Seed", f"{request.seed}"),
-        ("Size", f"{size[0]}x{size[1]}"),
+        ("Size", f"{parameters.width}x{parameters.height}"),  # not that of an enlarged sprite
         ("Model", parameters.base_model),
     ]
     if request.init_image is not None and request.strength is not None:
@@ -51,11 +65,13 @@ def _settings(parameters: GenerationParameters, size: tuple[int, int]) -> list[t
         settings.append(("Variation seed", f"{request.variation_seed}"))
         settings.append(("Variation seed strength", f"{request.variation_strength:g}"))
     if parameters.subjects:
-        hashes = [f"{use.name}: {use.adapter_sha256[:12]}" for use in parameters.subjects]
+        hashes = [
+            f"{use.lora or use.name}: {(use.lora_sha256 or use.adapter_sha256)[:12]}"
+            for use in parameters.subjects
+        ]
         settings.append(("Lora hashes", ", ".join(hashes)))
         settings.append(("Lora scales", f"{request.unet_scale:g} {request.text_encoder_scale:g}"))
-    settings += [("Read as", parameters.text), ("Version", f"modelsheet {parameters.version}")]
-    return settings
+    return [*settings, ("Version", f"modelsheet {parameters.version}")]
 
 
 def _quoted(value: str) -> str:
@@ -67,7 +83,7 @@ def save_png(image: Image.Image, path: Path, parameters: GenerationParameters | 
     """Write a PNG with the generation parameters in both forms."""
     chunks = PngImagePlugin.PngInfo()
     if parameters is not None:
-        chunks.add_itxt(PARAMETERS_KEY, parameters_text(parameters, image.size))
+        chunks.add_itxt(PARAMETERS_KEY, parameters_text(parameters))
         chunks.add_itxt(MODELSHEET_KEY, parameters.model_dump_json())
     image.save(path, pnginfo=chunks)
 

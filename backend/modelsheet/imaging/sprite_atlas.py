@@ -23,8 +23,9 @@ def make_atlas(
 ) -> dict[str, Any]:
     """Return the atlas of frames of one size, row by row, as a dict for JSON; `names` are unique.
 
-    Aseprite's style is its array with durations and a tag for each action; TexturePacker's is its
-    hash, with the pivot at the feet.
+    Aseprite's style is its array with durations and a tag for each action; its frames are named by
+    their numbers, by which Phaser's createFromAseprite looks for them. TexturePacker's is its hash,
+    with the pivot at the feet.
     """
     rows = -(-len(names) // columns)
     size = _size(frame[0] * columns, frame[1] * rows)
@@ -42,8 +43,8 @@ def make_atlas(
         frames = {n: {**p, "pivot": pivot} for n, p in zip(names, positions, strict=True)}
         return {"frames": frames, "meta": meta}
     timed = [
-        {"filename": name, **position, "duration": frame_ms}
-        for name, position in zip(names, positions, strict=True)
+        {"filename": str(number), **position, "duration": frame_ms}
+        for number, position in enumerate(positions)
     ]
     return {"frames": timed, "meta": {**meta, "frameTags": _tags(names)}}
 

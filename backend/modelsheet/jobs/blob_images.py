@@ -37,5 +37,5 @@ def write_image(
         prompt=prompt,
         label=label,
         recipe=parameters,
-        parameters=parameters_text(parameters, image.size) if parameters else "",
+        parameters=parameters_text(parameters) if parameters else "",
     )

@@ -11,9 +11,12 @@ from modelsheet.lora.layer_shapes import LayerKey
 
 
 def write_diffusers(
-    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, extra: Mapping[str, Array]
+    factors: Mapping[LayerKey, LoraFactors],
+    layout: KeyLayout,
+    extra: Mapping[str, Array],
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return the file's bytes, fp32, with the tensors of `extra` added unchanged.
+    """Return the file's bytes, fp32, with the tensors of `extra` and the metadata added unchanged.
 
     All layers of a component are padded to one rank, so that no version of diffusers need guess an
     alpha: without one it is the rank.
@@ -27,4 +30,4 @@ def write_diffusers(
         name = diffusers_name(key)
         tensors[f"{name}.lora_A.weight"] = padded.down_of(shape.kernel, shape.columns)
         tensors[f"{name}.lora_B.weight"] = padded.up_of(shape.kernel)
-    return encode_safetensors(tensors, {"format": "pt"})
+    return encode_safetensors(tensors, {**(metadata or {}), "format": "pt"})

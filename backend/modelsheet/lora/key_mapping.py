@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelsheet.api.types import Family
+from modelsheet.files.safetensors_file import SafetensorsHeader
 from modelsheet.lora.layer_shapes import (
     Config,
     LayerKey,
@@ -17,10 +18,21 @@ from modelsheet.lora.layer_shapes import (
 
 UNET, TEXT_ENCODER, TEXT_ENCODER_2 = "unet", "text_encoder", "text_encoder_2"
 _PREFIXES = {  # kohya networks/lora.py: lora_te for SD 1.x, lora_te1 and lora_te2 for SDXL
-    UNET: ("lora_unet_",),
-    TEXT_ENCODER: ("lora_te_text_model_", "lora_te1_text_model_"),
-    TEXT_ENCODER_2: ("lora_te2_text_model_",),
+    UNET: ("lora_unet_", "lycoris_"),  # the second is lycoris-lora's outside of kohya's scripts
+    TEXT_ENCODER: ("lora_te_", "lora_te1_"),
+    TEXT_ENCODER_2: ("lora_te2_",),
 }
+# Beginnings of dotted names in diffusers, in ComfyUI and OneTrainer, and in checkpoints.
+_COMPONENTS = (
+    (re.compile(r"(unet|(model\.)?diffusion_model)\."), UNET),
+    (re.compile(r"(text_encoders\.)?clip_l\.(transformer\.)?|text_encoder\."), TEXT_ENCODER),
+    (
+        re.compile(r"(cond_stage_model|conditioner\.embedders\.0)\.transformer\."),
+        TEXT_ENCODER,
+    ),
+    (re.compile(r"(text_encoders\.)?clip_g\.(transformer\.)?|text_encoder_2\."), TEXT_ENCODER_2),
+)
+_INNER = "text_model."  # a text encoder's inner module, in some names only
 # Block names of the original (LDM) UNet, used by kohya's SDXL and by single-file checkpoints.
 _RESNET = {
     "conv1": "in_layers.2",
@@ -50,6 +62,7 @@ class KeyLayout:
     shapes: Mapping[LayerKey, LayerShape]
     original_paths: Mapping[LayerKey, str]  # the original UNet's dotted paths
     by_kohya_name: Mapping[str, LayerKey]  # layers by kohya's names, of both kinds
+    by_original_path: Mapping[str, LayerKey]
 
     def kohya_name(self, key: LayerKey) -> str:
         """Return the name of a layer in kohya's format of this family."""
@@ -57,19 +70,31 @@ class KeyLayout:
             path = self.original_paths[key] if self.family == "sdxl" else key.path
             return f"lora_unet_{_flat(path)}"
         which = -1 if self.family == "sdxl" else 0
-        return _PREFIXES[key.component][which] + _flat(key.path)
+        return _PREFIXES[key.component][which] + _flat(_text_path(key.path))
 
-    def find(self, name: str) -> LayerKey | None:
-        """Return the layer of a key name in any known format, None if the base model has none."""
+    def find(self, name: str, width: int = 0) -> LayerKey | None:
+        """Return the layer of a key name in any known format, None if the base model has none.
+
+        Names of peft do not say which text encoder they mean: it is the one that takes inputs of
+        this `width`, 0 for any.
+        """
         if name in self.by_kohya_name:
             return self.by_kohya_name[name]
         dotted = name.removeprefix("base_model.model.")
-        component, _, path = dotted.partition(".")
-        if component not in _PREFIXES:
-            component, path = UNET, dotted
-        path = path.replace(".processor.", ".").removeprefix("text_model.")
-        path = re.sub(r"\.to_out$", ".to_out.0", path)
-        key = LayerKey(component, path)
+        for pattern, component in _COMPONENTS:
+            match = pattern.match(dotted)
+            if match:
+                return self._find_in(component, dotted[match.end() :])
+        if not dotted.startswith((_INNER, "encoder.")):
+            return self._find_in(UNET, dotted)
+        found = (self._find_in(each, dotted) for each in (TEXT_ENCODER, TEXT_ENCODER_2))
+        return next((key for key in found if key and width in (0, self.shapes[key].columns)), None)
+
+    def _find_in(self, component: str, path: str) -> LayerKey | None:
+        if component == UNET and path in self.by_original_path:
+            return self.by_original_path[path]
+        path = path.replace(".processor.", ".").removeprefix(_INNER)
+        key = LayerKey(component, re.sub(r"\.to_out$", ".to_out.0", path))
         return key if key in self.shapes else None
 
 
@@ -79,15 +104,37 @@ def make_key_layout(
     """Build the key layout of a base model from its components' configs."""
     shapes = unet_layers(unet)
     original_paths = {key: _original_path(key.path, unet) for key in shapes}
-    by_kohya_name = {f"lora_unet_{_flat(path)}": key for key, path in original_paths.items()}
-    by_kohya_name |= {f"lora_unet_{_flat(key.path)}": key for key in shapes}
+    by_kohya_name: dict[str, LayerKey] = {}
+    for prefix in _PREFIXES[UNET]:
+        by_kohya_name |= {prefix + _flat(path): key for key, path in original_paths.items()}
+        by_kohya_name |= {prefix + _flat(key.path): key for key in shapes}
     for component, config in ((TEXT_ENCODER, text_encoder), (TEXT_ENCODER_2, text_encoder_2)):
         if config is not None:
             layers = text_encoder_layers(component, config)
             shapes |= layers
             for prefix in _PREFIXES[component]:
-                by_kohya_name |= {prefix + _flat(key.path): key for key in layers}
-    return KeyLayout(family, shapes, original_paths, by_kohya_name)
+                by_kohya_name |= {prefix + _flat(_text_path(key.path)): key for key in layers}
+    by_original_path = {path: key for key, path in original_paths.items()}
+    return KeyLayout(family, shapes, original_paths, by_kohya_name, by_original_path)
+
+
+def layout_of_adapter(header: SafetensorsHeader) -> KeyLayout:
+    """Build the key layout of the layers that an adapter of ours changes, from its own tensors.
+
+    It serves where the adapter's base model is not needed or not here; it has diffusers' names
+    alone.
+    """
+    shapes: dict[LayerKey, LayerShape] = {}
+    for key, down in header.entries.items():
+        name, _, ending = key.partition(".lora_A.")
+        up = header.entries.get(f"{name}.lora_B.{ending}")
+        component, _, path = name.partition(".")
+        if up is None or component not in _PREFIXES or len(down.shape) not in (2, 4):
+            continue
+        kernel = down.shape[2] if len(down.shape) == 4 else 0
+        layer_key = LayerKey(component, path.removeprefix(_INNER))
+        shapes[layer_key] = LayerShape(up.shape[0], down.shape[1], kernel)
+    return KeyLayout("sd15", shapes, {}, {}, {})
 
 
 def diffusers_name(key: LayerKey) -> str:
@@ -95,8 +142,13 @@ def diffusers_name(key: LayerKey) -> str:
 
     Text encoders get the "text_model." of older transformers versions, which all versions read.
     """
-    middle = "" if key.component == UNET else "text_model."
-    return f"{key.component}.{middle}{key.path}"
+    path = key.path if key.component == UNET else _text_path(key.path)
+    return f"{key.component}.{path}"
+
+
+def _text_path(path: str) -> str:
+    """Return a text encoder's path with its inner module, of which the projection is no part."""
+    return path if path == "text_projection" else _INNER + path
 
 
 def _flat(path: str) -> str:

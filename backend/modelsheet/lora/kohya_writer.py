@@ -39,12 +39,18 @@ _ARCHITECTURES: dict[Family, str] = {
     "sprite32": "sprite32/lora",
 }
 
+_NO_SPRITE32 = " ComfyUI, A1111 and Forge have no sprite32: the file is for diffusers."
+
 
 @dataclass(frozen=True)
 class LoraMetadata:
-    """Metadata of an exported subject; `resolution` in px, `created` in Unix seconds."""
+    """Metadata of an exported subject; `resolution` in px, `created` in Unix seconds.
+
+    `output_name` is the name in A1111's <lora:…>, whatever the file is called.
+    """
 
     title: str
+    output_name: str
     identifier: str
     class_noun: str
     base_model: str
@@ -156,7 +162,7 @@ def _metadata(
         "ss_network_dim": rank,
         "ss_network_alpha": rank,
         "ss_network_args": json.dumps({name: str(value) for name, value in extra.items()}),
-        "ss_output_name": metadata.title,
+        "ss_output_name": metadata.output_name,
         "ss_sd_model_name": metadata.base_model,
         "ss_steps": str(metadata.training_steps),
         "ss_num_train_images": str(metadata.image_count),
@@ -171,5 +177,5 @@ def _metadata(
         "modelspec.description": f"Learnt by Modelsheet {modelsheet.__version__}.",
         "modelspec.date": date,
         "modelspec.trigger_phrase": metadata.trigger,
-        "modelspec.usage_hint": metadata.usage_hint,
+        "modelspec.usage_hint": metadata.usage_hint + _NO_SPRITE32 * (layout.family == "sprite32"),
     }

@@ -34,6 +34,8 @@ class LayerShape:
         return self.columns * max(1, self.kernel) ** 2
 
 
+# Transformer blocks of a level: one number, or one for each of its layers (SSD-1B).
+_Depth = int | list[int]
 Layers = Iterator[tuple[str, LayerShape]]
 
 
@@ -44,7 +46,7 @@ def unet_layers(config: Config) -> dict[LayerKey, LayerShape]:
 
 
 def text_encoder_layers(component: str, config: Config) -> dict[LayerKey, LayerShape]:
-    """Return all linear layers of a CLIP text encoder's blocks."""
+    """Return all linear layers of a CLIP text encoder's blocks, and the second one's projection."""
     width, inner = config["hidden_size"], config["intermediate_size"]
     shapes = {}
     for index in range(config["num_hidden_layers"]):
@@ -53,6 +55,8 @@ def text_encoder_layers(component: str, config: Config) -> dict[LayerKey, LayerS
             shapes[LayerKey(component, f"{block}.self_attn.{name}")] = LayerShape(width, width)
         shapes[LayerKey(component, f"{block}.mlp.fc1")] = LayerShape(inner, width)
         shapes[LayerKey(component, f"{block}.mlp.fc2")] = LayerShape(width, inner)
+    if component == "text_encoder_2":
+        shapes[LayerKey(component, "text_projection")] = LayerShape(config["projection_dim"], width)
     return shapes
 
 
@@ -66,7 +70,11 @@ class _UNet:
         self._layers_per_block: int = config["layers_per_block"]
         depth = config.get("transformer_layers_per_block", 1)
         count = len(self._channels)
-        self._depths: list[int] = [depth] * count if isinstance(depth, int) else list(depth)
+        depths: list[_Depth] = [depth] * count if isinstance(depth, int) else list(depth)
+        self._depths = depths
+        self._up_depths: list[_Depth] = list(
+            config.get("reverse_transformer_layers_per_block") or depths[::-1]
+        )
 
     def layers(self) -> Layers:
         yield from self._input_and_output_layers()
@@ -93,7 +101,7 @@ class _UNet:
                 yield from self._resnet(f"{block}.resnets.{layer}", before, width)
                 if "CrossAttn" in kind:
                     yield from self._transformer(
-                        f"{block}.attentions.{layer}", width, self._depths[index]
+                        f"{block}.attentions.{layer}", width, _depth(self._depths[index], layer)
                     )
                 before = width
             if index + 1 < len(self._channels):
@@ -101,12 +109,16 @@ class _UNet:
 
     def _mid_block(self) -> Layers:
         width = self._channels[-1]
-        yield from self._resnet("mid_block.resnets.0", width, width)
-        yield from self._transformer("mid_block.attentions.0", width, self._depths[-1])
-        yield from self._resnet("mid_block.resnets.1", width, width)
+        kind = self._config.get("mid_block_type", "UNetMidBlock2DCrossAttn")
+        if kind:
+            yield from self._resnet("mid_block.resnets.0", width, width)
+        if kind == "UNetMidBlock2DCrossAttn":
+            depth = _depth(self._depths[-1], 0)
+            yield from self._transformer("mid_block.attentions.0", width, depth)
+            yield from self._resnet("mid_block.resnets.1", width, width)
 
     def _up_blocks(self) -> Layers:
-        widths, depths = self._channels[::-1], self._depths[::-1]
+        widths = self._channels[::-1]
         before = widths[0]
         for index, kind in enumerate(self._config["up_block_types"]):
             block, width = f"up_blocks.{index}", widths[index]
@@ -117,7 +129,7 @@ class _UNet:
                 yield from self._resnet(f"{block}.resnets.{layer}", before + skip, width)
                 if "CrossAttn" in kind:
                     yield from self._transformer(
-                        f"{block}.attentions.{layer}", width, depths[index]
+                        f"{block}.attentions.{layer}", width, _depth(self._up_depths[index], layer)
                     )
                 before = width
             if index + 1 < len(widths):
@@ -146,3 +158,7 @@ class _UNet:
             yield f"{path}.{attention}.to_out.0", LayerShape(width, width)
         yield f"{path}.ff.net.0.proj", LayerShape(8 * width, width)
         yield f"{path}.ff.net.2", LayerShape(width, 4 * width)
+
+
+def _depth(level: _Depth, layer: int) -> int:
+    return level if isinstance(level, int) else level[layer]

@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import Array, SafetensorsHeader, parse_header
-from modelsheet.lora.detection import family_of_file, full_name, unsupported_method
+from modelsheet.lora.bundled_embedding import BUNDLE, read_bundled_embedding
+from modelsheet.lora.detection import FULL_NAMES, family_said
 from modelsheet.lora.factors import LoraFactors
-from modelsheet.lora.key_mapping import KeyLayout
+from modelsheet.lora.key_mapping import UNET, KeyLayout
 from modelsheet.lora.layer_shapes import LayerKey, LayerShape
+from modelsheet.lora.module_patterns import check_patterns, matches_module
+from modelsheet.lora.refusals import other_family, refusal, unknown_key, unknown_layer
 
 _ROLES = {
     ".lora_down.weight": "down",
@@ -38,7 +41,11 @@ _ROLES = {
 }
 _NO_ALPHA = "The file does not say its alpha; it was taken to equal the rank, as diffusers does."
 # Modelsheet's own: the identifier's embedding and the correction of the VAE decoder
-_EMBEDDING, _DECODER = "lora_identifier.", "lora_decoder."
+EMBEDDING, _DECODER = "lora_identifier.", "lora_decoder."
+# Some sliders carry numbers of their training, which no program uses.
+_IGNORED = (EMBEDDING, _DECODER, BUNDLE, "_aux")
+_BIASES = (".lora_B.bias", ".lora_B.default.bias")  # peft's lora_bias
+_NO_BIASES = "It also changes biases (peft's lora_bias), which are left out."
 _PEFT_METADATA = "lora_adapter_metadata"
 _LARGEST_UPDATE = float(np.finfo(np.float16).max)  # of a weight, by the largest factors
 
@@ -48,7 +55,8 @@ class LoraFile:
     """Content of a LoRA file: low-rank factors by layer, metadata, and warnings for the user.
 
     `embeddings` are the identifier's, one per text encoder, and `decoder` corrects a pixel-art
-    base's autoencoder, both by their keys in adapter.safetensors.
+    base's autoencoder, both by their keys in adapter.safetensors. `bundled` is an embedding of
+    another program, a vector for each text encoder.
     """
 
     factors: Mapping[LayerKey, LoraFactors]
@@ -56,6 +64,7 @@ class LoraFile:
     embeddings: Mapping[str, Array]
     decoder: Mapping[str, Array]
     warnings: list[str] = field(default_factory=list)
+    bundled: Sequence[Array] = ()
 
 
 def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
@@ -77,10 +86,24 @@ def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
     if not any(each.up.any() and each.down.any() for each in factors.values()):
         raise UnsafeModel(f"{name} changes nothing: all its weights are zero. Get it again.")
     embeddings, decoder = (
-        _tensors_with_prefix(header, content, prefix) for prefix in (_EMBEDDING, _DECODER)
+        _tensors_with_prefix(header, content, prefix) for prefix in (EMBEDDING, _DECODER)
     )
-    has_alpha = bool(peft) or any("alpha" in keys for keys in layers.values())
-    return LoraFile(factors, header.metadata, embeddings, decoder, [] if has_alpha else [_NO_ALPHA])
+    return LoraFile(
+        factors,
+        header.metadata,
+        embeddings,
+        decoder,
+        _warnings(header, layers, bool(peft)),
+        read_bundled_embedding(header, content, layout),
+    )
+
+
+def _warnings(
+    header: SafetensorsHeader, layers: Mapping[LayerKey, Mapping[str, str]], has_settings: bool
+) -> list[str]:
+    has_alpha = has_settings or any("alpha" in keys for keys in layers.values())
+    has_biases = any(key.endswith(_BIASES) for key in header.entries)
+    return [_NO_ALPHA] * (not has_alpha) + [_NO_BIASES] * has_biases
 
 
 def _tensors_with_prefix(
@@ -92,47 +115,56 @@ def _tensors_with_prefix(
 def _group_keys(header: SafetensorsHeader, layout: KeyLayout) -> dict[LayerKey, dict[str, str]]:
     """Group the file's keys by layer and role. Raises UnsafeModel: a key belongs to no layer."""
     layers: dict[LayerKey, dict[str, str]] = {}
-    for key in header.entries:
-        if key.startswith((_EMBEDDING, _DECODER)):
-            continue
-        ending = next((ending for ending in _ROLES if key.endswith(ending)), None)
-        if ending is None:
-            raise UnsafeModel(_unknown_key_sentence(key, header))
-        layer = key.removesuffix(ending)
-        layer_key = layout.find(layer)
-        if layer_key is None:
-            raise UnsafeModel(_unknown_layer_sentence(layer, header, layout))
-        roles = layers.setdefault(layer_key, {})
-        if _ROLES[ending] in roles:
-            raise UnsafeModel(
-                f"{header.name} holds two LoRA for one layer ({layer}). Save it as one, or get "
-                "another."
-            )
-        roles[_ROLES[ending]] = key
+    for name, roles in _roles_by_name(header, layout).items():
+        down = header.entries[roles["down"]].shape if "down" in roles else ()
+        width = down[1] if len(down) > 1 else 0
+        layer_key = layout.find(name, width)
+        is_known = layer_key is not None and width in (0, layout.shapes[layer_key].columns)
+        why_not = "" if is_known else refusal(header, layout)
+        if layer_key is None or why_not:
+            raise UnsafeModel(why_not or unknown_layer(header, name))
+        if layer_key in layers:
+            raise UnsafeModel(_twice(header, name))
+        layers[layer_key] = roles
+    if not any(layer_key.component == UNET for layer_key in layers):
+        _check_text_family(header, layout)
     return layers
 
 
-def _unknown_key_sentence(key: str, header: SafetensorsHeader) -> str:
-    method = unsupported_method(key)
-    if method:
-        return (
-            f"{header.name} is {method}, and only plain LoRA can be taken in. Look for a LoRA "
-            "version of it, or extract one with kohya's tools."
-        )
-    return f"{header.name} is no LoRA: nothing is known of its part {key!r}. Name a LoRA file."
+def _roles_by_name(header: SafetensorsHeader, layout: KeyLayout) -> dict[str, dict[str, str]]:
+    """Group the keys by their layers' names and their roles."""
+    names: dict[str, dict[str, str]] = {}
+    for key in header.entries:
+        if key.startswith(_IGNORED) or key.endswith(_BIASES):
+            continue
+        ending = next((ending for ending in _ROLES if key.endswith(ending)), None)
+        if ending is None:
+            raise UnsafeModel(refusal(header, layout) or unknown_key(header, key))
+        name = key.removesuffix(ending)
+        roles = names.setdefault(name, {})
+        if _ROLES[ending] in roles:
+            raise UnsafeModel(_twice(header, name))
+        roles[_ROLES[ending]] = key
+    return names
 
 
-def _unknown_layer_sentence(layer: str, header: SafetensorsHeader, layout: KeyLayout) -> str:
-    family = family_of_file(header)
-    if family is not None and family != layout.family:
-        return (
-            f"{header.name} was made for {full_name(family)}, but the base model named is a "
-            f"{full_name(layout.family)}. Name a base model of {full_name(family)}."
-        )
-    return (
-        f"{header.name} does not fit this base model, which has no layer {layer!r}. "
-        "Name the base model that it was made for."
-    )
+def _check_text_family(header: SafetensorsHeader, layout: KeyLayout) -> None:
+    """Check a LoRA of text encoders alone by what it says: SD 1.5 and SDXL share the first one.
+
+    Raises UnsafeModel: it was made for another family.
+    """
+    names_first_alone = any(key.startswith("lora_te_") for key in header.entries)
+    family = family_said(header) or ("sd15" if names_first_alone else None)
+    if family == layout.family or (family == "sd15" and layout.family == "sprite32"):
+        return
+    if family in FULL_NAMES:
+        raise UnsafeModel(other_family(header.name, str(family), layout))
+    if family is not None:
+        raise UnsafeModel(refusal(header, layout) or unknown_layer(header, ""))
+
+
+def _twice(header: SafetensorsHeader, name: str) -> str:
+    return f"{header.name} holds two LoRA for one layer ({name}). Save it as one, or get another."
 
 
 class _LayerScale:
@@ -154,9 +186,9 @@ class _LayerScale:
         found = self._config.get("lora_alpha")
         if isinstance(patterns, dict):
             for pattern, alpha in patterns.items():
-                ending = pattern.removeprefix("text_model.")
-                if self._path == ending or self._path.endswith(f".{ending}"):
+                if matches_module(pattern, self._path):
                     found = alpha
+                    break
         try:
             return float(found) if isinstance(found, int | float) else None
         except OverflowError:  # a whole number of 400 digits
@@ -173,7 +205,10 @@ def _read_factors(
     if "up" not in keys or "down" not in keys:
         have = next(iter(keys.values()))
         raise UnsafeModel(f"{header.name} is not whole: {have!r} has no counterpart. Get it again.")
-    tensors = {role: header.tensor(content, key) for role, key in keys.items()}
+    tensors = {
+        role: header.tensor(content, key, allow_integers=role == "alpha")
+        for role, key in keys.items()
+    }
     if "alpha" in tensors and tensors["alpha"].size != 1:
         raise UnsafeModel(
             f"{header.name} is damaged: {keys['alpha']!r} is no single number. Get it again."
@@ -218,12 +253,10 @@ def _as_matrices(
     rank = down.shape[0] if down.ndim else 0
     fits = rank > 0 and down.size == rank * shape.fan_in and up.shape[:2] == (shape.rows, rank)
     if not fits or up.size != shape.rows * rank:
-        family = family_of_file(header)
-        made_for = f" It was made for {full_name(family)}." if family else ""
         raise UnsafeModel(
             f"{header.name} does not fit this base model: {key!r} has the shape "
             f"{list(up.shape)} · {list(down.shape)} where the layer is {shape.rows} x "
-            f"{shape.fan_in}.{made_for}"
+            f"{shape.fan_in}. Name the base model that it was made for."
         )
     return up.reshape(shape.rows, rank), down.reshape(rank, shape.fan_in)
 
@@ -236,6 +269,8 @@ def _peft_configs(header: SafetensorsHeader) -> dict[str, dict[str, object]]:
         for key, value in metadata.items():
             component, _, setting = re.sub(r"^(?!unet\.|text_encoder)", "unet.", key).partition(".")
             configs.setdefault(component, {})[setting] = value
+            if setting == "alpha_pattern" and isinstance(value, dict):
+                check_patterns(value)
     except (ValueError, AttributeError, RecursionError):
         raise UnsafeModel(f"{header.name} has damaged metadata. Get it again.") from None
     return configs

@@ -11,15 +11,18 @@ from typing import Literal
 from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest
+from modelsheet.api.types import Family
+from modelsheet.base_models.clip_vocabulary import token_of
 from modelsheet.base_models.families import RESOLUTIONS
-from modelsheet.base_models.locate import locate_base_model
+from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
+from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.embedding_writer import write_embedding
-from modelsheet.lora.key_mapping import UNET
+from modelsheet.lora.key_mapping import UNET, KeyLayout, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
-from modelsheet.lora.reader import LoraFile, read_lora
+from modelsheet.lora.reader import EMBEDDING, LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
 from modelsheet.subjects.store import (
     ADAPTER,
@@ -43,18 +46,39 @@ def export_subject(
     record = store.get(subject_id)
     content = store.adapter_path(subject_id).read_bytes()
     if file_format == "diffusers":
-        return content
+        return _diffusers_file(record, content)
     files = locate_base_model(record.base_model, data_dir)
     layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":
         return write_embedding(learnt.embeddings, files.family, record.name)
+    return _kohya_file(record, learnt, files.family, layout)
+
+
+def export_sha256(record: SubjectRecord, adapter: bytes, data_dir: Path) -> str:
+    """Return the hash of the weights in the subject's kohya file, by which A1111 and Civitai know
+    it.
+
+    It is "" for sprite32, which they cannot load. Raises ModelsheetError: as export_subject.
+    """
+    files = locate_base_model(record.base_model, data_dir)
+    if files.family == "sprite32":
+        return ""
+    layout = key_layout_of(files)
+    content = _kohya_file(record, read_lora(adapter, layout, ADAPTER), files.family, layout)
+    return parse_header(content, ADAPTER).metadata["sshs_model_hash"]
+
+
+def _kohya_file(
+    record: SubjectRecord, learnt: LoraFile, family: Family, layout: KeyLayout
+) -> bytes:
     metadata = LoraMetadata(
         title=record.name,
+        output_name=Path(file_name_of(record)).stem,
         identifier=record.identifier,
         class_noun=record.class_noun,
         base_model=record.base_model,
-        resolution=RESOLUTIONS[files.family],
+        resolution=RESOLUTIONS[family],
         training_steps=record.best_step,
         image_count=len(record.references),
         seed=record.seed,
@@ -63,6 +87,20 @@ def export_subject(
         has_decoder=bool(learnt.decoder),
     )
     return write_kohya(learnt.factors, layout, metadata)
+
+
+def _diffusers_file(record: SubjectRecord, adapter: bytes) -> bytes:
+    """Write an adapter again with the names that all versions of diffusers load.
+
+    The adapter as it was learnt has those of today's transformers, and settings of today's peft.
+    """
+    layout = layout_of_adapter(parse_header(adapter, ADAPTER))
+    learnt = read_lora(adapter, layout, ADAPTER)
+    trigger = f"{record.identifier} {record.class_noun}".strip()
+    metadata = {"modelspec.title": record.name, "modelspec.trigger_phrase": trigger}
+    return write_diffusers(
+        learnt.factors, layout, {**learnt.embeddings, **learnt.decoder}, metadata
+    )
 
 
 def file_name_of(record: SubjectRecord) -> str:
@@ -81,11 +119,33 @@ def stage_lora(
     UnsafeModel: the file is refused.
     """
     _check_names(request)
-    layout = key_layout_of(locate_base_model(request.base_model, data_dir))
+    files = locate_base_model(request.base_model, data_dir)
+    layout = key_layout_of(files)
     lora = read_lora(content, layout, request.file_name or "the file")
-    adapter = write_diffusers(lora.factors, layout, {**lora.embeddings, **lora.decoder})
+    embeddings = _embeddings(lora, _identifier(request, lora.metadata), files, data_dir)
+    adapter = write_diffusers(lora.factors, layout, {**embeddings, **lora.decoder})
     (staging / ADAPTER).write_bytes(adapter)
-    write_record(staging, _record(request, owner, lora, adapter))
+    record = _record(request, owner, lora, adapter)
+    exported = export_sha256(record, adapter, data_dir)
+    write_record(staging, record.model_copy(update={"export_sha256": exported}))
+
+
+def _embeddings(
+    lora: LoraFile, identifier: str, files: BaseModelFiles, data_dir: Path
+) -> Mapping[str, Array]:
+    """Return the identifier's embeddings by their keys in adapter.safetensors.
+
+    Raises InvalidIdentifier: there is one for it, and it is no single token.
+    """
+    if lora.embeddings or not lora.bundled:
+        return lora.embeddings
+    token = token_of(identifier, files, data_dir)
+    if token is None:
+        raise InvalidIdentifier(
+            f"{identifier!r} is several tokens to this base model, and an embedding stands for "
+            "one. Give another identifier, a short word."
+        )
+    return {f"{EMBEDDING}{which}.{token}": row for which, row in enumerate(lora.bundled)}
 
 
 def _check_names(request: ImportRequest) -> None:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -69,8 +69,9 @@ class SubjectRecord(ApiModel):
 
     `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
     handles that it had before it was renamed, `palette` the colours of pixel-art references, empty
-    where they are none and in records of version 0.1. An imported subject's identifier is another's
-    choice, and counts in prompts only through @name.
+    where they are none and in records of version 0.1, `export_sha256` the hash of the weights in
+    the file for A1111, empty where it has none, as sprite32. An imported subject's identifier is
+    another's choice, and counts in prompts only through @name.
     """
 
     schema_version: Count = 1
@@ -93,6 +94,7 @@ class SubjectRecord(ApiModel):
     report: LearnReport | None = None
     formerly: Annotated[list[Words], Field(max_length=1000)] = []
     is_imported: bool = False
+    export_sha256: Sha256 | Literal[""] = ""
     palette: Palette = []
 
     @property

@@ -5,6 +5,7 @@ and directives.
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import tempfile
 import time
@@ -25,13 +26,15 @@ from modelsheet.diffusion.training.learning_session import (
 )
 from modelsheet.diffusion.training.multi_gpu import HelperSpec, helper_processes, require_gpus
 from modelsheet.diffusion.training.trainer import StepResult
-from modelsheet.errors import Cancelled
+from modelsheet.errors import Cancelled, ModelsheetError
 from modelsheet.imaging.palettes import format_hex_colour
 from modelsheet.imaging.pixel_art import pixel_art_palette
 from modelsheet.jobs.blob_images import read_image, write_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
+from modelsheet.subjects.lora_exchange import export_sha256
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
+_log = logging.getLogger(__name__)
 _CHECKPOINT_EVERY_S = 20.0
 
 
@@ -85,7 +88,7 @@ def learn(
         _train(session, context, began)
     # What follows is one process' work.
     context.progress(Progress(phase="saving", fraction=1.0, curve=session.curve))
-    record = _store(request, session, context)
+    record = _store(request, session, context, data_dir)
     return LearnResult(
         subject_id=record.id,
         training_steps=record.training_steps,
@@ -202,7 +205,19 @@ def _previews(
     return [write_image(image, 0, prompt, context) for image, prompt in pairs]
 
 
-def _store(request: LearnRequest, session: LearningSession, context: JobContext) -> SubjectRecord:
+def _with_export_hash(record: SubjectRecord, staging: Path, data_dir: Path) -> SubjectRecord:
+    """Add the hash of the subject's file for A1111; none where there can be no such file."""
+    try:
+        exported = export_sha256(record, (staging / ADAPTER).read_bytes(), data_dir)
+    except ModelsheetError as error:
+        _log.warning("%s has no file for other programs: %s", record.name, error)
+        return record
+    return record.model_copy(update={"export_sha256": exported})
+
+
+def _store(
+    request: LearnRequest, session: LearningSession, context: JobContext, data_dir: Path
+) -> SubjectRecord:
     """Write the subject into the staging folder; its id is the job's, so that it exists once."""
     report = session.finish(context.staging_dir)
     images = [read_image(image, context) for image in request.images]
@@ -230,6 +245,7 @@ def _store(request: LearnRequest, session: LearningSession, context: JobContext)
         report=report,
         palette=[format_hex_colour(colour) for colour in pixel_art_palette(images)],
     )
+    record = _with_export_hash(record, context.staging_dir, data_dir)
     with saving("The subject"):
         write_record(context.staging_dir, record)
     return record

@@ -40,6 +40,7 @@ from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
 from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
+from modelsheet.subjects.lora_exchange import file_name_of
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate
@@ -253,6 +254,8 @@ def _use_of(subject: SubjectRecord) -> SubjectUse:
         identifier=subject.identifier,
         class_noun=subject.class_noun,
         adapter_sha256=subject.adapter_sha256,
+        lora=Path(file_name_of(subject)).stem if subject.export_sha256 else "",
+        lora_sha256=subject.export_sha256,
     )
 
 

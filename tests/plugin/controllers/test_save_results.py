@@ -47,7 +47,7 @@ def test_a_saved_picture_carries_what_made_it(
     assert read_parameters(path) == recipe(request)
     with Image.open(path) as picture:
         picture.load()
-        assert picture.info["parameters"] == parameters_text(recipe(request), (8, 8))
+        assert picture.info["parameters"] == parameters_text(recipe(request))
 
 
 def test_several_are_saved_into_a_folder(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 from PIL import Image
 from transformers import CLIPTokenizer, PreTrainedModel
 
@@ -233,7 +234,7 @@ def _read_pipeline(
         return dtype, read_folder(files, dtype)
     except torch.OutOfMemoryError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SingleFileComponentError) as error:
         raise ModelMissing(
             f"{files.path} cannot be loaded as a Stable Diffusion model: {error}. "
             "Give a folder in diffusers' layout, or a checkpoint, of SD 1.5 or SDXL."

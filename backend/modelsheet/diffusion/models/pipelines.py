@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
-from transformers import CLIPTokenizer
+from safetensors import safe_open
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.types import Family
 from modelsheet.base_models.clip_vocabulary import find_vocabulary
 from modelsheet.base_models.diffusers_folder import variant_of, weights_in
 from modelsheet.base_models.locate import BaseModelFiles
-from modelsheet.base_models.single_file import UNET_PREFIX
+from modelsheet.base_models.single_file import OLD_TEXT_ENCODER, UNET_PREFIX
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import read_header
 from modelsheet.lora.base_model_keys import key_layout_of
@@ -51,6 +52,7 @@ def read_folder(files: BaseModelFiles, dtype: torch.dtype) -> Pipeline:
     )
     _check_no_meta_weights(pipeline, files)
     _check_text_weights(pipeline, files)
+    _check_finite(pipeline, files)
     _limit_prompt_lengths(pipeline)
     return _with_prediction_type(pipeline, files)
 
@@ -70,9 +72,11 @@ def read_single_file(files: BaseModelFiles, data_dir: Path, dtype: torch.dtype) 
         vae=AutoencoderKL.from_single_file(
             str(files.path), config=configs, subfolder="vae", local_files_only=True
         ),
+        **_old_text_encoder(files, dtype),
         **_tokenizers(files, data_dir),
     )
     _check_no_meta_weights(pipeline, files)
+    _check_finite(pipeline, files)
     return _with_prediction_type(pipeline, files)
 
 
@@ -86,6 +90,40 @@ def _check_no_meta_weights(pipeline: Pipeline, files: BaseModelFiles) -> None:
         if part is not None:
             empty = (path for path, weight in part.named_parameters() if weight.is_meta)
             _check_none_missing(empty, name, files)
+
+
+def _check_finite(pipeline: Pipeline, files: BaseModelFiles) -> None:
+    """Check that no weight is NaN or infinite: such a model paints black. Raises UnsafeModel."""
+    for name in ("unet", "vae", *_TEXT_ENCODERS):
+        part = getattr(pipeline, name, None)
+        for path, weight in part.named_parameters() if part is not None else ():
+            if not torch.isfinite(weight.sum(dtype=torch.float32)):
+                raise UnsafeModel(
+                    f"{files.path} holds numbers that are none (NaN or infinite) in its {name}, "
+                    f"{path}: its training or merging failed. Get another version of it."
+                )
+
+
+def _old_text_encoder(files: BaseModelFiles, dtype: torch.dtype) -> dict[str, Any]:
+    """Return the text encoder of a checkpoint of 2022, whose names lack the inner module.
+
+    diffusers knows none of these. Raises UnsafeModel: it lacks weights.
+    """
+    keys = [key for key in read_header(files.path).entries if key.startswith(OLD_TEXT_ENCODER)]
+    with safe_open(files.path, "pt") as content:
+        weights = {key.removeprefix(OLD_TEXT_ENCODER): content.get_tensor(key) for key in keys}
+    if "embeddings.token_embedding.weight" not in weights:
+        return {}
+    encoder = CLIPTextModel(
+        CLIPTextConfig.from_pretrained(files.configs / "text_encoder", local_files_only=True)
+    )
+    wanted = dict(encoder.named_parameters())
+    _check_none_missing(
+        (path for path in _paths_of(encoder) if path not in weights), "text_encoder", files
+    )
+    state = {path: weights[path.removeprefix(_INNER)] for path in wanted}
+    encoder.load_state_dict(state, strict=False)
+    return {"text_encoder": encoder.to(dtype)}
 
 
 def _check_text_weights(pipeline: Pipeline, files: BaseModelFiles) -> None:

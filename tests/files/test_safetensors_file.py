@@ -125,3 +125,15 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
     with pytest.raises(UnsafeModel, match="is no ordinary file"):
         read_header(tmp_path / "pipe.safetensors")
+
+
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408])
+def test_a_header_whose_length_looks_like_a_pickles_mark_is_read(length: int) -> None:
+    tensors = {"x": np.ones(1, np.float32)}
+    plain = encode_safetensors(tensors, {"filling": ""})
+    filling = length - int.from_bytes(plain[:8], "little")
+
+    content = encode_safetensors(tensors, {"filling": "x" * filling})
+
+    assert content[:2] == bytes((0x80, length >> 8))
+    assert parse_header(content, "file").entries

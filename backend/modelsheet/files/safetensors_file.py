@@ -130,7 +130,9 @@ def encode_safetensors(
 def _check_beginning(beginning: bytes, name: str) -> None:
     if len(beginning) < 8:
         raise UnsafeModel(f"{name} is empty or cut off. Get the whole file again.")
-    if beginning.startswith(b"PK") or (beginning[0] == 0x80 and beginning[1] in range(2, 6)):
+    # A header of 640, 896, 1152 or 1408 bytes begins as a pickle, but goes on with zeros.
+    is_pickle = beginning[0] == 0x80 and beginning[1] in range(2, 6) and any(beginning[2:])
+    if beginning.startswith(b"PK") or is_pickle:
         raise UnsafeModel(
             f"{name} is a pickle, which can run programs when it is opened, whatever its name "
             "says. Get it as a true .safetensors file."

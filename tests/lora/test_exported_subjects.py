@@ -17,6 +17,7 @@ from modelsheet.lora.key_mapping import KeyLayout, diffusers_name
 from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.subjects.lora_exchange import export_subject
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.worker.learn_job import with_export_hash
 from tests.subjects.imported import import_lora
 
 PROJECTION = LayerKey("text_encoder_2", "text_projection")
@@ -53,6 +54,18 @@ def test_the_record_knows_the_hash_by_which_a1111_finds_the_file(
     exported = export_subject(store, fox.id, data_dir, "kohya")
 
     assert fox.export_sha256 == parse_header(exported, "x").metadata["sshs_model_hash"]
+
+
+def test_a_learnt_subject_gets_that_hash_where_there_can_be_a_file(
+    layout: Callable[[str], KeyLayout], data_dir: Path, tmp_path: Path
+) -> None:
+    store = SubjectStore(tmp_path)
+    fox = imported("sd15", layout("sd15"), data_dir, store)
+    learnt, folder = fox.model_copy(update={"export_sha256": ""}), store.folder(fox.id)
+    gone = learnt.model_copy(update={"base_model": "gone"})
+
+    assert with_export_hash(learnt, folder, data_dir) == fox
+    assert with_export_hash(gone, folder, data_dir) == gone
 
 
 def test_the_second_text_encoders_projection_is_learnt_from_the_file(

@@ -205,7 +205,7 @@ def _previews(
     return [write_image(image, 0, prompt, context) for image, prompt in pairs]
 
 
-def _with_export_hash(record: SubjectRecord, staging: Path, data_dir: Path) -> SubjectRecord:
+def with_export_hash(record: SubjectRecord, staging: Path, data_dir: Path) -> SubjectRecord:
     """Add the hash of the subject's file for A1111; none where there can be no such file."""
     try:
         exported = export_sha256(record, (staging / ADAPTER).read_bytes(), data_dir)
@@ -245,7 +245,7 @@ def _store(
         report=report,
         palette=[format_hex_colour(colour) for colour in pixel_art_palette(images)],
     )
-    record = _with_export_hash(record, context.staging_dir, data_dir)
+    record = with_export_hash(record, context.staging_dir, data_dir)
     with saving("The subject"):
         write_record(context.staging_dir, record)
     return record

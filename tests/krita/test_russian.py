@@ -10,7 +10,7 @@ from tests.krita.conftest import Play
 # Names, numbers, prompts and what the backend's data say stay as they are.
 NOT_WORDS = re.compile(
     r"Modelsheet( [\d.]+)?|sprite32.*|@?hero.*|Hero.*|view \d|human (wo)?man|wizard|https?:.*|"
-    r"(Close|Float|Lock) Docker|Close|Float|"  # Krita's own, above the docker
+    r"★|(Close|Float|Lock) Docker|Close|Float|"  # Krita's own, above the docker
     r"DPM\+\+ 2M Karras|UniPC|Euler a?|Euler|DDIM|LCM|[\d ×%.,:·()-]*|@hero holding sword"
 )
 

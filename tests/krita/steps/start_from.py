@@ -79,7 +79,7 @@ def apply(driver):
 
 
 def new_layer(document):
-    return document.rootNode().childNodes()[-1].childNodes()[0]
+    return document.rootNode().childNodes()[-1]
 
 
 def ground(document):

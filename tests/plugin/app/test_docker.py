@@ -561,7 +561,8 @@ def test_a_wrong_token_gets_a_sentence(
 
     docker.controller.connection.switch_to(RemoteBackend(Address(remote.url, "another")))
 
-    until(lambda: trouble(docker).startswith("The backend does not accept the token."))
+    said = f"What answers at {remote.url} does not know the token."
+    until(lambda: trouble(docker).startswith(said))
 
 
 def test_another_version_gets_a_sentence(remote: FakeBackend, docker: Any, until: Until) -> None:

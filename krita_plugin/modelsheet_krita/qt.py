@@ -6,6 +6,7 @@ the annotations that PyQt6 ships, as they are the stricter ones; the tests run u
 
 from __future__ import annotations
 
+import html
 import sys
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -17,6 +18,7 @@ __all__ = [
     "connect_queued",
     "flags",
     "not_none",
+    "plain",
     "qt_major",
 ]
 T = TypeVar("T")
@@ -49,6 +51,11 @@ def not_none(value: T | None) -> T:
     """Return a value that PyQt annotates as optional where it never is None."""
     assert value is not None
     return value
+
+
+def plain(text: str) -> str:
+    """Return a tooltip's text so that Qt shows it as it is: names may hold what looks like HTML."""
+    return f'<p style="white-space: pre-wrap">{html.escape(text)}</p>' if "<" in text else text
 
 
 def connect_queued(signal: QtCore.pyqtBoundSignal, slot: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..backend.api_requests import Axis, Explore
 from ..backend.api_responses import MOST_RESULTS
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain
 from .estimate_text import format_duration
 from .parts.elided import HintLabel
 from .widgets import IconLoader, buddy, push_button
@@ -158,7 +158,7 @@ class ExploreGrid(QtWidgets.QDialog):
         self.table.setIconSize(cells[0].pixmap.size() / cells[0].pixmap.devicePixelRatioF())
         for number, cell in enumerate(cells):
             item = QtWidgets.QTableWidgetItem(QtGui.QIcon(cell.pixmap), "")
-            item.setToolTip(cell.description)
+            item.setToolTip(plain(cell.description))
             item.setData(QtCore.Qt.ItemDataRole.AccessibleTextRole, cell.description)
             self.table.setItem(number // len(across.values), number % len(across.values), item)
         self.table.resizeColumnsToContents()

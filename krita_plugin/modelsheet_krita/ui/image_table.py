@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..i18n import tr
 from ..image import LAYER_NAME_LENGTH
-from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain
 from .widgets import IconLoader
 
 Flag = QtCore.Qt.ItemFlag
@@ -89,8 +89,8 @@ class ImageTable(QtWidgets.QTreeWidget):
             item = QtWidgets.QTreeWidgetItem([caption, remarks])
             item.setData(CAPTION, NAME, row.name[:LAYER_NAME_LENGTH])
             item.setIcon(CAPTION, QtGui.QIcon(row.thumbnail))
-            item.setToolTip(CAPTION, f"{row.name}\n{row.size}")
-            item.setToolTip(REMARKS, "\n".join(row.remarks))
+            item.setToolTip(CAPTION, plain(f"{row.name}\n{row.size}"))
+            item.setToolTip(REMARKS, plain("\n".join(row.remarks)))
             if remarks:
                 item.setIcon(REMARKS, self._icon("warning"))
             item.setFlags(

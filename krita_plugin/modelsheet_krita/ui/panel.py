@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ..i18n import tr, trn
-from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain
 from .image_popup import ImagePopup
 from .job_card import JobCard, JobRow
 from .job_list import JobListWidget
@@ -198,7 +198,7 @@ class Panel(QtWidgets.QWidget):
         self._is_ready = is_ready
         self.status.setText(text)
         self.status.explain(hint)
-        self.backend.setToolTip(f"{text}\n{hint}".strip())
+        self.backend.setToolTip(plain(f"{text}\n{hint}".strip()))
         self._fit_height()
 
     def show_jobs(self, rows: Sequence[JobRow]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..backend.api_responses import SubjectView
 from ..i18n import tr
 from ..image import Image, thumbnail
-from ..qt import QtCore, QtGui, QtWidgets
+from ..qt import QtCore, QtGui, QtWidgets, plain
 
 
 class ReportWindow(QtWidgets.QDialog):
@@ -36,7 +36,7 @@ class ReportWindow(QtWidgets.QDialog):
         for image in references:
             icon = QtGui.QIcon(thumbnail(image, side))
             item = QtWidgets.QListWidgetItem(icon, image.name)
-            item.setToolTip(image.name)
+            item.setToolTip(plain(image.name))
             self.images.addItem(item)
         self.facts = QtWidgets.QLabel(facts(subject))
         self.facts.setWordWrap(True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none, plain
 from .parts.colours import accent
 from .widgets import FullHeightList, IconLoader, Policy, add_action, heading, tool_button
 
@@ -63,7 +63,7 @@ class ResultGallery(FullHeightList):
         item = QtWidgets.QListWidgetItem(title)
         item.setData(GROUP, group)
         item.setData(CREATED, created)
-        item.setToolTip(title)
+        item.setToolTip(plain(title))
         item.setFlags(NO_FLAG)
         item.setSizeHint(self._headline_size())
         older = (row for row, one in enumerate(self._items()) if _is_older(one, created))

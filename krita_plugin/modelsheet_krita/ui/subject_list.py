@@ -8,7 +8,7 @@ from functools import partial
 from typing import Callable
 
 from ..i18n import tr, trn
-from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none, plain
 from .parts.elided import ElidedToolButton, fit_parts
 from .widgets import FullHeightList, IconLoader, add_action, push_button, tool_button
 
@@ -123,7 +123,7 @@ class SubjectListWidget(QtWidgets.QWidget):
         for row in rows:
             item = QtWidgets.QListWidgetItem(row.text)
             item.setData(SUBJECT, (row.subject_id, row.handle))
-            item.setToolTip(row.tooltip)
+            item.setToolTip(plain(row.tooltip))
             if row.thumbnail is not None:
                 item.setIcon(QtGui.QIcon(row.thumbnail))
             self.items.addItem(item)

@@ -55,3 +55,10 @@ def test_a_button_that_has_room_shows_its_whole_text(text: str) -> None:
     button.grab()
     assert button.property("modelsheet_elided")
     assert button.minimumSizeHint().width() < button.sizeHint().width() // 2
+
+
+def test_what_looks_like_html_is_shown_as_it_is() -> None:
+    label = elided.ElidedLabel("<img src='//host/x.png'>")
+
+    assert "&lt;img" in label.toolTip()
+    assert "<img" not in label.toolTip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...qt import QtCore, QtGui, QtWidgets, flags, not_none
+from ...qt import QtCore, QtGui, QtWidgets, flags, not_none, plain
 
 SEPARATOR = " · "
 MNEMONIC = flags(QtCore.Qt.TextFlag.TextShowMnemonic)
@@ -40,7 +40,7 @@ class ElidedLabel(QtWidgets.QLabel):
     def setText(self, text: str) -> None:
         super().setText(text)
         shown = text if self.buddy() is None else text.replace("&", "")
-        self.setToolTip(f"{shown}\n{self._explanation}".strip())
+        self.setToolTip(plain(f"{shown}\n{self._explanation}".strip()))
 
     def explain(self, explanation: str, is_valid: bool = True) -> None:
         """Add an explanation to the tooltip, below the text, or remove it."""

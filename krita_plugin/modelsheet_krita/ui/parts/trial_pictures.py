@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...i18n import tr
-from ...qt import QtCore, QtGui, QtWidgets
+from ...qt import QtCore, QtGui, QtWidgets, plain
 from .colours import accent
 
 
@@ -63,7 +63,7 @@ class LikenessCurve(QtWidgets.QWidget):
         if self._points:
             best = max(like for _, like in self._points)
             text = tr("Likeness by step; the best so far: {best}", best=f"{best:.0%}")
-            self.setToolTip(text)
+            self.setToolTip(plain(text))
             self.setAccessibleName(text)
         self.update()
 

@@ -15,6 +15,7 @@ from tests.plugin.binding import (
     QAbstractScrollArea,
     QApplication,
     QDeadlineTimer,
+    QEvent,
     QEventLoop,
     QMdiArea,
     QRect,
@@ -109,6 +110,9 @@ def docker(krita: fake_krita.Krita, until: Until) -> Iterator[object]:
     yield widget
     krita.notifier().applicationClosing.emit()
     widget.deleteLater()
+    # Without a running event loop Qt would keep all of them, and delete them within a later test.
+    kind = QEvent.Type.DeferredDelete
+    QApplication.sendPostedEvents(None, int(getattr(kind, "value", kind)))
 
 
 @pytest.fixture

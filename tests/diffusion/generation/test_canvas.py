@@ -133,3 +133,23 @@ def test_a_sprite_model_fills_a_selection_with_a_figure_not_with_a_square(
 
     assert wants_figure_alone(replace(sd15, family="sprite32"), request) is is_alone
     assert not wants_figure_alone(sd15, request)
+
+
+@pytest.mark.parametrize(
+    ("side", "with_picture", "size"),
+    [
+        ({"width": 512}, False, (512, 512)),
+        ({"height": 64}, False, (64, 64)),
+        ({"width": 192}, True, (192, 160)),
+        ({"height": 40}, True, (48, 40)),
+        ({}, True, SIZE),
+    ],
+)
+def test_a_side_left_open_keeps_the_proportions(
+    sd15: BaseModel, data_dir: Path, side: dict[str, int], with_picture: bool, size: tuple[int, int]
+) -> None:
+    context = Context(data_dir, "ee")
+    init_image = context.send(scene()) if with_picture else None
+    request = GenerateRequest(prompt="a cat", init_image=init_image).model_copy(update=side)
+
+    assert make_canvas(sd15, request, context).result_size == size

@@ -89,13 +89,14 @@ def make_canvas(base: BaseModel, request: GenerateRequest, context: JobContext) 
         )
     requested = (request.width, request.height)
     if picture is None:
+        requested = _in_proportion(requested, (base.resolution, base.resolution))
         size = generation_size(base, *requested)
-        return Canvas(size, _with_default(requested, size) if any(requested) else None, strength)
+        return Canvas(size, requested if any(requested) else None, strength)
     mask = _read_mask(request.mask, context) if request.mask is not None else None
     area = mask_bounds(mask) if mask is not None else (0, 0, *picture.size)
     canvas = Canvas(
         size=(0, 0),
-        result_size=_with_default(requested, picture.size),
+        result_size=_in_proportion(requested, picture.size) if any(requested) else picture.size,
         strength=strength,
         picture=picture,
         init_image=picture,
@@ -174,8 +175,14 @@ def size_multiple(base: BaseModel) -> int:
     return base.latent_factor * int(2 ** (len(base.unet.config.block_out_channels) - 1))
 
 
-def _with_default(size: Size, default: Size) -> Size:
-    return size[0] or default[0], size[1] or default[1]
+def _in_proportion(requested: Size, natural: Size) -> Size:
+    """Return the requested size; a side that is left open (0) keeps the natural proportions."""
+    width, height = requested
+    if width and not height:
+        return width, max(1, round(width * natural[1] / natural[0]))
+    if height and not width:
+        return max(1, round(height * natural[0] / natural[1])), height
+    return requested
 
 
 def _read_mask(mask: MaskRef, context: JobContext) -> Image.Image:

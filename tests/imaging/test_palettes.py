@@ -73,6 +73,7 @@ def test_a_picture_s_opaque_colours_are_a_palette(tmp_path: Path) -> None:
     [
         ("a.pal", "GIMP Palette\n0 0 0\n"),
         ("a.pal", RIFF[:-1].decode("latin-1")),
+        ("a.pal", RIFF[:20].decode("latin-1")),
         ("a.png", "no picture"),
         ("a.gpl", "no palette"),
         ("a.gpl", "GIMP Palette\n300 0 0\n"),

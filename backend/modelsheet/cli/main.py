@@ -159,7 +159,7 @@ def _add_serve(choices: _Choices) -> None:
 def _port(given: str) -> int:
     if given.isascii() and given.isdigit() and int(given) < 65536:
         return int(given)
-    raise argparse.ArgumentTypeError(f"{given} is no port; give one from 1024 to 65535")
+    raise argparse.ArgumentTypeError(f"{given} is no port; give one from 0 to 65535")
 
 
 def _add_learn(choices: _Choices) -> None:

@@ -27,7 +27,7 @@ _ENTRY_BYTES = 512  # of a member in the directory, on average: 46, its name and
 
 
 class ZipError(Exception):
-    """Why an archive or a member is refused: a clause that begins in lower case."""
+    """Reason for which an archive or a member is refused: a clause that begins in lower case."""
 
 
 class ZipReader:

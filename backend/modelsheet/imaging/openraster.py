@@ -117,7 +117,7 @@ class _DocumentReader:
         self._pixels = 0
 
     def read(self) -> Document:
-        """Raises InvalidImages, ZipError."""
+        """Read the document. Raises InvalidImages, ZipError."""
         content = self._archive.read("stack.xml", _LARGEST_STACK)
         try:
             root = parse_xml(content)

@@ -16,6 +16,7 @@ from modelsheet.files.xml_tree import parse_xml
 from modelsheet.files.zip_archive import ZipError, open_zip
 from modelsheet.imaging.rgba import Colour, decode_image
 
+_PAL_HEADER = 24  # bytes of a RIFF palette before its colours
 MAX_COLOURS = 256  # api.generate.PixelArt
 _LARGEST_FILE = 1024**2
 _MOST_MEMBERS = 64
@@ -69,8 +70,10 @@ def _read_pal(path: Path) -> list[Colour]:
     """Read a palette of Paint Shop Pro (text), or of Windows (RIFF, 4 bytes a colour)."""
     content = path.read_bytes()
     if content.startswith(b"RIFF") and content[8:16] == b"PAL data":
-        (count,) = struct.unpack_from("<H", content, 22)
-        entries = content[24 : 24 + 4 * count]
+        if len(content) < _PAL_HEADER:
+            raise ValueError("it is cut off")
+        (count,) = struct.unpack_from("<H", content, _PAL_HEADER - 2)
+        entries = content[_PAL_HEADER : _PAL_HEADER + 4 * count]
         if len(entries) != 4 * count:
             raise ValueError("it is cut off")
         return [_levels(entries[start : start + 3]) for start in range(0, len(entries), 4)]

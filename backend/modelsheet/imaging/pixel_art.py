@@ -78,7 +78,7 @@ def pixel_art_palette(images: Sequence[Image.Image]) -> list[Colour]:
         rgba = np.asarray(image.convert("RGBA"))
         alpha = rgba[..., 3]
         visible, opaque = int((alpha > 0).sum()), rgba[alpha == _OPAQUE][:, :3]
-        found = {_levels_of(colour) for colour in np.unique(opaque, axis=0)}
+        found = set(map(tuple, np.unique(opaque, axis=0).tolist()))
         painted = len(opaque) / _pixel_side(image) ** 2
         is_pixel_art = (
             len(opaque) >= _HARD_SHARE * visible > 0
@@ -93,11 +93,6 @@ def pixel_art_palette(images: Sequence[Image.Image]) -> list[Colour]:
 
 def _pixel_side(image: Image.Image) -> int:
     return detect_pixel_size(image) if max(image.size) > _LARGEST_SIDE else 1
-
-
-def _levels_of(colour: npt.NDArray[np.uint8]) -> Colour:
-    red, green, blue = (int(level) for level in colour)
-    return red, green, blue
 
 
 def threshold_alpha(image: Image.Image) -> Image.Image:

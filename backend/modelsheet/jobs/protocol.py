@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
+from modelsheet.errors import Cancelled
 
 
 class Directive(str, Enum):
@@ -54,6 +55,15 @@ class JobContext(Protocol):
     def write_blob(self, content: bytes) -> str:
         """Store a result and return its sha256."""
         ...
+
+
+def obey_directive(context: JobContext) -> None:
+    """Raise Cancelled or JobSuspended as directed, where there is no progress to save."""
+    directive = context.directive()
+    if directive is Directive.CANCEL:
+        raise Cancelled("The job was cancelled.")
+    if directive in (Directive.YIELD, Directive.PAUSE):
+        raise JobSuspended
 
 
 @dataclass(frozen=True)

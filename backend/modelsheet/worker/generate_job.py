@@ -127,11 +127,11 @@ def _with_pixel_art(plan: ImagePlan, resolved: ResolvedRequest) -> ImagePlan:
     art: PixelArt | Literal[False] | None = request.pixel_art
     if art is None:
         fits = base.is_pixel_art and has_whole_pixels(resolved.canvas)
-        art = automatic_pixel_art(plan.palette, request) if fits and plan.palette else False
+        art = _automatic_pixel_art(plan.palette, request) if fits and plan.palette else False
     return replace(plan, request=request.model_copy(update={"pixel_art": art}))
 
 
-def automatic_pixel_art(palette: Sequence[str], request: GenerateRequest) -> PixelArt:
+def _automatic_pixel_art(palette: Sequence[str], request: GenerateRequest) -> PixelArt:
     """Return the pixel art of subjects with these colours: a figure alone has no others, a whole
     picture those of its background too.
     """

@@ -18,7 +18,7 @@ from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import ProgressCallback
-from modelsheet.diffusion.training.checkpoint import file_sha256, saving
+from modelsheet.diffusion.training.checkpoint import saving
 from modelsheet.diffusion.training.learning_session import (
     LearningEnvironment,
     LearningEvent,
@@ -27,10 +27,11 @@ from modelsheet.diffusion.training.learning_session import (
 from modelsheet.diffusion.training.multi_gpu import HelperSpec, helper_processes, require_gpus
 from modelsheet.diffusion.training.trainer import StepResult
 from modelsheet.errors import Cancelled, ModelsheetError
+from modelsheet.files.manifest import sha256_of
 from modelsheet.imaging.palettes import format_hex_colour
 from modelsheet.imaging.pixel_art import pixel_art_palette
 from modelsheet.jobs.blob_images import read_image, write_image
-from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
+from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, obey_directive
 from modelsheet.subjects.lora_exchange import export_sha256
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
@@ -82,9 +83,8 @@ def learn(
                 cache_dir=cache_dir,
                 exchange_dir=Path(helpers.enter_context(tempfile.TemporaryDirectory())),
             )
-            images = [read_image(image, context) for image in request.images]
             check = functools.partial(obey_directive, context)
-            helpers.enter_context(helper_processes(session, spec, images, check))
+            helpers.enter_context(helper_processes(session, spec, session.images, check))
         _train(session, context, began)
     # What follows is one process' work.
     context.progress(Progress(phase="saving", fraction=1.0, curve=session.curve))
@@ -144,15 +144,6 @@ def _train(session: LearningSession, context: JobContext, job_began: float) -> N
         if directive is not Directive.RUN:
             raise JobSuspended
     return None
-
-
-def obey_directive(context: JobContext) -> None:
-    """Raise Cancelled or JobSuspended as directed, where there is no progress to save."""
-    directive = context.directive()
-    if directive is Directive.CANCEL:
-        raise Cancelled("The job was cancelled.")
-    if directive in (Directive.YIELD, Directive.PAUSE):
-        raise JobSuspended
 
 
 def _class_image_progress(context: JobContext) -> ProgressCallback:
@@ -220,7 +211,6 @@ def _store(
 ) -> SubjectRecord:
     """Write the subject into the staging folder; its id is the job's, so that it exists once."""
     report = session.finish(context.staging_dir)
-    images = [read_image(image, context) for image in request.images]
     with saving("The subject's pictures"):
         folder = context.staging_dir / "references"
         folder.mkdir()
@@ -239,11 +229,11 @@ def _store(
         seed=request.seed,
         training_steps=session.trainer.step,
         best_step=report.kept_step,
-        adapter_sha256=file_sha256(context.staging_dir / ADAPTER),
+        adapter_sha256=sha256_of(context.staging_dir / ADAPTER),
         curve=session.curve,
         warnings=session.warnings,
         report=report,
-        palette=[format_hex_colour(colour) for colour in pixel_art_palette(images)],
+        palette=[format_hex_colour(colour) for colour in pixel_art_palette(session.images)],
     )
     record = with_export_hash(record, context.staging_dir, data_dir)
     with saving("The subject"):

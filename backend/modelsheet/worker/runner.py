@@ -37,14 +37,20 @@ from modelsheet.errors import ModelMissing, OutOfMemory
 from modelsheet.imaging.rgba import read_image as read_image_file
 from modelsheet.imaging.rgba import to_bgra
 from modelsheet.jobs.blob_images import read_image
-from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
+from modelsheet.jobs.protocol import (
+    Directive,
+    JobContext,
+    JobSuspended,
+    LoadedModels,
+    obey_directive,
+)
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
 from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.lora_exchange import file_name_of
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate
-from modelsheet.worker.learn_job import learn, obey_directive, open_session
+from modelsheet.worker.learn_job import learn, open_session
 
 _log = logging.getLogger(__name__)
 
@@ -200,19 +206,16 @@ class Worker:
         pipeline.adapters.unload()
         return pipeline.base
 
-    def _load_clip(self, base: BaseModel) -> Clip:
-        """Return the CLIP of the base in memory, kept as long as that. Raises ModelMissing."""
-        if self._clip is None:
-            self._clip = load_clip(base, self._data_dir / "models")
-        return self._clip
-
     def _load_clip_if_present(self, base: BaseModel) -> Clip | None:
-        """Return None without CLIP: a job can learn without metrics."""
+        """Return the CLIP of the base in memory, kept as long as that. None without CLIP: a job can
+        learn without metrics.
+        """
         try:
-            return self._load_clip(base)
+            if self._clip is None:
+                self._clip = load_clip(base, self._data_dir / "models")
         except ModelMissing as error:
             _log.warning("%s", error)
-            return None
+        return self._clip
 
     def _references(self, subject: SubjectRecord) -> list[Image.Image]:
         folder = self._subjects.folder(subject.id) / "references"

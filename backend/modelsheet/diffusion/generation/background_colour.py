@@ -40,9 +40,9 @@ def choose_background(
     """Return the flat background that the prompt names, or one far from the subject's colours; None
     when the prompt asks for scenery ("on grass floor"), which cannot be keyed.
     """
-    named = _FLAT.search(prompt)
-    if named is not None and named[1].lower() in FLAT_BACKGROUNDS:
-        return FlatBackground("", FLAT_BACKGROUNDS[named[1].lower()])
+    named = _named_background(prompt)
+    if named is not None:
+        return FlatBackground("", named)
     if asks_for_scenery(prompt):
         return None
     name = most_distinct_background(references)
@@ -51,9 +51,13 @@ def choose_background(
 
 def asks_for_scenery(prompt: str) -> bool:
     """Return True if the prompt asks for a background that cannot be keyed ("on grass floor")."""
+    return _named_background(prompt) is None and _SCENERY.search(prompt) is not None
+
+
+def _named_background(prompt: str) -> Colour | None:
+    """Return the colour of the flat background that the prompt names ("on a white background")."""
     named = _FLAT.search(prompt)
-    is_flat = named is not None and named[1].lower() in FLAT_BACKGROUNDS
-    return not is_flat and _SCENERY.search(prompt) is not None
+    return FLAT_BACKGROUNDS.get(named[1].lower()) if named is not None else None
 
 
 def most_distinct_background(references: Sequence[Image.Image]) -> str:

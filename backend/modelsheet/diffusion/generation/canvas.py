@@ -1,5 +1,5 @@
 """Canvas of a generate request: its size, its initial image, mask or regions (text-to-image, image-
-to-image, inpainting, regional prompts), and the way from a generated image to the result's size.
+to-image, inpainting, regional prompts), and the part of the initial image that is generated.
 """
 
 from __future__ import annotations
@@ -82,11 +82,9 @@ def make_canvas(base: BaseModel, request: GenerateRequest, context: JobContext) 
     masks = [_read_mask(region.mask, context) for region in request.regions]
     if masks:
         regions = plan_regions(masks, base.resolution, size_multiple(base), base.latent_factor)
-        whole = picture and InpaintingCrop((0, 0, *picture.size), regions.size)
+        whole = InpaintingCrop((0, 0, *picture.size), regions.size) if picture else None
         size = masks[0].size
-        return Canvas(
-            regions.size, size, strength, picture, picture, crop=whole or None, regions=regions
-        )
+        return Canvas(regions.size, size, strength, picture, picture, crop=whole, regions=regions)
     requested = (request.width, request.height)
     if picture is None:
         requested = _in_proportion(requested, (base.resolution, base.resolution))

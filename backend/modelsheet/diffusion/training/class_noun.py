@@ -17,7 +17,7 @@ from modelsheet.prompts.captions import background_words
 from modelsheet.prompts.class_nouns import known_class_nouns
 
 # A probability is the share of such guesses that are right, as far as a CLIP is calibrated.
-LEAST_PROBABILITY = 0.5
+_LEAST_PROBABILITY = 0.5
 _BACKGROUNDS = {"white": (255, 255, 255), "grey": (128, 128, 128)}
 
 
@@ -33,7 +33,7 @@ def guess(
         return []
     nouns = known_class_nouns(family, own_nouns)
     value, index = probabilities(pictures, nouns, family, clip).max(-1)
-    if float(value) < LEAST_PROBABILITY:
+    if float(value) < _LEAST_PROBABILITY:
         return []
     return [ClassNounGuess(noun=nouns[int(index)], probability=min(1.0, float(value)))]
 

@@ -117,7 +117,7 @@ class LearningSession:
         self.best_step = 0
         self.best_state: dict[str, torch.Tensor] = {}
         self.seconds = 0.0  # of the job's runs until the newest checkpoint
-        self._request, self._images, self._environment = request, images, environment
+        self._request, self.images, self._environment = request, images, environment
         has_decoder = self.hyperparameters.own_decoder and base.is_pixel_art
         self._correction: Correction | None = None if has_decoder else {}
         self._undo = ExitStack()
@@ -142,7 +142,7 @@ class LearningSession:
         next time. Raises ModelsheetError.
         """
         base, seed = self.base, self._request.seed
-        cropped = crop_references(self._images, base)
+        cropped = crop_references(self.images, base)
         self.pictures = [fit_picture(picture, base) for picture in cropped]
         self.drawn = drawn_references(cropped, base)
         self.naming = self._load_or_choose_naming()

@@ -56,15 +56,15 @@ class ModelsheetDocker(DockWidget):
         self.setWidget(panel)
         self._status_line = StatusLine(self, panel.activity_changed, panel.news)
         # After Save As the document has another file, by which its results are found again.
-        Krita.instance().notifier().imageSaved.connect(self._on_saved)
+        Krita.instance().notifier().imageSaved.connect(self._check_document)
         self.visibilityChanged.connect(self._on_visibility)
 
     def canvasChanged(self, canvas: Canvas | None) -> None:
         """Check the document in front; the canvas itself is not kept."""
         # Krita shows the new document only after this call.
-        QtCore.QTimer.singleShot(0, self.controller.check_document)
+        QtCore.QTimer.singleShot(0, self._check_document)
 
-    def _on_saved(self, _: str) -> None:
+    def _check_document(self, _: str = "") -> None:
         self.controller.check_document()
 
     def learn(self) -> None:

@@ -6,7 +6,7 @@ from ..i18n import tr
 from ..qt import QtCore, QtWidgets, not_none
 from ..ui.parts.elided import ElidedToolButton
 
-WIDTH = 24  # lines of text
+WIDTH = 24  # in heights of a line of text
 
 
 class StatusLine(QtCore.QObject):

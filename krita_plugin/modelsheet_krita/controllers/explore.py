@@ -1,4 +1,4 @@
-"""Explore scales: from the dialog to a generated grid, and from a picked cell to the settings."""
+"""Explore strengths: from the dialog to a generated grid, and from a picked cell to the docker."""
 
 from __future__ import annotations
 

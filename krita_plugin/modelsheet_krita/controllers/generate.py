@@ -79,7 +79,7 @@ class GenerateController:
         if not prompt:
             raise BadInput(tr("Write what to paint, for example: @hero holding sword."))
         if box.random.isChecked():
-            box.seed.setValue(_random_seed(box.seed.maximum()))
+            box.seed.setValue(self._random_seed())
         settings = box.advanced.settings()
         target = self._target()
         init = None
@@ -183,7 +183,8 @@ class GenerateController:
         self._request(lambda client: client.submit(request), self._target())
 
     def _random_seed(self) -> int:
-        return _random_seed(self._panel.box.seed.maximum())
+        most = self._panel.box.seed.maximum()
+        return int(not_none(QtCore.QRandomGenerator.global_()).bounded(most))
 
     def _show_prompt(self, result: Result) -> None:
         box = self._panel.box
@@ -232,7 +233,3 @@ def _request_of(result: Result) -> dict[str, Any]:
         raise BadInput(generate_request.missing_recipe_message())
     request: dict[str, Any] = result.generated.recipe["request"]
     return request
-
-
-def _random_seed(most: int) -> int:
-    return int(not_none(QtCore.QRandomGenerator.global_()).bounded(most))

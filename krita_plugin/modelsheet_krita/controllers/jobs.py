@@ -76,6 +76,14 @@ class Jobs:
         ]
         return statistics.median(times) if times else None
 
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job without a card, unless it is over already or the backend is gone."""
+        self._connection.request(
+            lambda client: client.control_job(job_id, "cancel"),
+            lambda job: None,
+            lambda error: None,
+        )
+
     def stop_first(self) -> None:
         """Stop the running job, or else a waiting one; ask first if it learns."""
         running = sorted(self._open.values(), key=lambda one: one.state != "running")

@@ -103,7 +103,8 @@ class LearnController:
         dialog.changed.connect(self._check)
         dialog.sent.connect(self._notices.guard(self._send))
         dialog.finished.connect(session.stop)
-        dialog.destroyed.connect(session.suggestions.close)  # with its window
+        for part in (session.suggestions, sizes):
+            dialog.destroyed.connect(part.close)  # with its window
         images.read(partial(self._on_read, session), self._notices.show_error)
 
     def _end_session(self) -> None:

@@ -36,7 +36,6 @@ class LearnImages:
         self._thumbnails: list[QtGui.QPixmap] = []
         self._task: IncrementalTask[ReadResult] | None = None
         self.revision = 0  # of `all`; another one after each reading
-        dialog.finished.connect(self.stop)
 
     @property
     def all(self) -> tuple[Image, ...]:

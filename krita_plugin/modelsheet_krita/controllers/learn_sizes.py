@@ -55,7 +55,6 @@ class LearnSizes:
         dialog.images.changed.connect(self.check)
         dialog.size_choice.download_wanted.connect(self._download)
         dialog.size_choice.model_wanted.connect(dialog.choose_base_model)
-        dialog.finished.connect(self.close)
         connection.subscribe(dialog, state=lambda state: self._on_state(), job=self._on_any_job)
         connection.request(lambda client: client.models(), self._on_models, lambda error: None)
 
@@ -177,11 +176,7 @@ class LearnSizes:
     def _cancel(self) -> None:
         job_id, self._job_id = self._job_id, ""
         if job_id:
-            self._connection.request(
-                lambda client: client.control_job(job_id, "cancel"),
-                lambda job: None,
-                lambda error: None,  # it has ended by itself
-            )
+            self._jobs.cancel(job_id)
 
     def _on_job(self, key: object, job: JobView) -> None:
         if job.is_over and job.id == self._job_id:

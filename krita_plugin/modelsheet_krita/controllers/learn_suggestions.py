@@ -140,11 +140,7 @@ class LearnSuggestions:
     def _cancel_job(self) -> None:
         job_id, self._job_id = self._job_id, ""
         if job_id:
-            self._connection.request(
-                lambda client: client.control_job(job_id, "cancel"),
-                lambda job: None,
-                lambda error: None,  # it is over already, or the backend is gone
-            )
+            self._jobs.cancel(job_id)
 
     def _on_job(self, job: JobView) -> None:
         if self._is_closed or job.id != self._job_id:

@@ -264,7 +264,7 @@ class Results:
             return
         self._panel.notice.say(
             tr(
-                "Pictures for another document are done. Go to it to see them, or choose “All "
+                "Pictures for another document are done. Go to it to see them, or choose “Of All "
                 "Documents” beside “Results”."
             ),
             icon="dialog-ok",

@@ -82,12 +82,13 @@ def remark(
     if how == "into":
         return tr("The picture is merged into the active layer. Undo twice to take it back.")
     _, _, width, height = document.area("canvas")
-    size = max((one.image.width, one.image.height) for one in results)
-    if any(_is_larger(one, width, height) for one in results):
+    larger = [one.image for one in results if _is_larger(one, width, height)]
+    if larger:
+        largest = max(larger, key=lambda image: max(image.width, image.height))
         return tr(
             "The picture is {size} pixels, larger than the canvas of “{document}”. What lies "
             "outside is kept on the layer: move it, or resize the canvas.",
-            size=f"{size[0]} × {size[1]}",
+            size=f"{largest.width} × {largest.height}",
             document=document.name,
         )
     return ""

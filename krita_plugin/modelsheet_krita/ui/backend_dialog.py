@@ -42,7 +42,7 @@ class BackendDialog(QtWidgets.QDialog):
         self.token.setEchoMode(QtWidgets.QLineEdit.EchoMode.Password)
         self.token.setPlaceholderText(tr("from its server.json"))
         self.token.setToolTip(
-            tr("What whoever runs it gave you; it is sent to this address and nowhere else")
+            tr("What whoever runs it gave you; it proves who you are and is never sent itself")
         )
         self.hint = QtWidgets.QLabel()
         self.hint.setWordWrap(True)

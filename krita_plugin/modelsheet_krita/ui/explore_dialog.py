@@ -1,4 +1,4 @@
-"""Dialog to explore scales, and the window with the generated grid."""
+"""Dialog to explore strengths, and the window with the generated grid."""
 
 from __future__ import annotations
 

@@ -51,7 +51,6 @@ class JobCard(QtWidgets.QWidget):
         self.setObjectName("modelsheet_job")
         self._job_id, self._icon = job_id, icon
         self.row = JobRow(job_id, "", "", 0.0)
-        self._is_paused = False
         self._is_movable = self._is_compact = False
         self._pressed_at: QtCore.QPoint | None = None
         self._is_dragged = False
@@ -108,7 +107,6 @@ class JobCard(QtWidgets.QWidget):
         self._bar.setValue(round(row.fraction * 1000))
         self._bar.setVisible(not row.is_waiting)
         self._bar.setAccessibleName(row.title)
-        self._is_paused = row.is_paused
         self._sooner.setVisible(row.is_waiting)
         self._pause.setVisible(row.is_learning)
         set_icon(self._pause, self._icon, "animation_play" if row.is_paused else "animation_pause")
@@ -219,7 +217,7 @@ class JobCard(QtWidgets.QWidget):
         self._detail.setText(tr("Stopping…"))
 
     def _on_clicked(self, action: str) -> None:
-        is_resumed = action == "pause" and self._is_paused
+        is_resumed = action == "pause" and self.row.is_paused
         self.wanted.emit(self._job_id, "resume" if is_resumed else action)
 
     def enable_buttons(self) -> None:

@@ -67,12 +67,6 @@ class PromptEdit(QtWidgets.QPlainTextEdit):
         """Return the cursor's position in characters."""
         return self.textCursor().position()
 
-    def setCursorPosition(self, position: int) -> None:
-        """Move the cursor."""
-        cursor = self.textCursor()
-        cursor.setPosition(position)
-        self.setTextCursor(cursor)
-
     def show_handles(self, handles: Sequence[str]) -> None:
         """Complete @ to these handles."""
         self._handles = [f"@{handle}" for handle in handles]

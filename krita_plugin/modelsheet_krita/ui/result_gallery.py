@@ -38,6 +38,7 @@ class ResultGallery(FullHeightList):
 
     def __init__(self, explanation: str) -> None:
         super().__init__(explanation, EMPTY_LINES)
+        self._chosen_group = ""
         self.takes_undo = False  # Ctrl+Z is the gallery's: it was changed last
         em = self.fontMetrics().height()
         self.setViewMode(QtWidgets.QListView.ViewMode.IconMode)
@@ -140,7 +141,8 @@ class ResultGallery(FullHeightList):
             item.setSelected(item.data(GROUP) == group)
         title = next((item.text() for item in self._items() if item.data(GROUP) == group), "")
         self.group_chosen.emit(title)
-        QtCore.QTimer.singleShot(0, lambda: self._reveal_group(group))  # once it is laid out
+        self._chosen_group = group
+        QtCore.QTimer.singleShot(0, self._reveal_chosen_group)  # once it is laid out
 
     def choose_only(self, keys: list[int]) -> None:
         """Select the thumbnails with these keys and no other."""
@@ -218,11 +220,11 @@ class ResultGallery(FullHeightList):
         if item is not None and item.data(KEY) is None:
             self.pointed_at.emit(None)
 
-    def _reveal_group(self, group: str) -> None:
-        """Ask for the group's headline and first picture to be scrolled to."""
+    def _reveal_chosen_group(self) -> None:
+        """Ask for the chosen group's headline and first picture to be scrolled to."""
         self.executeDelayedItemsLayout()
         part = QtCore.QRect()
-        for row in self._rows(group)[:2]:
+        for row in self._rows(self._chosen_group)[:2]:
             part = part.united(self.visualItemRect(not_none(self.item(row))))
         self.reveal(part)
 

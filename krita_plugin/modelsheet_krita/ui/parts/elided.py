@@ -209,5 +209,5 @@ def _show_whole_text(button: QtWidgets.QAbstractButton, event: QtCore.QEvent) ->
         return False
     assert isinstance(event, QtGui.QHelpEvent)
     whole = f"{button.text().replace('&', '')}\n{button.toolTip()}".strip()
-    QtWidgets.QToolTip.showText(event.globalPos(), whole, button)
+    QtWidgets.QToolTip.showText(event.globalPos(), plain(whole), button)
     return True

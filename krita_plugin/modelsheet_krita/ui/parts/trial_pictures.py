@@ -1,4 +1,4 @@
-"""How a subject's training goes: its trial pictures, and the curve of their likeness."""
+"""Show the progress of a training: trial pictures, and the curve of their likeness."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a base model understands of a prompt: completion of its phrases, marks of other words."""
+"""Complete the phrases that a base model knows, and mark the words that it does not."""

@@ -50,10 +50,6 @@ class UnknownWordHighlighter(QtGui.QSyntaxHighlighter):
         for start, end in self._unknown(text or "", cursor):
             self.setFormat(start, end - start, self._format)
 
-    def unknown_words(self, text: str) -> list[str]:
-        """List the unknown words of a text."""
-        return [text[start:end] for start, end in self._unknown(text, -1)]
-
     def unknown_word_at(self, text: str, position: int) -> str:
         """Return the unknown word at a position, or nothing."""
         found = [text[s:e] for s, e in self._unknown(text, -1) if s <= position < e]

@@ -22,6 +22,8 @@ ModelsheetError (code)
 
 from __future__ import annotations
 
+import errno
+
 
 class ModelsheetError(Exception):
     """Base of all errors with a sentence for the user; `code` is stable and part of the API."""
@@ -113,3 +115,8 @@ def error_for(code: str, sentence: str) -> ModelsheetError:
 
 def _tree(root: type[ModelsheetError]) -> list[type[ModelsheetError]]:
     return [root, *(kind for child in root.__subclasses__() for kind in _tree(child))]
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Return True if the disk, or the user's quota of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

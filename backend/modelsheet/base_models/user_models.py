@@ -1,4 +1,4 @@
-"""Registry of models that the user added: single models, and ComfyUI or A1111 installations.
+"""Registry of models that the user added: single models, and installations of other programs.
 
 Stored in <data>/models.json; the models' own files stay where they are.
 """
@@ -36,7 +36,7 @@ class UserModel(ApiModel):
 
 
 class Installation(ApiModel):
-    """A ComfyUI or A1111 folder; the ids of its checkpoints are NAME/checkpoint."""
+    """A folder of checkpoints, such as ComfyUI's; their ids are NAME/checkpoint."""
 
     name: str
     path: str

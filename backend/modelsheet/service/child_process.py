@@ -6,7 +6,6 @@ The process has limits of memory and time, leaves no core dump, and ends with th
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import json
 import logging
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import modelsheet
-from modelsheet.errors import Busy, DiskFull, ModelsheetError, UnsafeModel, error_for
+from modelsheet.errors import Busy, DiskFull, ModelsheetError, UnsafeModel, error_for, is_disk_full
 from modelsheet.module_process import module_command, search_path
 from modelsheet.service.executors.worker_main import die_with_parent, take_over_pipes
 
@@ -144,7 +143,7 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
         sentence = "Reading the file takes more memory than is allowed; that is refused."
         return {"code": UnsafeModel.code, "sentence": sentence}
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
         sentence = "The disk of the data folder is full; free some space and send it again."
         return {"code": DiskFull.code, "sentence": sentence}

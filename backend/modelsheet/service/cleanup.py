@@ -25,7 +25,7 @@ _JOBS_KEPT = 200
 _TRASH_AGE_S = 30 * _DAY_S
 _DAMAGED_KEPT = 3
 _BLOB_QUOTA = 8 << 30  # bytes of all blobs, over which unreferenced ones go sooner
-_TEMPORARIES = (".tokens.json-*", ".models.json*", "subjects/*/.name.txt-*")
+_TEMPORARIES = (".tokens.json-*", ".models.json-*", ".models.json.tmp", "subjects/*/.name.txt-*")
 _WORKING_SPACE = 16 << 20  # bytes that uploads leave for checkpoints and the database
 
 

@@ -26,7 +26,6 @@ from modelsheet.service.subject_files import (
     write_lora_of,
 )
 from modelsheet.subjects.archive import LARGEST_ARCHIVE, SUFFIX, copy_id
-from modelsheet.subjects.handles import handle_of
 from modelsheet.subjects.lora_exchange import ExportFormat, file_name_of
 from modelsheet.subjects.store import (
     SubjectRecord,
@@ -112,7 +111,7 @@ class SubjectService:
         subject's adapter is damaged. InvalidRequest: it is too large.
         """
         record = self._own(caller, subject_id)
-        return f"{handle_of(record.name)}{SUFFIX}", self._written(write_archive_of, record)
+        return f"{record.handle}{SUFFIX}", self._written(write_archive_of, record)
 
     def import_archive(self, caller: Caller, request: SubjectArchiveRequest) -> SubjectView:
         """Publish the subject of an archive under its own id, so that documents that name it find

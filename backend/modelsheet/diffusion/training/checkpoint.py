@@ -4,6 +4,7 @@ complete or absent. No pickle.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from modelsheet.errors import DiskFull
-from modelsheet.files.manifest import sha256_of
 
 _TENSORS, _POSITION, _MANIFEST = "tensors.safetensors", "position.json", "MANIFEST.json"
 
@@ -82,11 +82,15 @@ def newest_checkpoint(folder: Path) -> TrainingCheckpoint | None:
     return None
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _fill(staging: Path, tensors: Mapping[str, torch.Tensor], position: Mapping[str, Any]) -> None:
     staging.mkdir()
     save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, staging / _TENSORS)
     (staging / _POSITION).write_text(json.dumps(position), "utf-8")
-    sums = {name: sha256_of(staging / name) for name in (_TENSORS, _POSITION)}
+    sums = {name: _sha256(staging / name) for name in (_TENSORS, _POSITION)}
     for name in sums:
         _sync(staging / name)
     (staging / _MANIFEST).write_text(json.dumps(sums), "utf-8")
@@ -109,6 +113,6 @@ def _is_whole(checkpoint: Path) -> bool:
     """Tell if all files of the manifest are there with their checksums."""
     try:
         sums = json.loads((checkpoint / _MANIFEST).read_text("utf-8"))
-        return bool(sums) and all(sha256_of(checkpoint / n) == s for n, s in sums.items())
+        return bool(sums) and all(_sha256(checkpoint / n) == s for n, s in sums.items())
     except (OSError, ValueError):
         return False

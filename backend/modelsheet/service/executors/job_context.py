@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelsheet.api.jobs import JobError, Progress
-from modelsheet.errors import Cancelled, DiskFull, ModelsheetError, OutOfMemory
+from modelsheet.errors import Cancelled, DiskFull, ModelsheetError, OutOfMemory, is_disk_full
 from modelsheet.jobs.protocol import Directive, JobSuspended, Runner
 from modelsheet.service.executors.protocol import (
     Failed,
@@ -120,7 +119,7 @@ def _job_error(error: ModelsheetError) -> JobError:
 
 
 def _unexpected(error: Exception) -> JobError:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and is_disk_full(error):
         return _job_error(
             DiskFull("The disk of the data folder is full; free some space and resume.")
         )

@@ -69,7 +69,7 @@ class AsgiApp:
                 _check_framing(scope)
                 threads = under_way.enter_context(self._limits.request(head.caller))
                 answer = await self._answer(head, environ, scope, receive, threads)
-            except (Refused, OSError) as error:  # OSError: no room for a buffer
+            except (Refused, OSError) as error:  # OSError: no room for a body or an answer
                 answer = call(refuse(self._app, environ, error), environ, self._folder)
             except ClientGone:
                 connection.abort()

@@ -100,7 +100,7 @@ async def receive_body(receive: Receive, limit: int, folder: Path) -> IO[bytes]:
             else:
                 await asyncio.to_thread(body.write, data)
         body.seek(0)
-    except BaseException:
+    except BaseException:  # raised again; when cancelled, too, nobody else closes the file
         body.close()
         raise
     return body

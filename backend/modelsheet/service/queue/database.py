@@ -48,7 +48,13 @@ def open_database(path: Path, *, check: Action, restore: Action) -> sqlite3.Conn
         if isinstance(error, sqlite3.Error) and not _is_damage_of(path, error):
             raise
         aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
-        _log.error("The job database %s is damaged (%s); it is kept as %s", path, error, aside.name)
+        _log.error(
+            "The job database %s is damaged (%s); it is kept as %s",
+            path,
+            error,
+            aside.name,
+            exc_info=not isinstance(error, sqlite3.Error),  # it may be a fault of ours
+        )
         path.replace(aside)
         for companion in ("-journal", "-wal", "-shm"):
             path.with_name(path.name + companion).unlink(missing_ok=True)

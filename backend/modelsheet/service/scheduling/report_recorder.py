@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 from modelsheet.api.jobs import JobError
-from modelsheet.errors import DiskFull, WorkerCrashed
+from modelsheet.errors import DiskFull, WorkerCrashed, is_disk_full
 from modelsheet.service.executors.protocol import (
     DISK_FULL,
     Failed,
@@ -61,7 +60,7 @@ class ReportRecorder:
         try:
             self._publisher.finish(job, report.result, staging)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_disk_full(error):
                 self._jobs.pause_with_error(report.job_id, report.fence, DISK_FULL)
                 return
             sentence = f"The subject could not be written to the data folder ({error.strerror})."

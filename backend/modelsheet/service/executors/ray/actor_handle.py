@@ -4,7 +4,6 @@ Ray starts it anew and the handle waits for it.
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import modelsheet
 from modelsheet.api.admin import WorkerView
 from modelsheet.api.jobs import JobError
+from modelsheet.errors import is_disk_full
 from modelsheet.jobs.protocol import Directive, LoadedModels
 from modelsheet.service.executors.protocol import (
     DISK_FULL,
@@ -242,7 +242,7 @@ class ActorHandle:
             _log.error("What job %s sent cannot be written: %s", message.job_id, error)
             if isinstance(message, Progressed | CheckpointSaved):
                 return
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            is_full = is_disk_full(error)
             problem = DISK_FULL if is_full else _refused(error)
             message = Failed(job_id=message.job_id, fence=message.fence, error=problem)
         if isinstance(message, CheckpointSaved):

@@ -58,6 +58,6 @@ def test_the_docker_does_all_it_offers(play: Play) -> None:
     assert report["remembered"] == ["Outfit"]
     assert report["continued"] == "@outfit again"
     assert report["came back as another"]
-    assert report["wrong token"].startswith("The backend does not accept the token.")
+    assert "does not know the token. Check the URL" in report["wrong token"]
     assert report["report"].startswith("The report is in the clipboard.")
     assert not report["token in document"]

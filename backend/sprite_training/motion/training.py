@@ -82,7 +82,7 @@ class MotionTrainer:
         self.accelerator = Accelerator.detect()
         # The number of drawings, and with it the encoder's batch, is another at each step.
         torch.backends.cudnn.benchmark = False
-        self._is_bf16 = self.accelerator.is_cuda or _has_amx()
+        self._is_bf16 = self.accelerator.is_cuda or _multiplies_bf16()
         self.pictures = self.steps = self.warm_up_step = 0
         self.cooldown: tuple[int, int] | None = None  # pictures at its start, its length
         self.is_stop_wanted = False
@@ -280,7 +280,9 @@ def parameter_groups(model: MotionModel) -> list[dict[str, Any]]:
     ]
 
 
-def _has_amx() -> bool:
+def _multiplies_bf16() -> bool:
     """Tell if the processor multiplies bf16; on others autocast costs time."""
     cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text("utf-8")
+    if not cpuinfo.exists():
+        return False
+    return not {"amx_bf16", "avx512_bf16"}.isdisjoint(cpuinfo.read_text("utf-8").split())

@@ -71,6 +71,7 @@ def fill_form(driver):
     edit = form.class_noun.lineEdit()
     edit.setFocus()
     yield after(0.3)
+    edit.selectAll()  # a guess may be entered already
     for letter in "hu":
         key = QKeyEvent(QEvent.KeyPress, ord(letter.upper()), Qt.NoModifier, letter)
         QApplication.sendEvent(edit, key)

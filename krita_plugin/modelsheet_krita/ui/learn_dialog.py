@@ -206,6 +206,9 @@ class LearnDialog(QtWidgets.QDialog):
         self.class_noun.addItems(list(nouns))
         keep = entered if self._noun_touched or entered or not nouns else nouns[0]
         self.class_noun.setEditText(keep)
+        edit = not_none(self.class_noun.lineEdit())
+        if edit.hasFocus() and not self._noun_touched:  # what is typed next replaces the guess
+            edit.selectAll()
         if identifiers:
             text = tr("chosen for you, for example: {word}", word=identifiers[0])
             self.identifier.setPlaceholderText(text)

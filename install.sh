@@ -402,7 +402,8 @@ run_test() {
     check bandit --quiet --recursive --configfile pyproject.toml backend krita_plugin
     check_holes
     check_shell
-    check python -m pytest
+    # One file is one process's: its tests share a service or a learnt subject.
+    check python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
     if [ ${#failed[@]} -gt 0 ]; then
         fail "Not clean:$(printf ' [%s]' "${failed[@]}")"
     fi

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -72,7 +72,8 @@ def test_more_json_than_the_limit_is_refused(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/jobs/1", f"/v1/jobs/{uuid4()}", "/v1/blobs/12", f"/v1/subjects/{uuid4()}", "/"]
+    "path",
+    ["/v1/jobs/1", f"/v1/jobs/{UUID(int=1)}", "/v1/blobs/12", f"/v1/subjects/{UUID(int=1)}", "/"],
 )
 def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
     answer = client.get(path)

@@ -11,6 +11,7 @@ from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extensio
 from ..backend.connection_thread import BackendConnection, BackendLocation
 from ..backend.launcher import Launcher
 from ..backend.location import LocalBackend, RemoteBackend
+from ..controllers.animation.own_motions import OwnMotions
 from ..controllers.controller import Controller
 from ..document import document
 from ..i18n import tr
@@ -20,7 +21,7 @@ from ..ui.backend_dialog import BackendDialog
 from ..ui.panel import Panel
 from . import actions, diagnostics, docker_placement
 from .fallback_docker import DOCKER_ID
-from .settings import BackendChoice, Preferences, launch_plan
+from .settings import BackendChoice, Preferences, launch_plan, motions_folder
 from .status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class ModelsheetDocker(DockWidget):
             connection,
             saved_state=preferences,
             document_ids=document_ids,
+            own_motions=OwnMotions(motions_folder()),
             current_document=_current_document,
         )
         self.setWidget(panel)
@@ -67,11 +69,10 @@ class ModelsheetDocker(DockWidget):
     def _check_document(self, _: str = "") -> None:
         self.controller.check_document()
 
-    def learn(self) -> None:
-        """Show the docker and open the learn dialog."""
+    def bring_up(self) -> None:
+        """Show the docker in front of the others."""
         self.setVisible(True)
         self.raise_()
-        self.controller.learn.open()
 
     def _on_visibility(self, visible: bool) -> None:
         if visible:
@@ -195,4 +196,4 @@ def _docker_of(main_window: QtWidgets.QMainWindow) -> ModelsheetDocker:
 
 def _run_action(main_window: QtWidgets.QMainWindow, name: str, _: bool = False) -> None:
     docker = _docker_of(main_window)
-    actions.handlers(docker.controller, docker.learn)[name]()
+    actions.handlers(docker.controller, docker.bring_up)[name]()

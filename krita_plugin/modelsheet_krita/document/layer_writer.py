@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import unicodedata
 from collections.abc import Generator, Sequence
@@ -14,8 +15,9 @@ from ..i18n import tr
 from ..image import Image, Placement, pixels_of
 from ..qt import QtCore
 from . import kra_animation_writer
-from .colour_conversion import SRGB, Converter, is_srgb, space_of
+from .colour_conversion import SRGB, ColorSpace, Converter, is_srgb, space_of
 from .geometry import row_strips
+from .kra_animation_writer import AnimatedLayer, AnimatedNode
 from .layer_tree import MASKS, LayerTree
 
 if TYPE_CHECKING:
@@ -44,12 +46,18 @@ class LayerWriter:
         self._make_converter, self._open_hidden = make_converter, open_hidden
 
     def add_layers(
-        self, name: str, layers: Sequence[PlacedImage], *, above_active: bool = False
-    ) -> Generator[None, None, None]:
-        """Add a layer, or a group with one for each image of which only the first is shown.
+        self,
+        name: str,
+        layers: Sequence[PlacedImage],
+        *,
+        above_active: bool = False,
+        shows_all: bool = False,
+    ) -> Generator[None, None, Node]:
+        """Add a layer, or a group with one for each image, the first on top; return it.
 
-        On top of all, or above the active layer; one undo step. Yields between strips of pixels.
-        Raises BadInput: the document was closed, or the active layer is in a hidden group.
+        Only the first of a group is shown unless it `shows_all`. It joins on top of all, or above
+        the active layer, in one undo step. Yields between strips of pixels. Raises BadInput: the
+        document was closed, or the active layer is in a hidden group.
         """
         if above_active:
             self._require_shown_parent()
@@ -61,13 +69,14 @@ class LayerWriter:
                 yield from self._fill(nodes[-1], image, placement, converter)
         if len(nodes) == 1:
             self._join(nodes[0], above_active=above_active)
-            return
-        for hidden in nodes[1:]:
+            return nodes[0]
+        for hidden in [] if shows_all else nodes[1:]:
             hidden.setVisible(False)
         group = self._document.createGroupLayer(layer_name(name))
         # Krita records one step per node that joins the image: so they join inside the group.
         group.setChildNodes(nodes[::-1])
         self._join(group, above_active=above_active)
+        return group
 
     def merge_into_active(self, image: Image, placement: Placement) -> Generator[None, None, None]:
         """Merge the image into the active paint layer.
@@ -83,28 +92,26 @@ class LayerWriter:
         self._document.waitForDone()
         layer.mergeDown()
 
-    def add_animated_layer(
-        self, name: str, images: Sequence[Image], placement: Placement
-    ) -> Generator[None, None, None]:
-        """Add one animated layer with a key frame per image on top, in one undo step.
+    def add_animation(self, animation: AnimatedNode) -> Generator[None, None, Node]:
+        """Add an animated layer, or a group with several, on top in one undo step; return it.
 
         Yields between rows of tiles. Raises BadInput when the document was closed.
         """
         with tempfile.TemporaryDirectory(prefix="modelsheet-") as folder:
             path = Path(folder) / "frames.kra"
-            yield from kra_animation_writer.write(path, images, placement)
+            yield from kra_animation_writer.write(path, _with_safe_names(animation))
             self._require_open()
             with self._open_hidden(path) as opened:
                 yield
-                (layer,) = opened.rootNode().childNodes()
-                layer.remove()
+                (node,) = opened.rootNode().childNodes()
+                node.remove()
                 yield
                 self._require_open()
-                layer.setName(layer_name(name))
                 if not is_srgb(space_of(self._document)):
-                    layer.setColorSpace(*space_of(self._document))
-                self._join(layer)
+                    _convert_layers(node, space_of(self._document))
+                self._join(node)
                 yield
+        return node
 
     def _paintable_layer(self) -> Node:
         active = self._document.activeNode()
@@ -166,6 +173,20 @@ class LayerWriter:
             node.setPixelData(QtCore.QByteArray(native), *box)
             yield
             self._require_open()
+
+
+def _with_safe_names(node: AnimatedNode) -> AnimatedNode:
+    named = dataclasses.replace(node, name=layer_name(node.name))
+    if isinstance(named, AnimatedLayer):
+        return named
+    return dataclasses.replace(named, children=[*map(_with_safe_names, named.children)])
+
+
+def _convert_layers(node: Node, space: ColorSpace) -> None:
+    if node.type() == "paintlayer":
+        node.setColorSpace(*space)
+    for child in node.childNodes():
+        _convert_layers(child, space)
 
 
 def layer_name(text: str) -> str:

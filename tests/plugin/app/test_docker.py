@@ -227,7 +227,7 @@ def test_layers_that_cannot_be_learnt_get_a_sentence(
 ) -> None:
     krita.window.view.selected = arrange(document)
 
-    connected.learn()
+    connected.controller.learn.open()
 
     until(lambda: said(connected).startswith(sentence))
     assert not connected.controller.learn.dialog.isVisible()
@@ -287,14 +287,14 @@ def test_a_layer_as_large_as_a_huge_canvas_is_refused_before_it_is_read(
     layer._area = QRect(0, 0, 20_000, 20_000)
     krita.window.view.selected = [layer]
 
-    connected.learn()
+    connected.controller.learn.open()
 
     until(lambda: said(connected))
     assert said(connected).startswith("“sky” is 20000 × 20000 pixels, too large")
 
 
 def test_no_document_gets_a_sentence(connected: Any) -> None:
-    connected.learn()
+    connected.controller.learn.open()
 
     assert said(connected).startswith("No document is open in this window.")
 

@@ -1,0 +1,1 @@
+"""Controllers of model sheets: from drawings to key views, animations and files."""

@@ -67,14 +67,16 @@ ALLOWED: Mapping[str, str] = {
     ),
     "service.auth": "api",
     "service.storage": "",
-    "service.queue": ("api imaging base_models subjects prompts service.auth service.storage"),
+    "service.queue": (
+        "api imaging base_models subjects prompts motion.figures service.auth service.storage"
+    ),
     "service.executors": (
         "api files base_models subjects prompts jobs service.storage service.queue"
     ),
     "service.scheduling": "api jobs service.storage service.queue service.executors",
     "service": (
-        "api base_models lora subjects prompts service.auth service.storage service.queue "
-        "service.executors service.scheduling"
+        "api base_models lora subjects prompts motion.figures service.auth service.storage "
+        "service.queue service.executors service.scheduling"
     ),
     "service.http": (
         "connection_file api base_models subjects service.auth service.queue service.executors "

@@ -46,12 +46,15 @@ class PosedArchive:
         """Draw a character's layers in a pose."""
         return self.parts.compose(layers, pose.action, pose.view, pose.frame)
 
+    def figure(self, body: str) -> Character:
+        """Make the character that a mannequin is before it turns grey."""
+        trunk, head = self._figure(body)
+        return Character(body, trunk.parts + head.parts)
+
     def mannequin(self, body: str, pose: Pose) -> Picture:
         """Draw the mannequin of a body in a pose."""
         if (body, pose) not in self._mannequins:
-            trunk, head = self._figure(body)
-            whole = Character(body, trunk.parts + head.parts)
-            picture = self.draw(self.parts.layers(whole), pose)
+            picture = self.draw(self.parts.layers(self.figure(body)), pose)
             self._mannequins[body, pose] = grey(picture)
         return self._mannequins[body, pose]
 

@@ -19,6 +19,7 @@ _LOOKED_AT = 256  # px a side: enough to see shapes
 _SECOND_SHARE, _SECOND_HEIGHT = 0.35, 0.6  # of the largest shape: a second figure
 _CUT_SHARE, _CUT_LEAST = 0.7, 6  # of a figure's width or height on the canvas's edge
 _BUST_SHARE = 0.9  # of its greatest width at the bottom
+_SOLID_SHARE = 0.75  # of that extent
 _BUST_HEIGHT = 1.3  # times its width: a long dress is higher
 _CREATURE = 1.2  # times as wide as high
 
@@ -116,7 +117,9 @@ def _shape_warnings(figure: npt.NDArray[np.bool_], name: str, *, is_fitted: bool
 
 
 def _is_bust(figure: npt.NDArray[np.bool_], width: int) -> bool:
-    """Tell if a figure is as wide as anywhere where the canvas ends, in one piece."""
+    """Tell if a figure is as wide as anywhere where the canvas ends, without a gap of legs."""
     last = np.flatnonzero(figure[-1])
-    is_piece = len(last) >= _CUT_LEAST and np.ptp(last) + 1 == len(last)
-    return bool(is_piece and len(last) >= _BUST_SHARE * width)
+    if len(last) < _CUT_LEAST:
+        return False
+    extent = int(np.ptp(last)) + 1
+    return extent >= _BUST_SHARE * width and len(last) >= _SOLID_SHARE * extent

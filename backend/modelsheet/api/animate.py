@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from modelsheet.api.types import ApiModel, Count, ImageRef, Note, Pixels, Prompt
 
@@ -21,7 +21,7 @@ class Drawing(ApiModel):
 
 
 class FigureFit(ApiModel):
-    """Where a mannequin of body type `body` stands in a drawing: px of the drawing, rows go down."""
+    """Where a mannequin of body type `body` stands in a drawing, in its px; rows go down."""
 
     body: str
     top: float
@@ -64,6 +64,12 @@ class AnimateRequest(ApiModel):
     fit: FigureFit | None = None
     size: Pixels | None = None
     learn: bool = False
+
+    @model_validator(mode="after")
+    def _check_drawings(self) -> AnimateRequest:
+        if not self.drawings and self.subject is None:
+            raise ValueError("give a drawing of the character, or a subject that has some")
+        return self
 
 
 class AnimationFrame(ImageRef):

@@ -253,6 +253,13 @@ class FakeBackend:
         self.finish(job.id, result=result)
         return request
 
+    def preview(self, label: str) -> GeneratedImage:
+        """Return a picture that a running animation has drawn."""
+        pixels = label.ljust(64).encode()[:64] * 4
+        sha256 = hashlib.sha256(pixels).hexdigest()
+        self.blobs[sha256] = pixels
+        return GeneratedImage(blob=sha256, width=8, height=8, seed=0, prompt="", label=label)
+
     def _frame(self, view: ViewName, action: str, index: int, side: int) -> AnimationFrame:
         level = 40 * (VIEWS.index(view) + 1) + 5 * index + (3 if action else 0)
         pixels = bytes((level, level, level, 255)) * (side * side)

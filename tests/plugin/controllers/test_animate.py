@@ -198,8 +198,15 @@ def test_progress_is_shown_and_closing_stops_the_job(
     form = open_form(connected, until)
     form.animate.click()
     until(lambda: remote.the_request(AnimateRequest))
-    remote.progress("animate", Progress(phase="painting", step=5, total=12, fraction=5 / 12))
+    drawn = [remote.preview("front"), *(remote.preview(f"walk left {k}") for k in range(2))]
+    remote.progress(
+        "animate", Progress(phase="painting", step=5, total=12, fraction=5 / 12, previews=drawn)
+    )
     until(lambda: form.progress.format() == "painting · step 5 of 12")
+    until(lambda: form.shown.count() == 2)
+    played = connected.controller.animate.session.pictures.played()
+    assert [one.duration_ms for one in played["walk"]["left"]] == [100, 100]
+    assert list(played) == ["", "walk"]
     assert not form.animate.isEnabled()
 
     form.close_button.click()

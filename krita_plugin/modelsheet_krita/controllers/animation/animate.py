@@ -28,7 +28,7 @@ from . import form_checks, insertion
 from .drawings import Drawings, name_of, read_drawings
 from .frame_times import exact_rate
 from .own_motions import OwnMotion, OwnMotions
-from .pictures import Pictures
+from .pictures import Pictures, arriving
 from .session import AnimateSession
 from .sheet_files import SheetSaver
 from .use_motion import UseMotion
@@ -242,8 +242,7 @@ class AnimateController:
     def _rates(self, session: AnimateSession) -> list[tuple[int, str]]:
         """Return the document's frame rate and the one that keeps each frame's time exactly."""
         chosen = session.dialog.chosen_actions()
-        known = {one.name: one.frame_ms for one in session.motions}
-        known.update((one.name, one.frame_ms) for one in session.actions or ())
+        known = session.durations_ms
         exact = exact_rate([known[name] for name in chosen if name in known])
         found = [(exact, tr("{count} a second: each frame has its exact time", count=exact))]
         document = session.document
@@ -322,12 +321,37 @@ class AnimateController:
             return
         if not job.is_over:
             session.dialog.show_progress(form_checks.progress_text(job), job.progress.fraction)
+            self._fetch_arrived(session, job)
             return
         self._stop_waiting(session)
         if job.error is not None:
             session.dialog.remarks.say(job.error.sentence)
         elif job.result is not None:
             self._fetch(session, job.result)
+
+    def _fetch_arrived(self, session: AnimateSession, job: JobView) -> None:
+        """Fetch what a running job has drawn so far, unless some of it is being fetched."""
+        found = arriving(job.progress.previews, session.durations_ms)
+        frames = session.pictures.lacking(found)
+        if not frames or session.is_fetching:
+            return
+        session.is_fetching = True
+        pictures = session.pictures
+
+        def fetched(images: list[Image]) -> None:
+            session.is_fetching = False
+            pictures.add(frames, images)
+            if session.is_busy:
+                self._show_pictures(session)
+
+        def failed(error: BackendError) -> None:
+            session.is_fetching = False  # the next news of the job brings all again
+
+        self._connection.request(partial(workflows.fetch_frames, frames=frames), fetched, failed)
+
+    def _show_pictures(self, session: AnimateSession) -> None:
+        titles = {KEY_VIEWS: tr("Key views"), **session.titles}
+        session.dialog.show_pictures(session.pictures.played(), titles)
 
     def _fetch(self, session: AnimateSession, result: JobResult) -> None:
         frames = session.pictures.lacking([*result.key_views, *result.frames])
@@ -351,13 +375,11 @@ class AnimateController:
     ) -> None:
         session.pictures.add(frames, images)
         self._place(session, result)
-        dialog = session.dialog
-        titles = {KEY_VIEWS: tr("Key views"), **session.titles}
-        dialog.show_pictures(session.pictures.played(), titles)
+        self._show_pictures(session)
         if result.fit is not None:
             self._show_fit(session, result, images[len(frames) :])
         if result.warnings:
-            dialog.remarks.say(" ".join(result.warnings))
+            session.dialog.remarks.say(" ".join(result.warnings))
         self._check()
 
     def _place(self, session: AnimateSession, result: JobResult) -> None:

@@ -33,9 +33,10 @@ def lay_out(
     views: Mapping[str, Image], first: Corner, document: OpenDocument, sheet: ModelSheet | None
 ) -> Layout:
     """Put the views where the sheet has them, else in a row where the canvas has room for it."""
-    if sheet is not None and set(views) <= set(sheet.views):
-        corners = {view: sheet.views[view].box[:2] for view in views}
-        return Layout(corners, len(set(corners.values())) > 1)
+    if sheet is not None:
+        known = {view: one.box[:2] for view, one in sheet.views.items()}
+        corners = {view: known.get(view, first) for view in views}
+        return Layout(corners, len(set(corners.values())) == len(corners))
     width = max(image.width for image in views.values())
     step = width + max(1, width // GAP)
     is_row = first[0] + step * (len(views) - 1) + width <= document.area("canvas")[2]

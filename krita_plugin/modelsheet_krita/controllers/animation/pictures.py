@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from ...backend.api_responses import AnimationFrame
+from ...backend.api_responses import AnimationFrame, GeneratedImage
 from ...image import Image
 from ...results.sprite_sheet import Strip
 from ...ui.animation.animate_dialog import KEY_VIEWS
 from ...ui.animation.frame_player import PlayedFrame
 from ...view_names import VIEWS
+
+
+def arriving(
+    previews: Iterable[GeneratedImage], durations_ms: Mapping[str, int]
+) -> list[AnimationFrame]:
+    """Return the pictures that a running job has so far, as its labels name them.
+
+    A label is a view or, for a frame, its action, view and number.
+    """
+    found = []
+    for image in previews:
+        *words, last = image.label.split() or [""]
+        action, view, index = (*words, last) if len(words) == 2 else (KEY_VIEWS, last, "0")
+        if view in VIEWS and index.isdigit():
+            size = image.width, image.height
+            duration = durations_ms.get(action, 0)
+            found.append(AnimationFrame(image.blob, *size, view, action, int(index), duration))
+    return found
 
 
 class Pictures:

@@ -41,6 +41,7 @@ class AnimateSession:
         self.pictures = Pictures()
         self.job_id = ""  # of the running job
         self.is_busy = False
+        self.is_fetching = False  # pictures of the running job
         self.is_fit_own = False  # moved by the artist, or kept with the sheet
         self.fit: FigureFit | None = None  # in px of the document
         self.corner: Corner = (0, 0)
@@ -50,6 +51,12 @@ class AnimateSession:
         """Titles of all actions by name."""
         known = {one.name: str(one.title) for one in self.actions or ()}
         return {**{one.name: one.title for one in self.motions}, **known}
+
+    @property
+    def durations_ms(self) -> dict[str, int]:
+        """How long a frame of each action lasts."""
+        known = {one.name: one.frame_ms for one in self.motions}
+        return {**known, **{one.name: one.frame_ms for one in self.actions or ()}}
 
     def looping(self) -> list[str]:
         """Return the names of the actions that loop; the artist's own are taken to."""

@@ -99,7 +99,8 @@ PLUGIN_ALLOWED: Mapping[str, str] = {
     "ui": "backend",
     "results": "backend document ui",
     "controllers": "backend document ui results",
-    "app": "backend document ui results controllers",
+    "animation": "backend document ui results controllers",
+    "app": "backend document ui results controllers animation",
 }
 
 FORBIDDEN_IMPORTS = frozenset({"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"})

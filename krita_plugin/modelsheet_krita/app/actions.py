@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Callable
 from ..i18n import tr
 
 if TYPE_CHECKING:
+    from ..animation.animate import AnimateController
     from ..controllers.controller import Controller
 
 LEARN = "modelsheet_learn_subject"
@@ -30,7 +31,7 @@ def all_actions() -> tuple[tuple[str, str, str], ...]:
 
 
 def handlers(
-    controller: Controller, show_docker: Callable[[], None]
+    controller: Controller, animate: AnimateController, show_docker: Callable[[], None]
 ) -> dict[str, Callable[[], None]]:
     """Map each action's name to its handler in one docker.
 
@@ -39,8 +40,8 @@ def handlers(
     results = controller.panel.results
     return {
         LEARN: partial(_after, show_docker, controller.learn.open),
-        MODEL_SHEET: partial(_after, show_docker, controller.animate.open),
-        "modelsheet_use_motion": partial(_after, show_docker, controller.animate.use_motion.open),
+        MODEL_SHEET: partial(_after, show_docker, animate.open),
+        "modelsheet_use_motion": partial(_after, show_docker, animate.use_motion.open),
         "modelsheet_generate": controller.generate.generate,
         "modelsheet_apply": controller.generate.apply,
         "modelsheet_next_result": lambda: results.step(1),

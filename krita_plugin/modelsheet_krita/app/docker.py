@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
+from ..animation.animate import AnimateController
+from ..animation.own_motions import OwnMotions
 from ..backend.connection_thread import BackendConnection, BackendLocation
 from ..backend.launcher import Launcher
 from ..backend.location import LocalBackend, RemoteBackend
-from ..controllers.animation.own_motions import OwnMotions
 from ..controllers.controller import Controller
 from ..document import document
 from ..i18n import tr
@@ -52,8 +53,16 @@ class ModelsheetDocker(DockWidget):
             connection,
             saved_state=preferences,
             document_ids=document_ids,
-            own_motions=OwnMotions(motions_folder()),
             current_document=_current_document,
+        )
+        self.animate = AnimateController(
+            panel,
+            connection,
+            self.controller.notices,
+            self.controller.jobs,
+            self.controller.subjects,
+            OwnMotions(motions_folder()),
+            _current_document,
         )
         self.setWidget(panel)
         self._status_line = StatusLine(self, panel.activity_changed, panel.news)
@@ -196,4 +205,4 @@ def _docker_of(main_window: QtWidgets.QMainWindow) -> ModelsheetDocker:
 
 def _run_action(main_window: QtWidgets.QMainWindow, name: str, _: bool = False) -> None:
     docker = _docker_of(main_window)
-    actions.handlers(docker.controller, docker.bring_up)[name]()
+    actions.handlers(docker.controller, docker.animate, docker.bring_up)[name]()

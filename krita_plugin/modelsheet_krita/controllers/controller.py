@@ -9,8 +9,6 @@ from ..document.document import OpenDocument
 from ..results.document_ids import DocumentIds
 from ..ui.panel import Panel
 from . import subject_names
-from .animation.animate import AnimateController
-from .animation.own_motions import OwnMotions
 from .embedded_subjects import EmbeddedSubjects
 from .explore import ExploreController
 from .generate import GenerateController
@@ -42,7 +40,6 @@ class Controller:
         *,
         saved_state: SavedState,
         document_ids: DocumentIds,
-        own_motions: OwnMotions,
         current_document: Callable[[], OpenDocument],
     ) -> None:
         self.panel, self.connection = panel, connection
@@ -56,9 +53,6 @@ class Controller:
         )
         self.learn = LearnController(
             panel, connection, notices, jobs, subjects, self.embedded_subjects, current_document
-        )
-        self.animate = AnimateController(
-            panel, connection, notices, jobs, subjects, own_motions, current_document
         )
         self.results = Results(
             panel, connection, notices, saved_state, document_ids, current_document

@@ -108,7 +108,7 @@ def open_fit(driver):
 
 
 def insert(driver):
-    controller = driver.docker().controller.animate
+    controller = driver.docker().animate
     yield from press(driver, "modelsheet_insert")
     yield lambda: not controller.is_inserting
     yield after(1.0)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Callable
 
-from ...document.document import OpenDocument
-from ...errors import BadInput
-from ...i18n import tr, trn
-from ...image import Image, ReadOptions, ReadResult
-from ...tasks import IncrementalTask, guarded
-from ...ui.name_dialog import NameDialog
-from ...ui.panel import Panel
-from ...view_names import title_of, view_in, without_view
+from ..document.document import OpenDocument
+from ..errors import BadInput
+from ..i18n import tr, trn
+from ..image import Image, ReadOptions, ReadResult
+from ..tasks import IncrementalTask, guarded
+from ..ui.name_dialog import NameDialog
+from ..ui.panel import Panel
+from ..view_names import title_of, view_in, without_view
 from .own_motions import OwnMotion, OwnMotions, check_figures
 
 FRAMES = ReadOptions(each_child=True, frames=True, inside_selection=False)

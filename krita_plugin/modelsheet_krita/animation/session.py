@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ...backend.api_requests import AnimateRequest, FigureFit
-from ...backend.api_responses import Action
-from ...document.document import OpenDocument
-from ...document.model_sheets import ModelSheet
-from ...ui.animation.animate_dialog import AnimateDialog
+from ..backend.api_requests import AnimateRequest, FigureFit
+from ..backend.api_responses import Action
+from ..document.document import OpenDocument
+from ..document.model_sheets import ModelSheet
+from ..ui.animation.animate_dialog import AnimateDialog
 from .drawings import Drawings
 from .insertion import Corner
 from .own_motions import OwnMotion
@@ -76,9 +76,14 @@ class AnimateSession:
         )
 
     def chosen_motions(self, actions: Sequence[str]) -> list[OwnMotion]:
-        """Return the artist's own motions among the actions, in the views that are ticked."""
-        views = self.dialog.chosen_views()
-        return [one for one in self.motions if one.name in actions and one.view in views]
+        """Return the artist's own motions among the actions, in the views that are ticked.
+
+        One that has none of them is drawn in its own views, as the backend's actions are.
+        """
+        ticked = self.dialog.chosen_views()
+        chosen = [one for one in self.motions if one.name in actions]
+        seen = {one.name for one in chosen if one.view in ticked}
+        return [one for one in chosen if one.view in ticked or one.name not in seen]
 
     def set_fit(self, fit: FigureFit) -> None:
         """Remember a fit, given in px of the first drawing."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...backend.api_responses import JobView
-from ...i18n import tr
-from ...ui.animation.animate_dialog import Missing
-from ...view_names import title_of
+from ..backend.api_responses import JobView
+from ..i18n import tr
+from ..ui.animation.animate_dialog import Missing
+from ..view_names import title_of
 from .session import AnimateSession
 
 
@@ -78,13 +78,7 @@ def _missing_for_key_views(session: AnimateSession) -> str:
 
 
 def _missing_for_animation(session: AnimateSession) -> str:
-    actions = session.dialog.chosen_actions()
-    if not actions:
-        return tr("Tick an action to animate.")
-    own = {one.name for one in session.motions}
-    if set(actions) <= own and not session.chosen_motions(actions):
-        return tr("Your motion has none of the ticked views. Tick the side that its figures show.")
-    return ""
+    return "" if session.dialog.chosen_actions() else tr("Tick an action to animate.")
 
 
 def _next_step(session: AnimateSession) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ...i18n import tr
-from ...qt import QtWidgets
-from ...results import sprite_sheet
-from ...results.sprite_sheet import Strip
-from ...tasks import BackgroundTask
-from ...ui.animation.animate_dialog import AnimateDialog
+from ..i18n import tr
+from ..qt import QtWidgets
+from ..results import sprite_sheet
+from ..results.sprite_sheet import Strip
+from ..tasks import BackgroundTask
+from ..ui.animation.animate_dialog import AnimateDialog
 
 
 class SheetSaver:

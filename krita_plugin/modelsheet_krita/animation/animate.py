@@ -7,23 +7,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Callable
 
-from ...backend import workflows
-from ...backend.api_requests import OwnAction
-from ...backend.api_responses import ActionList, AnimationFrame, JobResult, JobView
-from ...backend.connection_thread import BackendConnection, ConnectionState
-from ...document.document import OpenDocument
-from ...errors import BackendError, BadInput, RequestRefused
-from ...i18n import tr, trn
-from ...image import Image, thumbnail
-from ...tasks import IncrementalTask, guarded
-from ...ui.animation.animate_dialog import KEY_VIEWS, ActionRow, AnimateDialog
-from ...ui.animation.drawing_list import DrawingRow
-from ...ui.animation.fit_editor import FittedFigure
-from ...ui.panel import Panel
-from ...view_names import title_of
-from ..jobs import Jobs
-from ..notices import Notices, sentence_of
-from ..subjects import Subjects
+from ..backend import workflows
+from ..backend.api_requests import OwnAction
+from ..backend.api_responses import ActionList, AnimationFrame, JobResult, JobView
+from ..backend.connection_thread import BackendConnection, ConnectionState
+from ..controllers.jobs import Jobs
+from ..controllers.notices import Notices, sentence_of
+from ..controllers.subjects import Subjects
+from ..document.document import OpenDocument
+from ..errors import BackendError, BadInput, RequestRefused
+from ..i18n import tr, trn
+from ..image import Image, thumbnail
+from ..tasks import IncrementalTask, guarded
+from ..ui.animation.animate_dialog import KEY_VIEWS, ActionRow, AnimateDialog
+from ..ui.animation.drawing_list import DrawingRow
+from ..ui.animation.fit_editor import FittedFigure
+from ..ui.panel import Panel
+from ..view_names import title_of
 from . import form_checks, insertion
 from .drawings import Drawings, name_of, read_drawings
 from .frame_times import exact_rate

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import BadInput
-from ...i18n import tr
-from ...image import BYTES_PER_PIXEL, Image
+from ..errors import BadInput
+from ..i18n import tr
+from ..image import BYTES_PER_PIXEL, Image
 
 SUFFIX = ".motion.json"
 MOST_FRAMES = 64

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from ...document.document import OpenDocument
-from ...document.model_sheets import ModelSheet
-from ...errors import BadInput
-from ...i18n import tr
-from ...image import LONGEST_SIDE, Image, ReadOptions
-from ...layer_names import is_default_name
-from ...view_names import VIEWS, guess_views, without_view
+from ..document.document import OpenDocument
+from ..document.model_sheets import ModelSheet
+from ..errors import BadInput
+from ..i18n import tr
+from ..image import LONGEST_SIDE, Image, ReadOptions
+from ..layer_names import is_default_name
+from ..view_names import VIEWS, guess_views, without_view
 
 AS_SHOWN = ReadOptions(frames=False, inside_selection=False)
 

@@ -36,30 +36,30 @@ def figure(width: int, height: int) -> bytes:
 
 
 def open_form(docker: Any, until: Until) -> Any:
-    docker.controller.animate.open()
+    docker.animate.open()
     until(lambda: is_open(docker) or said(docker))
     assert is_open(docker), said(docker)
-    until(lambda: docker.controller.animate.dialog.action_boxes)
-    return docker.controller.animate.dialog
+    until(lambda: docker.animate.dialog.action_boxes)
+    return docker.animate.dialog
 
 
 def is_open(docker: Any) -> bool:
-    session = docker.controller.animate._session
+    session = docker.animate._session
     return session is not None and session.dialog.isVisible()
 
 
 def form_says(docker: Any) -> str:
-    remarks = docker.controller.animate.dialog.remarks
+    remarks = docker.animate.dialog.remarks
     return "" if remarks.isHidden() else remarks.text.text()
 
 
 def draw(docker: Any, backend: FakeBackend, until: Until, button: str) -> AnimateRequest:
     """Press the button and let the backend draw; return the request."""
-    getattr(docker.controller.animate.dialog, button).click()
+    getattr(docker.animate.dialog, button).click()
     until(lambda: is_waiting(backend))
     request = backend.animate_done()
-    until(lambda: not docker.controller.animate.session.is_busy)
-    until(lambda: docker.controller.animate.dialog.insert.isEnabled())
+    until(lambda: not docker.animate.session.is_busy)
+    until(lambda: docker.animate.dialog.insert.isEnabled())
     return request
 
 
@@ -69,8 +69,8 @@ def is_waiting(backend: FakeBackend) -> bool:
 
 
 def insert(docker: Any, until: Until, how: str = "layers") -> None:
-    docker.controller.animate.dialog.insert_wanted.emit(how)
-    until(lambda: not docker.controller.animate.is_inserting)
+    docker.animate.dialog.insert_wanted.emit(how)
+    until(lambda: not docker.animate.is_inserting)
 
 
 def names(node: Any) -> list[str]:
@@ -119,7 +119,7 @@ def test_corrected_key_views_are_the_drawings_of_the_animation(
     assert [one.view for one in request.drawings] == ["front", "left", "back", "right"]
     assert remote.blobs[request.drawings[1].image.blob] == b"\x01\x02\x03\xff" * 64
     assert request.actions == ["walk"]
-    connected.controller.animate.dialog.rate.setCurrentIndex(0)
+    connected.animate.dialog.rate.setCurrentIndex(0)
     insert(connected, until)
     group = top(hero)
     assert group.name() == "Model sheet: Hero, animated"
@@ -204,7 +204,7 @@ def test_progress_is_shown_and_closing_stops_the_job(
     )
     until(lambda: form.progress.format() == "painting · step 5 of 12")
     until(lambda: form.shown.count() == 2)
-    played = connected.controller.animate.session.pictures.played()
+    played = connected.animate.session.pictures.played()
     assert [one.duration_ms for one in played["walk"]["left"]] == [100, 100]
     assert list(played) == ["", "walk"]
     assert not form.animate.isEnabled()
@@ -251,7 +251,7 @@ def test_the_frames_are_saved_for_an_engine(
 ) -> None:
     open_form(connected, until)
     draw(connected, remote, until, "animate")
-    animate = connected.controller.animate
+    animate = connected.animate
     animate.dialog.insert_wanted.emit(engine)
     path = tmp_path / "hero.png"
 
@@ -269,7 +269,7 @@ def test_a_subject_is_animated_without_layers(
     learn_hero(connected, remote, until)
     subject = remote.subjects[0]
     connected.controller.panel.subjects.subject_sheet_wanted.emit(subject.id)
-    until(lambda: is_open(connected) and connected.controller.animate.dialog.action_boxes)
+    until(lambda: is_open(connected) and connected.animate.dialog.action_boxes)
 
     request = draw(connected, remote, until, "animate")
 
@@ -289,7 +289,7 @@ def test_own_figures_become_an_action(
     hero.last_time = 12
     krita.window.view.selected = [dance]
     hero.setActiveNode(dance)
-    motion = connected.controller.animate.use_motion
+    motion = connected.animate.use_motion
 
     form.use_motion.click()
     until(lambda: motion.dialog is not None and motion.dialog.isVisible() or said(connected))
@@ -339,7 +339,7 @@ def test_layers_that_cannot_be_animated_get_a_sentence(
     arrange, sentence = BAD[kind]
     krita.window.view.selected = arrange(hero)
 
-    connected.controller.animate.open()
+    connected.animate.open()
 
     until(lambda: said(connected))
     assert said(connected).startswith(sentence)
@@ -348,7 +348,7 @@ def test_layers_that_cannot_be_animated_get_a_sentence(
 
 
 def test_no_document_gets_a_sentence(connected: Any) -> None:
-    connected.controller.animate.open()
+    connected.animate.open()
 
     assert said(connected).startswith("No document is open")
 
@@ -357,12 +357,12 @@ def test_a_backend_that_cannot_animate_is_told_of(
     connected: Any, remote: FakeBackend, hero: fake_krita.Document, until: Until
 ) -> None:
     remote.actions = None
-    connected.controller.animate.open()
+    connected.animate.open()
 
     until(lambda: is_open(connected) and form_says(connected))
 
     assert form_says(connected).startswith("This backend cannot animate.")
-    assert not connected.controller.animate.dialog.animate.isEnabled()
+    assert not connected.animate.dialog.animate.isEnabled()
 
 
 def test_the_form_says_what_is_missing(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ...backend.api_responses import AnimationFrame, GeneratedImage
-from ...image import Image
-from ...results.sprite_sheet import Strip
-from ...ui.animation.animate_dialog import KEY_VIEWS
-from ...ui.animation.frame_player import PlayedFrame
-from ...view_names import VIEWS
+from ..backend.api_responses import AnimationFrame, GeneratedImage
+from ..image import Image
+from ..results.sprite_sheet import Strip
+from ..ui.animation.animate_dialog import KEY_VIEWS
+from ..ui.animation.frame_player import PlayedFrame
+from ..view_names import VIEWS
 
 
 def arriving(

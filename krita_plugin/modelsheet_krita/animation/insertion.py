@@ -6,14 +6,14 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...document.document import OpenDocument
-from ...document.geometry import moved_inside
-from ...document.kra_animation_writer import AnimatedGroup, AnimatedLayer
-from ...document.model_sheets import ModelSheet
-from ...i18n import tr
-from ...image import Image, Placement
-from ...results.sprite_sheet import Strip, draw_sheet
-from ...view_names import title_of
+from ..document.document import OpenDocument
+from ..document.geometry import moved_inside
+from ..document.kra_animation_writer import AnimatedGroup, AnimatedLayer
+from ..document.model_sheets import ModelSheet
+from ..i18n import tr
+from ..image import Image, Placement
+from ..results.sprite_sheet import Strip, draw_sheet
+from ..view_names import title_of
 from .frame_times import key_times
 
 GAP = 8  # the part of a picture's width that lies between two of them

@@ -1,1 +1,0 @@
-"""Controllers of model sheets: from drawings to key views, animations and files."""

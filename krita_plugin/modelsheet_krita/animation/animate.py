@@ -203,7 +203,7 @@ class AnimateController:
     def _show_actions(self, session: AnimateSession, also: Sequence[str] = ()) -> None:
         """Offer the backend's actions and the artist's own; tick the sheet's, or to walk."""
         rows = [
-            ActionRow(one.name, str(one.title), _described(one.frames, one.frame_ms))
+            ActionRow(one.name, session.titles[one.name], _described(one.frames, one.frame_ms))
             for one in session.actions or ()
         ]
         own: dict[str, list[OwnMotion]] = {}

@@ -32,10 +32,9 @@ def progress_text(job: JobView) -> str:
     progress = job.progress
     if job.state == "queued":
         return tr("Waiting for its turn…")
-    if progress.total:
-        done = tr("step {step} of {total}", step=progress.step, total=progress.total)
-        return f"{tr(progress.phase)} · {done}"
-    return tr(progress.phase)
+    if progress.step:
+        return tr("Frame {step} of {total}", step=progress.step, total=progress.total)
+    return tr("Drawing the key views…") if progress.previews else tr("Looking at the drawing…")
 
 
 def key_views_inserted(views: Sequence[str]) -> str:

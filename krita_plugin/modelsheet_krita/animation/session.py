@@ -11,6 +11,7 @@ from ..backend.api_responses import Action
 from ..document.document import OpenDocument
 from ..document.model_sheets import ModelSheet
 from ..ui.animation.animate_dialog import AnimateDialog
+from .action_titles import title_of_action
 from .drawings import Drawings
 from .insertion import Corner
 from .own_motions import OwnMotion
@@ -49,7 +50,7 @@ class AnimateSession:
     @property
     def titles(self) -> dict[str, str]:
         """Titles of all actions by name."""
-        known = {one.name: str(one.title) for one in self.actions or ()}
+        known = {one.name: title_of_action(one.name, one.title) for one in self.actions or ()}
         return {**{one.name: one.title for one in self.motions}, **known}
 
     @property

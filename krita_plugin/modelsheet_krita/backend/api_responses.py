@@ -114,7 +114,7 @@ class Action:
     """Action that characters can do; `loops` if its last frame leads to the first."""
 
     name: str
-    title: Message
+    title: str
     views: tuple[str, ...]
     frames: int
     frame_ms: int

@@ -267,7 +267,8 @@ def _details(job: JobView) -> list[str]:
     if job.stalled:
         return [tr("not responding")]
     parts = []
-    if job.state == "running" and progress.phase not in SAID_BY_TITLE:
+    is_said = job.kind == "animate" or progress.phase in SAID_BY_TITLE  # the form says the former
+    if job.state == "running" and not is_said:
         parts.append(tr(progress.phase))
     if progress.total:
         parts.append(tr("step {step} of {total}", step=progress.step, total=progress.total))

@@ -202,7 +202,7 @@ def test_progress_is_shown_and_closing_stops_the_job(
     remote.progress(
         "animate", Progress(phase="painting", step=5, total=12, fraction=5 / 12, previews=drawn)
     )
-    until(lambda: form.progress.format() == "painting · step 5 of 12")
+    until(lambda: form.progress.format() == "Frame 5 of 12")
     until(lambda: form.shown.count() == 2)
     played = connected.animate.session.pictures.played()
     assert [one.duration_ms for one in played["walk"]["left"]] == [100, 100]

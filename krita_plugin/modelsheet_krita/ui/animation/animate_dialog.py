@@ -30,7 +30,7 @@ from .frame_player import FramePlayer, PlayedFrame
 ACTION_COLUMNS = 3
 SIZES = (16, 24, 32, 48, 64, 96, 128)
 KEY_VIEWS = ""  # instead of an action's name
-ATLASES = {"aseprite": "Aseprite, Phaser", "texturepacker": "TexturePacker", "godot": "Godot"}
+ATLASES = {"aseprite": "Aseprite/Phaser", "texturepacker": "TexturePacker", "godot": "Godot"}
 
 
 @dataclass(frozen=True)

@@ -244,11 +244,11 @@ class AnimateController:
         chosen = session.dialog.chosen_actions()
         known = session.durations_ms
         exact = exact_rate([known[name] for name in chosen if name in known])
-        found = [(exact, tr("{count} a second: each frame has its exact time", count=exact))]
+        found = [(exact, tr("{count} per second (exact times)", count=exact))]
         document = session.document
         if document is not None and document.is_open:
             kept = document.sheets.frames_per_second
-            text = tr("{count} a second, as the document has it", count=kept)
+            text = tr("{count} per second (the document’s)", count=kept)
             if kept == exact or document.sheets.has_animation:
                 found.insert(0, (kept, text))
             else:

@@ -73,8 +73,8 @@ class AnimateDialog(QtWidgets.QDialog):
         self._make_buttons()
         columns = QtWidgets.QHBoxLayout()
         columns.setSpacing(self._em)
-        columns.addLayout(self._left(), 2)
-        columns.addLayout(self._right(), 3)
+        columns.addLayout(self._left(), 1)
+        columns.addLayout(self._right(), 1)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setSpacing(self._em // 2)
         layout.addLayout(columns, 1)
@@ -83,7 +83,7 @@ class AnimateDialog(QtWidgets.QDialog):
         layout.addWidget(self.progress)
         layout.addLayout(self._button_row())
         self.drawings.changed.connect(self.changed)
-        self.resize(52 * self._em, 36 * self._em)
+        self.resize(58 * self._em, 38 * self._em)
 
     def _make_choices(self) -> None:
         self.views = {}
@@ -93,6 +93,7 @@ class AnimateDialog(QtWidgets.QDialog):
             box.setChecked(True)
             box.toggled.connect(self.changed)
         self._action_grid = QtWidgets.QGridLayout()
+        self._action_grid.setVerticalSpacing(self._em // 4)
         self.use_motion = push_button(
             self._icon, "addlayer", tr("Use Layers as Motion…"), "modelsheet_use_motion"
         )

@@ -94,19 +94,27 @@ class FramePlayer(QtWidgets.QWidget):
             option = QtGui.QTextOption(QtCore.Qt.AlignmentFlag.AlignCenter)
             painter.drawText(QtCore.QRectF(self.rect()), self._explanation, option)
             return
+        columns = max(range(len(self._views), 0, -1), key=lambda one: self._grid(one)[1].width())
+        cell, size = self._grid(columns)
         line = self.fontMetrics().height()
-        width = self.width() // len(self._views)
-        room = QtCore.QSize(width - line // 2, self.height() - line - line // 4)
-        first = next(iter(self._views.values()))[0].image
-        size = enlarged(QtCore.QSize(first.width, first.height), room)
+        option = QtGui.QTextOption(QtCore.Qt.AlignmentFlag.AlignCenter)
         for number, (view, frames) in enumerate(self._views.items()):
-            left = number * width + (width - size.width()) // 2
-            place = QtCore.QRect(QtCore.QPoint(left, (room.height() - size.height()) // 2), size)
+            row, column = divmod(number, columns)
+            left = column * cell.width() + (cell.width() - size.width()) // 2
+            top = row * cell.height() + (cell.height() - line - size.height()) // 2
+            place = QtCore.QRect(QtCore.QPoint(left, top), size)
             painter.drawPixmap(place.topLeft(), chequerboard(size, CELL))
             painter.drawImage(place, as_qimage(frames[self._index % len(frames)].image))
-            caption = QtCore.QRectF(number * width, place.bottom() + line // 8, width, line)
-            option = QtGui.QTextOption(QtCore.Qt.AlignmentFlag.AlignCenter)
+            caption = QtCore.QRectF(column * cell.width(), place.bottom() + 1, cell.width(), line)
             painter.drawText(caption, title_of(view), option)
+
+    def _grid(self, columns: int) -> tuple[QtCore.QSize, QtCore.QSize]:
+        """Return the size of a cell, with its caption, and of the picture in it."""
+        line, rows = self.fontMetrics().height(), -(-len(self._views) // columns)
+        cell = QtCore.QSize(self.width() // columns, self.height() // rows)
+        room = QtCore.QSize(cell.width() - line // 2, cell.height() - line - line // 2)
+        first = next(iter(self._views.values()))[0].image
+        return cell, enlarged(QtCore.QSize(first.width, first.height), room)
 
 
 def enlarged(size: QtCore.QSize, room: QtCore.QSize) -> QtCore.QSize:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Union
 
-VIEWS = ("front", "left", "back", "right")
+from ..view_names import VIEWS
 
 
 @dataclass(frozen=True)

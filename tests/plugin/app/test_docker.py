@@ -579,6 +579,9 @@ def test_no_installed_backend_gets_a_sentence(docker: Any, until: Until) -> None
     until(lambda: trouble(docker).startswith("No backend is installed on this computer."))
 
 
+OF_LAYERS = ("modelsheet_learn_subject", "modelsheet_model_sheet", "modelsheet_use_motion")
+
+
 def test_the_action_opens_the_form_from_the_layer_menu(
     connected: Any, document: Any, krita: Any, until: Until
 ) -> None:
@@ -589,7 +592,7 @@ def test_the_action_opens_the_form_from_the_layer_menu(
             return krita.window.main_window
 
         def createAction(self, identifier: str, text: str, menu: str) -> Any:
-            assert (menu == "Layer") == (identifier == "modelsheet_learn_subject")
+            assert (menu == "Layer") == (identifier in OF_LAYERS)
             connect = type("Signal", (), {"connect": staticmethod(slots.append)})
             return type("Action", (), {"triggered": connect, "setText": lambda *_: None})()
 

@@ -54,7 +54,7 @@ def animate(arguments: argparse.Namespace, say: Say) -> int:
     fields = {"views": arguments.views, "actions": arguments.action, "size": arguments.size}
     AnimateRequest(subject=subject or "@", **fields)  # validates before a service is started
     with connect(arguments) as client:
-        drawings = _upload(client, paths, arguments.drawn)
+        drawings = upload_drawings(client, paths, arguments.drawn)
         request = AnimateRequest(subject=subject, drawings=drawings, **fields)
         result = workflows.animate(client, request, run_job)
         clips = fetch_clips(client, result)
@@ -94,7 +94,7 @@ def _character(given: Sequence[str]) -> tuple[str | None, list[Path]]:
     return (subjects[0] if subjects else None), paths
 
 
-def _upload(
+def upload_drawings(
     client: BackendClient, paths: Sequence[Path], views: Sequence[ViewName]
 ) -> list[Drawing]:
     """Upload the drawings. Raises InvalidRequest: too many, or another number of views."""

@@ -28,7 +28,6 @@ from modelsheet.motion.character import NamedDrawing, read_character, view_in, w
 from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.motion.figures.own_mannequins import read_own_mannequins
 from modelsheet.motion.network.model import MotionModel
-from modelsheet.subjects.store import SubjectRecord
 
 _KEY = ""  # the action of a key view
 
@@ -84,27 +83,23 @@ def animate(
     )
 
 
-def subject_drawings(subject: SubjectRecord, pictures: Sequence[Image.Image]) -> list[NamedDrawing]:
+def subject_drawings(
+    handle: str, pictures: Sequence[Image.Image], names: Sequence[str]
+) -> list[NamedDrawing]:
     """Choose a subject's drawings: one for each view that a layer's name says, else the plainest.
 
-    `pictures` are its references. Raises InvalidImages: it has none.
+    `pictures` are its references, `names` those of their layers. Raises InvalidImages: it has none.
     """
-    named = [
-        NamedDrawing(picture, view_in(name), f"{name or subject.name}")
-        for picture, name in zip(pictures, _names(subject, len(pictures)), strict=True)
+    drawings = [
+        NamedDrawing(picture, view_in(name), name)
+        for picture, name in zip(pictures, names, strict=True)
     ]
-    if not named:
+    if not drawings:
         raise InvalidImages(
-            f"@{subject.handle} was imported without pictures. Give a drawing of the character."
+            f"@{handle} was imported without pictures. Give a drawing of the character."
         )
-    by_view = {drawing.view: drawing for drawing in reversed(named) if drawing.view}
-    return list(by_view.values()) or [min(named, key=lambda drawing: len(drawing.name))]
-
-
-def _names(subject: SubjectRecord, count: int) -> list[str]:
-    """Return the names of a subject's layers, or what its captions say beside."""
-    names = [reference.name for reference in subject.references]
-    return [*names, *[""] * count][:count]
+    by_view = {drawing.view: drawing for drawing in reversed(drawings) if drawing.view}
+    return list(by_view.values()) or [min(drawings, key=lambda drawing: len(drawing.name))]
 
 
 def _clips(request: AnimateRequest) -> list[_Clip]:

@@ -175,7 +175,8 @@ class Worker:
         ]
         if request.subject is not None and not drawings:
             subject = self._subjects.find(request.subject, context.owner or None)
-            drawings = subject_drawings(subject, self._references(subject))
+            names = [reference.name for reference in subject.references]
+            drawings = subject_drawings(subject.handle, self._references(subject), names)
         return animate(request, drawings, self._motion, context)
 
     def _describe(self, request: DescribeRequest, context: JobContext) -> DescribeResult:

@@ -179,7 +179,6 @@ def field_names(kind: Any) -> set[str]:
             own_actions=(asks.OwnAction("dance", "left", (REFERENCE,), 80),),
             fit=FIT,
             size=64,
-            learn=True,
         ),
     ],
     ids=lambda request: request.kind,

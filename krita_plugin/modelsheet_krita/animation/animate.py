@@ -428,7 +428,8 @@ class AnimateController:
             target.show_message(tr("The sheet is in “{document}”", document=target.name))
             return ""
         views = session.pictures.key_views() or {one.view: one.images[0] for one in strips}
-        layout = insertion.lay_out(views, session.corner, document, session.sheet)
+        drawn = next(iter(session.drawings.views), "")
+        layout = insertion.lay_out(views, session.corner, document, session.sheet, drawn)
         settings = session.settings()
         if not session.pictures.actions:
             sheet = yield from insertion.insert_key_views(document, name, views, layout, settings)

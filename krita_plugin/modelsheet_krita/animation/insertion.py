@@ -30,13 +30,27 @@ class Layout:
 
 
 def lay_out(
-    views: Mapping[str, Image], first: Corner, document: OpenDocument, sheet: ModelSheet | None
+    views: Mapping[str, Image],
+    first: Corner,
+    document: OpenDocument,
+    sheet: ModelSheet | None,
+    drawn: str,
 ) -> Layout:
-    """Put the views where the sheet has them, else in a row where the canvas has room for it."""
+    """Put the views where the sheet has them, else in a row where the canvas has room for it.
+
+    `first` is where the first view goes, or of a sheet the view `drawn`, by as much as which the
+    others are moved.
+    """
     if sheet is not None:
-        known = {view: one.box[:2] for view, one in sheet.views.items()}
-        corners = {view: known.get(view, first) for view in views}
-        return Layout(corners, len(set(corners.values())) == len(corners))
+        known = {view: one.box for view, one in sheet.views.items()}
+        x, y, _, _ = known[drawn]
+        corners = {
+            view: (first[0] + box[0] - x, first[1] + box[1] - y) for view, box in known.items()
+        }
+        return Layout(
+            {view: corners.get(view, first) for view in views},
+            len(set(corners.values())) == len(corners),
+        )
     width = max(image.width for image in views.values())
     step = width + max(1, width // GAP)
     is_row = first[0] + step * (len(views) - 1) + width <= document.area("canvas")[2]

@@ -73,7 +73,6 @@ class AnimateSession:
             actions=tuple(name for name in actions if name in known),
             fit=self._fit_in_drawing(),
             size=self.dialog.frame_size(),
-            learn=self.dialog.learn.isChecked(),
         )
 
     def chosen_motions(self, actions: Sequence[str]) -> list[OwnMotion]:

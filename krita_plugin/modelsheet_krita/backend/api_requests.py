@@ -160,7 +160,6 @@ class AnimateRequest:
     own_actions: tuple[OwnAction, ...] = ()
     fit: FigureFit | None = None
     size: int | None = None
-    learn: bool = False
     kind: str = "animate"
 
 

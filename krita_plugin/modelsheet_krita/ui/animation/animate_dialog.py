@@ -108,11 +108,6 @@ class AnimateDialog(QtWidgets.QDialog):
         self.size_box.addItem(tr("As drawn"), None)
         for side in SIZES:
             self.size_box.addItem(f"{side} × {side}", side)
-        self.learn = ElidedCheckBox(tr("Learn the character first"))
-        self.learn.setObjectName("modelsheet_learn_motion")
-        self.learn.setToolTip(
-            tr("Adapt the model to these drawings: takes about half a minute longer")
-        )
         self.rate = QtWidgets.QComboBox()
         self.rate.setObjectName("modelsheet_rate")
         self._is_rate_chosen = False
@@ -193,7 +188,6 @@ class AnimateDialog(QtWidgets.QDialog):
         form.addRow(buddy(tr("Size of a frame"), self.size_box), self.size_box)
         form.addRow(buddy(tr("Frame rate"), self.rate), self.rate)
         column.addLayout(form)
-        column.addWidget(self.learn)
         column.addStretch(1)
         return column
 

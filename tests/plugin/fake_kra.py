@@ -1,4 +1,4 @@
-"""Reads animated layers and groups from a file of Krita's own, as Krita does when it opens it."""
+"""Reads animated layers out of a file of Krita's own, as Krita does when it opens one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ Frame = tuple[tuple[int, int, int, int], bytes]  # x, y, width, height; BGRA row
 
 @dataclass
 class Layer:
-    """An animated layer with its frames by their times, or a group, the topmost child first."""
+    """An animated layer with its frames by their times."""
 
     name: str
     is_visible: bool
     has_onion_skins: bool
     frames: dict[int, Frame]
-    children: list[Layer]
 
 
 def read(path: Path) -> list[Layer]:
@@ -30,18 +29,15 @@ def read(path: Path) -> list[Layer]:
         root = ElementTree.fromstring(archive.read("maindoc.xml"))
         (image,) = root
         folder = f"{image.get('name')}/layers"
-        return [_layer(archive, folder, one) for one in next(iter(image))]
-
-
-def _layer(archive: zipfile.ZipFile, folder: str, element: ElementTree.Element) -> Layer:
-    is_group = element.get("nodetype") == "grouplayer"
-    return Layer(
-        element.get("name", ""),
-        element.get("visible") == "1",
-        element.get("onionskin") == "1",
-        {} if is_group else _frames(archive, folder, element.get("keyframes", "")),
-        [_layer(archive, folder, one) for child in element for one in child],
-    )
+        return [
+            Layer(
+                element.get("name", ""),
+                element.get("visible") == "1",
+                element.get("onionskin") == "1",
+                _frames(archive, folder, element.get("keyframes", "")),
+            )
+            for element in next(iter(image))
+        ]
 
 
 def _frames(archive: zipfile.ZipFile, folder: str, file: str) -> dict[int, Frame]:

@@ -434,16 +434,6 @@ def _cloned(node: Node, document: Document) -> Node:
     return copy
 
 
-def _add_read(document: Document, layer: fake_kra.Layer, parent: Node | None) -> None:
-    kind = "paintlayer" if layer.frames else "grouplayer"
-    node = document.add(layer.name, kind, parent=parent)
-    node.setVisible(layer.is_visible)
-    node.has_onion_skins = layer.has_onion_skins
-    node.frames = {time: (QRect(*box), raw) for time, (box, raw) in layer.frames.items()}
-    for child in layer.children[::-1]:  # the file begins with the topmost
-        _add_read(document, child, node)
-
-
 class Canvas:
     """A canvas that is not turned, mirrored or wrapped."""
 
@@ -571,8 +561,11 @@ class Krita(QObject):
         """Of Krita's own files those with animated layers. It is not among the open ones."""
         assert self._is_silent, "else Krita would ask the artist"
         document = Document(64, 64)
-        for layer in fake_kra.read(Path(path)):
-            _add_read(document, layer, None)
+        for layer in fake_kra.read(Path(path))[::-1]:
+            node = document.add(layer.name)
+            node.setVisible(layer.is_visible)
+            node.has_onion_skins = layer.has_onion_skins
+            node.frames = {time: (QRect(*box), raw) for time, (box, raw) in layer.frames.items()}
         return document
 
     def getAppDataLocation(self) -> str:

@@ -34,6 +34,7 @@ from .sheet_files import SheetSaver
 from .use_motion import UseMotion
 
 USUAL_ACTION = "walk"
+MOST_EXACT = 30  # frames a second; more would need many clicks from frame to frame
 
 
 class AnimateController:
@@ -249,7 +250,7 @@ class AnimateController:
         if document is not None and document.is_open:
             kept = document.sheets.frames_per_second
             text = tr("{count} per second (the document’s)", count=kept)
-            if kept == exact or document.sheets.has_animation:
+            if exact > MOST_EXACT or document.sheets.has_animation:
                 found.insert(0, (kept, text))
             else:
                 found.append((kept, text))

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..document.document import OpenDocument
 from ..document.geometry import moved_inside
-from ..document.kra_animation_writer import AnimatedGroup, AnimatedLayer
+from ..document.kra_animation_writer import AnimatedLayer
+from ..document.layer_writer import AnimatedGroup
 from ..document.model_sheets import ModelSheet
 from ..i18n import tr
 from ..image import Image, Placement
@@ -114,7 +115,8 @@ def insert_animation(
     ]
     return (
         yield from document.sheets.add_animation(
-            AnimatedGroup(name, groups),
+            name,
+            groups,
             frames_per_second=frames_per_second,
             frame_count=end,
             hides=hides,

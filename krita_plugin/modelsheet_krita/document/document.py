@@ -26,7 +26,7 @@ from .geometry import Box, box_of, context_box, placed_box
 from .kra_animation_writer import AnimatedLayer
 from .layer_reader import LayerReader, read_node
 from .layer_sources import key_frames
-from .layer_writer import LayerWriter, PlacedImage
+from .layer_writer import AnimatedGroup, LayerWriter, PlacedImage
 from .model_sheets import ModelSheet, ModelSheets
 from .subject_annotations import CHUNK_BYTES, NotedSubject
 from .subject_places import SubjectMasks
@@ -209,8 +209,8 @@ class OpenDocument:
         self, name: str, images: Sequence[Image], placement: Placement
     ) -> Generator[None, None, None]:
         """Add one animated layer with a key frame per image; see LayerWriter."""
-        times = range(len(images))
-        yield from self._writer().add_animation(AnimatedLayer(name, images, times, placement))
+        layer = AnimatedLayer(name, images, range(len(images)), placement)
+        yield from self._writer().add_animation(name, [AnimatedGroup(name, [layer])])
 
     def create_document(self, name: str, width: int, height: int) -> OpenDocument:
         """Open a new, empty document in this one's window."""

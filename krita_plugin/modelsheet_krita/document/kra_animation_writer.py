@@ -1,4 +1,4 @@
-"""Write a .kra file with animated layers, alone or in groups, whose key frames are given images.
+"""Write a .kra file with animated layers whose key frames are given images.
 
 Krita's API cannot make key frames, and its import of animations crashes in 5.1; a document in the
 format that Krita saves, version 2.0, it opens with every frame in its place.
@@ -6,12 +6,10 @@ format that Krita saves, version 2.0, it opens with every frame in its place.
 
 from __future__ import annotations
 
-import itertools
 import zipfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
 from xml.sax.saxutils import quoteattr
 
 from ..image import BYTES_PER_PIXEL, Image, Placement, pixels_of
@@ -38,10 +36,6 @@ LAYER = """<layer name={name} nodetype="paintlayer" filename="{file}"
  keyframes="{file}.keyframes.xml" colorspacename="{model}" opacity="255" compositeop="normal"
  visible="{visible:d}" locked="0" x="0" y="0" intimeline="{visible:d}" onionskin="{onion:d}"/>
 """
-GROUP = """<layer name={name} nodetype="grouplayer" filename="{file}" opacity="255"
- compositeop="normal" visible="{visible:d}" locked="0" x="0" y="0" passthrough="0" collapsed="0">
- <layers>{layers}</layers></layer>
-"""
 KEY_FRAMES = """<?xml version="1.0" encoding="UTF-8"?>
 <keyframes xmlns="http://www.calligra.org/DTD/krita-keyframes">
  <channel name="content">{}</channel>
@@ -62,63 +56,28 @@ class AnimatedLayer:
     has_onion_skins: bool = False
 
 
-@dataclass(frozen=True)
-class AnimatedGroup:
-    """Group of animated layers or of further groups, from top to bottom."""
-
-    name: str
-    children: Sequence[AnimatedNode]
-    is_visible: bool = True
-
-
-AnimatedNode = Union[AnimatedLayer, AnimatedGroup]
-
-
-def write(path: Path, node: AnimatedNode) -> Generator[None, None, None]:
-    """Write a document with this layer or group; yields between rows of tiles."""
-    files = _files(node)
+def write(path: Path, layers: Sequence[AnimatedLayer]) -> Generator[None, None, None]:
+    """Write a document with these layers, the topmost first; yields between rows of tiles."""
+    files = [(f"layer{number}", layer) for number, layer in enumerate(layers)]
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mimetype", "application/x-krita")
-        layers = _layers_xml(node, {id(layer): file for file, layer in files})
+        described = "".join(_layer_xml(file, layer) for file, layer in files)
         archive.writestr(
             "maindoc.xml",
-            DOCUMENT.format(side=CANVAS, model=SRGB[0], profile=SRGB[2], layers=layers),
+            DOCUMENT.format(side=CANVAS, model=SRGB[0], profile=SRGB[2], layers=described),
         )
         for file, layer in files:
             yield from _write_frames(archive, file, layer)
 
 
-def _files(node: AnimatedNode) -> list[tuple[str, AnimatedLayer]]:
-    """Return all layers, each with its file's name."""
-    return [(f"layer{number}", layer) for number, layer in enumerate(_layers(node))]
-
-
-def _layers(node: AnimatedNode) -> Iterator[AnimatedLayer]:
-    if isinstance(node, AnimatedLayer):
-        yield node
-        return
-    for child in node.children:
-        yield from _layers(child)
-
-
-def _layers_xml(node: AnimatedNode, files: dict[int, str]) -> str:
-    numbers = itertools.count()
-
-    def described(one: AnimatedNode) -> str:
-        name = quoteattr(one.name)
-        if isinstance(one, AnimatedLayer):
-            return LAYER.format(
-                name=name,
-                file=files[id(one)],
-                model=SRGB[0],
-                visible=one.is_visible,
-                onion=one.has_onion_skins,
-            )
-        layers = "".join(map(described, one.children))
-        file = f"group{next(numbers)}"
-        return GROUP.format(name=name, file=file, visible=one.is_visible, layers=layers)
-
-    return described(node)
+def _layer_xml(file: str, layer: AnimatedLayer) -> str:
+    return LAYER.format(
+        name=quoteattr(layer.name),
+        file=file,
+        model=SRGB[0],
+        visible=layer.is_visible,
+        onion=layer.has_onion_skins,
+    )
 
 
 def _write_frames(

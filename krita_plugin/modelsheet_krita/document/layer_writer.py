@@ -15,16 +15,25 @@ from ..i18n import tr
 from ..image import Image, Placement, pixels_of
 from ..qt import QtCore
 from . import kra_animation_writer
-from .colour_conversion import SRGB, ColorSpace, Converter, is_srgb, space_of
+from .colour_conversion import SRGB, Converter, is_srgb, space_of
 from .geometry import row_strips
-from .kra_animation_writer import AnimatedLayer, AnimatedNode
+from .kra_animation_writer import AnimatedLayer
 from .layer_tree import MASKS, LayerTree
 
 if TYPE_CHECKING:
-    from krita import Document, Node
+    from krita import Document, GroupLayer, Node
 
 LONGEST_NAME = 200
 PlacedImage = tuple[Image, Placement]
+
+
+@dataclasses.dataclass(frozen=True)
+class AnimatedGroup:
+    """Group of animated layers, the topmost first."""
+
+    name: str
+    layers: Sequence[AnimatedLayer]
+    is_visible: bool = True
 
 
 class LayerWriter:
@@ -72,9 +81,7 @@ class LayerWriter:
             return nodes[0]
         for hidden in [] if shows_all else nodes[1:]:
             hidden.setVisible(False)
-        group = self._document.createGroupLayer(layer_name(name))
-        # Krita records one step per node that joins the image: so they join inside the group.
-        group.setChildNodes(nodes[::-1])
+        group = self._group(name, nodes)
         self._join(group, above_active=above_active)
         return group
 
@@ -92,26 +99,52 @@ class LayerWriter:
         self._document.waitForDone()
         layer.mergeDown()
 
-    def add_animation(self, animation: AnimatedNode) -> Generator[None, None, Node]:
-        """Add an animated layer, or a group with several, on top in one undo step; return it.
+    def add_animation(
+        self, name: str, groups: Sequence[AnimatedGroup]
+    ) -> Generator[None, None, Node]:
+        """Add a group of these groups on top in one undo step; return it.
 
-        Yields between rows of tiles. Raises BadInput when the document was closed.
+        A single layer is added without any group. Yields between rows of tiles. Raises BadInput
+        when the document was closed.
         """
+        layers = [_with_safe_name(layer) for group in groups for layer in group.layers]
         with tempfile.TemporaryDirectory(prefix="modelsheet-") as folder:
             path = Path(folder) / "frames.kra"
-            yield from kra_animation_writer.write(path, _with_safe_names(animation))
+            yield from kra_animation_writer.write(path, layers)
             self._require_open()
             with self._open_hidden(path) as opened:
                 yield
-                (node,) = opened.rootNode().childNodes()
-                node.remove()
+                nodes = opened.rootNode().childNodes()[::-1]
+                for node in nodes:
+                    node.remove()
                 yield
                 self._require_open()
                 if not is_srgb(space_of(self._document)):
-                    _convert_layers(node, space_of(self._document))
-                self._join(node)
+                    for node in nodes:
+                        node.setColorSpace(*space_of(self._document))
+                whole = nodes[0] if len(nodes) == 1 else self._grouped(name, groups, nodes)
+                self._join(whole)
                 yield
-        return node
+        return whole
+
+    def _grouped(self, name: str, groups: Sequence[AnimatedGroup], nodes: Sequence[Node]) -> Node:
+        """Return a group, which is not in the document yet, of groups with the nodes in order."""
+        rest, inner = list(nodes), []
+        for group in groups:
+            count = len(group.layers)
+            inner.append(self._group(group.name, rest[:count]))
+            inner[-1].setVisible(group.is_visible)
+            del rest[:count]
+        return self._group(name, inner)
+
+    def _group(self, name: str, nodes: Sequence[Node]) -> GroupLayer:
+        """Return a group of these nodes, the first one on top.
+
+        Krita records one step per node that joins the image: so they join inside the group.
+        """
+        group = self._document.createGroupLayer(layer_name(name))
+        group.setChildNodes([*nodes][::-1])
+        return group
 
     def _paintable_layer(self) -> Node:
         active = self._document.activeNode()
@@ -175,18 +208,8 @@ class LayerWriter:
             self._require_open()
 
 
-def _with_safe_names(node: AnimatedNode) -> AnimatedNode:
-    named = dataclasses.replace(node, name=layer_name(node.name))
-    if isinstance(named, AnimatedLayer):
-        return named
-    return dataclasses.replace(named, children=[*map(_with_safe_names, named.children)])
-
-
-def _convert_layers(node: Node, space: ColorSpace) -> None:
-    if node.type() == "paintlayer":
-        node.setColorSpace(*space)
-    for child in node.childNodes():
-        _convert_layers(child, space)
+def _with_safe_name(layer: AnimatedLayer) -> AnimatedLayer:
+    return dataclasses.replace(layer, name=layer_name(layer.name))
 
 
 def layer_name(text: str) -> str:

@@ -22,10 +22,9 @@ from . import area_reader
 from .area_reader import TileSource
 from .colour_conversion import Converter
 from .geometry import Box, box_of, placed_box
-from .kra_animation_writer import AnimatedNode
 from .layer_reader import read_node
 from .layer_tree import LayerTree
-from .layer_writer import LayerWriter, PlacedImage
+from .layer_writer import AnimatedGroup, LayerWriter, PlacedImage
 
 if TYPE_CHECKING:
     from krita import Document, Node
@@ -165,7 +164,8 @@ class ModelSheets:
 
     def add_animation(
         self,
-        animation: AnimatedNode,
+        name: str,
+        groups: Sequence[AnimatedGroup],
         *,
         frames_per_second: int,
         frame_count: int,
@@ -178,7 +178,7 @@ class ModelSheets:
         Raises BadInput: the document was closed.
         """
         was_animated = self.has_animation
-        node = yield from self._make_writer().add_animation(animation)
+        node = yield from self._make_writer().add_animation(name, groups)
         if frames_per_second != self._document.framesPerSecond():
             self._document.setFramesPerSecond(frames_per_second)
         last = frame_count - 1

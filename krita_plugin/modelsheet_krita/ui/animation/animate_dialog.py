@@ -207,8 +207,8 @@ class AnimateDialog(QtWidgets.QDialog):
         for button in (self.key_views, self.animate):
             row.addWidget(button)
         row.addStretch(1)
-        for button in (self.insert, self.insert_as, self.close_button):
-            row.addWidget(button)
+        for widget in (self.insert, self.insert_as, self.close_button):
+            row.addWidget(widget)
         return row
 
     def show_actions(self, rows: Sequence[ActionRow], ticked: Sequence[str]) -> None:

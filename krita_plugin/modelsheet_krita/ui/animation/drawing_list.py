@@ -1,4 +1,4 @@
-"""List of a character's drawings, each with the view that it shows."""
+"""A character's drawings beside each other, each with the view that it shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ...i18n import tr
 from ...qt import QtCore, QtGui, QtWidgets, Signal, not_none
 from ...view_names import VIEWS, title_of
 from ..parts.elided import ElidedLabel
+from ..widgets import may_be_narrow
 
 THUMBNAIL_LINES = 3
 
@@ -23,7 +24,7 @@ class DrawingRow:
 
 
 class DrawingList(QtWidgets.QWidget):
-    """One row per drawing; its view can be changed unless it `is_fixed`."""
+    """Thumbnail, name and view of each drawing; the views can be changed unless they are fixed."""
 
     changed = Signal()
 
@@ -33,12 +34,12 @@ class DrawingList(QtWidgets.QWidget):
         self.boxes: list[QtWidgets.QComboBox] = []
         self.text = QtWidgets.QLabel()
         self.text.setWordWrap(True)
-        self._rows = QtWidgets.QGridLayout()
-        self._rows.setColumnStretch(1, 1)
+        self._cells = QtWidgets.QGridLayout()
+        self._cells.setVerticalSpacing(self.fontMetrics().height() // 4)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text)
-        layout.addLayout(self._rows)
+        layout.addLayout(self._cells)
 
     @property
     def thumbnail_side(self) -> int:
@@ -46,29 +47,29 @@ class DrawingList(QtWidgets.QWidget):
         return round(THUMBNAIL_LINES * self.fontMetrics().height() * self.devicePixelRatioF())
 
     def show_rows(self, rows: Sequence[DrawingRow], text: str, *, is_fixed: bool = False) -> None:
-        """Replace all rows, below a text that says where they come from."""
+        """Replace all drawings, below a text that says where they come from."""
         self.text.setText(text)
-        while (item := self._rows.takeAt(0)) is not None:
+        while (item := self._cells.takeAt(0)) is not None:
             old = not_none(item.widget())
             old.hide()
             old.deleteLater()
         self.boxes = []
-        for number, row in enumerate(rows):
+        for column, row in enumerate(rows):
             picture = QtWidgets.QLabel()
             row.thumbnail.setDevicePixelRatio(self.devicePixelRatioF())
             picture.setPixmap(row.thumbnail)
             box = self._make_box(row)
-            box.setEnabled(not is_fixed)
-            self._rows.addWidget(picture, number, 0)
-            self._rows.addWidget(ElidedLabel(row.name), number, 1)
-            self._rows.addWidget(box, number, 2)
+            box.setVisible(not is_fixed)
+            for number, widget in enumerate((picture, ElidedLabel(row.name), box)):
+                self._cells.addWidget(widget, number, column)
 
     def views(self) -> list[str]:
         """Return the view of each drawing."""
         return [str(box.currentData()) for box in self.boxes]
 
     def _make_box(self, row: DrawingRow) -> QtWidgets.QComboBox:
-        box = QtWidgets.QComboBox()
+        box = QtWidgets.QComboBox(self)
+        may_be_narrow(box)
         box.setObjectName(f"modelsheet_view_{len(self.boxes)}")
         box.setAccessibleName(tr("View of “{name}”", name=row.name))
         box.setToolTip(tr("Where the figure looks, as you see it: left is the picture's left"))

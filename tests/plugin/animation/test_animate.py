@@ -314,9 +314,13 @@ def opaque(document: fake_krita.Document) -> Any:
 
 def large(document: fake_krita.Document) -> Any:
     document._width = document._height = 8000
-    layer = document.add("giant")
-    layer._area = QRect(0, 0, 8000, 8000)
-    layer._raw = bytes(4 * 8000 * 8000)
+    return [document.add("giant", area=QRect(0, 0, 8000, 10))]
+
+
+def huge(document: fake_krita.Document) -> Any:
+    document._width = document._height = 9000
+    layer = document.add("titan")
+    layer._area = QRect(0, 0, 9000, 9000)
     return [layer]
 
 
@@ -327,6 +331,8 @@ def five(document: fake_krita.Document) -> Any:
 BAD = {
     "empty": (lambda document: [document.add("nothing")], "“nothing” is empty."),
     "opaque": (opaque, "“wall” has no transparency around the figure."),
+    "large": (large, "“giant” is larger than 2048 pixels, too large to animate."),
+    "huge": (huge, "“titan” is 9000 × 9000 pixels, too large"),
     "five": (five, "5 layers are selected. Select at most four"),
     "mask": (lambda document: [document.add("m", "filtermask")], "“m” is a mask."),
 }

@@ -22,7 +22,9 @@ MAX_MODULES = 20  # in one folder
 LARGER_FOLDERS = {"backend/modelsheet/diffusion/training": 22}
 
 TORCH = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate"})
-WITH_TORCH = frozenset({"modelsheet.diffusion", "modelsheet.worker"})
+WITH_TORCH = frozenset(
+    f"modelsheet.{name}" for name in ("diffusion", "motion.network", "motion.animation", "worker")
+)
 WITH_FLASK = frozenset({"modelsheet.service.http"})
 WITH_KRITA = frozenset(
     f"modelsheet_krita.{name}" for name in ("app.docker", "app.settings", "document.document")
@@ -56,20 +58,25 @@ ALLOWED: Mapping[str, str] = {
     "diffusion.generation": (
         "api imaging base_models prompts jobs diffusion.models diffusion.sampling"
     ),
+    "motion.figures": "api imaging",
+    "motion.network": "files motion.figures",
+    "motion": "api imaging motion.figures motion.network",
     "worker": (
         "api files imaging base_models subjects prompts jobs diffusion.models diffusion.sampling "
-        "diffusion.training diffusion.generation"
+        "diffusion.training diffusion.generation motion.figures motion.network motion"
     ),
     "service.auth": "api",
     "service.storage": "",
-    "service.queue": ("api imaging base_models subjects prompts service.auth service.storage"),
+    "service.queue": (
+        "api imaging base_models subjects prompts motion.figures service.auth service.storage"
+    ),
     "service.executors": (
         "api files base_models subjects prompts jobs service.storage service.queue"
     ),
     "service.scheduling": "api jobs service.storage service.queue service.executors",
     "service": (
-        "api base_models lora subjects prompts service.auth service.storage service.queue "
-        "service.executors service.scheduling"
+        "api base_models lora subjects prompts motion.figures service.auth service.storage "
+        "service.queue service.executors service.scheduling"
     ),
     "service.http": (
         "connection_file api base_models subjects service.auth service.queue service.executors "
@@ -92,7 +99,8 @@ PLUGIN_ALLOWED: Mapping[str, str] = {
     "ui": "backend",
     "results": "backend document ui",
     "controllers": "backend document ui results",
-    "app": "backend document ui results controllers",
+    "animation": "backend document ui results controllers",
+    "app": "backend document ui results controllers animation",
 }
 
 FORBIDDEN_IMPORTS = frozenset({"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"})
@@ -208,7 +216,7 @@ def test_the_product_imports_neither_benchmarks_nor_training_of_base_models(
     assert import_graph.importers(backend, apart) == set()
 
 
-def test_only_diffusion_and_worker_import_torch(backend: import_graph.Graph) -> None:
+def test_only_diffusion_motion_and_worker_import_torch(backend: import_graph.Graph) -> None:
     assert outside(import_graph.importers(backend, TORCH), WITH_TORCH) == []
 
 

@@ -1,6 +1,8 @@
-"""Draw the sample hero from the pixel maps below: one original character in five layers.
+"""Draw the sample hero from the pixel maps below: one original character in five layers of 32 × 32
+to learn, and once on 64 × 64, seen from the front, to animate.
 
-Run it again after changing a map: `python docs/sample/draw_hero.py` writes hero.ora beside itself.
+Run it again after changing a map: `python docs/sample/draw_hero.py` writes hero.ora and
+hero-front.png beside itself.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from PIL import Image
 from modelsheet.imaging.openraster import Layer, write_document
 
 CANVAS = (32, 32)
+LARGE_CANVAS = (64, 64)
+GROUND = 62  # the row below the feet on the large canvas
 Place = tuple[int, int]
 
 # One letter, one colour. Capitals are lit, small letters in shade; the light falls from upper left.
@@ -191,6 +195,62 @@ KGgKKKKddKKdddKKdKKKgdK
 KKK..KKKK.KKKK.KKK.KKKK
 """
 
+# The same hero larger; each row is centred.
+FRONT = """
+KKKKK
+KQOOOoK
+KQOOooK
+KOOOooK
+KKYyyKK
+KKKQOOOoKKK
+KKQQQOOOOOoooKK
+KQQQQOOOOOOoooooK
+KQQQOOOOOOOOOoooooK
+KQQOOSOOOOOSOOooooK
+KQQOSSSOOOSSSSOoooK
+KQOOSSSSOSSSSSsOooK
+KQOSSeeSSSSSeesSOoK
+KQOSSeeSSSSSeesSOoK
+KOOSSeeSSSSSeesSooK
+KOOKSSSSSSsSSSsKooK
+KOoKSSSSSssSSSsKooK
+KOoKKSSSSmmSSsKKooK
+KoKKSSSSSSSssKKoK
+KKKKsssssssKKKK
+KKKKLLsssssTTKKKK
+KKLLLLLTTsTTTTtttKK
+KKLLLLLLTTTTTTTTtttttKK
+KLLLLLLTTTTTTTTTTTTtttttttK
+KLLLLLTTttttttttTTTTttttttK
+KLLLLTTTTTTTTTTTTTTTTtttttK
+KWKLLLTTTTTTTYTTTTTTttttKwK
+KWWKLLTTTTTTYYYTTTTTtttKwwK
+KWWKLLTTTTYYYYYYYTTTtttKwwK
+KWwKLLTTTTTYYYYYTTTTtttKwwK
+KWwKKLTTTTTYYyYyTTTttttKwwK
+KWwKKLTTTTYYTTTyyTTtttKKwwK
+KSSKKKLTTTTTTTTTTTtttKKKSsK
+KSSK.KKLTTTTTTTTTtttKK.KSsK
+KSsK..KKLTTTTTTTtttKK..KSsK
+.KK....KKLLTTTTTttKK....KK.
+KKBBLTTTtbbKK
+KBBBBLTtbbbbK
+KWWWWWKLKwwwwwK
+KWWWWWWKWwwwwwK
+KWWWWWwKWWWwwwK
+KWWWWwwKWWWwwwK
+KWWWWwK.KWWwwwK
+KWWWWwK.KWWwwwK
+KWWWwwK.KWWwwwK
+KWWWwK...KWwwwK
+KVVVvK...KVvvvK
+KVVVvvK.KVVvvvK
+KVVVVvK.KVVVvvK
+KVVVVvvK.KVVVvvvK
+KVVVVvvK.KVVVvvvK
+KKKKKKKK.KKKKKKKK
+"""
+
 # What each layer shows, back to front; the names say what it shows beyond the plain hero.
 LAYERS: dict[str, list[tuple[str, Place]]] = {
     "plain": [(BODY, (5, 1))],
@@ -206,16 +266,29 @@ def draw(parts: list[tuple[str, Place]]) -> Image.Image:
     image = Image.new("RGBA", CANVAS)
     for pixel_map, (left, top) in parts:
         for y, row in enumerate(pixel_map.split()):
-            for x, letter in enumerate(row):
-                if letter != ".":
-                    image.putpixel((left + x, top + y), (*PALETTE[letter], 255))
+            _draw_row(image, row, left, top + y)
     return image
 
 
+def draw_front() -> Image.Image:
+    """Paint the larger hero, standing on the ground in the middle."""
+    image, rows = Image.new("RGBA", LARGE_CANVAS), FRONT.split()
+    for y, row in enumerate(rows):
+        _draw_row(image, row, (LARGE_CANVAS[0] - len(row)) // 2, GROUND - len(rows) + y)
+    return image
+
+
+def _draw_row(image: Image.Image, row: str, left: int, y: int) -> None:
+    for x, letter in enumerate(row):
+        if letter != ".":
+            image.putpixel((left + x, y), (*PALETTE[letter], 255))
+
+
 def main() -> None:
-    """Write hero.ora beside this script."""
+    """Write hero.ora and hero-front.png beside this script."""
     layers = [Layer(name, draw(parts)) for name, parts in LAYERS.items()]
     write_document(Path(__file__).with_name("hero.ora"), layers, CANVAS)
+    draw_front().save(Path(__file__).with_name("hero-front.png"), optimize=True)
 
 
 if __name__ == "__main__":

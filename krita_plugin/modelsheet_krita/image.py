@@ -17,7 +17,8 @@ LAYER_NAME_LENGTH = 300  # of the name that is sent with an image
 class Image:
     """`pixels`: width * height * 4 bytes, B G R A, straight alpha, sRGB.
 
-    `notes`: hidden, cut or frame; facts about the layer, noted while it was read.
+    `notes`: hidden, cut, reduced or frame; facts about the layer, noted while it was read.
+    `corner`: x and y of the top left corner in the document that it was read from.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Image:
     height: int
     pixels: bytes
     notes: frozenset[str] = frozenset()
+    corner: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         expected = self.width * self.height * BYTES_PER_PIXEL
@@ -34,6 +36,11 @@ class Image:
     def is_transparent(self) -> bool:
         """True if every pixel is fully transparent."""
         return self.pixels[3::BYTES_PER_PIXEL].count(0) * BYTES_PER_PIXEL == len(self.pixels)
+
+    @property
+    def is_opaque(self) -> bool:
+        """True if every pixel is fully opaque."""
+        return self.pixels[3::BYTES_PER_PIXEL].count(255) * BYTES_PER_PIXEL == len(self.pixels)
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,9 @@ def pixels_of(qimage: QtGui.QImage) -> bytes:
 
 def cropped(image: Image, box: tuple[int, int, int, int]) -> Image:
     """Cut out the box x, y, width, height."""
-    part = to_qimage(image).copy(*box)
-    return dataclasses.replace(from_qimage(part, image.name), notes=image.notes)
+    part = from_qimage(to_qimage(image).copy(*box), image.name)
+    corner = image.corner[0] + box[0], image.corner[1] + box[1]
+    return dataclasses.replace(part, notes=image.notes, corner=corner)
 
 
 def visible_box(image: Image) -> tuple[int, int, int, int] | None:
@@ -142,13 +150,14 @@ def thumbnail(image: Image, side: int) -> QtGui.QPixmap:
     square.fill(QtCore.Qt.GlobalColor.transparent)
     x, y = (side - fitted.width()) // 2, (side - fitted.height()) // 2
     painter = QtGui.QPainter(square)
-    painter.drawPixmap(x, y, _chequerboard(fitted.size(), max(2, side // 12)))
+    painter.drawPixmap(x, y, chequerboard(fitted.size(), max(2, side // 12)))
     painter.drawImage(x, y, fitted)
     painter.end()
     return square
 
 
-def _chequerboard(size: QtCore.QSize, cell: int) -> QtGui.QPixmap:
+def chequerboard(size: QtCore.QSize, cell: int) -> QtGui.QPixmap:
+    """Make a board of grey and white cells, on which clear pixels are seen as such."""
     board = QtGui.QPixmap(size)
     board.fill(QtGui.QColor(204, 204, 204))
     painter = QtGui.QPainter(board)

@@ -8,6 +8,14 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
+from modelsheet.api.animate import (
+    Action,
+    ActionList,
+    AnimateResult,
+    AnimationFrame,
+    FigureFit,
+    ViewName,
+)
 from modelsheet.api.describe_images import (
     ClassNounGuess,
     ClassNounList,
@@ -40,7 +48,7 @@ from tests.plugin import conftest as _plugin_on_path  # noqa: F401
 
 from modelsheet_krita.backend import api_requests as asks, api_responses as plugin  # isort: skip
 from modelsheet_krita.backend import json_codec  # isort: skip
-from modelsheet_krita import image  # isort: skip
+from modelsheet_krita import image, view_names  # isort: skip
 from modelsheet_krita.ui import explore_dialog, generation_settings  # isort: skip
 
 REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)
@@ -70,10 +78,27 @@ ANSWERS = {
     "QueueView": QueueView,
     "ModelView": ModelView,
     "ModelList": ModelList,
+    "AnimationFrame": AnimationFrame,
+    "Action": Action,
+    "ActionList": ActionList,
 }
 IMAGE = GeneratedImage(blob=SHA256, width=4, height=5, seed=7, prompt="a knight")
 PREPARED = PreparedImage(blob=SHA256, width=32, height=32, drawn_width=64, drawn_height=60)
+FRAME = AnimationFrame(
+    blob=SHA256, width=4, height=5, view="left", action="walk", index=2, frame_ms=100
+)
+FIT = asks.FigureFit("male", 4.0, 20.5, 60.0, 32.0, 18.0, 22.0)
 RESULTS = [
+    AnimateResult(
+        key_views=[FRAME],
+        frames=[FRAME],
+        mannequins=[FRAME],
+        fit=FigureFit(**dataclasses.asdict(FIT)),
+        scale=1.0,
+        origin_x=-3,
+        origin_y=2,
+        warnings=["small"],
+    ),
     LearnResult(subject_id="s", training_steps=3, best_step=2, seconds=1.0),
     GenerateResult(images=[IMAGE], warnings=["small"]),
     DescribeResult(
@@ -146,6 +171,15 @@ def field_names(kind: Any) -> set[str]:
         ),
         asks.DescribeRequest("sprite32", (REFERENCE,), nouns=False, prepared=True),
         asks.DownloadRequest("sd15"),
+        asks.AnimateRequest((asks.Drawing(REFERENCE, "left"), asks.Drawing(REFERENCE))),
+        asks.AnimateRequest(
+            subject="@hero",
+            views=("front",),
+            actions=("walk",),
+            own_actions=(asks.OwnAction("dance", "left", (REFERENCE,), 80),),
+            fit=FIT,
+            size=64,
+        ),
     ],
     ids=lambda request: request.kind,
 )
@@ -247,4 +281,5 @@ def test_limits_and_states_are_the_backends() -> None:
     assert longest(GenerateRequest, "prompt") == plugin.PROMPT_LENGTH
     assert longest(ImageRef, "name") == image.LAYER_NAME_LENGTH
     assert TERMINAL_STATES == plugin.TERMINAL_STATES
+    assert get_args(ViewName) == view_names.VIEWS
     assert API_VERSION.split(".")[0] == plugin.API_MAJOR

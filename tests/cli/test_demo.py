@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.cli import demo
@@ -44,6 +45,15 @@ def test_six_prompts_and_two_seeds_become_layers(told: tuple[Path, list[str]]) -
     ]
 
 
+def test_the_hero_walks_in_four_views(told: tuple[Path, list[str]]) -> None:
+    groups = read_document(told[0] / "hero-walk.ora").nodes
+
+    assert [group.name for group in groups] == ["front", "left", "back", "right"]
+    assert read_image(told[0] / "hero-sheet.png").size == (4 * 64, 5 * 64)
+    with Image.open(told[0] / "hero-walk.gif") as film:
+        assert film.size == (4 * 3 * 64, 3 * 64)
+
+
 def test_no_two_layers_overlap(told: tuple[Path, list[str]]) -> None:
     groups = read_document(told[0] / "hero-generated.ora").nodes
 
@@ -58,6 +68,7 @@ def test_the_sheet_and_where_to_look_are_told(told: tuple[Path, list[str]]) -> N
     assert "  · holding sword, with round shield" in lines
     assert str(out_dir / "hero.png") in lines[-1]
     assert str(out_dir / "hero-generated.ora") in lines[-1]
+    assert str(out_dir / "hero-walk.gif") in lines[-1]
 
 
 def test_the_service_ends_with_the_demo(told: tuple[Path, list[str]]) -> None:

@@ -24,7 +24,8 @@ def test_each_frame_is_where_the_atlas_says(style: AtlasFormat) -> None:
     atlas = make_atlas(NAMES, (8, 6), 2, image="a.png", style=style)
 
     listed = atlas["frames"]
-    entries = [listed[n] for n in NAMES] if style == "texturepacker" else listed
+    keys = NAMES if style == "texturepacker" else ["0", "1", "2"]
+    entries = listed if isinstance(listed, list) else [listed[key] for key in keys]
     for entry, frame in zip(entries, frames(), strict=True):
         place = entry["frame"]
         box = (place["x"], place["y"], place["x"] + place["w"], place["y"] + place["h"])

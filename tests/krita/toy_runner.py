@@ -10,12 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
+from modelsheet.api.animate import (
+    AnimateRequest,
+    AnimateResult,
+    AnimationFrame,
+    FigureFit,
+    ViewName,
+)
 from modelsheet.api.describe_images import ClassNounGuess, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import BaseModelView
+from modelsheet.api.types import ImageRef
 from modelsheet.base_models.locate import locate_base_model
 from modelsheet.errors import Cancelled
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
@@ -29,6 +37,8 @@ STEPS = {"quick": 40, "balanced": 200, "thorough": 4000}
 STEP_S = 0.05  # so that the docker can be seen while it learns
 PROBE_EVERY = 10
 SIDE = 32
+FRAMES = 4  # of each action
+FIT = FigureFit(body="male", top=13, neck=31, feet=62, centre=32, head_width=18, body_width=22)
 RANK = 16
 TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=SIDE, available=True)
 
@@ -69,6 +79,8 @@ class ToyRunner:
             return self._learn(request, context)
         if isinstance(request, GenerateRequest):
             return self._generate(request, context)
+        if isinstance(request, AnimateRequest):
+            return self._animate(request, context)
         noun = ClassNounGuess(noun="human man", probability=0.5)
         return DescribeResult(class_nouns=[noun], identifiers=["sks"])
 
@@ -108,6 +120,66 @@ class ToyRunner:
                 )
             )
         return GenerateResult(images=images)
+
+    def _animate(self, request: AnimateRequest, context: JobContext) -> AnimateResult:
+        """Give each view its drawing, else the first; frame by frame it goes a px to the right."""
+        drawn = {one.view: one.image for one in reversed(request.drawings)}
+        first = request.drawings[0].image
+        key_views = [
+            _shifted(drawn.get(view, first), view, "", 0, context) for view in request.views
+        ]
+        frames: list[AnimationFrame] = []
+        total = len(request.actions) * len(key_views) * FRAMES
+        for action in request.actions:
+            for view in request.views:
+                threading.Event().wait(STEP_S)
+                image = drawn.get(view, first)
+                frames += [_shifted(image, view, action, k, context) for k in range(FRAMES)]
+                context.progress(_drawing([*key_views, *frames], len(frames), total))
+        return AnimateResult(
+            key_views=key_views,
+            frames=frames,
+            mannequins=key_views,
+            fit=FIT,
+            scale=1.0,
+            origin_x=0,
+            origin_y=0,
+        )
+
+
+def _shifted(
+    image: ImageRef, view: ViewName, action: str, index: int, context: JobContext
+) -> AnimationFrame:
+    pixels = context.read_blob(image.blob)
+    row, shift = 4 * image.width, 4 * index
+    rows = [pixels[at : at + row] for at in range(0, len(pixels), row)]
+    moved = b"".join(bytes(shift) + one[: row - shift] for one in rows)
+    return AnimationFrame(
+        blob=context.write_blob(moved),
+        width=image.width,
+        height=image.height,
+        view=view,
+        action=action,
+        index=index,
+        frame_ms=100 if action else 0,
+    )
+
+
+def _drawing(frames: list[AnimationFrame], step: int, total: int) -> Progress:
+    previews = [
+        GeneratedImage(
+            blob=one.blob,
+            width=one.width,
+            height=one.height,
+            seed=0,
+            prompt="",
+            label=f"{one.action} {one.view} {one.index}" if one.action else one.view,
+        )
+        for one in frames
+    ]
+    return Progress(
+        phase="painting", step=step, total=total, fraction=step / total, previews=previews
+    )
 
 
 def _learning(step: int, total: int, context: JobContext) -> Progress:

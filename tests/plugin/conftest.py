@@ -55,10 +55,11 @@ def until() -> Until:
 
 
 @pytest.fixture
-def krita() -> Iterator[fake_krita.Krita]:
+def krita(tmp_path: Path) -> Iterator[fake_krita.Krita]:
     """Krita with one window and no document."""
     fake_krita.Krita._instance = fake_krita.Krita()
     krita = fake_krita.Krita.instance()
+    krita.data_folder = str(tmp_path / "krita-data")
     krita.window = fake_krita.Window()
     yield krita
     krita.notifier().applicationClosing.emit()

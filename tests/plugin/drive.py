@@ -20,7 +20,7 @@ def said(docker: Any) -> str:
 
 
 def open_form(docker: Any, until: Until) -> Any:
-    docker.learn()
+    docker.controller.learn.open()
     learn = docker.controller.learn
     until(lambda: learn.dialog.isVisible() or said(docker))
     assert learn.dialog.isVisible(), said(docker)

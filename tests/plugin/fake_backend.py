@@ -15,6 +15,15 @@ from uuid import uuid4
 from pydantic import TypeAdapter
 from requests.utils import parse_dict_header
 
+from modelsheet.api.animate import (
+    Action,
+    ActionList,
+    AnimateRequest,
+    AnimateResult,
+    AnimationFrame,
+    FigureFit,
+    ViewName,
+)
 from modelsheet.api.describe_images import (
     ClassNounGuess,
     ClassNounList,
@@ -56,6 +65,13 @@ from modelsheet.service.queue.job import abridged
 JOBS_ON_A_PAGE = 2
 TOKEN = "the token"
 REQUEST: TypeAdapter[Any] = TypeAdapter(JobRequest)
+VIEWS: list[ViewName] = ["front", "left", "back", "right"]
+ACTIONS = [
+    Action(name="stand", title="Stand", views=VIEWS, frames=1, frame_ms=100, loops=True),
+    Action(name="walk", title="Walk", views=VIEWS, frames=3, frame_ms=100, loops=True),
+    Action(name="slash", title="Slash", views=VIEWS, frames=3, frame_ms=100, loops=False),
+]
+FIT = FigureFit(body="male", top=1, neck=4, feet=14, centre=6, head_width=4, body_width=5)
 MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
 
 
@@ -84,6 +100,7 @@ class FakeBackend:
         self.drawn_pixels = 1  # side in px of a pixel in the artist's pictures
         self.estimates = {"balanced": Estimate(training_steps=120)}
         self.base_models = [MODEL]
+        self.actions: list[Action] | None = ACTIONS  # None: a backend of version 0.1
         self.models: list[ModelView] = []
         self.refusal = ""  # what is said against a file that is to be imported
         self.padding = 0  # bytes by which a packed subject is larger
@@ -213,6 +230,51 @@ class FakeBackend:
         ]
         self.finish(job.id, result=GenerateResult(images=images))
 
+    def animate_done(self, side: int = 8) -> AnimateRequest:
+        """Finish the newest animation: a picture of one grey for each key view and frame."""
+        job = next(j for j in list(self.jobs.values()) if j.kind == "animate" and j.result is None)
+        request: AnimateRequest = self.requests[job.id]
+        key_views = [self._frame(view, "", 0, side) for view in request.views]
+        frames = [
+            self._frame(view, action, index, side)
+            for action in [*request.actions, *(own.name for own in request.own_actions)]
+            for view in request.views
+            for index in range(3)
+        ]
+        result = AnimateResult(
+            key_views=key_views,
+            frames=frames,
+            mannequins=key_views,
+            fit=FIT,
+            scale=1.0,
+            origin_x=1,
+            origin_y=2,
+        )
+        self.finish(job.id, result=result)
+        return request
+
+    def preview(self, label: str) -> GeneratedImage:
+        """Return a picture that a running animation has drawn."""
+        pixels = label.ljust(64).encode()[:64] * 4
+        sha256 = hashlib.sha256(pixels).hexdigest()
+        self.blobs[sha256] = pixels
+        return GeneratedImage(blob=sha256, width=8, height=8, seed=0, prompt="", label=label)
+
+    def _frame(self, view: ViewName, action: str, index: int, side: int) -> AnimationFrame:
+        level = 40 * (VIEWS.index(view) + 1) + 5 * index + (3 if action else 0)
+        pixels = bytes((level, level, level, 255)) * (side * side)
+        sha256 = hashlib.sha256(pixels).hexdigest()
+        self.blobs[sha256] = pixels
+        return AnimationFrame(
+            blob=sha256,
+            width=side,
+            height=side,
+            view=view,
+            action=action,
+            index=index,
+            frame_ms=100 if action else 0,
+        )
+
     def import_lora(self, request: ImportRequest) -> SubjectView:
         self.imported.append((request, b"".join(self.blobs[part] for part in request.parts)))
         return self._appear(
@@ -334,6 +396,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(match_class_noun(query["noun"], backend.family, backend.class_nouns))
         elif path == ["vocabulary"]:
             self._answer(vocabulary(backend.family))
+        elif path == ["actions"] and backend.actions is None:
+            self._refuse(404, "not-found", "There is no such address.")
+        elif path == ["actions"]:
+            self._answer(ActionList(actions=backend.actions, bodies=["male"]))
         elif path == ["estimate"]:
             self._answer(backend.estimates[query["preset"]])
         elif path == ["events"]:

@@ -1,9 +1,10 @@
-"""Reads an animated layer out of a file of Krita's own, as Krita does when it opens one."""
+"""Reads animated layers out of a file of Krita's own, as Krita does when it opens one."""
 
 from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,21 +12,42 @@ TILE, PIXEL = 64, 4
 Frame = tuple[tuple[int, int, int, int], bytes]  # x, y, width, height; BGRA rows
 
 
-def read(path: Path) -> tuple[str, dict[int, Frame]]:
-    """The layer's name, and its frames by their times."""
+@dataclass
+class Layer:
+    """An animated layer with its frames by their times."""
+
+    name: str
+    is_visible: bool
+    has_onion_skins: bool
+    frames: dict[int, Frame]
+
+
+def read(path: Path) -> list[Layer]:
+    """The file's layers, the topmost first."""
     with zipfile.ZipFile(path) as archive:
         assert archive.read("mimetype") == b"application/x-krita"
         root = ElementTree.fromstring(archive.read("maindoc.xml"))
         (image,) = root
-        (layer,) = next(iter(image))
         folder = f"{image.get('name')}/layers"
-        told = ElementTree.fromstring(archive.read(f"{folder}/{layer.get('keyframes')}"))
-        frames = {}
-        for key_frame in next(iter(told)):
-            name = f"{folder}/{key_frame.get('frame')}"
-            assert archive.read(f"{name}.defaultpixel") == bytes(PIXEL)
-            frames[int(key_frame.get("time", ""))] = _joined(archive.read(name))
-    return layer.get("name", ""), frames
+        return [
+            Layer(
+                element.get("name", ""),
+                element.get("visible") == "1",
+                element.get("onionskin") == "1",
+                _frames(archive, folder, element.get("keyframes", "")),
+            )
+            for element in next(iter(image))
+        ]
+
+
+def _frames(archive: zipfile.ZipFile, folder: str, file: str) -> dict[int, Frame]:
+    told = ElementTree.fromstring(archive.read(f"{folder}/{file}"))
+    frames = {}
+    for key_frame in next(iter(told)):
+        name = f"{folder}/{key_frame.get('frame')}"
+        assert archive.read(f"{name}.defaultpixel") == bytes(PIXEL)
+        frames[int(key_frame.get("time", ""))] = _joined(archive.read(name))
+    return frames
 
 
 def _joined(content: bytes) -> Frame:

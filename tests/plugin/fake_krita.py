@@ -86,6 +86,7 @@ class Node:
         self._visible = True
         self.is_locked = False
         self.is_collapsed = False
+        self.has_onion_skins = False
         self.shown_opacity, self.mode, self.inherits_alpha, self.style = 255, "normal", False, ""
         self.attached = False
         self.frames: dict[int, tuple[QRect, bytes]] = {}
@@ -285,6 +286,7 @@ class Document:
         self.annotations: dict[str, bytes] = {}
         self.file = ""
         self.last_time = 0
+        self.frame_rate = 24
         self.dpi = 72
         self.active: Node | None = None
         self.undo_steps: list[tuple[Node, Node]] = []
@@ -348,6 +350,15 @@ class Document:
 
     def fullClipRangeEndTime(self) -> int:
         return self.last_time
+
+    def setFullClipRangeEndTime(self, time: int) -> None:
+        self.last_time = time
+
+    def framesPerSecond(self) -> int:
+        return self.frame_rate
+
+    def setFramesPerSecond(self, frame_rate: int) -> None:
+        self.frame_rate = frame_rate
 
     def annotationTypes(self) -> list[str]:
         return list(self.annotations)
@@ -520,6 +531,7 @@ class Krita(QObject):
         self.factories: list[DockWidgetFactory] = []
         self.extensions: list[Extension] = []
         self._is_silent = False
+        self.data_folder = ""
         self._notifier = Notifier()
         self._numbers = itertools.count()
 
@@ -546,13 +558,18 @@ class Krita(QObject):
         return document
 
     def openDocument(self, path: str) -> Document | None:
-        """Of Krita's own files those with one animated layer. It is not among the open ones."""
+        """Of Krita's own files those with animated layers. It is not among the open ones."""
         assert self._is_silent, "else Krita would ask the artist"
-        name, frames = fake_kra.read(Path(path))
         document = Document(64, 64)
-        layer = document.add(name)
-        layer.frames = {time: (QRect(*box), raw) for time, (box, raw) in frames.items()}
+        for layer in fake_kra.read(Path(path))[::-1]:
+            node = document.add(layer.name)
+            node.setVisible(layer.is_visible)
+            node.has_onion_skins = layer.has_onion_skins
+            node.frames = {time: (QRect(*box), raw) for time, (box, raw) in layer.frames.items()}
         return document
+
+    def getAppDataLocation(self) -> str:
+        return self.data_folder
 
     def batchmode(self) -> bool:
         return self._is_silent

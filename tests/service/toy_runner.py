@@ -19,6 +19,7 @@ import signal
 import time
 from pathlib import Path
 
+from modelsheet.api.animate import AnimateRequest, AnimateResult, AnimationFrame, FigureFit
 from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
@@ -66,6 +67,8 @@ class ToyRunner:
             return self._learn(request, context)
         if isinstance(request, GenerateRequest):
             return self._generate(request, context)
+        if isinstance(request, AnimateRequest):
+            return _animated(request)
         return self._describe(request)
 
     def _load(self, needs: LoadedModels, job_id: str) -> None:
@@ -205,6 +208,22 @@ def _save(folder: Path, step: int, state: bytes) -> None:
     temporary = folder / "state.tmp"
     temporary.write_text(json.dumps({"step": step, "state": state.hex()}))
     os.replace(temporary, folder / "state.json")
+
+
+def _animated(request: AnimateRequest) -> AnimateResult:
+    """Give the first drawing back as every key view, and as two frames of each action."""
+    drawing = request.drawings[0].image.model_dump(exclude={"name"})
+    keys = [AnimationFrame(**drawing, view=view, action="") for view in request.views]
+    frames = [
+        AnimationFrame(**drawing, view=view, action=action, index=index, frame_ms=100)
+        for action in request.actions
+        for view in request.views
+        for index in range(2)
+    ]
+    fit = FigureFit(body="male", top=1, neck=2, feet=3, centre=4, head_width=1, body_width=1)
+    return AnimateResult(
+        key_views=keys, frames=frames, mannequins=keys, fit=fit, scale=1.0, origin_x=0, origin_y=0
+    )
 
 
 def _painted(image: ImageRequest, context: JobContext) -> GeneratedImage:

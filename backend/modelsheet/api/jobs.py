@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from modelsheet.api.animate import AnimateRequest, AnimateResult
 from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
@@ -17,11 +18,12 @@ JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 QueueState = Literal["open", "held", "ending"]
 TERMINAL_STATES: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 JobRequest = Annotated[
-    LearnRequest | GenerateRequest | DescribeRequest | DownloadRequest,
+    LearnRequest | GenerateRequest | DescribeRequest | DownloadRequest | AnimateRequest,
     Field(discriminator="kind"),
 ]
 JobResult = Annotated[
-    LearnResult | GenerateResult | DescribeResult | DownloadResult, Field(discriminator="kind")
+    LearnResult | GenerateResult | DescribeResult | DownloadResult | AnimateResult,
+    Field(discriminator="kind"),
 ]
 
 
@@ -56,7 +58,7 @@ class JobView(ApiModel):
     """
 
     id: str
-    kind: Literal["learn", "generate", "describe", "download"]
+    kind: Literal["learn", "generate", "describe", "download", "animate"]
     title: str
     state: JobState
     attempt: Count

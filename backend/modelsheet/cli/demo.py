@@ -1,16 +1,20 @@
-"""Demo: learn the sample's hero, generate it from six prompts, write a document and a sheet."""
+"""Demo: learn the sample's hero, generate it from six prompts, animate it; write what comes out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
+from modelsheet.api.animate import AnimateRequest, Drawing
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.api.learn import LearnRequest
+from modelsheet.cli.animate import fetch_clips
+from modelsheet.cli.animation_output import Clip, write_animation
 from modelsheet.cli.connect import Say
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
@@ -18,7 +22,7 @@ from modelsheet.client.workflows import ReferenceImage, RunJob
 from modelsheet.errors import NotFound
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.imaging.openraster import Group, Layer, write_document
-from modelsheet.imaging.rgba import is_empty
+from modelsheet.imaging.rgba import enlarge_pixels, is_empty, read_image
 from modelsheet.settings import Settings
 
 NAME = "hero"
@@ -31,8 +35,10 @@ DETAILS = (
     "red cloak",
     "holding scythe, on grass floor",
 )
+FRONT, ACTION = "hero-front.png", "walk"
 SEED = 1
 _SEEDS_EACH = 2
+_ENLARGED = 3  # times, to look at
 _GAP = 4  # px between the images in the layered document
 _COLUMNS_OF_REFERENCES = 2
 _COLUMNS_OF_RESULTS = 4
@@ -47,7 +53,8 @@ def run_demo(
     say: Say,
     command: Sequence[str] = launcher.SERVE_COMMAND,
 ) -> None:
-    """Learn and generate through the HTTP API, with a data folder of its own below `out_dir`.
+    """Learn, generate and animate through the HTTP API, with a data folder of its own below
+    `out_dir`.
 
     Raises ModelsheetError with the sentence to show.
     """
@@ -56,19 +63,23 @@ def run_demo(
     environment = {**environment, "MODELSHEET_HOME": str(out_dir / "home")}
     settings = Settings.from_environment(environment)
     references = workflows.read_references([sample_path()])
+    front = read_image(sample_path(FRONT))
     say(f"Starting the service; its subjects and log lie in {out_dir / 'home'}.")
     with launcher.running_service(settings, environment=environment, command=command) as client:
         _learn(client, references, run_job, say)
         results = _generate(client, run_job, say)
+        clips = _animate(client, front, run_job, say)
     _write_results(out_dir, references, results)
+    _write_motion(out_dir, clips)
     say(
-        f"Done. Look at {out_dir / 'hero.png'}, and open {out_dir / 'hero-generated.ora'} in Krita."
+        f"Done. Look at {out_dir / 'hero.png'} and {out_dir / 'hero-walk.gif'}, and open "
+        f"{out_dir / 'hero-generated.ora'} and {out_dir / 'hero-walk.ora'} in Krita."
     )
 
 
-def sample_path() -> Path:
-    """Return the sample's path in the checkout. Raises NotFound: this is no checkout."""
-    path = Path(__file__).parents[3] / "docs" / "sample" / "hero.ora"
+def sample_path(name: str = "hero.ora") -> Path:
+    """Return a sample's path in the checkout. Raises NotFound: this is no checkout."""
+    path = Path(__file__).parents[3] / "docs" / "sample" / name
     if not path.is_file():
         raise NotFound(
             f"The demo's sample is missing: {path}. Run the demo from a checkout of Modelsheet."
@@ -113,6 +124,24 @@ def _generate(client: BackendClient, run_job: RunJob, say: Say) -> Results:
         images = workflows.fetch_images(client, result)
         results[detail] = list(zip(result.images, images, strict=True))
     return results
+
+
+def _animate(client: BackendClient, front: Image.Image, run_job: RunJob, say: Say) -> list[Clip]:
+    """Draw the hero's other views, and its walk from all of them."""
+    say(f"Drawing {NAME}'s other views and {ACTION}ing frames from {FRONT}.")
+    drawing = Drawing(image=client.upload(front), view="front")
+    request = AnimateRequest(drawings=[drawing], actions=[ACTION])
+    return fetch_clips(client, workflows.animate(client, request, run_job))
+
+
+def _write_motion(out_dir: Path, clips: Sequence[Clip]) -> None:
+    write_animation(clips, out_dir / NAME, "sheet")
+    write_animation(clips, out_dir / f"{NAME}-{ACTION}", "ora")
+    larger = [
+        replace(clip, frames=[enlarge_pixels(frame, _ENLARGED) for frame in clip.frames])
+        for clip in clips
+    ]
+    write_animation(larger, out_dir / NAME, "gif")
 
 
 def _write_results(out_dir: Path, references: Sequence[ReferenceImage], results: Results) -> None:

@@ -100,7 +100,7 @@ def generate(arguments: argparse.Namespace, say: Say) -> int:
     """Generate images and save each with its parameters."""
     fields = generation_fields(arguments) | {"count": arguments.count}
     GenerateRequest(**fields)  # validates before a service is started
-    folder = _writable_folder(arguments.out)
+    folder = writable_folder(arguments.out)
     with connect(arguments) as client:
         request = GenerateRequest(**fields, **inpainting_fields(arguments, client))
         _generate_and_save(client, request, folder, _file_stem(request.prompt), say)
@@ -110,7 +110,7 @@ def generate(arguments: argparse.Namespace, say: Say) -> int:
 def explore(arguments: argparse.Namespace, say: Say) -> int:
     """Generate a grid of images and its contact sheet."""
     request = GenerateRequest(**generation_fields(arguments), explore=_grid(arguments))
-    folder = _writable_folder(arguments.out)
+    folder = writable_folder(arguments.out)
     with connect(arguments) as client:
         stem = f"{_file_stem(request.prompt)}-{arguments.what}"
         _generate_and_save(client, request, folder, stem, say)
@@ -130,7 +130,7 @@ def sheet(arguments: argparse.Namespace, say: Say) -> int:
     """Generate the frames of poses and save them as a sprite sheet with an atlas."""
     fields = generation_fields(arguments) | {"transparent": True}
     request = GenerateRequest(**fields, poses=arguments.poses, count=arguments.count)
-    folder = _writable_folder(arguments.out)
+    folder = writable_folder(arguments.out)
     with connect(arguments) as client:
         result = workflows.generate(client, request, run_job)
         frames = workflows.fetch_images(client, result)
@@ -196,7 +196,7 @@ def again(arguments: argparse.Namespace, say: Say) -> int:
         changes["seed"] = arguments.seed
     if arguments.vary is not None:
         changes |= {"variation_strength": arguments.vary, "variation_seed": request.seed + 1}
-    folder = _writable_folder(arguments.out)
+    folder = writable_folder(arguments.out)
     with connect(arguments) as client:
         if arguments.strength is not None:
             init_image = client.upload(read_image(arguments.file))
@@ -239,7 +239,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text).strip("-.")
 
 
-def _writable_folder(folder: Path) -> Path:
+def writable_folder(folder: Path) -> Path:
     """Create the folder before the job starts. Raises InvalidRequest: it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

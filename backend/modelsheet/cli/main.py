@@ -18,6 +18,7 @@ import modelsheet
 from modelsheet.api.learn import PresetName, TrainingOverrides, current_preset
 from modelsheet.api.validation_messages import validation_message
 from modelsheet.cli import (
+    animate,
     generate,
     installation,
     jobs,
@@ -124,6 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (_add_serve, _add_learn, _add_nouns):
         add(choices)
     generate.add_generate_commands(choices, _add_server)
+    _add_animate(choices)
     for add in (_add_subjects, _add_models, _add_jobs, _add_token):
         add(choices)
     for add in (_add_doctor, _add_bundle, _add_demo, _add_krita):
@@ -184,6 +186,18 @@ def _add_learn(choices: _Choices) -> None:
     )
     _add_server(parser)
     parser.set_defaults(run=learn.learn)
+
+
+def _add_animate(choices: _Choices) -> None:
+    parser = choices.add_parser(
+        "animate",
+        help="draw a character's other views and its actions, frame by frame",
+        description="From one to four drawings of a character, or a subject: the views that are "
+        "missing, and frames of actions. Formats: frames (a PNG each), ora, gif, apng, sheet, and "
+        "sheets with an atlas: aseprite, aseprite-hash, texturepacker, godot, phaser.",
+    )
+    animate.add_options(parser)
+    _add_server(parser)
 
 
 def _add_nouns(choices: _Choices) -> None:

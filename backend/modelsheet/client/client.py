@@ -20,6 +20,7 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 from requests.auth import HTTPDigestAuth
 
+from modelsheet.api.animate import ActionList
 from modelsheet.api.blobs import BlobView
 from modelsheet.api.generate import MaskRef
 from modelsheet.api.generate_result import GeneratedImage
@@ -185,6 +186,10 @@ class BackendClient:
         headers = {"Content-Type": "application/json"} if body is not None else None
         response = self._send(self._session, method, path, data=content, headers=headers)
         return self._parse(response, model)
+
+    def actions(self) -> ActionList:
+        """Return the actions that characters can be animated in."""
+        return self._get("/v1/actions", ActionList)
 
     def subjects(self) -> list[SubjectView]:
         return self._get("/v1/subjects", SubjectList).subjects

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from PIL import Image
 
+from modelsheet.api.animate import AnimateRequest, AnimateResult
 from modelsheet.api.describe_images import (
     ClassNounGuess,
     ClassNounMatch,
@@ -126,6 +127,15 @@ def generate(client: BackendClient, request: GenerateRequest, run_job: RunJob) -
     """Generate images; `fetch_images` downloads them. Raises the job's own error."""
     result = run_job(client, request, f"Painting “{request.prompt}”")
     assert isinstance(result, GenerateResult)
+    return result
+
+
+def animate(client: BackendClient, request: AnimateRequest, run_job: RunJob) -> AnimateResult:
+    """Animate a character. Raises the job's own error."""
+    actions = [*request.actions, *(own.name for own in request.own_actions)]
+    title = f"Animating {', '.join([request.subject or 'the drawing', *actions])}"
+    result = run_job(client, request, title)
+    assert isinstance(result, AnimateResult)
     return result
 
 

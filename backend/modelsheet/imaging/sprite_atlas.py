@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, get_args
 
 import modelsheet
 from modelsheet.imaging.rgba import Size
 
-AtlasFormat = Literal["aseprite", "texturepacker"]
+AtlasFormat = Literal["aseprite", "aseprite-hash", "texturepacker"]
 ATLAS_FORMATS: tuple[AtlasFormat, ...] = get_args(AtlasFormat)
 
 
@@ -19,17 +19,20 @@ def make_atlas(
     *,
     image: str,
     style: AtlasFormat,
-    frame_ms: int = 100,
+    frame_ms: int | Sequence[int] = 100,
+    once: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return the atlas of frames of one size, row by row, as a dict for JSON; `names` are unique.
+    """Return the atlas of frames of one size, row by row, as a dict for JSON; `names` are unique,
+    and empty for cells without a frame. `frame_ms` is one for all or one a name.
 
-    Aseprite's style is its array with durations and a tag for each action; its frames are named by
-    their numbers, by which Phaser's createFromAseprite looks for them. TexturePacker's is its hash,
-    with the pivot at the feet.
+    Aseprite's style is its array with durations and a tag for each action, those in `once` not
+    repeated; its frames are named by their numbers, by which Phaser's createFromAseprite looks for
+    them. Its hash has the same under the numbers. TexturePacker's is its hash, with the pivot at
+    the feet.
     """
     rows = -(-len(names) // columns)
     size = _size(frame[0] * columns, frame[1] * rows)
-    meta = {
+    meta: dict[str, Any] = {
         "app": "modelsheet",
         "version": modelsheet.__version__,
         "image": image,
@@ -37,16 +40,19 @@ def make_atlas(
         "size": size,
         "scale": "1",
     }
-    positions = [_frame_entry(index, frame, columns) for index in range(len(names))]
+    used = [index for index, name in enumerate(names) if name]
+    drawn = [names[index] for index in used]
+    positions = [_frame_entry(index, frame, columns) for index in used]
     if style == "texturepacker":
         pivot = {"x": 0.5, "y": 1.0}
-        frames = {n: {**p, "pivot": pivot} for n, p in zip(names, positions, strict=True)}
+        frames = {n: {**p, "pivot": pivot} for n, p in zip(drawn, positions, strict=True)}
         return {"frames": frames, "meta": meta}
-    timed = [
-        {"filename": str(number), **position, "duration": frame_ms}
-        for number, position in enumerate(positions)
-    ]
-    return {"frames": timed, "meta": {**meta, "frameTags": _tags(names)}}
+    times = [frame_ms if isinstance(frame_ms, int) else frame_ms[index] for index in used]
+    timed = [{**p, "duration": ms} for p, ms in zip(positions, times, strict=True)]
+    meta["frameTags"] = [_tag(*run, once) for run in action_runs(drawn)]
+    if style == "aseprite-hash":
+        return {"frames": {str(k): one for k, one in enumerate(timed)}, "meta": meta}
+    return {"frames": [{"filename": str(k), **one} for k, one in enumerate(timed)], "meta": meta}
 
 
 def _frame_entry(index: int, frame: Size, columns: int) -> dict[str, Any]:
@@ -65,13 +71,20 @@ def _size(width: int, height: int) -> dict[str, int]:
     return {"w": width, "h": height}
 
 
-def _tags(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a tag for each run of frames of one action; a frame's name is action and number."""
-    tags: list[dict[str, Any]] = []
+def action_runs(names: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Return each run of frames of one action, and its first and last frame; a frame's name is
+    action and number.
+    """
+    runs: list[tuple[str, int, int]] = []
     for index, name in enumerate(names):
         action = name.rpartition(" ")[0]
-        if tags and tags[-1]["name"] == action:
-            tags[-1]["to"] = index
+        if runs and runs[-1][0] == action:
+            runs[-1] = action, runs[-1][1], index
         else:
-            tags.append({"name": action, "from": index, "to": index, "direction": "forward"})
-    return tags
+            runs.append((action, index, index))
+    return runs
+
+
+def _tag(action: str, first: int, last: int, once: Collection[str]) -> dict[str, Any]:
+    tag = {"name": action, "from": first, "to": last, "direction": "forward"}
+    return {**tag, "repeat": "1"} if action in once else tag

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, get_args
 
 import modelsheet
+from modelsheet.api.animate import ActionList
 from modelsheet.api.describe_images import ClassNounList, ClassNounMatch
 from modelsheet.api.generate import SamplerName
 from modelsheet.api.learn import PresetName
@@ -17,6 +18,7 @@ from modelsheet.api.system import Capabilities
 from modelsheet.api.types import API_VERSION
 from modelsheet.api.vocabulary import Vocabulary
 from modelsheet.base_models.locate import family_of_base_model
+from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.prompts.class_nouns import known_class_nouns, match_class_noun, own_class_nouns
 from modelsheet.prompts.everyday_nouns import everyday_nouns
 from modelsheet.prompts.vocabulary import vocabulary
@@ -139,6 +141,10 @@ class Service:
         """Return what a base model learns a noun as. Raises as `class_nouns` does."""
         family = family_of_base_model(base_model, self._base_models())
         return match_class_noun(noun, family, own_class_nouns(self.data_dir))
+
+    def actions(self) -> ActionList:
+        """Return the actions of the motion model."""
+        return embedded_mannequins().actions()
 
     def vocabulary(self, base_model: str) -> Vocabulary:
         """Return the vocabulary of a base model. Raises NotFound: no such base model."""

@@ -163,13 +163,14 @@ class SubjectStore:
             raise NotFound(f"There is no subject {subject_id}; it may have been deleted.")
         return record
 
-    def find(self, handle_or_identifier: str) -> SubjectRecord:
-        """Return the newest subject of that handle (with or without @) or identifier.
+    def find(self, handle_or_identifier: str, owner: str | None = None) -> SubjectRecord:
+        """Return the newest subject of that handle (with or without @) or identifier; of one owner,
+        or of all.
 
         Raises NotFound.
         """
         mention = handle_or_identifier.removeprefix("@")
-        found = find_mentioned(mention, self.list())
+        found = find_mentioned(mention, self.list(owner))
         if found is not None:
             return found
         raise NotFound(f"There is no subject called {mention!r}; list the subjects to see them.")

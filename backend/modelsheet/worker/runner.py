@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from modelsheet.api.animate import AnimateRequest, AnimateResult
 from modelsheet.api.describe_images import DescribeRequest, DescribeResult, PreparedImage
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult, SubjectUse
@@ -44,10 +45,14 @@ from modelsheet.jobs.protocol import (
     LoadedModels,
     obey_directive,
 )
+from modelsheet.motion.character import NamedDrawing
+from modelsheet.motion.network.embedded import load_motion_model
+from modelsheet.motion.network.model import MotionModel
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
 from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.lora_exchange import file_name_of
 from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.worker.animate_job import animate, subject_drawings
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate
 from modelsheet.worker.learn_job import learn, open_session
@@ -70,6 +75,7 @@ class Worker:
         self._clip: Clip | None = None
         self._pipeline: GenerationPipeline | None = None
         self._suspended: _SuspendedLearning | None = None
+        self._motion: MotionModel | None = None
 
     @property
     def loaded_models(self) -> LoadedModels:
@@ -80,7 +86,7 @@ class Worker:
 
     def run(self, request: JobRequest, context: JobContext) -> JobResult:
         """Run a job of any kind. Raises ModelsheetError, Cancelled, JobSuspended."""
-        if not isinstance(request, LearnRequest | DescribeRequest):
+        if not isinstance(request, LearnRequest | DescribeRequest | AnimateRequest):
             self._end_suspended()
         try:
             if isinstance(request, LearnRequest):
@@ -89,6 +95,8 @@ class Worker:
                 return self._generate(request, context)
             if isinstance(request, DownloadRequest):
                 return download(request, context, self._data_dir, environment=os.environ)
+            if isinstance(request, AnimateRequest):
+                return self._animate(request, context)
             return self._describe(request, context)
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
@@ -156,6 +164,20 @@ class Worker:
     def _expand(self, prompt: str, context: JobContext) -> ExpandedPrompt:
         subjects = self._subjects.list(context.owner or None)
         return expand_prompt(prompt, subjects, context.owner)
+
+    def _animate(self, request: AnimateRequest, context: JobContext) -> AnimateResult:
+        if self._motion is None:
+            context.progress(Progress(phase="loading the motion model"))
+            self._motion = load_motion_model(self._device)
+        drawings = [
+            NamedDrawing(read_image(one.image, context), one.view, one.image.name)
+            for one in request.drawings
+        ]
+        if request.subject is not None and not drawings:
+            subject = self._subjects.find(request.subject, context.owner or None)
+            names = [reference.name for reference in subject.references]
+            drawings = subject_drawings(subject.handle, self._references(subject), names)
+        return animate(request, drawings, self._motion, context)
 
     def _describe(self, request: DescribeRequest, context: JobContext) -> DescribeResult:
         with self._untrained_base(request.base_model, context) as base:

@@ -1,4 +1,4 @@
-"""`python -m sprite_training.motion train|evaluate|sheet`: train the motion model, look at it."""
+"""`python -m sprite_training.motion train|evaluate|sheet|mannequins`: train the motion model."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from modelsheet.errors import ModelsheetError
+from modelsheet.motion.figures.fitting import MEASURES_NAME, write_measures
+from modelsheet.motion.figures.mannequin_archive import FOLDER
 from sprite_training.device import Accelerator
+from sprite_training.motion.character_parts import Split
 from sprite_training.motion.checkpoints import read_model
 from sprite_training.motion.contact_sheet import contact_sheet
 from sprite_training.motion.evaluation import GIVEN, TestSet, evaluate
+from sprite_training.motion.mannequin_sheets import write_mannequins
+from sprite_training.motion.measures import BODIES, find_measures
+from sprite_training.motion.posed_archive import PosedArchive
 from sprite_training.motion.ranks import train
 from sprite_training.motion.training import TrainingOptions
 
@@ -35,6 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sprite_training.motion", description=__doc__)
     commands = parser.add_subparsers(required=True)
     _add_train(commands.add_parser("train", help="train, or go on"))
+    mannequins = commands.add_parser(
+        "mannequins", help="draw the product's mannequins, and find how figures are measured"
+    )
+    mannequins.set_defaults(run=_mannequins)
+    mannequins.add_argument("--archives", type=Path, nargs=2, required=True, help="both sets")
+    mannequins.add_argument("--split", type=Path, required=True, help="JSON of withheld parts")
+    mannequins.add_argument("--characters", type=int, default=6000, help="to measure")
+    mannequins.add_argument("--out", type=Path, default=FOLDER, help="folder (the product's)")
     evaluation = commands.add_parser("evaluate", help="measure on test characters")
     evaluation.set_defaults(run=_evaluate)
     sheet = commands.add_parser("sheet", help="draw test characters beside the truth, as a PNG")
@@ -135,6 +150,15 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     test = TestSet(chosen.archive, chosen.characters, chosen.number)
     header = f"{pictures} pictures seen, {len(test.characters)} characters"
     sys.stdout.write("\n".join([header, *evaluate(test, model)]) + "\n")
+
+
+def _mannequins(chosen: argparse.Namespace) -> None:
+    for path in write_mannequins(chosen.archives, chosen.out):
+        sys.stdout.write(f"{path}\n")
+    split = Split(chosen.split)
+    archives = [PosedArchive(path, split) for path in chosen.archives]
+    measures = find_measures(archives, chosen.characters, np.random.default_rng(0))
+    write_measures(chosen.out / MEASURES_NAME, list(BODIES), measures)
 
 
 def _sheet(chosen: argparse.Namespace) -> None:

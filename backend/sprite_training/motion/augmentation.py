@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from modelsheet.motion.figures.mannequin import Proportions
+from modelsheet.motion.figures.pictures import Picture
 from sprite_training.motion.character_parts import Character
-from sprite_training.motion.mannequin import Proportions
 
 _SKIN_TYPES = frozenset({"body", "head", "ears", "nose", "tail", "wings", "fins"})
 _HAIR_TYPES = frozenset({"hair", "beard", "eyebrows"})
@@ -91,3 +92,12 @@ def jitter(rng: np.random.Generator, fitted: Proportions) -> Proportions:
         fitted.head + 1.5 * error[4],
         fitted.body + 1.5 * error[5],
     )
+
+
+def darken(picture: Picture, shade: float) -> Picture:
+    """Multiply the colours by `shade`."""
+    if shade == 1:
+        return picture
+    out: Picture = picture.copy()
+    out[..., :3] = np.round(out[..., :3] * shade)
+    return out

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from modelsheet.errors import NotFound
-from sprite_training.motion.pictures import SIZE, VIEWS, Picture, blank
+from modelsheet.motion.figures.pictures import SIZE, VIEWS, Picture, blank
 
 Recolour = Callable[[int, np.ndarray], np.ndarray]  # index of a part, palette (K, 4) -> palette
 

@@ -1,4 +1,4 @@
-"""Write and read training states and fp16 weights of the motion model, by atomic renames.
+"""Write and read training states of the motion model, by atomic renames.
 
 `checkpoints/state-<pictures>.pt` is a whole training state, of tensors and plain values alone
 (read with `weights_only`); `checkpoints/motion.safetensors` the averaged weights.
@@ -6,20 +6,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-from modelsheet.errors import NotFound, UnsafeModel
-from modelsheet.files.safetensors_file import read_header
+from modelsheet.errors import NotFound
+from modelsheet.motion.network.model import MotionConfig, MotionModel
+from modelsheet.motion.network.weights_file import read_weights
 from sprite_training.device import Accelerator
-from sprite_training.motion.model import MotionConfig, MotionModel
 
 WEIGHTS_NAME = "motion.safetensors"
 _KEPT = 2
@@ -51,32 +47,6 @@ def read_state(path: Path) -> dict[str, Any]:
     """Read a training state onto the CPU."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
-
-
-def write_weights(
-    path: Path, weights: dict[str, Tensor], config: MotionConfig, pictures: int
-) -> None:
-    """Write weights in fp16, the config in the metadata."""
-    half = {name: value.detach().half().contiguous().cpu() for name, value in weights.items()}
-    part = path.with_suffix(".part")
-    metadata = {"config": json.dumps(config.to_dict()), "pictures": str(pictures)}
-    save_file(half, part, metadata=metadata)
-    os.replace(part, path)
-
-
-def read_weights(path: Path) -> tuple[MotionConfig, dict[str, Tensor], int]:
-    """Read weights as fp32, with their config and how many pictures they saw.
-
-    Raises UnsafeModel: no safetensors file, or not of a motion model.
-    """
-    metadata = read_header(path).metadata
-    try:
-        config = MotionConfig(**json.loads(metadata["config"]))
-        pictures = int(metadata["pictures"])
-        weights = {name: value.float() for name, value in load_file(path).items()}
-    except (KeyError, TypeError, ValueError, SafetensorError):
-        raise UnsafeModel(f"{path.name} holds no weights of a motion model.") from None
-    return config, weights, pictures
 
 
 def read_model(path: Path) -> tuple[MotionModel, int]:

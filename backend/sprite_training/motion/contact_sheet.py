@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from modelsheet.motion.figures.pictures import Picture
+from modelsheet.motion.network.model import MotionModel
 from sprite_training.motion.evaluation import TestSet
-from sprite_training.motion.model import MotionModel
-from sprite_training.motion.pictures import Picture
 
 _ANSWER_GROUND, _TRUTH_GROUND = (235, 235, 235), (200, 220, 200)
 

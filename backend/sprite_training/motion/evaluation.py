@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from modelsheet.errors import NotFound
+from modelsheet.motion.figures.pictures import VIEWS, Picture, channels_first, nearest_index
+from modelsheet.motion.network.model import MotionModel
 from sprite_training.motion.character_parts import Character, Part, PartLayer
-from sprite_training.motion.model import MotionModel
-from sprite_training.motion.pictures import VIEWS, Picture, channels_first, nearest_index
 from sprite_training.motion.posed_archive import Pose, PosedArchive
 
 GIVEN: Mapping[str, tuple[str, ...]] = {

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sprite_training.motion.colours import code_colours, colour_codes, palette_log_probability
-from sprite_training.motion.model import Prediction, Sources
+from modelsheet.motion.network.colours import code_colours, colour_codes, palette_log_probability
+from modelsheet.motion.network.model import Prediction, Sources
 
 _IMPOSSIBLE = -1e4  # a log probability
 _TINY = 1e-30

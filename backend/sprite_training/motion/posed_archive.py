@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from modelsheet.motion.figures.mannequin import Proportions, grey
+from modelsheet.motion.figures.pictures import SIZE, Picture
 from sprite_training.motion import part_tables
 from sprite_training.motion.character_parts import Character, PartArchive, PartLayer, Split
 from sprite_training.motion.characters import ActionFinder
-from sprite_training.motion.mannequin import Proportions, grey, measure
-from sprite_training.motion.pictures import Picture
 
 
 class Pose(NamedTuple):
@@ -44,12 +46,15 @@ class PosedArchive:
         """Draw a character's layers in a pose."""
         return self.parts.compose(layers, pose.action, pose.view, pose.frame)
 
+    def figure(self, body: str) -> Character:
+        """Make the character that a mannequin is before it turns grey."""
+        trunk, head = self._figure(body)
+        return Character(body, trunk.parts + head.parts)
+
     def mannequin(self, body: str, pose: Pose) -> Picture:
         """Draw the mannequin of a body in a pose."""
         if (body, pose) not in self._mannequins:
-            trunk, head = self._figure(body)
-            whole = Character(body, trunk.parts + head.parts)
-            picture = self.draw(self.parts.layers(whole), pose)
+            picture = self.draw(self.parts.layers(self.figure(body)), pose)
             self._mannequins[body, pose] = grey(picture)
         return self._mannequins[body, pose]
 
@@ -58,7 +63,7 @@ class PosedArchive:
         if body not in self._proportions:
             pose = self.standing("front")
             trunk, head = (self.draw(self.parts.layers(x), pose) for x in self._figure(body))
-            self._proportions[body] = measure(head, trunk)
+            self._proportions[body] = _measure(head, trunk)
         return self._proportions[body]
 
     def _figure(self, body: str) -> tuple[Character, Character]:
@@ -80,3 +85,17 @@ def _plain_head(body: str) -> str:
     if body in part_tables.MALE_BODIES:
         return "male"
     return "child" if body == "child" else "female"
+
+
+def _measure(head: Picture, body: Picture) -> Proportions:
+    """Measure a standing front view, given as the head alone and the body alone."""
+    top, neck, head_width = _extent(head)
+    _, feet, body_width = _extent(body)
+    return Proportions(top, neck, feet, SIZE / 2, head_width, body_width)
+
+
+def _extent(picture: Picture) -> tuple[float, float, float]:
+    """Measure the first row, the row after the last, and the width of what is not clear."""
+    opaque = picture[..., 3] > 0
+    rows, columns = np.flatnonzero(opaque.any(1)), np.flatnonzero(opaque.any(0))
+    return float(rows[0]), float(rows[-1] + 1), float(columns[-1] + 1 - columns[0])

@@ -16,18 +16,17 @@ import torch.distributed as dist
 from torch import Tensor
 
 from modelsheet.errors import Conflict, NotFound
+from modelsheet.motion.network.model import MotionConfig, MotionModel
+from modelsheet.motion.network.weights_file import read_weights, write_weights
 from sprite_training.device import Accelerator
 from sprite_training.motion.checkpoints import (
     WEIGHTS_NAME,
     checkpoint_folder,
     newest_state,
     read_state,
-    read_weights,
     write_state,
-    write_weights,
 )
 from sprite_training.motion.losses import Losses, motion_loss
-from sprite_training.motion.model import MotionConfig, MotionModel
 from sprite_training.motion.training_data import MotionItems, RankBatches, batches
 from sprite_training.motion.training_log import TrainingLog
 

@@ -11,11 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from sprite_training.motion.augmentation import RandomRecolour, jitter, random_proportions
-from sprite_training.motion.character_parts import Character, PartLayer, Split
-from sprite_training.motion.characters import ONE_VIEW, random_character
-from sprite_training.motion.mannequin import Warp, darken
-from sprite_training.motion.pictures import (
+from modelsheet.motion.figures.mannequin import Warp
+from modelsheet.motion.figures.pictures import (
     MAX_DRAWINGS,
     UNKNOWN_VIEW,
     VIEWS,
@@ -24,6 +21,9 @@ from sprite_training.motion.pictures import (
     channels_first,
     nearest_index,
 )
+from sprite_training.motion.augmentation import RandomRecolour, darken, jitter, random_proportions
+from sprite_training.motion.character_parts import Character, PartLayer, Split
+from sprite_training.motion.characters import ONE_VIEW, random_character
 from sprite_training.motion.posed_archive import Pose, PosedArchive
 
 Item = dict[str, np.ndarray]

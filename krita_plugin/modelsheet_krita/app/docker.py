@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
+from ..animation.animate import AnimateController
+from ..animation.own_motions import OwnMotions
 from ..backend.connection_thread import BackendConnection, BackendLocation
 from ..backend.launcher import Launcher
 from ..backend.location import LocalBackend, RemoteBackend
@@ -20,7 +22,7 @@ from ..ui.backend_dialog import BackendDialog
 from ..ui.panel import Panel
 from . import actions, diagnostics, docker_placement
 from .fallback_docker import DOCKER_ID
-from .settings import BackendChoice, Preferences, launch_plan
+from .settings import BackendChoice, Preferences, launch_plan, motions_folder
 from .status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ class ModelsheetDocker(DockWidget):
             document_ids=document_ids,
             current_document=_current_document,
         )
+        self.animate = AnimateController(
+            panel,
+            connection,
+            self.controller.notices,
+            self.controller.jobs,
+            self.controller.subjects,
+            OwnMotions(motions_folder()),
+            _current_document,
+        )
         self.setWidget(panel)
         self._status_line = StatusLine(self, panel.activity_changed, panel.news)
         # After Save As the document has another file, by which its results are found again.
@@ -67,11 +78,10 @@ class ModelsheetDocker(DockWidget):
     def _check_document(self, _: str = "") -> None:
         self.controller.check_document()
 
-    def learn(self) -> None:
-        """Show the docker and open the learn dialog."""
+    def bring_up(self) -> None:
+        """Show the docker in front of the others."""
         self.setVisible(True)
         self.raise_()
-        self.controller.learn.open()
 
     def _on_visibility(self, visible: bool) -> None:
         if visible:
@@ -195,4 +205,4 @@ def _docker_of(main_window: QtWidgets.QMainWindow) -> ModelsheetDocker:
 
 def _run_action(main_window: QtWidgets.QMainWindow, name: str, _: bool = False) -> None:
     docker = _docker_of(main_window)
-    actions.handlers(docker.controller, docker.learn)[name]()
+    actions.handlers(docker.controller, docker.animate, docker.bring_up)[name]()

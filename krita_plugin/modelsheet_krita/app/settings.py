@@ -72,6 +72,11 @@ def _write(name: str, value: str) -> None:
     Krita.instance().writeSetting(GROUP, name, value)
 
 
+def motions_folder() -> Path:
+    """Return the folder for the artist's own motions, beside Krita's other resources."""
+    return Path(Krita.instance().getAppDataLocation()) / "modelsheet-motions"
+
+
 def launch_plan(environment: Mapping[str, str] = os.environ) -> LaunchPlan:
     """Read backend.json, which ./install.sh wrote into the plugin's folder."""
     command, home = _installed(Path(__file__).parents[1] / "backend.json")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Union
 
+from ..view_names import VIEWS
+
 
 @dataclass(frozen=True)
 class ImageRef:
@@ -113,6 +115,55 @@ class DescribeRequest:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """Drawing of a character from one side; without a view the backend finds it out."""
+
+    image: ImageRef
+    view: str | None = None
+
+
+@dataclass(frozen=True)
+class FigureFit:
+    """Position of a mannequin of type `body` in a drawing, in its px; rows go down."""
+
+    body: str
+    top: float
+    neck: float
+    feet: float
+    centre: float
+    head_width: float
+    body_width: float
+
+
+@dataclass(frozen=True)
+class OwnAction:
+    """Action of the artist's own: grey figures as frames, seen from one side."""
+
+    name: str
+    view: str
+    mannequins: tuple[ImageRef, ...]
+    frame_ms: int = 100
+
+
+@dataclass(frozen=True)
+class AnimateRequest:
+    """Draw the key views of a character and, from these, the frames of actions.
+
+    Without drawings the subject, written @name, gives its pictures. `size`: the side of a frame in
+    px, None as drawn.
+    """
+
+    drawings: tuple[Drawing, ...] = ()
+    subject: str | None = None
+    views: tuple[str, ...] = VIEWS
+    actions: tuple[str, ...] = ()
+    own_actions: tuple[OwnAction, ...] = ()
+    fit: FigureFit | None = None
+    size: int | None = None
+    kind: str = "animate"
+
+
+@dataclass(frozen=True)
 class DownloadRequest:
     """Download a model."""
 
@@ -133,4 +184,11 @@ class ImportRequest:
 
 
 # The last is a request as the backend stored it with a result, to be sent again.
-Request = Union[LearnRequest, GenerateRequest, DescribeRequest, DownloadRequest, "dict[str, Any]"]
+Request = Union[
+    LearnRequest,
+    GenerateRequest,
+    DescribeRequest,
+    AnimateRequest,
+    DownloadRequest,
+    "dict[str, Any]",
+]

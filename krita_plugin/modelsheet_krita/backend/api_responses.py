@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .api_requests import ImageRef
+from .api_requests import FigureFit, ImageRef
 from .message_translation import Message
 
 API_MAJOR = "1"
@@ -96,8 +96,45 @@ class PreparedImage:
 
 
 @dataclass(frozen=True)
+class AnimationFrame:
+    """Picture of a character in one view; without an action it is a key view."""
+
+    blob: str
+    width: int
+    height: int
+    view: str
+    action: str = ""
+    index: int = 0
+    frame_ms: int = 0
+    is_own: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """Action that characters can do; `loops` if its last frame leads to the first."""
+
+    name: str
+    title: str
+    views: tuple[str, ...]
+    frames: int
+    frame_ms: int
+    loops: bool
+
+
+@dataclass(frozen=True)
+class ActionList:
+    """All actions that characters can do, those that most games need first."""
+
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
 class JobResult:
-    """Result of a learn, generate or describe job; fields of the other kinds stay empty."""
+    """Result of a job; fields of the other kinds stay empty.
+
+    `fit` and `origin_x`, `origin_y`, the corner of the key views and frames, are in px of the first
+    drawing; `mannequins` are the key views' figures.
+    """
 
     kind: str
     subject_id: str = ""
@@ -109,6 +146,12 @@ class JobResult:
     class_nouns: tuple[ClassNounGuess, ...] = ()
     identifiers: tuple[str, ...] = ()
     prepared: tuple[PreparedImage, ...] = ()
+    key_views: tuple[AnimationFrame, ...] = ()
+    frames: tuple[AnimationFrame, ...] = ()
+    mannequins: tuple[AnimationFrame, ...] = ()
+    fit: FigureFit | None = None
+    origin_x: int = 0
+    origin_y: int = 0
     warnings: tuple[Message, ...] = ()
 
 

@@ -148,6 +148,10 @@ class Client:
         query = urlencode({"base_model": base_model})
         return _parsed(api_responses.Vocabulary, self._send("GET", f"/v1/vocabulary?{query}"))
 
+    def actions(self) -> api_responses.ActionList:
+        """Return the actions that characters can do."""
+        return _parsed(api_responses.ActionList, self._send("GET", "/v1/actions"))
+
     def rename_subject(self, subject_id: str, name: str) -> api_responses.SubjectView:
         """Rename a subject; return it."""
         answer = self._send("PATCH", f"/v1/subjects/{subject_id}", json={"name": name})

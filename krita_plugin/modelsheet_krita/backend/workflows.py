@@ -9,8 +9,15 @@ from pathlib import Path
 from ..errors import RequestRefused
 from ..i18n import tr
 from ..image import BYTES_PER_PIXEL, Image
-from .api_requests import DescribeRequest, ImageRef, LearnRequest
-from .api_responses import GeneratedImage, JobView, PreparedImage
+from .api_requests import (
+    AnimateRequest,
+    DescribeRequest,
+    Drawing,
+    ImageRef,
+    LearnRequest,
+    OwnAction,
+)
+from .api_responses import AnimationFrame, GeneratedImage, JobView, PreparedImage
 from .client import Client
 
 ARCHIVE = "archive"  # beside the LoRA formats: the whole subject
@@ -42,6 +49,25 @@ def fetch_prepared(client: Client, prepared: Sequence[PreparedImage]) -> list[Im
 def learn(client: Client, images: Sequence[Image], request: LearnRequest) -> JobView:
     """Upload the images and submit the request with references to them."""
     return client.submit(replace(request, images=upload_images(client, images)))
+
+
+def animate(
+    client: Client,
+    request: AnimateRequest,
+    drawings: Sequence[tuple[str, Image]],
+    motions: Sequence[tuple[OwnAction, Sequence[Image]]],
+) -> JobView:
+    """Upload the drawings, each with its view, and the own motions' figures; submit the request."""
+    references = upload_images(client, [image for _, image in drawings])
+    own = [replace(one, mannequins=upload_images(client, images)) for one, images in motions]
+    pairs = zip(references, (view for view, _ in drawings))
+    drawn = tuple(Drawing(reference, view) for reference, view in pairs)
+    return client.submit(replace(request, drawings=drawn, own_actions=tuple(own)))
+
+
+def fetch_frames(client: Client, frames: Sequence[AnimationFrame]) -> list[Image]:
+    """Download pictures of an animation; each is named by its view."""
+    return [_fetch(client, one.blob, one.width, one.height, one.view) for one in frames]
 
 
 def export(client: Client, subject_id: str, file_format: str, path: Path) -> int:

@@ -22,7 +22,7 @@ MOST_PREVIEWS = 4
 SAID_BY_TITLE = ("learning", "painting")  # phases that the card's title names
 MOST_TIMED = 5  # generate jobs that tell how long an image takes
 # That have a card, in the order they are done; describing has one only while others wait for it.
-KINDS = ("generate", "learn", "download")
+KINDS = ("generate", "animate", "learn", "download")
 JobHandler = Callable[[JobView], None]
 
 
@@ -238,6 +238,7 @@ def row_of(job: JobView) -> JobRow:
     progress = job.progress
     title = {
         "generate": tr("Painting {title}", title=job.title),
+        "animate": tr("Animating {title}", title=job.title),
         "learn": tr("Learning {title}", title=job.title),
         "download": tr("Downloading {title}", title=job.title),
         "describe": tr("Looking at layers"),
@@ -266,7 +267,8 @@ def _details(job: JobView) -> list[str]:
     if job.stalled:
         return [tr("not responding")]
     parts = []
-    if job.state == "running" and progress.phase not in SAID_BY_TITLE:
+    is_said = job.kind == "animate" or progress.phase in SAID_BY_TITLE  # the form says the former
+    if job.state == "running" and not is_said:
         parts.append(tr(progress.phase))
     if progress.total:
         parts.append(tr("step {step} of {total}", step=progress.step, total=progress.total))

@@ -31,16 +31,7 @@ class Notices:
 
     def show_error(self, error: Exception) -> None:
         """Show any error; other ones than PluginError as unexpected."""
-        if isinstance(error, PluginError):
-            self._panel.notice.say(str(error))
-            return
-        self._panel.notice.say(
-            tr(
-                "Something went wrong ({why}). The document is unchanged; try again, and report it "
-                "if it happens again.",
-                why=f"{type(error).__name__}: {error}",
-            )
-        )
+        self._panel.notice.say(sentence_of(error))
 
     def show_request_error(self, error: BackendError) -> None:
         """Show the error of a request, unless the notice of a lost connection says so already."""
@@ -57,6 +48,17 @@ class Notices:
         else:
             self._panel.connection_notice.hide()
         self._panel.show_status(_status(state), _running_hint(state), is_ready=connected)
+
+
+def sentence_of(error: Exception) -> str:
+    """Return the sentence for an error; other ones than PluginError are unexpected."""
+    if isinstance(error, PluginError):
+        return str(error)
+    return tr(
+        "Something went wrong ({why}). The document is unchanged; try again, and report it if it "
+        "happens again.",
+        why=f"{type(error).__name__}: {error}",
+    )
 
 
 def _running_hint(state: ConnectionState) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from krita import Krita
 
@@ -23,19 +23,24 @@ from .area_reader import TileSource
 from .canvas_overlay import CanvasOverlay
 from .colour_conversion import SRGB, ColorSpace, Converter, check_size, space_of
 from .geometry import Box, box_of, context_box, placed_box
+from .kra_animation_writer import AnimatedLayer
 from .layer_reader import LayerReader, read_node
-from .layer_writer import LayerWriter, PlacedImage
+from .layer_sources import key_frames
+from .layer_writer import AnimatedGroup, LayerWriter, PlacedImage
+from .model_sheets import ModelSheet, ModelSheets
 from .subject_annotations import CHUNK_BYTES, NotedSubject
 from .subject_places import SubjectMasks
 
 if TYPE_CHECKING:
-    from krita import Document, View, Window
+    from krita import Document, Node, View, Window
 
 DOCUMENT_ID = "modelsheet/document"
 DOCUMENT_ID_DESCRIPTION = "Modelsheet: the document's results are found by this id"
 MESSAGE_MS = 4000
 MESSAGE_PRIORITY = 1  # medium, of high 0 and low 2
 LONGEST_INIT_IMAGE = 2048  # px; the backend's limit
+USUAL_FRAME_MS = 100
+T = TypeVar("T")
 
 
 def current(window: Window | None) -> OpenDocument:
@@ -104,20 +109,46 @@ class OpenDocument:
 
     def read_layers(self, options: ReadOptions) -> Generator[None, None, ReadResult]:
         """Read the selected layers; yields between tiles. Raises BadInput: there is no image."""
-        selected = self._view.selectedNodes()
-        active = self._document.activeNode()
-        if not selected and active is not None:
-            selected = [active]
-        steps = LayerReader(self._document, selected, options, _converter).steps()
+        reader = LayerReader(self._document, self._selected(), options, _converter)
+        return (yield from self._while_open(reader.steps()))
+
+    def read_key_views(self, sheet: ModelSheet) -> Generator[None, None, list[tuple[str, Image]]]:
+        """Read the key views of a model sheet; see ModelSheets. Raises BadInput."""
+        return (yield from self._while_open(self.sheets.read_key_views(sheet)))
+
+    def _while_open(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
         while self.is_open:
             try:
                 next(steps)
             except StopIteration as finished:
-                result: ReadResult = finished.value
+                result: T = finished.value
                 return result
             yield
         steps.close()
         raise BadInput(tr("“{name}” was closed while it was read.", name=self.name))
+
+    def frame_ms(self) -> int:
+        """Return how long a frame of the active layer lasts on average, or a usual time."""
+        active = self._document.activeNode()
+        last = self._document.fullClipRangeEndTime()
+        times = key_frames(active, last) if active is not None else []
+        if not times:
+            return USUAL_FRAME_MS
+        frames = (times[-1] - times[0]) / (len(times) - 1)
+        return round(1000 * frames / self._document.framesPerSecond())
+
+    def _selected(self) -> list[Node]:
+        active = self._document.activeNode()
+        return self._view.selectedNodes() or ([] if active is None else [active])
+
+    @property
+    def sheets(self) -> ModelSheets:
+        """The document's model sheets."""
+        return ModelSheets(self._document, self._writer, _converter)
+
+    def selected_sheet(self) -> ModelSheet | None:
+        """Return the model sheet to which a selected layer belongs, if any."""
+        return self.sheets.find(self._selected())
 
     def read_init_image(self, *, active_layer: bool) -> tuple[Image, bytes, Placement]:
         """Read what the canvas shows, or the active layer alone, to be painted over.
@@ -178,7 +209,8 @@ class OpenDocument:
         self, name: str, images: Sequence[Image], placement: Placement
     ) -> Generator[None, None, None]:
         """Add one animated layer with a key frame per image; see LayerWriter."""
-        yield from self._writer().add_animated_layer(name, images, placement)
+        layer = AnimatedLayer(name, images, range(len(images)), placement)
+        yield from self._writer().add_animation(name, [AnimatedGroup(name, [layer])])
 
     def create_document(self, name: str, width: int, height: int) -> OpenDocument:
         """Open a new, empty document in this one's window."""

@@ -140,7 +140,9 @@ class LayerReader:
                 )
             )
             return
-        self._images.append(dataclasses.replace(image, notes=notes))
+        if image.width != box[2]:
+            notes |= {"reduced"}
+        self._images.append(dataclasses.replace(image, notes=notes, corner=box[:2]))
 
     def _tile_source(self, source: LayerSource, converter: Converter) -> TileSource:
         selection = self._selection()

@@ -60,6 +60,11 @@ class LayerTree:
         groups = (self._nodes[one] for one in self._ancestors(node.uniqueId()))
         return next((group for group in groups if not group.visible()), None)
 
+    def with_groups_around(self, node: Node) -> list[Node]:
+        """Return the layer and the groups around it, from the inside out."""
+        key = node.uniqueId()
+        return [self._nodes[one] for one in (key, *self._ancestors(key))]
+
     def is_stale(self, node: Node) -> bool:
         """Return True if Krita's picture of the node may be old, as when it is hidden."""
         if node.type() not in DERIVED and not node.childNodes():

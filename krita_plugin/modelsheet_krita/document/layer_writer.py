@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import unicodedata
 from collections.abc import Generator, Sequence
@@ -16,13 +17,23 @@ from ..qt import QtCore
 from . import kra_animation_writer
 from .colour_conversion import SRGB, Converter, is_srgb, space_of
 from .geometry import row_strips
+from .kra_animation_writer import AnimatedLayer
 from .layer_tree import MASKS, LayerTree
 
 if TYPE_CHECKING:
-    from krita import Document, Node
+    from krita import Document, GroupLayer, Node
 
 LONGEST_NAME = 200
 PlacedImage = tuple[Image, Placement]
+
+
+@dataclasses.dataclass(frozen=True)
+class AnimatedGroup:
+    """Group of animated layers, the topmost first."""
+
+    name: str
+    layers: Sequence[AnimatedLayer]
+    is_visible: bool = True
 
 
 class LayerWriter:
@@ -44,12 +55,18 @@ class LayerWriter:
         self._make_converter, self._open_hidden = make_converter, open_hidden
 
     def add_layers(
-        self, name: str, layers: Sequence[PlacedImage], *, above_active: bool = False
-    ) -> Generator[None, None, None]:
-        """Add a layer, or a group with one for each image of which only the first is shown.
+        self,
+        name: str,
+        layers: Sequence[PlacedImage],
+        *,
+        above_active: bool = False,
+        shows_all: bool = False,
+    ) -> Generator[None, None, Node]:
+        """Add a layer, or a group with one for each image, the first on top; return it.
 
-        On top of all, or above the active layer; one undo step. Yields between strips of pixels.
-        Raises BadInput: the document was closed, or the active layer is in a hidden group.
+        Only the first of a group is shown unless it `shows_all`. It joins on top of all, or above
+        the active layer, in one undo step. Yields between strips of pixels. Raises BadInput: the
+        document was closed, or the active layer is in a hidden group.
         """
         if above_active:
             self._require_shown_parent()
@@ -61,13 +78,12 @@ class LayerWriter:
                 yield from self._fill(nodes[-1], image, placement, converter)
         if len(nodes) == 1:
             self._join(nodes[0], above_active=above_active)
-            return
-        for hidden in nodes[1:]:
+            return nodes[0]
+        for hidden in [] if shows_all else nodes[1:]:
             hidden.setVisible(False)
-        group = self._document.createGroupLayer(layer_name(name))
-        # Krita records one step per node that joins the image: so they join inside the group.
-        group.setChildNodes(nodes[::-1])
+        group = self._group(name, nodes)
         self._join(group, above_active=above_active)
+        return group
 
     def merge_into_active(self, image: Image, placement: Placement) -> Generator[None, None, None]:
         """Merge the image into the active paint layer.
@@ -83,28 +99,52 @@ class LayerWriter:
         self._document.waitForDone()
         layer.mergeDown()
 
-    def add_animated_layer(
-        self, name: str, images: Sequence[Image], placement: Placement
-    ) -> Generator[None, None, None]:
-        """Add one animated layer with a key frame per image on top, in one undo step.
+    def add_animation(
+        self, name: str, groups: Sequence[AnimatedGroup]
+    ) -> Generator[None, None, Node]:
+        """Add a group of these groups on top in one undo step; return it.
 
-        Yields between rows of tiles. Raises BadInput when the document was closed.
+        A single layer is added without any group. Yields between rows of tiles. Raises BadInput
+        when the document was closed.
         """
+        layers = [_with_safe_name(layer) for group in groups for layer in group.layers]
         with tempfile.TemporaryDirectory(prefix="modelsheet-") as folder:
             path = Path(folder) / "frames.kra"
-            yield from kra_animation_writer.write(path, images, placement)
+            yield from kra_animation_writer.write(path, layers)
             self._require_open()
             with self._open_hidden(path) as opened:
                 yield
-                (layer,) = opened.rootNode().childNodes()
-                layer.remove()
+                nodes = opened.rootNode().childNodes()[::-1]
+                for node in nodes:
+                    node.remove()
                 yield
                 self._require_open()
-                layer.setName(layer_name(name))
                 if not is_srgb(space_of(self._document)):
-                    layer.setColorSpace(*space_of(self._document))
-                self._join(layer)
+                    for node in nodes:
+                        node.setColorSpace(*space_of(self._document))
+                whole = nodes[0] if len(nodes) == 1 else self._grouped(name, groups, nodes)
+                self._join(whole)
                 yield
+        return whole
+
+    def _grouped(self, name: str, groups: Sequence[AnimatedGroup], nodes: Sequence[Node]) -> Node:
+        """Return a group, which is not in the document yet, of groups with the nodes in order."""
+        rest, inner = list(nodes), []
+        for group in groups:
+            count = len(group.layers)
+            inner.append(self._group(group.name, rest[:count]))
+            inner[-1].setVisible(group.is_visible)
+            del rest[:count]
+        return self._group(name, inner)
+
+    def _group(self, name: str, nodes: Sequence[Node]) -> GroupLayer:
+        """Return a group of these nodes, the first one on top.
+
+        Krita records one step per node that joins the image: so they join inside the group.
+        """
+        group = self._document.createGroupLayer(layer_name(name))
+        group.setChildNodes([*nodes][::-1])
+        return group
 
     def _paintable_layer(self) -> Node:
         active = self._document.activeNode()
@@ -166,6 +206,10 @@ class LayerWriter:
             node.setPixelData(QtCore.QByteArray(native), *box)
             yield
             self._require_open()
+
+
+def _with_safe_name(layer: AnimatedLayer) -> AnimatedLayer:
+    return dataclasses.replace(layer, name=layer_name(layer.name))
 
 
 def layer_name(text: str) -> str:

@@ -33,10 +33,12 @@ class SubjectListWidget(QtWidgets.QWidget):
     """Shows the subjects; its signals say what the artist wants with one."""
 
     learn_wanted = Signal()
+    sheet_wanted = Signal()  # of the selected layers
     mentioned = Signal(str)  # handle
     written = Signal(str)  # text to insert into the prompt
     discard_wanted = Signal(str)  # subject id, as below
     relearn_wanted = Signal(str)
+    subject_sheet_wanted = Signal(str)
     report_wanted = Signal(str)
     rename_wanted = Signal(str)
     export_wanted = Signal(str)
@@ -63,6 +65,7 @@ class SubjectListWidget(QtWidgets.QWidget):
         inside.addWidget(self.items)
         inside.addWidget(self.more)
         inside.addLayout(row)
+        inside.addWidget(self.sheet)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(em // 3)
@@ -111,6 +114,13 @@ class SubjectListWidget(QtWidgets.QWidget):
         self.learn = push_button(self._icon, "addlayer", text, "modelsheet_learn")
         self.learn.setToolTip(tr("Learn the character that the selected layers show"))
         self.learn.clicked.connect(self.learn_wanted)
+        self.sheet = push_button(
+            self._icon, "animation_play", tr("Model Sheet…"), "modelsheet_sheet"
+        )
+        self.sheet.setToolTip(
+            tr("Draw other views and animations of the character that the selected layers show")
+        )
+        self.sheet.clicked.connect(self.sheet_wanted)
         self.import_button = tool_button(
             self._icon, "document-import", tr("Import a LoRA or a subject from a file…")
         )
@@ -185,6 +195,7 @@ class SubjectListWidget(QtWidgets.QWidget):
         for icon_name, text, signal in (
             ("document-properties", tr("References and Report…"), self.report_wanted),
             ("addlayer", tr("Learn Again with the Selected Layers…"), self.relearn_wanted),
+            ("animation_play", tr("Model Sheet…"), self.subject_sheet_wanted),
             ("edit-rename", tr("Rename…"), self.rename_wanted),
             ("document-export", tr("Export…"), self.export_wanted),
             ("folder", embed, self.embed_wanted),

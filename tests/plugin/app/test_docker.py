@@ -227,7 +227,7 @@ def test_layers_that_cannot_be_learnt_get_a_sentence(
 ) -> None:
     krita.window.view.selected = arrange(document)
 
-    connected.learn()
+    connected.controller.learn.open()
 
     until(lambda: said(connected).startswith(sentence))
     assert not connected.controller.learn.dialog.isVisible()
@@ -287,14 +287,14 @@ def test_a_layer_as_large_as_a_huge_canvas_is_refused_before_it_is_read(
     layer._area = QRect(0, 0, 20_000, 20_000)
     krita.window.view.selected = [layer]
 
-    connected.learn()
+    connected.controller.learn.open()
 
     until(lambda: said(connected))
     assert said(connected).startswith("“sky” is 20000 × 20000 pixels, too large")
 
 
 def test_no_document_gets_a_sentence(connected: Any) -> None:
-    connected.learn()
+    connected.controller.learn.open()
 
     assert said(connected).startswith("No document is open in this window.")
 
@@ -579,6 +579,9 @@ def test_no_installed_backend_gets_a_sentence(docker: Any, until: Until) -> None
     until(lambda: trouble(docker).startswith("No backend is installed on this computer."))
 
 
+OF_LAYERS = ("modelsheet_learn_subject", "modelsheet_model_sheet", "modelsheet_use_motion")
+
+
 def test_the_action_opens_the_form_from_the_layer_menu(
     connected: Any, document: Any, krita: Any, until: Until
 ) -> None:
@@ -589,7 +592,7 @@ def test_the_action_opens_the_form_from_the_layer_menu(
             return krita.window.main_window
 
         def createAction(self, identifier: str, text: str, menu: str) -> Any:
-            assert (menu == "Layer") == (identifier == "modelsheet_learn_subject")
+            assert (menu == "Layer") == (identifier in OF_LAYERS)
             connect = type("Signal", (), {"connect": staticmethod(slots.append)})
             return type("Action", (), {"triggered": connect, "setText": lambda *_: None})()
 

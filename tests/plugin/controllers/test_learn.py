@@ -394,7 +394,7 @@ def test_looking_at_the_layers_ends_with_the_form(
         form.close()
     elif leave == "again":
         form.hide()
-        connected.learn()
+        connected.controller.learn.open()
     elif leave == "krita":
         connected._connection.close()
     else:
@@ -415,7 +415,7 @@ def test_a_form_that_is_closed_before_its_job_is_known_cancels_it_too(
     connected: Any, document: Any, remote: FakeBackend, until: Until
 ) -> None:
     remote.describes_at_once = False
-    connected.learn()
+    connected.controller.learn.open()
     learn = connected.controller.learn
     until(lambda: learn._session is not None and learn._session.suggestions._is_waiting)
 

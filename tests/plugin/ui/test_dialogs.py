@@ -28,6 +28,8 @@ from modelsheet_krita.ui import (
     backend_dialog, image_table, import_dialog, job_card, learn_dialog, name_dialog, panel,
     report_window, result_gallery, size_choice, subject_list,
 )
+from modelsheet_krita.ui.animation import animate_dialog
+animate_dialog.AnimateDialog(lambda name: gui.QIcon(), None)
 icon = lambda name: gui.QIcon()
 shown = panel.Panel(icon)
 shown.subjects.show_rows([subject_list.SubjectRow("1", "hero", "Hero", "tip", None)])

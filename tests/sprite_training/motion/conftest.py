@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sprite_training.motion.model import MotionConfig
+from modelsheet.motion.network.model import MotionConfig
 from tests.sprite_training.motion.part_archive import write_parts, write_split
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from sprite_training.motion.colours import code_colours, colour_codes
+from modelsheet.motion.network.colours import code_colours, colour_codes
+from modelsheet.motion.network.model import MotionConfig, MotionModel, nearest_drawing
 from sprite_training.motion.losses import PointedLogProbability, SampledPixels, palettes
 from sprite_training.motion.losses import colour_log_probability as log_probability
-from sprite_training.motion.model import MotionConfig, MotionModel, nearest_drawing
 
 
 def test_codes_keep_each_colour_and_clear_pixels_are_none() -> None:

@@ -14,16 +14,15 @@ import torch
 from PIL import Image
 
 from modelsheet.errors import Conflict, NotFound, UnsafeModel
+from modelsheet.motion.network.model import MotionConfig, MotionModel
+from modelsheet.motion.network.weights_file import read_weights, write_weights
 from sprite_training.motion import __main__ as command
 from sprite_training.motion.checkpoints import (
     checkpoint_folder,
     newest_state,
     read_model,
     read_state,
-    read_weights,
-    write_weights,
 )
-from sprite_training.motion.model import MotionConfig, MotionModel
 from sprite_training.motion.ranks import train
 from sprite_training.motion.training import MotionTrainer, TrainingOptions
 

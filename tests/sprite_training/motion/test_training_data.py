@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from modelsheet.motion.figures.mannequin import Proportions, Warp
 from sprite_training.motion.augmentation import shift_colours
-from sprite_training.motion.mannequin import Proportions, Warp
 from sprite_training.motion.training_data import MotionItems, RankBatches, batches
 
 

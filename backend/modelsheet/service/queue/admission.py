@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from modelsheet.api.animate import AnimateRequest
 from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import BaseModelView, DownloadRequest
 from modelsheet.api.types import ImageRef
-from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
+from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, family_of_base_model
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.imaging.inpainting import read_mask
+from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.prompts.syntax import check_syntax
 from modelsheet.service.auth.caller import Caller
@@ -42,6 +44,9 @@ class Admission:
         """
         if isinstance(request, DownloadRequest):
             _check_download(caller)
+            return
+        if isinstance(request, AnimateRequest):
+            self._check_animate(request, caller)
             return
         self._check_base_model(self._base_model_of(request, caller))
         if isinstance(request, GenerateRequest):
@@ -79,6 +84,25 @@ class Admission:
         for mask in (request.mask, *(region.mask for region in request.regions)):
             if mask is not None:
                 read_mask(self._blobs.read(mask.blob), mask.width, mask.height)
+
+    def _check_animate(self, request: AnimateRequest, caller: Caller) -> None:
+        """Check the pictures, that the actions are known, and that the subject is of pixel art."""
+        own = [image for action in request.own_actions for image in action.mannequins]
+        images = [*(drawing.image for drawing in request.drawings), *own]
+        for number, image in enumerate(images, start=1):
+            self._check_image(number, image)
+        for action in request.actions:
+            embedded_mannequins().action(action)
+        if request.fit is not None:
+            embedded_mannequins().figure(request.fit.body)
+        if request.subject is None:
+            return
+        subject = self._subjects.find(request.subject, caller.scope)
+        if family_of_base_model(subject.base_model, self._base_models()) != "sprite32":
+            raise InvalidRequest(
+                f"@{subject.handle} was learnt as a painting, on {subject.base_model}, and motion "
+                "is for pixel art. Give a drawing of it of about 50 px height, without a subject."
+            )
 
     def _check_image(self, number: int, image: ImageRef) -> None:
         size = self._blobs.size(image.blob)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from modelsheet.api.animate import AnimateRequest
 from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult
@@ -16,10 +17,16 @@ from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import DownloadRequest
 
 UNFINISHED_STATES: tuple[JobState, ...] = ("queued", "running", "paused")
-JobKind = Literal["learn", "generate", "describe", "download"]
-# An artist waits for images, and for descriptions only until the form is filled in; learning takes
-# minutes anyway; a download gives way to all of them.
-PRIORITIES: dict[JobKind, int] = {"generate": 100, "describe": 50, "learn": 10, "download": 1}
+JobKind = Literal["learn", "generate", "describe", "download", "animate"]
+# An artist waits for images and frames, and for descriptions only until the form is filled in;
+# learning takes minutes anyway; a download gives way to all of them.
+PRIORITIES: dict[JobKind, int] = {
+    "generate": 100,
+    "animate": 100,
+    "describe": 50,
+    "learn": 10,
+    "download": 1,
+}
 # The columns that are backed up. Progress is not worth it, and `checksum` is computed from these.
 DURABLE = (
     "id",
@@ -83,6 +90,9 @@ def title_of(request: JobRequest) -> str:
             return "describe"
         case DownloadRequest():
             return request.model
+        case AnimateRequest():
+            actions = [*request.actions, *(own.name for own in request.own_actions)]
+            return " ".join([request.subject or "", ", ".join(actions) or "views"]).strip()
 
 
 def abridged(view: JobView) -> JobView:

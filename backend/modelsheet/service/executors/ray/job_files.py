@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from modelsheet.api.animate import AnimateRequest
 from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobRequest
@@ -24,7 +25,7 @@ from modelsheet.jobs.protocol import LoadedModels
 from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.service.executors.protocol import JobRun
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore
+from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore, find_mentioned
 
 Files = dict[str, bytes]
 ModelRequest = LearnRequest | GenerateRequest | DescribeRequest
@@ -57,12 +58,12 @@ def collect_job_files(run: JobRun, data_dir: Path) -> JobFiles:
     subjects = dict(_full_files(store, record) for record in named)
     if not named:  # so that no other subject's identifier is chosen again
         subjects = dict(_record_files(record) for record in store.list())
-    return JobFiles(files, subjects, _needs(request, named))
+    return JobFiles(files, subjects, models_needed(request, run.owner, data_dir))
 
 
 def models_needed(request: JobRequest, owner: str, data_dir: Path) -> LoadedModels:
     """Return the models that a job of an artist uses."""
-    if isinstance(request, DownloadRequest):
+    if isinstance(request, DownloadRequest | AnimateRequest):
         return LoadedModels()
     return _needs(request, _named(request, SubjectStore(data_dir), owner))
 
@@ -120,9 +121,12 @@ def _blobs_in(request: JobRequest) -> Iterator[str]:
 
 
 def _named(request: JobRequest, store: SubjectStore, owner: str) -> list[SubjectRecord]:
-    """Return the subjects that a generate request mentions; none if it cannot be parsed, for which
-    the worker has the better error.
+    """Return the subjects that a request mentions; none if it cannot be parsed, for which the
+    worker has the better error.
     """
+    if isinstance(request, AnimateRequest) and request.subject is not None:
+        found = find_mentioned(request.subject.removeprefix("@"), store.list(owner or None))
+        return [found] if found else []
     if not isinstance(request, GenerateRequest):
         return []
     named: dict[str, SubjectRecord] = {}

@@ -1,5 +1,6 @@
 """The table of all operations of the HTTP API."""
 
+from modelsheet.service.http.routes.actions import ACTIONS
 from modelsheet.service.http.routes.admin import ADMIN
 from modelsheet.service.http.routes.blobs import BLOBS
 from modelsheet.service.http.routes.events import EVENTS
@@ -13,6 +14,7 @@ from modelsheet.service.http.routes.system import SYSTEM
 OPERATIONS: tuple[Operation, ...] = (
     *SYSTEM,
     *LEARN,
+    *ACTIONS,
     *EVENTS,
     *BLOBS,
     *JOBS,

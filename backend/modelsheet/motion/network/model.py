@@ -13,20 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sprite_training.motion.colours import (
+from modelsheet.motion.figures.pictures import MAX_DRAWINGS, SIZE, VIEWS
+from modelsheet.motion.network.colours import (
     code_colours,
     colour_codes,
     normalise,
     palette_log_probability,
 )
-from sprite_training.motion.layers import (
+from modelsheet.motion.network.layers import (
     AttentionBlock,
     PixelLinear,
     ResidualBlock,
     RotaryPosition,
     Upsample,
 )
-from sprite_training.motion.pictures import MAX_DRAWINGS, SIZE, VIEWS
 
 _VIEW_KINDS = len(VIEWS) + 1  # with the unknown one
 

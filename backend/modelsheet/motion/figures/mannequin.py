@@ -1,4 +1,4 @@
-"""Make mannequins, grey figures that show a pose, and fit one figure to another. No torch here."""
+"""Define mannequins, grey figures that show a pose, and fit one figure to another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sprite_training.motion.pictures import SIZE, Picture
+from modelsheet.motion.figures.pictures import SIZE, Picture
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -16,15 +16,6 @@ def grey(picture: Picture) -> Picture:
     out: Picture = picture.copy()
     out[..., :3] = np.round(picture[..., :3].astype(np.float32) @ _LUMA)[..., None]
     out[picture[..., 3] == 0] = 0
-    return out
-
-
-def darken(picture: Picture, shade: float) -> Picture:
-    """Multiply the colours by `shade`."""
-    if shade == 1:
-        return picture
-    out: Picture = picture.copy()
-    out[..., :3] = np.round(out[..., :3] * shade)
     return out
 
 
@@ -47,20 +38,6 @@ class Proportions:
             feet=self.feet + down,
             centre=self.centre + right,
         )
-
-
-def measure(head: Picture, body: Picture) -> Proportions:
-    """Measure a standing front view, given as the head alone and the body alone."""
-    top, neck, head_width = _extent(head)
-    _, feet, body_width = _extent(body)
-    return Proportions(top, neck, feet, SIZE / 2, head_width, body_width)
-
-
-def _extent(picture: Picture) -> tuple[float, float, float]:
-    """Measure the first row, the row after the last, and the width of what is not clear."""
-    opaque = picture[..., 3] > 0
-    rows, columns = np.flatnonzero(opaque.any(1)), np.flatnonzero(opaque.any(0))
-    return float(rows[0]), float(rows[-1] + 1), float(columns[-1] + 1 - columns[0])
 
 
 class Warp:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sprite_training.motion.pictures import SIZE
+from modelsheet.motion.figures.pictures import SIZE
 
 
 class PixelLinear(nn.Conv2d):

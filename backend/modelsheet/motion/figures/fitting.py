@@ -1,0 +1,81 @@
+"""Measure a drawn figure: which body it has, and where head, neck and feet are."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from modelsheet.motion.figures.mannequin import Proportions
+from modelsheet.motion.figures.mannequin_archive import FOLDER
+
+MEASURES_NAME = "measures.json"
+_BANDS = 24  # rows of a silhouette that are looked at
+_LEAST = 0.05  # of a figure's height: no head, body or leg is smaller
+Silhouette = npt.NDArray[np.bool_]  # (H, W), true inside the figure
+
+
+class SilhouetteFeatures:
+    """Widths and sides of a figure at some of its rows, in units of its height.
+
+    `anchors` are where the six measures of `Proportions` count from, in px.
+    """
+
+    def __init__(self, figure: Silhouette) -> None:
+        used = np.flatnonzero(figure.any(1))
+        top, feet = int(used[0]), int(used[-1]) + 1
+        self.height = feet - top
+        rows = (top + (np.arange(_BANDS) + 0.5) / _BANDS * self.height).astype(int)
+        band = figure[rows]
+        is_used = band.any(1)
+        left, right = band.argmax(1), band.shape[1] - band[:, ::-1].argmax(1)
+        centre = float(np.median((left + right)[is_used]) / 2)
+        sides = np.where(is_used, [left, right], centre) - centre
+        widths = band.sum(1)
+        self.values = np.concatenate([[1.0], np.concatenate([widths, *sides]) / self.height])
+        self.anchors = np.array([top, top, feet, centre, 0, 0], np.float64)
+
+
+class FigureMeasurer:
+    """Linear estimates of a figure's proportions and body from its silhouette, for each view."""
+
+    def __init__(self, table: Mapping[str, object]) -> None:
+        self._bodies = list(table["bodies"])  # type: ignore[call-overload]
+        views: Mapping[str, list[list[float]]] = table["views"]  # type: ignore[assignment]
+        self._weights = {view: np.array(weights) for view, weights in views.items()}
+
+    def measure(self, figure: Silhouette, view: str) -> tuple[str, Proportions]:
+        """Estimate body and proportions, in px of the silhouette; it is not empty."""
+        features = SilhouetteFeatures(figure)
+        estimate = features.values @ self._weights[view]
+        body = self._bodies[int(estimate[6:].argmax())]
+        measures = estimate[:6] * features.height + features.anchors
+        return body, _plausible(measures, features)
+
+
+@functools.cache
+def embedded_measurer() -> FigureMeasurer:
+    """Return the measurer inside this package; it is read once."""
+    return FigureMeasurer(json.loads((FOLDER / MEASURES_NAME).read_text("utf-8")))
+
+
+def write_measures(
+    path: Path, bodies: list[str], views: Mapping[str, npt.NDArray[np.float64]]
+) -> None:
+    """Write the weights of a measurer: (73, 6 + bodies) for each view."""
+    rounded = {view: weights.round(4).tolist() for view, weights in views.items()}
+    path.write_text(json.dumps({"bodies": bodies, "views": rounded}) + "\n", "utf-8")
+
+
+def _plausible(measures: npt.NDArray[np.float64], features: SilhouetteFeatures) -> Proportions:
+    """Keep an estimate for an unusual figure inside its silhouette."""
+    least, drawn_top, drawn_feet = _LEAST * features.height, *features.anchors[[0, 2]]
+    top, neck, feet, centre, head, body = measures.tolist()
+    top = float(np.clip(top, drawn_top, drawn_top + 0.3 * features.height))
+    feet = float(np.clip(feet, drawn_feet - 0.1 * features.height, drawn_feet))
+    neck = float(np.clip(neck, top + least, feet - 2 * least))
+    return Proportions(top, neck, feet, centre, max(head, least), max(body, least))

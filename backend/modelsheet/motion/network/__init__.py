@@ -1,0 +1,1 @@
+"""Define the network that redraws a character in another pose, and read its weights."""

@@ -1,0 +1,1 @@
+"""Model sheets: from drawings to key views, animations and files."""

@@ -1,0 +1,1 @@
+"""The form for model sheets and animations, and its parts."""

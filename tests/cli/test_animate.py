@@ -1,0 +1,95 @@
+"""The command animate over the service with the toy runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelsheet.api.animate import AnimateRequest
+from modelsheet.cli import animate, demo
+from modelsheet.cli.main import make_parser
+from modelsheet.cli.progress import run_job
+from modelsheet.client import launcher, workflows
+from modelsheet.errors import InvalidRequest, NotFound
+from modelsheet.imaging.openraster import Layer, write_document
+from modelsheet.imaging.rgba import read_image
+from modelsheet.settings import Settings
+from tests import toy
+
+FRONT = demo.sample_path(demo.FRONT)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return toy.environment(tmp_path_factory.mktemp("home"))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], *given: str) -> list[str]:
+    """Run the command against a toy service of its own; returns what it says."""
+    home = Path(environment["MODELSHEET_HOME"])
+    settings = Settings.from_environment(environment)
+    lines: list[str] = []
+    with launcher.running_service(
+        settings, environment=environment, command=toy.command(home)
+    ) as client:
+        monkeypatch.setattr(animate, "connect", lambda arguments: client)
+        arguments = make_parser().parse_args(["animate", *given])
+        assert arguments.run(arguments, lines.append) == 0
+    return lines
+
+
+def test_a_drawing_becomes_files(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], tmp_path: Path
+) -> None:
+    lines = run(
+        monkeypatch,
+        environment,
+        *(str(FRONT), "--view", "front", "--views", "front", "left", "--action", "walk"),
+        *("--format", "frames", "godot", "--out", str(tmp_path)),
+    )
+
+    assert [Path(line).name for line in lines] == [
+        "hero-front-front.png",
+        "hero-front-left.png",
+        "hero-front-walk-front-0.png",
+        "hero-front-walk-front-1.png",
+        "hero-front-walk-left-0.png",
+        "hero-front-walk-left-1.png",
+        "hero-front-sheet.png",
+        "hero-front-sheet.tres",
+    ]
+    assert read_image(Path(lines[0])).tobytes() == read_image(FRONT).tobytes()
+
+
+def test_the_service_lists_actions_and_refuses_others(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    home = Path(environment["MODELSHEET_HOME"])
+    settings = Settings.from_environment(environment)
+    with launcher.running_service(
+        settings, environment=environment, command=toy.command(home)
+    ) as client:
+        assert [action.name for action in client.actions().actions][:2] == ["stand", "walk"]
+        drawings = animate.upload_drawings(client, [FRONT], ["front"])
+        assert drawings[0].view == "front"
+        request = AnimateRequest(drawings=drawings, actions=["moonwalk"])
+        with pytest.raises(NotFound, match="no action “moonwalk”. Known are: stand, walk"):
+            workflows.animate(client, request, run_job)
+        request = AnimateRequest(subject="@nobody")
+        with pytest.raises(NotFound, match="no subject called 'nobody'"):
+            workflows.animate(client, request, run_job)
+        many = tmp_path / "many.ora"
+        layers = [Layer(f"layer {number}", read_image(FRONT)) for number in range(5)]
+        write_document(many, layers, (64, 64))
+        with pytest.raises(InvalidRequest, match="There are 5 layers or pictures, and at most 4"):
+            animate.upload_drawings(client, [many], [])
+        with pytest.raises(InvalidRequest, match="There are 1 drawings and 2 views"):
+            animate.upload_drawings(client, [FRONT], ["front", "left"])
+
+
+def test_a_subject_and_drawings_together_are_refused() -> None:
+    arguments = make_parser().parse_args(["animate", "@hero", str(FRONT)])
+
+    with pytest.raises(InvalidRequest, match="Give either one subject, as @hero, or drawings"):
+        arguments.run(arguments, print)

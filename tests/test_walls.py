@@ -44,21 +44,25 @@ ALLOWED: Mapping[str, str] = {
     "base_models": "api files",
     "lora": "api files base_models",
     "subjects": "api files imaging base_models lora",
-    "prompts": "api imaging subjects",
+    "prompts": "api imaging base_models subjects",
     "jobs": "api imaging",
     "diffusion": "",
     "diffusion.kernels": "",
-    "diffusion.models": "api files base_models lora prompts diffusion.kernels",
+    "diffusion.models": "api base_models prompts diffusion.kernels",
     "diffusion.sampling": "api imaging diffusion.models",
+    "diffusion.families": (
+        "api files base_models lora prompts diffusion.kernels diffusion.models diffusion.sampling"
+    ),
     "diffusion.training": (
-        "api imaging base_models prompts diffusion.kernels diffusion.models diffusion.sampling"
+        "api imaging base_models prompts diffusion.kernels diffusion.models diffusion.sampling "
+        "diffusion.families"
     ),
     "diffusion.generation": (
         "api imaging base_models prompts jobs diffusion.models diffusion.sampling"
     ),
     "worker": (
         "api files imaging base_models subjects prompts jobs diffusion.models diffusion.sampling "
-        "diffusion.training diffusion.generation"
+        "diffusion.families diffusion.training diffusion.generation"
     ),
     "service.auth": "api",
     "service.storage": "",

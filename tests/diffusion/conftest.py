@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.tiny import write_sd15, write_sdxl
 from tests.sprite_training.archive import write_archive

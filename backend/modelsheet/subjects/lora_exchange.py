@@ -13,7 +13,7 @@ from uuid import uuid4
 from modelsheet.api.subjects import ImportRequest
 from modelsheet.api.types import Family
 from modelsheet.base_models.clip_vocabulary import token_of
-from modelsheet.base_models.families import RESOLUTIONS
+from modelsheet.base_models.families import FAMILIES, is_pixel_art
 from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.files.safetensors_file import Array, parse_header
@@ -59,10 +59,11 @@ def export_sha256(record: SubjectRecord, adapter: bytes, data_dir: Path) -> str:
     """Return the hash of the weights in the subject's kohya file, by which A1111 and Civitai know
     it.
 
-    It is "" for sprite32, which they cannot load. Raises ModelsheetError: as export_subject.
+    It is "" for a sprite model's, which they cannot load. Raises ModelsheetError: as
+    export_subject.
     """
     files = locate_base_model(record.base_model, data_dir)
-    if files.family == "sprite32":
+    if is_pixel_art(files.family):
         return ""
     layout = key_layout_of(files)
     content = _kohya_file(record, read_lora(adapter, layout, ADAPTER), files.family, layout)
@@ -78,7 +79,7 @@ def _kohya_file(
         identifier=record.identifier,
         class_noun=record.class_noun,
         base_model=record.base_model,
-        resolution=RESOLUTIONS[family],
+        resolution=FAMILIES[family].resolution,
         training_steps=record.best_step,
         image_count=len(record.references),
         seed=record.seed,

@@ -107,7 +107,7 @@ def _resolve(
         update={
             "base_model": base.id,
             "sampler": sampler,
-            "inference_steps": request.inference_steps or default_steps(sampler),
+            "inference_steps": request.inference_steps or default_steps(base, sampler),
             "guidance_scale": request.guidance_scale or default_guidance_scale(base, sampler),
             "strength": canvas.strength if request.init_image is not None else None,
             "transparent": request.transparent or canvas.figure_box is not None,
@@ -115,7 +115,7 @@ def _resolve(
         }
     )
     for image in image_requests(explicit):
-        check_steps(sampler, image.request.inference_steps or 1)
+        check_steps(base, sampler, image.request.inference_steps or 1)
     return ResolvedRequest(pipeline, explicit, sampler, canvas)
 
 

@@ -24,10 +24,11 @@ from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.diffusers_folder import modified_ns
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, BaseModelFiles, locate_base_model
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.generation.adapters import AdapterFile
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.diffusion.models.device import choose_device
 from modelsheet.diffusion.training import class_noun, identifier

@@ -26,7 +26,6 @@ from modelsheet.diffusion.generation.oom_fallback import OomFallback
 from modelsheet.diffusion.generation.seamless_tiling import circular_padding
 from modelsheet.diffusion.models.base_model import BaseModel, to_levels, to_pil_images
 from modelsheet.diffusion.models.decoder_correction import apply_correction, decode_regions
-from modelsheet.diffusion.models.prompt_encoding import batch_embeds
 from modelsheet.diffusion.sampling.denoise import (
     DenoisingBatch,
     InitLatents,
@@ -120,9 +119,8 @@ class ImageGenerator:
             init=init[0] if init else None,
             callback_on_step_end=self._report_step(plans),
         )
-        latents = denoise(
-            self._base, batch, make_sampler(self._base, self._sampler, plans[0].steps)
-        )
+        sampler = make_sampler(self._base, self._sampler, plans[0].steps, batch.noise.shape[-2:])
+        latents = denoise(self._base, batch, sampler)
         self._done += sum(self._steps(plan) for plan in plans)
         images = self._decode(latents, plans[0])
         if init is not None and (init[0].strength < 1 or init[0].mask is not None):
@@ -170,8 +168,8 @@ class ImageGenerator:
         ]
         longest = max(each.hidden.shape[1] for each in [*cond, *uncond])
         return Window(
-            cond=batch_embeds(self._base, cond, longest),
-            uncond=batch_embeds(self._base, uncond, longest),
+            cond=self._base.batch_embeds(cond, longest),
+            uncond=self._base.batch_embeds(uncond, longest),
             area=area,
             weight=weight,
             activate=lambda: cache.activate(adapters),

@@ -27,8 +27,8 @@ def bucket_for(size: Size, base: BaseModel) -> Size:
 
 
 def buckets(base: BaseModel) -> list[Size]:
-    """List the sizes (width, height) that the UNet can halve, up to the area the base admits."""
-    step = base.latent_factor * 2 ** (len(base.unet.config.block_out_channels) - 1)
+    """List the sizes (width, height) that the denoiser takes, up to the area the base admits."""
+    step = base.size_multiple
     area, longest = base.resolution**2, int(base.resolution * _LONGEST)
     shortest = base.resolution // 2
     widths = range(step, longest + 1, step)

@@ -85,7 +85,7 @@ def _key(base: BaseModel, prompts: Sequence[str]) -> str:
     """Hash all that shapes the images: the networks, prompts, seeds, size and sampler."""
     facts = {
         "base": base.id,
-        "weights": _fingerprint([base.unet, *base.text_encoders]),
+        "weights": _fingerprint([base.denoiser, *base.text_encoders]),
         "prompts": list(prompts),
         "steps": CLASS_INFERENCE_STEPS,
         "guidance": base.guidance_scale,

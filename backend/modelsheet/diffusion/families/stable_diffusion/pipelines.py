@@ -19,13 +19,12 @@ from modelsheet.base_models.clip_vocabulary import find_vocabulary
 from modelsheet.base_models.diffusers_folder import variant_of, weights_in
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.base_models.single_file import OLD_TEXT_ENCODER, UNET_PREFIX
+from modelsheet.diffusion.models.base_model import Pipeline
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import read_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.key_mapping import UNET
 
-# StableDiffusionPipeline or StableDiffusionXLPipeline; diffusers has no annotations.
-Pipeline = Any
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 _INNER = "text_model."  # a text encoder's inner module, in the keys of some versions only
 # Components that a folder may list and we have no use for: neither downloaded nor loaded.

@@ -48,11 +48,9 @@ ALLOWED: Mapping[str, str] = {
     "jobs": "api imaging",
     "diffusion": "",
     "diffusion.kernels": "",
-    "diffusion.models": "api base_models prompts diffusion.kernels",
+    "diffusion.models": "api files base_models",
     "diffusion.sampling": "api imaging diffusion.models",
-    "diffusion.families": (
-        "api files base_models lora prompts diffusion.kernels diffusion.models diffusion.sampling"
-    ),
+    "diffusion.families": ("api files base_models lora prompts diffusion.kernels diffusion.models"),
     "diffusion.training": (
         "api imaging base_models prompts diffusion.kernels diffusion.models diffusion.sampling "
         "diffusion.families"

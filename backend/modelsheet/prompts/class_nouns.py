@@ -47,7 +47,7 @@ _MALE = frozenset(("male", "man", "men", "boy", "boys", "мужской", "му�
 
 def known_class_nouns(family: Family, own: Sequence[str] = ()) -> list[str]:
     """Return the curated list of a family, and the nouns that the user added."""
-    return list(dict.fromkeys([*_lists()[family], *own]))
+    return list(dict.fromkeys([*_lists()["sprites" if is_pixel_art(family) else "photos"], *own]))
 
 
 def match_class_noun(typed: str, family: Family, own: Sequence[str] = ()) -> ClassNounMatch:

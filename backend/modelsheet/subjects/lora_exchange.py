@@ -59,11 +59,10 @@ def export_sha256(record: SubjectRecord, adapter: bytes, data_dir: Path) -> str:
     """Return the hash of the weights in the subject's kohya file, by which A1111 and Civitai know
     it.
 
-    It is "" for a sprite model's, which they cannot load. Raises ModelsheetError: as
-    export_subject.
+    It is "" for a model's that they cannot load. Raises ModelsheetError: as export_subject.
     """
     files = locate_base_model(record.base_model, data_dir)
-    if is_pixel_art(files.family):
+    if is_pixel_art(files.family) or not FAMILIES[files.family].kohya_files:
         return ""
     layout = key_layout_of(files)
     content = _kohya_file(record, read_lora(adapter, layout, ADAPTER), files.family, layout)

@@ -11,6 +11,7 @@ from PIL import Image
 import modelsheet
 from modelsheet.api.generate import GenerateRequest, PixelArt, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
+from modelsheet.base_models.families import FAMILIES, TILING_FAMILIES
 from modelsheet.diffusion.generation.canvas import (
     Canvas,
     check_pixel_art,
@@ -101,6 +102,11 @@ def _resolve(
 ) -> ResolvedRequest:
     base = pipeline.base
     sampler = request.sampler or default_sampler(base)
+    if request.tiling and not FAMILIES[base.family].tiles_seamlessly:
+        raise InvalidRequest(
+            f"{base.id} cannot paint seamless tiles. Take a base model of one of these, or leave "
+            f"tiling out: {TILING_FAMILIES}."
+        )
     canvas = make_canvas(base, request, context)
     check_pixel_art(base, request, canvas)
     explicit = request.model_copy(

@@ -9,6 +9,7 @@ import torch
 
 from modelsheet.api.types import Family
 from modelsheet.base_models.locate import check_base_model, locate_base_model
+from modelsheet.diffusion.families.flux2.families import KLEIN
 from modelsheet.diffusion.families.stable_diffusion.families import SD15, SDXL, SPRITE32
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.base_model_family import BaseModelFamily
@@ -17,6 +18,7 @@ FAMILIES: Mapping[Family, BaseModelFamily] = {
     "sprite32": SPRITE32,
     "sd15": SD15,
     "sdxl": SDXL,
+    "flux2-klein": KLEIN,
 }
 
 

@@ -63,8 +63,6 @@ class BaseModel(ABC):
 
     # The denoiser's name in the pipeline, and in the keys of adapters' files.
     denoiser_name: ClassVar[str]
-    # Whether each part of the pipeline that looks at neighbours can be made to look around edges.
-    can_tile_seamlessly: ClassVar[bool]
 
     @property
     def denoiser(self) -> Any:
@@ -115,6 +113,11 @@ class BaseModel(ABC):
     @abstractmethod
     def resolution(self) -> int:
         """Side in px of the images it was trained on."""
+
+    @property
+    def training_resolution(self) -> int:
+        """Side in px of the pictures that it learns from."""
+        return self.resolution
 
     @property
     @abstractmethod

@@ -16,8 +16,10 @@ from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 @dataclass(frozen=True)
 class BaseModelFamily:
     """`load` reads checked files into memory, frozen and in eval mode: raises ModelMissing,
-    UnsafeModel. `balanced` is the preset from which the others are made.
+    UnsafeModel. `balanced` is the preset from which the others are made. Where it does not
+    `trains_text`, the text encoder is frozen, its embeddings too.
     """
 
     load: Callable[[BaseModelFiles, Path, torch.device], BaseModel]
     balanced: Hyperparameters
+    trains_text: bool = True

@@ -73,8 +73,8 @@ def _generate(
     settings = SamplingSettings(
         prompts=[chosen[index] for index in rows],
         seeds=list(rows),
-        width=base.resolution,
-        height=base.resolution,
+        width=base.training_resolution,
+        height=base.training_resolution,
         inference_steps=CLASS_INFERENCE_STEPS,
         guidance_scale=base.guidance_scale,
     )
@@ -89,7 +89,7 @@ def _key(base: BaseModel, prompts: Sequence[str]) -> str:
         "prompts": list(prompts),
         "steps": CLASS_INFERENCE_STEPS,
         "guidance": base.guidance_scale,
-        "resolution": base.resolution,
+        "resolution": base.training_resolution,
         "batch": _BATCH,
         "dtype": str(base.dtype),
         "scheduler": type(base.pipeline.scheduler).__name__,

@@ -16,11 +16,20 @@ def hyperparameters_for(
     family: Family, preset: PresetName, overrides: TrainingOverrides
 ) -> Hyperparameters:
     """Return a preset's hyper-parameters with the caller's overrides. Raises InvalidRequest."""
-    balanced = FAMILIES[family].balanced
+    balanced, trains_text = FAMILIES[family].balanced, FAMILIES[family].trains_text
     if preset == "write-up":
-        return _overridden(_write_up(balanced), overrides)
-    steps = training_steps(family, preset)
-    return _overridden(replace(balanced, training_steps=steps), overrides)
+        chosen = _write_up(balanced)
+        if not trains_text:
+            chosen = replace(chosen, text_encoder_learning_rate=0.0)
+    else:
+        chosen = replace(balanced, training_steps=training_steps(family, preset))
+    wanted = _overridden(chosen, overrides)
+    if not trains_text and (wanted.shape.text_encoder_rank or wanted.pivotal):
+        raise InvalidRequest(
+            "The text encoder of this base model is not trained. Leave out text_encoder_rank, "
+            "text_encoder_learning_rate and pivotal."
+        )
+    return wanted
 
 
 def _write_up(hyperparameters: Hyperparameters) -> Hyperparameters:

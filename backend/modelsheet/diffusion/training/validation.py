@@ -179,8 +179,8 @@ class Validator:
         settings = SamplingSettings(
             prompts=prompts,
             seeds=[_FIRST_SEED + index for index in range(len(prompts))],
-            width=self.base.resolution,
-            height=self.base.resolution,
+            width=self.base.training_resolution,
+            height=self.base.training_resolution,
             inference_steps=_INFERENCE_STEPS,
             guidance_scale=self.base.guidance_scale,
         )

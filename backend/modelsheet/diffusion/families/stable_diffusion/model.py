@@ -32,7 +32,6 @@ class StableDiffusion(BaseModel):
     """A UNet on scaled latents, conditioned by one CLIP text encoder or, as SDXL, by two."""
 
     denoiser_name: ClassVar[str] = "unet"
-    can_tile_seamlessly: ClassVar[bool] = True
 
     @property
     def unet(self) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from modelsheet.diffusion.models.noise_schedule import stratified_positions
+
 # A diffusers noise scheduler; the library has no common annotated base class with these fields.
 NoiseScheduler = Any
 
@@ -23,13 +25,9 @@ def alphas_cumprod(scheduler: NoiseScheduler, timesteps: torch.Tensor) -> torch.
 def stratified_timesteps(
     batch: int, scheduler: NoiseScheduler, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Draw one timestep from each of `batch` equal strata of [0, T), in random order, on the CPU.
-
-    Less variance than independent draws, and the same marginal distribution.
-    """
+    """Draw timesteps in [0, T), stratified, on the CPU."""
     total = scheduler.config.num_train_timesteps
-    offsets = torch.rand(batch, generator=generator)
-    positions = (torch.randperm(batch, generator=generator) + offsets) / batch
+    positions = stratified_positions(batch, generator)
     timesteps: torch.Tensor = (positions * total).long().clamp(max=total - 1)
     return timesteps
 

@@ -15,12 +15,12 @@ from modelsheet.api.types import Family
 from modelsheet.base_models.clip_vocabulary import token_of
 from modelsheet.base_models.families import FAMILIES, is_pixel_art
 from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
-from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
+from modelsheet.errors import InvalidClassNoun, InvalidIdentifier, InvalidRequest
 from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.embedding_writer import write_embedding
-from modelsheet.lora.key_mapping import UNET, KeyLayout, layout_of_adapter
+from modelsheet.lora.key_mapping import DENOISERS, KeyLayout, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import EMBEDDING, LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
@@ -48,6 +48,11 @@ def export_subject(
     if file_format == "diffusers":
         return _diffusers_file(record, content)
     files = locate_base_model(record.base_model, data_dir)
+    if not FAMILIES[files.family].kohya_files:
+        raise InvalidRequest(
+            f"Subjects of {files.id} have no file of this format. Take the diffusers format, which "
+            "ComfyUI reads too."
+        )
     layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":
@@ -157,7 +162,7 @@ def _check_names(request: ImportRequest) -> None:
 def _record(request: ImportRequest, owner: str, lora: LoraFile, adapter: bytes) -> SubjectRecord:
     steps = _count(lora.metadata.get("ss_steps", ""))
     warnings = list(lora.warnings)
-    if not any(layer_key.component == UNET for layer_key in lora.factors):
+    if not any(layer_key.component in DENOISERS for layer_key in lora.factors):
         warnings.append("The file changes the text encoder alone, not the UNet.")
     return SubjectRecord(
         id=str(uuid4()),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from diffusers import Flux2KleinPipeline
@@ -36,8 +37,10 @@ def serving(home: Path) -> Iterator[BackendClient]:
 
 def make_home(home: Path) -> Path:
     write_klein(home / "klein")
+    write_klein(home / "twin", is_distilled=True)
     settings = Settings.from_environment({"MODELSHEET_HOME": str(home)})
-    add_models(AddModelRequest(path=str(home / "klein")), settings.data_dir)
+    for name in ("klein", "twin"):
+        add_models(AddModelRequest(path=str(home / name)), settings.data_dir)
     return settings.data_dir
 
 
@@ -55,11 +58,10 @@ def run(client: BackendClient, request: JobRequest) -> JobResult:
     return client.wait(client.submit(request).id, lambda view: None)
 
 
-def paint(client: BackendClient, prompt: str, **fields: object) -> GenerateResult:
-    request = GenerateRequest(
-        prompt=prompt, base_model="klein", seed=1, inference_steps=2, width=64, height=64, **fields
-    )
-    result = run(client, request)
+def paint(client: BackendClient, prompt: str, **fields: Any) -> GenerateResult:
+    """Paint in two steps at 64 px, or as `fields` say."""
+    defaults = {"base_model": "klein", "inference_steps": 2, "width": 64, "height": 64, "seed": 1}
+    result = run(client, GenerateRequest(prompt=prompt, **{**defaults, **fields}))
     assert isinstance(result, GenerateResult)
     return result
 
@@ -84,6 +86,10 @@ def test_a_klein_learns_is_killed_goes_on_and_paints(tmp_path: Path) -> None:
         assert (folder / broken / "adapter.safetensors").read_bytes() == first
 
         before = client.fetch_image(paint(client, "a photo of cat").images[0])
+        references = [client.upload(view(0))]
+        painted = paint(client, "a photo of cat", references=references)
+        at_once = client.fetch_image(painted.images[0])
+        assert at_once.tobytes() != before.tobytes()
         learnt = client.fetch_image(paint(client, "@Imp").images[0])
         assert learnt.tobytes() != before.tobytes()
         changed = paint(client, "@Imp", init_image=client.upload(before), strength=0.5)
@@ -97,6 +103,9 @@ def test_a_klein_learns_is_killed_goes_on_and_paints(tmp_path: Path) -> None:
             client.export_lora(broken, "kohya")
         with pytest.raises(InvalidRequest, match="seamless"):
             paint(client, "@Imp", tiling=True)
+        twin = paint(client, "@Imp", base_model="twin", inference_steps=None)
+        assert twin.images[0].recipe is not None
+        assert twin.images[0].recipe.inference_steps == 4
 
 
 def _wait_for_step(client: BackendClient, job_id: str, step: int) -> JobView:

@@ -21,7 +21,9 @@ class FamilyFacts:
     its training captions alone; the others paint what they call photos and know any English.
     `components` are the parts of a folder in diffusers' layout, the denoiser first. A family with a
     `standard_model` has one of its own name, embedded or to be downloaded; models of the others are
-    added by the user. Only those with `kohya_files` exchange LoRA files in kohya's format.
+    added by the user. Only those with `kohya_files` are exported in kohya's format. Where it
+    `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
+    distilled twin.
     `step_s` is the seconds of a training step on one core, `memory_bytes` what learning takes on a
     processor at the preset's batch; None where neither was measured.
     """
@@ -35,6 +37,8 @@ class FamilyFacts:
     kohya_files: bool = True
     tiles_seamlessly: bool = True
     weighs_prompts: bool = True
+    takes_references: bool = False
+    shares_adapters: bool = False
     step_s: float | None = None
     memory_bytes: int | None = None
 
@@ -54,11 +58,13 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
         kohya_files=False,
         tiles_seamlessly=False,
         weighs_prompts=False,
+        takes_references=True,
+        shares_adapters=True,
     ),
 }
-TILING_FAMILIES, WEIGHING_FAMILIES = (
+TILING_FAMILIES, WEIGHING_FAMILIES, REFERENCE_FAMILIES = (
     ", ".join(facts.name for facts in FAMILIES.values() if getattr(facts, trait))
-    for trait in ("tiles_seamlessly", "weighs_prompts")
+    for trait in ("tiles_seamlessly", "weighs_prompts", "takes_references")
 )
 STANDARD_MODELS: tuple[Family, ...] = tuple(
     family for family, facts in FAMILIES.items() if facts.standard_model

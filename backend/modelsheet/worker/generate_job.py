@@ -11,10 +11,11 @@ from PIL import Image
 import modelsheet
 from modelsheet.api.generate import GenerateRequest, PixelArt, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
-from modelsheet.base_models.families import FAMILIES, TILING_FAMILIES
+from modelsheet.base_models.families import FAMILIES, REFERENCE_FAMILIES, TILING_FAMILIES
 from modelsheet.diffusion.generation.canvas import (
     Canvas,
     check_pixel_art,
+    encode_references,
     has_whole_pixels,
     make_canvas,
 )
@@ -78,7 +79,8 @@ def generate(
     if canvas.is_unchanged:
         images = [unchanged_image(canvas, patch=request.patch) for _ in plans]
     else:
-        generator = ImageGenerator(pipeline, canvas, resolved.sampler, context)
+        references = encode_references(pipeline.base, request, context)
+        generator = ImageGenerator(pipeline, canvas, resolved.sampler, context, references)
         generated = generator.generate(plans, tiling=request.tiling)
         images = _finish_all(generated, plans, resolved, context)
     if request.trim and canvas.mask is not None:
@@ -106,6 +108,11 @@ def _resolve(
         raise InvalidRequest(
             f"{base.id} cannot paint seamless tiles. Take a base model of one of these, or leave "
             f"tiling out: {TILING_FAMILIES}."
+        )
+    if request.references and not FAMILIES[base.family].takes_references:
+        raise InvalidRequest(
+            f"{base.id} takes no reference pictures. Take a base model of one of these, or learn "
+            f"the subject: {REFERENCE_FAMILIES}."
         )
     canvas = make_canvas(base, request, context)
     check_pixel_art(base, request, canvas)

@@ -130,7 +130,7 @@ class Worker:
             self._suspended = None
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
-        model = self._expand(request.prompt, context).base_model or request.base_model
+        model = request.base_model or self._expand(request.prompt, context).base_model
         pipeline = self._load(model or DEFAULT_BASE_MODEL, context)
         # A grid resolves one prompt many times; each time the adapters' hashes would be checked.
         resolve = functools.cache(functools.partial(self._resolve_prompt, context))

@@ -33,6 +33,7 @@ from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import JobContext
 
 _IMG2IMG_STRENGTH = 0.6  # the composition of the initial image stays, its details change
+_WHITE: Colour = (255, 255, 255)
 _LARGEST_FACTOR = 1.5  # beyond this a base repeats its subject
 _NO_FIGURE = (
     "No figure could be told from the background there, so a new one was painted and the strength "
@@ -233,6 +234,22 @@ def encode_init_image(
         latents = latent_mask(canvas.mask, canvas.crop, base.latent_factor)
         mask = torch.from_numpy(latents).to(base.device)
     return InitLatents(_encode(base, image), canvas.strength, mask), image
+
+
+def encode_references(
+    base: BaseModel, request: GenerateRequest, context: JobContext
+) -> tuple[torch.Tensor, ...]:
+    """Encode the request's reference pictures on white, each (C, h, w), no larger than the base's
+    own resolution. Raises InvalidImages when bytes are missing.
+    """
+    encoded = []
+    for reference in request.references:
+        picture = read_image(reference, context)
+        scale = min(1.0, (base.resolution**2 / (picture.width * picture.height)) ** 0.5)
+        multiple = base.size_multiple
+        width, height = (max(multiple, int(s * scale) // multiple * multiple) for s in picture.size)
+        encoded.append(_encode(base, composite(resize(picture, width, height), _WHITE))[0])
+    return tuple(encoded)
 
 
 def _encode(base: BaseModel, image: Image.Image) -> torch.Tensor:

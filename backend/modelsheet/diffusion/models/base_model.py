@@ -28,14 +28,17 @@ Pipeline = Any
 @dataclass(frozen=True)
 class PromptEmbeds:
     """Prompt embeddings that condition the denoiser: `hidden` (B, tokens, width); `pooled`
-    (B, width) where the family has them.
+    (B, width) where the family has them; `references` latents (C, h, w) of reference pictures, the
+    same for the whole batch.
     """
 
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
+    references: tuple[torch.Tensor, ...] = ()
 
     def __getitem__(self, rows: slice) -> PromptEmbeds:
-        return PromptEmbeds(self.hidden[rows], None if self.pooled is None else self.pooled[rows])
+        pooled = None if self.pooled is None else self.pooled[rows]
+        return PromptEmbeds(self.hidden[rows], pooled, self.references)
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,8 @@ def _concat(first: PromptEmbeds, second: PromptEmbeds) -> PromptEmbeds:
     pooled = None
     if first.pooled is not None and second.pooled is not None:
         pooled = torch.cat([first.pooled, second.pooled])
-    return PromptEmbeds(torch.cat([first.hidden, second.hidden]), pooled)
+    hidden = torch.cat([first.hidden, second.hidden])
+    return PromptEmbeds(hidden, pooled, second.references)
 
 
 def _guidance_rescale(base: BaseModel) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import Flux2KleinPipeline
+from PIL import Image
 
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.diffusion.families.flux2 import text
@@ -23,6 +26,7 @@ from modelsheet.diffusion.sampling.samplers import (
 )
 from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import TrainableAdapter
+from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import InvalidRequest
 from tests.diffusion.tiny import write_klein
 
@@ -67,6 +71,35 @@ def test_latents_are_those_of_the_pipeline(klein: BaseModel, guidance: float) ->
     ours = klein.decode_latents(latents)
 
     torch.testing.assert_close(ours / 2 + 0.5, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_references_are_those_of_the_pipeline(klein: BaseModel) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [
+        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)) for size in ((64, 96), (80, 64))
+    ]
+    theirs = klein.pipeline(
+        image=pictures,
+        prompt=PROMPTS,
+        latents=seeded_noise(klein, [3, 4], 96, 64),
+        num_inference_steps=2,
+        guidance_scale=4.0,
+        width=96,
+        height=64,
+        output_type="pt",
+    ).images
+    encoded = tuple(klein.encode_images(image_tensor(each)[None])[0] for each in pictures)
+    batch = batch_of(klein, 4.0)
+    (window,) = batch.windows
+    cond, uncond = (replace(e, references=encoded) for e in (window.cond, window.uncond))
+
+    with_references = replace(batch, windows=[Window(cond, uncond)])
+    latents = denoise(klein, with_references, make_sampler(klein, "Euler", 2, SIZE))
+
+    ours = klein.decode_latents(latents) / 2 + 0.5
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+    plain = denoise(klein, batch, make_sampler(klein, "Euler", 2, SIZE))
+    assert not torch.allclose(latents, plain, atol=1e-2)
 
 
 def test_latents_outside_the_mask_stay_exactly_as_they_were(klein: BaseModel) -> None:

@@ -122,18 +122,21 @@ class Flux2Klein(BaseModel):
         self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: PromptEmbeds
     ) -> torch.Tensor:
         """Predict the flow from picture to noise."""
-        size, device = latents.shape[-2:], latents.device
+        count, size, device = len(latents), latents.shape[-2:], latents.device
+        pictures = [latents, *(each.expand(count, -1, -1, -1) for each in embeds.references)]
+        tokens = torch.cat([latent_layout.pack(each) for each in pictures], dim=1)
+        ids = [latent_layout.image_ids(p.shape[-2:], device, n) for n, p in enumerate(pictures)]
         with self.autocast():
-            tokens = self.denoiser(
-                hidden_states=latent_layout.pack(latents).to(self.dtype),
-                timestep=timesteps.expand(len(latents)) / TIMESTEPS,
+            flow = self.denoiser(
+                hidden_states=tokens.to(self.dtype),
+                timestep=timesteps.expand(count) / TIMESTEPS,
                 guidance=None,
                 encoder_hidden_states=embeds.hidden.to(self.dtype),
                 txt_ids=latent_layout.text_ids(embeds.hidden.shape[1], device),
-                img_ids=latent_layout.image_ids(size, device),
+                img_ids=torch.cat(ids),
                 return_dict=False,
             )[0]
-        return latent_layout.unpack(tokens, size).float()
+        return latent_layout.unpack(flow[:, : size[0] * size[1]], size).float()
 
     def _encode(self, images: torch.Tensor) -> torch.Tensor:
         """Encode to patchified, normalised latents: the posterior's mode."""

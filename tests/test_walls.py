@@ -10,9 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from modelsheet.api.types import Family
+from modelsheet.base_models.families import FAMILIES
 from tests import import_graph
 from tests.paths import ROOT
 
@@ -212,6 +215,23 @@ def test_the_product_imports_neither_benchmarks_nor_training_of_base_models(
 
 def test_only_diffusion_and_worker_import_torch(backend: import_graph.Graph) -> None:
     assert outside(import_graph.importers(backend, TORCH), WITH_TORCH) == []
+
+
+def test_who_learns_paints_and_serves_knows_no_family_by_name() -> None:
+    blind = (
+        *("diffusion.training", "diffusion.generation", "diffusion.sampling", "diffusion.models"),
+        *("worker", "service"),
+    )
+    packages = frozenset(f"modelsheet.{name}" for name in blind)
+    named = set(get_args(Family)) | {facts.name for facts in FAMILIES.values()}
+
+    assert {
+        (name, node.value)
+        for name, tree in import_graph.read_trees(BACKEND, "modelsheet").items()
+        if import_graph.is_within(name, packages)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in named
+    } == set()
 
 
 def test_only_the_http_package_imports_flask(backend: import_graph.Graph) -> None:

@@ -15,7 +15,7 @@ from modelsheet.api.types import Family
 from modelsheet.base_models.clip_vocabulary import token_of
 from modelsheet.base_models.families import FAMILIES, is_pixel_art
 from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
-from modelsheet.errors import InvalidClassNoun, InvalidIdentifier, InvalidRequest
+from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
@@ -48,11 +48,8 @@ def export_subject(
     if file_format == "diffusers":
         return _diffusers_file(record, content)
     files = locate_base_model(record.base_model, data_dir)
-    if not FAMILIES[files.family].kohya_files:
-        raise InvalidRequest(
-            f"Subjects of {files.id} have no file of this format. Take the diffusers format, which "
-            "ComfyUI reads too."
-        )
+    if file_format == "kohya" and not FAMILIES[files.family].kohya_files:
+        return _diffusers_file(record, content)  # ComfyUI reads it as it is
     layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":

@@ -118,11 +118,12 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
         adapter_parameters=sum(p.numel() for n in adapter.names for p in adapter.parameters(n)),
         seconds_to_encode=encoded,
         seconds_per_step=sum(counted) / len(counted),
-        peak_memory_gib=_peak_bytes(base.device) / 2**30,
+        peak_memory_gib=peak_bytes(base.device) / 2**30,
     )
 
 
-def _peak_bytes(device: torch.device) -> int:
+def peak_bytes(device: torch.device) -> int:
+    """Return the process's peak of memory, on a GPU its own allocations there."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     memory = psutil.Process().memory_info()

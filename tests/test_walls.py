@@ -10,9 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from modelsheet.api.types import Family
+from modelsheet.base_models.families import FAMILIES
 from tests import import_graph
 from tests.paths import ROOT
 
@@ -46,14 +49,16 @@ ALLOWED: Mapping[str, str] = {
     "base_models": "api files",
     "lora": "api files base_models",
     "subjects": "api files imaging base_models lora",
-    "prompts": "api imaging subjects",
+    "prompts": "api imaging base_models subjects",
     "jobs": "api imaging",
     "diffusion": "",
     "diffusion.kernels": "",
-    "diffusion.models": "api files base_models lora prompts diffusion.kernels",
+    "diffusion.models": "api files base_models",
     "diffusion.sampling": "api imaging diffusion.models",
+    "diffusion.families": ("api files base_models lora prompts diffusion.kernels diffusion.models"),
     "diffusion.training": (
-        "api imaging base_models prompts diffusion.kernels diffusion.models diffusion.sampling"
+        "api imaging base_models prompts diffusion.kernels diffusion.models diffusion.sampling "
+        "diffusion.families"
     ),
     "diffusion.generation": (
         "api imaging base_models prompts jobs diffusion.models diffusion.sampling"
@@ -63,7 +68,8 @@ ALLOWED: Mapping[str, str] = {
     "motion": "api imaging motion.figures motion.network",
     "worker": (
         "api files imaging base_models subjects prompts jobs diffusion.models diffusion.sampling "
-        "diffusion.training diffusion.generation motion.figures motion.network motion"
+        "diffusion.families diffusion.training diffusion.generation motion.figures motion.network "
+        "motion"
     ),
     "service.auth": "api",
     "service.storage": "",
@@ -218,6 +224,23 @@ def test_the_product_imports_neither_benchmarks_nor_training_of_base_models(
 
 def test_only_diffusion_motion_and_worker_import_torch(backend: import_graph.Graph) -> None:
     assert outside(import_graph.importers(backend, TORCH), WITH_TORCH) == []
+
+
+def test_who_learns_paints_and_serves_knows_no_family_by_name() -> None:
+    blind = (
+        *("diffusion.training", "diffusion.generation", "diffusion.sampling", "diffusion.models"),
+        *("worker", "service"),
+    )
+    packages = frozenset(f"modelsheet.{name}" for name in blind)
+    named = set(get_args(Family)) | {facts.name for facts in FAMILIES.values()}
+
+    assert {
+        (name, node.value)
+        for name, tree in import_graph.read_trees(BACKEND, "modelsheet").items()
+        if import_graph.is_within(name, packages)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in named
+    } == set()
 
 
 def test_only_the_http_package_imports_flask(backend: import_graph.Graph) -> None:

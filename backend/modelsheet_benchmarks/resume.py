@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
-from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet.errors import ModelsheetError
 from modelsheet.settings import Settings

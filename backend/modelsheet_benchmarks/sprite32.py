@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.settings import Settings

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.types import ImageRef
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
-from modelsheet.diffusion.models.base_model import load_base_model
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 

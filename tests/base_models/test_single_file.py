@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from modelsheet.base_models.locate import files_of_user_model
 from modelsheet.base_models.single_file import inspect_checkpoint
 from modelsheet.base_models.user_models import Installation, UserModel, add_installation, add_model
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.errors import ModelMissing, UnsafeModel
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer

@@ -10,9 +10,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.api.models import AddModelRequest
+from modelsheet.base_models.manage import add_models
+from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from sprite_training.sprite32.tiles import TileSet
-from tests.diffusion.tiny import write_sd15, write_sdxl
+from tests.diffusion.tiny import write_klein, write_sd15, write_sdxl
 from tests.sprite_training.archive import write_archive
 
 
@@ -34,6 +37,15 @@ def sd15(data_dir: Path) -> BaseModel:
 @pytest.fixture(scope="session")
 def sdxl(data_dir: Path) -> BaseModel:
     return load_base_model("sdxl", data_dir, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def klein(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    """A tiny FLUX.2 klein, as it was added from a folder."""
+    home = tmp_path_factory.mktemp("klein")
+    write_klein(home / "klein")
+    add_models(AddModelRequest(path=str(home / "klein")), home)
+    return load_base_model("klein", home, torch.device("cpu"))
 
 
 Tiny = Callable[[str, bool], BaseModel]

@@ -4,16 +4,22 @@ layout.
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import torch
 from diffusers import (
     AutoencoderKL,
+    AutoencoderKLFlux2,
     DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -23,6 +29,9 @@ from transformers import (
     CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    Qwen2TokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     ViTConfig,
     ViTModel,
 )
@@ -94,6 +103,53 @@ def write_sdxl(folder: Path, tiles: TileSet) -> None:
         scheduler=_scheduler("epsilon"),
         image_encoder=CLIPVisionModelWithProjection(_vision_config()),
         feature_extractor=None,
+    )
+    pipeline.save_pretrained(folder)
+
+
+def write_klein(folder: Path, *, is_distilled: bool = False) -> None:
+    """FLUX.2 klein: two double and two single blocks, a Qwen3 of as many layers as are read."""
+    torch.manual_seed(5)
+    tokenizer = _qwen_tokenizer()
+    text_encoder = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=_WIDTH,
+            intermediate_size=2 * _WIDTH,
+            num_hidden_layers=30,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=8,
+            tie_word_embeddings=True,
+            initializer_range=0.5,
+        )
+    )
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(8, 8, 8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=4,
+        sample_size=128,
+    )
+    vae.bn.running_mean.copy_(torch.randn(16))
+    vae.bn.running_var.copy_(torch.rand(16) + 0.5)
+    pipeline = Flux2KleinPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        transformer=Flux2Transformer2DModel(
+            in_channels=16,
+            num_layers=2,
+            num_single_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            joint_attention_dim=3 * _WIDTH,
+            axes_dims_rope=(2, 2, 2, 2),
+            timestep_guidance_channels=16,
+            guidance_embeds=False,
+        ),
+        is_distilled=is_distilled,
     )
     pipeline.save_pretrained(folder)
 
@@ -176,3 +232,31 @@ def _scheduler(prediction_type: str, *, zero_snr: bool = False) -> DDIMScheduler
         set_alpha_to_one=False,
         steps_offset=1,
     )
+
+
+def _qwen_tokenizer() -> Qwen2TokenizerFast:
+    """Bytes, the words of the tests, and short ones without a meaning."""
+    rng = random.Random(0)
+    rare = ["".join(rng.choices("bcdfghjkqvwxz", k=4)) for _ in range(80)]
+    words = "a photo of the cat imp slime bat person in snow red on plain white background garden"
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1200,
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    )
+    tokenizer.train_from_iterator([f" {word}" for word in [*words.split() * 3, *rare * 2]], trainer)
+    fast = Qwen2TokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+    )
+    fast.chat_template = (
+        "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}"
+        "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+        "{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+    )
+    return fast

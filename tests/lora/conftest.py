@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from modelsheet.base_models.locate import locate_base_model
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.key_mapping import KeyLayout
 from sprite_training.sprite32.tiles import TileSet

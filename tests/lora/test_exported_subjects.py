@@ -78,7 +78,7 @@ def test_the_second_text_encoders_projection_is_learnt_from_the_file(
     fox = imported("sdxl", layout("sdxl"), data_dir, store)
     (tmp_path / "fox.safetensors").write_bytes(export_subject(store, fox.id, data_dir, "diffusers"))
     pipeline = base("sdxl").pipeline
-    ids = base("sdxl").tokenize_for_each(["imp"])[1]
+    ids = base("sdxl").tokenize(["imp"])[1]
     encoder = pipeline.text_encoder_2
     before = encoder.text_projection.weight.clone()
     with torch.no_grad():

@@ -18,7 +18,8 @@ from safetensors.torch import load, load_file, save
 
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
+from modelsheet.diffusion.models.hyperparameters import AdapterShape
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.errors import UnsafeModel
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.factors import LoraFactors

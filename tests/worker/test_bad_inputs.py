@@ -21,7 +21,8 @@ from modelsheet import errors
 from modelsheet.api.describe_images import DescribeRequest, DescribeResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
+from modelsheet.diffusion.models.hyperparameters import AdapterShape
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.validation import Validator
 from modelsheet.prompts.captions import PromptTemplate
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record

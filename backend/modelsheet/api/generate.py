@@ -63,6 +63,9 @@ class PixelArt(ApiModel):
     enlarge: Annotated[int, Field(ge=1, le=32), BeforeValidator(integral)] = 1
 
 
+MAX_REFERENCES = 8
+
+
 class GenerateRequest(ApiModel):
     """Generate images; @name in the prompt refers to a subject. Image k has seed `seed + k`.
 
@@ -77,7 +80,8 @@ class GenerateRequest(ApiModel):
     `seed` towards that of `variation_seed + k`. `cutout` is the method for `transparent` images:
     "keying" removes a flat background, "matting" runs the matting model, for any background; "auto"
     keys images whose background came out flat. `pixel_art` None makes pixel art of subjects whose
-    layers are, on a base that paints pixels; False makes none.
+    layers are, on a base that paints pixels; False makes none. `references` are pictures of what to
+    paint, for base models that take such: no subject need be learnt.
     """
 
     kind: Literal["generate"] = "generate"
@@ -105,6 +109,7 @@ class GenerateRequest(ApiModel):
     pixel_art: PixelArt | Literal[False] | None = None
     explore: Explore | None = None
     poses: Annotated[list[Caption], Field(max_length=MAX_RESULTS)] = []
+    references: Annotated[list[ImageRef], Field(max_length=MAX_REFERENCES)] = []
     variation_seed: Seed = 0
     variation_strength: Fraction = 0.0
 

@@ -64,7 +64,7 @@ AdapterScale = Annotated[float, Field(ge=0.0, le=2.0)]
 GuidanceScale = Annotated[float, Field(ge=1.0, le=30.0)]
 InferenceSteps = Annotated[int, Field(ge=1, le=200), BeforeValidator(integral)]
 HexColour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
-Family = Literal["sprite32", "sd15", "sdxl"]
+Family = Literal["sprite32", "sd15", "sdxl", "flux2-klein"]
 
 
 class ApiModel(BaseModel):

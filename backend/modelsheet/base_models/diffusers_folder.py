@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelsheet.api.types import Family
+from modelsheet.base_models.families import FAMILIES
 from modelsheet.errors import ModelMissing, UnsafeModel
 from modelsheet.files.json_file import read_json_object
 from modelsheet.files.safetensors_file import read_header
@@ -16,16 +17,17 @@ from modelsheet.files.safetensors_file import read_header
 MODEL_INDEX = "model_index.json"  # present in every folder of diffusers' layout
 _COMPONENTS = {
     "unet": "UNet",
+    "transformer": "transformer",
     "vae": "autoencoder (VAE)",
     "text_encoder": "text encoder",
     "text_encoder_2": "second text encoder",
     "image_encoder": "image encoder",
 }
-_REQUIRED = ("unet", "vae", "text_encoder")
 # model.fp16.safetensors, or a shard of it: model.fp16-00001-of-00002.safetensors
 _VARIANT = re.compile(
     r"(?:diffusion_pytorch_)?model(?:\.(\w+))?(?:-\d+-of-\d+)?(?:\.(\w+))?\.safetensors$"
 )
+_TEXT_ENCODER = "text_encoder"
 _SHARDS = "*.safetensors.index*.json"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
@@ -39,8 +41,8 @@ def check_folder(folder: Path) -> None:
     Raises ModelMissing: folder or component missing. UnsafeModel: damaged, or a pickle.
     """
     index = _read_index(folder)
-    is_xl = family_of_folder(folder) == "sdxl"
-    for component in _REQUIRED + ("text_encoder_2",) * is_xl:
+    components = FAMILIES[family_of_folder(folder)].components
+    for component in components:
         if not _has_component(index, component):
             raise ModelMissing(
                 f"{folder} has no {_COMPONENTS[component]}, and nothing can be learnt or "
@@ -50,16 +52,21 @@ def check_folder(folder: Path) -> None:
         if _has_component(index, component):
             _check_component(folder / component, _COMPONENTS[component])
     variant_of(folder)
-    _check_unet(folder / "unet" / "config.json")
-    for name in ("tokenizer",) + ("tokenizer_2",) * is_xl:
-        _check_tokenizer(folder / name)
-    _check_scheduler(folder / "scheduler" / "scheduler_config.json")
+    for component in components:
+        if component.startswith(_TEXT_ENCODER):
+            _check_tokenizer(folder / component.replace(_TEXT_ENCODER, "tokenizer"))
+    if "unet" in components:
+        _check_unet(folder / "unet" / "config.json")
+        _check_scheduler(folder / "scheduler" / "scheduler_config.json")
 
 
 def family_of_folder(folder: Path) -> Family:
-    """Return "sdxl" for a folder with two text encoders or an SDXL pipeline, else "sd15"."""
+    """Return a folder's family by its pipeline and its text encoders, "sd15" in doubt."""
     index = _read_index(folder)
-    is_xl = "XL" in str(index.get("_class_name", "")) or _has_component(index, "text_encoder_2")
+    pipeline = str(index.get("_class_name", ""))
+    if pipeline.startswith("Flux2Klein"):
+        return "flux2-klein"
+    is_xl = "XL" in pipeline or _has_component(index, "text_encoder_2")
     return "sdxl" if is_xl else "sd15"
 
 

@@ -1,14 +1,79 @@
-"""Resolution and training steps of each base-model family."""
+"""The table of families: facts that are known of each before a model is loaded."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from modelsheet.api.learn import PresetName
 from modelsheet.api.types import Family
 
-RESOLUTIONS: dict[Family, int] = {"sprite32": 32, "sd15": 512, "sdxl": 1024}  # px
-BALANCED_STEPS: dict[Family, int] = {"sprite32": 160, "sd15": 400, "sdxl": 400}
 WRITE_UP_STEPS = 4500
 _STEPS_FACTOR: dict[PresetName, float] = {"quick": 0.5, "balanced": 1.0, "thorough": 2.0}
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class FamilyFacts:
+    """Name as users know it, resolution in px, and training steps of the balanced preset.
+
+    A family with `is_pixel_art` paints sprites, each pixel of which counts, and knows the words of
+    its training captions alone; the others paint what they call photos and know any English.
+    `components` are the parts of a folder in diffusers' layout, the denoiser first. A family with a
+    `standard_model` has one of its own name, embedded or to be downloaded; models of the others are
+    added by the user. Only those with `kohya_files` are exported in kohya's format. Where it
+    `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
+    distilled twin.
+    `step_s` is the seconds of a training step on one core, `memory_bytes` what learning takes on a
+    processor at the preset's batch; None where neither was measured.
+    """
+
+    name: str
+    resolution: int
+    balanced_steps: int
+    is_pixel_art: bool = False
+    components: tuple[str, ...] = ("unet", "vae", "text_encoder")
+    standard_model: bool = True
+    kohya_files: bool = True
+    tiles_seamlessly: bool = True
+    weighs_prompts: bool = True
+    takes_references: bool = False
+    shares_adapters: bool = False
+    step_s: float | None = None
+    memory_bytes: int | None = None
+
+
+FAMILIES: Mapping[Family, FamilyFacts] = {
+    "sprite32": FamilyFacts("sprite32", 32, 160, is_pixel_art=True, step_s=0.65, memory_bytes=_GIB),
+    "sd15": FamilyFacts("SD 1.5", 512, 400, memory_bytes=13 * _GIB),
+    "sdxl": FamilyFacts(
+        "SDXL", 1024, 400, components=("unet", "vae", "text_encoder", "text_encoder_2")
+    ),
+    "flux2-klein": FamilyFacts(
+        "FLUX.2 klein",
+        1024,
+        500,
+        components=("transformer", "vae", "text_encoder"),
+        standard_model=False,
+        kohya_files=False,
+        tiles_seamlessly=False,
+        weighs_prompts=False,
+        takes_references=True,
+        shares_adapters=True,
+    ),
+}
+TILING_FAMILIES, WEIGHING_FAMILIES, REFERENCE_FAMILIES = (
+    ", ".join(facts.name for facts in FAMILIES.values() if getattr(facts, trait))
+    for trait in ("tiles_seamlessly", "weighs_prompts", "takes_references")
+)
+STANDARD_MODELS: tuple[Family, ...] = tuple(
+    family for family, facts in FAMILIES.items() if facts.standard_model
+)
+
+
+def is_pixel_art(family: Family) -> bool:
+    """Return True for a family that paints sprites."""
+    return FAMILIES[family].is_pixel_art
 
 
 def training_steps(family: Family, preset: PresetName) -> int:
@@ -16,5 +81,5 @@ def training_steps(family: Family, preset: PresetName) -> int:
     return (
         WRITE_UP_STEPS
         if preset == "write-up"
-        else round(BALANCED_STEPS[family] * _STEPS_FACTOR[preset])
+        else round(FAMILIES[family].balanced_steps * _STEPS_FACTOR[preset])
     )

@@ -15,7 +15,7 @@ from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
 from modelsheet.base_models import diffusers_folder, single_file
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX
-from modelsheet.base_models.families import RESOLUTIONS
+from modelsheet.base_models.families import FAMILIES, STANDARD_MODELS
 from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
 from modelsheet.errors import ModelMissing, ModelsheetError, NotFound, UnsafeModel
 
@@ -46,7 +46,9 @@ class BaseModelFiles:
 
 def list_base_models(data_dir: Path) -> list[BaseModelView]:
     """Return all base models: the standard ones, the embedded one first, then the user's."""
-    standard = [_view(each, each, partial(_standard_model, each, data_dir)) for each in RESOLUTIONS]
+    standard = [
+        _view(each, each, partial(_standard_model, each, data_dir)) for each in STANDARD_MODELS
+    ]
     added = _user_models(data_dir).items()
     return standard + [
         _view(each, "sd15", partial(files_of_user_model, model)) for each, model in added
@@ -55,7 +57,7 @@ def list_base_models(data_dir: Path) -> list[BaseModelView]:
 
 def base_model_ids(data_dir: Path) -> list[str]:
     """Return the ids of all base models, standard and user-added."""
-    return [*RESOLUTIONS, *_user_models(data_dir)]
+    return [*STANDARD_MODELS, *_user_models(data_dir)]
 
 
 def locate_base_model(model_id: str, data_dir: Path) -> BaseModelFiles:
@@ -64,7 +66,7 @@ def locate_base_model(model_id: str, data_dir: Path) -> BaseModelFiles:
     Raises ModelMissing with what to do when they are missing, NotFound for an unknown id,
     UnsafeModel for a file that is no base model.
     """
-    for family in RESOLUTIONS:
+    for family in STANDARD_MODELS:
         if model_id == family:
             return _standard_model(family, data_dir)
     added = _user_models(data_dir).get(model_id)
@@ -160,7 +162,7 @@ def _view(model_id: str, family: Family, find: Callable[[], BaseModelFiles]) -> 
     return BaseModelView(
         id=model_id,
         family=family,
-        resolution=RESOLUTIONS[family],
+        resolution=FAMILIES[family].resolution,
         available=not note,
         note=note,
     )

@@ -13,6 +13,7 @@ from modelsheet.base_models.diffusers_folder import MODEL_INDEX, size_of
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
 from modelsheet.base_models.installation_folders import hub_snapshot
 from modelsheet.base_models.locate import (
+    DEFAULT_BASE_MODEL,
     BaseModelFiles,
     base_model_ids,
     check_base_model,
@@ -134,7 +135,7 @@ def _files(model_id: str, data_dir: Path) -> BaseModelFiles | None:
 
 
 def _licence(files: BaseModelFiles | None) -> str:
-    if files is not None and files.family == "sprite32":
+    if files is not None and files.id == DEFAULT_BASE_MODEL:
         return _SPRITE32_LICENCE
     if files is not None and files.is_single_file:
         return single_file.inspect_checkpoint(files.path).licence or _UNKNOWN_LICENCE

@@ -64,6 +64,14 @@ def _add_pixel_art(parser: argparse.ArgumentParser) -> None:
 
 def add_inpainting_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for image-to-image, inpainting, regions and variations."""
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a picture of what to paint, up to 8; nothing need be learnt (FLUX.2 klein)",
+    )
     into = parser.add_argument_group("into a picture")
     into.add_argument("--from", dest="init", type=Path, metavar="FILE", help="begin with it")
     into.add_argument("--strength", type=float, help="how much of it may change, 0 to 1")
@@ -121,6 +129,8 @@ def inpainting_fields(arguments: argparse.Namespace, client: BackendClient) -> d
     }
     if arguments.init is not None:
         fields["init_image"] = client.upload(read_image(arguments.init))
+    if arguments.reference:
+        fields["references"] = [client.upload(read_image(file)) for file in arguments.reference]
     if arguments.mask is not None:
         fields["mask"] = client.upload_mask(_read_mask(arguments.mask))
     return fields

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
+from modelsheet.base_models.families import is_pixel_art
 from modelsheet.cli.connect import Say, connect
 from modelsheet.cli.nouns import match_sentence
 from modelsheet.cli.progress import run_job
@@ -57,7 +58,7 @@ def _note_reduction(
     base = next((model for model in models if model.id == base_model), None)
     if base is None:
         return  # the job says which there are
-    is_sprite = base.family == "sprite32"
+    is_sprite = is_pixel_art(base.family)
     cropped = crop_pictures(pictures, base.resolution if is_sprite else 0)
     drawn = losing_detail(cropped, base.resolution, as_sprite=is_sprite)
     if drawn is None:

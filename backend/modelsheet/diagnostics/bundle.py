@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import modelsheet
-from modelsheet.base_models.families import RESOLUTIONS
+from modelsheet.base_models.families import STANDARD_MODELS
 from modelsheet.base_models.locate import base_model_ids
 from modelsheet.base_models.user_models import read_registry
 from modelsheet.connection_file import read_connection
@@ -166,7 +166,7 @@ def _names_of_models(data_dir: Path) -> Iterator[tuple[str, str]]:
         yield installation.name, "<models>"
         yield from _parts(Path(installation.path))
     for model_id in ids:
-        if model_id not in RESOLUTIONS:
+        if model_id not in STANDARD_MODELS:
             yield from ((text, "<model>") for text in (model_id, Path(model_id).name))
 
 

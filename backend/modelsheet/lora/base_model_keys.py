@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelsheet.base_models.families import FAMILIES
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.errors import ModelMissing
 from modelsheet.files.json_file import read_json_object
-from modelsheet.lora.key_mapping import KeyLayout, make_key_layout
+from modelsheet.lora.key_mapping import TRANSFORMER, KeyLayout, make_key_layout
 from modelsheet.lora.layer_shapes import Config
+from modelsheet.lora.transformer_layers import make_transformer_layout
 
 
 def key_layout_of(files: BaseModelFiles) -> KeyLayout:
@@ -16,6 +18,8 @@ def key_layout_of(files: BaseModelFiles) -> KeyLayout:
 
     Raises ModelMissing: its config files are missing, or of another architecture.
     """
+    if TRANSFORMER in FAMILIES[files.family].components:
+        return make_transformer_layout(files.family, _config(files.configs / TRANSFORMER))
     unet = _config(files.configs / "unet")
     text_encoder = _config(files.configs / "text_encoder")
     second = files.configs / "text_encoder_2"

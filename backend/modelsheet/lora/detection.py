@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from modelsheet.api.types import Family
+from modelsheet.base_models.families import FAMILIES
 from modelsheet.files.safetensors_file import SafetensorsHeader
 
 DetectedFamily = Family | str  # "SD 2", "Flux": families that Modelsheet does not run
-FULL_NAMES: dict[Family, str] = {"sd15": "SD 1.5", "sdxl": "SDXL", "sprite32": "sprite32"}
+FULL_NAMES: dict[Family, str] = {family: facts.name for family, facts in FAMILIES.items()}
 _LONGEST_NAME = 40
 
 # By the width of the UNet's cross-attention context, which is that of its text encoders: 768 for
@@ -31,7 +32,7 @@ _BY_METADATA: tuple[tuple[str, DetectedFamily], ...] = (
     (r"animatediff|motion", "AnimateDiff"),
     (r"refiner", "SDXL's refiner"),
     (r"kolors", "Kolors"),
-    (r"flux[-_. ]?2|klein", "Flux 2"),
+    (r"flux[-_. ]?2|klein", "flux2-klein"),
     (r"krea[-_. ]?2", "Krea 2"),
     (r"flux|krea", "Flux"),
     (r"cascade|wuerstchen", "Stable Cascade"),
@@ -72,7 +73,7 @@ _BY_LAYER: tuple[tuple[str, DetectedFamily], ...] = (
     (r"(down|up)_blocks_\d+_\d+_(attention|channelwise|kv_mapper)", "Stable Cascade"),
     (r"distilled_guidance_layer", "Chroma"),
     (r"(double|single)_stream_blocks_\d+_block", "HiDream"),
-    (r"(double_stream_modulation|.*to_qkv_mlp_proj)", "Flux 2"),
+    (r"(double_stream_modulation|.*to_qkv_mlp_proj)", "flux2-klein"),
     (r"(joint_transformer_blocks|(double|single)_layers_\d+_attn)", "AuraFlow"),
     (r"(visual|text)_transformer_blocks", "Kandinsky"),
     (r".*(individual_token_refiner|img_mlp_fc\d|context_embedder_token)", "HunyuanVideo"),

@@ -17,7 +17,10 @@ _KEYS: dict[Family, tuple[str, ...]] = {
 
 def write_embedding(embeddings: Mapping[str, Array], family: Family, subject: str) -> bytes:
     """Return the file's bytes. Raises InvalidRequest: the identifier's embedding was not learnt."""
-    keys, vectors = _KEYS[family], [embeddings[key] for key in sorted(embeddings)]
+    keys, vectors = (
+        _KEYS.get(family, ("emb_params",)),
+        [embeddings[key] for key in sorted(embeddings)],
+    )
     if len(vectors) != len(keys):
         raise InvalidRequest(
             f"The identifier of {subject!r} was not learnt, so there is no embedding to export. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelsheet.api.types import Family
 from modelsheet.files.safetensors_file import SafetensorsHeader
@@ -17,6 +17,8 @@ from modelsheet.lora.layer_shapes import (
 )
 
 UNET, TEXT_ENCODER, TEXT_ENCODER_2 = "unet", "text_encoder", "text_encoder_2"
+TRANSFORMER = "transformer"
+DENOISERS = (UNET, TRANSFORMER)
 _PREFIXES = {  # kohya networks/lora.py: lora_te for SD 1.x, lora_te1 and lora_te2 for SDXL
     UNET: ("lora_unet_", "lycoris_"),  # the second is lycoris-lora's outside of kohya's scripts
     TEXT_ENCODER: ("lora_te_", "lora_te1_"),
@@ -24,7 +26,7 @@ _PREFIXES = {  # kohya networks/lora.py: lora_te for SD 1.x, lora_te1 and lora_t
 }
 # Beginnings of dotted names in diffusers, in ComfyUI and OneTrainer, and in checkpoints.
 _COMPONENTS = (
-    (re.compile(r"(unet|(model\.)?diffusion_model)\."), UNET),
+    (re.compile(r"(unet|transformer|(model\.)?diffusion_model)\."), UNET),
     (re.compile(r"(text_encoders\.)?clip_l\.(transformer\.)?|text_encoder\."), TEXT_ENCODER),
     (
         re.compile(r"(cond_stage_model|conditioner\.embedders\.0)\.transformer\."),
@@ -63,6 +65,9 @@ class KeyLayout:
     original_paths: Mapping[LayerKey, str]  # the original UNet's dotted paths
     by_kohya_name: Mapping[str, LayerKey]  # layers by kohya's names, of both kinds
     by_original_path: Mapping[str, LayerKey]
+    denoiser: str = UNET  # the component of its layers
+    # Layers that other programs have as one, of the same number of rows each.
+    fused: Mapping[LayerKey, tuple[LayerKey, ...]] = field(default_factory=dict)
 
     def kohya_name(self, key: LayerKey) -> str:
         """Return the name of a layer in kohya's format of this family."""
@@ -84,16 +89,19 @@ class KeyLayout:
         for pattern, component in _COMPONENTS:
             match = pattern.match(dotted)
             if match:
-                return self._find_in(component, dotted[match.end() :])
+                found_in = self.denoiser if component == UNET else component
+                return self._find_in(found_in, dotted[match.end() :])
         if not dotted.startswith((_INNER, "encoder.")):
-            return self._find_in(UNET, dotted)
+            return self._find_in(self.denoiser, dotted)
         found = (self._find_in(each, dotted) for each in (TEXT_ENCODER, TEXT_ENCODER_2))
         return next((key for key in found if key and width in (0, self.shapes[key].columns)), None)
 
     def _find_in(self, component: str, path: str) -> LayerKey | None:
-        if component == UNET and path in self.by_original_path:
+        if component == self.denoiser and path in self.by_original_path:
             return self.by_original_path[path]
         path = path.replace(".processor.", ".").removeprefix(_INNER)
+        if LayerKey(component, path) in self.shapes:
+            return LayerKey(component, path)
         key = LayerKey(component, re.sub(r"\.to_out$", ".to_out.0", path))
         return key if key in self.shapes else None
 
@@ -129,12 +137,17 @@ def layout_of_adapter(header: SafetensorsHeader) -> KeyLayout:
         name, _, ending = key.partition(".lora_A.")
         up = header.entries.get(f"{name}.lora_B.{ending}")
         component, _, path = name.partition(".")
-        if up is None or component not in _PREFIXES or len(down.shape) not in (2, 4):
+        if (
+            up is None
+            or component not in (*_PREFIXES, TRANSFORMER)
+            or len(down.shape) not in (2, 4)
+        ):
             continue
         kernel = down.shape[2] if len(down.shape) == 4 else 0
         layer_key = LayerKey(component, path.removeprefix(_INNER))
         shapes[layer_key] = LayerShape(up.shape[0], down.shape[1], kernel)
-    return KeyLayout("sd15", shapes, {}, {}, {})
+    is_transformer = any(key.component == TRANSFORMER for key in shapes)
+    return KeyLayout("sd15", shapes, {}, {}, {}, TRANSFORMER if is_transformer else UNET)
 
 
 def diffusers_name(key: LayerKey) -> str:
@@ -142,7 +155,7 @@ def diffusers_name(key: LayerKey) -> str:
 
     Text encoders get the "text_model." of older transformers versions, which all versions read.
     """
-    path = key.path if key.component == UNET else _text_path(key.path)
+    path = key.path if key.component in DENOISERS else _text_path(key.path)
     return f"{key.component}.{path}"
 
 

@@ -18,7 +18,7 @@ from modelsheet.files.safetensors_file import Array, SafetensorsHeader, parse_he
 from modelsheet.lora.bundled_embedding import BUNDLE, read_bundled_embedding
 from modelsheet.lora.detection import FULL_NAMES, family_said
 from modelsheet.lora.factors import LoraFactors
-from modelsheet.lora.key_mapping import UNET, KeyLayout
+from modelsheet.lora.key_mapping import DENOISERS, KeyLayout
 from modelsheet.lora.layer_shapes import LayerKey, LayerShape
 from modelsheet.lora.module_patterns import check_patterns, matches_module
 from modelsheet.lora.refusals import other_family, refusal, unknown_key, unknown_layer
@@ -76,7 +76,7 @@ def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
     layers = _group_keys(header, layout)
     if not layers:
         raise UnsafeModel(f"{name} holds no weights. Get it again.")
-    peft = _peft_configs(header)
+    peft = _peft_configs(header, layout.denoiser)
     factors = {
         layer_key: _read_factors(
             keys, header, content, layout.shapes[layer_key], _LayerScale(peft, layer_key)
@@ -89,13 +89,25 @@ def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
         _tensors_with_prefix(header, content, prefix) for prefix in (EMBEDDING, _DECODER)
     )
     return LoraFile(
-        factors,
+        _split_fused(factors, layout),
         header.metadata,
         embeddings,
         decoder,
         _warnings(header, layers, bool(peft)),
         read_bundled_embedding(header, content, layout),
     )
+
+
+def _split_fused(
+    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout
+) -> dict[LayerKey, LoraFactors]:
+    """Give each layer that other programs have in one its own rows of the update."""
+    split: dict[LayerKey, LoraFactors] = {}
+    for key, each in factors.items():
+        parts = layout.fused.get(key, (key,))
+        for part, up in zip(parts, np.split(each.up, len(parts)), strict=True):
+            split[part] = LoraFactors(np.ascontiguousarray(up), each.down)
+    return split
 
 
 def _warnings(
@@ -126,7 +138,7 @@ def _group_keys(header: SafetensorsHeader, layout: KeyLayout) -> dict[LayerKey, 
         if layer_key in layers:
             raise UnsafeModel(_twice(header, name))
         layers[layer_key] = roles
-    if not any(layer_key.component == UNET for layer_key in layers):
+    if not any(layer_key.component in DENOISERS for layer_key in layers):
         _check_text_family(header, layout)
     return layers
 
@@ -261,13 +273,15 @@ def _as_matrices(
     return up.reshape(shape.rows, rank), down.reshape(rank, shape.fan_in)
 
 
-def _peft_configs(header: SafetensorsHeader) -> dict[str, dict[str, object]]:
+def _peft_configs(header: SafetensorsHeader, denoiser: str) -> dict[str, dict[str, object]]:
     """Return peft's adapter configs by component, where the file has them."""
     try:
         metadata = json.loads(header.metadata.get(_PEFT_METADATA, "{}"))
         configs: dict[str, dict[str, object]] = {}
         for key, value in metadata.items():
-            component, _, setting = re.sub(r"^(?!unet\.|text_encoder)", "unet.", key).partition(".")
+            component, _, setting = re.sub(
+                r"^(?!unet\.|transformer\.|text_encoder)", f"{denoiser}.", key
+            ).partition(".")
             configs.setdefault(component, {})[setting] = value
             if setting == "alpha_pattern" and isinstance(value, dict):
                 check_patterns(value)

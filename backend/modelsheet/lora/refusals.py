@@ -53,7 +53,7 @@ def refusal(header: SafetensorsHeader, layout: KeyLayout) -> str:
     if family is not None and family not in FULL_NAMES:
         return (
             f"{header.name} was made for {full_name(family)}, which Modelsheet cannot use. "
-            "LoRA for SD 1.5, SDXL and sprite32 can be used."
+            "LoRA for SD 1.5, SDXL, FLUX.2 klein and sprite32 can be used."
         )
     method = _other_method(header.entries)
     if method:
@@ -65,7 +65,7 @@ def refusal(header: SafetensorsHeader, layout: KeyLayout) -> str:
 
 
 def other_family(name: str, family: str, layout: KeyLayout) -> str:
-    """Return the sentence for a LoRA of SD 1.5, SDXL or sprite32 on a base model of another."""
+    """Return the sentence for a LoRA of a known family on a base model of another."""
     return (
         f"{name} was made for {full_name(family)}, and the base model is of "
         f"{full_name(layout.family)}. Name a base model of {full_name(family)}."
@@ -75,8 +75,8 @@ def other_family(name: str, family: str, layout: KeyLayout) -> str:
 def unknown_layer(header: SafetensorsHeader, layer: str) -> str:
     return (
         f"{header.name} does not fit this base model, which has no layer {layer!r}. "
-        "Name the base model that it was made for. Only LoRA for SD 1.5, SDXL and sprite32 can be "
-        "used."
+        "Name the base model that it was made for. Only LoRA for SD 1.5, SDXL, FLUX.2 klein "
+        "and sprite32 can be used."
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelsheet.api.types import Family
+from modelsheet.base_models.families import is_pixel_art
 from modelsheet.imaging.rgba import Colour
 from modelsheet.subjects.handles import is_word_character
 
@@ -67,7 +68,7 @@ class PromptTemplate:
         return self._prompt(self.class_noun, caption, background)
 
     def _prompt(self, phrase: str, caption: str, background: str | None) -> str:
-        words = [phrase if self.family == "sprite32" else f"a photo of {phrase}"]
+        words = [phrase if is_pixel_art(self.family) else f"a photo of {phrase}"]
         words += [part for part in (caption, background_words(background, self.family)) if part]
         return ", ".join(words)
 
@@ -76,7 +77,7 @@ def background_words(colour_name: str | None, family: Family) -> str:
     """Return a caption's words for a flat background; "" without one."""
     if colour_name is None:
         return ""
-    return f"on a {'' if family == 'sprite32' else 'plain '}{colour_name} background"
+    return f"on a {'' if is_pixel_art(family) else 'plain '}{colour_name} background"
 
 
 def caption_from_layer_name(layer_name: str) -> str:
@@ -110,7 +111,7 @@ def _default_words() -> tuple[frozenset[str], frozenset[str]]:
 def class_prompts(template: PromptTemplate) -> Sequence[str]:
     """Return varied prompts without the identifier, for prior preservation and to measure drift."""
     backgrounds = list(FLAT_BACKGROUNDS)
-    if template.family != "sprite32":
+    if not is_pixel_art(template.family):
         return [template.class_prompt(detail) for detail in _PHOTO_DETAILS]
     return [
         template.class_prompt(detail, backgrounds[index % 3] if index % 4 else "white")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from modelsheet.api.describe_images import ClassNounMatch
 from modelsheet.api.types import Family
+from modelsheet.base_models.families import is_pixel_art
 from modelsheet.errors import InvalidClassNoun
 from modelsheet.prompts.everyday_nouns import (
     EverydayNoun,
@@ -46,7 +47,7 @@ _MALE = frozenset(("male", "man", "men", "boy", "boys", "мужской", "му�
 
 def known_class_nouns(family: Family, own: Sequence[str] = ()) -> list[str]:
     """Return the curated list of a family, and the nouns that the user added."""
-    return list(dict.fromkeys([*_lists()[family], *own]))
+    return list(dict.fromkeys([*_lists()["sprites" if is_pixel_art(family) else "photos"], *own]))
 
 
 def match_class_noun(typed: str, family: Family, own: Sequence[str] = ()) -> ClassNounMatch:
@@ -57,7 +58,7 @@ def match_class_noun(typed: str, family: Family, own: Sequence[str] = ()) -> Cla
     """
     typed = " ".join(typed.split()).lower()
     phrase = normalize(typed)
-    if family != "sprite32":
+    if not is_pixel_art(family):
         return _match_any(typed, phrase)
     known = known_class_nouns(family, own)
     sex = _sex_of(phrase)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from modelsheet.api.types import Family
 from modelsheet.api.vocabulary import Vocabulary
+from modelsheet.base_models.families import is_pixel_art
 from modelsheet.prompts.class_nouns import known_class_nouns
 
 # All details and backgrounds of sprite32's training captions; the rest of them are class nouns.
@@ -28,7 +29,7 @@ _FUNCTION_WORDS = (
 @functools.cache
 def vocabulary(family: Family) -> Vocabulary:
     """Return the phrases and words of a family's captions; empty for SD, which knows any word."""
-    if family != "sprite32":
+    if not is_pixel_art(family):
         return Vocabulary()
     details: list[str] = json.loads(_DETAILS.read_text("utf-8"))
     phrases = [*details, *known_class_nouns(family)]

@@ -13,14 +13,14 @@ from uuid import uuid4
 from modelsheet.api.subjects import ImportRequest
 from modelsheet.api.types import Family
 from modelsheet.base_models.clip_vocabulary import token_of
-from modelsheet.base_models.families import RESOLUTIONS
+from modelsheet.base_models.families import FAMILIES, is_pixel_art
 from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.embedding_writer import write_embedding
-from modelsheet.lora.key_mapping import UNET, KeyLayout, layout_of_adapter
+from modelsheet.lora.key_mapping import DENOISERS, KeyLayout, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import EMBEDDING, LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
@@ -48,6 +48,8 @@ def export_subject(
     if file_format == "diffusers":
         return _diffusers_file(record, content)
     files = locate_base_model(record.base_model, data_dir)
+    if file_format == "kohya" and not FAMILIES[files.family].kohya_files:
+        return _diffusers_file(record, content)  # ComfyUI reads it as it is
     layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":
@@ -59,10 +61,10 @@ def export_sha256(record: SubjectRecord, adapter: bytes, data_dir: Path) -> str:
     """Return the hash of the weights in the subject's kohya file, by which A1111 and Civitai know
     it.
 
-    It is "" for sprite32, which they cannot load. Raises ModelsheetError: as export_subject.
+    It is "" for a model's that they cannot load. Raises ModelsheetError: as export_subject.
     """
     files = locate_base_model(record.base_model, data_dir)
-    if files.family == "sprite32":
+    if is_pixel_art(files.family) or not FAMILIES[files.family].kohya_files:
         return ""
     layout = key_layout_of(files)
     content = _kohya_file(record, read_lora(adapter, layout, ADAPTER), files.family, layout)
@@ -78,7 +80,7 @@ def _kohya_file(
         identifier=record.identifier,
         class_noun=record.class_noun,
         base_model=record.base_model,
-        resolution=RESOLUTIONS[family],
+        resolution=FAMILIES[family].resolution,
         training_steps=record.best_step,
         image_count=len(record.references),
         seed=record.seed,
@@ -157,7 +159,7 @@ def _check_names(request: ImportRequest) -> None:
 def _record(request: ImportRequest, owner: str, lora: LoraFile, adapter: bytes) -> SubjectRecord:
     steps = _count(lora.metadata.get("ss_steps", ""))
     warnings = list(lora.warnings)
-    if not any(layer_key.component == UNET for layer_key in lora.factors):
+    if not any(layer_key.component in DENOISERS for layer_key in lora.factors):
         warnings.append("The file changes the text encoder alone, not the UNet.")
     return SubjectRecord(
         id=str(uuid4()),

@@ -11,9 +11,11 @@ from PIL import Image
 import modelsheet
 from modelsheet.api.generate import GenerateRequest, PixelArt, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
+from modelsheet.base_models.families import FAMILIES, REFERENCE_FAMILIES, TILING_FAMILIES
 from modelsheet.diffusion.generation.canvas import (
     Canvas,
     check_pixel_art,
+    encode_references,
     has_whole_pixels,
     make_canvas,
 )
@@ -77,7 +79,8 @@ def generate(
     if canvas.is_unchanged:
         images = [unchanged_image(canvas, patch=request.patch) for _ in plans]
     else:
-        generator = ImageGenerator(pipeline, canvas, resolved.sampler, context)
+        references = encode_references(pipeline.base, request, context)
+        generator = ImageGenerator(pipeline, canvas, resolved.sampler, context, references)
         generated = generator.generate(plans, tiling=request.tiling)
         images = _finish_all(generated, plans, resolved, context)
     if request.trim and canvas.mask is not None:
@@ -101,13 +104,23 @@ def _resolve(
 ) -> ResolvedRequest:
     base = pipeline.base
     sampler = request.sampler or default_sampler(base)
+    if request.tiling and not FAMILIES[base.family].tiles_seamlessly:
+        raise InvalidRequest(
+            f"{base.id} cannot paint seamless tiles. Take a base model of one of these, or leave "
+            f"tiling out: {TILING_FAMILIES}."
+        )
+    if request.references and not FAMILIES[base.family].takes_references:
+        raise InvalidRequest(
+            f"{base.id} takes no reference pictures. Take a base model of one of these, or learn "
+            f"the subject: {REFERENCE_FAMILIES}."
+        )
     canvas = make_canvas(base, request, context)
     check_pixel_art(base, request, canvas)
     explicit = request.model_copy(
         update={
             "base_model": base.id,
             "sampler": sampler,
-            "inference_steps": request.inference_steps or default_steps(sampler),
+            "inference_steps": request.inference_steps or default_steps(base, sampler),
             "guidance_scale": request.guidance_scale or default_guidance_scale(base, sampler),
             "strength": canvas.strength if request.init_image is not None else None,
             "transparent": request.transparent or canvas.figure_box is not None,
@@ -115,7 +128,7 @@ def _resolve(
         }
     )
     for image in image_requests(explicit):
-        check_steps(sampler, image.request.inference_steps or 1)
+        check_steps(base, sampler, image.request.inference_steps or 1)
     return ResolvedRequest(pipeline, explicit, sampler, canvas)
 
 

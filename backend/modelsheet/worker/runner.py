@@ -25,10 +25,11 @@ from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.diffusers_folder import modified_ns
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, BaseModelFiles, locate_base_model
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.generation.adapters import AdapterFile
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.diffusion.models.device import choose_device
 from modelsheet.diffusion.training import class_noun, identifier
@@ -137,7 +138,7 @@ class Worker:
             self._suspended = None
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
-        model = self._expand(request.prompt, context).base_model or request.base_model
+        model = request.base_model or self._expand(request.prompt, context).base_model
         pipeline = self._load(model or DEFAULT_BASE_MODEL, context)
         # A grid resolves one prompt many times; each time the adapters' hashes would be checked.
         resolve = functools.cache(functools.partial(self._resolve_prompt, context))

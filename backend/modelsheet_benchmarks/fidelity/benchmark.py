@@ -17,7 +17,8 @@ import torch
 
 from modelsheet.api.learn import TrainingOverrides, current_preset
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings

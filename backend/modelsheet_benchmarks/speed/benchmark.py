@@ -20,7 +20,7 @@ from statistics import median
 import torch
 
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
-from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.console import print_line

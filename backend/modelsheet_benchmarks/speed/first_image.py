@@ -48,7 +48,7 @@ def generate_first_image(spec: FirstImageSpec) -> None:
 
 def _generate_with_modelsheet(spec: FirstImageSpec) -> None:
     # Imported here, so that diffusers alone is not charged for the imports.
-    from modelsheet.diffusion.models.base_model import load_base_model
+    from modelsheet.diffusion.families.table import load_base_model
     from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
 
     base = load_base_model(spec.base_model, spec.data_dir, torch.device("cpu"))

@@ -22,8 +22,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.base_models.locate import CHECKPOINT_CONFIGS, SPRITE32_WEIGHTS
+from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion, prepare_base
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
-from modelsheet.diffusion.models.base_model import BaseModel, prepare_base
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import PriorExamples
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
@@ -88,7 +89,7 @@ def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> Ba
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return prepare_base(BaseModel("sd15", "sd15", pipeline, device, dtype))
+    return prepare_base(StableDiffusion("sd15", "sd15", pipeline, device, dtype))
 
 
 def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> StepCost:
@@ -103,7 +104,7 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
     adapter = TrainableAdapter(base, hyperparameters.shape, seed=0)
     examples = PriorExamples(list(class_prompts(naming)))
     times = []
-    with pack_convolutions(base.unet):
+    with pack_convolutions(base.denoiser):
         for _ in Trainer(base, adapter, instances, examples, hyperparameters, seed=0).steps():
             times.append(time.monotonic())
     spans = [
@@ -117,11 +118,12 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
         adapter_parameters=sum(p.numel() for n in adapter.names for p in adapter.parameters(n)),
         seconds_to_encode=encoded,
         seconds_per_step=sum(counted) / len(counted),
-        peak_memory_gib=_peak_bytes(base.device) / 2**30,
+        peak_memory_gib=peak_bytes(base.device) / 2**30,
     )
 
 
-def _peak_bytes(device: torch.device) -> int:
+def peak_bytes(device: torch.device) -> int:
+    """Return the process's peak of memory, on a GPU its own allocations there."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     memory = psutil.Process().memory_info()

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from modelsheet.api.learn import TrainingOverrides
-from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.service.executors.environment import lower_priority
 from modelsheet_benchmarks.console import print_line
 from modelsheet_benchmarks.speed.sd15_step import drawn_picture

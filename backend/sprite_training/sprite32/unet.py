@@ -6,13 +6,8 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from modelsheet.diffusion.training.loss import (
-    add_noise,
-    alphas_cumprod,
-    stratified_timesteps,
-    target_for,
-    weighted_loss,
-)
+from modelsheet.diffusion.families.stable_diffusion.noise import DdpmSchedule, stratified_timesteps
+from modelsheet.diffusion.training.loss import per_sample_mse
 from sprite_training.device import Accelerator
 from sprite_training.sprite32.clip import tokenize
 from sprite_training.sprite32.image_pool import ImagePool
@@ -33,6 +28,7 @@ def train_denoiser(
     batch: int,
 ) -> None:
     """Train within the stage's budget on the pool's latents."""
+    schedule = DdpmSchedule(scheduler)
 
     def loss_at(step: int) -> torch.Tensor:
         assert pool.latents is not None
@@ -43,14 +39,12 @@ def train_denoiser(
         ids = accelerator.move(tokenize(tokenizer, pool.captions(indices)))
         noise = torch.randn_like(latents)
         timesteps = stratified_timesteps(batch, scheduler).to(latents.device)
-        alpha_bar = alphas_cumprod(scheduler, timesteps)
-        noisy = add_noise(latents, noise, alpha_bar)
+        noisy = schedule.add_noise(latents, noise, timesteps)
         with accelerator.autocast():
             embeds = text_encoder(ids).last_hidden_state
             predicted = unet(noisy, timesteps, embeds).sample
-        target = target_for(scheduler, latents, noise, alpha_bar)
-        return weighted_loss(
-            scheduler, predicted.float(), target, alpha_bar, snr_gamma=SNR_GAMMA
-        ).mean()
+        target = schedule.target(latents, noise, timesteps)
+        weights = schedule.loss_weights(timesteps, SNR_GAMMA)
+        return (per_sample_mse(predicted, target) * weights).mean()
 
     stage.run(loss_at)

@@ -10,14 +10,16 @@ import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from peft import LoraConfig
 from PIL import Image
 
 from modelsheet.api.learn import TrainingOverrides
+from modelsheet.diffusion.families.stable_diffusion.adapter_targets import unet_layers
 from modelsheet.diffusion.kernels.fused_lora import FusedLoraLinear
 from modelsheet.diffusion.kernels.lean_unet import LeanResnetBlock, LeanTransformer, use_lean_layers
 from modelsheet.diffusion.kernels.packed_conv2d import PackedConv2d
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.training.adapter import AdapterShape
+from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet_benchmarks import standalone_training
 
 FAMILIES = ("sd15", "sdxl")
@@ -58,7 +60,14 @@ def said(unet: Any, height: int = 8, width: int = 8, *, training: bool = False) 
 def wear(unet: Any) -> None:
     """Put LoRA that does something on all kinds of layers, the same one on equal networks."""
     torch.manual_seed(7)
-    unet.add_adapter(EVERYWHERE.unet_config())
+    unet.add_adapter(
+        LoraConfig(
+            r=2,
+            lora_alpha=2,
+            target_modules=list(unet_layers(EVERYWHERE)),
+            init_lora_weights="gaussian",
+        )
+    )
     for name, parameter in unet.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)

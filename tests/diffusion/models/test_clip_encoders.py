@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import CLIPModel, CLIPTokenizer
 
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import FOLDER, load_clip
 from modelsheet.errors import ModelMissing, UnsafeModel
 from sprite_training.sprite32.tiles import TileSet

@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterCache, AdapterFile
-from modelsheet.diffusion.models.base_model import BaseModel, load_base_model
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.decoder_correction import (
     Correction,
     apply_correction,

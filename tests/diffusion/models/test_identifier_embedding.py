@@ -34,7 +34,7 @@ def base(request: pytest.FixtureRequest) -> BaseModel:
 
 
 def test_an_embedding_replaces_its_own_token_alone(base: BaseModel) -> None:
-    word = identifier.candidates(base.tokenizers[0])[0]
+    word = identifier.candidates(base)[0]
     before = encoded(base, "a photo of imp"), encoded(base, f"a photo of {word} imp")
 
     rows = IdentifierEmbedding.from_class_noun(base, word, "imp")
@@ -50,7 +50,7 @@ def test_an_embedding_replaces_its_own_token_alone(base: BaseModel) -> None:
 
 
 def test_it_begins_as_the_class_noun(base: BaseModel) -> None:
-    word = identifier.candidates(base.tokenizers[0])[0]
+    word = identifier.candidates(base)[0]
 
     rows = IdentifierEmbedding.from_class_noun(base, word, "imp")
     named, doubled = encoded(base, f"a photo of {word}"), encoded(base, "a photo of imp")
@@ -65,7 +65,7 @@ def test_what_was_learnt_comes_back_from_the_file_without_a_warning(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    word = identifier.candidates(base.tokenizers[0])[0]
+    word = identifier.candidates(base)[0]
     trainer = make_trainer(base, pictures, replace(HYPERPARAMETERS, training_steps=3, pivotal=True))
     try:
         started = [row.detach().clone() for row in trainer.adapter.rows.rows]

@@ -17,6 +17,7 @@ from modelsheet.errors import InvalidRequest
 SAMPLERS = get_args(SamplerName)
 PROMPTS = ["an imp", "a red slime"]
 STEPS = 4
+SIZE = (8, 8)  # latents
 
 
 def batch_of(
@@ -34,7 +35,7 @@ def batch_of(
 
 def latents_of_diffusers(base: BaseModel, name: SamplerName) -> torch.Tensor:
     pipeline = base.pipeline
-    own, pipeline.scheduler = pipeline.scheduler, make_sampler(base, name, STEPS).scheduler
+    own, pipeline.scheduler = pipeline.scheduler, make_sampler(base, name, STEPS, SIZE).scheduler
     try:
         return pipeline(
             prompt=PROMPTS,
@@ -59,7 +60,7 @@ def test_latents_are_those_of_diffusers(
 ) -> None:
     base: BaseModel = request.getfixturevalue(family)
 
-    ours = denoise(base, batch_of(base), make_sampler(base, name, STEPS))
+    ours = denoise(base, batch_of(base), make_sampler(base, name, STEPS, SIZE))
 
     torch.testing.assert_close(ours, latents_of_diffusers(base, name), rtol=1e-3, atol=1e-3)
 
@@ -72,7 +73,7 @@ def test_latents_outside_the_mask_stay_exactly_as_they_were(
     mask[:, 4:] = 1.0
 
     changed = denoise(
-        sd15, batch_of(sd15, InitLatents(latents, 1.0, mask)), make_sampler(sd15, name, STEPS)
+        sd15, batch_of(sd15, InitLatents(latents, 1.0, mask)), make_sampler(sd15, name, STEPS, SIZE)
     )
 
     assert torch.equal(changed[..., :4], latents[..., :4])
@@ -87,7 +88,7 @@ def test_the_stronger_the_farther_from_what_it_began_with(
 
     def moved(strength: float) -> float:
         batch = batch_of(sd15, InitLatents(latents, strength), guidance=1.0)
-        return float(denoise(sd15, batch, make_sampler(sd15, name, 10)).square().mean())
+        return float(denoise(sd15, batch, make_sampler(sd15, name, 10, SIZE)).square().mean())
 
     assert moved(0.1) < moved(0.5) < moved(1.0)
 
@@ -98,11 +99,11 @@ def test_windows_of_the_same_prompt_are_as_one(sd15: BaseModel) -> None:
     half = torch.full((8, 8), 0.5)
     twice = [Window(window.cond, window.uncond, weight=half) for _ in range(2)]
 
-    one = denoise(sd15, batch, make_sampler(sd15, "DDIM", STEPS))
+    one = denoise(sd15, batch, make_sampler(sd15, "DDIM", STEPS, SIZE))
     both = denoise(
         sd15,
         DenoisingBatch(twice, batch.noise, batch.guidance_scales, batch.generators),
-        make_sampler(sd15, "DDIM", STEPS),
+        make_sampler(sd15, "DDIM", STEPS, SIZE),
     )
 
     torch.testing.assert_close(both, one, rtol=1e-4, atol=1e-4)
@@ -110,6 +111,6 @@ def test_windows_of_the_same_prompt_are_as_one(sd15: BaseModel) -> None:
 
 def test_a_sampler_knows_its_steps(sd15: BaseModel) -> None:
     assert default_sampler(sd15) == "DDIM"
-    assert all(1 <= default_steps(name) <= 50 for name in SAMPLERS)
+    assert all(1 <= default_steps(sd15, name) <= 50 for name in SAMPLERS)
     with pytest.raises(InvalidRequest, match="LCM takes at most 50 steps, not 60"):
-        make_sampler(sd15, "LCM", 60)
+        make_sampler(sd15, "LCM", 60, SIZE)

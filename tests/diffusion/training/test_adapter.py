@@ -13,7 +13,8 @@ from safetensors import safe_open
 
 from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterCache, AdapterFile
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
+from modelsheet.diffusion.models.hyperparameters import AdapterShape
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from tests.diffusion.training.test_trainer import HYPERPARAMETERS, SHAPE, make_trainer
 
 PROMPT = "a photo of qzw imp"

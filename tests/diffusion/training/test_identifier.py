@@ -11,7 +11,7 @@ from modelsheet.errors import InvalidIdentifier
 
 
 def test_candidates_are_single_tokens_of_letters_and_no_words(sd15: BaseModel) -> None:
-    words = identifier.candidates(sd15.tokenizers[0])
+    words = identifier.candidates(sd15)
 
     assert len(words) >= 32
     assert all(word.isalpha() and word.islower() for word in words)
@@ -29,7 +29,7 @@ def test_neutrality_is_that_of_whole_windows(sd15: BaseModel) -> None:
     end = sd15.tokenizers[0].eos_token_id
 
     def last_state(prompt: str) -> torch.Tensor:
-        place = sd15.tokenize([prompt])[0].tolist().index(end) - 1
+        place = sd15.tokenize([prompt])[0][0].tolist().index(end) - 1
         return sd15.encode_prompts([prompt]).hidden[0, place]
 
     words, plain = ["robe", "qzw"], last_state("a photo of imp")
@@ -41,7 +41,7 @@ def test_neutrality_is_that_of_whole_windows(sd15: BaseModel) -> None:
 
 
 def test_the_most_neutral_come_first(sd15: BaseModel) -> None:
-    words = identifier.candidates(sd15.tokenizers[0])
+    words = identifier.candidates(sd15)
 
     chosen = identifier.choose(sd15, "imp")
 
@@ -69,13 +69,13 @@ def test_a_bad_identifier_is_refused_with_a_good_one(
 
 
 def test_one_in_use_is_refused(sd15: BaseModel) -> None:
-    word = identifier.candidates(sd15.tokenizers[0])[0]
+    word = identifier.candidates(sd15)[0]
 
     with pytest.raises(InvalidIdentifier, match="names another subject already"):
         identifier.check(word, sd15, taken={word})
 
 
 def test_a_good_one_is_taken_as_typed(sd15: BaseModel) -> None:
-    word = identifier.candidates(sd15.tokenizers[0])[3]
+    word = identifier.candidates(sd15)[3]
 
     assert identifier.check(f" {word.upper()} ", sd15) == word

@@ -12,7 +12,8 @@ from modelsheet.api.learn import PresetName, TrainingOverrides
 from modelsheet.api.types import Family
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import load_clip
-from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
+from modelsheet.diffusion.models.hyperparameters import Hyperparameters
+from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.validation import (
     Validator,
     step_passes,

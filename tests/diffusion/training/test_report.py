@@ -69,7 +69,7 @@ def test_a_ruined_subject_is_explained(sd15: BaseModel) -> None:
 def test_a_well_learnt_one_has_nothing_to_explain(sd15: BaseModel) -> None:
     from modelsheet.diffusion.training import identifier
 
-    word = identifier.candidates(sd15.tokenizers[0])[0]
+    word = identifier.candidates(sd15)[0]
 
     assert report(sd15, "balanced", [WELL], word).findings == []
 

@@ -14,16 +14,18 @@ from diffusers.training_utils import compute_snr
 from PIL import Image
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
+from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.models.clip_encoders import load_clip
+from modelsheet.diffusion.models.hyperparameters import AdapterShape, Hyperparameters
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 from modelsheet.diffusion.training import identifier
-from modelsheet.diffusion.training.adapter import AdapterShape, TrainableAdapter
+from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import Batch, PriorExamples
 from modelsheet.diffusion.training.checkpoint import TrainingCheckpoint
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.optimizer import rate_factor
-from modelsheet.diffusion.training.presets import Hyperparameters, hyperparameters_for
+from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.trainer import Trainer
 from modelsheet.diffusion.training.validation import Validator
 from modelsheet.errors import LearningDiverged, UnsafeModel
@@ -54,7 +56,7 @@ def make_trainer(
     if hyperparameters.prior == "class-images":
         shape = (len(prompts), *instances[0].latents.shape)
         latents = torch.randn(shape, generator=torch.Generator().manual_seed(5))
-    word = identifier.candidates(base.tokenizers[0])[0]
+    word = identifier.candidates(base)[0]
     rows = (
         IdentifierEmbedding.from_class_noun(base, word, "imp") if hyperparameters.pivotal else None
     )
@@ -356,7 +358,7 @@ def test_pictures_of_different_sizes_are_learnt_with_square_class_pictures(
 
 
 @dataclass(frozen=True)
-class ScarceBase(BaseModel):
+class ScarceBase(StableDiffusion):
     """A device whose memory holds no activations: only with checkpointing does it suffice."""
 
     def predict(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet_benchmarks.sprite32_metrics import evaluate
 from sprite_training import training_stage
 from sprite_training.sprite32 import build as build_module

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from transformers import CLIPTokenizer
 
+from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion
 from modelsheet.diffusion.training.identifier import candidates
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import RARE_TOKENS, build_tokenizer, caption_words
@@ -38,7 +41,10 @@ def test_it_ends_in_rare_single_tokens(tokenizer: CLIPTokenizer, tiles: TileSet)
     assert len(words) >= 128
     assert all(tokenizer.tokenize(word) == [f"{word}</w>"] for word in words)
     assert not set(words) & caption_words(tiles)
-    assert len(candidates(tokenizer)) == 64
+    pipeline = SimpleNamespace(tokenizer=tokenizer)
+    base = StableDiffusion("new", "sprite32", pipeline, torch.device("cpu"), torch.float32)
+
+    assert len(candidates(base)) == 64
 
 
 def test_a_folder_of_it_loads_alike(tokenizer: CLIPTokenizer, tmp_path: Path) -> None:

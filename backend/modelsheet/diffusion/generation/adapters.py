@@ -21,7 +21,6 @@ from modelsheet.diffusion.models.decoder_correction import (
     scale_correction,
 )
 from modelsheet.diffusion.models.identifier_embedding import apply_embeddings
-from modelsheet.diffusion.models.prompt_encoding import encode_prompt
 
 _MOST_ADAPTERS = 16  # each is a few MB; beyond them the least recently used one goes
 _MOST_PROMPTS = 256
@@ -56,7 +55,7 @@ class AdapterCache:
         self.base = base
         self._names: OrderedDict[str, str] = OrderedDict()  # by sha256, most recently used last
         self._number = 0
-        self._active: tuple[tuple[str, ...], float] | None = None  # on the UNet
+        self._active: tuple[tuple[str, ...], float] | None = None  # on the denoiser
         self._embeds: OrderedDict[tuple[object, ...], PromptEmbeds] = OrderedDict()
         self._corrections: dict[str, Correction] = {}  # by sha256; each is a tenth of a MB
 
@@ -66,10 +65,10 @@ class AdapterCache:
         return list(self._names)
 
     def activate(self, adapters: ActiveAdapters) -> None:
-        """Switch the UNet to these adapters; does nothing when they are active already."""
+        """Switch the denoiser to these adapters; does nothing when they are active already."""
         wanted = (adapters.sha256s, adapters.unet_scale)
         if wanted != self._active:
-            _set_adapters(self.base.unet, self._load(adapters.files), adapters.unet_scale)
+            _set_adapters(self.base.denoiser, self._load(adapters.files), adapters.unet_scale)
             self._active = wanted
 
     def encode_prompt(self, prompt: str, adapters: ActiveAdapters) -> PromptEmbeds:
@@ -103,7 +102,7 @@ class AdapterCache:
             own = [name for name in names if name in getattr(encoder, "peft_config", {})]
             _set_adapters(encoder, own, scale)
         with apply_embeddings(self.base, [file.path for file in adapters.files], scale):
-            return encode_prompt(self.base, prompt)
+            return self.base.encode_weighted_prompt(prompt)
 
     def _correction_of(self, file: AdapterFile) -> Correction:
         if file.sha256 not in self._corrections:
@@ -155,7 +154,7 @@ def _set_adapters(module: Any, names: Sequence[str], scale: float) -> None:
         module.disable_adapters()
         return
     module.enable_adapters()
-    if hasattr(module, "set_adapters"):  # the UNet; text encoders have no scales of their own
+    if hasattr(module, "set_adapters"):  # the denoiser; text encoders have no scales of their own
         module.set_adapters(list(names), [scale] * len(names))
     else:
         set_adapters_for_text_encoder(list(names), module, [scale] * len(names))

@@ -33,6 +33,7 @@ from modelsheet.jobs.blob_images import read_image
 from modelsheet.jobs.protocol import JobContext
 
 _IMG2IMG_STRENGTH = 0.6  # the composition of the initial image stays, its details change
+_WHITE: Colour = (255, 255, 255)
 _LARGEST_FACTOR = 1.5  # beyond this a base repeats its subject
 _NO_FIGURE = (
     "No figure could be told from the background there, so a new one was painted and the strength "
@@ -81,7 +82,7 @@ def make_canvas(base: BaseModel, request: GenerateRequest, context: JobContext) 
         strength = _IMG2IMG_STRENGTH if picture is not None and request.mask is None else 1.0
     masks = [_read_mask(region.mask, context) for region in request.regions]
     if masks:
-        regions = plan_regions(masks, base.resolution, size_multiple(base), base.latent_factor)
+        regions = plan_regions(masks, base.resolution, base.size_multiple, base.latent_factor)
         whole = InpaintingCrop((0, 0, *picture.size), regions.size) if picture else None
         size = masks[0].size
         return Canvas(regions.size, size, strength, picture, picture, crop=whole, regions=regions)
@@ -145,7 +146,7 @@ def _choose_crop(base: BaseModel, canvas: Canvas, area: Box) -> InpaintingCrop:
             canvas.picture.size,
             resolution=base.resolution,
             longest=int(base.resolution * _LARGEST_FACTOR),
-            multiple=size_multiple(base),
+            multiple=base.size_multiple,
             pixel_size=canvas.pixel_size,
         )
     if canvas.mask is None:
@@ -155,22 +156,17 @@ def _choose_crop(base: BaseModel, canvas: Canvas, area: Box) -> InpaintingCrop:
 
 def generation_size(base: BaseModel, width: int, height: int) -> Size:
     """Return the size in px to generate at: of the requested proportions, near the base's own
-    resolution, which 0 stands for. Sides are multiples of `size_multiple`.
+    resolution, which 0 stands for. Sides are multiples of its `size_multiple`.
     """
     side = base.resolution
     requested = (width or side, height or side)
     factor = side / max(requested)
-    multiple = size_multiple(base)
+    multiple = base.size_multiple
     longest = int(side * _LARGEST_FACTOR)
     sizes = [
         max(multiple, min(longest, round(r * factor / multiple) * multiple)) for r in requested
     ]
     return sizes[0], sizes[1]
-
-
-def size_multiple(base: BaseModel) -> int:
-    """Return the px that an image's sides must be multiples of, so that the UNet can halve them."""
-    return base.latent_factor * int(2 ** (len(base.unet.config.block_out_channels) - 1))
 
 
 def _in_proportion(requested: Size, natural: Size) -> Size:
@@ -238,6 +234,22 @@ def encode_init_image(
         latents = latent_mask(canvas.mask, canvas.crop, base.latent_factor)
         mask = torch.from_numpy(latents).to(base.device)
     return InitLatents(_encode(base, image), canvas.strength, mask), image
+
+
+def encode_references(
+    base: BaseModel, request: GenerateRequest, context: JobContext
+) -> tuple[torch.Tensor, ...]:
+    """Encode the request's reference pictures on white, each (C, h, w), no larger than the base's
+    own resolution. Raises InvalidImages when bytes are missing.
+    """
+    encoded = []
+    for reference in request.references:
+        picture = read_image(reference, context)
+        scale = min(1.0, (base.resolution**2 / (picture.width * picture.height)) ** 0.5)
+        multiple = base.size_multiple
+        width, height = (max(multiple, int(s * scale) // multiple * multiple) for s in picture.size)
+        encoded.append(_encode(base, composite(resize(picture, width, height), _WHITE))[0])
+    return tuple(encoded)
 
 
 def _encode(base: BaseModel, image: Image.Image) -> torch.Tensor:

@@ -24,9 +24,8 @@ from modelsheet.diffusion.generation.image_plan import ImagePlan
 from modelsheet.diffusion.generation.latent_preview import PreviewDecoder
 from modelsheet.diffusion.generation.oom_fallback import OomFallback
 from modelsheet.diffusion.generation.seamless_tiling import circular_padding
-from modelsheet.diffusion.models.base_model import BaseModel, to_levels, to_pil_images
+from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds, to_levels, to_pil_images
 from modelsheet.diffusion.models.decoder_correction import apply_correction, decode_regions
-from modelsheet.diffusion.models.prompt_encoding import batch_embeds
 from modelsheet.diffusion.sampling.denoise import (
     DenoisingBatch,
     InitLatents,
@@ -74,11 +73,12 @@ class ImageGenerator:
         canvas: Canvas,
         sampler: SamplerName,
         context: JobContext,
+        references: tuple[torch.Tensor, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pipeline, self._base = pipeline, pipeline.base
         self._canvas, self._sampler = canvas, sampler
-        self._context, self._clock = context, clock
+        self._context, self._clock, self._references = context, clock, references
         self._areas = self._window_areas()
         self._done = self._total = 0
         self._began = self._previewed = clock()
@@ -120,9 +120,8 @@ class ImageGenerator:
             init=init[0] if init else None,
             callback_on_step_end=self._report_step(plans),
         )
-        latents = denoise(
-            self._base, batch, make_sampler(self._base, self._sampler, plans[0].steps)
-        )
+        sampler = make_sampler(self._base, self._sampler, plans[0].steps, batch.noise.shape[-2:])
+        latents = denoise(self._base, batch, sampler)
         self._done += sum(self._steps(plan) for plan in plans)
         images = self._decode(latents, plans[0])
         if init is not None and (init[0].strength < 1 or init[0].mask is not None):
@@ -170,12 +169,15 @@ class ImageGenerator:
         ]
         longest = max(each.hidden.shape[1] for each in [*cond, *uncond])
         return Window(
-            cond=batch_embeds(self._base, cond, longest),
-            uncond=batch_embeds(self._base, uncond, longest),
+            cond=self._with_references(self._base.batch_embeds(cond, longest)),
+            uncond=self._with_references(self._base.batch_embeds(uncond, longest)),
             area=area,
             weight=weight,
             activate=lambda: cache.activate(adapters),
         )
+
+    def _with_references(self, embeds: PromptEmbeds) -> PromptEmbeds:
+        return replace(embeds, references=self._references)
 
     def _noise(
         self, plans: Sequence[ImagePlan], generators: Sequence[torch.Generator]

@@ -12,10 +12,10 @@ from modelsheet.diffusion.models.base_model import BaseModel
 
 @contextmanager
 def circular_padding(base: BaseModel) -> Iterator[None]:
-    """Pad the convolutions of UNet and autoencoder circularly until the block ends."""
+    """Pad the convolutions of denoiser and autoencoder circularly until the block ends."""
     convolutions = [
         module
-        for network in (base.unet, base.vae)
+        for network in (base.denoiser, base.vae)
         for module in network.modules()
         if isinstance(module, torch.nn.Conv2d)
     ]

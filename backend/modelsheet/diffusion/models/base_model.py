@@ -1,48 +1,61 @@
-"""Base model in memory: load it, encode prompts and images, predict noise, decode latents. The only
-module that knows how the families of Stable Diffusion differ.
-"""
+"""Base model in memory, whatever its family: what training, painting and the worker ask of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from diffusers.loaders.single_file_utils import SingleFileComponentError
 from PIL import Image
-from transformers import CLIPTokenizer, PreTrainedModel
 
+from modelsheet.api.generate import SamplerName
 from modelsheet.api.types import Family
-from modelsheet.base_models.locate import BaseModelFiles, check_base_model, locate_base_model
-from modelsheet.diffusion.kernels.lean_unet import use_lean_layers
-from modelsheet.diffusion.models.pipelines import Pipeline, read_folder, read_single_file
-from modelsheet.diffusion.models.precision import choose_dtype
-from modelsheet.errors import ModelMissing, UnsafeModel
+from modelsheet.base_models.families import is_pixel_art
+from modelsheet.diffusion.models.hyperparameters import AdapterShape
+from modelsheet.diffusion.models.noise_schedule import NoiseSchedule
+from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
+from modelsheet.errors import UnsafeModel
+
+# A pipeline of diffusers, which has no annotations.
+Pipeline = Any
 
 
 @dataclass(frozen=True)
 class PromptEmbeds:
-    """Prompt embeddings that condition the UNet: `hidden` (B, tokens, width); `pooled` (B, width)
-    for SDXL.
+    """Prompt embeddings that condition the denoiser: `hidden` (B, tokens, width); `pooled`
+    (B, width) where the family has them; `references` latents (C, h, w) of reference pictures, the
+    same for the whole batch.
     """
 
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
+    references: tuple[torch.Tensor, ...] = ()
 
     def __getitem__(self, rows: slice) -> PromptEmbeds:
-        return PromptEmbeds(self.hidden[rows], None if self.pooled is None else self.pooled[rows])
+        pooled = None if self.pooled is None else self.pooled[rows]
+        return PromptEmbeds(self.hidden[rows], pooled, self.references)
 
 
 @dataclass(frozen=True)
-class BaseModel:
-    """Components of a Stable Diffusion model, on one device.
+class LoraTargets:
+    """The layers of a network that get a LoRA, by the ends of their names, and its rank."""
 
-    `resolution` is the side in px of the images it was trained on; frozen weights are in `dtype`.
+    network: Any  # torch.nn.Module with the methods that peft adds
+    rank: int
+    layers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class BaseModel(ABC):
+    """Components of a base model on one device; frozen weights are in `dtype`.
+
+    Latents are (B, C, h, w) as the denoiser's noise is: scaled or normalised. A family is a
+    subclass.
     """
 
     id: str
@@ -51,54 +64,45 @@ class BaseModel:
     device: torch.device
     dtype: torch.dtype
 
-    @property
-    def unet(self) -> UNet2DConditionModel:
-        return self.pipeline.unet
+    # The denoiser's name in the pipeline, and in the keys of adapters' files.
+    denoiser_name: ClassVar[str]
 
     @property
-    def vae(self) -> AutoencoderKL:
+    def denoiser(self) -> Any:
+        return getattr(self.pipeline, self.denoiser_name)
+
+    @property
+    def vae(self) -> Any:
         return self.pipeline.vae
 
     @property
-    def text_encoders(self) -> list[PreTrainedModel]:
+    def text_encoders(self) -> list[Any]:
         second = getattr(self.pipeline, "text_encoder_2", None)
         return [encoder for encoder in (self.pipeline.text_encoder, second) if encoder is not None]
 
     @property
-    def tokenizers(self) -> list[CLIPTokenizer]:
+    def tokenizers(self) -> list[Any]:
         second = getattr(self.pipeline, "tokenizer_2", None)
         return [found for found in (self.pipeline.tokenizer, second) if found is not None]
 
     @property
-    def image_encoder(self) -> PreTrainedModel | None:
+    def image_encoder(self) -> Any | None:
         """CLIP image encoder of the model's folder, None without one."""
         return getattr(self.pipeline, "image_encoder", None)
 
     @property
-    def resolution(self) -> int:
-        return int(self.unet.config.sample_size) * self.latent_factor
-
-    @property
-    def latent_factor(self) -> int:
-        """Pixels per latent along one side (diffusers: vae_scale_factor)."""
-        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
-
-    @property
-    def noise_scheduler(self) -> DDPMScheduler:
-        """Noise schedule for training, with the base's own prediction type and terminal SNR."""
-        return DDPMScheduler.from_config(self.pipeline.scheduler.config)
-
-    @property
-    def guidance_scale(self) -> float:
-        """Default guidance scale: 5, as in the write-up. sprite32 comes nearer to true images the
-        lower it is, down to 2 (of learnt subjects .009, at 3 .011, at 6 far off), on flatter
-        backgrounds.
-        """
-        return 2.0 if self.family == "sprite32" else 5.0
-
-    @property
     def is_pixel_art(self) -> bool:
-        return self.family == "sprite32"
+        return is_pixel_art(self.family)
+
+    def modules(self) -> Iterator[torch.nn.Module]:
+        yield from (self.denoiser, self.vae, *self.text_encoders)
+        if self.image_encoder is not None:
+            yield self.image_encoder
+
+    def place_encoders(self, device: torch.device, *, with_text: bool) -> None:
+        """Move what a training step does not need; `with_text` the text encoders too."""
+        for module in (self.vae, *(self.text_encoders if with_text else ())):
+            module.to(device)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the autocast context: mixed precision on CUDA; on a CPU the weights' own dtype,
@@ -108,88 +112,117 @@ class BaseModel:
         half = self.dtype if self.dtype is torch.float16 else torch.bfloat16
         return torch.autocast(self.device.type, half, enabled=enabled)
 
-    def modules(self) -> Iterator[torch.nn.Module]:
-        yield from (self.unet, self.vae, *self.text_encoders)
-        if self.image_encoder is not None:
-            yield self.image_encoder
+    @property
+    @abstractmethod
+    def resolution(self) -> int:
+        """Side in px of the images it was trained on."""
+
+    @property
+    def training_resolution(self) -> int:
+        """Side in px of the pictures that it learns from."""
+        return self.resolution
+
+    @property
+    @abstractmethod
+    def latent_factor(self) -> int:
+        """Pixels per latent along one side."""
+
+    @property
+    @abstractmethod
+    def latent_channels(self) -> int:
+        """C of its latents."""
+
+    @property
+    @abstractmethod
+    def size_multiple(self) -> int:
+        """Px that an image's sides must be multiples of."""
+
+    @property
+    @abstractmethod
+    def noise_schedule(self) -> NoiseSchedule: ...
+
+    @property
+    @abstractmethod
+    def guidance_scale(self) -> float:
+        """Default guidance scale."""
+
+    @property
+    @abstractmethod
+    def samplers(self) -> Mapping[SamplerName, SamplerSpec]:
+        """Samplers that it can paint with, the default one first."""
+
+    @abstractmethod
+    def make_scheduler(self, spec: SamplerSpec, steps: int, size: Sequence[int]) -> Scheduler:
+        """Make a scheduler set to so many steps; `size` is (h, w) in latents."""
+
+    @abstractmethod
+    def adapter_targets(self, shape: AdapterShape) -> Mapping[str, LoraTargets]:
+        """Return the layers of each network to learn, by the network's name in the pipeline; the
+        denoiser first.
+        """
 
     @torch.no_grad()
     def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        """Encode (B, 3, H, W) in [-1, 1] to scaled latents (B, C, h, w), fp32: the posterior mean.
+        """Encode (B, 3, H, W) in [-1, 1] to latents (B, C, h, w), fp32.
 
-        The autoencoder runs in fp32: SDXL's gives NaN in fp16. Raises UnsafeModel for NaN.
+        The autoencoder runs in fp32, since some give NaN in fp16. Raises UnsafeModel for NaN.
         """
-        posterior = self.vae.encode(images.to(self.device, torch.float32)).latent_dist
-        latents: torch.Tensor = posterior.mean * self.vae.config.scaling_factor
+        latents = self._encode(images.to(self.device, torch.float32))
         if not torch.isfinite(latents).all():
             raise UnsafeModel("The base model's autoencoder gives no numbers; its file is damaged.")
         return latents
 
     @torch.no_grad()
     def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Decode scaled latents to (B, 3, H, W) in [-1, 1]."""
-        scaled = latents.float() / self.vae.config.scaling_factor
-        images: torch.Tensor = self.vae.decode(scaled).sample
-        return images.clamp(-1, 1)
+        """Decode latents to (B, 3, H, W) in [-1, 1]."""
+        return self._decode(latents.float()).clamp(-1, 1)
 
-    def tokenize(self, prompts: Sequence[str], which: int = 0) -> torch.Tensor:
-        """Tokenize for one text encoder: ids (B, window), padded and truncated as by diffusers."""
-        tokenizer = self.tokenizers[which]
-        tokens = tokenizer(
-            list(prompts),
-            padding="max_length",
-            max_length=tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
-        ids: torch.Tensor = tokens.input_ids.to(self.device)
-        return ids
+    @abstractmethod
+    def _encode(self, images: torch.Tensor) -> torch.Tensor: ...
+
+    @abstractmethod
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor: ...
+
+    @abstractmethod
+    def tokenize(self, prompts: Sequence[str]) -> list[torch.Tensor]:
+        """Tokenize as the pipeline does, padded and truncated; each tensor is (B, window)."""
+
+    @abstractmethod
+    def encode_tokens(self, tokens: Sequence[torch.Tensor]) -> PromptEmbeds:
+        """Encode what `tokenize` gives; gradients flow where text encoders are trained."""
 
     def encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeds:
         """Encode prompts; gradients flow where the text encoders' adapters require them."""
-        return self.encode_tokens(self.tokenize_for_each(prompts))
+        return self.encode_tokens(self.tokenize(prompts))
 
-    def tokenize_for_each(self, prompts: Sequence[str]) -> list[torch.Tensor]:
-        """Tokenize for every text encoder: ids (B, window), one tensor each."""
-        return [self.tokenize(prompts, index) for index in range(len(self.text_encoders))]
+    @abstractmethod
+    def encode_weighted_prompt(self, prompt: str) -> PromptEmbeds:
+        """Encode one prompt of an artist, (1, tokens, width): with weights, and of any length.
 
-    def encode_tokens(self, ids: Sequence[torch.Tensor]) -> PromptEmbeds:
-        """Encode token ids (B, window), one tensor for each text encoder."""
-        if self.family != "sdxl":
-            return PromptEmbeds(self.text_encoders[0](ids[0]).last_hidden_state)
-        outputs = [
-            encoder(own, output_hidden_states=True)
-            for encoder, own in zip(self.text_encoders, ids, strict=True)
-        ]
-        # SDXL conditions on the layer before the last of both, and on the second's projection.
-        hidden = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
-        return PromptEmbeds(hidden, outputs[-1].text_embeds)
+        Raises InvalidRequest where the family has none.
+        """
 
+    @abstractmethod
+    def batch_embeds(self, embeds: Sequence[PromptEmbeds], tokens: int = 0) -> PromptEmbeds:
+        """Batch prompt embeddings; shorter ones are padded, to `tokens` at least."""
+
+    @abstractmethod
+    def words_by_rarity(self) -> Iterator[str]:
+        """Yield the words that are one token, the rarest first."""
+
+    @abstractmethod
+    def split_word(self, word: str) -> list[str]:
+        """Return the tokens of a word as text."""
+
+    @abstractmethod
+    def last_word_states(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Return the text encoder's state at each prompt's last token, (B, width)."""
+
+    @abstractmethod
     def predict(
         self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: PromptEmbeds
     ) -> torch.Tensor:
-        """Predict noise, or v, with the UNet: fp32, of the shape of `latents`."""
-        added = None if embeds.pooled is None else self._added_conditions(latents, embeds.pooled)
-        with self.autocast():
-            output = self.unet(
-                latents.to(self.dtype),
-                timesteps,
-                embeds.hidden.to(self.dtype),
-                added_cond_kwargs=added,
-            )
-        predicted: torch.Tensor = output.sample.float()
-        return predicted
-
-    def _added_conditions(
-        self, latents: torch.Tensor, pooled: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Return SDXL's micro-conditioning: an uncropped image of this size."""
-        height, width = (side * self.latent_factor for side in latents.shape[-2:])
-        sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device)
-        return {
-            "text_embeds": pooled.to(self.dtype),
-            "time_ids": sizes.to(self.dtype).repeat(len(latents), 1),
-        }
+        """Predict what the noise schedule has as its target: fp32, of the shape of `latents`."""
 
 
 def to_levels(images: torch.Tensor) -> npt.NDArray[np.float32]:
@@ -201,44 +234,6 @@ def to_levels(images: torch.Tensor) -> npt.NDArray[np.float32]:
 def to_pil_images(images: torch.Tensor) -> list[Image.Image]:
     """Convert (B, 3, H, W) in [-1, 1] to RGB images."""
     return [Image.fromarray(each) for each in to_levels(images).round().astype(np.uint8)]
-
-
-def load_base_model(model_id: str, data_dir: Path, device: torch.device) -> BaseModel:
-    """Load a base model, frozen and in eval mode.
-
-    Raises ModelMissing when it is not on this machine or not whole, UnsafeModel when its files are
-    damaged or pickles.
-    """
-    files = locate_base_model(model_id, data_dir)
-    check_base_model(files)
-    dtype, pipeline = _read_pipeline(files, data_dir, device)
-    pipeline.set_progress_bar_config(disable=True)
-    return prepare_base(BaseModel(model_id, files.family, pipeline, device, dtype))
-
-
-def prepare_base(base: BaseModel) -> BaseModel:
-    """Freeze the components, move them to the device, and switch the UNet to its lean layers."""
-    for module in base.modules():
-        module.requires_grad_(False).eval().to(base.device)
-    use_lean_layers(base.unet)
-    return base
-
-
-def _read_pipeline(
-    files: BaseModelFiles, data_dir: Path, device: torch.device
-) -> tuple[torch.dtype, Pipeline]:
-    try:
-        dtype = choose_dtype(device, files.configs)
-        if files.is_single_file:
-            return dtype, read_single_file(files, data_dir, dtype)
-        return dtype, read_folder(files, dtype)
-    except torch.OutOfMemoryError:
-        raise
-    except (OSError, ValueError, KeyError, RuntimeError, SingleFileComponentError) as error:
-        raise ModelMissing(
-            f"{files.path} cannot be loaded as a Stable Diffusion model: {error}. "
-            "Give a folder in diffusers' layout, or a checkpoint, of SD 1.5 or SDXL."
-        ) from error
 
 
 @contextmanager

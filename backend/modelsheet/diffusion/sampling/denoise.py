@@ -66,6 +66,7 @@ class DenoisingBatch:
 def denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.Tensor:
     """Run the sampler's steps on a batch; scaled latents, fp32, of the noise's shape."""
     scheduler, start = sampler.scheduler, _start_index(batch, sampler)
+    schedule = base.noise_schedule
     timesteps = sampler.timesteps[start:]
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
@@ -78,26 +79,9 @@ def denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.T
         x_t = scheduler.step(noise_pred, t, x_t, return_dict=False, **generator_kwargs)[0]
         x_t = _restore_unmasked(batch, sampler, x_t, timesteps[index + 1 : index + 2])
         if batch.callback_on_step_end is not None:
-            pred_x0 = partial(_predict_x0, base, model_input, noise_pred, t)
+            pred_x0 = partial(schedule.predict_x0, model_input, noise_pred, t)
             batch.callback_on_step_end(pred_x0, index + 1, len(timesteps))
     return x_t
-
-
-def _predict_x0(
-    base: BaseModel, model_input: torch.Tensor, noise_pred: torch.Tensor, t: torch.Tensor
-) -> torch.Tensor:
-    """Predict x_0 from the current noise prediction.
-
-    Assumes that the scheduler scales the model input to unit variance.
-    """
-    scheduler = base.noise_scheduler
-    alpha_prod_t = scheduler.alphas_cumprod[round(float(t))].item()
-    sqrt_beta_prod_t = (1 - alpha_prod_t) ** 0.5
-    if scheduler.config.prediction_type == "v_prediction":
-        pred_x0: torch.Tensor = alpha_prod_t**0.5 * model_input - sqrt_beta_prod_t * noise_pred
-    else:
-        pred_x0 = (model_input - sqrt_beta_prod_t * noise_pred) / max(alpha_prod_t, 1e-6) ** 0.5
-    return pred_x0
 
 
 def sample_noise(
@@ -106,8 +90,7 @@ def sample_noise(
     """Sample each image's own noise (B, C, h, w) on the CPU, so that every device gives the same
     images. Sizes in px.
     """
-    channels = int(base.unet.config.in_channels)
-    shape = (channels, height // base.latent_factor, width // base.latent_factor)
+    shape = (base.latent_channels, height // base.latent_factor, width // base.latent_factor)
     return torch.stack([torch.randn(shape, generator=each) for each in generators]).to(base.device)
 
 
@@ -195,7 +178,8 @@ def _concat(first: PromptEmbeds, second: PromptEmbeds) -> PromptEmbeds:
     pooled = None
     if first.pooled is not None and second.pooled is not None:
         pooled = torch.cat([first.pooled, second.pooled])
-    return PromptEmbeds(torch.cat([first.hidden, second.hidden]), pooled)
+    hidden = torch.cat([first.hidden, second.hidden])
+    return PromptEmbeds(hidden, pooled, second.references)
 
 
 def _guidance_rescale(base: BaseModel) -> float:

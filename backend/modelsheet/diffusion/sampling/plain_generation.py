@@ -46,16 +46,17 @@ def sample_latents(
     with torch.inference_mode():
         cond = base.encode_prompts(settings.prompts)
         uncond = base.encode_prompts([settings.negative_prompt] * len(settings.prompts))
+    noise = seeded_noise(base, settings.seeds, settings.width, settings.height)
     batch = DenoisingBatch(
         windows=[Window(cond, uncond)],
-        noise=seeded_noise(base, settings.seeds, settings.width, settings.height),
+        noise=noise,
         guidance_scales=[settings.guidance_scale] * len(settings.prompts),
         generators=[],
         callback_on_step_end=None
         if report is None
         else lambda pred_x0, done, total: report(done, total),
     )
-    sampler = make_sampler(base, default_sampler(base), settings.inference_steps)
+    sampler = make_sampler(base, default_sampler(base), settings.inference_steps, noise.shape[-2:])
     return denoise(base, batch, sampler).clone()
 
 

@@ -1,54 +1,16 @@
-"""Samplers: diffusers' schedulers under their A1111 names, over a base's own noise schedule."""
+"""Samplers of a base model: its defaults, its limits, and the schedule of one denoising run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    LCMScheduler,
-    UniPCMultistepScheduler,
-)
 
 from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
 from modelsheet.errors import InvalidRequest
-
-# A diffusers scheduler; they have no annotated base class.
-Scheduler = Any
-
-
-@dataclass(frozen=True)
-class _SamplerSpec:
-    """A scheduler class and its default steps; `is_random` samples new noise at each step."""
-
-    scheduler: type[Scheduler]
-    default_steps: int
-    is_random: bool = False
-    max_steps: int = 200  # api.types.InferenceSteps
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-_SPECS: Mapping[SamplerName, _SamplerSpec] = {
-    "DPM++ 2M Karras": _SamplerSpec(
-        DPMSolverMultistepScheduler, 20, settings={"use_karras_sigmas": True}
-    ),
-    "UniPC": _SamplerSpec(UniPCMultistepScheduler, 20),
-    "Euler": _SamplerSpec(EulerDiscreteScheduler, 25),
-    "Euler a": _SamplerSpec(EulerAncestralDiscreteScheduler, 30, is_random=True),
-    "DDIM": _SamplerSpec(DDIMScheduler, 25),
-    # LCM models were distilled with 50 steps.
-    "LCM": _SamplerSpec(LCMScheduler, 6, is_random=True, max_steps=50),
-}
-# For bases whose folder names another scheduler.
-_FALLBACK: SamplerName = "DPM++ 2M Karras"
-_LCM_GUIDANCE = 1.5
 
 
 @dataclass(frozen=True)
@@ -67,34 +29,41 @@ class Sampler:
 
 def default_sampler(base: BaseModel) -> SamplerName:
     """Return the sampler of the scheduler that the base's folder names."""
-    for name, spec in _SPECS.items():
-        if type(base.pipeline.scheduler) is spec.scheduler:
-            return name
-    return _FALLBACK
+    return next(iter(base.samplers))
 
 
-def default_steps(name: SamplerName) -> int:
-    return _SPECS[name].default_steps
+def default_steps(base: BaseModel, name: SamplerName) -> int:
+    """Return a sampler's default steps. Raises InvalidRequest: the base has no such sampler."""
+    return _spec(base, name).default_steps
 
 
 def default_guidance_scale(base: BaseModel, name: SamplerName) -> float:
-    """Return the base's guidance scale; less for LCM, whose models have guidance distilled in."""
-    return _LCM_GUIDANCE if name == "LCM" else base.guidance_scale
+    """Return the base's guidance scale, or the sampler's own."""
+    own = _spec(base, name).guidance_scale
+    return base.guidance_scale if own is None else own
 
 
-def check_steps(name: SamplerName, steps: int) -> None:
+def check_steps(base: BaseModel, name: SamplerName, steps: int) -> None:
     """Check that the sampler has a schedule of so many steps. Raises InvalidRequest."""
-    max_steps = _SPECS[name].max_steps
+    max_steps = _spec(base, name).max_steps
     if steps > max_steps:
         raise InvalidRequest(f"{name} takes at most {max_steps} steps, not {steps}. Ask for fewer.")
 
 
-def make_sampler(base: BaseModel, name: SamplerName, steps: int) -> Sampler:
-    """Make a sampler over the base's noise schedule. Raises InvalidRequest for too many steps."""
-    check_steps(name, steps)
-    spec = _SPECS[name]
-    # clip_sample is meant for pixels; it would clip latents.
-    config = {**base.pipeline.scheduler.config, "clip_sample": False}
-    scheduler = spec.scheduler.from_config(config, **spec.settings)
-    scheduler.set_timesteps(steps, device=base.device)
-    return Sampler(name, scheduler, spec.is_random)
+def make_sampler(base: BaseModel, name: SamplerName, steps: int, size: Sequence[int]) -> Sampler:
+    """Make a sampler over the base's noise schedule, for latents of `size` (h, w).
+
+    Raises InvalidRequest for too many steps, and a sampler that the base does not have.
+    """
+    check_steps(base, name, steps)
+    spec = _spec(base, name)
+    return Sampler(name, base.make_scheduler(spec, steps, size), spec.is_random)
+
+
+def _spec(base: BaseModel, name: SamplerName) -> SamplerSpec:
+    spec = base.samplers.get(name)
+    if spec is None:
+        raise InvalidRequest(
+            f"{base.id} does not paint with {name}. Take one of: {', '.join(base.samplers)}."
+        )
+    return spec

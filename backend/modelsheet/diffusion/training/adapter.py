@@ -1,14 +1,13 @@
-"""Attach a trainable LoRA to the UNet and the text encoders, in fp32 whatever the base's precision,
-and save it in diffusers' format.
+"""Attach a trainable LoRA to the denoiser and the text encoders, in fp32 whatever the base's
+precision, and save it in diffusers' format.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +19,12 @@ from safetensors import safe_open
 from safetensors.torch import load, save_file
 
 from modelsheet.diffusion.kernels.fused_lora import fuse_lora
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, LoraTargets
+from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
 
 ADAPTER_NAME = "default"
 FILE_NAME = "adapter.safetensors"
-_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-_FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
-_CONVOLUTIONS = ("conv1", "conv2", "conv_shortcut")
-_TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
-_TEXT_FEED_FORWARD = ("fc1", "fc2")
-
-
-@dataclass(frozen=True)
-class AdapterShape:
-    """The layers that get a LoRA, and its ranks; alpha equals rank, so that the scale is 1.
-
-    `feed_forward` is of both networks, `convolutions` of the UNet.
-    """
-
-    rank: int
-    text_encoder_rank: int  # 0: the text encoder stays as it is
-    feed_forward: bool
-    convolutions: bool
-
-    def unet_config(self) -> LoraConfig:
-        targets = _ATTENTION + (_FEED_FORWARD if self.feed_forward else ())
-        targets += _CONVOLUTIONS if self.convolutions else ()
-        return _config(self.rank, targets)
-
-    def text_encoder_config(self) -> LoraConfig:
-        targets = _TEXT_ATTENTION + (_TEXT_FEED_FORWARD if self.feed_forward else ())
-        return _config(self.text_encoder_rank, targets)
 
 
 class TrainableAdapter:
@@ -68,15 +41,13 @@ class TrainableAdapter:
     ) -> None:
         self.base, self.rows = base, rows
         # Any: peft puts its methods on modules that torch declares without them.
-        self.modules: dict[str, Any] = {"unet": base.unet}
+        self.modules: dict[str, Any] = {}
         # Initial weights come from the global generator; fork it, to leave its state as it was.
         with torch.random.fork_rng(devices=_cuda_devices(base)):
             torch.manual_seed(seed)
-            base.unet.add_adapter(shape.unet_config(), ADAPTER_NAME)
-            if shape.text_encoder_rank:
-                for index, encoder in enumerate(base.text_encoders):
-                    encoder.add_adapter(shape.text_encoder_config(), ADAPTER_NAME)
-                    self.modules[_text_encoder_name(index)] = encoder
+            for name, targets in base.adapter_targets(shape).items():
+                targets.network.add_adapter(_config(targets), ADAPTER_NAME)
+                self.modules[name] = targets.network
         # peft casts LoRA to the base's dtype; in bf16 most updates would round to nothing.
         cast_training_params(list(self.modules.values()), torch.float32)
         for module in self.modules.values():
@@ -182,14 +153,13 @@ def _write_header_canonically(file: Path) -> None:
     file.write_bytes(struct.pack("<Q", len(encoded)) + encoded + content[8 + length :])
 
 
-def _config(rank: int, targets: Sequence[str]) -> LoraConfig:
+def _config(targets: LoraTargets) -> LoraConfig:
     return LoraConfig(
-        r=rank, lora_alpha=rank, target_modules=list(targets), init_lora_weights="gaussian"
+        r=targets.rank,
+        lora_alpha=targets.rank,
+        target_modules=list(targets.layers),
+        init_lora_weights="gaussian",
     )
-
-
-def _text_encoder_name(index: int) -> str:
-    return "text_encoder" if index == 0 else f"text_encoder_{index + 1}"
 
 
 def _cuda_devices(base: BaseModel) -> list[torch.device]:

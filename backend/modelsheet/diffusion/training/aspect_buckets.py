@@ -13,7 +13,7 @@ _LONGEST = 1.5  # times the base's resolution; beyond it a base repeats its subj
 def bucket_for(size: Size, base: BaseModel) -> Size:
     """Return the bucket with the proportions nearest to a picture's; sprites are square."""
     if base.is_pixel_art:
-        return base.resolution, base.resolution
+        return base.training_resolution, base.training_resolution
     wanted = math.log(size[0] / size[1])
     # Of two that are as near the larger one has more detail; of two as large, take the wider.
     return min(
@@ -27,10 +27,10 @@ def bucket_for(size: Size, base: BaseModel) -> Size:
 
 
 def buckets(base: BaseModel) -> list[Size]:
-    """List the sizes (width, height) that the UNet can halve, up to the area the base admits."""
-    step = base.latent_factor * 2 ** (len(base.unet.config.block_out_channels) - 1)
-    area, longest = base.resolution**2, int(base.resolution * _LONGEST)
-    shortest = base.resolution // 2
+    """List the sizes (width, height) that the denoiser takes, up to the area the base admits."""
+    step = base.size_multiple
+    area, longest = base.training_resolution**2, int(base.training_resolution * _LONGEST)
+    shortest = base.training_resolution // 2
     widths = range(step, longest + 1, step)
     found = [(width, min(longest, area // width) // step * step) for width in widths]
     return [size for size in found if min(size) >= shortest]

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.training.dataset import Instance
-from modelsheet.diffusion.training.loss import alphas_cumprod, stratified_timesteps
-from modelsheet.diffusion.training.presets import Hyperparameters
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,13 @@ class PriorExamples:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples of one size. `latents`, `noise`: (B, C, h, w); `timesteps`: (B,); `alpha_bar`:
-    (B, 1, 1, 1); `mask`: (B, 1, h, w), None where every part of a picture counts alike.
+    """Samples of one size: `latents` and `noise` (B, C, h, w), `timesteps` (B,), `mask`
+    (B, 1, h, w), None where every part of a picture counts alike.
     """
 
     latents: torch.Tensor
     noise: torch.Tensor
     timesteps: torch.Tensor
-    alpha_bar: torch.Tensor
     prompts: list[str]
     mask: torch.Tensor | None = None
 
@@ -53,8 +51,8 @@ class BatchSampler:
         hyperparameters: Hyperparameters,
         generator: torch.Generator,
     ) -> None:
-        self._base, self._prior, self._hyperparameters = base, prior, hyperparameters
-        self._scheduler = base.noise_scheduler
+        self._device, self._prior, self._hyperparameters = base.device, prior, hyperparameters
+        self._schedule = base.noise_schedule
         self.generator = generator
         self._pictures = _by_size_and_picture(instances)
         self._queues: dict[str, list[int]] = {size: [] for size in self._pictures}
@@ -124,12 +122,9 @@ class BatchSampler:
     def _noised(
         self, latents: torch.Tensor, prompts: list[str], mask: torch.Tensor | None = None
     ) -> Batch:
-        device = self._base.device
-        noise = torch.randn(latents.shape, generator=self.generator).to(device)
-        drawn = stratified_timesteps(len(latents), self._scheduler, self.generator)
-        timesteps = drawn.to(device)
-        alpha_bar = alphas_cumprod(self._scheduler, timesteps)
-        return Batch(latents, noise, timesteps, alpha_bar, prompts, mask)
+        noise = torch.randn(latents.shape, generator=self.generator).to(self._device)
+        timesteps = self._schedule.draw_timesteps(latents, self.generator)
+        return Batch(latents, noise, timesteps, prompts, mask)
 
     def _integer(self, below: int) -> int:
         return int(torch.randint(below, (1,), generator=self.generator))

@@ -73,8 +73,8 @@ def _generate(
     settings = SamplingSettings(
         prompts=[chosen[index] for index in rows],
         seeds=list(rows),
-        width=base.resolution,
-        height=base.resolution,
+        width=base.training_resolution,
+        height=base.training_resolution,
         inference_steps=CLASS_INFERENCE_STEPS,
         guidance_scale=base.guidance_scale,
     )
@@ -85,11 +85,11 @@ def _key(base: BaseModel, prompts: Sequence[str]) -> str:
     """Hash all that shapes the images: the networks, prompts, seeds, size and sampler."""
     facts = {
         "base": base.id,
-        "weights": _fingerprint([base.unet, *base.text_encoders]),
+        "weights": _fingerprint([base.denoiser, *base.text_encoders]),
         "prompts": list(prompts),
         "steps": CLASS_INFERENCE_STEPS,
         "guidance": base.guidance_scale,
-        "resolution": base.resolution,
+        "resolution": base.training_resolution,
         "batch": _BATCH,
         "dtype": str(base.dtype),
         "scheduler": type(base.pipeline.scheduler).__name__,

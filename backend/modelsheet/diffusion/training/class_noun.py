@@ -10,6 +10,7 @@ from PIL import Image
 
 from modelsheet.api.describe_images import ClassNounGuess
 from modelsheet.api.types import Family
+from modelsheet.base_models.families import is_pixel_art
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.imaging.rgba import composite
@@ -26,10 +27,10 @@ def guess(
 ) -> list[ClassNounGuess]:
     """Return the noun of all prepared pictures together if it is more likely right than wrong.
 
-    Never one of sprite32's: its own CLIP was right about none of 29 characters that it had not been
-    trained on (tests/diffusion/training/test_class_noun.py).
+    Never one of a sprite model's: sprite32's CLIP was right about none of 29 characters that it had
+    not been trained on (tests/diffusion/training/test_class_noun.py).
     """
-    if family == "sprite32":
+    if is_pixel_art(family):
         return []
     nouns = known_class_nouns(family, own_nouns)
     value, index = probabilities(pictures, nouns, family, clip).max(-1)
@@ -59,7 +60,7 @@ def _logits(
     """Return the mean over pictures of scaled cosines to each noun, (nouns,)."""
     images = [image_tensor(composite(picture, _BACKGROUNDS[background])) for picture in pictures]
     words = background_words(background, family)
-    opening = "" if family == "sprite32" else "a photo of a "
+    opening = "" if is_pixel_art(family) else "a photo of a "
     texts = clip.embed_texts(
         [f"{opening}{noun}{ending}" for noun in nouns for ending in ("", f", {words}")]
     )

@@ -45,7 +45,7 @@ class Conditioning:
     def _tokenized(self, prompt: str) -> list[torch.Tensor]:
         """Return token ids (1, window) for each text encoder."""
         if prompt not in self._ids:
-            self._ids[prompt] = self._base.tokenize_for_each([prompt])
+            self._ids[prompt] = self._base.tokenize([prompt])
         return self._ids[prompt]
 
     @torch.no_grad()

@@ -68,7 +68,7 @@ def crop_references(pictures: Sequence[Image.Image], base: BaseModel) -> list[Im
                 f"Picture {number} of {len(pictures)} is empty: all of its pixels are transparent. "
                 "Paint on that layer or leave it out."
             )
-    return crop_pictures(pictures, base.resolution if base.is_pixel_art else 0)
+    return crop_pictures(pictures, base.training_resolution if base.is_pixel_art else 0)
 
 
 def fit_picture(cropped: Image.Image, base: BaseModel) -> Image.Image:
@@ -83,9 +83,11 @@ def drawn_references(cropped: Sequence[Image.Image], base: BaseModel) -> DrawnRe
     if not base.is_pixel_art:
         return None
     longest = max(max(picture.size) for picture in cropped)
-    scale = min(_LARGEST_SCALE, math.ceil(longest / base.resolution))
+    scale = min(_LARGEST_SCALE, math.ceil(longest / base.training_resolution))
     step = math.ceil(len(cropped) / _MOST_DRAWN)
-    drawn = [fit_drawn_sprite(picture, base.resolution, scale) for picture in cropped[::step]]
+    drawn = [
+        fit_drawn_sprite(picture, base.training_resolution, scale) for picture in cropped[::step]
+    ]
     return DrawnReferences(drawn, scale)
 
 
@@ -114,7 +116,7 @@ def encode_instances(
 
 def reduction_warnings(cropped: Sequence[Image.Image], base: BaseModel) -> list[str]:
     """Warn, in sentences for the user, of pictures that are larger than the base learns them."""
-    drawn = losing_detail(cropped, base.resolution, as_sprite=base.is_pixel_art)
+    drawn = losing_detail(cropped, base.training_resolution, as_sprite=base.is_pixel_art)
     if drawn is None:
         return []
     width, height = bucket_for(drawn.size, base)

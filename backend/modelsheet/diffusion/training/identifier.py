@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import torch
-from transformers import CLIPTokenizer
 from wordfreq import get_frequency_dict, get_frequency_list, zipf_frequency
 
 from modelsheet.diffusion.models.base_model import BaseModel
@@ -18,26 +17,26 @@ _LENGTHS = range(3, 6)
 _MAX_ZIPF = 1.5
 
 
-def candidates(tokenizer: CLIPTokenizer, taken: Collection[str] = ()) -> list[str]:
+def candidates(base: BaseModel, taken: Collection[str] = ()) -> list[str]:
     """List good identifiers, rarest first: single end-of-word tokens of letters, no known words.
 
     A byte-pair vocabulary lists its merges by rank, so the last tokens are the rarest.
     """
-    found = (word for word in _words_by_rarity(tokenizer) if is_good(word, tokenizer, taken))
+    found = (word for word in base.words_by_rarity() if is_good(word, base, taken))
     words = [word for word, _ in zip(found, range(_CANDIDATES), strict=False)]
     for cached in (get_frequency_dict, get_frequency_list):  # 25 MiB, no longer needed
         cached.cache_clear()
     return words
 
 
-def is_good(word: str, tokenizer: CLIPTokenizer, taken: Collection[str] = ()) -> bool:
+def is_good(word: str, base: BaseModel, taken: Collection[str] = ()) -> bool:
     """Tell if a word is a single token of 3 to 5 letters that is neither taken nor a known word."""
     return (
         len(word) in _LENGTHS
         and re.fullmatch("[a-z]+", word) is not None
         and word not in taken
         and zipf_frequency(word, "en") < _MAX_ZIPF
-        and len(tokenizer.tokenize(word)) == 1
+        and len(base.split_word(word)) == 1
     )
 
 
@@ -46,7 +45,7 @@ def choose(base: BaseModel, class_noun: str, taken: Collection[str] = ()) -> lis
 
     Raises InvalidIdentifier when the vocabulary has none left.
     """
-    words = candidates(base.tokenizers[0], taken)
+    words = candidates(base, taken)
     if not words:
         raise InvalidIdentifier("This base model has no rare token left. Delete a subject first.")
     shifts = neutrality(base, words, class_noun)
@@ -59,8 +58,8 @@ def neutrality(base: BaseModel, words: Sequence[str], class_noun: str) -> list[f
 
     Compared is "a photo of [V] class" with "a photo of class" at the class noun's last token.
     """
-    plain = _last_state(base, [f"a photo of {class_noun}"])
-    named = _last_state(base, [f"a photo of {word} {class_noun}" for word in words])
+    plain = base.last_word_states([f"a photo of {class_noun}"])
+    named = base.last_word_states([f"a photo of {word} {class_noun}" for word in words])
     similar = torch.nn.functional.cosine_similarity(named, plain, dim=-1)
     return [1 - float(value) for value in similar]
 
@@ -69,22 +68,22 @@ def check(typed: str, base: BaseModel, taken: Collection[str] = ()) -> str:
     """Return the typed identifier in lower case. Raises InvalidIdentifier, with the fault and the
     nearest good one.
     """
-    word, tokenizer = typed.strip().lower(), base.tokenizers[0]
-    if is_good(word, tokenizer, taken):
+    word = typed.strip().lower()
+    if is_good(word, base, taken):
         return word
-    offer = _nearest(word, candidates(tokenizer, taken))
+    offer = _nearest(word, candidates(base, taken))
     raise InvalidIdentifier(
-        f"{typed.strip()!r} {_fault(word, tokenizer, taken)}. Use {offer!r} instead, "
+        f"{typed.strip()!r} {_fault(word, base, taken)}. Use {offer!r} instead, "
         "or leave the identifier empty."
     )
 
 
-def _fault(word: str, tokenizer: CLIPTokenizer, taken: Collection[str]) -> str:
+def _fault(word: str, base: BaseModel, taken: Collection[str]) -> str:
     if re.fullmatch("[a-z]+", word) is None:
         return "has other characters than letters"
     if word in taken:
         return "names another subject already"
-    tokens = [token.removesuffix("</w>") for token in tokenizer.tokenize(word)]
+    tokens = base.split_word(word)
     if len(tokens) > 1:
         return f"is {len(tokens)} tokens to this base model ({' + '.join(tokens)}), not one"
     if zipf_frequency(word, "en") >= _MAX_ZIPF:
@@ -95,20 +94,3 @@ def _fault(word: str, tokenizer: CLIPTokenizer, taken: Collection[str]) -> str:
 def _nearest(word: str, offers: Sequence[str]) -> str:
     """Return the offer that shares most letters in place, so that it is easy to remember."""
     return max(offers, key=lambda offer: sum(a == b for a, b in zip(word, offer, strict=False)))
-
-
-def _words_by_rarity(tokenizer: CLIPTokenizer) -> Iterator[str]:
-    vocabulary: dict[str, int] = tokenizer.get_vocab()
-    for token in sorted(vocabulary, key=lambda token: -vocabulary[token]):
-        if token.endswith("</w>"):
-            yield token.removesuffix("</w>")
-
-
-def _last_state(base: BaseModel, prompts: Sequence[str]) -> torch.Tensor:
-    """Return the state of each prompt's last word, (B, width). Attention is causal, so that the
-    rest of the window need not be computed.
-    """
-    ids = base.tokenize(prompts)
-    ends = (ids == base.tokenizers[0].eos_token_id).int().argmax(dim=1) - 1
-    states: torch.Tensor = base.text_encoders[0](ids[:, : int(ends.max()) + 1]).last_hidden_state
-    return states[torch.arange(len(ids), device=ids.device), ends]

@@ -164,7 +164,7 @@ class LearningSession:
         self.adapter = TrainableAdapter(base, self.hyperparameters.shape, seed, rows)
         self.trainer = Trainer(base, self.adapter, instances, prior, self.hyperparameters, seed)
         self._undo.callback(self.trainer.release)
-        self._undo.enter_context(pack_convolutions(base.unet))
+        self._undo.enter_context(pack_convolutions(base.denoiser))
         self._resume()
 
     @cached_property

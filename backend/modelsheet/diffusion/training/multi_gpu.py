@@ -21,7 +21,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from modelsheet.api.learn import LearnRequest
-from modelsheet.diffusion.models.base_model import load_base_model
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.library_logging import silence_libraries
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.diffusion.training.process_group import joined_process_group

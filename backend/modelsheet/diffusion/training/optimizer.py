@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from prodigyopt import Prodigy
 
+from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.training.adapter import TrainableAdapter
-from modelsheet.diffusion.training.presets import Hyperparameters
 
 _WEIGHT_DECAY = 1e-2  # diffusers' scripts; next to nothing at these rates
 
@@ -24,8 +24,9 @@ def make_optimizer(
     """Make AdamW or Prodigy with one group per network, each with its own `peak_lr`; call
     `set_rates` before each step.
     """
+    denoiser = adapter.base.denoiser_name
     groups = [
-        {"params": adapter.parameters(name), "peak_lr": _peak_rate(name, hyperparameters)}
+        {"params": adapter.parameters(name), "peak_lr": _peak_rate(name, hyperparameters, denoiser)}
         for name in adapter.names
     ]
     if hyperparameters.optimizer == "adamw":
@@ -98,11 +99,11 @@ def restore_optimizer(
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _peak_rate(name: str, hyperparameters: Hyperparameters) -> float:
+def _peak_rate(name: str, hyperparameters: Hyperparameters, denoiser_name: str) -> float:
     """Return a network's peak learning rate. Prodigy estimates one distance for all groups, which
     therefore share a rate.
     """
-    if name == "unet" or hyperparameters.optimizer == "prodigy":
+    if name == denoiser_name or hyperparameters.optimizer == "prodigy":
         return hyperparameters.unet_learning_rate
     if name == "embedding":
         return hyperparameters.embedding_learning_rate

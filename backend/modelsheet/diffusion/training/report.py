@@ -11,9 +11,9 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
+from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.training.adapter import ADAPTER_NAME, TrainableAdapter
 from modelsheet.diffusion.training.fidelity_metrics import is_as_good
-from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.prompts.captions import PromptTemplate
 
 # Measured on a drawn test subject with sprite32: 60 steps of balanced drift by .005, the text by
@@ -142,9 +142,9 @@ def _change_findings(
 
 
 def _identifier_findings(naming: PromptTemplate, adapter: TrainableAdapter) -> Iterator[str]:
-    tokens = adapter.base.tokenizers[0].tokenize(naming.identifier)
+    tokens = adapter.base.split_word(naming.identifier)
     if len(tokens) > 1:
-        pieces = " + ".join(token.removesuffix("</w>") for token in tokens)
+        pieces = " + ".join(tokens)
         yield (
             f"{naming.identifier!r} is no name of its own: this base model reads it as "
             f"{len(tokens)} common tokens ({pieces})."

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import Batch, BatchSampler, PriorExamples
 from modelsheet.diffusion.training.checkpoint import TrainingCheckpoint
 from modelsheet.diffusion.training.conditioning import Conditioning
 from modelsheet.diffusion.training.dataset import Instance
-from modelsheet.diffusion.training.loss import add_noise, per_sample_mse, target_for, weighted_loss
+from modelsheet.diffusion.training.loss import per_sample_mse
 from modelsheet.diffusion.training.optimizer import (
     make_optimizer,
     optimizer_numbers,
@@ -24,7 +25,6 @@ from modelsheet.diffusion.training.optimizer import (
     restore_optimizer,
     set_rates,
 )
-from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.diffusion.training.process_group import ProcessGroup
 from modelsheet.errors import LearningDiverged, UnsafeModel
 
@@ -61,7 +61,7 @@ class Trainer:
         seed: int,
     ) -> None:
         self.base, self.adapter, self.hyperparameters = base, adapter, hyperparameters
-        self.scheduler = base.noise_scheduler
+        self.schedule = base.noise_schedule
         generator = torch.Generator().manual_seed(seed)
         self.sampler = BatchSampler(base, instances, prior, hyperparameters, generator)
         self.conditioning = Conditioning(base, adapter, self.sampler.prompts)
@@ -137,15 +137,11 @@ class Trainer:
     def release(self) -> None:
         """Move the base's modules back to the device and end gradient checkpointing."""
         self._move_idle(self.base.device)
-        self.base.unet.disable_gradient_checkpointing()
+        self.base.denoiser.disable_gradient_checkpointing()
 
     def _move_idle(self, device: torch.device) -> None:
         """Move the modules that the loop does not use, as images and prompts are encoded."""
-        idle: list[torch.nn.Module] = [self.base.vae]
-        if not self.adapter.trains_text:
-            idle += self.base.text_encoders
-        for module in idle:
-            module.to(device)
+        self.base.place_encoders(device, with_text=not self.adapter.trains_text)
 
     def _advance(self) -> StepResult:
         set_rates(self.optimizer, self.step, self.hyperparameters)
@@ -176,7 +172,7 @@ class Trainer:
     def _save_memory(self) -> None:
         self._saves_memory = True
         self._move_idle(torch.device("cpu"))
-        self.base.unet.enable_gradient_checkpointing()
+        self.base.denoiser.enable_gradient_checkpointing()
         self.optimizer.zero_grad(set_to_none=True)
         if self.base.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -222,18 +218,18 @@ class Trainer:
         return instance, self.hyperparameters.prior_loss_weight * loss
 
     def _loss(self, batch: Batch, predicted: torch.Tensor) -> torch.Tensor:
-        target = target_for(self.scheduler, batch.latents, batch.noise, batch.alpha_bar)
+        target = self.schedule.target(batch.latents, batch.noise, batch.timesteps)
+        loss = per_sample_mse(predicted, target, batch.mask)
         gamma = self.hyperparameters.snr_gamma
-        return weighted_loss(
-            self.scheduler, predicted, target, batch.alpha_bar, snr_gamma=gamma, mask=batch.mask
-        ).mean()
+        weights = None if gamma is None else self.schedule.loss_weights(batch.timesteps, gamma)
+        return (loss if weights is None else loss * weights).mean()
 
     def _predict(self, batches: Sequence[Batch]) -> Sequence[torch.Tensor]:
         if len({batch.latents.shape[1:] for batch in batches}) > 1:
             return [self._predict([batch])[0] for batch in batches]
         prompts = [prompt for batch in batches for prompt in batch.prompts]
         predicted = self.base.predict(
-            torch.cat([_noisy_latents(batch) for batch in batches]),
+            torch.cat([self._noisy_latents(batch) for batch in batches]),
             torch.cat([batch.timesteps for batch in batches]),
             self.conditioning.tuned(prompts),
         )
@@ -245,8 +241,7 @@ class Trainer:
         """Predict with the adapter off."""
         embeds = self.conditioning.original(batch.prompts)
         with self.adapter.off():
-            return self.base.predict(_noisy_latents(batch), batch.timesteps, embeds)
+            return self.base.predict(self._noisy_latents(batch), batch.timesteps, embeds)
 
-
-def _noisy_latents(batch: Batch) -> torch.Tensor:
-    return add_noise(batch.latents, batch.noise, batch.alpha_bar)
+    def _noisy_latents(self, batch: Batch) -> torch.Tensor:
+        return self.schedule.add_noise(batch.latents, batch.noise, batch.timesteps)

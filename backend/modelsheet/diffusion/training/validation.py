@@ -11,8 +11,10 @@ from PIL import Image
 
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
+from modelsheet.base_models.families import is_pixel_art
 from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_images
 from modelsheet.diffusion.models.clip_encoders import Clip
+from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.dataset import image_tensor
@@ -23,7 +25,6 @@ from modelsheet.diffusion.training.fidelity_metrics import (
     subject_fidelity,
     text_drift,
 )
-from modelsheet.diffusion.training.presets import Hyperparameters
 from modelsheet.errors import LearningDiverged, UnsafeModel
 from modelsheet.imaging.framing import has_transparency
 from modelsheet.imaging.keying import key_out
@@ -178,8 +179,8 @@ class Validator:
         settings = SamplingSettings(
             prompts=prompts,
             seeds=[_FIRST_SEED + index for index in range(len(prompts))],
-            width=self.base.resolution,
-            height=self.base.resolution,
+            width=self.base.training_resolution,
+            height=self.base.training_resolution,
             inference_steps=_INFERENCE_STEPS,
             guidance_scale=self.base.guidance_scale,
         )
@@ -188,7 +189,7 @@ class Validator:
 
 
 def _details_of(family: Family) -> Sequence[str]:
-    return _SPRITE_DETAILS if family == "sprite32" else _PHOTO_DETAILS
+    return _SPRITE_DETAILS if is_pixel_art(family) else _PHOTO_DETAILS
 
 
 def _on_white(picture: Image.Image) -> torch.Tensor:

@@ -11,6 +11,7 @@ from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import BaseModelView, DownloadRequest
 from modelsheet.api.types import ImageRef
+from modelsheet.base_models.families import FAMILIES
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, family_of_base_model
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.imaging.inpainting import read_mask
@@ -67,12 +68,20 @@ class Admission:
         subjects = self._subjects.list(caller.scope)
         learnt_on = expand_prompt(prompts, subjects, caller.name).base_model
         wanted = request.base_model or learnt_on or DEFAULT_BASE_MODEL
-        if learnt_on is not None and wanted != learnt_on:
+        if learnt_on is not None and not self._fits(learnt_on, wanted):
             raise InvalidRequest(
                 f"The subject was learnt on {learnt_on}, and its adapter fits no other base model. "
                 f"Leave the base model open, or learn the subject on {wanted}."
             )
         return wanted
+
+    def _fits(self, learnt_on: str, wanted: str) -> bool:
+        """Tell whether adapters of one base model fit another, such as its distilled twin."""
+        families = {model.id: model.family for model in self._base_models()}
+        family = families.get(learnt_on)
+        if family is None or wanted == learnt_on:
+            return wanted == learnt_on
+        return family == families.get(wanted) and FAMILIES[family].shares_adapters
 
     def _check_generate(self, request: GenerateRequest) -> None:
         """Check the syntax of prompts, the initial image and the masks."""
@@ -81,6 +90,8 @@ class Admission:
             check_syntax(prompt)
         if request.init_image is not None:
             self._check_image(1, request.init_image)
+        for number, reference in enumerate(request.references, 1):
+            self._check_image(number, reference)
         for mask in (request.mask, *(region.mask for region in request.regions)):
             if mask is not None:
                 read_mask(self._blobs.read(mask.blob), mask.width, mask.height)

@@ -10,16 +10,10 @@ import psutil
 
 from modelsheet.api.learn import Estimate, LearnRequest, LearnResult, PresetName
 from modelsheet.api.models import BaseModelView
-from modelsheet.api.types import Family
-from modelsheet.base_models.families import training_steps
+from modelsheet.base_models.families import FAMILIES, training_steps
 from modelsheet.base_models.locate import family_of_base_model
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_table import JobTable
-
-_STEP_S: dict[Family, float] = {"sprite32": 0.65}  # on one core of a processor
-_GIB = 1 << 30
-# Of the whole worker at the presets' batches, on a processor, in fp32.
-_MEMORY: dict[Family, int] = {"sprite32": _GIB, "sd15": 13 * _GIB}
 
 
 class Estimates:
@@ -33,12 +27,12 @@ class Estimates:
         """Estimate learning with a base model and a preset. Raises NotFound: no such base model."""
         family = family_of_base_model(base_model, self._base_models())
         steps, step_s = training_steps(family, preset), self._seen(base_model)
-        told = _STEP_S.get(family) if step_s is None else step_s
+        told = FAMILIES[family].step_s if step_s is None else step_s
         return Estimate(
             training_steps=steps,
             seconds=None if told is None else told * steps,
             seen_here=step_s is not None,
-            memory_bytes=_MEMORY.get(family, 0),
+            memory_bytes=FAMILIES[family].memory_bytes or 0,
             free_bytes=psutil.virtual_memory().available,
         )
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from modelsheet.diffusion.families.stable_diffusion.prompt_encoding import (
+    batch_embeds,
+    encode_prompt,
+)
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.prompt_encoding import batch_embeds, encode_prompt
 
 LONG = ", ".join(["a red slime", "an imp", "a bat"] * 30)
 

@@ -13,9 +13,9 @@ from PIL import Image
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import TrainingOverrides
-from modelsheet.diffusion.models import precision
-from modelsheet.diffusion.models.base_model import load_base_model
-from modelsheet.diffusion.models.precision import bf16_speedup, choose_dtype
+from modelsheet.diffusion.families.stable_diffusion import precision
+from modelsheet.diffusion.families.stable_diffusion.precision import bf16_speedup, choose_dtype
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_learning_session import Context, learn, learn_request

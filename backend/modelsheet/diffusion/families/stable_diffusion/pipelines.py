@@ -5,7 +5,6 @@ of ours. Nothing is downloaded, and only safetensors are read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,24 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.types import Family
 from modelsheet.base_models.clip_vocabulary import find_vocabulary
-from modelsheet.base_models.diffusers_folder import variant_of, weights_in
+from modelsheet.base_models.diffusers_folder import variant_of
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.base_models.single_file import OLD_TEXT_ENCODER, UNET_PREFIX
+from modelsheet.diffusion.models.base_model import Pipeline
+from modelsheet.diffusion.models.loaded_weights import (
+    check_finite,
+    check_no_meta_weights,
+    check_none_missing,
+    check_text_weights,
+    paths_of,
+)
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.safetensors_file import read_header
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.key_mapping import UNET
 
-# StableDiffusionPipeline or StableDiffusionXLPipeline; diffusers has no annotations.
-Pipeline = Any
 _TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
+_PARTS = ("unet", "vae", *_TEXT_ENCODERS)
 _INNER = "text_model."  # a text encoder's inner module, in the keys of some versions only
 # Components that a folder may list and we have no use for: neither downloaded nor loaded.
 _SAFETY = {"safety_checker": None, "requires_safety_checker": False}
@@ -50,9 +56,9 @@ def read_folder(files: BaseModelFiles, dtype: torch.dtype) -> Pipeline:
         use_safetensors=True,
         **_UNUSED[files.family],
     )
-    _check_no_meta_weights(pipeline, files)
-    _check_text_weights(pipeline, files)
-    _check_finite(pipeline, files)
+    check_no_meta_weights(pipeline, _PARTS, files)
+    check_text_weights(pipeline, _TEXT_ENCODERS, files)
+    check_finite(pipeline, _PARTS, files)
     _limit_prompt_lengths(pipeline)
     return _with_prediction_type(pipeline, files)
 
@@ -75,33 +81,9 @@ def read_single_file(files: BaseModelFiles, data_dir: Path, dtype: torch.dtype) 
         **_old_text_encoder(files, dtype),
         **_tokenizers(files, data_dir),
     )
-    _check_no_meta_weights(pipeline, files)
-    _check_finite(pipeline, files)
+    check_no_meta_weights(pipeline, _PARTS, files)
+    check_finite(pipeline, _PARTS, files)
     return _with_prediction_type(pipeline, files)
-
-
-def _check_no_meta_weights(pipeline: Pipeline, files: BaseModelFiles) -> None:
-    """Check that diffusers left no weight empty (on the meta device) for want of one in the files.
-
-    Raises UnsafeModel.
-    """
-    for name in ("unet", "vae", *_TEXT_ENCODERS):
-        part = getattr(pipeline, name, None)
-        if part is not None:
-            empty = (path for path, weight in part.named_parameters() if weight.is_meta)
-            _check_none_missing(empty, name, files)
-
-
-def _check_finite(pipeline: Pipeline, files: BaseModelFiles) -> None:
-    """Check that no weight is NaN or infinite: such a model paints black. Raises UnsafeModel."""
-    for name in ("unet", "vae", *_TEXT_ENCODERS):
-        part = getattr(pipeline, name, None)
-        for path, weight in part.named_parameters() if part is not None else ():
-            if not torch.isfinite(weight.sum(dtype=torch.float32)):
-                raise UnsafeModel(
-                    f"{files.path} holds numbers that are none (NaN or infinite) in its {name}, "
-                    f"{path}: its training or merging failed. Get another version of it."
-                )
 
 
 def _old_text_encoder(files: BaseModelFiles, dtype: torch.dtype) -> dict[str, Any]:
@@ -118,38 +100,12 @@ def _old_text_encoder(files: BaseModelFiles, dtype: torch.dtype) -> dict[str, An
         CLIPTextConfig.from_pretrained(files.configs / "text_encoder", local_files_only=True)
     )
     wanted = dict(encoder.named_parameters())
-    _check_none_missing(
-        (path for path in _paths_of(encoder) if path not in weights), "text_encoder", files
+    check_none_missing(
+        (path for path in paths_of(encoder) if path not in weights), "text_encoder", files
     )
     state = {path: weights[path.removeprefix(_INNER)] for path in wanted}
     encoder.load_state_dict(state, strict=False)
     return {"text_encoder": encoder.to(dtype)}
-
-
-def _check_text_weights(pipeline: Pipeline, files: BaseModelFiles) -> None:
-    """Check the same of a folder's text encoders, which transformers would initialize at random."""
-    for name in _TEXT_ENCODERS:
-        part = getattr(pipeline, name, None)
-        if part is not None:
-            keys = {key for file in weights_in(files.path / name) for key in _keys_of(file)}
-            _check_none_missing((path for path in _paths_of(part) if path not in keys), name, files)
-
-
-def _check_none_missing(lacking: Iterator[str], name: str, files: BaseModelFiles) -> None:
-    path = next(lacking, None)
-    if path is not None:
-        raise UnsafeModel(
-            f"{files.path} is not whole: its {name} lacks the weight {path}. Get the whole model "
-            "again."
-        )
-
-
-def _keys_of(file: Path) -> list[str]:
-    return [key.removeprefix(_INNER) for key in read_header(file).entries]
-
-
-def _paths_of(part: torch.nn.Module) -> list[str]:
-    return [path.removeprefix(_INNER) for path, _ in part.named_parameters()]
 
 
 def _limit_prompt_lengths(pipeline: Pipeline) -> None:

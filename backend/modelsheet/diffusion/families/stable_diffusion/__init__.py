@@ -1,0 +1,1 @@
+"""Stable Diffusion: sprite32, SD 1.5 and SDXL."""

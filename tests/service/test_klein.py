@@ -1,0 +1,113 @@
+"""A tiny FLUX.2 klein through HTTP: learn, end the service half-way, go on, paint and export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diffusers import Flux2KleinPipeline
+
+from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate_result import GenerateResult
+from modelsheet.api.jobs import JobRequest, JobResult, JobView
+from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
+from modelsheet.api.models import AddModelRequest
+from modelsheet.base_models.manage import add_models
+from modelsheet.client import launcher
+from modelsheet.client.client import BackendClient
+from modelsheet.errors import InvalidRequest
+from modelsheet.settings import Settings
+from tests.diffusion.conftest import view
+from tests.diffusion.tiny import write_klein
+
+STEPS = 12
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[BackendClient]:
+    variables = {"MODELSHEET_HOME": str(home), "MODELSHEET_DEVICE": "cpu"}
+    settings = Settings.from_environment(variables)
+    with launcher.running_service(settings, environment={**os.environ, **variables}) as client:
+        yield client
+
+
+def make_home(home: Path) -> Path:
+    write_klein(home / "klein")
+    write_klein(home / "twin", is_distilled=True)
+    settings = Settings.from_environment({"MODELSHEET_HOME": str(home)})
+    for name in ("klein", "twin"):
+        add_models(AddModelRequest(path=str(home / name)), settings.data_dir)
+    return settings.data_dir
+
+
+def learn_request(client: BackendClient, name: str) -> LearnRequest:
+    return LearnRequest(
+        name=name,
+        class_noun="cat",
+        base_model="klein",
+        images=[client.upload(view(shift)) for shift in (0, 6)],
+        overrides=TrainingOverrides(training_steps=STEPS, unet_learning_rate=1e-2),
+    )
+
+
+def run(client: BackendClient, request: JobRequest) -> JobResult:
+    return client.wait(client.submit(request).id, lambda view: None)
+
+
+def paint(client: BackendClient, prompt: str, **fields: Any) -> GenerateResult:
+    """Paint in two steps at 64 px, or as `fields` say."""
+    defaults = {"base_model": "klein", "inference_steps": 2, "width": 64, "height": 64, "seed": 1}
+    result = run(client, GenerateRequest(prompt=prompt, **{**defaults, **fields}))
+    assert isinstance(result, GenerateResult)
+    return result
+
+
+@pytest.mark.slow
+def test_a_klein_learns_is_killed_goes_on_and_paints(tmp_path: Path) -> None:
+    data_dir = make_home(tmp_path)
+    with serving(tmp_path) as client:
+        whole = run(client, learn_request(client, "Imp"))
+        assert isinstance(whole, LearnResult)
+        folder = data_dir / "subjects"
+        first = (folder / whole.subject_id / "adapter.safetensors").read_bytes()
+        client.delete_subject(whole.subject_id)  # which frees its identifier
+        broken = client.submit(learn_request(client, "Imp")).id
+        started = _wait_for_step(client, broken, 3)
+        client.pause(broken)
+    assert started.progress.total == STEPS
+
+    with serving(tmp_path) as client:
+        client.resume(broken)
+        client.wait(broken, lambda view: None)
+        assert (folder / broken / "adapter.safetensors").read_bytes() == first
+
+        before = client.fetch_image(paint(client, "a photo of cat").images[0])
+        references = [client.upload(view(0))]
+        painted = paint(client, "a photo of cat", references=references)
+        at_once = client.fetch_image(painted.images[0])
+        assert at_once.tobytes() != before.tobytes()
+        learnt = client.fetch_image(paint(client, "@Imp").images[0])
+        assert learnt.tobytes() != before.tobytes()
+        changed = paint(client, "@Imp", init_image=client.upload(before), strength=0.5)
+        assert client.fetch_image(changed.images[0]).size == (64, 64)
+
+        file = tmp_path / "lora.safetensors"
+        file.write_bytes(client.export_lora(broken, "diffusers"))
+        pipeline = Flux2KleinPipeline.from_pretrained(tmp_path / "klein")
+        pipeline.load_lora_weights(tmp_path, weight_name=file.name)
+        assert client.export_lora(broken, "kohya") == file.read_bytes()
+        with pytest.raises(InvalidRequest, match="seamless"):
+            paint(client, "@Imp", tiling=True)
+        twin = paint(client, "@Imp", base_model="twin", inference_steps=None)
+        assert twin.images[0].recipe is not None
+        assert twin.images[0].recipe.inference_steps == 4
+
+
+def _wait_for_step(client: BackendClient, job_id: str, step: int) -> JobView:
+    while (view := client.job(job_id)).progress.step < step:
+        assert view.state in ("queued", "running"), view
+    return view

@@ -1,0 +1,11 @@
+"""What setting up can end with, other than success."""
+
+from __future__ import annotations
+
+
+class SetupError(Exception):
+    """It failed; the text is one sentence or two that say why and what to do."""
+
+
+class SetupCancelled(Exception):
+    """The user ended it; what was done is kept and is not done again."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import graphics_card, pythons
 from .environment import Environment, Progress, Source, check_disk, is_ours, refuse_foreign
-from .errors import SetupCancelled, SetupError
+from .errors import NoTorchBuild, SetupCancelled, SetupError
 from .graphics_card import GraphicsCard
 from .installation import Installation, Plan
 from .platforms import Platform
@@ -129,7 +129,10 @@ def _set_up_checkout(
     if not is_ours(environment.folder):
         check_disk(environment.folder, card.disk_gb)
     print(f"Setting up the backend in .venv for {card.accelerator} with Python {python.version}.")
-    environment.set_up(python)
+    try:
+        environment.set_up(python)
+    except NoTorchBuild as error:
+        raise SetupError(f"{error} Or compute on the processor: ./install.sh --cpu") from None
 
 
 @contextlib.contextmanager

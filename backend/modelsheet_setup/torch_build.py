@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
-from .errors import SetupError
+from .errors import NoTorchBuild
 
 TORCH_VERSION = "2.13.0"
 _SITE = "https://download.pytorch.org/whl"
@@ -31,7 +31,7 @@ class TorchBuild:
 def choose(accelerator: str, system: str, offer: Offer) -> TorchBuild:
     """Return the build to install: what pip is set up to use first, then PyTorch's own indexes.
 
-    Raises SetupError: none is within reach for a graphics card.
+    Raises NoTorchBuild: none is within reach for a graphics card.
     """
     build = offer(())
     if suits(build, accelerator, system):
@@ -42,9 +42,9 @@ def choose(accelerator: str, system: str, offer: Offer) -> TorchBuild:
         if suits(build, accelerator, system):
             return TorchBuild(str(build), ("--extra-index-url", index))
     if accelerator != "cpu":
-        raise SetupError(
+        raise NoTorchBuild(
             f"There is no PyTorch {TORCH_VERSION} for {accelerator} within reach. Check the "
-            "network, or install for the processor: ./install.sh --cpu"
+            "network, then try again."
         )
     return TorchBuild(TORCH_VERSION, (), is_fit=False)
 

@@ -10,8 +10,10 @@ from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Extensio
 
 from ..backend.connection_thread import BackendConnection, BackendLocation
 from ..backend.launcher import Launcher
+from ..backend.local_installation import SAMPLE, LocalInstallation
 from ..backend.location import LocalBackend, RemoteBackend
 from ..controllers.controller import Controller
+from ..controllers.setup import SetupController
 from ..document import document
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, not_none
@@ -53,6 +55,16 @@ class ModelsheetDocker(DockWidget):
             document_ids=document_ids,
             current_document=_current_document,
         )
+        self.setup = SetupController(
+            panel,
+            connection,
+            self.controller.notices,
+            LocalInstallation(),
+            is_local=lambda: not preferences.backend().is_remote,
+            on_changed=lambda: connection.switch_to(location_of(preferences.backend())),
+            open_remote=self._open_backend_dialog,
+            open_sample=_open_sample,
+        )
         self.setWidget(panel)
         self._status_line = StatusLine(self, panel.activity_changed, panel.news)
         # After Save As the document has another file, by which its results are found again.
@@ -87,6 +99,8 @@ class ModelsheetDocker(DockWidget):
         attempt = self.controller.notices.attempt
         if action == "settings":
             self._open_backend_dialog()
+        elif action == "setup":
+            attempt(self.setup.open)
         elif action == "restart":
             attempt(self._connection.restart_backend)
         elif action == "stop":
@@ -185,6 +199,14 @@ def icon(name: str) -> QtGui.QIcon:
 
 def _current_document() -> document.OpenDocument:
     return document.current(Krita.instance().activeWindow())
+
+
+def _open_sample() -> None:
+    """Open the sample in Krita's front window."""
+    opened = Krita.instance().openDocument(str(SAMPLE))
+    window = Krita.instance().activeWindow()
+    if opened is not None and window is not None:
+        window.addView(opened)
 
 
 def _docker_of(main_window: QtWidgets.QMainWindow) -> ModelsheetDocker:

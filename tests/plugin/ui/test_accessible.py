@@ -15,6 +15,7 @@ from modelsheet_krita.ui import (
     learn_dialog,
     name_dialog,
     report_window,
+    setup_dialog,
     subject_list,
 )
 from tests.plugin.binding import MAJOR, QIcon, Qt
@@ -49,6 +50,7 @@ MADE: dict[str, Callable[[], Any]] = {
         icon, None, Path("fox.safetensors"), lora_header.LoraHeader(3, "", ""), []
     ),
     "report": lambda: report_window.ReportWindow(SUBJECT, [], None),
+    "setup": lambda: setup_dialog.SetupDialog(icon, None),
     "subjects": lambda: subject_list.SubjectListWidget(icon),
 }
 

@@ -26,7 +26,7 @@ from modelsheet_krita import image, qt
 from modelsheet_krita.backend import api_responses, lora_header
 from modelsheet_krita.ui import (
     backend_dialog, image_table, import_dialog, job_card, learn_dialog, name_dialog, panel,
-    report_window, result_gallery, size_choice, subject_list,
+    report_window, result_gallery, setup_dialog, size_choice, subject_list,
 )
 icon = lambda name: gui.QIcon()
 shown = panel.Panel(icon)
@@ -75,6 +75,7 @@ assert form.images.chosen() == [(0, "front"), (1, "")]
 one = api_responses.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
 report_window.ReportWindow(one, [some], None).grab()
 backend_dialog.BackendDialog(icon, None, is_remote=True, url="", token="").grab()
+setup_dialog.SetupDialog(icon, None).grab()
 ask = name_dialog.NameDialog(
     icon, None, "Rename", name="Hero", tip="",
     validate=lambda name: "" if name else "no", explain=str,

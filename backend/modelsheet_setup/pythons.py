@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import SetupError
 from .platforms import Platform
 from .runner import ProgramFailed, Runner
 
@@ -28,21 +27,12 @@ class FoundPython:
 def find(platform: Platform, runner: Runner, named: Sequence[str] = ()) -> FoundPython | None:
     """Return the first fit interpreter of `named`, PATH and the usual folders.
 
-    Raises SetupError: the only fit one has no venv module.
+    One without venv and ensurepip, as Debian has it, is none.
     """
-    without_venv: Path | None = None
     for path in _candidates(platform, named):
         found = examine(runner, path)
-        if found is None:
-            continue
-        if _answer(runner, path, "import ensurepip, venv") is not None:
+        if found and _answer(runner, path, "import ensurepip, venv") is not None:
             return found
-        without_venv = without_venv or path
-    if without_venv is not None and platform.system == "linux":
-        raise SetupError(
-            f"{without_venv} has no venv module. On Debian or Ubuntu run: apt-get install "
-            "python3-venv"
-        )
     return None
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from modelsheet_setup import pythons
-from modelsheet_setup.errors import SetupError
 from modelsheet_setup.platforms import Platform
 from modelsheet_setup.runner import Runner
 
@@ -48,8 +45,7 @@ def test_none_is_none(linux: Platform, tmp_path: Path) -> None:
     assert pythons.find(nowhere, Runner(nowhere, tmp_path / "log")) is None
 
 
-def test_without_venv_says_how_to_get_it(linux: Platform) -> None:
+def test_one_without_venv_is_none(linux: Platform) -> None:
     platform = replace(linux, environment={**linux.environment, "NO_VENV": "1"})
 
-    with pytest.raises(SetupError, match="apt-get install python3-venv"):
-        pythons.find(platform, Runner(platform, linux.home / "log"))
+    assert pythons.find(platform, Runner(platform, linux.home / "log")) is None

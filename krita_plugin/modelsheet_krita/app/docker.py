@@ -13,14 +13,14 @@ from ..backend.launcher import Launcher
 from ..backend.local_installation import SAMPLE, LocalInstallation
 from ..backend.location import LocalBackend, RemoteBackend
 from ..controllers.controller import Controller
-from ..controllers.setup import SetupController
 from ..document import document
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, not_none
 from ..results.document_ids import DocumentIds
-from ..ui.backend_dialog import BackendDialog
+from ..ui.backend_forms.backend_dialog import BackendDialog
 from ..ui.panel import Panel
 from . import actions, diagnostics, docker_placement
+from .backend_setup import SetupController
 from .fallback_docker import DOCKER_ID
 from .settings import BackendChoice, Preferences, launch_plan
 from .status_line import StatusLine

@@ -10,14 +10,13 @@ import pytest
 
 from modelsheet_krita.backend import api_responses, lora_header
 from modelsheet_krita.ui import (
-    backend_dialog,
     import_dialog,
     learn_dialog,
     name_dialog,
     report_window,
-    setup_dialog,
     subject_list,
 )
+from modelsheet_krita.ui.backend_forms import backend_dialog, setup_dialog
 from tests.plugin.binding import MAJOR, QIcon, Qt
 from tests.plugin.conftest import Until
 

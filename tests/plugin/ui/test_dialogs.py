@@ -9,7 +9,7 @@ import pytest
 
 from tests.paths import ROOT
 
-from modelsheet_krita.ui import backend_dialog  # isort: skip
+from modelsheet_krita.ui.backend_forms import backend_dialog  # isort: skip
 
 WIDGETS = """
 import importlib, sys
@@ -24,9 +24,10 @@ package.__path__ = [{plugin!r} + "/modelsheet_krita"]
 sys.modules["modelsheet_krita"] = package
 from modelsheet_krita import image, qt
 from modelsheet_krita.backend import api_responses, lora_header
+from modelsheet_krita.ui.backend_forms import backend_dialog, setup_dialog
 from modelsheet_krita.ui import (
-    backend_dialog, image_table, import_dialog, job_card, learn_dialog, name_dialog, panel,
-    report_window, result_gallery, setup_dialog, size_choice, subject_list,
+    image_table, import_dialog, job_card, learn_dialog, name_dialog, panel,
+    report_window, result_gallery, size_choice, subject_list,
 )
 icon = lambda name: gui.QIcon()
 shown = panel.Panel(icon)

@@ -8,12 +8,12 @@ from typing import Callable
 from ..backend.connection_thread import BackendConnection, ConnectionState
 from ..backend.local_installation import LocalInstallation
 from ..backend.setup_plan import SetupOutcome, SetupPlan
+from ..controllers.notices import Notices
 from ..i18n import tr
 from ..qt import QtCore
 from ..tasks import BackgroundTask
+from ..ui.backend_forms.setup_dialog import SetupDialog
 from ..ui.panel import Panel
-from ..ui.setup_dialog import SetupDialog
-from .notices import Notices
 
 POLL_MS = 200
 STAGES = 4

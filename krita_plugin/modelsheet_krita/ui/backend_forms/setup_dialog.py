@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..backend.setup_plan import SetupPlan
-from ..i18n import tr
-from ..qt import QtWidgets, Signal, not_none
-from .widgets import CollapsibleSection, IconLoader, WrappedText, push_button
+from ...backend.setup_plan import SetupPlan
+from ...i18n import tr
+from ...qt import QtWidgets, Signal, not_none
+from ..widgets import CollapsibleSection, IconLoader, WrappedText, push_button
 
 STEPS = 100  # of the progress bar
 

@@ -12,7 +12,7 @@ from .runner import ProgramFailed, Runner
 # Megabytes of PyTorch to download, with what it brings; gigabytes of the disk that all needs.
 _TORCH_MB = {"cpu": 190, "cuda": 3000, "rocm": 5000}
 _DISK_GB = {"cpu": 3, "cuda": 9, "rocm": 20}
-_PACKAGES_MB = 190
+_PACKAGES_MB = 130
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cubla
 	nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 \
 	nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: fast check lock test demo
+.PHONY: fast check lock test demo release
 
 fast:
 	.venv/bin/ruff check .
@@ -39,3 +39,12 @@ test:
 
 demo:
 	./install.sh demo
+
+# Needs uv: it runs CycloneDX's own program, which nothing else here needs.
+release:
+	rm -rf dist
+	$(PYTHON) -m modelsheet krita zip dist/modelsheet_krita.zip
+	unzip -q -j dist/modelsheet_krita.zip '*.whl' -d dist
+	uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt \
+		--pyproject pyproject.toml --output-reproducible --of JSON --output-file dist/modelsheet.cdx.json
+	cd dist && sha256sum * >SHA256SUMS

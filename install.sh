@@ -8,8 +8,6 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 venv=$root/.venv
 stamp=$venv/modelsheet-stamp
 log=$venv/install.log
-torch_version=2.13.0
-torch_index=https://download.pytorch.org/whl
 
 # What the tests use of the distribution: a real Krita on a screen of its own, Qt's libraries, and
 # a browser whose pages must not get in.
@@ -97,166 +95,12 @@ find_python() { # sets $python
 
 # ── The backend ──────────────────────────────────────────────────────────────────────────────────
 
-detect_accelerator() {
-    if [ -n "$accelerator" ]; then
-        return
-    fi
-    accelerator=cpu
-    if command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; then
-        accelerator=cuda
-    elif [ -e /dev/kfd ] && { [ -d /opt/rocm ] || command -v rocminfo >/dev/null; }; then
-        accelerator=rocm
-    fi
-}
-
-needed_gigabytes() {
-    case $accelerator in
-        cpu) echo 3 ;;
-        cuda) echo 9 ;;
-        rocm) echo 20 ;;
-    esac
-}
-
-check_disk() {
-    local free_kilobytes needed
-    needed=$(needed_gigabytes)
-    free_kilobytes=$(df -Pk "$root" | awk 'NR == 2 { print $4 }')
-    [ "$free_kilobytes" -ge $((needed * 1024 * 1024)) ] || fail "The disk of $root has" \
-        "$((free_kilobytes / 1024 / 1024)) GB free; the backend needs $needed GB. Make room and" \
-        "run me again."
-}
-
-checksum() { "$python" -I -c 'import hashlib, sys
-print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'; }
-
-base_key() { # what only a new .venv can change
-    { "$python" -I -c 'import sys; print(sys.version, sys.executable)' &&
-        echo "$root $accelerator $torch_version"; } | checksum
-}
-
-packages_key() {
-    cat "$root/constraints.txt" "$root/requirements.txt" "$root/pyproject.toml" | checksum
-}
-
-read_stamp() { # what the .venv that is there was made of
-    made_base='' made_packages='' made_extras=''
-    if [ -x "$venv/bin/python" ] && [ -s "$stamp" ]; then
-        IFS=' ' read -r made_base made_packages made_extras <"$stamp"
-    fi
-}
-
-is_up_to_date() { # is_up_to_date EXTRAS; a .venv with more than them will do
-    read_stamp
-    [ "$made_base" = "$(base_key)" ] && [ "$made_packages" = "$(packages_key)" ] &&
-        { [ -z "$1" ] || [ "$made_extras" = "$1" ]; }
-}
-
-set_up_backend() { # set_up_backend EXTRAS
-    detect_accelerator
-    if is_up_to_date "$1"; then
-        say "The backend in .venv is up to date."
-        return
-    fi
-    check_disk
-    say "Setting up the backend in .venv for $accelerator with $("$python" --version)."
-    torch_options=()
-    [ "$made_base" = "$(base_key)" ] || stage "virtual environment" make_venv
-    stage "packages, compared with their checksums" install_packages
-    if [ "$made_base" != "$(base_key)" ]; then
-        stage "PyTorch $torch_version" install_torch
-        base_key >"$stamp"
-    fi
-    stage "the backend" install_backend "$1"
-    echo "$(base_key) $(packages_key) $1" >"$stamp"
-}
-
-make_venv() {
-    if [ -e "$venv" ] && [ ! -f "$stamp" ]; then
-        fail "There is a $venv that I did not make. Move it away and run me again."
-    fi
-    rm -rf -- "$venv"
-    mkdir -p "$venv"
-    : >"$stamp" # from here on it is known as ours, even if we are interrupted
-    "$python" -I -m venv "$venv" >"$log" 2>&1 || explain "make the virtual environment"
-}
-
-pip() { # by a relative name, because pip splits PIP_CONSTRAINT at spaces
-    (cd "$root" && PIP_CONSTRAINT=constraints.txt "$venv/bin/python" -I -m pip \
-        --disable-pip-version-check "$@")
-}
-
-explain() { # explain WHAT FAILED, from the log
-    if grep -qiE 'no space left|disk quota' "$log"; then
-        fail "I could not $1: the disk is full. Make room and run me again."
-    fi
-    if grep -q 'DO NOT MATCH THE HASHES' "$log"; then
-        fail "I could not $1: a package is not the file that Modelsheet was tested with. Somebody" \
-            "changed it on the way, or your package index has builds of its own. Details: $log"
-    fi
-    if grep -qiE 'connection|timed out|name resolution|name or service|unreachable|from versions: none' "$log"; then
-        fail "I could not $1: the packages cannot be downloaded. Check the network (and the" \
-            "proxy, if there is one) and run me again. Details: $log"
-    fi
-    tail -n 15 "$log" >&2
-    fail "I could not $1; the last lines of $log are above."
-}
-
-offered_torch() { # offered_torch [PIP OPTIONS]: the build that pip would take, like 2.13.0+cpu
-    pip install --dry-run --no-deps --quiet --ignore-installed --report - "$@" \
-        "torch==$torch_version" 2>>"$log" |
-        "$venv/bin/python" -I -c 'import json, sys
-print(json.load(sys.stdin)["install"][0]["metadata"]["version"])' 2>/dev/null
-}
-
-suits() { # suits BUILD: whether it is one for the accelerator
-    case $accelerator:$1 in
-        *:) false ;;
-        cpu:*+cpu | rocm:*+rocm*) true ;;
-        cpu:*) [ "$(uname -s)" = Darwin ] ;;
-        cuda:*+cpu | cuda:*+rocm* | rocm:*) false ;;
-        cuda:*) true ;;
-    esac
-}
-
-install_torch() {
-    # What pip is set up to use comes first; PyTorch's own indexes only where it has no fit.
-    local indexes=() index build
-    case $accelerator in
-        cpu) indexes=(cpu) ;;
-        cuda) indexes=(cu130 cu128) ;;
-        rocm) indexes=(rocm7.2 rocm7.1 rocm7.0 rocm6.4) ;;
-    esac
-    build=$(offered_torch) || build=''
-    for index in "${indexes[@]}"; do
-        if suits "$build"; then
-            break
-        fi
-        torch_options=(--extra-index-url "$torch_index/$index")
-        build=$(offered_torch --retries 1 --timeout 15 \
-            --index-url "$torch_index/$index") || build=""
-    done
-    if ! suits "$build"; then
-        torch_options=()
-        [ "$accelerator" = cpu ] || fail "There is no PyTorch $torch_version for $accelerator" \
-            "within reach. Check the network, or install for the processor: ./install.sh --cpu"
-        build=$torch_version
-        say "   PyTorch's own index of CPU builds does not answer; taking the ordinary build."
-    fi
-    say "   torch $build"
-    pip install ${torch_options[@]+"${torch_options[@]}"} "torch==$build" >>"$log" 2>&1 ||
-        explain "install PyTorch"
-}
-
-install_packages() { # hatchling too, which builds the backend
-    pip install --require-hashes --no-deps --requirement requirements.txt >>"$log" 2>&1 ||
-        explain "install the packages"
-}
-
-install_backend() { # install_backend EXTRAS; those of developers are pinned, without checksums
-    local options=(--no-build-isolation)
-    [ -n "$1" ] || options+=(--no-deps)
-    pip install ${torch_options[@]+"${torch_options[@]}"} "${options[@]}" \
-        --editable ".${1:+[$1]}" >>"$log" 2>&1 || explain "install the backend"
+set_up_backend() { # set_up_backend EXTRAS [OPTION]
+    "$python" -I -B -c 'import sys
+sys.path.insert(0, sys.argv[1])
+from modelsheet_setup.command_line import main
+sys.exit(main(sys.argv[2:], program="install.sh"))' "$root/backend" checkout "$root" \
+        --python "$python" --extras "$1" ${accelerator:+--accelerator "$accelerator"} "${@:2}"
 }
 
 # ── The plugin ───────────────────────────────────────────────────────────────────────────────────
@@ -412,7 +256,6 @@ run_test() {
 }
 
 say_what_would_be_done() {
-    detect_accelerator
     if [ "$command" = uninstall ]; then
         krita_plugin uninstall
         [ ! -f "$stamp" ] || say "$venv would be removed."
@@ -420,12 +263,7 @@ say_what_would_be_done() {
     fi
     local extras=''
     [ "$command" != test ] || extras=test,dev,cluster
-    if is_up_to_date "$extras"; then
-        say "The backend in .venv is up to date."
-    else
-        say "The backend would be set up in $venv for $accelerator with" \
-            "$("$python" --version); it needs $(needed_gigabytes) GB."
-    fi
+    set_up_backend "$extras" --dry-run
     case $command in
         install) krita_plugin install ;;
         demo) say "The demo would run and write into $root/demo." ;;

@@ -159,6 +159,11 @@ def plugin() -> import_graph.Graph:
     return graph
 
 
+@pytest.fixture(scope="module")
+def setup() -> import_graph.Graph:
+    return import_graph.read_graph(BACKEND, "modelsheet_setup")
+
+
 def outside(modules: set[str], packages: frozenset[str]) -> list[str]:
     return sorted(name for name in modules if not import_graph.is_within(name, packages))
 
@@ -275,7 +280,7 @@ def test_what_needs_no_torch_never_reaches_it(backend: import_graph.Graph) -> No
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-@pytest.mark.parametrize("name", ["backend", "benchmarks", "sprite_training", "plugin"])
+@pytest.mark.parametrize("name", ["backend", "benchmarks", "sprite_training", "plugin", "setup"])
 def test_packages_have_no_import_cycle(
     name: str, depth: int, request: pytest.FixtureRequest
 ) -> None:
@@ -284,7 +289,7 @@ def test_packages_have_no_import_cycle(
     assert import_graph.cycles(import_graph.packages(graph, depth)) == []
 
 
-@pytest.mark.parametrize("name", ["backend", "benchmarks", "sprite_training", "plugin"])
+@pytest.mark.parametrize("name", ["backend", "benchmarks", "sprite_training", "plugin", "setup"])
 def test_modules_have_no_import_cycle(name: str, request: pytest.FixtureRequest) -> None:
     assert import_graph.cycles(request.getfixturevalue(name)) == []
 
@@ -326,8 +331,8 @@ def test_plugin_needs_nothing_but_python_qt_krita_and_its_own(plugin: import_gra
         if not import_graph.is_within(target, allowed)
     }
 
-    # A checkout has no vendored copy yet: there the tests use the installed one.
-    assert foreign <= {"requests"}
+    # A checkout has no vendored copies yet: mypy reads the originals there.
+    assert outside(foreign, frozenset({"requests", "modelsheet_setup"})) == []
 
 
 def test_plugin_and_backend_share_no_code(
@@ -335,6 +340,24 @@ def test_plugin_and_backend_share_no_code(
 ) -> None:
     assert import_graph.importers(plugin, frozenset({"modelsheet"})) == set()
     assert import_graph.importers(backend, frozenset({"modelsheet_krita"})) == set()
+
+
+def test_setting_up_needs_nothing_but_python(setup: import_graph.Graph) -> None:
+    allowed = frozenset(sys.stdlib_module_names) | {"modelsheet_setup"}
+
+    assert outside({target for targets in setup.values() for target in targets}, allowed) == []
+
+
+def test_setting_up_asks_for_the_system_in_one_module() -> None:
+    trees = import_graph.read_trees(BACKEND, "modelsheet_setup")
+    asked = {"sys.platform", "os.name", "python_platform.system", "platform.system()"}
+
+    assert {
+        name
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Call) and ast.unparse(node) in asked
+    } == {"modelsheet_setup.platforms"}
 
 
 def test_importing_what_needs_no_torch_loads_none(backend: import_graph.Graph) -> None:
@@ -379,7 +402,8 @@ def forbidden(tree: ast.Module) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("root", "package"), [(BACKEND, "modelsheet"), (PLUGIN, "modelsheet_krita")]
+    ("root", "package"),
+    [(BACKEND, "modelsheet"), (BACKEND, "modelsheet_setup"), (PLUGIN, "modelsheet_krita")],
 )
 def test_nothing_runs_code_out_of_a_file(root: Path, package: str) -> None:
     trees = import_graph.read_trees(root, package)

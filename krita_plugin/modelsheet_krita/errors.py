@@ -5,6 +5,7 @@ PluginError
 └── BackendError
     ├── BackendDown      no backend answers; worth trying again
     ├── BackendMissing   the backend cannot be started here; trying again alone does not help
+    │   └── BackendNotSetUp   there is none here, and the plugin can set one up
     ├── BackendRefused   token, version or address are wrong
     └── RequestRefused   the backend answered with an error; `code` is its stable name
 """
@@ -30,6 +31,10 @@ class BackendDown(BackendError):
 
 class BackendMissing(BackendError):
     """The backend cannot be started on this computer."""
+
+
+class BackendNotSetUp(BackendMissing):
+    """No backend is on this computer, and the plugin can set one up."""
 
 
 class BackendRefused(BackendError):

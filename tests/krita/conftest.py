@@ -47,4 +47,4 @@ def play(tmp_path: Path) -> Iterator[Play]:
         )
 
     yield start
-    harness.stop_service(home)
+    harness.stop_service(home / "modelsheet")

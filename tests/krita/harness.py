@@ -58,9 +58,12 @@ def make_home(home: Path, runner: str) -> None:
     (home / "run").mkdir(mode=0o700)
 
 
-def stop_service(home: Path) -> None:
-    """End the backend that the plugin started, as a test's home goes away with it."""
-    connection = home / "modelsheet/run/server.json"
+def stop_service(state: Path) -> None:
+    """End the backend that the plugin started, as a test's home goes away with it.
+
+    `state` is the folder that holds its runtime folder.
+    """
+    connection = state / "run/server.json"
     if connection.is_file():
         pid = json.loads(connection.read_text(encoding="utf-8"))["pid"]
         with contextlib.suppress(psutil.NoSuchProcess):

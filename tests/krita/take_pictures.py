@@ -35,7 +35,7 @@ def main(target: Path) -> None:
             )
             sys.stdout.write(f"{run.report}\n")
         finally:
-            harness.stop_service(home)
+            harness.stop_service(home / "modelsheet")
             for picture in out.glob("*.png"):
                 shutil.copy(picture, target / picture.name)
 

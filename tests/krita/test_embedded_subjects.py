@@ -23,7 +23,7 @@ def run(tmp_path: Path, part: str) -> harness.KritaRun:
             STEPS, home, tmp_path / part / "out", environment=environment, timeout_s=PATIENCE_S
         )
     finally:
-        harness.stop_service(home)
+        harness.stop_service(home / "modelsheet")
 
 
 def test_a_document_brings_its_subject_to_another_machine(tmp_path: Path) -> None:

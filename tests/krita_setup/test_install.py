@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import shutil
 import subprocess
@@ -172,6 +173,24 @@ def test_zips_of_the_same_plugin_are_equal(tmp_path: Path) -> None:
     install.build_zip(tmp_path / "b.zip")
 
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_zip_brings_what_sets_the_backend_up(tmp_path: Path) -> None:
+    install.build_zip(tmp_path / "plugin.zip")
+
+    folder = "modelsheet_krita/_vendor/modelsheet_setup"
+    archive = zipfile.ZipFile(tmp_path / "plugin.zip")
+    (wheel,) = (name for name in archive.namelist() if name.endswith(".whl"))
+    assert wheel.startswith(f"{folder}/payload/modelsheet-")
+    assert (
+        archive.read(f"{folder}/payload/requirements.txt")
+        == (ROOT / "requirements.txt").read_bytes()
+    )
+    assert f"{folder}/installation.py" in archive.namelist()
+    inside = zipfile.ZipFile(io.BytesIO(archive.read(wheel))).namelist()
+    assert any(name.startswith("modelsheet/base_models/weights/") for name in inside)
+    assert "modelsheet_setup/__main__.py" in inside
+    assert (tmp_path / "plugin.zip").stat().st_size < 80 * 10**6
 
 
 def test_zip_has_an_entry_for_each_folder_and_nothing_built(tmp_path: Path) -> None:

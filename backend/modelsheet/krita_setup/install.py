@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -20,7 +21,8 @@ from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.krita_setup import kritarc, vendor_requests
 
 MODULE = "modelsheet_krita"
-GENERATED_FILES = frozenset({"_vendor", "__pycache__", "backend.json"})
+SETUP = "_vendor/modelsheet_setup"
+GENERATED_FILES = frozenset({"_vendor", "__pycache__", "backend.json", "payload"})
 # The earliest time of the zip format; a fixed one makes zips of equal plugins equal.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -157,11 +159,13 @@ def uninstall(
 
 
 def build_zip(target: Path) -> None:
-    """Build the plugin, with its vendored requests, as a zip for Krita's "Import Python Plugin".
+    """Build the plugin as a zip for Krita's "Import Python Plugin", with what it needs to set the
+    backend up: a wheel and its lock.
 
-    Equal plugins make equal bytes. It names no backend: the user enters its URL and token.
+    Equal checkouts make equal bytes. Raises NotFound outside a checkout.
     """
-    entries = {f"{MODULE}/{name}": content for name, content in package_files().items()}
+    files = package_files() | {f"{SETUP}/payload/{name}": content for name, content in _payload()}
+    entries = {f"{MODULE}/{name}": content for name, content in files.items()}
     for name in (f"{MODULE}.desktop", f"{MODULE}.action"):
         entries[name] = (plugin_source() / name).read_bytes()
     # Krita's importer finds a plugin only by an entry for its folder.
@@ -173,21 +177,52 @@ def build_zip(target: Path) -> None:
             entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.create_system = 3
             entry.external_attr = (0o40755 << 16 | 0x10) if name.endswith("/") else 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            stored = name.endswith(".whl")  # compressed already
+            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             archive.writestr(entry, entries[name])
 
 
 def package_files() -> dict[str, bytes]:
-    """Map each path in the plugin's package to its content: sources, licence and `_vendor`."""
+    """Map each path in the plugin's package to its content: sources, licence, and in `_vendor`
+    requests and modelsheet_setup.
+    """
     source = plugin_source()
-    own = {
-        path.relative_to(source / MODULE).as_posix(): path.read_bytes()
-        for path in sorted((source / MODULE).rglob("*"))
-        if path.is_file() and not GENERATED_FILES & set(path.relative_to(source / MODULE).parts)
-    }
     vendored = vendor_requests.vendored_files()
-    licence = {"LICENSE": (source / "LICENSE").read_bytes()}
-    return own | licence | {f"_vendor/{name}": content for name, content in vendored.items()}
+    return (
+        _files_below(source / MODULE, "")
+        | {"LICENSE": (source / "LICENSE").read_bytes()}
+        | {f"_vendor/{name}": content for name, content in vendored.items()}
+        | _files_below(Path(__file__).parents[2] / "modelsheet_setup", f"{SETUP}/")
+    )
+
+
+def _files_below(folder: Path, prefix: str) -> dict[str, bytes]:
+    return {
+        prefix + path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not GENERATED_FILES & set(path.relative_to(folder).parts)
+    }
+
+
+def _payload() -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file that setting the backend up needs."""
+    root = Path(__file__).parents[3]
+    if not (root / "install.sh").is_file():
+        raise NotFound(
+            "The zip is made in a checkout of Modelsheet: run `modelsheet krita zip` there."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        build = [sys.executable, "-I", "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+        run = subprocess.run(build, cwd=root, capture_output=True, text=True, check=False)
+        if run.returncode:
+            last = run.stderr.strip().rpartition("\n")[2]
+            raise NotFound(
+                f"The backend's wheel could not be built: {last}. Run ./install.sh again."
+            )
+        (wheel,) = Path(folder).glob("*.whl")
+        yield wheel.name, wheel.read_bytes()
+    for name in ("requirements.txt", "constraints.txt", "docs/sample/hero.ora"):
+        yield Path(name).name, (root / name).read_bytes()
 
 
 def plugin_source() -> Path:

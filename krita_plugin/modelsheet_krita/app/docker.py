@@ -12,15 +12,17 @@ from ..animation.animate import AnimateController
 from ..animation.own_motions import OwnMotions
 from ..backend.connection_thread import BackendConnection, BackendLocation
 from ..backend.launcher import Launcher
+from ..backend.local_installation import SAMPLE, LocalInstallation
 from ..backend.location import LocalBackend, RemoteBackend
 from ..controllers.controller import Controller
 from ..document import document
 from ..i18n import tr
 from ..qt import QtCore, QtGui, QtWidgets, not_none
 from ..results.document_ids import DocumentIds
-from ..ui.backend_dialog import BackendDialog
+from ..ui.backend_forms.backend_dialog import BackendDialog
 from ..ui.panel import Panel
 from . import actions, diagnostics, docker_placement
+from .backend_setup import SetupController
 from .fallback_docker import DOCKER_ID
 from .settings import BackendChoice, Preferences, launch_plan, motions_folder
 from .status_line import StatusLine
@@ -64,6 +66,16 @@ class ModelsheetDocker(DockWidget):
             OwnMotions(motions_folder()),
             _current_document,
         )
+        self.setup = SetupController(
+            panel,
+            connection,
+            self.controller.notices,
+            LocalInstallation(),
+            is_local=lambda: not preferences.backend().is_remote,
+            on_changed=lambda: connection.switch_to(location_of(preferences.backend())),
+            open_remote=self._open_backend_dialog,
+            open_sample=_open_sample,
+        )
         self.setWidget(panel)
         self._status_line = StatusLine(self, panel.activity_changed, panel.news)
         # After Save As the document has another file, by which its results are found again.
@@ -97,6 +109,8 @@ class ModelsheetDocker(DockWidget):
         attempt = self.controller.notices.attempt
         if action == "settings":
             self._open_backend_dialog()
+        elif action == "setup":
+            attempt(self.setup.open)
         elif action == "restart":
             attempt(self._connection.restart_backend)
         elif action == "stop":
@@ -195,6 +209,14 @@ def icon(name: str) -> QtGui.QIcon:
 
 def _current_document() -> document.OpenDocument:
     return document.current(Krita.instance().activeWindow())
+
+
+def _open_sample() -> None:
+    """Open the sample in Krita's front window."""
+    opened = Krita.instance().openDocument(str(SAMPLE))
+    window = Krita.instance().activeWindow()
+    if opened is not None and window is not None:
+        window.addView(opened)
 
 
 def _docker_of(main_window: QtWidgets.QMainWindow) -> ModelsheetDocker:

@@ -13,6 +13,7 @@ from krita import Krita
 
 from ..backend.client import Address
 from ..backend.launcher import LaunchPlan
+from ..backend.local_installation import LocalInstallation
 from ..controllers.saved_state import SavedState
 
 GROUP = "modelsheet"
@@ -78,14 +79,18 @@ def motions_folder() -> Path:
 
 
 def launch_plan(environment: Mapping[str, str] = os.environ) -> LaunchPlan:
-    """Read backend.json, which ./install.sh wrote into the plugin's folder."""
+    """Read backend.json, which ./install.sh wrote into the plugin's folder; without one take the
+    backend that the plugin has set up.
+    """
     command, home = _installed(Path(__file__).parents[1] / "backend.json")
+    installation = LocalInstallation(home, environment)
     state = state_folder(home, environment, sys.platform)
     return LaunchPlan(
-        command=command,
+        command=command or installation.command,
         home=home,
         connection_file=state / "run" / "server.json",
         log_file=state / "log" / "started-by-krita.log",
+        can_set_up=installation.is_offered,
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol, TypeVar
 
-from ..errors import BackendDown, BackendError, BackendMissing
+from ..errors import BackendDown, BackendError, BackendMissing, BackendNotSetUp
 from ..i18n import tr
 from ..qt import QtCore, Signal, connect_queued
 from ..tasks import SLICE_S, guarded
@@ -37,12 +37,13 @@ FALLBACK_RESOLUTION = 512
 class ConnectionState:
     """State of the connection; `phase`: idle, looking, starting, connected or down.
 
-    When it is down, `sentence` says what to do.
+    When it is down, `sentence` says what to do, and `can_set_up` tells that the plugin can do it.
     """
 
     phase: str
     sentence: str = ""
     capabilities: Capabilities | None = None
+    can_set_up: bool = False
 
     @property
     def resolution(self) -> int:
@@ -250,7 +251,8 @@ class BackendConnection(QtCore.QObject):
                 delay_s = FIRST_DELAY_S
 
     def _fail_requests(self, error: BackendError, retry_after_s: float | None) -> None:
-        self.announce(ConnectionState("down", str(error)))
+        can_set_up = isinstance(error, BackendNotSetUp)
+        self.announce(ConnectionState("down", str(error), can_set_up=can_set_up))
         while self._requests:
             self._post(self._requests.popleft().on_error, error)
         self._wakeup.wait(retry_after_s)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from ..errors import BackendMissing
+from ..errors import BackendMissing, BackendNotSetUp
 from ..i18n import tr
 from .client import Address
 
@@ -28,13 +28,15 @@ PRIVATE_PREFIXES = ("PYTHON", "QT_", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_E
 class LaunchPlan:
     """Command that starts the backend, and the files in which it gives its address and its log.
 
-    `command` is empty where no backend is installed. `home` becomes its MODELSHEET_HOME.
+    `command` is empty where no backend is installed; `can_set_up` tells whether the plugin can do
+    that. `home` becomes its MODELSHEET_HOME.
     """
 
     command: tuple[str, ...]
     home: str | None
     connection_file: Path
     log_file: Path
+    can_set_up: bool = False
 
 
 class Launcher:
@@ -72,6 +74,13 @@ class Launcher:
 
         `wait` sleeps for a number of seconds. Raises BackendMissing when it does not start.
         """
+        if not self._plan.command and self._plan.can_set_up:
+            raise BackendNotSetUp(
+                tr(
+                    "No backend is set up on this computer yet. Set Up shows what it would "
+                    "download; or use another computer's."
+                )
+            )
         if not self._plan.command:
             raise BackendMissing(
                 tr(

@@ -73,7 +73,6 @@ class Controller:
         self.explore = ExploreController(panel, notices, jobs, self.results, self.generate)
         self.presets = PresetController(panel, saved_state)
         self.models = Models(panel, connection, notices, jobs)
-        panel.retry_wanted.connect(connection.connect_now)
         connection.refresh()
 
     def check_document(self) -> None:

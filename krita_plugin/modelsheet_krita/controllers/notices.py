@@ -19,6 +19,7 @@ class Notices:
     def __init__(self, panel: Panel, connection: BackendConnection) -> None:
         self._panel, self._connection = panel, connection
         connection.subscribe(panel, state=self._show_state, error=panel.notice.say)
+        panel.connection_notice.acted.connect(self._on_acted)
         self._show_state(connection.state)
 
     def attempt(self, action: Callable[[], object]) -> None:
@@ -38,12 +39,19 @@ class Notices:
         if self._connection.state.phase != "down":
             self._panel.notice.say(str(error))
 
+    def _on_acted(self) -> None:
+        if self._connection.state.can_set_up:
+            self._panel.backend_wanted.emit("setup")
+        else:
+            self._connection.connect_now()
+
     def _show_state(self, state: ConnectionState) -> None:
         connected = state.phase == "connected"
         self._panel.generate.setEnabled(connected)
         self._panel.box.explore.setEnabled(connected)
         if state.phase == "down":
-            self._panel.connection_notice.say(state.sentence, action=tr("Try Again"))
+            action = tr("Set Up…") if state.can_set_up else tr("Try Again")
+            self._panel.connection_notice.say(state.sentence, action=action)
             self._panel.show_jobs(())
         else:
             self._panel.connection_notice.hide()

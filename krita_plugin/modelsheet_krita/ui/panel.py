@@ -42,8 +42,7 @@ class Panel(QtWidgets.QWidget):
     result_wanted = Signal(str, object)  # again, vary, ...; keys of results
     job_wanted = Signal(str, str)  # job id; action of a JobCard's button
     job_moved = Signal(str, object)  # job id; id of the job to move it before, or None for the end
-    retry_wanted = Signal()
-    backend_wanted = Signal(str)  # settings, restart, stop, report
+    backend_wanted = Signal(str)  # settings, setup, restart, stop, report
     activity_changed = Signal(str)  # line about the running job, empty without one
     news = Signal(str)  # a sentence or the title of new results
 
@@ -122,7 +121,6 @@ class Panel(QtWidgets.QWidget):
 
     def _make_jobs_and_notices(self) -> None:
         self.connection_notice = Notice(self.icon, "modelsheet_trouble")
-        self.connection_notice.acted.connect(self.retry_wanted)
         self.notice = Notice(self.icon, "modelsheet_notice")
         for notice in (self.connection_notice, self.notice):
             notice.shown.connect(partial(self._on_notice, notice))
@@ -186,6 +184,7 @@ class Panel(QtWidgets.QWidget):
         menu = QtWidgets.QMenu(self.backend)
         for action, text in (
             ("settings", tr("Backend Settings…")),
+            ("setup", tr("Set Up, Repair or Remove…")),
             ("restart", tr("Restart")),
             ("stop", tr("Stop")),
             ("report", tr("Copy a Report of What Is Wrong")),

@@ -19,6 +19,7 @@ from tests.python_source import parsed
 from modelsheet_krita import i18n  # isort: skip
 
 BACKEND = ROOT / "backend" / "modelsheet"
+SETUP = ROOT / "backend" / "modelsheet_setup"
 KNOWN = ROOT / "krita_plugin/modelsheet_krita/translations/ru.backend.json"
 RUSSIAN: dict[str, str] = json.loads(KNOWN.read_text(encoding="utf-8"))
 # The command line, what starts the service, and what measures: their readers sit at a terminal.
@@ -49,7 +50,7 @@ def rooms() -> list[Path]:
         name = path.relative_to(BACKEND).with_suffix("").as_posix()
         if name not in others and not name.startswith(TERMINAL_PACKAGES):
             found.append(path)
-    return found
+    return found + [path for path in sorted(SETUP.glob("*.py")) if path.stem != "command_line"]
 
 
 def template(node: ast.AST) -> str:
@@ -111,7 +112,9 @@ def fields(text: str) -> list[str]:
     return [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
 
 
-@pytest.mark.parametrize("path", rooms(), ids=lambda path: path.relative_to(BACKEND).as_posix())
+@pytest.mark.parametrize(
+    "path", rooms(), ids=lambda path: path.relative_to(BACKEND.parent).as_posix()
+)
 def test_every_sentence_has_a_russian_one(path: Path) -> None:
     assert sorted(texts(path)[0] - set(RUSSIAN)) == []
 

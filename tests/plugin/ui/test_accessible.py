@@ -10,7 +10,6 @@ import pytest
 
 from modelsheet_krita.backend import api_responses, lora_header
 from modelsheet_krita.ui import (
-    backend_dialog,
     import_dialog,
     learn_dialog,
     name_dialog,
@@ -18,6 +17,7 @@ from modelsheet_krita.ui import (
     subject_list,
 )
 from modelsheet_krita.ui.animation import animate_dialog
+from modelsheet_krita.ui.backend_forms import backend_dialog, setup_dialog
 from tests.plugin.binding import MAJOR, QIcon, Qt
 from tests.plugin.conftest import Until
 
@@ -51,6 +51,7 @@ MADE: dict[str, Callable[[], Any]] = {
         icon, None, Path("fox.safetensors"), lora_header.LoraHeader(3, "", ""), []
     ),
     "report": lambda: report_window.ReportWindow(SUBJECT, [], None),
+    "setup": lambda: setup_dialog.SetupDialog(icon, None),
     "subjects": lambda: subject_list.SubjectListWidget(icon),
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.paths import ROOT
 
-from modelsheet_krita.ui import backend_dialog  # isort: skip
+from modelsheet_krita.ui.backend_forms import backend_dialog  # isort: skip
 
 WIDGETS = """
 import importlib, sys
@@ -24,8 +24,9 @@ package.__path__ = [{plugin!r} + "/modelsheet_krita"]
 sys.modules["modelsheet_krita"] = package
 from modelsheet_krita import image, qt
 from modelsheet_krita.backend import api_responses, lora_header
+from modelsheet_krita.ui.backend_forms import backend_dialog, setup_dialog
 from modelsheet_krita.ui import (
-    backend_dialog, image_table, import_dialog, job_card, learn_dialog, name_dialog, panel,
+    image_table, import_dialog, job_card, learn_dialog, name_dialog, panel,
     report_window, result_gallery, size_choice, subject_list,
 )
 from modelsheet_krita.ui.animation import animate_dialog
@@ -77,6 +78,7 @@ assert form.images.chosen() == [(0, "front"), (1, "")]
 one = api_responses.SubjectView("1", "Hero", "knight", "sks", "sprite32", 0.0, ())
 report_window.ReportWindow(one, [some], None).grab()
 backend_dialog.BackendDialog(icon, None, is_remote=True, url="", token="").grab()
+setup_dialog.SetupDialog(icon, None).grab()
 ask = name_dialog.NameDialog(
     icon, None, "Rename", name="Hero", tip="",
     validate=lambda name: "" if name else "no", explain=str,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ..backend.api_responses import Capabilities
-from ..backend.url_safety import is_protected, unprotected
-from ..i18n import tr
-from ..qt import QtCore, QtWidgets, Signal, not_none
-from .model_list import ModelListWidget
-from .widgets import IconLoader, buddy, dialog_buttons, heading
+from ...backend.api_responses import Capabilities
+from ...backend.url_safety import is_protected, unprotected
+from ...i18n import tr
+from ...qt import QtCore, QtWidgets, Signal, not_none
+from ..model_list import ModelListWidget
+from ..widgets import IconLoader, buddy, dialog_buttons, heading
 
 
 class BackendDialog(QtWidgets.QDialog):

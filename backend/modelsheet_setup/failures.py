@@ -1,0 +1,65 @@
+"""Tell from what pip or uv said why a step failed, and what helps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .errors import SetupError
+
+
+def explain(step: str, output: str, log: Path) -> SetupError:
+    """Return the error of a step that failed with this output."""
+    for pattern, sentence in _sentences(step, log):
+        if re.search(pattern, output, re.IGNORECASE):
+            return SetupError(sentence)
+    last = next((line for line in reversed(output.splitlines()) if line.strip()), "…")
+    return SetupError(
+        f"“{step}” failed. It said: “{last.strip()}”. Mend that, then try again. (Log: {log})"
+    )
+
+
+def _sentences(step: str, log: Path) -> tuple[tuple[str, str], ...]:
+    """Pair each pattern with its sentence; the first that is found counts."""
+    return (
+        (
+            r"no space left|disk quota|not enough space|winerror 112",
+            f"“{step}” failed: the disk is full. Make room, then try again.",
+        ),
+        (
+            "do not match the hashes",
+            f"“{step}” failed: a package is not the file that Modelsheet was tested with. Somebody "
+            f"changed it on the way, or your package index has builds of its own. (Log: {log})",
+        ),
+        (
+            r"certificate_verify_failed|self.signed certificate",
+            f"“{step}” failed: the certificate of the package index is not trusted. Name your "
+            f"network's own certificates in PIP_CERT, then try again. (Log: {log})",
+        ),
+        (
+            r"\b407\b|proxy authentication|proxyerror|cannot connect to proxy",
+            f"“{step}” failed: the proxy lets nothing through. Correct HTTPS_PROXY (with name and "
+            f"password, if it asks for them), then try again. (Log: {log})",
+        ),
+        (
+            r"winerror 206|filename or extension is too long|file name too long",
+            f"“{step}” failed: a path is too long for this system. Name a shorter folder in "
+            "MODELSHEET_HOME, then try again.",
+        ),
+        (
+            r"winerror (5|32)\b|being used by another process|access is denied",
+            f"“{step}” failed: another program holds one of its files, often a virus scanner. Wait "
+            f"a minute, then try again. (Log: {log})",
+        ),
+        (
+            r"connection|timed out|timeout|name resolution|name or service|unreachable"
+            r"|from versions: none|dns error",
+            f"“{step}” failed: the packages cannot be downloaded. Check the network (and the "
+            f"proxy, if there is one), then try again: what is here already is kept. (Log: {log})",
+        ),
+        (
+            "permission denied",
+            f"“{step}” failed: a folder cannot be written. Correct its rights, then try again. "
+            f"(Log: {log})",
+        ),
+    )

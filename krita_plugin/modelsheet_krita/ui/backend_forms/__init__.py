@@ -1,0 +1,1 @@
+"""Forms for the choice of the backend and for setting one up."""

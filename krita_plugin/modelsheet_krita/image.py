@@ -148,6 +148,13 @@ def thumbnail(image: Image, side: int) -> QtGui.QPixmap:
     return square
 
 
+def sharp_thumbnail(image: Image, side: float, ratio: float) -> QtGui.QPixmap:
+    """Fit the image into a square of `side` px on a screen with `ratio` device pixels for each."""
+    pixmap = thumbnail(image, round(side * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
 def _chequerboard(size: QtCore.QSize, cell: int) -> QtGui.QPixmap:
     board = QtGui.QPixmap(size)
     board.fill(QtGui.QColor(204, 204, 204))

@@ -28,6 +28,8 @@ from .results import Results
 from .saved_state import SavedState
 from .subject_places import SubjectPlacesController
 
+MOST_RANDOM_SEED = 10**9  # nine digits, which fit into the docker's field
+
 
 class GenerateController:
     """Submits generate jobs, remembers the document of each, and applies results."""
@@ -196,8 +198,7 @@ class GenerateController:
         self._request(lambda client: client.submit(request), self._target())
 
     def _random_seed(self) -> int:
-        most = self._panel.box.seed.maximum()
-        return int(not_none(QtCore.QRandomGenerator.global_()).bounded(most))
+        return int(not_none(QtCore.QRandomGenerator.global_()).bounded(MOST_RANDOM_SEED))
 
     def _show_prompt(self, result: Result) -> None:
         box = self._panel.box

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Callable
 
 _JOINERS = "\u200c\u200d"  # invisible, within words of Persian and Indic scripts
 _OWNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}/")
@@ -40,7 +41,7 @@ def find_mentions(text: str) -> Iterator[Mention]:
     """Yield the mentions of a text; an @ within a word, as in an address, is none."""
     for found in re.finditer("@", text):
         start = found.start()
-        if start and (text[start - 1] == "@" or _is_in_word(text[start - 1])):
+        if start and _is_in_word(text[start - 1]):
             continue
         owner = _OWNER.match(text, start + 1)
         first = owner.end() if owner else start + 1
@@ -57,10 +58,20 @@ def names_in(text: str) -> list[str]:
 
 def without_mentions(text: str, filler: str) -> str:
     """Replace each character of the mentions by `filler`, so that all others keep their places."""
+    return _replaced(text, lambda mention: filler * (mention.end - mention.start))
+
+
+def rename(text: str, old: str, new: str) -> str:
+    """Let a text mention `new` wherever it mentions `old`."""
+    return _replaced(text, lambda one: f"@{new}" if one.name == old else text[one.start : one.end])
+
+
+def _replaced(text: str, replacement: Callable[[Mention], str]) -> str:
+    parts, end = [], 0
     for mention in find_mentions(text):
-        blank = filler * (mention.end - mention.start)
-        text = text[: mention.start] + blank + text[mention.end :]
-    return text
+        parts += [text[end : mention.start], replacement(mention)]
+        end = mention.end
+    return "".join([*parts, text[end:]])
 
 
 def _is_in_word(character: str) -> bool:

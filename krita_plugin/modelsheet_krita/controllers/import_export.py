@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ..backend.connection_thread import BackendConnection
 from ..backend.lora_header import read_header
 from ..errors import BackendError, BadInput
 from ..i18n import format_bytes, tr
-from ..mentions import handle
+from ..mentions import handle, rename
 from ..qt import QtWidgets
 from ..ui.import_dialog import ImportDialog
 from ..ui.name_dialog import NameDialog
@@ -67,9 +66,8 @@ class ImportExport:
 
     def _on_renamed(self, dialog: NameDialog, subject: SubjectView, renamed: SubjectView) -> None:
         dialog.accept()
-        old, new = (f"@{handle(one.name)}" for one in (subject, renamed))
         prompt = self._panel.prompt
-        prompt.setText(re.sub(rf"(?<!\S){re.escape(old)}(?!\S)", new, prompt.text()))
+        prompt.setText(rename(prompt.text(), handle(subject.name), handle(renamed.name)))
 
     def _export(self, subject_id: str) -> None:
         subject = self._subjects.get(subject_id)

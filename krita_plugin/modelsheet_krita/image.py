@@ -156,6 +156,13 @@ def thumbnail(image: Image, side: int) -> QtGui.QPixmap:
     return square
 
 
+def sharp_thumbnail(image: Image, side: float, ratio: float) -> QtGui.QPixmap:
+    """Fit the image into a square of `side` px on a screen with `ratio` device pixels for each."""
+    pixmap = thumbnail(image, round(side * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
 def chequerboard(size: QtCore.QSize, cell: int) -> QtGui.QPixmap:
     """Make a board of grey and white cells, on which clear pixels are seen as such."""
     board = QtGui.QPixmap(size)

@@ -299,6 +299,31 @@ def test_subjects_of_pixel_art_are_painted_as_pixel_art(
     assert recipe.request.pixel_art == PixelArt(palette=list(PALETTE))
     assert whole_recipe.request.pixel_art == PixelArt(palette="both", colours=256)
     assert (pixels(whole)[..., 3] == 255).all()
+    _, scenic = ask_sprite("@imp, on grass floor", transparent=True)
+    assert scenic.request.pixel_art == PixelArt(palette="both", colours=256), "the grass is no imp"
+
+
+def test_what_the_canvas_brings_keeps_its_colours(
+    ask_sprite: Callable[..., tuple[GeneratedImage, GenerationParameters]],
+    context: Context,
+    pixels: Pixels,
+) -> None:
+    robe, scarf = (90, 140, 200), (60, 140, 70)
+    drawn = Image.new("RGBA", (64, 64))
+    drawn.paste((*robe, 255), (16, 8, 48, 64))
+    drawn.paste((*scarf, 255), (16, 20, 48, 28))
+
+    image, recipe = ask_sprite(
+        "@imp", init_image=context.send(drawn), strength=0.05, transparent=True
+    )
+
+    brought = ["#3c8c46", "#5a8cc8"]
+    assert recipe.request.pixel_art == PixelArt(palette=[*PALETTE, *brought])
+    inside = pixels(image)[32:60, 20:44, :3]
+    assert (inside == robe).all(axis=-1).mean() > 0.9
+    shaded = Image.radial_gradient("L").resize((64, 64)).convert("RGBA")
+    _, recipe = ask_sprite("@imp", init_image=context.send(shaded), strength=0.05)
+    assert recipe.request.pixel_art is False, "the canvas is no pixel art"
 
 
 @pytest.mark.parametrize(
@@ -308,8 +333,10 @@ def test_subjects_of_pixel_art_are_painted_as_pixel_art(
         ("@painted", {}),
         ("@imp", {"pixel_art": False}),
         ("@imp", {"width": 40, "height": 72}),
+        ("@imp", {"unet_scale": 0.0}),
+        ("@imp", {"unet_scale": 0.4}),
     ],
-    ids=["no subject", "no pixel art", "not wanted", "no whole pixels"],
+    ids=["no subject", "no pixel art", "not wanted", "no whole pixels", "no scale", "hardly any"],
 )
 def test_nothing_else_becomes_pixel_art_by_itself(
     ask_sprite: Callable[..., tuple[GeneratedImage, GenerationParameters]],

@@ -214,9 +214,14 @@ def apply_palette(image: Image.Image, palette: Sequence[Colour]) -> Image.Image:
     rgba = np.array(image.convert("RGBA"))
     colours = np.array(palette, dtype=np.uint8)
     own, where = np.unique(rgba[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
-    nearest = colours[_nearest(srgb_to_oklab(own), srgb_to_oklab(colours))]
+    nearest = colours[nearest_colours(own, colours)]
     rgba[..., :3] = nearest[where.reshape(-1)].reshape(rgba[..., :3].shape)
     return Image.fromarray(rgba)
+
+
+def nearest_colours(colours: _Colours, candidates: _Colours) -> npt.NDArray[np.intp]:
+    """Return the index of the candidate that is nearest in OKLab to each colour."""
+    return _nearest(srgb_to_oklab(colours), srgb_to_oklab(candidates))
 
 
 def srgb_to_oklab(colours: _Colours) -> _Lab:
@@ -236,7 +241,7 @@ def srgb_to_oklab(colours: _Colours) -> _Lab:
 
 def _nearest(points: _Lab, candidates: _Lab) -> npt.NDArray[np.intp]:
     """Return the index of the nearest candidate for each point, in batches of 4096."""
-    parts = [
+    parts = [np.empty(0, np.intp)] + [
         np.square(points[start : start + 4096, None] - candidates[None]).sum(-1).argmin(1)
         for start in range(0, len(points), 4096)
     ]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from modelsheet.api.generate import PixelArt
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.palette_matching import match_palette
 from modelsheet.imaging.palettes import (
     MAX_COLOURS,
     apply_palette,
@@ -37,6 +38,8 @@ def make_pixel_art(
     """Snap to the grid, limit the colours and threshold the alpha; returns RGBA.
 
     `pixel_size` is the base model's, in px, 0 for unknown; that of the `options` takes precedence.
+    A base that paints single pixels has the references' scale: there the palette is matched as they
+    have its colours.
     Raises InvalidRequest: a pixel would be larger than the image.
     """
     size = options.pixel_size or pixel_size or detect_pixel_size(image)
@@ -46,7 +49,10 @@ def make_pixel_art(
             f"{image.height}. Ask for a smaller pixel size."
         )
     snapped = threshold_alpha(snap_to_grid(image, size))
-    return apply_palette(snapped, _palette(snapped, options, references))
+    palette = _palette(snapped, options, references)
+    if size == pixel_size == 1 and references and _are_of(palette, references):
+        return match_palette(snapped, palette, references)
+    return apply_palette(snapped, palette)
 
 
 def _palette(
@@ -61,6 +67,12 @@ def _palette(
         return of_subject
     own = extract_palette([image], options.colours)
     return [*of_subject, *(each for each in own if _is_unlike(each, of_subject))]
+
+
+def _are_of(palette: Sequence[Colour], images: Sequence[Image.Image]) -> bool:
+    """Return True if the images' opaque pixels have no other colours."""
+    colours = pixel_art_palette(images)
+    return bool(colours) and set(colours) <= set(palette)
 
 
 def _is_unlike(colour: Colour, others: Sequence[Colour]) -> bool:

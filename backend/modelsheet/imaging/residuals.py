@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 _Pixels = npt.NDArray[np.float32]
 
 # Levels of change in a pixel up to which its whole residual returns, and from which none does.
 _SAME, _OTHER = 8.0, 48.0
+_OPAQUE = 255
 _BIN = 8  # levels a channel
 _LIKE = 40.0  # levels; standard deviation of colours that the autoencoder confuses with each other
 _FEW = 0.005  # of the pixels; a colour that only so few had hardly counts
@@ -38,6 +40,20 @@ def add_residual_by_colour(changed: _Pixels, reconstruction: _Pixels, original: 
     weight = _unchanged_weight(changed, reconstruction)
     by_colour = _mean_residuals(changed, reconstruction, residual)
     return changed + weight * residual + (1 - weight) * by_colour
+
+
+def restore_unchanged(
+    finished: Image.Image, changed: Image.Image, original: Image.Image, shown: Image.Image
+) -> Image.Image:
+    """Give the pixels of `shown` to a finished RGBA image where `changed` differs from the original
+    less than can be seen; all are of one size.
+    """
+    before, after = (np.asarray(each.convert("RGBA")) for each in (original, changed))
+    difference = np.abs(before.astype(np.int16) - after).max(axis=-1)
+    is_same = (difference <= _SAME) & (before[..., 3] == _OPAQUE)
+    pixels = np.array(finished.convert("RGBA"))
+    pixels[is_same] = np.asarray(shown.convert("RGBA"))[is_same]
+    return Image.fromarray(pixels)
 
 
 def _unchanged_weight(changed: _Pixels, reconstruction: _Pixels) -> _Pixels:

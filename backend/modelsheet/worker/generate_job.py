@@ -12,11 +12,14 @@ import modelsheet
 from modelsheet.api.generate import GenerateRequest, PixelArt, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
 from modelsheet.base_models.families import FAMILIES, REFERENCE_FAMILIES, TILING_FAMILIES
+from modelsheet.diffusion.generation.background_colour import asks_for_scenery
 from modelsheet.diffusion.generation.canvas import (
     Canvas,
     check_pixel_art,
     encode_references,
     has_whole_pixels,
+    initial_area,
+    initial_box,
     make_canvas,
 )
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
@@ -37,8 +40,14 @@ from modelsheet.imaging.contact_sheet import (
     draw_sprite_sheet,
 )
 from modelsheet.imaging.inpainting import mask_bounds
-from modelsheet.imaging.palettes import MAX_COLOURS
-from modelsheet.imaging.pixel_art import make_pixel_art
+from modelsheet.imaging.palettes import (
+    MAX_COLOURS,
+    apply_palette,
+    format_hex_colour,
+    parse_hex_colour,
+)
+from modelsheet.imaging.pixel_art import make_pixel_art, pixel_art_palette
+from modelsheet.imaging.residuals import restore_unchanged
 from modelsheet.imaging.rgba import enlarge_pixels
 from modelsheet.imaging.sprite_alignment import align_sprites, move_off_edges, touches_edge
 from modelsheet.jobs.blob_images import write_image
@@ -46,6 +55,7 @@ from modelsheet.jobs.protocol import Directive, JobContext
 from modelsheet.prompts.image_requests import axis_labels, image_requests
 
 _MOST_COLUMNS = 8
+_LEAST_SCALE = 0.5  # of the adapter, for a picture to have the subject's colours
 
 
 @dataclass(frozen=True)
@@ -140,16 +150,27 @@ def _with_pixel_art(plan: ImagePlan, resolved: ResolvedRequest) -> ImagePlan:
     art: PixelArt | Literal[False] | None = request.pixel_art
     if art is None:
         fits = base.is_pixel_art and has_whole_pixels(resolved.canvas)
-        art = _automatic_pixel_art(plan.palette, request) if fits and plan.palette else False
+        art = _automatic_pixel_art(plan, resolved) if fits else False
     return replace(plan, request=request.model_copy(update={"pixel_art": art}))
 
 
-def _automatic_pixel_art(palette: Sequence[str], request: GenerateRequest) -> PixelArt:
-    """Return the pixel art of subjects with these colours: a figure alone has no others, a whole
-    picture those of its background too.
+def _automatic_pixel_art(plan: ImagePlan, resolved: ResolvedRequest) -> PixelArt | Literal[False]:
+    """Return the pixel art of the subjects' colours and of those that the canvas brings: a figure
+    alone has no others, a picture with a background has its colours too.
+
+    False where there is no subject, where hardly anything is left of it, and for a canvas that is
+    no pixel art.
     """
-    if request.transparent and len(palette) <= MAX_COLOURS:
-        return PixelArt(palette=list(palette))
+    request, canvas = plan.request, resolved.canvas
+    if not plan.palette or request.unet_scale < _LEAST_SCALE:
+        return False
+    brought = pixel_art_palette([initial_box(canvas)]) if canvas.keeps_something else []
+    if canvas.keeps_something and not brought:
+        return False
+    palette = list(dict.fromkeys([*plan.palette, *map(format_hex_colour, brought)]))
+    is_alone = request.transparent and not asks_for_scenery(request.prompt)
+    if is_alone and not canvas.keeps_scenery and len(palette) <= MAX_COLOURS:
+        return PixelArt(palette=palette)
     return PixelArt(palette="both", colours=MAX_COLOURS)
 
 
@@ -188,7 +209,9 @@ def _finish(image: Image.Image, plan: ImagePlan, resolved: ResolvedRequest) -> I
         image = remover.remove(image, plan.background, request.cutout, hard_edge=is_pixel_art)
     if art:
         pixel_size = 1 if base.is_pixel_art else 0
-        image = make_pixel_art(image, art, plan.references, pixel_size)
+        painted = image
+        image = make_pixel_art(painted, art, plan.references, pixel_size)
+        image = _with_canvas_colours(image, painted, art, resolved.canvas)
         if _is_sprite(plan, resolved):
             image = move_off_edges(image)
     placed = place_image(
@@ -199,6 +222,21 @@ def _finish(image: Image.Image, plan: ImagePlan, resolved: ResolvedRequest) -> I
         keep_detail=not art,
     )
     return enlarge_pixels(placed, art.enlarge if art else 1)
+
+
+def _with_canvas_colours(
+    image: Image.Image, painted: Image.Image, art: PixelArt, canvas: Canvas
+) -> Image.Image:
+    """Give back to pixel art what the canvas brought and the strength left as it was, in the
+    palette's colours if it is a list.
+    """
+    has_all_colours = art.palette == "both" or isinstance(art.palette, list)
+    if not (canvas.keeps_something and has_all_colours and image.size == painted.size):
+        return image
+    original = shown = initial_area(canvas)
+    if isinstance(art.palette, list):
+        shown = apply_palette(original, [parse_hex_colour(colour) for colour in art.palette])
+    return restore_unchanged(image, painted, original, shown)
 
 
 def _is_sprite(plan: ImagePlan, resolved: ResolvedRequest) -> bool:

@@ -8,7 +8,6 @@ from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..results.document_ids import DocumentIds
 from ..ui.panel import Panel
-from . import subject_names
 from .embedded_subjects import EmbeddedSubjects
 from .explore import ExploreController
 from .generate import GenerateController
@@ -46,7 +45,7 @@ class Controller:
         self.notices = notices = Notices(panel, connection)
         self.jobs = jobs = Jobs(panel, connection, notices)
         self.subjects = subjects = Subjects(panel, connection, notices)
-        self.vocabulary = PromptVocabulary(panel, connection, subject_names.handle)
+        self.vocabulary = PromptVocabulary(panel, connection)
         self.import_export = ImportExport(panel, connection, notices, subjects)
         self.embedded_subjects = EmbeddedSubjects(
             panel, connection, notices, subjects, self.import_export, current_document

@@ -12,10 +12,9 @@ from ..document.document import OpenDocument
 from ..document.subject_annotations import NotedSubject
 from ..errors import PluginError
 from ..i18n import format_bytes, tr
-from ..prompt_regions import names_in
+from ..mentions import handle, names_in
 from ..tasks import IncrementalTask
 from ..ui.panel import Panel
-from . import subject_names
 from .import_export import ImportExport
 from .notices import Notices
 from .subjects import Subjects
@@ -50,11 +49,7 @@ class EmbeddedSubjects:
     def note_in_document(self, document: OpenDocument, prompt: str) -> None:
         """Note in the document the subjects that the prompt names."""
         names = names_in(prompt)
-        named = [
-            _noted(subject)
-            for subject in self._subjects.all
-            if subject_names.handle(subject.name) in names
-        ]
+        named = [_noted(subject) for subject in self._subjects.all if handle(subject.name) in names]
         if named:
             document.note_subjects(named)
 
@@ -92,8 +87,8 @@ class EmbeddedSubjects:
         A subject is replaced by the one it was learnt again as, or by one of the same name.
         """
         by_id = {subject.id: subject for subject in self._subjects.all}
-        by_word = {subject_names.handle(subject.name): subject for subject in self._subjects.all}
-        words = {one.id: subject_names.handle(one.name) for one in document.noted_subjects()}
+        by_word = {handle(subject.name): subject for subject in self._subjects.all}
+        words = {one.id: handle(one.name) for one in document.noted_subjects()}
         found = {}
         for old in self._subjects.unknown(document.embedded_subjects()):
             new = by_id.get(self._successors.get(old, "")) or by_word.get(words.get(old, ""))
@@ -107,7 +102,7 @@ class EmbeddedSubjects:
             self._request_archive(subject, partial(self._ask_to_embed, subject, document))
             return
         document.remove_embedded_subject(subject_id)
-        word = subject_names.handle(subject.name)
+        word = handle(subject.name)
         text = tr("@{word} is removed from “{document}”.", document=document.name, word=word)
         self._panel.notice.say(text, icon="dialog-ok")
 
@@ -124,7 +119,7 @@ class EmbeddedSubjects:
             tr(
                 "@{word} makes “{document}” larger by {size}, and whoever gets the file gets the "
                 "subject and the pictures it was learnt from.",
-                word=subject_names.handle(subject.name),
+                word=handle(subject.name),
                 document=document.name,
                 size=format_bytes(len(content)),
             ),
@@ -141,7 +136,7 @@ class EmbeddedSubjects:
         )
 
     def _on_embedded(self, subject: SubjectView, document: OpenDocument) -> None:
-        word = subject_names.handle(subject.name)
+        word = handle(subject.name)
         text = tr(
             "@{word} will be embedded in “{document}” when you save it as .kra.",
             document=document.name,
@@ -155,7 +150,7 @@ class EmbeddedSubjects:
             tr(
                 "“{document}” has another version of @{word} embedded than the one in the list.",
                 document=document.name,
-                word=subject_names.handle(subject.name),
+                word=handle(subject.name),
             ),
             icon="folder",
             action=tr("Embed This One Instead"),
@@ -165,7 +160,7 @@ class EmbeddedSubjects:
     def _offer_import(
         self, document: OpenDocument, new: Sequence[str], noted: Collection[NotedSubject]
     ) -> None:
-        names = {one.id: f"@{subject_names.handle(one.name)}" for one in noted}
+        names = {one.id: f"@{handle(one.name)}" for one in noted}
         words = ", ".join(names.get(one, tr("a subject")) for one in new)
         self._panel.notice.say(
             tr(

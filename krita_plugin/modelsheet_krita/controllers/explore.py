@@ -8,7 +8,7 @@ from typing import Any
 
 from ..backend.api_requests import Explore
 from ..i18n import tr
-from ..image import thumbnail
+from ..image import sharp_thumbnail
 from ..results.result import Result
 from ..ui.explore_dialog import ExploreDialog, ExploreGrid, GridCell
 from ..ui.panel import Panel
@@ -63,12 +63,10 @@ class ExploreController:
         if explore is None:
             return
         ratio = self._panel.devicePixelRatioF()
-        side = round(self._panel.fontMetrics().height() * CELL_LINES * ratio)
-        cells = []
-        for result in results:
-            pixmap = thumbnail(result.image, side)
-            pixmap.setDevicePixelRatio(ratio)
-            cells.append(GridCell(pixmap, result.description))
+        side = self._panel.fontMetrics().height() * CELL_LINES
+        cells = [
+            GridCell(sharp_thumbnail(one.image, side, ratio), one.description) for one in results
+        ]
         if self.grid is not None:
             self.grid.deleteLater()
         self.grid = grid = ExploreGrid(results[0].prompt, cells, explore, self._panel.window())
@@ -90,8 +88,7 @@ class ExploreController:
         if "inference_steps" in values:
             values["inference_steps"] = int(values["inference_steps"])
         box.advanced.show_settings(replace(box.advanced.settings(), **values))
-        box.random.setChecked(False)
-        box.seed.setValue(min(seed, box.seed.maximum()))
+        box.fix_seed(seed)
         box.advanced.show_expert()
         grid.hint.setText(
             tr(

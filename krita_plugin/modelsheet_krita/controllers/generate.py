@@ -28,6 +28,8 @@ from .results import Results
 from .saved_state import SavedState
 from .subject_places import SubjectPlacesController
 
+MOST_RANDOM_SEED = 10**9  # nine digits, which fit into the docker's field
+
 
 class GenerateController:
     """Submits generate jobs, remembers the document of each, and applies results."""
@@ -50,8 +52,11 @@ class GenerateController:
         self._saved_state, self._current_document = saved_state, current_document
         self.saver = ResultSaver(panel)
         self.apply_tasks: list[IncrementalTask[str]] = []
-        self._reference: Result | None = None
+        self._start: Result | None = None  # what "A result" starts from
         panel.box.generate_wanted.connect(self.generate)
+        panel.box.advanced.source.activated.connect(
+            lambda: self._start_from(results.get(panel.results.chosen()))
+        )
         panel.apply_wanted.connect(notices.guard(self._apply))
         panel.result_wanted.connect(notices.guard(self._act))
         panel.prompt.show_history(saved_state.history())
@@ -148,13 +153,23 @@ class GenerateController:
         return InitImage(image, mask), Target(document, placement)
 
     def _starting_result(self) -> Result:
-        """Return the result chosen in the results' menu, else the one that is selected."""
-        selected = self._results.get(self._panel.results.chosen())
-        if self._reference is None and not selected:
+        """Return the result that was chosen to start from, else choose the selected one.
+
+        It stays, although new results are selected as they come.
+        """
+        if self._start is None:
+            self._start_from(self._results.get(self._panel.results.chosen()))
+        if self._start is None:
             raise BadInput(
                 tr("Select the result to start from in the list below, then Generate again.")
             )
-        return self._reference or selected[0]
+        return self._start
+
+    def _start_from(self, results: Sequence[Result]) -> None:
+        """Start from the first of these results, from none that is known without one."""
+        self._start = results[0] if results else None
+        text = f"“{self._start.prompt}”, {self._start.description}" if self._start else ""
+        self._panel.box.advanced.show_start(text)
 
     def _act(self, action: str, keys: list[int]) -> None:
         """Carry out an action of the results' menu on the first or on all selected results."""
@@ -168,7 +183,7 @@ class GenerateController:
             request, seed = _request_of(first), first.generated.seed
             self._repeat(generate_request.with_variation(request, seed, self._random_seed()))
         elif action == "reference":
-            self._reference = first
+            self._start_from([first])
             self._panel.box.advanced.offer_result()
         elif action == "prompt":
             self._show_prompt(first)
@@ -183,14 +198,12 @@ class GenerateController:
         self._request(lambda client: client.submit(request), self._target())
 
     def _random_seed(self) -> int:
-        most = self._panel.box.seed.maximum()
-        return int(not_none(QtCore.QRandomGenerator.global_()).bounded(most))
+        return int(not_none(QtCore.QRandomGenerator.global_()).bounded(MOST_RANDOM_SEED))
 
     def _show_prompt(self, result: Result) -> None:
         box = self._panel.box
         box.prompt.setText(prompt_of(result.generated) or result.prompt)
-        box.random.setChecked(False)
-        box.seed.setValue(min(result.generated.seed, box.seed.maximum()))
+        box.fix_seed(result.generated.seed)
         box.prompt.setFocus()
 
     def _apply(self, keys: list[int], how: str) -> None:

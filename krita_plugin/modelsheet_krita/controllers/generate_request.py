@@ -10,11 +10,10 @@ from ..backend.api_responses import JobView
 from ..backend.client import Client
 from ..document.subject_places import SubjectMasks
 from ..i18n import tr
-from ..image import Image
+from ..image import LONGEST_SIDE, Image
 from ..prompt_regions import RegionPrompts
 from ..ui.generation_settings import GenerationSettings
 
-LARGEST_SIDE = 2048
 GRANULE = 8  # px; sides are multiples of it for every base model
 
 
@@ -106,7 +105,7 @@ def build_request(
 
 def supported_size(width: int, height: int) -> tuple[int, int]:
     """Return the size to generate for an area of the canvas: at most 2048, in steps of 8 px."""
-    ratio = min(1.0, LARGEST_SIDE / max(width, height, 1))
+    ratio = min(1.0, LONGEST_SIDE / max(width, height, 1))
     return _rounded(width * ratio), _rounded(height * ratio)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ..backend.connection_thread import BackendConnection
 from ..backend.lora_header import read_header
 from ..errors import BackendError, BadInput
 from ..i18n import format_bytes, tr
+from ..mentions import handle, rename
 from ..qt import QtWidgets
 from ..ui.import_dialog import ImportDialog
 from ..ui.name_dialog import NameDialog
@@ -42,7 +42,7 @@ class ImportExport:
 
     def _rename(self, subject_id: str) -> None:
         subject = self._subjects.get(subject_id)
-        taken = self._subjects.handles() - {subject_names.handle(subject.name)}
+        taken = self._subjects.handles() - {handle(subject.name)}
         if self.name_dialog is not None:
             self.name_dialog.deleteLater()
         self.name_dialog = dialog = NameDialog(
@@ -66,9 +66,8 @@ class ImportExport:
 
     def _on_renamed(self, dialog: NameDialog, subject: SubjectView, renamed: SubjectView) -> None:
         dialog.accept()
-        old, new = (f"@{subject_names.handle(one.name)}" for one in (subject, renamed))
         prompt = self._panel.prompt
-        prompt.setText(re.sub(rf"(?<!\S){re.escape(old)}(?!\S)", new, prompt.text()))
+        prompt.setText(rename(prompt.text(), handle(subject.name), handle(renamed.name)))
 
     def _export(self, subject_id: str) -> None:
         subject = self._subjects.get(subject_id)
@@ -77,7 +76,7 @@ class ImportExport:
         formats = _formats()
         dialog.setNameFilters(list(formats))
         dialog.setDefaultSuffix("safetensors")
-        dialog.selectFile(f"{subject_names.handle(subject.name)}.safetensors")
+        dialog.selectFile(f"{handle(subject.name)}.safetensors")
         dialog.filterSelected.connect(partial(self._on_filter, dialog, subject))
         dialog.fileSelected.connect(
             lambda path: self.export(subject, Path(path), formats[dialog.selectedNameFilter()])
@@ -89,7 +88,7 @@ class ImportExport:
     ) -> None:
         suffix = SUFFIX if _formats()[selected] == workflows.ARCHIVE else ".safetensors"
         dialog.setDefaultSuffix(suffix[1:])
-        dialog.selectFile(f"{subject_names.handle(subject.name)}{suffix}")
+        dialog.selectFile(f"{handle(subject.name)}{suffix}")
 
     def export(self, subject: SubjectView, path: Path, file_format: str) -> None:
         """Write the subject to a file; `file_format`: kohya, diffusers or archive."""
@@ -163,7 +162,7 @@ class ImportExport:
         )
 
     def _report_imported(self, subject: SubjectView) -> None:
-        word = subject_names.handle(subject.name)
+        word = handle(subject.name)
         text = tr("“{title}” is here. Write @{word} in a prompt.", title=subject.name, word=word)
         self._panel.notice.say(text, icon="dialog-ok")
 

@@ -11,7 +11,7 @@ from ..backend.api_responses import JobView, Progress
 from ..backend.connection_thread import BackendConnection
 from ..errors import BackendError
 from ..i18n import format_bytes, tr
-from ..image import Image, thumbnail
+from ..image import Image, sharp_thumbnail
 from ..ui.job_card import JobRow
 from ..ui.panel import Panel
 from ..ui.parts.stop_question import StopQuestion
@@ -169,12 +169,8 @@ class Jobs:
         card = self._panel.card(job_id)
         if card is None:
             return
-        ratio = card.devicePixelRatioF()
-        side = round(card.fontMetrics().height() * PREVIEW_LINES * ratio)
-        shown = [thumbnail(image, side) for image in images]
-        for pixmap in shown:
-            pixmap.setDevicePixelRatio(ratio)
-        card.show_previews(shown)
+        side, ratio = card.fontMetrics().height() * PREVIEW_LINES, card.devicePixelRatioF()
+        card.show_previews([sharp_thumbnail(image, side, ratio) for image in images])
 
     def _stop(self, job_id: str) -> None:
         """Cancel the job; ask first if it learns, as minutes of work would be lost."""

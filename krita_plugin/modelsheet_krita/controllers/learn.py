@@ -13,6 +13,7 @@ from ..document.document import OpenDocument
 from ..errors import BackendError, BadInput
 from ..i18n import tr, trn
 from ..image import Image
+from ..mentions import handle
 from ..ui.learn_dialog import DEFAULT_PRESET, LearnDialog
 from ..ui.model_list import model_name
 from ..ui.panel import Panel
@@ -146,7 +147,7 @@ class LearnController:
     def _name_error(self, session: _Session, name: str) -> str:
         taken = self._subjects.handles()
         if session.replaced is not None:
-            taken.discard(subject_names.handle(session.replaced.name))
+            taken.discard(handle(session.replaced.name))
         return subject_names.name_error(name, taken)
 
     def _send(self) -> None:
@@ -189,7 +190,7 @@ class LearnController:
             if job.result is not None:
                 self._embedded_subjects.set_successor(former, job.result.subject_id)
             self._subjects.discard(former)
-        word = subject_names.handle(job.title)
+        word = handle(job.title)
         text = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
         self._panel.notice.say(text, icon="dialog-ok")
         if not self._panel.prompt.text().strip():

@@ -17,7 +17,7 @@ from ..backend.api_responses import (
 from ..backend.connection_thread import BackendConnection
 from ..errors import BackendError
 from ..i18n import tr
-from ..image import Image, thumbnail
+from ..image import Image, sharp_thumbnail
 from ..qt import QtCore
 from ..ui.learn_dialog import LearnDialog
 from ..ui.model_list import model_name, paints_sprites
@@ -100,7 +100,7 @@ class LearnSizes:
         return [images[row] for row in rows if row < len(images)][:MOST_PICTURES]
 
     def _largest(self) -> Image | None:
-        return max(self._chosen(), key=lambda one: max(one.width, one.height), default=None)
+        return max(self._chosen(), key=_longest_side, default=None)
 
     def _key(self) -> object:
         rows = tuple(row for row, _ in self._dialog.images.chosen())
@@ -206,18 +206,17 @@ class LearnSizes:
             return
         most = self._dialog.size_choice.preview_side
         ratio = self._dialog.devicePixelRatioF()
-        shown = []
-        for image in images:
-            side = max(image.width, image.height)
-            pixmap = thumbnail(image, most // side * side if side <= most else most)
-            pixmap.setDevicePixelRatio(ratio)
-            shown.append(pixmap)
+        sides = [most // side * side or most for side in map(_longest_side, images)]
+        shown = [sharp_thumbnail(image, side / ratio, ratio) for image, side in zip(images, sides)]
         self._dialog.size_choice.show_previews(shown, more=count - len(shown))
 
 
+def _longest_side(image: Image) -> int:
+    return max(image.width, image.height)
+
+
 def _is_lossy(base: BaseModelView, drawn: Image) -> bool:
-    side = max(drawn.width, drawn.height)
-    return side > base.resolution * (1 if paints_sprites(base) else MUCH_LARGER)
+    return _longest_side(drawn) > base.resolution * (1 if paints_sprites(base) else MUCH_LARGER)
 
 
 def _loses_detail(result: JobResult) -> bool:

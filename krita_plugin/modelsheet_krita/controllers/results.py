@@ -17,7 +17,7 @@ from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..errors import BackendError, PluginError, RequestRefused
 from ..i18n import tr, trn
-from ..image import Image, thumbnail
+from ..image import Image, sharp_thumbnail, thumbnail
 from ..results.document_ids import DocumentIds
 from ..results.result import Origin, Result, Target, name_of
 from ..ui.panel import Panel
@@ -290,11 +290,8 @@ class Results:
             return
         selected = panel.results.chosen()
         keys = [key] if key in selected or not selected else [selected[0], key]
-        lines = panel.fontMetrics().height() * POPUP_LINES
-        side = round(lines * panel.devicePixelRatioF())
-        shown = []
-        for result in self.get(keys):
-            pixmap = thumbnail(result.image, side)
-            pixmap.setDevicePixelRatio(panel.devicePixelRatioF())
-            shown.append((pixmap, result.description))
+        side, ratio = panel.fontMetrics().height() * POPUP_LINES, panel.devicePixelRatioF()
+        shown = [
+            (sharp_thumbnail(one.image, side, ratio), one.description) for one in self.get(keys)
+        ]
         panel.popup.show_beside(panel, shown)

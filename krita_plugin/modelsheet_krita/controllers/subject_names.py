@@ -1,46 +1,12 @@
-"""Rules for subject names and their @handles in prompts."""
+"""Rules for subject names."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 
 from ..backend.api_responses import NAME_LENGTH
 from ..i18n import tr, trn
-
-_JOINERS = "\u200c\u200d"  # invisible, within words of Persian and Indic scripts
-
-
-def handle(name: str) -> str:
-    """Return the word after @: letters, their marks and digits in lower case, underscores between.
-
-    The same as the backend's `subjects/handles.py`.
-    """
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-    word = ""
-    for character in folded:
-        kind = unicodedata.category(character)[0]
-        if kind in "LN" or (kind == "M" and word and word[-1] != "_"):
-            word += character
-        elif character not in _JOINERS and not word.endswith("_"):
-            word += "_"
-    return word.strip("_")
-
-
-def mentioned(prompt: str) -> set[str]:
-    """Return the handles after @ in a prompt, each with its owner ("ann/hero") if one is named."""
-    found = set()
-    for text in prompt.split("@")[1:]:
-        first = next(iter(text.split()), "") if text[:1].strip() else ""
-        owner, slash, name = first.rpartition("/")
-        end = next((i for i, each in enumerate(name) if not _is_in_word(each)), len(name))
-        found.add(f"{owner}{slash}{handle(name[:end])}")
-    return found
-
-
-def _is_in_word(character: str) -> bool:
-    is_joined = character == "_" or character in _JOINERS
-    return is_joined or unicodedata.category(character)[0] in "LNM"
+from ..mentions import handle
 
 
 def name_error(name: str, taken: Collection[str]) -> str:

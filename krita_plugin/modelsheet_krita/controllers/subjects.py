@@ -13,11 +13,11 @@ from ..document.subject_annotations import NotedSubject
 from ..errors import BadInput
 from ..i18n import tr
 from ..image import Image, thumbnail
+from ..mentions import handle, names_in
 from ..qt import QtCore, QtGui
 from ..ui.panel import Panel
 from ..ui.report_window import ReportWindow
 from ..ui.subject_list import SubjectRow
-from . import subject_names
 from .notices import Notices
 
 UNDO_MS = 30_000
@@ -42,12 +42,12 @@ class Subjects:
 
     def handles(self) -> set[str]:
         """Return the @words that are taken."""
-        return {subject_names.handle(subject.name) for subject in self.all}
+        return {handle(subject.name) for subject in self.all}
 
     def mention(self, subject: SubjectView) -> str:
         """Return the word after @ for this subject, with its owner if two have one handle."""
-        word = subject_names.handle(subject.name)
-        same = [one for one in self.all if subject_names.handle(one.name) == word]
+        word = handle(subject.name)
+        same = [one for one in self.all if handle(one.name) == word]
         return f"{subject.owner}/{word}" if subject.owner and len(same) > 1 else word
 
     def get(self, subject_id: str) -> SubjectView:
@@ -60,7 +60,7 @@ class Subjects:
     def missing(self, noted: Iterable[NotedSubject]) -> list[str]:
         """Return the @words of a document's subjects that the backend does not have."""
         known = {subject.id for subject in self.all} | self._discarded
-        words = {subject_names.handle(one.name) for one in noted if one.id not in known}
+        words = {handle(one.name) for one in noted if one.id not in known}
         return sorted(words - self.handles())
 
     def unknown(self, subject_ids: Iterable[str]) -> list[str]:
@@ -70,7 +70,7 @@ class Subjects:
 
     def discard_later(self, subject_id: str) -> None:
         """Hide the subject; move it to the trash after 30 s in which the artist can keep it."""
-        word = subject_names.handle(self.get(subject_id).name)
+        word = handle(self.get(subject_id).name)
         self._hidden.add(subject_id)
         self._show()
         self._panel.notice.say(
@@ -113,11 +113,11 @@ class Subjects:
 
     @staticmethod
     def _words_for(subject: SubjectView) -> set[str]:
-        word = subject_names.handle(subject.name)
+        word = handle(subject.name)
         return {word, f"{subject.owner}/{word}"}
 
     def _show_pixel_art(self, _: str = "") -> None:
-        words = subject_names.mentioned(self._panel.prompt.text())
+        words = set(names_in(self._panel.prompt.text()))
         found = [one for one in self.all if words & self._words_for(one)]
         is_pixel_art = bool(found) and all(one.palette for one in found)
         self._panel.box.advanced.follow_subject(is_pixel_art)

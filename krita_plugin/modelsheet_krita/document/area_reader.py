@@ -26,15 +26,10 @@ class TileSource:
     mask: Callable[[Box], bytes] | None = None
 
 
-def read(
-    name: str, area: Box, source: TileSource, longest_side: int = LONGEST_SIDE
-) -> Generator[None, None, Image]:
-    """Read `area`, reduced by a whole number if it is larger than `longest_side`.
-
-    Yields between tiles.
-    """
+def read(name: str, area: Box, source: TileSource) -> Generator[None, None, Image]:
+    """Read `area`, reduced by a whole number if it is larger than 2048 px; yields between tiles."""
     x, y, width, height = area
-    factor = -(-max(width, height) // longest_side)
+    factor = -(-max(width, height) // LONGEST_SIDE)
     across, down = max(1, width // factor), max(1, height // factor)
     whole = bytearray(across * down * BYTES_PER_PIXEL)
     side = TILE // factor  # of a tile in the result
@@ -47,9 +42,9 @@ def read(
     return Image(name, across, down, bytes(whole))
 
 
-def read_now(name: str, area: Box, source: TileSource, longest_side: int) -> Image:
+def read_now(name: str, area: Box, source: TileSource) -> Image:
     """Read `area` without a pause; see `read`."""
-    steps = read(name, area, source, longest_side)
+    steps = read(name, area, source)
     while True:
         try:
             next(steps)

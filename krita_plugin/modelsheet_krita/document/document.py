@@ -38,7 +38,6 @@ DOCUMENT_ID = "modelsheet/document"
 DOCUMENT_ID_DESCRIPTION = "Modelsheet: the document's results are found by this id"
 MESSAGE_MS = 4000
 MESSAGE_PRIORITY = 1  # medium, of high 0 and low 2
-LONGEST_INIT_IMAGE = 2048  # px; the backend's limit
 USUAL_FRAME_MS = 100
 T = TypeVar("T")
 
@@ -171,7 +170,7 @@ class OpenDocument:
             else:
                 space = space_of(self._document)
                 tiles = TileSource(partial(self._canvas_pixels, space, converter))
-            image = area_reader.read_now(self.name, box, tiles, LONGEST_INIT_IMAGE)
+            image = area_reader.read_now(self.name, box, tiles)
         mask = self._mask(box, image)
         if active_layer and image.is_transparent and not mask:
             raise BadInput(tr("The active layer is empty. Click the layer to start from."))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from krita import Document, GroupLayer, Node
 
 SMALLEST_SIDE = 8
-LONGEST_SIDE = 8192
+LARGEST_LAYER = 8192
 MASKS = frozenset(
     {"transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask"}
 )
@@ -129,13 +129,13 @@ def _reason_for_size(node: Node, name: str, width: int, height: int) -> LeftOut 
                 **sizes,
             ),
         )
-    if max(width, height) > LONGEST_SIDE:
+    if max(width, height) > LARGEST_LAYER:
         return LeftOut(
             node.name(),
             tr(
                 "{name} is {width} × {height} pixels, too large to learn from. Scale it down to "
                 "{most} or less (Layer ▸ Transform ▸ Scale Layer), or crop it.",
-                most=LONGEST_SIDE,
+                most=LARGEST_LAYER,
                 **sizes,
             ),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadInput
 from ..i18n import tr
 from ..image import BYTES_PER_PIXEL, Placement
-from ..prompt_regions import names_in
+from ..mentions import names_in
 from ..qt import QtCore
 from . import area_reader
 from .area_reader import TileSource
@@ -21,7 +21,6 @@ from .layer_tree import MASKS, LayerTree
 if TYPE_CHECKING:
     from krita import Document, Node, Selection
 
-LONGEST_SIDE = 2048  # px; the backend's limit
 OPACITY = 128  # of a place that is made from the selection
 COLOURS = (b"\xe0\x80\x30", b"\x30\x90\xf0", b"\x60\xc0\x50", b"\xc0\x50\xc0")  # B, G, R
 LEAST_ALPHA = 32  # less is a stroke's soft edge
@@ -76,7 +75,7 @@ def read_masks(
     x, y, width, height = area_box = box_of(canvas if whole_canvas else box)
     images = {
         name: area_reader.read_now(
-            node.name(), area_box, TileSource(partial(_pixels, node, converter)), LONGEST_SIDE
+            node.name(), area_box, TileSource(partial(_pixels, node, converter))
         )
         for name, node in places.items()
     }

@@ -50,6 +50,7 @@ class GenerationSettingsSection(CollapsibleSection):
             (tr("A result"), "picture"),
         ):
             self.source.addItem(title, key)
+        self._start = ""
         self._make_strength()
         self.negative = QtWidgets.QLineEdit()
         self.negative.setObjectName("modelsheet_negative")
@@ -200,24 +201,33 @@ class GenerationSettingsSection(CollapsibleSection):
         """Select the chosen result as the init image."""
         self.source.setCurrentIndex(self.source.findData("picture"))
 
+    def show_start(self, result: str) -> None:
+        """Say which result is the init image; "" is the one that is selected."""
+        self._start = result
+        self._on_source()
+
     def _on_source(self) -> None:
         """Show the strength only with an init image, which also sets the size."""
         can_change = self.source.currentData() != "nothing"
         self._strength_label.setVisible(can_change)
         self._strength_row.setVisible(can_change)
-        hint = _source_hint(self.source.currentData())
+        hint = _source_hint(self.source.currentData(), self._start)
         self._source_hint.setText(hint)
         self._source_hint.setVisible(can_change)
         self.source.setToolTip(hint)
         self.image_size.setDisabled(can_change)
 
 
-def _source_hint(source: str) -> str:
+def _source_hint(source: str, start: str) -> str:
     """Return the sentence that says what starting from this does."""
     if source == "canvas":
         return tr("Changes what is selected. Without background: adds a new figure there.")
     if source == "layer":
         return tr("Changes the figure on this layer; it stays where it is.")
+    if source == "picture" and start:
+        return tr(
+            "Changes {result}. For another, select it and choose “A result” again.", result=start
+        )
     if source == "picture":
         return tr("Changes the result that is selected below.")
     return tr("Paints a new figure. It goes to the middle of the selection, or of the canvas.")

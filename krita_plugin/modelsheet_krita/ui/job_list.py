@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from ..i18n import tr, trn
 from ..qt import QtCore, QtGui, QtWidgets, Signal
 from .job_card import JobCard, JobRow
-from .parts.elided import ElidedToolButton
-from .widgets import IconLoader
+from .widgets import FoldButton, IconLoader
 
 DROP_INDICATOR_HEIGHT = 2  # px
 MOST_PINNED = 2  # one that paints and one that learns
@@ -36,12 +35,10 @@ class JobListWidget(QtWidgets.QWidget):
         self._waiting_layout = QtWidgets.QVBoxLayout(self.waiting)
         self._waiting_layout.setContentsMargins(0, 0, 0, 0)
         self.waiting.hide()
-        self.toggle = ElidedToolButton()
-        self.toggle.setObjectName("modelsheet_waiting")
-        self.toggle.setAutoRaise(True)
-        self.toggle.setCheckable(True)
-        self.toggle.setToolTip(tr("Show the jobs that wait, to change their order or cancel them"))
-        self.toggle.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.toggle = FoldButton(
+            "modelsheet_waiting",
+            tr("Show the jobs that wait, to change their order or cancel them"),
+        )
         self.toggle.toggled.connect(self._on_toggled)
         self.toggle.clicked.connect(self._on_chosen)
         self._layout.addWidget(self.toggle)
@@ -90,8 +87,6 @@ class JobListWidget(QtWidgets.QWidget):
         self._is_chosen = True
 
     def _on_toggled(self, is_open: bool) -> None:
-        arrow = QtCore.Qt.ArrowType
-        self.toggle.setArrowType(arrow.DownArrow if is_open else arrow.RightArrow)
         self.waiting.setVisible(is_open and self._has_waiting)
 
     def _add(self, job_id: str) -> JobCard:

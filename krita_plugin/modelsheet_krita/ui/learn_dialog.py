@@ -119,6 +119,7 @@ class LearnDialog(QtWidgets.QDialog):
         layout.addWidget(self.expert)
         layout.addWidget(buttons)
         self.resize(self._em * 32, self._em * 38)
+        self.name.setFocus()
 
     def _noun_box(self) -> QtWidgets.QComboBox:
         box = QtWidgets.QComboBox()

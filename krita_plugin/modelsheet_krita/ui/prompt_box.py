@@ -157,6 +157,7 @@ class PromptBox(QtWidgets.QWidget):
         self.random.setChecked(True)
         self.seed.setDisabled(True)
         self.random.toggled.connect(self.seed.setDisabled)
+        self._is_seed_fixed = False  # by the program; what the artist types is in view
         self.cut_out = ElidedCheckBox(tr("Without background"))
         self.cut_out.setObjectName("modelsheet_cut_out")
         self.cut_out.setToolTip(tr("Only the figure, on a transparent layer"))
@@ -176,11 +177,12 @@ class PromptBox(QtWidgets.QWidget):
         row.addWidget(self.changes_text, 1)
         row.addWidget(self.reset)
         advanced = self.advanced
-        for number in (advanced.steps, advanced.guidance, advanced.unet, advanced.text, self.seed):
+        for number in (advanced.steps, advanced.guidance, advanced.unet, advanced.text):
             number.valueChanged.connect(self._show_changes)
         advanced.sampler.currentIndexChanged.connect(self._show_changes)
-        for box in (advanced.tiling, self.random):
-            box.toggled.connect(self._show_changes)
+        advanced.tiling.toggled.connect(self._show_changes)
+        for signal in (self.seed.valueChanged, self.random.toggled):
+            signal.connect(self._on_seed_chosen)
         self._show_changes()
 
     def _changed_settings(self) -> list[str]:
@@ -193,16 +195,27 @@ class PromptBox(QtWidgets.QWidget):
         ]
         found += [now.sampler] * (now.sampler != usual.sampler)
         found += [tr("Seamless tile")] * now.tiling
-        return found + [tr("seed {seed}", seed=self.seed.value())] * self.seed.isEnabled()
+        return found + [tr("seed {seed}", seed=self.seed.value())] * self._is_seed_fixed
 
     def described_changes(self) -> str:
-        """Describe the settings under More, and the seed, that are not the defaults."""
+        """Describe the settings under More that are not the defaults, and a seed that was fixed."""
         return " · ".join(self._changed_settings())
 
     def _show_changes(self) -> None:
         changes = self.described_changes()
         self.changes.setVisible(bool(changes))
         self.changes_text.setText(tr("Not the defaults: {settings}", settings=changes))
+
+    def fix_seed(self, seed: int) -> None:
+        """Paint with the seed of an earlier picture from now on."""
+        self.random.setChecked(False)
+        self.seed.setValue(min(seed, self.seed.maximum()))
+        self._is_seed_fixed = True
+        self._show_changes()
+
+    def _on_seed_chosen(self) -> None:
+        self._is_seed_fixed = False
+        self._show_changes()
 
     def _on_reset(self) -> None:
         usual = GenerationSettings()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from ..i18n import tr
+from ..mentions import find_mentions
 from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
 from .vocabulary.completions import Completion, PhraseCompletions
 from .vocabulary.highlighter import UnknownWordHighlighter
@@ -103,10 +104,11 @@ class PromptEdit(QtWidgets.QPlainTextEdit):
     def mention(self, handle: str) -> None:
         """Put @handle into the prompt, in place of another subject's if it names one."""
         text = self.text().strip()
-        if f"@{handle}" not in text.split():
-            first = re.search(r"(?<!\S)@\S+", text)
-            start, end = first.span() if first else (0, 0)
-            text = f"{text[:start]}@{handle} {text[end:].lstrip(' ')}".rstrip()
+        found = list(find_mentions(text))
+        if not found:
+            text = f"@{handle} {text}".rstrip()
+        elif handle not in (mention.name for mention in found):
+            text = f"{text[: found[0].start]}@{handle}{text[found[0].end :]}"
         self.setText(text + " ")
 
     def continue_with(self, text: str) -> None:

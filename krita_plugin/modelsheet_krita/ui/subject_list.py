@@ -10,7 +10,7 @@ from typing import Callable
 from ..i18n import tr, trn
 from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none, plain
 from .parts.elided import ElidedToolButton, fit_parts
-from .widgets import FullHeightList, IconLoader, add_action, push_button, tool_button
+from .widgets import FoldButton, FullHeightList, IconLoader, add_action, push_button, tool_button
 
 SUBJECT = QtCore.Qt.ItemDataRole.UserRole
 Role = QtCore.Qt.ItemDataRole
@@ -93,13 +93,8 @@ class SubjectListWidget(QtWidgets.QWidget):
         self.items.installEventFilter(self)
 
     def _make_buttons(self) -> None:
-        self.fold = ElidedToolButton()
-        self.fold.setObjectName("modelsheet_fold_subjects")
-        self.fold.setAutoRaise(True)
-        self.fold.setCheckable(True)
+        self.fold = FoldButton("modelsheet_fold_subjects", tr("Show or hide your subjects"))
         self.fold.setChecked(True)
-        self.fold.setToolTip(tr("Show or hide your subjects"))
-        self.fold.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         font = self.fold.font()
         font.setBold(True)
         self.fold.setFont(font)
@@ -154,8 +149,6 @@ class SubjectListWidget(QtWidgets.QWidget):
         self._is_chosen = True
 
     def _on_folded(self, is_open: bool) -> None:
-        arrow = QtCore.Qt.ArrowType
-        self.fold.setArrowType(arrow.DownArrow if is_open else arrow.RightArrow)
         self.inside.setVisible(is_open)
         names = ", ".join(f"@{self._data(row)[1]}" for row in range(self.items.count()))
         is_named = names and not is_open

@@ -90,31 +90,38 @@ class FullHeightList(PlaceholderList):
             self.setMinimumHeight(height)
 
 
+class FoldButton(ElidedToolButton):
+    """Button with an arrow that shows if what it folds is open, while it is checked."""
+
+    def __init__(self, name: str, tooltip: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setToolTip(tooltip)
+        self.setCheckable(True)
+        self.setAutoRaise(True)
+        self.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.toggled.connect(self._on_toggled)
+        self._on_toggled(False)
+
+    def _on_toggled(self, is_open: bool) -> None:
+        arrow = QtCore.Qt.ArrowType
+        self.setArrowType(arrow.DownArrow if is_open else arrow.RightArrow)
+
+
 class CollapsibleSection(QtWidgets.QWidget):
     """Widgets that are hidden until the artist opens the section."""
 
     def __init__(self, title: str, name: str, tooltip: str) -> None:
         super().__init__()
-        self.button = ElidedToolButton()
-        self.button.setToolTip(tooltip)
-        self.button.setObjectName(name)
+        self.button = FoldButton(name, tooltip)
         self.button.setText(title)
-        self.button.setCheckable(True)
-        self.button.setAutoRaise(True)
-        self.button.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.toggled.connect(self._on_toggled)
         self.inside = QtWidgets.QWidget()
         self.inside.setVisible(False)
+        self.button.toggled.connect(self.inside.setVisible)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.button)
         layout.addWidget(self.inside)
-        self._on_toggled(False)
-
-    def _on_toggled(self, is_open: bool) -> None:
-        arrow = QtCore.Qt.ArrowType
-        self.button.setArrowType(arrow.DownArrow if is_open else arrow.RightArrow)
-        self.inside.setVisible(is_open)
 
 
 class WheelFilter(QtCore.QObject):

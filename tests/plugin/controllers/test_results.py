@@ -110,6 +110,44 @@ def test_a_result_can_be_what_the_next_ones_start_from(
     assert remote.blobs[request.init_image.blob] == GREEN * 64
 
 
+def test_what_is_started_from_is_named_and_stays_until_another_is_chosen(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    advanced = connected.controller.panel.box.advanced
+    hint = advanced.source.toolTip
+    generate(connected, remote, until)  # the seeds 7 and 8
+    act(connected, "reference", 1)
+    assert hint().startswith("Changes “@hero holding sword”, seed 8")
+
+    choose(connected, 0)
+    connected.controller.panel.generate.click()
+    newest_request(remote, until)
+    assert "seed 8" in hint()
+
+    advanced.source.activated.emit(advanced.source.currentIndex())
+    assert "seed 7" in hint()
+    choose(connected)
+    advanced.source.activated.emit(advanced.source.currentIndex())
+    assert hint() == "Changes the result that is selected below."
+
+
+def test_a_seed_that_the_artist_types_is_no_changed_default(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    box = connected.controller.panel.box
+    generate(connected, remote, until)  # with a seed that was typed
+    assert box.changes.isHidden()
+
+    act(connected, "prompt", 1)
+    assert box.changes_text.text() == "Not the defaults: seed 8"
+
+    box.seed.setValue(9)
+    assert box.changes.isHidden()
+    act(connected, "prompt", 1)
+    box.random.click()
+    assert box.changes.isHidden()
+
+
 def test_painting_over_the_selection_sends_canvas_and_mask(
     connected: Any, document: fake_krita.Document, remote: FakeBackend, until: Until
 ) -> None:

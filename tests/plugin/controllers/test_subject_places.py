@@ -29,7 +29,7 @@ SPLIT = {
         "in a forest, at dusk",
     ),
     "@hero standing and @hero sitting": ({"hero": "@hero standing, @hero sitting"}, ""),
-    "me@home.org and @@orc": ({}, "me@home.org and @@orc"),
+    "me@home.org and @@orc": ({"orc": "@orc"}, "me@home.org and @"),
     "@герой и @орк": ({"герой": "@герой", "орк": "@орк"}, ""),
     "@हीरो and @anna/orc.": ({"हीरो": "@हीरो", "anna/orc": "@anna/orc."}, ""),
     "": ({}, ""),

@@ -70,6 +70,11 @@ class Canvas:
         """True when strength 0 asks for the very image that was given."""
         return self.picture is not None and self.strength == 0.0
 
+    @property
+    def keeps_something(self) -> bool:
+        """True when images begin with something of the picture, and not all of it may change."""
+        return self.init_image is not None and self.strength < 1 and not is_empty(self.init_image)
+
 
 def make_canvas(base: BaseModel, request: GenerateRequest, context: JobContext) -> Canvas:
     """Read the request's image and masks, and choose the size to generate at.

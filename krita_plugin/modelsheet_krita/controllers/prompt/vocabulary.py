@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Callable
 
 from ...backend.api_responses import SubjectView, Vocabulary
 from ...backend.connection_thread import BackendConnection, ConnectionState
+from ...mentions import handle, names_in
 from ...ui.panel import Panel
 
 DEFAULT_BASE_MODEL = "sprite32"  # of a prompt that mentions no subject
 WORD = re.compile(r"[^\W_]+")
-MENTION = re.compile(r"@([^\s,;.:|(){}\[\]]+)")  # also @artist/handle
 
 
 class PromptVocabulary:
     """Fetches each base model's vocabulary once a connection; adds the words of the subjects."""
 
-    def __init__(
-        self, panel: Panel, connection: BackendConnection, handle_of: Callable[[str], str]
-    ) -> None:
-        self._prompt, self._connection, self._handle_of = panel.prompt, connection, handle_of
+    def __init__(self, panel: Panel, connection: BackendConnection) -> None:
+        self._prompt, self._connection = panel.prompt, connection
         self._subjects: tuple[SubjectView, ...] = ()
         self._vocabularies: dict[str, Vocabulary | None] = {}  # None: asked for
         self._shown: object = None
@@ -71,12 +68,12 @@ class PromptVocabulary:
     def _mentioned(self) -> list[SubjectView]:
         """List the subjects that the prompt names, by @handle or by identifier."""
         text = self._prompt.text().casefold()
-        mentions, words = MENTION.findall(text), set(WORD.findall(text))
-        handles = {mention.rpartition("/")[2] for mention in mentions}
+        words = set(WORD.findall(text))
+        handles = {name.rpartition("/")[2] for name in names_in(text)}
         return [
             subject
             for subject in self._subjects
-            if self._handle_of(subject.name) in handles or subject.identifier in words
+            if handle(subject.name) in handles or subject.identifier in words
         ]
 
 

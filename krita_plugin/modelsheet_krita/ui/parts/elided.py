@@ -7,7 +7,7 @@ from ...qt import QtCore, QtGui, QtWidgets, flags, not_none, plain
 SEPARATOR = " · "
 MNEMONIC = flags(QtCore.Qt.TextFlag.TextShowMnemonic)
 BORDER = 4  # px, of a push button on both sides together
-HINT_LINES = 2
+HINT_LINES, HINT_MARGIN = 2, 2  # px that a label adds to the height of its lines
 LEAST_LINES = 1.5  # smallest width of a widget with text, in heights of a line
 Policy = QtWidgets.QSizePolicy.Policy
 Alignment = QtCore.Qt.AlignmentFlag
@@ -87,7 +87,7 @@ class HintLabel(QtWidgets.QLabel):
         self.setObjectName(name)
         self.setWordWrap(True)
         self.setAlignment(Alignment.AlignLeft | Alignment.AlignTop)
-        self.setFixedHeight(lines * self.fontMetrics().lineSpacing())
+        self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + HINT_MARGIN)
 
     def setText(self, text: str) -> None:
         super().setText(text)

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ...mentions import without_mentions
+
 MOST_WORDS, MOST_COMPLETIONS = 3, 24
 LEAST_TYPED = 2  # letters; one letter begins too many words
 LONGEST_PHRASE = 4  # words of a phrase that can be typed already
-MENTION = re.compile(r"@\S+\s")
 SEGMENT = re.compile(r"[^,.;:(){}\[\]|\n]*\Z")  # what belongs together before the cursor
 
 
@@ -34,7 +35,7 @@ class PhraseCompletions:
 
         A word that is complete gets none until a space follows: Enter then sends the prompt.
         """
-        found = SEGMENT.search(MENTION.sub(lambda mention: "," * len(mention[0]), before))
+        found = SEGMENT.search(without_mentions(before, ","))
         segment = found[0] if found is not None else ""
         tokens = [(m[0].lower(), m.start()) for m in re.finditer(r"\S+", segment)]
         is_word_over = segment[-1:].isspace()

@@ -7,10 +7,10 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Callable
 
+from ...mentions import without_mentions
 from ...qt import QtCore, QtGui
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # as the backend splits prompts
-MENTION = re.compile(r"@[^\s,;.:|(){}\[\]]+")  # also @artist/handle
 MOST_SIMILAR, LEAST_SIMILARITY = 3, 0.75
 COLOUR = QtGui.QColor(220, 50, 47)  # legible on dark and light themes
 
@@ -64,8 +64,7 @@ class UnknownWordHighlighter(QtGui.QSyntaxHighlighter):
         """Yield start and end of each unknown word."""
         if not self._words:
             return
-        plain = MENTION.sub(lambda mention: " " * len(mention[0]), text)
-        for match in WORD.finditer(plain):
+        for match in WORD.finditer(without_mentions(text, " ")):
             word = match[0].lower()
             is_being_typed = match.end() == cursor and any(
                 known.startswith(word) for known in self._sorted

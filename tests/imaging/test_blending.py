@@ -1,4 +1,4 @@
-"""Blending modes give the levels that Krita 5.2 exports for the same OpenRaster layers."""
+"""Blending modes give the levels that Krita 5.1 exports for the same OpenRaster layers."""
 
 from __future__ import annotations
 

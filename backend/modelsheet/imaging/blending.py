@@ -18,7 +18,7 @@ _Mode = Callable[[_Levels, _Levels], _Levels]  # backdrop, source (..., 3) in [0
 NORMAL = "svg:src-over"
 _ROWS = 256  # blended at once: floats take four times the memory
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_TINY = 1e-6
+_TINY = np.float32(1e-6)
 
 
 def blend(below: Image.Image, above: Image.Image, mode: str) -> Image.Image:
@@ -101,9 +101,8 @@ def _with_luminosity(colours: _Levels, luminosity: _Levels) -> _Levels:
 
 def _with_saturation(colours: _Levels, saturation: _Levels) -> _Levels:
     low = colours.min(axis=-1, keepdims=True)
-    return ((colours - low) * saturation / np.maximum(_saturation(colours), _TINY)).astype(
-        np.float32
-    )
+    stretched: _Levels = (colours - low) * saturation / np.maximum(_saturation(colours), _TINY)
+    return stretched
 
 
 _ALPHA: Mapping[str, _Mode] = {

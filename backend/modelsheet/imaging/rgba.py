@@ -168,6 +168,11 @@ def is_empty(image: Image.Image) -> bool:
     return image.getchannel("A").getbbox() is None
 
 
+def is_one_colour(image: Image.Image) -> bool:
+    """Tell whether all pixels of the RGBA image look alike, as on an empty or a filled layer."""
+    return is_empty(image) or image.getcolors(1) is not None
+
+
 def bleed_colours(image: Image.Image) -> Image.Image:
     """Give each pixel of alpha 0 the colour of the nearest visible pixel; alpha is unchanged.
 

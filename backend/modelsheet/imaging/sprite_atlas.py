@@ -20,15 +20,18 @@ def make_atlas(
     image: str,
     style: AtlasFormat,
     frame_ms: int = 100,
+    padding: int = 0,
 ) -> dict[str, Any]:
-    """Return the atlas of frames of one size, row by row, as a dict for JSON; `names` are unique.
+    """Return the atlas of frames of one size, row by row, with `padding` px around each, as a dict
+    for JSON; `names` are unique.
 
     Aseprite's style is its array with durations and a tag for each action; its frames are named by
     their numbers, by which Phaser's createFromAseprite looks for them. TexturePacker's is its hash,
     with the pivot at the feet.
     """
     rows = -(-len(names) // columns)
-    size = _size(frame[0] * columns, frame[1] * rows)
+    cell = (frame[0] + 2 * padding, frame[1] + 2 * padding)
+    size = _size(cell[0] * columns, cell[1] * rows)
     meta = {
         "app": "modelsheet",
         "version": modelsheet.__version__,
@@ -37,7 +40,11 @@ def make_atlas(
         "size": size,
         "scale": "1",
     }
-    positions = [_frame_entry(index, frame, columns) for index in range(len(names))]
+    positions = []
+    for index in range(len(names)):
+        row, column = divmod(index, columns)
+        corner = (column * cell[0] + padding, row * cell[1] + padding)
+        positions.append(_frame_entry(corner, frame))
     if style == "texturepacker":
         pivot = {"x": 0.5, "y": 1.0}
         frames = {n: {**p, "pivot": pivot} for n, p in zip(names, positions, strict=True)}
@@ -49,11 +56,10 @@ def make_atlas(
     return {"frames": timed, "meta": {**meta, "frameTags": _tags(names)}}
 
 
-def _frame_entry(index: int, frame: Size, columns: int) -> dict[str, Any]:
-    row, column = divmod(index, columns)
+def _frame_entry(corner: tuple[int, int], frame: Size) -> dict[str, Any]:
     bounds = {"x": 0, "y": 0, **_size(*frame)}
     return {
-        "frame": {"x": column * frame[0], "y": row * frame[1], **_size(*frame)},
+        "frame": {"x": corner[0], "y": corner[1], **_size(*frame)},
         "rotated": False,
         "trimmed": False,
         "spriteSourceSize": bounds,

@@ -105,7 +105,7 @@ def test_all_checkpoints_of_an_installation_are_listed(shelf: str, tmp_path: Pat
         "one": ("sd15", "ready"),
         "two": ("sdxl", "ready"),
     }
-    assert views["flux"].state == "faulty"
+    assert (views["flux"].state, views["flux"].family) == ("faulty", None)
     assert "no checkpoint of SD 1.5 or SDXL" in views["flux"].note
     assert all(view.id.startswith("ComfyUI/") for view in views.values())
 
@@ -310,6 +310,10 @@ REFUSED: dict[str, tuple[Shapes, str]] = {
     "CosXL": (EDM, r"another kind of noise \(EDM\)"),
     "inpainting": (INPAINTING, "made for inpainting"),
     "SD 2": (SD2, "is a Stable Diffusion 2"),
+    "SD 2 by Hugging Face's names": (
+        SD15 | {f"{UNET}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 1024)},
+        "is a Stable Diffusion 2",
+    ),
     "LoRA": ({"lora_unet_x.lora_up.weight": (2, 2)}, "is a LoRA, no base model"),
     "something else": ({"x": (2,)}, "is no checkpoint of SD 1.5 or SDXL"),
 }

@@ -10,7 +10,7 @@ from PIL import Image
 from modelsheet.api.generate_result import GeneratedImage
 from modelsheet.cli import demo
 from modelsheet.cli.progress import run_job
-from modelsheet.client import workflows
+from modelsheet.client.references import read_references
 from modelsheet.connection_file import read_connection
 from modelsheet.imaging.openraster import Group, read_document
 from modelsheet.imaging.rgba import read_image
@@ -79,7 +79,7 @@ def test_the_service_ends_with_the_demo(told: tuple[Path, list[str]]) -> None:
 
 
 def test_the_references_stand_on_the_left_of_the_results() -> None:
-    references = workflows.read_references([demo.sample_path()])
+    references = read_references([demo.sample_path()])
     generated = GeneratedImage(blob="0" * 64, width=32, height=32, seed=3, prompt="p")
     results = {"red cloak": [(generated, references[0].image)]}
 

@@ -97,7 +97,7 @@ def test_a_grid_is_written_as_one_picture_and_as_cells(
 def test_poses_are_written_with_an_atlas_that_names_each_frame(
     server: list[str], tmp_path: Path, capsys: Captured
 ) -> None:
-    sheet = ["sheet", "a fox", "asleep", "running", "--count", "2", "--frame-ms", "40"]
+    sheet = ["sheet", "a fox", "asleep", "running", "--count", "2", "--padding", "2"]
 
     assert main.main([*sheet, "--out", str(tmp_path), *server]) == 0
 
@@ -105,6 +105,8 @@ def test_poses_are_written_with_an_atlas_that_names_each_frame(
     names = [frame["filename"] for frame in atlas["frames"]]
     assert names == ["0", "1", "2", "3"]
     assert atlas["meta"]["image"] == "a-fox-sheet.png"
+    with Image.open(tmp_path / "a-fox-sheet.png") as image:
+        assert {"w": image.width, "h": image.height} == atlas["meta"]["size"]
     layers = [layer.name for layer in read_layers(tmp_path / "a-fox-sheet.ora")]
     assert layers == ["asleep 0", "asleep 1", "running 0", "running 1"]
     assert len(list(tmp_path.glob("a-fox-sheet-00*.png"))) == 4

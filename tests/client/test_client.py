@@ -21,7 +21,7 @@ from modelsheet.api.jobs import JobRequest, JobResult, JobView
 from modelsheet.api.learn import LearnRequest
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.workflows import ReferenceImage
+from modelsheet.client.references import ReferenceImage, read_references
 from modelsheet.connection_file import read_connection
 from modelsheet.errors import (
     BackendUnreachable,
@@ -267,8 +267,8 @@ def test_files_become_pictures_named_by_what_they_show(tmp_path: Path) -> None:
     NOISE.save(tmp_path / "holding_sword.png")
     Image.new("RGBA", (4, 4)).save(tmp_path / "empty.png")
 
-    (reference,) = workflows.read_references([tmp_path / "holding_sword.png"])
+    (reference,) = read_references([tmp_path / "holding_sword.png"])
 
     assert reference.name == "holding sword"
-    with pytest.raises(InvalidImages, match="'empty' is empty"):
-        workflows.read_references([tmp_path / "empty.png"])
+    with pytest.raises(InvalidImages, match="empty.png is empty"):
+        read_references([tmp_path / "empty.png"])

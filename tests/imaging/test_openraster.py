@@ -305,3 +305,34 @@ def test_the_sample_is_five_full_size_layers_of_one_character() -> None:
     assert {layer.image.size for layer in layers} == {(32, 32)}
     faces = {layer.image.crop((12, 1, 21, 11)).tobytes() for layer in layers}
     assert len(faces) == 1
+
+
+def test_blending_modes_are_read_written_and_composed(tmp_path: Path) -> None:
+    layers = (
+        '<stack name="front" isolation="isolate">'
+        '<layer name="shadow" src="data/s.png" composite-op="svg:multiply"/>'
+        '<layer name="flat" src="data/f.png"/></stack><layer name="side" src="data/f.png"/>'
+    )
+    shadow, flat = dot((120, 110, 150, 255)), dot((30, 140, 60, 255))
+    path = openraster(tmp_path / "a.ora", STACK.format(layers), s=png(shadow), f=png(flat))
+
+    nodes = read_document(path).nodes
+    write_document(tmp_path / "b.ora", nodes, (4, 4))
+
+    for file in ("a.ora", "b.ora"):
+        side, front = read_layers(tmp_path / file)
+        assert front.image.getpixel((0, 0)) == (14, 60, 35, 255)
+        assert side.image.getpixel((0, 0)) == (30, 140, 60, 255)
+    assert read_document(tmp_path / "b.ora").nodes[1].isolated  # type: ignore[union-attr]
+
+
+def test_a_blending_mode_that_is_not_known_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    layer = '<layer name="grit" src="data/one.png" composite-op="krita:hard_mix"/>'
+    path = openraster(tmp_path / "a.ora", STACK.format(layer), one=png(dot(RED)))
+
+    (read,) = read_layers(path)
+
+    assert read.image.getpixel((0, 0)) == RED
+    assert "the blending mode of the layer 'grit', hard_mix, is taken as normal" in caplog.text

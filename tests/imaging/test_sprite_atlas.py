@@ -17,11 +17,12 @@ def frames() -> list[Image.Image]:
     return [Image.new("RGBA", (8, 6), (level, 0, 0, 255)) for level in (10, 20, 30)]
 
 
+@pytest.mark.parametrize("padding", [0, 3])
 @pytest.mark.parametrize("style", ATLAS_FORMATS)
-def test_each_frame_is_where_the_atlas_says(style: AtlasFormat) -> None:
-    sheet = draw_sprite_sheet(frames(), columns=2)
+def test_each_frame_is_where_the_atlas_says(style: AtlasFormat, padding: int) -> None:
+    sheet = draw_sprite_sheet(frames(), 2, padding)
 
-    atlas = make_atlas(NAMES, (8, 6), 2, image="a.png", style=style)
+    atlas = make_atlas(NAMES, (8, 6), 2, image="a.png", style=style, padding=padding)
 
     listed = atlas["frames"]
     keys = NAMES if style == "texturepacker" else ["0", "1", "2"]

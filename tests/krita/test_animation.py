@@ -45,7 +45,7 @@ def test_eight_poses_load_as_an_animation_and_match_their_atlas(play: Play, tmp_
         frames,
         draw_sprite_sheet(frames, COLUMNS),
         tmp_path / "hero",
-        argparse.Namespace(atlas="aseprite", frame_ms=100),
+        argparse.Namespace(atlas="aseprite", frame_ms=100, padding=0),
     )
     document = str(tmp_path / "hero-sheet.ora")
 

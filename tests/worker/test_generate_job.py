@@ -18,6 +18,7 @@ from modelsheet.api.generate_result import (
     GenerationParameters,
     SubjectUse,
 )
+from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.generation.canvas import make_canvas
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline, ImageGenerator
 from modelsheet.diffusion.generation.image_plan import ResolvedPrompt, plan_image
@@ -26,7 +27,9 @@ from modelsheet.errors import Cancelled, InvalidImages, InvalidRequest
 from modelsheet.imaging.palettes import format_hex_colour
 from modelsheet.imaging.rgba import from_bgra
 from modelsheet.prompts.image_requests import image_requests
+from modelsheet.worker import generate_job
 from modelsheet.worker.generate_job import generate
+from modelsheet.worker.output_size import sheet_columns
 from modelsheet.worker.runner import Worker
 from tests.diffusion.generation.matting_graph import write_graph
 from tests.diffusion.training.test_learning_session import Context
@@ -452,3 +455,52 @@ def test_cancelling_stops_between_two_steps(pipeline: GenerationPipeline, data_d
         generate(pipeline, request, ResolvedPrompt, context)
 
     assert [said.step for said in context.said] == [1]
+
+
+def test_a_sheet_has_fewer_columns_where_eight_are_too_wide() -> None:
+    assert sheet_columns(8, (1152, 896)) == 7
+    assert sheet_columns(3, (32, 32)) == 3
+    assert sheet_columns(64, (32, 32)) == 8
+    assert sheet_columns(64, (256, 1170)) == 10  # eight columns would be too high
+    assert sheet_columns(64, (1152, 896)) == sheet_columns(1, (9000, 32)) == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"pixel_art": PixelArt(enlarge=32), "width": 512, "height": 512}, "16384 × 16384"),
+        (
+            {"pixel_art": PixelArt(enlarge=16), "width": 512, "height": 512, "count": 5},
+            "5 pictures",
+        ),
+        ({"poses": ["a"] * 60, "width": 1600, "height": 1600}, "sheet of 60 frames"),
+    ],
+)
+def test_what_would_be_too_large_is_refused_before_anything_is_painted(
+    ask: Ask, fields: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageGenerator, "generate", None)  # it would fail
+
+    with pytest.raises(InvalidRequest, match=sentence):
+        ask(**fields)
+
+
+def test_a_side_left_open_is_no_way_to_a_larger_picture(ask: Ask, context: Context) -> None:
+    strip = ImageRef(blob=context.write_blob(bytes(8 * 800 * 4)), width=8, height=800)
+
+    with pytest.raises(InvalidRequest, match="800 × 80000 pixels"):
+        ask(init_image=strip, width=800)
+
+
+def test_frames_that_would_not_fit_once_aligned_stay_as_they_are(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wide(images: list[Image.Image]) -> list[Image.Image]:
+        return [Image.new("RGBA", (5000, 9000)) for _ in images]
+
+    monkeypatch.setattr(generate_job, "align_sprites", wide)
+
+    result = ask(poses=["asleep", "running"], transparent=True)
+
+    assert [image.height for image in result.images] == [64, 64]
+    assert any("were not aligned" in warning for warning in result.warnings)

@@ -39,7 +39,8 @@ class ModelView(ApiModel):
     """A model on this machine, or one that can be downloaded.
 
     `kind` "naming" is the CLIP that guesses class nouns and measures likeness, "matting" removes
-    backgrounds. `size_bytes` of a missing model is its size after the download.
+    backgrounds. A base model without `family` cannot be read, for the reason in `note`.
+    `size_bytes` of a missing model is its size after the download.
     """
 
     id: str

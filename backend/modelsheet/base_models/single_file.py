@@ -33,6 +33,8 @@ _EDM_KEYS = (
     "edm_vpred.sigma_max",
 )  # ComfyUI's marks of Playground 2.5 and CosXL
 _SD2_TEXT_ENCODER = "cond_stage_model.model."
+_SD2_CONTEXT = 1024  # width of SD 2's text encoder, by whatever names it is saved
+_CROSS_ATTENTION = f"{UNET_PREFIX}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
 _LARGEST_YAML = 1 << 20  # bytes
 _V_PREDICTION = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
 
@@ -104,7 +106,7 @@ def _fault(header: SafetensorsHeader) -> str:
         return "is no checkpoint of SD 1.5 or SDXL, and no other kind can be used."
     if entries[_CONV_IN].shape[1:2] != (4,):
         return "is made for inpainting or editing. Take the ordinary version of the model."
-    if _has_prefix(entries, _SD2_TEXT_ENCODER):
+    if _has_prefix(entries, _SD2_TEXT_ENCODER) or _context_width(entries) == _SD2_CONTEXT:
         return "is a Stable Diffusion 2. Only SD 1.5 and SDXL can be used."
     if any(key in entries for key in _EDM_KEYS):
         return (
@@ -133,6 +135,12 @@ def _family(entries: Mapping[str, TensorInfo]) -> Family:
 
 def _has_prefix(entries: Mapping[str, TensorInfo], prefix: str) -> bool:
     return any(key.startswith(prefix) for key in entries)
+
+
+def _context_width(entries: Mapping[str, TensorInfo]) -> int:
+    """Return the width of what the UNet's cross-attention reads, 0 where the first has none."""
+    entry = entries.get(_CROSS_ATTENTION)
+    return entry.shape[1] if entry is not None and len(entry.shape) > 1 else 0
 
 
 def _has_v_yaml(path: Path) -> bool:

@@ -18,7 +18,8 @@ from modelsheet.cli.animation_output import Clip, write_animation
 from modelsheet.cli.connect import Say
 from modelsheet.client import launcher, workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.workflows import ReferenceImage, RunJob
+from modelsheet.client.references import ReferenceImage, read_references
+from modelsheet.client.workflows import RunJob
 from modelsheet.errors import NotFound
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.imaging.openraster import Group, Layer, write_document
@@ -62,7 +63,7 @@ def run_demo(
     out_dir.mkdir(parents=True, exist_ok=True)
     environment = {**environment, "MODELSHEET_HOME": str(out_dir / "home")}
     settings = Settings.from_environment(environment)
-    references = workflows.read_references([sample_path()])
+    references = read_references([sample_path()])
     front = read_image(sample_path(FRONT))
     say(f"Starting the service; its subjects and log lie in {out_dir / 'home'}.")
     with launcher.running_service(settings, environment=environment, command=command) as client:

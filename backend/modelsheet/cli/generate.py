@@ -26,6 +26,7 @@ from modelsheet.cli.progress import run_job
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.contact_sheet import draw_sprite_sheet
 from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.png_metadata import read_parameters, save_png
 from modelsheet.imaging.rgba import read_image
@@ -79,6 +80,14 @@ def _add_sheet(choices: _Choices) -> argparse.ArgumentParser:
     parser.add_argument("poses", nargs="+", metavar="POSE", help='for example "holding sword"')
     parser.add_argument("--count", type=int, default=1, help="frames for each pose")
     parser.add_argument("--atlas", choices=ATLAS_FORMATS, default="aseprite")
+    parser.add_argument(
+        "--padding",
+        type=int,
+        choices=range(65),
+        default=0,
+        metavar="PX",
+        help="transparent px around each frame, so that game engines do not mix neighbours",
+    )
     parser.add_argument("--frame-ms", type=int, default=100, help="how long a frame is shown")
     parser.set_defaults(run=sheet)
     return parser
@@ -157,6 +166,8 @@ def write_sheet(
     """
     names = _frame_names(result.images)
     image = _unused_path(target.with_name(f"{target.name}-sheet.png"))
+    if arguments.padding:
+        sprite_sheet = draw_sprite_sheet(frames, result.columns, arguments.padding)
     sprite_sheet.save(image)
     atlas = make_atlas(
         names,
@@ -165,6 +176,7 @@ def write_sheet(
         image=image.name,
         style=arguments.atlas,
         frame_ms=arguments.frame_ms,
+        padding=arguments.padding,
     )
     atlas_file = image.with_suffix(".json")
     atlas_file.write_text(json.dumps(atlas, indent=1), "utf-8")

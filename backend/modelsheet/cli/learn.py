@@ -17,6 +17,7 @@ from modelsheet.cli.progress import run_job
 from modelsheet.cli.subjects import likeness_summary, notes_of
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
+from modelsheet.client.references import read_references
 from modelsheet.errors import InvalidClassNoun, InvalidRequest
 from modelsheet.imaging.framing import crop_pictures, losing_detail
 from modelsheet.subjects.handles import handle_of
@@ -24,7 +25,7 @@ from modelsheet.subjects.handles import handle_of
 
 def learn(arguments: argparse.Namespace, say: Say) -> int:
     """Learn a subject from the files, and print what was measured."""
-    references = workflows.read_references(arguments.files)
+    references = read_references(arguments.files, arguments.layers)
     with connect(arguments) as client:
         _note_reduction([reference.image for reference in references], client, arguments.base, say)
         images = workflows.upload_references(client, references)

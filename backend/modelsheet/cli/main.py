@@ -168,6 +168,14 @@ def _add_learn(choices: _Choices) -> None:
     parser = choices.add_parser("learn", help="learn a subject from layers or pictures")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="OpenRaster or picture")
     parser.add_argument("--name", required=True, help="what you will call it: @name in prompts")
+    parser.add_argument(
+        "--layer",
+        dest="layers",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="learn only from the layers called so; can be given again",
+    )
     parser.add_argument("--class-noun", default="", help="what it is: girl, fox, robot")
     parser.add_argument("--identifier", default="", help="a rare token; chosen if left out")
     parser.add_argument(

@@ -38,8 +38,8 @@ def _list(client: BackendClient, arguments: argparse.Namespace, say: Say) -> Non
 
 def _show(model: ModelView, say: Say) -> None:
     size = f"{model.size_bytes / 1e9:.2f} GB"
-    family = model.family or model.kind
-    say(f"{model.id:24} {family:9} {model.state:8} {size:>9}  {model.licence}")
+    family = model.family or ("unreadable" if model.kind == "base" else model.kind)
+    say(f"{model.id:24} {family:10} {model.state:8} {size:>9}  {model.licence}")
     if model.note:
         say(f"    {model.note}")
 

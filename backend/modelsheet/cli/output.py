@@ -30,13 +30,16 @@ def say_error(text: str) -> None:
 
 @contextlib.contextmanager
 def notes_on_images() -> Iterator[None]:
-    """Print what the readers of image files note, such as frames that are left out."""
-    logger, handler = logging.getLogger("modelsheet.imaging"), _Notes(logging.WARNING)
-    logger.addHandler(handler)
+    """Print what the readers of image files note, such as frames or layers that are left out."""
+    loggers = [logging.getLogger(f"modelsheet.{name}") for name in ("imaging", "client.references")]
+    handler = _Notes(logging.WARNING)
+    for logger in loggers:
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 class _Notes(logging.Handler):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlencode
 
 from PIL import Image
@@ -23,74 +21,10 @@ from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.subjects import SubjectView
 from modelsheet.api.types import ImageRef
 from modelsheet.client.client import BackendClient
-from modelsheet.errors import InvalidImages
-from modelsheet.imaging.openraster import read_document, render_layer, top_layers
-from modelsheet.imaging.rgba import is_empty, limit_sides, read_image
+from modelsheet.client.references import ReferenceImage
 
 # Runs a job under a title to its end and returns its result; raises the job's own error.
 RunJob = Callable[[BackendClient, JobRequest, str], JobResult]
-_OPENRASTER = ".ora"
-_KRITA = ".kra"
-_LONGEST_NAME = 300  # as the API has it
-_LONGEST_SIDE = 2048  # px, as the plugin sends them: no base model looks at more
-_MOST_IMAGES = 64  # of a learn request
-
-
-@dataclass(frozen=True)
-class ReferenceImage:
-    """An image to learn from; its name says what it shows beyond the subject itself."""
-
-    name: str
-    image: Image.Image
-
-
-def read_references(paths: Sequence[Path]) -> list[ReferenceImage]:
-    """Read documents layer by layer, each on its canvas, and other files as one image each.
-
-    Raises InvalidImages, also when an image is empty.
-    """
-    references = [reference for path in paths for reference in _read(path)]
-    if not references:
-        raise InvalidImages("There is no layer to learn from. Draw the subject on a layer first.")
-    if len(references) > _MOST_IMAGES:
-        raise InvalidImages(
-            f"There are {len(references)} pictures, and at most {_MOST_IMAGES} can be learnt from. "
-            "Leave some out, or merge layers."
-        )
-    for reference in references:
-        _check_name(reference.name)
-        if is_empty(reference.image):
-            raise InvalidImages(f"{reference.name!r} is empty: nothing can be seen. Leave it out.")
-    return references
-
-
-def _check_name(name: str) -> None:
-    if len(name) > _LONGEST_NAME:
-        raise InvalidImages(
-            f"The name of the layer {name[:20]!r}… has {len(name)} characters. Shorten it to "
-            f"{_LONGEST_NAME}."
-        )
-    if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
-        raise InvalidImages(f"The name of the picture {name!r} is not in UTF-8. Rename the file.")
-
-
-def _read(path: Path) -> list[ReferenceImage]:
-    """Read a file's references, scaled down to what base models look at.
-
-    An image file's name is used like a layer's: holding_sword.png.
-    """
-    if path.is_dir():
-        raise InvalidImages(f"{path} is a folder. Give the pictures in it: {path}/*.png")
-    if path.suffix.lower() in (_OPENRASTER, _KRITA):
-        document = read_document(path)
-        return [
-            ReferenceImage(
-                layer.name, limit_sides(render_layer(layer, document.size), _LONGEST_SIDE)
-            )
-            for layer in top_layers(document)
-        ]
-    image = limit_sides(read_image(path), _LONGEST_SIDE)
-    return [ReferenceImage(path.stem.replace("_", " "), image)]
 
 
 def upload_references(

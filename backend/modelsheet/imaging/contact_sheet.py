@@ -85,14 +85,16 @@ def draw_axis_grid(
     return grid
 
 
-def draw_sprite_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Draw frames of one size edge to edge, row by row: an RGBA sprite sheet for game engines."""
-    width, height = images[0].size
+def draw_sprite_sheet(images: Sequence[Image.Image], columns: int, padding: int = 0) -> Image.Image:
+    """Draw frames of one size row by row, `padding` transparent px around each: an RGBA sprite
+    sheet for game engines.
+    """
+    width, height = (side + 2 * padding for side in images[0].size)
     rows = -(-len(images) // columns)
     sheet = Image.new("RGBA", (width * columns, height * rows))
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        sheet.paste(image, (column * width, row * height))
+        sheet.paste(image, (column * width + padding, row * height + padding))
     return sheet
 
 

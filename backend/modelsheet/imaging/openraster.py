@@ -7,6 +7,7 @@ depends on pyora and needs an older Pillow.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,10 @@ from PIL import Image
 from modelsheet.errors import InvalidImages
 from modelsheet.files.xml_tree import parse_xml
 from modelsheet.files.zip_archive import ZipError, ZipReader, open_zip
+from modelsheet.imaging.blending import NORMAL, blend, is_known
 from modelsheet.imaging.rgba import LARGEST_FILE, LARGEST_SIDE, Size, check_size, decode_image
+
+_log = logging.getLogger(__name__)
 
 _MIMETYPE = b"image/openraster"
 _LARGEST_STACK = 4 * 1024**2
@@ -41,16 +45,21 @@ class Layer:
     y: int = 0
     visible: bool = True
     opacity: float = 1.0
+    mode: str = NORMAL
 
 
 @dataclass(frozen=True)
 class Group:
-    """Layers and groups under one name, bottom first."""
+    """Layers and groups under one name, bottom first. One that is not isolated ("pass through" in
+    Krita) blends its nodes with what is below it, whatever its own mode.
+    """
 
     name: str
     nodes: tuple[Layer | Group, ...]
     visible: bool = True
     opacity: float = 1.0
+    mode: str = NORMAL
+    isolated: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,13 +150,26 @@ class _DocumentReader:
             name = element.get("name", "")
             visible = element.get("visibility", "visible") != "hidden"
             opacity = min(1.0, max(0.0, float(element.get("opacity", "1"))))
+            mode = self._mode(element, name)
             if element.tag == "stack":
                 nodes = tuple(self._nodes(element, depth=depth + 1))
-                yield Group(name, nodes, visible, opacity)
+                isolated = element.get("isolation") == "isolate"
+                yield Group(name, nodes, visible, opacity, mode, isolated)
             elif element.tag == "layer":
                 image = self._image(element.get("src", ""), name)
                 x, y = (_offset(element.get(axis, "0")) for axis in "xy")
-                yield Layer(name, image, x, y, visible, opacity)
+                yield Layer(name, image, x, y, visible, opacity, mode)
+
+    def _mode(self, element: ElementTree.Element, name: str) -> str:
+        mode = element.get("composite-op", NORMAL)
+        if is_known(mode):
+            return mode
+        _log.warning(
+            "%s: the blending mode of the layer %r, %s, is taken as normal. Merge it with the "
+            "layers below in Krita to keep its look",
+            *(self._path, name, mode.removeprefix("krita:")),
+        )
+        return NORMAL
 
     def _image(self, source: str, layer: str) -> Image.Image:
         """Decode a layer's image. Raises InvalidImages, ZipError."""
@@ -179,16 +201,27 @@ def _offset(text: str) -> int:
 
 def render_layer(layer: Layer, size: Size) -> Image.Image:
     """Render a layer alone on its canvas, with its opacity, even if it is hidden."""
-    return flatten([replace(layer, visible=True)], size)
+    return flatten([replace(layer, visible=True, mode=NORMAL)], size)
 
 
 def flatten(nodes: Sequence[Layer | Group], size: Size) -> Image.Image:
-    """Compose the visible nodes, bottom first, in the normal blending mode."""
-    canvas = Image.new("RGBA", size)
+    """Compose the visible nodes, bottom first, as Krita shows them."""
+    return _composed(Image.new("RGBA", size), nodes, 1.0)
+
+
+def _composed(canvas: Image.Image, nodes: Sequence[Layer | Group], opacity: float) -> Image.Image:
+    """Compose the visible nodes onto the canvas, each with its part of an opacity."""
     for node in nodes:
-        if node.visible:
-            above = flatten(node.nodes, size) if isinstance(node, Group) else _placed(node, size)
-            canvas.alpha_composite(_faded(above, node.opacity))
+        if not node.visible:
+            continue
+        faded = opacity * node.opacity
+        if isinstance(node, Layer):
+            canvas = blend(canvas, _faded(_placed(node, canvas.size), faded), node.mode)
+        elif node.isolated:
+            above = flatten(node.nodes, canvas.size)
+            canvas = blend(canvas, _faded(above, faded), node.mode)
+        else:
+            canvas = _composed(canvas, node.nodes, faded)
     return canvas
 
 
@@ -207,7 +240,7 @@ def _faded(image: Image.Image, opacity: float) -> Image.Image:
 
 def _flattened(group: Group, size: Size) -> Layer:
     image = flatten(group.nodes, size)
-    return Layer(group.name, image, visible=group.visible, opacity=group.opacity)
+    return Layer(group.name, image, 0, 0, group.visible, group.opacity, group.mode)
 
 
 def write_document(path: Path, nodes: Sequence[Layer | Group], size: Size) -> None:
@@ -235,9 +268,10 @@ def _add_to_stack(
             "name": _printable(node.name),
             "visibility": "visible" if node.visible else "hidden",
             "opacity": f"{node.opacity:g}",
-            "composite-op": "svg:src-over",
+            "composite-op": node.mode,
         }
         if isinstance(node, Group):
+            attributes["isolation"] = "isolate" if node.isolated else "auto"
             _add_to_stack(node.nodes, ElementTree.SubElement(stack, "stack", attributes), images)
         else:
             source = f"data/layer{len(images):03d}.png"

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from modelsheet.errors import InvalidImages
+from modelsheet.imaging.colour_profile import to_srgb
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +73,12 @@ def decode_image(
     formats: Sequence[str] = FORMATS,
     largest_side: int = LARGEST_SIDE,
 ) -> Image.Image:
-    """Decode an image file to 8-bit RGBA; `name` is for error sentences. Raises InvalidImages."""
+    """Decode an image file to 8-bit RGBA in sRGB; `name` is for sentences. Raises InvalidImages."""
     with _opened(content, name, formats, largest_side) as image:
         if image.format != "MPO" and getattr(image, "is_animated", False):
             _log.warning("%s is animated: only its first frame is taken", name)
-        return _rgba8(ImageOps.exif_transpose(image))
+        profile = image.info.get("icc_profile")
+        return to_srgb(_8bit(ImageOps.exif_transpose(image)), profile, name)
 
 
 def read_png_text(path: Path, key: str) -> str | None:
@@ -146,10 +148,10 @@ def _read_file(path: Path) -> bytes:
         raise InvalidImages(f"{path} cannot be read: {reason}.") from None
 
 
-def _rgba8(image: Image.Image) -> Image.Image:
+def _8bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip instead of scaling
-        image = image.point(lambda value: value / 257).convert("L")
-    return image.convert("RGBA")
+        return image.point(lambda value: value / 257).convert("L")
+    return image
 
 
 def check_size(size: Size, name: str, largest_side: int = LARGEST_SIDE) -> None:
@@ -164,6 +166,11 @@ def check_size(size: Size, name: str, largest_side: int = LARGEST_SIDE) -> None:
 def is_empty(image: Image.Image) -> bool:
     """Tell whether all pixels of the RGBA image are transparent."""
     return image.getchannel("A").getbbox() is None
+
+
+def is_one_colour(image: Image.Image) -> bool:
+    """Tell whether all pixels of the RGBA image look alike, as on an empty or a filled layer."""
+    return is_empty(image) or image.getcolors(1) is not None
 
 
 def bleed_colours(image: Image.Image) -> Image.Image:

@@ -21,9 +21,11 @@ def make_atlas(
     style: AtlasFormat,
     frame_ms: int | Sequence[int] = 100,
     once: Collection[str] = (),
+    padding: int = 0,
 ) -> dict[str, Any]:
-    """Return the atlas of frames of one size, row by row, as a dict for JSON; `names` are unique,
-    and empty for cells without a frame. `frame_ms` is one for all or one a name.
+    """Return the atlas of frames of one size, row by row, with `padding` px around each, as a dict
+    for JSON; `names` are unique, and empty for cells without a frame. `frame_ms` is one for all or
+    one a name.
 
     Aseprite's style is its array with durations and a tag for each action, those in `once` not
     repeated; its frames are named by their numbers, by which Phaser's createFromAseprite looks for
@@ -31,7 +33,8 @@ def make_atlas(
     the feet.
     """
     rows = -(-len(names) // columns)
-    size = _size(frame[0] * columns, frame[1] * rows)
+    cell = (frame[0] + 2 * padding, frame[1] + 2 * padding)
+    size = _size(cell[0] * columns, cell[1] * rows)
     meta: dict[str, Any] = {
         "app": "modelsheet",
         "version": modelsheet.__version__,
@@ -42,7 +45,11 @@ def make_atlas(
     }
     used = [index for index, name in enumerate(names) if name]
     drawn = [names[index] for index in used]
-    positions = [_frame_entry(index, frame, columns) for index in used]
+    positions = []
+    for index in used:
+        row, column = divmod(index, columns)
+        corner = (column * cell[0] + padding, row * cell[1] + padding)
+        positions.append(_frame_entry(corner, frame))
     if style == "texturepacker":
         pivot = {"x": 0.5, "y": 1.0}
         frames = {n: {**p, "pivot": pivot} for n, p in zip(drawn, positions, strict=True)}
@@ -55,11 +62,10 @@ def make_atlas(
     return {"frames": [{"filename": str(k), **one} for k, one in enumerate(timed)], "meta": meta}
 
 
-def _frame_entry(index: int, frame: Size, columns: int) -> dict[str, Any]:
-    row, column = divmod(index, columns)
+def _frame_entry(corner: tuple[int, int], frame: Size) -> dict[str, Any]:
     bounds = {"x": 0, "y": 0, **_size(*frame)}
     return {
-        "frame": {"x": column * frame[0], "y": row * frame[1], **_size(*frame)},
+        "frame": {"x": corner[0], "y": corner[1], **_size(*frame)},
         "rotated": False,
         "trimmed": False,
         "spriteSourceSize": bounds,

@@ -53,9 +53,14 @@ from modelsheet.imaging.sprite_alignment import align_sprites, move_off_edges, t
 from modelsheet.jobs.blob_images import write_image
 from modelsheet.jobs.protocol import Directive, JobContext
 from modelsheet.prompts.image_requests import axis_labels, image_requests
+from modelsheet.worker.output_size import check_output_size, sheet_columns
 
-_MOST_COLUMNS = 8
+_MOST_COLUMNS = 8  # of a grid
 _LEAST_SCALE = 0.5  # of the adapter, for a picture to have the subject's colours
+_NOT_ALIGNED = (
+    "The figures were not aligned: their sheet would be larger than 8192 pixels. Ask for fewer "
+    "frames, or for smaller ones, to have them aligned."
+)
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,13 @@ def generate(
         images = _finish_all(generated, plans, resolved, context)
     if request.trim and canvas.mask is not None:
         images = [image.crop(mask_bounds(canvas.mask)) for image in images]
+    notes = []
     if request.poses and request.transparent:
-        images = align_sprites(images)
+        aligned = align_sprites(images)
+        if sheet_columns(len(aligned), aligned[0].size):
+            images = aligned
+        else:
+            notes.append(_NOT_ALIGNED)
     sheet, columns = _sheet(images, request, context)
     return GenerateResult(
         images=[
@@ -105,7 +115,7 @@ def generate(
         ],
         sheet=sheet,
         columns=columns,
-        warnings=_warnings(images, plans, resolved),
+        warnings=[*_warnings(images, plans, resolved), *notes],
     )
 
 
@@ -137,7 +147,9 @@ def _resolve(
             "cutout": pipeline.background_remover.choose_method(request, base),
         }
     )
-    for image in image_requests(explicit):
+    images = image_requests(explicit)
+    check_output_size(request, len(images), canvas.result_size or canvas.size)
+    for image in images:
         check_steps(base, sampler, image.request.inference_steps or 1)
     return ResolvedRequest(pipeline, explicit, sampler, canvas)
 
@@ -306,7 +318,7 @@ def _sheet(
         across, down = axis_labels(request.explore.across), axis_labels(request.explore.down)
         sheet, columns = draw_axis_grid(images, across, down), len(across[1])
     elif request.poses:
-        columns = min(_MOST_COLUMNS, len(images))
+        columns = sheet_columns(len(images), images[0].size)
         sheet = draw_sprite_sheet(images, columns)
     else:
         return None, 0

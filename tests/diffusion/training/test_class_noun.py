@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from modelsheet.client.workflows import read_references
+from modelsheet.client.references import read_references
 from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet.diffusion.training import class_noun

@@ -103,7 +103,7 @@ class ClusterService:
         assert answer.status_code == 200, answer.text
 
     def views(self) -> dict[str, View]:
-        return {view["id"]: view for view in self.service.get("/v1/jobs")["jobs"]}
+        return {view["id"]: view for view in self.service.jobs()}
 
     def wait_until(self, is_met: Callable[[dict[str, View]], bool]) -> dict[str, View]:
         until = time.monotonic() + _PATIENCE_S

@@ -75,7 +75,7 @@ class Rounds:
             wish.job_id = self._submit(wish)
         self._settle(wishes)
         self.jobs += len(wishes)
-        known = len(self.service.get("/v1/jobs")["jobs"])
+        known = len(self.service.jobs())
         assert known == min(self.jobs, 500), f"{known} jobs are known of {self.jobs}"
 
     def __enter__(self) -> Rounds:

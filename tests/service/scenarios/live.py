@@ -112,6 +112,15 @@ class LiveService:
                 until = time.monotonic() + _PATIENCE_S
         return view
 
+    def jobs(self) -> list[View]:
+        """Return all jobs, page by page."""
+        page = self.get("/v1/jobs")
+        jobs: list[View] = page["jobs"]
+        while page["cursor"]:
+            page = self.get("/v1/jobs", after=page["cursor"])
+            jobs += page["jobs"]
+        return jobs
+
     def story(self) -> str:
         """Return what the processes said last, and the jobs, for the one who reads of a failure."""
         ends = [self._last_words()]

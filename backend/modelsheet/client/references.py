@@ -1,0 +1,117 @@
+"""Read the images to learn from: layers of documents, and picture files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from modelsheet.errors import InvalidImages
+from modelsheet.imaging.blending import NORMAL
+from modelsheet.imaging.openraster import Document, Layer, read_document, render_layer, top_layers
+from modelsheet.imaging.rgba import Size, is_empty, is_one_colour, limit_sides, read_image
+
+_log = logging.getLogger(__name__)
+
+_DOCUMENTS = (".ora", ".kra")
+_LONGEST_NAME = 300  # as the API has it
+_LONGEST_SIDE = 2048  # px, as the plugin sends them: no base model looks at more
+_MOST_IMAGES = 64  # of a learn request
+
+
+@dataclass(frozen=True)
+class ReferenceImage:
+    """An image to learn from; its name says what it shows beyond the subject itself."""
+
+    name: str
+    image: Image.Image
+
+
+def read_references(paths: Sequence[Path], layers: Collection[str] = ()) -> list[ReferenceImage]:
+    """Read documents layer by layer, each on its canvas, and other files as one image each, named
+    like a layer: holding_sword.png.
+
+    `layers` names those to take; none takes all. Layers on which nothing is drawn are left out with
+    a note, and hidden ones are named in one. Raises InvalidImages, also for an empty picture file.
+    """
+    references: list[ReferenceImage] = []
+    names: list[str] = []
+    for path in paths:  # one by one, for a document may be large
+        document = _read(path)
+        candidates = top_layers(document)
+        names += [layer.name for layer in candidates]
+        references += _references(path, candidates, document.size, layers)
+    _check_chosen(layers, names)
+    if not references:
+        raise InvalidImages("There is no layer to learn from. Draw the subject on a layer first.")
+    if len(references) > _MOST_IMAGES:
+        raise InvalidImages(
+            f"There are {len(references)} pictures, and at most {_MOST_IMAGES} can be learnt from. "
+            "Choose some with --layer, or merge layers."
+        )
+    return references
+
+
+def _read(path: Path) -> Document:
+    """Read a document, or a picture file as a document of one layer. Raises InvalidImages."""
+    if path.is_dir():
+        raise InvalidImages(f"{path} is a folder. Give the pictures in it: {path}/*.png")
+    if path.suffix.lower() in _DOCUMENTS:
+        return read_document(path)
+    image = limit_sides(read_image(path), _LONGEST_SIDE)
+    if is_one_colour(image):
+        kind = "is empty: nothing can be seen" if is_empty(image) else "is one colour all over"
+        raise InvalidImages(f"{path} {kind}. Leave it out.")
+    return Document(image.size, (Layer(path.stem.replace("_", " "), image),))
+
+
+def _check_chosen(layers: Collection[str], names: Sequence[str]) -> None:
+    """Check that each chosen layer exists. Raises InvalidImages."""
+    known = {name.casefold() for name in names}
+    for chosen in layers:
+        if chosen.casefold() not in known:
+            there = ", ".join(repr(name) for name in names)
+            raise InvalidImages(f"There is no layer {chosen!r}. There are: {there}.")
+
+
+def _references(
+    path: Path, candidates: Sequence[Layer], size: Size, layers: Collection[str]
+) -> Iterator[ReferenceImage]:
+    """Yield the chosen layers of a document that show something. Raises InvalidImages."""
+    chosen = {name.casefold() for name in layers}
+    hidden = []
+    for layer in candidates:
+        if chosen and layer.name.casefold() not in chosen:
+            continue
+        image = limit_sides(render_layer(layer, size), _LONGEST_SIDE)
+        if is_one_colour(image):
+            what = "empty" if is_empty(image) else "one colour all over"
+            _log.warning("%s: the layer %r is %s and was left out", path, layer.name, what)
+            continue
+        if layer.mode != NORMAL:
+            mode = layer.mode.partition(":")[2]
+            _log.warning(
+                "%s: the layer %r, whose blending mode is %s, is learnt as a picture of its own. "
+                "Merge it with the one below where it belongs to that",
+                *(path, layer.name, mode),
+            )
+        hidden += [] if layer.visible or chosen else [repr(layer.name)]
+        _check_name(layer.name)
+        yield ReferenceImage(layer.name, image)
+    if hidden:
+        _log.warning(
+            "%s: learnt although hidden: %s. Choose layers with --layer", path, ", ".join(hidden)
+        )
+
+
+def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise InvalidImages(
+            f"The name of the layer {name[:20]!r}… has {len(name)} characters. Shorten it to "
+            f"{_LONGEST_NAME}."
+        )
+    if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
+        raise InvalidImages(f"The name of the picture {name!r} is not in UTF-8. Rename the file.")

@@ -14,6 +14,7 @@ from modelsheet.cli.generate import writable_folder
 from modelsheet.cli.progress import run_job
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
+from modelsheet.client.references import read_references
 from modelsheet.errors import InvalidRequest
 
 VIEWS: tuple[ViewName, ...] = get_args(ViewName)
@@ -100,7 +101,7 @@ def upload_drawings(
     """Upload the drawings. Raises InvalidRequest: too many, or another number of views."""
     if not paths:
         return []
-    references = workflows.read_references(paths)
+    references = read_references(paths)
     if len(references) > _MOST_DRAWINGS:
         raise InvalidRequest(
             f"There are {len(references)} layers or pictures, and at most {_MOST_DRAWINGS} can be "

@@ -14,6 +14,7 @@ BENCHMARKS: Mapping[str, str] = {
     "busy": "modelsheet_benchmarks.speed.busy_machine",
     "klein": "modelsheet_benchmarks.speed.klein_step",
     "likeness": "modelsheet_benchmarks.fidelity.benchmark",
+    "motion": "modelsheet_benchmarks.motion.benchmark",
     "painting": "modelsheet_benchmarks.generation_benchmark",
     "resume": "modelsheet_benchmarks.resume",
     "sd15": "modelsheet_benchmarks.speed.sd15_step",
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         " busy: what a learning step costs beside busy processes;"
         " klein: what steps cost on a FLUX.2 klein of its true size;"
         " likeness: subjects whose right answer is known;"
+        " motion: characters in poses whose right pictures are known;"
         " painting: two subjects in one picture, a grid's cost, the service's;"
         " resume: learning that is killed and goes on;"
         " sd15: what a step costs on a Stable Diffusion of its true size;"

@@ -140,6 +140,12 @@ def test_progress_brings_the_pictures_so_far(draw: Draw, context: Context) -> No
     ]
 
 
+def test_learning_is_answered_with_what_helps_instead(draw: Draw) -> None:
+    result = draw(views=["front"], learn=True)
+
+    assert "Correct the key views" in result.warnings[-1]
+
+
 def test_a_cancelled_job_ends_between_two_actions(model: MotionModel, tmp_path: Path) -> None:
     context = Context(tmp_path, "ff", stop_at=2, directive="cancel")
     request = AnimateRequest(subject="@hero", views=["front"], actions=["guard", "walk"])

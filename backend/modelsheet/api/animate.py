@@ -45,8 +45,8 @@ class AnimateRequest(ApiModel):
     """Draw a character's key views, and frames of actions from them.
 
     Drawings are one's own or corrected key views; without any, `subject` ("@hero") gives its
-    pictures. A subject's learnt motion weights are used where it has some; `learn` adapts the model
-    to the drawings first. Without `actions` the result is the key views alone. `size` is the height
+    pictures. `learn` asks for a model adapted to the drawings first, which this version answers
+    with a warning. Without `actions` the result is the key views alone. `size` is the height
     and width of a frame, by default the drawings' own scale.
     """
 

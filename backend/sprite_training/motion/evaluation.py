@@ -7,7 +7,7 @@ Abilities: "key" has the standing drawing of the wanted view, "front" that of th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import numpy as np
 import torch
 
 from modelsheet.errors import NotFound
+from modelsheet.motion.figures.fitting import embedded_measurer
+from modelsheet.motion.figures.mannequin import Warp
 from modelsheet.motion.figures.pictures import VIEWS, Picture, channels_first, nearest_index
 from modelsheet.motion.network.model import MotionModel
 from sprite_training.motion.character_parts import Character, Part, PartLayer
@@ -46,15 +48,21 @@ class Case:
     views: Sequence[Picture]  # the same frame from elsewhere
     frames: Sequence[Picture]  # others of the action
     doubles: Sequence[Picture]  # characters that differ in a few parts
+    are_shown: Sequence[bool]  # which doubles' parts the standing front view shows
 
     def score(self, picture: Picture) -> dict[str, float]:
         return {
             "view": is_nearest(picture, self.truth, self.views),
             "frame": is_nearest(picture, self.truth, self.frames),
             "character": is_nearest(picture, self.truth, self.doubles),
+            "shown": is_nearest(picture, self.truth, self._shown_doubles()),
             "exact": exact_share(picture, self.truth),
             "overlap": overlap(picture, self.truth),
         }
+
+    def _shown_doubles(self) -> list[Picture]:
+        """List the doubles that a front view can tell from the character."""
+        return [one for one, shown in zip(self.doubles, self.are_shown, strict=True) if shown]
 
 
 def is_nearest(picture: Picture, truth: Picture, others: Sequence[Picture]) -> bool:
@@ -62,6 +70,12 @@ def is_nearest(picture: Picture, truth: Picture, others: Sequence[Picture]) -> b
     distance = _premultiplied(np.stack([truth, *others])) - _premultiplied(picture)
     squares = (distance**2).sum(-1)
     return bool(squares[0] <= squares.min() + 1e-6)
+
+
+def flicker(pictures: Sequence[Picture]) -> float:
+    """Compute how much neighbouring frames of an animation differ, the last and first included."""
+    frames = _premultiplied(np.stack([*pictures, pictures[0]]))
+    return float(np.abs(np.diff(frames, axis=0)).mean())
 
 
 def exact_share(picture: Picture, truth: Picture) -> float:
@@ -74,6 +88,10 @@ def overlap(picture: Picture, truth: Picture) -> float:
     """Compute intersection over union of what is not clear."""
     a, b = picture[..., 3] > 0, truth[..., 3] > 0
     return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def _unchanged(picture: Picture) -> Picture:
+    return picture
 
 
 def _premultiplied(pictures: np.ndarray) -> np.ndarray:
@@ -110,12 +128,17 @@ class TestSet:
         layers = self.archive.parts.layers(character)
         return self.archive.draw(layers, self.archive.standing(view))
 
-    def answers(self, model: MotionModel, number: int, ability: str) -> list[Picture]:
-        """Let the model draw a character's cases."""
+    def answers(
+        self, model: MotionModel, number: int, ability: str, *, is_measured: bool = False
+    ) -> list[Picture]:
+        """Let the model draw a character's cases; `is_measured` as in `draw`."""
         character, poses = self.characters[number], [case.pose for case in self.cases[number]]
         if GIVEN[ability]:
-            return self.draw(model, character, GIVEN[ability], poses)
-        return [self.draw(model, character, (pose.view,), [pose])[0] for pose in poses]
+            return self.draw(model, character, GIVEN[ability], poses, is_measured=is_measured)
+        return [
+            self.draw(model, character, (pose.view,), [pose], is_measured=is_measured)[0]
+            for pose in poses
+        ]
 
     def unmoved(self, number: int, ability: str) -> list[Picture]:
         """Answer a character's cases with the nearest drawing, as it is."""
@@ -128,13 +151,25 @@ class TestSet:
         return pictures
 
     def draw(
-        self, model: MotionModel, character: Character, views: Sequence[str], poses: Sequence[Pose]
+        self,
+        model: MotionModel,
+        character: Character,
+        views: Sequence[str],
+        poses: Sequence[Pose],
+        *,
+        is_measured: bool = False,
     ) -> list[Picture]:
-        """Let the model draw poses, given the standing drawings of some views."""
+        """Let the model draw poses, given the standing drawings of some views.
+
+        The mannequins are the character's own, or fitted to what is measured on the first drawing.
+        """
         body, archive = character.body, self.archive
         drawings = [self.standing(character, view) for view in views]
-        mannequins = [archive.mannequin(body, archive.standing(view)) for view in views]
-        wanted = [archive.mannequin(body, pose) for pose in poses]
+        fit: Callable[[Picture], Picture] = _unchanged
+        if is_measured:
+            body, fit = self._measure(drawings[0], views[0])
+        mannequins = [fit(archive.mannequin(body, archive.standing(view))) for view in views]
+        wanted = [fit(archive.mannequin(body, pose)) for pose in poses]
         pictures = model.draw(
             torch.from_numpy(channels_first(drawings)),
             torch.from_numpy(channels_first(mannequins)),
@@ -143,6 +178,20 @@ class TestSet:
             torch.tensor([VIEWS.index(pose.view) for pose in poses]),
         )
         return list(pictures.permute(0, 2, 3, 1).numpy())
+
+    def walk(self, character: Character, view: str) -> tuple[list[Pose], list[Picture]]:
+        """List the poses of a walk in one view, with their truths."""
+        frames = range(1, self.archive.parts.actions["walk"].frames)
+        poses = [Pose("walk", view, frame) for frame in frames]
+        layers = self.archive.parts.layers(character)
+        return poses, [self.archive.draw(layers, pose) for pose in poses]
+
+    def _measure(self, drawing: Picture, view: str) -> tuple[str, Warp]:
+        """Measure a drawing as the product does: the nearest body, and how to warp it."""
+        body, proportions = embedded_measurer().measure(drawing[..., 3] > 127, view)
+        if body not in self.archive.bodies:
+            body = self.archive.bodies[0]
+        return body, Warp(self.archive.proportions(body), proportions)
 
     def _character(self, entry: dict[str, Any]) -> Character:
         body = entry["body"]
@@ -168,14 +217,23 @@ class TestSet:
         possible = self.archive.actions(character)
         layers = self.archive.parts.layers(character)
         others = [self.archive.parts.layers(self._double(character, rng)) for _ in range(doubles)]
+        front = self.archive.standing("front")
+        drawn = self.archive.draw(layers, front)
+        shown = [bool((self.archive.draw(one, front) != drawn).any()) for one in others]
         cases = []
         for action, view in _POSES:
             action = action if action in possible else self.archive.standing_action
             frame = int(rng.integers(1, self.archive.parts.actions[action].frames))
-            cases.append(self._case(layers, others, Pose(action, view, frame)))
+            cases.append(self._case(layers, others, shown, Pose(action, view, frame)))
         return cases
 
-    def _case(self, layers: list[PartLayer], doubles: list[list[PartLayer]], pose: Pose) -> Case:
+    def _case(
+        self,
+        layers: list[PartLayer],
+        doubles: list[list[PartLayer]],
+        shown: list[bool],
+        pose: Pose,
+    ) -> Case:
         draw, frames = self.archive.draw, self.archive.parts.actions[pose.action].frames
         return Case(
             pose,
@@ -183,6 +241,7 @@ class TestSet:
             [draw(layers, pose._replace(view=view)) for view in VIEWS if view != pose.view],
             [draw(layers, pose._replace(frame=k)) for k in range(frames) if k != pose.frame],
             [draw(double, pose) for double in doubles],
+            shown,
         )
 
 

@@ -102,8 +102,10 @@ class AnimateController:
         self._show(self._start_session(session))
 
     def _is_open(self) -> bool:
-        """Bring an open form to the front."""
+        """Bring an open form to the front, unless nothing was drawn in it yet."""
         if self._session is None or not self._session.dialog.isVisible():
+            return False
+        if not self._session.is_busy and not self._session.pictures.played():
             return False
         self._session.dialog.raise_()
         self._session.dialog.activateWindow()

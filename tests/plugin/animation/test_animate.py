@@ -214,6 +214,25 @@ def test_progress_is_shown_and_closing_stops_the_job(
     until(lambda: remote.job_of("animate").state == "cancelled")
 
 
+def test_other_layers_take_the_place_of_those_of_which_nothing_was_drawn(
+    connected: Any, remote: FakeBackend, hero: fake_krita.Document, krita: Any, until: Until
+) -> None:
+    first = open_form(connected, until)
+    orc = hero.add("Orc left", area=QRect(80, 30, 12, 16))
+    orc.setPixelData(fake_krita.QByteArray(figure(12, 16)), 80, 30, 12, 16)
+    krita.window.view.selected = [orc]
+
+    connected.animate.open()
+
+    until(lambda: connected.animate.dialog is not first and is_open(connected))
+    assert connected.animate.dialog.windowTitle() == "Model Sheet: Orc"
+    until(lambda: connected.animate.dialog.action_boxes)
+    draw(connected, remote, until, "key_views")
+    second = connected.animate.dialog
+    connected.animate.open()
+    assert connected.animate.dialog is second
+
+
 def test_a_failed_job_says_why_and_can_be_tried_again(
     connected: Any, remote: FakeBackend, hero: fake_krita.Document, until: Until
 ) -> None:

@@ -48,6 +48,11 @@ class FigureMeasurer:
         views: Mapping[str, list[list[float]]] = table["views"]  # type: ignore[assignment]
         self._weights = {view: np.array(weights) for view, weights in views.items()}
 
+    @classmethod
+    def read(cls, path: Path) -> FigureMeasurer:
+        """Read the weights of a measurer."""
+        return cls(json.loads(path.read_text("utf-8")))
+
     def measure(self, figure: Silhouette, view: str) -> tuple[str, Proportions]:
         """Estimate body and proportions, in px of the silhouette; it is not empty."""
         features = SilhouetteFeatures(figure)
@@ -60,7 +65,7 @@ class FigureMeasurer:
 @functools.cache
 def embedded_measurer() -> FigureMeasurer:
     """Return the measurer inside this package; it is read once."""
-    return FigureMeasurer(json.loads((FOLDER / MEASURES_NAME).read_text("utf-8")))
+    return FigureMeasurer.read(FOLDER / MEASURES_NAME)
 
 
 def write_measures(

@@ -1,0 +1,1 @@
+"""Measure the motion model: right pose, right character, exact pixels, flicker, seconds."""

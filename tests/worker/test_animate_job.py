@@ -18,9 +18,12 @@ from modelsheet.motion.character import NamedDrawing
 from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.motion.network.embedded import load_motion_model
 from modelsheet.motion.network.model import MotionModel
+from modelsheet.subjects.store import write_record
 from modelsheet.worker.animate_job import animate, subject_drawings
+from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_learning_session import Context
 from tests.motion.figure_drawings import colours_of, figure
+from tests.service.subject import stage_subject
 
 Draw = Callable[..., AnimateResult]
 
@@ -138,6 +141,27 @@ def test_progress_brings_the_pictures_so_far(draw: Draw, context: Context) -> No
         "guard front 0",
         "guard front 1",
     ]
+
+
+def test_a_subject_is_animated_from_its_own_pictures(context: Context, tmp_path: Path) -> None:
+    pictures = {"holding a sword": figure("right"), "front": figure(), "left": figure("left")}
+    folder = context.staging_dir / "references"
+    folder.mkdir()
+    for number, picture in enumerate(pictures.values()):
+        picture.save(folder / f"{number:02}.png")
+    references = [context.send(picture, name) for name, picture in pictures.items()]
+    record = stage_subject(context.staging_dir, "aa")
+    write_record(context.staging_dir, record.model_copy(update={"references": references}))
+    context.store.publish(context.staging_dir, "aa")
+
+    worker = Worker(tmp_path, torch.device("cpu"))
+    result = worker.run(AnimateRequest(subject="@hero", actions=["sit"]), context)
+
+    assert isinstance(result, AnimateResult)
+    own = {key.view: key.is_own for key in result.key_views}
+    assert own == {"front": True, "left": True, "back": False, "right": False}
+    with pytest.raises(NotFound, match="no subject called 'nobody'"):
+        worker.run(AnimateRequest(subject="@nobody"), context)
 
 
 def test_learning_is_answered_with_what_helps_instead(draw: Draw) -> None:

@@ -27,7 +27,7 @@ from modelsheet.diffusion.generation.image_placement import place_image, unchang
 from modelsheet.diffusion.generation.image_plan import ImagePlan, PromptResolver, plan_image
 from modelsheet.diffusion.sampling.samplers import (
     check_steps,
-    default_guidance_scale,
+    choose_guidance_scale,
     default_sampler,
     default_steps,
 )
@@ -141,7 +141,7 @@ def _resolve(
             "base_model": base.id,
             "sampler": sampler,
             "inference_steps": request.inference_steps or default_steps(base, sampler),
-            "guidance_scale": request.guidance_scale or default_guidance_scale(base, sampler),
+            "guidance_scale": choose_guidance_scale(base, sampler, request.guidance_scale),
             "strength": canvas.strength if request.init_image is not None else None,
             "transparent": request.transparent or canvas.figure_box is not None,
             "cutout": pipeline.background_remover.choose_method(request, base),

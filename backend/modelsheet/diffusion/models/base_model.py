@@ -147,6 +147,11 @@ class BaseModel(ABC):
         """Default guidance scale."""
 
     @property
+    def has_guidance(self) -> bool:
+        """False where guidance is distilled in: then no other scale than the default is painted."""
+        return True
+
+    @property
     @abstractmethod
     def samplers(self) -> Mapping[SamplerName, SamplerSpec]:
         """Samplers that it can paint with, the default one first."""

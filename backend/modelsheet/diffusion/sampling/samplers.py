@@ -37,8 +37,10 @@ def default_steps(base: BaseModel, name: SamplerName) -> int:
     return _spec(base, name).default_steps
 
 
-def default_guidance_scale(base: BaseModel, name: SamplerName) -> float:
-    """Return the base's guidance scale, or the sampler's own."""
+def choose_guidance_scale(base: BaseModel, name: SamplerName, wanted: float | None = None) -> float:
+    """Return the guidance scale that is wanted, else the sampler's or the base's own."""
+    if wanted is not None and base.has_guidance:
+        return wanted
     own = _spec(base, name).guidance_scale
     return base.guidance_scale if own is None else own
 

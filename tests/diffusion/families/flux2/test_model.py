@@ -19,7 +19,7 @@ from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.sampling.denoise import DenoisingBatch, InitLatents, Window, denoise
 from modelsheet.diffusion.sampling.plain_generation import seeded_noise
 from modelsheet.diffusion.sampling.samplers import (
-    default_guidance_scale,
+    choose_guidance_scale,
     default_sampler,
     default_steps,
     make_sampler,
@@ -120,11 +120,12 @@ def test_the_distilled_twin_takes_four_steps_without_guidance(
     twin = load(BaseModelFiles("twin", "flux2-klein", tmp_path, tmp_path), tmp_path, CPU)
 
     defaults = [
-        (default_steps(base, "Euler"), default_guidance_scale(base, default_sampler(base)))
+        (default_steps(base, "Euler"), choose_guidance_scale(base, default_sampler(base)))
         for base in (klein, twin)
     ]
 
     assert defaults == [(50, 4.0), (4, 1.0)]
+    assert [choose_guidance_scale(base, "Euler", 7.0) for base in (klein, twin)] == [7.0, 1.0]
     with pytest.raises(InvalidRequest, match="does not paint with DDIM. Take one of: Euler"):
         make_sampler(klein, "DDIM", 4, SIZE)
 

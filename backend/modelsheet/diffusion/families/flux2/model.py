@@ -64,6 +64,10 @@ class Flux2Klein(BaseModel):
         return 1.0 if self.is_distilled else _GUIDANCE
 
     @property
+    def has_guidance(self) -> bool:
+        return not self.is_distilled
+
+    @property
     def samplers(self) -> Mapping[SamplerName, SamplerSpec]:
         return samplers.samplers_of(is_distilled=self.is_distilled)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from modelsheet_setup.environment import Progress
 from modelsheet_setup.errors import SetupCancelled, SetupError
 from modelsheet_setup.installation import Installation
 from modelsheet_setup.platforms import Platform
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its programs are shell scripts")
 
 GB = 1024**3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_pips_files(
 
 
 def test_pip_may_be_told_to_read_no_file(computer: Computer) -> None:
-    assert computer(PIP_CONFIG_FILE="/dev/null").pip_configurations() == ()
+    assert computer(PIP_CONFIG_FILE=os.devnull).pip_configurations() == ()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights of files are POSIX's")

@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 # Unit tests of a second or two each: no Krita, no Chromium, no training, no service of its own.
 FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py tests/api tests/files \
-	tests/imaging tests/prompts tests/subjects tests/lora/test_reader.py \
+	tests/imaging tests/prompts tests/setup tests/subjects tests/lora/test_reader.py \
 	tests/service/queue tests/service/http tests/service/storage
 
 # torch and what its wheels bring for a graphics card come from PyTorch's own indexes too, as other
@@ -23,6 +23,8 @@ check:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict
+	.venv/bin/mypy --strict --platform win32 --cache-dir .mypy_cache/win32
+	.venv/bin/mypy --strict --platform darwin --cache-dir .mypy_cache/darwin
 	.venv/bin/bandit --quiet --recursive --configfile pyproject.toml backend krita_plugin
 	shellcheck install.sh .ci/run
 

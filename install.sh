@@ -243,6 +243,8 @@ run_test() {
     check ruff check .
     check ruff format --check .
     check mypy --strict
+    check mypy --strict --platform win32 --cache-dir .mypy_cache/win32
+    check mypy --strict --platform darwin --cache-dir .mypy_cache/darwin
     check bandit --quiet --recursive --configfile pyproject.toml backend krita_plugin
     check_holes
     check_shell

@@ -279,6 +279,8 @@ def test_test_runs_every_check_once(machine: Machine) -> None:
         "ran ruff check .",
         "ran ruff format --check .",
         "ran mypy --strict",
+        "ran mypy --strict --platform win32 --cache-dir .mypy_cache/win32",
+        "ran mypy --strict --platform darwin --cache-dir .mypy_cache/darwin",
         "ran bandit --quiet --recursive --configfile pyproject.toml backend krita_plugin",
         "ran pip-audit --progress-spinner off --skip-editable",
         "ran pytest",
@@ -300,7 +302,7 @@ def test_one_check_that_fails_fails_the_whole_after_the_others_ran(machine: Mach
     run = run_checks(machine, FAILS="mypy")
 
     assert run.returncode == 1
-    assert "Not clean: [mypy --strict]" in run.stderr
+    assert "Not clean: [mypy --strict] [mypy --strict --platform win32" in run.stderr
     assert machine.calls[-1] == "ran pytest"
 
 

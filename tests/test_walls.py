@@ -36,10 +36,11 @@ WITH_KRITA = frozenset(
 WITH_KRITA_TYPES = frozenset({"modelsheet_krita.app", "modelsheet_krita.document"})
 
 # What each package may import of the others; beside them all may import `modelsheet` itself (its
-# version), `module_process`, `errors` and `settings`. Lower packages stand first, and none imports
-# a later one.
+# version), `module_process`, `operating_system`, `errors` and `settings`. Lower packages stand
+# first, and none imports a later one.
 BASE = frozenset(
-    {"modelsheet", "modelsheet.module_process", "modelsheet.errors", "modelsheet.settings"}
+    f"modelsheet{name}"
+    for name in ("", ".module_process", ".errors", ".settings", ".operating_system")
 )
 ALLOWED: Mapping[str, str] = {
     "connection_file": "",
@@ -348,16 +349,63 @@ def test_setting_up_needs_nothing_but_python(setup: import_graph.Graph) -> None:
     assert outside({target for targets in setup.values() for target in targets}, allowed) == []
 
 
-def test_setting_up_asks_for_the_system_in_one_module() -> None:
-    trees = import_graph.read_trees(BACKEND, "modelsheet_setup")
-    asked = {"sys.platform", "os.name", "python_platform.system", "platform.system()"}
+# Whoever asks for the system, and what Windows' Python does not have.
+OF_ONE_SYSTEM = frozenset({"sys.platform", "os.name", "platform.system()"}) | {
+    f"{module}.{name}"
+    for module, names in {
+        "os": "chown fchmod fork forkpty getegid geteuid getgid getgroups getpgid getpriority "
+        "getuid killpg lchown mkfifo nice pipe2 posix_spawn sched_getaffinity sched_setaffinity "
+        "setgid setpgid setpriority setsid setuid statvfs sysconf uname wait wait3 wait4 WNOHANG",
+        "signal": "SIGALRM SIGCHLD SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGUSR1 SIGUSR2 alarm",
+        "socket": "AF_UNIX",
+        "time": "tzset",
+    }.items()
+    for name in names.split()
+}
+ONE_SYSTEM_MODULES = frozenset({"fcntl", "grp", "msvcrt", "pwd", "resource", "termios", "winreg"})
+# Values, not questions: a pretended system is passed on to what is asked for it.
+PASSED_ON = {
+    "modelsheet.krita_setup.install": {"sys.platform"},
+    "modelsheet_krita.app.diagnostics": {"platform.system()"},
+    "modelsheet_krita.app.settings": {"sys.platform"},
+}
+
+
+def of_one_system(tree: ast.Module) -> set[str]:
+    """Name what in `tree` differs among Linux, macOS and Windows."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Call):
+            found.add(ast.unparse(node))
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found & (OF_ONE_SYSTEM | ONE_SYSTEM_MODULES)
+
+
+@pytest.mark.parametrize(
+    ("root", "package", "asks"),
+    [
+        (BACKEND, "modelsheet", "modelsheet.operating_system"),
+        (BACKEND, "modelsheet_setup", "modelsheet_setup.platforms"),
+        (PLUGIN, "modelsheet_krita", ""),
+    ],
+)
+def test_systems_differ_in_one_module(root: Path, package: str, asks: str) -> None:
+    trees = import_graph.read_trees(root, package)
 
     assert {
-        name
+        name: found
         for name, tree in trees.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute | ast.Call) and ast.unparse(node) in asked
-    } == {"modelsheet_setup.platforms"}
+        if name != asks and (found := of_one_system(tree) - PASSED_ON.get(name, set()))
+    } == {}
+
+
+def test_the_search_for_systems_sees() -> None:
+    source = "import fcntl\nfrom os import fork\nif sys.platform == 'x': os.killpg(1, 2)"
+
+    assert of_one_system(ast.parse(source)) == {"fcntl", "os.fork", "sys.platform", "os.killpg"}
 
 
 def test_importing_what_needs_no_torch_loads_none(backend: import_graph.Graph) -> None:

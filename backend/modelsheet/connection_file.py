@@ -11,6 +11,7 @@ from uuid import uuid4
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from modelsheet import operating_system
 from modelsheet.settings import Settings
 
 _FILE = "server.json"
@@ -70,7 +71,4 @@ def remove_connection(settings: Settings, boot_id: str) -> None:
 def _is_private(path: Path) -> bool:
     """Tell whether it is a regular file that only this user can read."""
     status = path.lstat()
-    if os.name != "posix":  # Windows: the user's application data folder is private
-        return stat.S_ISREG(status.st_mode)
-    is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o077
-    return stat.S_ISREG(status.st_mode) and is_ours
+    return stat.S_ISREG(status.st_mode) and operating_system.is_ours_without(status, 0o077)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import platformdirs
 
+from modelsheet import operating_system
 from modelsheet.errors import InvalidRequest
 
 _APP = "modelsheet"
@@ -84,16 +85,11 @@ class Settings:
                     f"The folder {folder} cannot be written ({error.strerror}). Mend that, or name "
                     "another folder in MODELSHEET_HOME."
                 ) from None
-            if os.name == "posix" and not _is_ours_alone(folder.stat()):
+            if not operating_system.is_ours_without(folder.stat(), stat.S_IWGRP | stat.S_IWOTH):
                 raise InvalidRequest(
                     f"Other users of this computer can write into {folder}. Take that right away "
                     f"(chmod go-w), or name a folder of your own in MODELSHEET_HOME."
                 )
-
-
-def _is_ours_alone(status: os.stat_result) -> bool:
-    is_ours = status.st_uid == os.getuid()
-    return is_ours and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _minutes(text: str) -> float:

@@ -117,7 +117,7 @@ def run_timed(line: Sequence[str]) -> ProcessCost:
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
         process = subprocess.Popen(line, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)  # type: ignore[attr-defined, unused-ignore]
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - began
         if process.returncode:

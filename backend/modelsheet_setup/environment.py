@@ -159,6 +159,8 @@ class Environment:
         if not self._extras:  # those of developers are pinned, without checksums
             options.append("--no-deps")
         *flags, backend = self._source.backend
+        if not flags:  # a wheel of the same version may be another one
+            options.append("--force-reinstall")
         named = f"{backend}[{self._extras}]" if self._extras else backend
         self._pip(*self._torch_options, *options, *flags, named)
 

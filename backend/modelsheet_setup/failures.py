@@ -53,7 +53,9 @@ def _sentences(step: str, log: Path) -> tuple[tuple[str, str], ...]:
         ),
         (
             r"connection|timed out|timeout|name resolution|name or service|unreachable"
-            r"|from versions: none|dns error",
+            # All is pinned, so that a conflict only means that no index answered.
+            r"|from versions: none|dns error|resolutionimpossible|incompleteread|protocolerror"
+            r"|incomplete-download",
             f"“{step}” failed: the packages cannot be downloaded. Check the network (and the "
             f"proxy, if there is one), then try again: what is here already is kept. (Log: {log})",
         ),

@@ -10,6 +10,7 @@ import os
 import platform as python_platform
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ POSIX_PATH = 4095  # bytes
 # A Krita's own Python and Qt, and an AppImage's libraries, must not leak into other programs.
 FOREIGN_PREFIXES = ("PYTHON", "QT_", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "DYLD_")
 _CREATE_NO_WINDOW = 0x08000000
+_CREATE_NEW_PROCESS_GROUP = 0x00000200
 _STORE_STUBS = "\\microsoft\\windowsapps\\"  # they open the Store instead of running Python
 _DEVELOPER_TOOLS = (  # without them macOS's own python3 opens a dialog that offers these
     Path("/Library/Developer/CommandLineTools/usr/bin/python3"),
@@ -121,7 +123,7 @@ class Platform:
     def process_options(self) -> dict[str, Any]:
         """Return Popen's options for a program without a window that can be ended with its own."""
         if self.is_windows:
-            return {"creationflags": _CREATE_NO_WINDOW}
+            return {"creationflags": _CREATE_NO_WINDOW | _CREATE_NEW_PROCESS_GROUP}
         return {"start_new_session": True}
 
     def end_process(self, process: subprocess.Popen[bytes]) -> None:
@@ -170,6 +172,20 @@ class Platform:
     def _variable_folder(self, variable: str, otherwise: str) -> Path:
         named = self.environment.get(variable)
         return Path(named) if named else self.home / otherwise
+
+
+def is_private(path: Path) -> bool:
+    """Tell whether it is a regular file that only this user can read.
+
+    On Windows the access list of the user's profile keeps others out.
+    """
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    if sys.platform == "win32":
+        return True
+    else:
+        return status.st_uid == os.getuid() and not status.st_mode & 0o077
 
 
 def kill_group(pid: int) -> None:

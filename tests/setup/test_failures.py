@@ -23,6 +23,8 @@ from modelsheet_setup.failures import explain
         ("Failed to establish a new connection: Name or service not known", "Check the network"),
         ("ReadTimeoutError: Read timed out.", "Check the network"),
         ("ERROR: No matching distribution (from versions: none)", "Check the network"),
+        ("ERROR: ResolutionImpossible: for help visit https://pip.pypa.io", "Check the network"),
+        ("urllib3.exceptions.IncompleteRead(9 bytes read, 1 more expected)", "Check the network"),
         ("error: Permission denied (os error 13)", "Correct its rights"),
         ("first\nsomething quite new\n\n", "It said: “something quite new”"),
         ("", "It said: “…”"),

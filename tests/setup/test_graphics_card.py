@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from modelsheet_setup import graphics_card, torch_build
 from modelsheet_setup.errors import SetupError
 from modelsheet_setup.runner import Runner
 from tests.setup.conftest import Computer
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its programs are shell scripts")
 
 CARDS = "GPU 0: NVIDIA GeForce RTX 4070 (UUID: GPU-1)\nGPU 1: NVIDIA T4 (UUID: GPU-2)"
 

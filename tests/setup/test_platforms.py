@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_processes_have_no_window_and_end_with_what_they_started(
 
     assert ran == [["taskkill", "/T", "/F", "/PID", "7"]]
     assert killed == [7]
-    assert computer("win32").process_options() == {"creationflags": 0x08000000}
+    assert computer("win32").process_options() == {"creationflags": 0x08000200}
     assert computer("linux").process_options() == {"start_new_session": True}
 
 
@@ -135,7 +136,19 @@ def test_pips_files(
 
 
 def test_pip_may_be_told_to_read_no_file(computer: Computer) -> None:
-    assert computer(PIP_CONFIG_FILE="/dev/null").pip_configurations() == ()
+    assert computer(PIP_CONFIG_FILE=os.devnull).pip_configurations() == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of files are POSIX's")
+def test_a_file_that_others_can_read_is_not_private(tmp_path: Path) -> None:
+    file, link = tmp_path / "server.json", tmp_path / "link"
+    file.touch(mode=0o600)
+    link.symlink_to(file)
+
+    assert platforms.is_private(file)
+    assert not platforms.is_private(link)
+    file.chmod(0o640)
+    assert not platforms.is_private(file)
 
 
 def test_a_second_process_does_not_get_the_lock(tmp_path: Path) -> None:

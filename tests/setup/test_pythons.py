@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from modelsheet_setup import pythons
 from modelsheet_setup.platforms import Platform
 from modelsheet_setup.runner import Runner
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its programs are shell scripts")
 
 
 def program(folder: Path, name: str, script: str) -> Path:

@@ -11,6 +11,7 @@ from modelsheet.client.client import BackendClient
 from modelsheet.connection_file import connection_path, read_connection
 from modelsheet.errors import BackendUnreachable
 from modelsheet.module_process import module_command
+from modelsheet.operating_system import process_options
 from modelsheet.settings import IDLE_MINUTES_VARIABLE, STARTED_IDLE_MINUTES, Settings
 
 SERVE_COMMAND = module_command("modelsheet", "serve")
@@ -96,7 +97,7 @@ def _spawn(
             stdout=log,
             stderr=subprocess.STDOUT,
             env={IDLE_MINUTES_VARIABLE: STARTED_IDLE_MINUTES, **environment},
-            start_new_session=True,
+            **process_options(),
         )
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 import psutil
 
 import modelsheet
+from modelsheet import operating_system
 from modelsheet.api.types import API_VERSION, ApiModel
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, list_base_models
 from modelsheet.client import launcher
@@ -178,8 +179,9 @@ def _connection_file(settings: Settings) -> Finding:
     path = connection_path(settings)
     if not path.exists():
         return _finding("connection", True, "no file, as no service runs")
-    mode = stat.S_IMODE(path.lstat().st_mode)
-    if os.name == "posix" and mode & 0o077:
+    status = path.lstat()
+    if not operating_system.is_ours_without(status, 0o077):
+        mode = stat.S_IMODE(status.st_mode)
         detail = f"{path} can be read by others (mode {mode:o}); delete it and start again"
         return _finding("connection", False, detail)
     return _finding("connection", True, f"{path}, for you alone")

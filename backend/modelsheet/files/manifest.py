@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from modelsheet.api.types import ApiModel
+from modelsheet.operating_system import IS_WINDOWS
 
 MANIFEST_NAME = "MANIFEST.json"
 _CHUNK = 1 << 20  # bytes
@@ -64,7 +65,7 @@ def sha256_of(path: Path) -> str:
 
 def fsync(path: Path) -> None:
     """Flush a file, or a folder's list of names, to disk; does nothing for folders on Windows."""
-    if os.name == "nt" and path.is_dir():
+    if IS_WINDOWS and path.is_dir():
         return
     # Windows flushes only files opened for writing.
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)

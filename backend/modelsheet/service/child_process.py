@@ -22,7 +22,8 @@ from typing import Any
 import modelsheet
 from modelsheet.errors import Busy, DiskFull, ModelsheetError, UnsafeModel, error_for, is_disk_full
 from modelsheet.module_process import module_command, search_path
-from modelsheet.service.executors.worker_main import die_with_parent, take_over_pipes
+from modelsheet.operating_system import die_with_parent, process_options, set_limit
+from modelsheet.service.executors.worker_main import take_over_pipes
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 2
@@ -98,8 +99,7 @@ def _spawn(limits: Limits) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         cwd=Path(modelsheet.__file__).parents[1],
         env={**os.environ, **_ONE_THREAD, **search_path()},
-        start_new_session=True,
-        umask=0o077 if os.name == "posix" else -1,
+        **process_options(),
     )
 
 
@@ -109,16 +109,7 @@ def forbid_core_dumps() -> None:
     Collectors such as systemd's keep to the limit too. (PR_SET_DUMPABLE would also hide the open
     files from their owner's tools.)
     """
-    _set_limit("RLIMIT_CORE", 0)
-
-
-def _set_limit(name: str, value: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    with contextlib.suppress(OSError, ValueError):  # above a limit that is set already
-        resource.setrlimit(getattr(resource, name), (value, value))
+    set_limit("RLIMIT_CORE", 0)
 
 
 def main() -> None:
@@ -126,8 +117,8 @@ def main() -> None:
     parent, memory_bytes, seconds = (int(argument) for argument in sys.argv[1:4])
     die_with_parent(parent)
     forbid_core_dumps()
-    _set_limit("RLIMIT_AS", memory_bytes)
-    _set_limit("RLIMIT_CPU", seconds)
+    set_limit("RLIMIT_AS", memory_bytes)
+    set_limit("RLIMIT_CPU", seconds)
     tasks, answers = take_over_pipes()
     answers.write(json.dumps(_answer(json.loads(tasks.read()))).encode())
     answers.close()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-if sys.platform != "win32":
-    import fcntl
+from modelsheet.operating_system import lock_folder
 
 _log = logging.getLogger(__name__)
 
@@ -32,11 +30,8 @@ class FolderLock:
             self._file.acquire(timeout=timeout_s)
         except Timeout:
             return False
-        if sys.platform == "win32":  # an open file cannot be removed there
-            return True
-        self._handle = os.open(self._folder, os.O_RDONLY)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._handle = lock_folder(self._folder)
         except BlockingIOError:
             self.release()
             time.sleep(timeout_s)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.errors import Conflict, InvalidRequest, NotFound
+from modelsheet.operating_system import IS_WINDOWS
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.child_process import ChildProcesses, Limits
 from modelsheet.service.queue.job import UNFINISHED_STATES
@@ -159,7 +159,7 @@ class SubjectService:
                 target=str(folder / "export"),
                 **arguments,
             )
-            if os.name == "nt":  # an open file cannot be removed there
+            if IS_WINDOWS:  # an open file cannot be removed there
                 return io.BytesIO((folder / "export").read_bytes())
             return (folder / "export").open("rb")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import asdict, dataclass
 
@@ -126,15 +127,13 @@ def peak_bytes(device: torch.device) -> int:
     """Return the process's peak of memory, on a GPU its own allocations there."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    memory = psutil.Process().memory_info()
-    return int(getattr(memory, "peak_wset", 0)) or _peak_resident()
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    else:
+        import resource
 
-
-def _peak_resident() -> int:
-    import resource  # only on Unix
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if psutil.MACOS else peak * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
 def drawn_picture() -> Image.Image:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from ..errors import BackendMissing, BackendNotSetUp
 from ..i18n import tr
 from .client import Address
 
+if TYPE_CHECKING:
+    from modelsheet_setup import platforms
+else:
+    from .._vendor.modelsheet_setup import platforms
+
 START_TIMEOUT_S = 90.0
 IDLE_MINUTES = "15"  # without Krita and jobs, then a backend that the plugin has started ends
 POLL_INTERVAL_S = 0.25
-# Krita's own Python and Qt must not leak into the backend's.
-PRIVATE_PREFIXES = ("PYTHON", "QT_", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "DYLD_")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Launcher:
         """
         path = self._plan.connection_file
         try:
-            if not _is_private(path):
+            if not platforms.is_private(path):
                 raise BackendMissing(
                     tr(
                         "{path} can be read by other people, so its token is not safe. Delete the "
@@ -121,7 +123,7 @@ class Launcher:
                     stderr=subprocess.STDOUT,
                     env=self._environment,
                     cwd=log_file.parent,
-                    start_new_session=True,
+                    **platforms.Platform.current().process_options(),
                 )
         except OSError as error:
             raise BackendMissing(
@@ -154,22 +156,8 @@ def clean_environment(environment: Mapping[str, str], home: str | None) -> dict[
     """Copy Krita's environment without what belongs to Krita's own Python, Qt and AppImage, and
     let the backend end when it is idle.
     """
-    kept = {
-        key: value for key, value in environment.items() if not key.startswith(PRIVATE_PREFIXES)
-    }
-    inside = kept.get("APPDIR")
-    if inside:
-        path = kept.get("PATH", "").split(os.pathsep)
-        kept["PATH"] = os.pathsep.join(part for part in path if not part.startswith(inside))
+    kept = platforms.Platform.current(environment).clean_environment()
     kept.setdefault("MODELSHEET_IDLE_MINUTES", IDLE_MINUTES)
     if home:
         kept["MODELSHEET_HOME"] = home
     return kept
-
-
-def _is_private(path: Path) -> bool:
-    if os.name == "nt":  # the folder's access list does this there
-        return True
-    status = path.lstat()
-    mine = status.st_uid == os.getuid() and stat.S_ISREG(status.st_mode)
-    return mine and not status.st_mode & 0o077

@@ -58,8 +58,9 @@ class LocalInstallation:
 
     def plan(self) -> SetupPlan | str:
         """Look what is there; return a sentence where that fails."""
+        work = self._make()  # the last one may have been cancelled
         try:
-            found = self._work.plan()
+            found = work.plan()
             return SetupPlan(
                 found.folder,
                 found.card.title,
@@ -67,9 +68,9 @@ class LocalInstallation:
                 found.download_mb,
                 disk_gb(found.card),
                 found.free_gb,
-                self._work.is_complete,
-                self._work.is_begun,
-                self._work.is_outdated(),
+                work.is_complete,
+                work.is_begun,
+                work.is_outdated(),
             )
         except errors.SetupError as error:
             return translate(str(error))

@@ -5,7 +5,6 @@ batches, and gradients are summed so that all processes take the same step.
 from __future__ import annotations
 
 import os
-import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,9 +16,9 @@ import torch
 import torch.distributed as dist
 
 from modelsheet.errors import WorkerCrashed
+from modelsheet.operating_system import LOOPBACK_INTERFACE
 
 _TIMEOUT = timedelta(minutes=30)  # the others wait while rank 0 validates or saves
-_LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 _Item = TypeVar("_Item")
 
 
@@ -79,8 +78,8 @@ def joined_process_group(rank: int, processes: int, rendezvous: Path) -> Iterato
     Gloo, also between GPUs: a few MB a step are quick by way of the CPU, and it notices at once
     when a process dies, where NCCL would wait. It listens on the loopback alone.
     """
-    if sys.platform in _LOOPBACK:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
+    if LOOPBACK_INTERFACE is not None:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK_INTERFACE)
     with _raising_worker_crashed():
         dist.init_process_group(
             "gloo",

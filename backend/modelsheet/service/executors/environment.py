@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from modelsheet import operating_system
+
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -47,8 +49,7 @@ def usable_cores() -> int:
     hinder each other.
     """
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else cores
-    return max(1, min(cores, allowed, _container_cores()))
+    return max(1, min(cores, operating_system.allowed_cores(), _container_cores()))
 
 
 def _container_cores() -> int:
@@ -60,13 +61,5 @@ def _container_cores() -> int:
 
 
 def lower_priority() -> None:
-    """Give way to the artist's other programs. Call it before threads are started: on Linux each
-    thread has a niceness of its own.
-    """
-    if sys.platform == "win32":
-        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-        return
-    os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
-    # With autogroups Linux shares time among sessions first, and the worker is one of its own.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(_NICENESS), "ascii")
+    """Give way to the artist's other programs. Call it before threads are started."""
+    operating_system.lower_priority(_NICENESS)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from modelsheet.api.admin import WorkerView
 from modelsheet.jobs.protocol import Directive
 from modelsheet.module_process import module_command, search_path
+from modelsheet.operating_system import process_options
 from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
@@ -112,8 +113,7 @@ def spawn(data_dir: Path, factory: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         cwd=data_dir,
         env={**worker_environment(os.environ), **search_path()},
-        start_new_session=True,  # Ctrl-C goes to the service, which ends the worker in order
-        umask=0o077 if os.name == "posix" else -1,
+        **process_options(),  # Ctrl-C goes to the service, which ends the worker in order
     )
 
 

@@ -6,14 +6,11 @@ It ends with the service: the end of its input ends the process.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import faulthandler
 import importlib
 import logging
 import os
 import queue
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import IO
 from pydantic import BaseModel
 
 from modelsheet.jobs.protocol import Runner, RunnerFactory
+from modelsheet.operating_system import die_with_parent
 from modelsheet.service.executors.environment import lower_priority
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.job_context import LocalJobContext, execute_run
@@ -29,7 +27,6 @@ from modelsheet.service.executors.protocol import WORKER_COMMAND, Heartbeat, Job
 from modelsheet.service.storage.blobs import BlobStore
 
 _BEAT_INTERVAL_S = 1.0
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class WorkerProcess:
@@ -96,18 +93,6 @@ def main() -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     WorkerProcess(commands, reports, Path(data_dir), factory).run()
-
-
-def die_with_parent(parent: int) -> None:
-    """End this process when its parent ends, in whatever way."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(0)
-        # When memory runs out, Linux should kill the worker, whose job is resumed, and not the
-        # service.
-        with contextlib.suppress(OSError):  # some containers forbid it
-            Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def take_over_pipes() -> tuple[IO[bytes], IO[bytes]]:

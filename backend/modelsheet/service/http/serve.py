@@ -25,6 +25,7 @@ from modelsheet.connection_file import (
     write_connection,
 )
 from modelsheet.errors import Conflict, ModelsheetError
+from modelsheet.operating_system import keep_new_files_private
 from modelsheet.service.child_process import forbid_core_dumps
 from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import Executor, ReportHandler
@@ -63,8 +64,7 @@ def serve(
 
     Raises Conflict: another service has this data folder. ModelsheetError: it could not go on.
     """
-    if os.name == "posix":
-        os.umask(0o077)
+    keep_new_files_private()
     forbid_core_dumps()
     settings.make_folders()
     with _exclusive_data_dir(settings) as write_owner:

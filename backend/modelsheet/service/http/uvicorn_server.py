@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import errno
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -19,12 +18,10 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelsheet.errors import Conflict, InvalidRequest
+from modelsheet.operating_system import raise_handle_limit
 from modelsheet.service.http.access import HEADERS
 from modelsheet.service.http.asgi import AsgiApp
 from modelsheet.service.http.problems import MEDIA_TYPE, problem_of_status
-
-if sys.platform != "win32":  # which has no limit of open files
-    import resource
 
 HOST = "127.0.0.1"
 _MOST_CONNECTIONS = 2048
@@ -227,25 +224,10 @@ def _connection_limits() -> tuple[int, int]:
     """Return how many connections may be accepted at once, and how many there may be: each may need
     a second handle, for the file that its body is kept in.
     """
-    spare = _raise_handle_limit() - _OWN_HANDLES
+    spare = raise_handle_limit(_HANDLES_WANTED) - _OWN_HANDLES
     backlog = max(2, min(_ACCEPTED_AT_ONCE, spare // 16))
     in_between = 4 * backlog  # accepted, and not in the hands of a protocol yet
     return backlog, max(8, min(_MOST_CONNECTIONS, (spare - in_between) // 2))
-
-
-def _raise_handle_limit() -> int:
-    """Raise the limit of open files as far as we want and may; return it."""
-    if sys.platform == "win32":
-        return _HANDLES_WANTED
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _HANDLES_WANTED if hard == resource.RLIM_INFINITY else min(_HANDLES_WANTED, hard)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return _HANDLES_WANTED if soft == resource.RLIM_INFINITY else soft
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):  # macOS has a second limit, of the system
-        return soft
-    return wanted
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import platform
 import shutil
 import threading
 import time
@@ -18,6 +19,7 @@ import psutil
 import modelsheet
 from modelsheet.base_models.user_models import REGISTRY_NAME
 from modelsheet.jobs.protocol import Directive, LoadedModels, Runner, RunnerFactory
+from modelsheet.operating_system import keep_new_files_private
 from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.job_context import execute_run
 from modelsheet.service.executors.protocol import JobRun
@@ -40,7 +42,7 @@ class GpuWorker:
 
     def __init__(self, name: str, factory: str) -> None:
         os.environ.update(worker_environment(os.environ))
-        os.umask(0o077)
+        keep_new_files_private()
         settings = Settings.from_environment(os.environ)
         self._folder = _own_folder(settings.data_dir, name)
         self._factory = factory
@@ -58,7 +60,7 @@ class GpuWorker:
         context, warm = self._context, self._warm
         return ActorState(
             version=modelsheet.__version__,
-            node=os.uname().nodename,
+            node=platform.node(),
             run=RunId(job_id=context.job_id, fence=context.fence) if context else None,
             is_busy=self._is_busy,
             base_model=warm.base_model,

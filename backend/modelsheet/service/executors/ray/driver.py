@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from modelsheet.api.jobs import JobError
 from modelsheet.api.models import DownloadRequest
 from modelsheet.errors import NotFound
+from modelsheet.operating_system import die_with_parent
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import Failed, JobRun, SetDirective, StoppedEarly
 from modelsheet.service.executors.ray.actor import GpuWorker
@@ -40,7 +41,7 @@ from modelsheet.service.executors.ray.messages import (
     WorkerList,
 )
 from modelsheet.service.executors.watchdog import WatchdogLimits
-from modelsheet.service.executors.worker_main import die_with_parent, take_over_pipes
+from modelsheet.service.executors.worker_main import take_over_pipes
 
 _log = logging.getLogger(__name__)
 _GPU_CHECK_INTERVAL_S = 2.0  # for GPUs that joined the cluster

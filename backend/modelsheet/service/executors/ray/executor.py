@@ -22,6 +22,7 @@ from modelsheet.api.admin import WorkerView
 from modelsheet.errors import ModelsheetError
 from modelsheet.jobs.protocol import Directive, LoadedModels
 from modelsheet.module_process import module_command, search_path
+from modelsheet.operating_system import process_options
 from modelsheet.service.executors.environment import OFFLINE
 from modelsheet.service.executors.framing import read_frame, write_frame
 from modelsheet.service.executors.protocol import (
@@ -318,6 +319,5 @@ def _spawn(arguments: list[str], cwd: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         cwd=cwd,
         env={**os.environ, **OFFLINE, "RAY_USAGE_STATS_ENABLED": "0", **search_path()},
-        start_new_session=True,  # Ctrl-C goes to the service, which ends the driver in order
-        umask=0o077 if os.name == "posix" else -1,
+        **process_options(),  # Ctrl-C goes to the service, which ends the driver in order
     )

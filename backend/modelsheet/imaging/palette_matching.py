@@ -118,13 +118,14 @@ def _context_costs(around: _Floats, centres: _Labels, examples: _Labels, count: 
     costs = np.zeros((len(around), count), np.float32)
     if not len(examples):
         return costs
-    wanted = np.zeros((len(examples), *around.shape[1:]), np.float32)
-    np.put_along_axis(wanted, examples[..., None], 1, axis=2)
+    used, places = np.unique(examples, return_inverse=True)
+    wanted = np.zeros((*examples.shape, len(used)), np.float32)
+    np.put_along_axis(wanted, places.reshape(*examples.shape, 1), 1, axis=2)
     wanted = wanted.reshape(len(examples), -1)
     present, starts = np.unique(centres, return_index=True)
     is_new = np.isin(np.arange(count), present, invert=True)
     for start in range(0, len(around), _ROWS):
-        rows = around[start : start + _ROWS]
+        rows = around[start : start + _ROWS][..., used]
         unlike = rows.reshape(len(rows), -1) @ wanted.T
         costs[start : start + _ROWS, present] = np.minimum.reduceat(unlike, starts, axis=1)
     costs[:, is_new] = costs[:, present].min(axis=1, keepdims=True) + _NEW

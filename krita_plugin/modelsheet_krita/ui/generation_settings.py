@@ -201,6 +201,11 @@ class GenerationSettingsSection(CollapsibleSection):
         """Select the chosen result as the init image."""
         self.source.setCurrentIndex(self.source.findData("picture"))
 
+    def show_model_size(self, side: int) -> None:
+        """Say how large the model of the prompt paints, in px; 0 for unknown."""
+        text = tr("{side} × {side} (model's)", side=side) if side else tr("Model's size")
+        self.image_size.setItemText(self.image_size.findData("model"), text)
+
     def show_start(self, result: str) -> None:
         """Say which result is the init image; "" is the one that is selected."""
         self._start = result

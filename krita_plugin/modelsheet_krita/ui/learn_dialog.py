@@ -9,10 +9,11 @@ from ..backend.api_requests import LearnRequest
 from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
 from ..i18n import tr
 from ..image import ReadOptions
-from ..qt import QtCore, QtWidgets, Signal, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
 from .image_table import ImageTable
 from .parts.colours import accent
 from .parts.elided import HintLabel
+from .prompt_edit import ENTER_KEYS
 from .size_choice import SizeChoice
 from .widgets import CollapsibleSection, IconLoader, Notice, buddy, dialog_buttons
 
@@ -138,6 +139,15 @@ class LearnDialog(QtWidgets.QDialog):
             tr("An everyday word for what the layers show; a wrong one spoils the likeness")
         )
         return box
+
+    def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
+        """Let Enter in a field go on to the next one, as learning takes minutes."""
+        if event.key() in ENTER_KEYS and not isinstance(
+            self.focusWidget(), QtWidgets.QAbstractButton
+        ):
+            (self.class_noun if self.name.hasFocus() else self.learn).setFocus()
+        else:
+            super().keyPressEvent(event)
 
     def show_read_options(self, *, groups: bool, frames: bool, selection: bool) -> None:
         """Show the options that make a difference for these layers."""

@@ -12,7 +12,7 @@ from modelsheet.api.learn import Estimate, LearnRequest, LikenessPoint
 from tests.plugin import fake_krita
 from tests.plugin.binding import QApplication, QEvent, QRect, Qt
 from tests.plugin.conftest import Until
-from tests.plugin.drive import captions, learn_hero, open_form, said, start
+from tests.plugin.drive import captions, learn_hero, open_form, press, said, start
 from tests.plugin.fake_backend import FakeBackend
 
 BLUE = b"\xff\x00\x00\xff"
@@ -40,6 +40,26 @@ def test_a_group_is_one_picture_or_each_layer_in_it(
     form.groups.activated.emit(1)
 
     until(lambda: captions(form) == ["hat", "coat"])
+
+
+def test_enter_goes_on_to_the_next_field_and_learns_on_the_button_alone(
+    connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    form = open_form(connected, until)
+    form.activateWindow()
+    assert form.focusWidget() is form.name
+    form.name.setText("Hero")
+    form.class_noun.setEditText("human man")
+    until(form.learn.isEnabled)
+
+    press(form, Qt.Key.Key_Return)
+    assert form.focusWidget() in (form.class_noun, form.class_noun.lineEdit())
+    press(form, Qt.Key.Key_Return)
+    assert form.focusWidget() is form.learn
+    assert form.isVisible()
+
+    press(form.learn, Qt.Key.Key_Return)
+    until(lambda: not form.isVisible())
 
 
 def test_the_way_to_read_is_asked_only_where_it_matters(

@@ -86,3 +86,9 @@ def test_a_subject_that_comes_later_counts_too(
     remote.publish(None)
 
     until(box.advanced.pixel_art.isChecked)
+
+
+def test_the_model_s_size_is_a_number(box: Any) -> None:
+    box.prompt.setText("@sprite holding sword")
+
+    assert box.advanced.image_size.itemText(0) == "32 × 32 (model's)"

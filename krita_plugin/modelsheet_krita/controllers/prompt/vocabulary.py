@@ -1,4 +1,4 @@
-"""Give the prompt the vocabulary of the base model that its subjects were learnt on."""
+"""Give the prompt vocabulary and size of the base model that its subjects were learnt on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ WORD = re.compile(r"[^\W_]+")
 
 
 class PromptVocabulary:
-    """Fetches each base model's vocabulary once a connection; adds the words of the subjects."""
+    """Fetches each base model's vocabulary once a connection; adds the words of the subjects.
+
+    Also shows how large the base model paints.
+    """
 
     def __init__(self, panel: Panel, connection: BackendConnection) -> None:
-        self._prompt, self._connection = panel.prompt, connection
+        self._prompt, self._settings = panel.prompt, panel.box.advanced
+        self._connection = connection
         self._subjects: tuple[SubjectView, ...] = ()
         self._vocabularies: dict[str, Vocabulary | None] = {}  # None: asked for
         self._shown: object = None
@@ -39,6 +43,7 @@ class PromptVocabulary:
         """Show the vocabulary of the prompt's base model, or ask for it."""
         mentioned = self._mentioned()
         base_model = mentioned[0].base_model if mentioned else DEFAULT_BASE_MODEL
+        self._settings.show_model_size(self._resolution(base_model))
         if base_model not in self._vocabularies:
             self._request(base_model)
         vocabulary = self._vocabularies.get(base_model) or Vocabulary()
@@ -50,6 +55,11 @@ class PromptVocabulary:
         if words:
             words.update(word for subject in mentioned for word in _words_of(subject))
         self._prompt.show_vocabulary(vocabulary.phrases, words)
+
+    def _resolution(self, base_model: str) -> int:
+        capabilities = self._connection.state.capabilities
+        models = capabilities.base_models if capabilities else ()
+        return next((model.resolution for model in models if model.id == base_model), 0)
 
     def _request(self, base_model: str) -> None:
         if self._connection.state.phase != "connected":

@@ -12,6 +12,7 @@ from modelsheet.diffusion.models.library_logging import silence_libraries
 BENCHMARKS: Mapping[str, str] = {
     "base": "modelsheet_benchmarks.sprite32",
     "busy": "modelsheet_benchmarks.speed.busy_machine",
+    "interop": "modelsheet_benchmarks.interop.benchmark",
     "likeness": "modelsheet_benchmarks.fidelity.benchmark",
     "painting": "modelsheet_benchmarks.generation_benchmark",
     "resume": "modelsheet_benchmarks.resume",
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=tuple(BENCHMARKS),
         help="base: the embedded base model's figures;"
         " busy: what a learning step costs beside busy processes;"
+        " interop: exported LoRA files in other programs, from checkouts of them;"
         " likeness: subjects whose right answer is known;"
         " painting: two subjects in one picture, a grid's cost, the service's;"
         " resume: learning that is killed and goes on;"

@@ -45,6 +45,12 @@ class Region(ApiModel):
     mask: MaskRef
 
 
+def _require_false(value: object) -> object:
+    if value is not False:
+        raise ValueError("must be an object, false or null")
+    return value
+
+
 class PixelArt(ApiModel):
     """Pixel-art post-processing: snap to the pixel grid, limit the colours, threshold the alpha.
 
@@ -61,6 +67,10 @@ class PixelArt(ApiModel):
     colours: Annotated[int, Field(ge=2, le=256), BeforeValidator(integral)] = 16
     pixel_size: Annotated[int, Field(ge=0, le=64), BeforeValidator(integral)] = 0
     enlarge: Annotated[int, Field(ge=1, le=32), BeforeValidator(integral)] = 1
+
+
+# 0 equals False, and is none.
+NoPixelArt = Annotated[Literal[False], BeforeValidator(_require_false)]
 
 
 class GenerateRequest(ApiModel):
@@ -102,7 +112,7 @@ class GenerateRequest(ApiModel):
     patch: bool = False
     trim: bool = False
     regions: Annotated[list[Region], Field(max_length=8)] = []
-    pixel_art: PixelArt | Literal[False] | None = None
+    pixel_art: PixelArt | NoPixelArt | None = None
     explore: Explore | None = None
     poses: Annotated[list[Caption], Field(max_length=MAX_RESULTS)] = []
     variation_seed: Seed = 0

@@ -12,6 +12,7 @@ from modelsheet.diffusion.models.library_logging import silence_libraries
 BENCHMARKS: Mapping[str, str] = {
     "base": "modelsheet_benchmarks.sprite32",
     "busy": "modelsheet_benchmarks.speed.busy_machine",
+    "interop": "modelsheet_benchmarks.interop.benchmark",
     "klein": "modelsheet_benchmarks.speed.klein_step",
     "likeness": "modelsheet_benchmarks.fidelity.benchmark",
     "motion": "modelsheet_benchmarks.motion.benchmark",
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=tuple(BENCHMARKS),
         help="base: the embedded base model's figures;"
         " busy: what a learning step costs beside busy processes;"
+        " interop: exported LoRA files in other programs, from checkouts of them;"
         " klein: what steps cost on a FLUX.2 klein of its true size;"
         " likeness: subjects whose right answer is known;"
         " motion: characters in poses whose right pictures are known;"

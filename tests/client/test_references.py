@@ -13,6 +13,7 @@ from modelsheet.client.client import BackendClient
 from modelsheet.client.references import read_references
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.openraster import Group, Layer, write_document
+from tests.imaging.test_openraster import archive
 
 
 def test_a_photograph_is_scaled_down_to_what_a_base_model_looks_at(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_more_pictures_than_can_be_learnt_are_refused_before_they_are_sent(tmp_p
     layers = [Layer(f"{n}", Image.new("RGBA", (1, 1), (n, 0, 0, 255))) for n in range(65)]
     write_document(tmp_path / "many.ora", layers, (2, 2))
 
-    with pytest.raises(InvalidImages, match="There are 65 pictures, and at most 64"):
+    with pytest.raises(InvalidImages, match="There are more than 64 pictures"):
         read_references([tmp_path / "many.ora"])
 
 
@@ -87,8 +88,8 @@ def test_layers_without_a_drawing_are_left_out_and_hidden_ones_named(
 
     assert [reference.name for reference in references] == ["front", "sketch"]
     assert caplog.messages == [
-        f"{file}: the layer 'Background' is one colour all over and was left out",
-        f"{file}: the layer 'empty' is empty and was left out",
+        f"{file}: left out, for nothing is on them: 'empty'",
+        f"{file}: left out, for they are one colour all over: 'Background'",
         f"{file}: learnt although hidden: 'sketch'. Choose layers with --layer",
     ]
 
@@ -128,4 +129,16 @@ def test_a_blended_layer_on_the_top_level_is_named(
     references = read_references([document(tmp_path, Layer("flat", FIGURE), shadow)])
 
     assert len(references) == 2
-    assert "the layer 'shadow', whose blending mode is multiply" in caplog.text
+    assert "learnt as pictures, though they blend with what is below: 'shadow'" in caplog.text
+
+
+def test_of_thousands_of_layers_no_more_are_rendered_than_can_be_learnt(tmp_path: Path) -> None:
+    layer = '<layer name="a" src="data/one.png"/>'
+    content = io.BytesIO()
+    FIGURE.save(content, "PNG")
+    stack = f'<image w="64" h="64"><stack>{layer * 4000}</stack></image>'
+    entries = {"stack.xml": stack, "data/one.png": content.getvalue()}
+    path = archive(tmp_path / "a.ora", {"mimetype": "image/openraster", **entries})
+
+    with pytest.raises(InvalidImages, match="more than 64"):
+        read_references([path, path])

@@ -66,6 +66,17 @@ def test_pictures_higher_than_a_strip_are_blended_to_their_end() -> None:
     assert len(blend(below, above, "svg:multiply").getcolors() or []) == 1
 
 
+def test_a_small_picture_above_changes_its_own_place_alone() -> None:
+    above = plain((0, 0, 0, 0), (4, 4))
+    above.paste(SOURCE, (1, 2, 2, 3))
+
+    for mode, expected in KRITA[1:]:
+        result = blend(plain(BACKDROP, (4, 4)), above, mode)
+        around = (30, 140, 60, 0) if mode == "svg:dst-in" else BACKDROP
+        assert result.getpixel((0, 0)) == around
+        assert abs(result.getpixel((1, 2))[1] - expected[1]) <= 2
+
+
 def test_an_isolated_group_is_blended_by_itself_and_another_with_what_is_below() -> None:
     shade = Layer("shade", plain((0, 0, 0, 255)), opacity=0.5, mode="svg:multiply")
     flat = Layer("flat", plain((200, 100, 50, 255)))

@@ -335,4 +335,35 @@ def test_a_blending_mode_that_is_not_known_is_named(
     (read,) = read_layers(path)
 
     assert read.image.getpixel((0, 0)) == RED
-    assert "the blending mode of the layer 'grit', hard_mix, is taken as normal" in caplog.text
+    assert "blending modes are taken as normal: 'grit: hard_mix'." in caplog.text
+
+
+def test_many_strange_modes_make_one_short_note(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    layer = f'<layer name="a" src="data/one.png" composite-op="{"x" * 5000}"/>'
+    read_document(openraster(tmp_path / "a.ora", STACK.format(layer * 700), one=png(dot(RED))))
+
+    (note,) = caplog.messages
+    assert "and 695 more" in note
+    assert len(note) < 600
+
+
+@pytest.mark.parametrize(
+    ("attributes", "place", "opacity"),
+    [
+        ('x="1.0" y="2,0" opacity="0,5"', (1, 2), 0.5),
+        ('x="1e9" y="-9e99" opacity="7"', (16384, -16384), 1.0),
+        (f'x="{"9" * 5000}" y="nan" opacity="nan"', (16384, 0), 1.0),
+        ('x="" y="-0" opacity=""', (0, 0), 1.0),
+    ],
+)
+def test_numbers_of_other_programs_are_read(
+    attributes: str, place: tuple[int, int], opacity: float, tmp_path: Path
+) -> None:
+    layer = f'<layer name="a" src="data/one.png" {attributes}/>'
+    path = openraster(tmp_path / "a.ora", STACK.format(layer), one=png(dot(RED)))
+
+    (read,) = read_layers(path)
+
+    assert ((read.x, read.y), read.opacity) == (place, opacity)

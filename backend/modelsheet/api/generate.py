@@ -45,6 +45,12 @@ class Region(ApiModel):
     mask: MaskRef
 
 
+def _require_false(value: object) -> object:
+    if value is not False:
+        raise ValueError("must be an object, false or null")
+    return value
+
+
 class PixelArt(ApiModel):
     """Pixel-art post-processing: snap to the pixel grid, limit the colours, threshold the alpha.
 
@@ -64,6 +70,8 @@ class PixelArt(ApiModel):
 
 
 MAX_REFERENCES = 8
+# 0 equals False, and is none.
+NoPixelArt = Annotated[Literal[False], BeforeValidator(_require_false)]
 
 
 class GenerateRequest(ApiModel):
@@ -106,7 +114,7 @@ class GenerateRequest(ApiModel):
     patch: bool = False
     trim: bool = False
     regions: Annotated[list[Region], Field(max_length=8)] = []
-    pixel_art: PixelArt | Literal[False] | None = None
+    pixel_art: PixelArt | NoPixelArt | None = None
     explore: Explore | None = None
     poses: Annotated[list[Caption], Field(max_length=MAX_RESULTS)] = []
     references: Annotated[list[ImageRef], Field(max_length=MAX_REFERENCES)] = []

@@ -11,7 +11,14 @@ from PIL import Image
 
 from modelsheet.errors import InvalidImages
 from modelsheet.imaging.blending import NORMAL
-from modelsheet.imaging.openraster import Document, Layer, read_document, render_layer, top_layers
+from modelsheet.imaging.openraster import (
+    Document,
+    Layer,
+    list_names,
+    read_document,
+    render_layer,
+    top_layers,
+)
 from modelsheet.imaging.rgba import Size, is_empty, is_one_colour, limit_sides, read_image
 
 _log = logging.getLogger(__name__)
@@ -43,15 +50,16 @@ def read_references(paths: Sequence[Path], layers: Collection[str] = ()) -> list
         document = _read(path)
         candidates = top_layers(document)
         names += [layer.name for layer in candidates]
-        references += _references(path, candidates, document.size, layers)
+        for reference in _references(path, candidates, document.size, layers):
+            references.append(reference)
+            if len(references) > _MOST_IMAGES:
+                raise InvalidImages(
+                    f"There are more than {_MOST_IMAGES} pictures, the most that can be learnt "
+                    "from. Choose some with --layer, or merge layers."
+                )
     _check_chosen(layers, names)
     if not references:
         raise InvalidImages("There is no layer to learn from. Draw the subject on a layer first.")
-    if len(references) > _MOST_IMAGES:
-        raise InvalidImages(
-            f"There are {len(references)} pictures, and at most {_MOST_IMAGES} can be learnt from. "
-            "Choose some with --layer, or merge layers."
-        )
     return references
 
 
@@ -82,29 +90,29 @@ def _references(
 ) -> Iterator[ReferenceImage]:
     """Yield the chosen layers of a document that show something. Raises InvalidImages."""
     chosen = {name.casefold() for name in layers}
-    hidden = []
+    empty: list[str] = []
+    filled: list[str] = []
+    hidden: list[str] = []
+    blended: list[str] = []
     for layer in candidates:
         if chosen and layer.name.casefold() not in chosen:
             continue
         image = limit_sides(render_layer(layer, size), _LONGEST_SIDE)
         if is_one_colour(image):
-            what = "empty" if is_empty(image) else "one colour all over"
-            _log.warning("%s: the layer %r is %s and was left out", path, layer.name, what)
+            (empty if is_empty(image) else filled).append(layer.name)
             continue
-        if layer.mode != NORMAL:
-            mode = layer.mode.partition(":")[2]
-            _log.warning(
-                "%s: the layer %r, whose blending mode is %s, is learnt as a picture of its own. "
-                "Merge it with the one below where it belongs to that",
-                *(path, layer.name, mode),
-            )
-        hidden += [] if layer.visible or chosen else [repr(layer.name)]
+        blended += [] if layer.mode == NORMAL else [layer.name]
+        hidden += [] if layer.visible or chosen else [layer.name]
         _check_name(layer.name)
         yield ReferenceImage(layer.name, image)
-    if hidden:
-        _log.warning(
-            "%s: learnt although hidden: %s. Choose layers with --layer", path, ", ".join(hidden)
-        )
+    for note, names in (
+        ("left out, for nothing is on them: %s", empty),
+        ("left out, for they are one colour all over: %s", filled),
+        ("learnt although hidden: %s. Choose layers with --layer", hidden),
+        ("learnt as pictures, though they blend with what is below: %s. Merge them", blended),
+    ):
+        if names:
+            _log.warning(f"%s: {note}", path, list_names(names))
 
 
 def _check_name(name: str) -> None:

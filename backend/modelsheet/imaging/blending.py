@@ -16,6 +16,7 @@ _Levels = npt.NDArray[np.float32]
 _Mode = Callable[[_Levels, _Levels], _Levels]  # backdrop, source (..., 3) in [0, 1]
 
 NORMAL = "svg:src-over"
+_KEEPS_INSIDE = "svg:dst-in"  # the one mode that changes what lies outside of the source
 _ROWS = 256  # blended at once: floats take four times the memory
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _TINY = np.float32(1e-6)
@@ -25,6 +26,17 @@ def blend(below: Image.Image, above: Image.Image, mode: str) -> Image.Image:
     """Return the blend of two RGBA images of one size; a mode of `is_known`."""
     if mode == NORMAL:
         return Image.alpha_composite(below, above)
+    if mode == _KEEPS_INSIDE:
+        return _blended(below, above, mode)
+    box = above.getchannel("A").getbbox()
+    if box is None:
+        return below
+    result = below.copy()
+    result.paste(_blended(below.crop(box), above.crop(box), mode), box)
+    return result
+
+
+def _blended(below: Image.Image, above: Image.Image, mode: str) -> Image.Image:
     backdrop, source = np.asarray(below), np.asarray(above)
     result = np.empty_like(backdrop)
     for top in range(0, len(result), _ROWS):
@@ -106,7 +118,7 @@ def _with_saturation(colours: _Levels, saturation: _Levels) -> _Levels:
 
 
 _ALPHA: Mapping[str, _Mode] = {
-    "svg:dst-in": lambda below, above: below * above,
+    _KEEPS_INSIDE: lambda below, above: below * above,
     "svg:dst-out": lambda below, above: below * (1 - above),
     "svg:src-atop": lambda below, above: below,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ _LARGEST_TOTAL = 2 * 1024**3
 _MOST_ENTRIES = 4096
 _MOST_PIXELS = 1 << 30  # of all layers together: 4 GiB of RGBA, 60 layers of A3 at 300 dpi
 _DEEPEST_GROUP = 32
+_MOST_LISTED, _LONGEST_LISTED = 5, 40  # names in a note, and characters of each
 _THUMBNAIL = (256, 256)  # the baseline's largest
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal layers make equal files
 
@@ -124,6 +126,7 @@ class _DocumentReader:
         self._path = path
         self._images: dict[str, Image.Image] = {}
         self._pixels = 0
+        self._unknown_modes: list[str] = []
 
     def read(self) -> Document:
         """Read the document. Raises InvalidImages, ZipError."""
@@ -135,9 +138,16 @@ class _DocumentReader:
             if root.tag != "image" or stack is None:
                 raise ValueError("no <image> with a <stack>")
             check_size(size, str(self._path))
-            return Document(size, tuple(self._nodes(stack, depth=0)))
+            document = Document(size, tuple(self._nodes(stack, depth=0)))
         except ValueError as error:
             raise _invalid(f"{self._path}: stack.xml cannot be understood ({error}).") from None
+        if self._unknown_modes:
+            _log.warning(
+                "%s: these layers' blending modes are taken as normal: %s. Merge them with what is "
+                "below in Krita to keep their look",
+                *(self._path, list_names(self._unknown_modes)),
+            )
+        return document
 
     def _nodes(self, stack: ElementTree.Element, *, depth: int) -> Iterator[Layer | Group]:
         """Yield a stack's layers and groups, bottom first; the file has them top first."""
@@ -149,7 +159,7 @@ class _DocumentReader:
         for element in reversed(stack):
             name = element.get("name", "")
             visible = element.get("visibility", "visible") != "hidden"
-            opacity = min(1.0, max(0.0, float(element.get("opacity", "1"))))
+            opacity = min(1.0, max(0.0, _number(element.get("opacity", ""), 1.0)))
             mode = self._mode(element, name)
             if element.tag == "stack":
                 nodes = tuple(self._nodes(element, depth=depth + 1))
@@ -164,11 +174,7 @@ class _DocumentReader:
         mode = element.get("composite-op", NORMAL)
         if is_known(mode):
             return mode
-        _log.warning(
-            "%s: the blending mode of the layer %r, %s, is taken as normal. Merge it with the "
-            "layers below in Krita to keep its look",
-            *(self._path, name, mode.removeprefix("krita:")),
-        )
+        self._unknown_modes.append(f"{name}: {mode.removeprefix('krita:')}")
         return NORMAL
 
     def _image(self, source: str, layer: str) -> Image.Image:
@@ -196,7 +202,20 @@ class _DocumentReader:
 
 def _offset(text: str) -> int:
     """Parse a layer's place in px; beyond any canvas, how far is of no matter."""
-    return max(-2 * LARGEST_SIDE, min(2 * LARGEST_SIDE, int(text)))
+    return round(max(-2.0 * LARGEST_SIDE, min(2.0 * LARGEST_SIDE, _number(text, 0.0))))
+
+
+def _number(text: str, otherwise: float) -> float:
+    """Parse a number as other programs write it, also with a decimal comma. Raises ValueError."""
+    number = float(text.replace(",", ".") or otherwise)
+    return otherwise if math.isnan(number) else number
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return names for a note: the first few, and how many there are besides."""
+    few = ", ".join(repr(name[:_LONGEST_LISTED]) for name in names[:_MOST_LISTED])
+    more = len(names) - _MOST_LISTED
+    return f"{few} and {more} more" if more > 0 else few
 
 
 def render_layer(layer: Layer, size: Size) -> Image.Image:

@@ -1,0 +1,81 @@
+"""Load a LoRA file by the installed diffusers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors.torch import load_file
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from modelsheet.lora.layer_shapes import LayerKey
+from modelsheet_benchmarks.interop.base_modules import config
+from modelsheet_benchmarks.interop.loaded import Loaded, LoraToLoad
+
+_INNER = "text_model."
+_NAME = "exported"
+
+
+def load(program: Path, lora: LoraToLoad) -> Loaded:
+    """Load by `lora_state_dict` and `load_lora_into_…`; ΔW by peft's layers."""
+    mixin: Any = (
+        StableDiffusionXLLoraLoaderMixin
+        if lora.family == "sdxl"
+        else StableDiffusionLoraLoaderMixin
+    )
+    components = _components(lora)
+    unet = components["unet"]
+    state, alphas, metadata = mixin.lora_state_dict(
+        str(lora.file), unet_config=unet.config, return_lora_metadata=True
+    )
+    mixin.load_lora_into_unet(state, alphas, unet=unet, adapter_name=_NAME, metadata=metadata)
+    for name, encoder in components.items():
+        if name != "unet":
+            mixin.load_lora_into_text_encoder(
+                *(state, alphas, encoder),
+                prefix=name,
+                lora_scale=1.0,
+                adapter_name=_NAME,
+                metadata=metadata,
+            )
+    layers = dict(_layers(components))
+    tensors = load_file(lora.file)
+    names = {key.rpartition(".lora")[0].removesuffix(".") for key in tensors if ".lora" in key}
+    unmatched = [name for name in sorted(names) if lora.layout.find(name) not in layers]
+    count = len(tensors) - sum(key.startswith(tuple(unmatched)) for key in tensors if unmatched)
+    deltas = ((key, _delta(layer)) for key, layer in layers.items())
+    return Loaded(count, unmatched, deltas)
+
+
+def _delta(layer: Any) -> torch.Tensor:
+    """Return ΔW; peft's own function asks for the base's numbers."""
+    up, down = layer.lora_B[_NAME].weight, layer.lora_A[_NAME].weight
+    delta: torch.Tensor = up.flatten(1) @ down.flatten(1) * layer.scaling[_NAME]
+    return delta
+
+
+def _layers(components: dict[str, Any]) -> Iterator[tuple[LayerKey, Any]]:
+    for component, module in components.items():
+        for path, layer in module.named_modules():
+            if isinstance(layer, BaseTunerLayer) and _NAME in layer.lora_A:
+                yield LayerKey(component, path.removeprefix(_INNER)), layer
+
+
+def _components(lora: LoraToLoad) -> dict[str, nn.Module]:
+    """Return the models, whatever their numbers, by diffusers' names."""
+    with torch.device("meta"):
+        components: dict[str, nn.Module] = {
+            "unet": UNet2DConditionModel.from_config(config(lora.family, "unet")),
+            "text_encoder": CLIPTextModel(CLIPTextConfig(**config(lora.family, "text_encoder"))),
+        }
+        if lora.family == "sdxl":
+            second = CLIPTextConfig(**config("sdxl", "text_encoder_2"))
+            components["text_encoder_2"] = CLIPTextModelWithProjection(second)
+    # On the CPU, for adapters go where the base is; memory that nobody writes costs nothing.
+    return {name: module.to_empty(device="cpu") for name, module in components.items()}

@@ -10,19 +10,18 @@ from pathlib import Path
 from modelsheet.errors import DiskFull, ModelsheetError
 from modelsheet.service.queue.job_table import JobTable
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.service.storage.clock_record import ClockRecord
+from modelsheet.service.storage.clock_record import DAY_S, ClockRecord
 from modelsheet.subjects.store import SubjectStore
 
 _log = logging.getLogger(__name__)
 _LAYOUT = 1  # of the data folder as a whole
-_DAY_S = 86_400.0
-_BLOB_AGE_S = 7 * _DAY_S
+_BLOB_AGE_S = 7 * DAY_S
 _YOUNG_BLOB_S = 3600.0  # uploaded for a job that is not submitted yet
 _YOUNGEST_BLOB_S = 600.0  # the same, where the disk is full
 _SQUEEZE_INTERVAL_S = 60.0
-_JOB_AGE_S = 30 * _DAY_S
+_JOB_AGE_S = 30 * DAY_S
 _JOBS_KEPT = 200
-_TRASH_AGE_S = 30 * _DAY_S
+_TRASH_AGE_S = 30 * DAY_S
 _DAMAGED_KEPT = 3
 _BLOB_QUOTA = 8 << 30  # bytes of all blobs, over which unreferenced ones go sooner
 _TEMPORARIES = (".tokens.json-*", ".models.json-*", ".models.json.tmp", "subjects/*/.name.txt-*")
@@ -63,7 +62,7 @@ class Cleanup:
         jobs.
         """
         self._received += size
-        if time.monotonic() - self._last_run_at > _DAY_S:
+        if time.monotonic() - self._last_run_at > DAY_S:
             self.run()
         if self._received > _BLOB_QUOTA // 16:
             self._received = 0
@@ -113,7 +112,7 @@ class Cleanup:
             age_s = now - int(moment) / 1e9
             if age_s > _TRASH_AGE_S:
                 shutil.rmtree(folder, ignore_errors=True)
-            elif age_s < -_DAY_S:  # deleted while the clock was ahead
+            elif age_s < -DAY_S:  # deleted while the clock was ahead
                 folder.rename(folder.with_name(f"{time.time_ns()}-{name}"))
         damaged = sorted(self._data_dir.glob("*.damaged-*"))
         for file in damaged[:-_DAMAGED_KEPT]:

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from modelsheet.errors import Conflict, NotFound
+from modelsheet.service.storage.clock_record import DAY_S
 
-_DAY_S = 86_400.0
 _PART = 1 << 20  # bytes that are read at once
 _NAME = re.compile(r"^[0-9a-f]{64}$")
 
@@ -79,7 +79,7 @@ class BlobStore:
         now, swept = time.time(), 0
         for path in self._root.glob("*/*"):
             age_s = now - path.stat().st_mtime
-            if age_s < -_DAY_S:
+            if age_s < -DAY_S:
                 os.utime(path)
             elif age_s > older_than_s and path.name not in keep:
                 path.unlink(missing_ok=True)

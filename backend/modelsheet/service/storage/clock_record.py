@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
-_DAY_S = 86_400.0
-_LONGEST_PAUSE_S = 7 * _DAY_S  # between two looks; after a longer one it may be the clock
-_STEADY_S = 7 * _DAY_S
+DAY_S = 86_400.0
+_LONGEST_PAUSE_S = 7 * DAY_S  # between two looks; after a longer one it may be the clock
+_STEADY_S = 7 * DAY_S
 
 
 class ClockRecord:
@@ -29,7 +29,7 @@ class ClockRecord:
     def is_steady(self) -> bool:
         """Look at the clock; return False if it has jumped within a week, in either direction."""
         now = time.time()
-        if not self._seen - _DAY_S <= now <= self._seen + _LONGEST_PAUSE_S:
+        if not self._seen - DAY_S <= now <= self._seen + _LONGEST_PAUSE_S:
             _log.warning("The clock has jumped, or the service was off for long: nothing is swept")
             self._jumped = now
         self._seen = now

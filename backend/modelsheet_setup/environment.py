@@ -209,9 +209,20 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def remove_environment(folder: Path) -> None:
-    """Remove an environment; a file that is in use stays and raises OSError."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Remove an environment; a file that is in use stays and raises OSError.
+
+    The stamp goes last, emptied first: what an interrupted removal leaves is known as ours and as
+    incomplete.
+    """
+    if not folder.exists():
+        return
+    (folder / STAMP).write_bytes(b"")
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != STAMP:
+            path.unlink()
+    shutil.rmtree(folder)
 
 
 def check_disk(folder: Path, needed_gb: int) -> None:

@@ -76,7 +76,7 @@ def test_the_zip_is_importable_and_works(tmp_path: Path) -> None:
         "pykrita/modelsheet_krita.desktop",
     ]
     assert first.report["action"]
-    assert second.report["said"].startswith("No backend is installed on this computer.")
+    assert second.report["said"].startswith("No backend is set up on this computer yet.")
     assert second.report["trouble is gone"]
     assert second.report["subject"].startswith("Hero\n@hero · ")
     assert second.report["layers"] == 3

@@ -126,6 +126,25 @@ def test_removing_leaves_what_was_learnt(linux: Platform, data: Path, payload: P
     installation.remove()  # nothing is there: nothing to do
 
 
+def test_an_interrupted_removal_is_taken_up_again(
+    linux: Platform, data: Path, payload: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation, _ = set_up(linux, data, payload)
+
+    def fail(path: Path, *, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise PermissionError(13, "in use", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(environments.shutil, "rmtree", fail)
+        with pytest.raises(SetupError, match="virus scanner"):
+            installation.remove()
+
+    assert not installation.is_complete
+    Installation(linux, data, payload).remove()
+    assert not (data / "backend").exists()
+
+
 def test_somebody_elses_folder_is_left_alone(linux: Platform, data: Path, payload: Path) -> None:
     mine = data / "backend/venv/mine"
     mine.parent.mkdir(parents=True)

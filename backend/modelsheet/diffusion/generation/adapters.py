@@ -23,7 +23,7 @@ from modelsheet.diffusion.models.decoder_correction import (
 from modelsheet.diffusion.models.identifier_embedding import apply_embeddings
 
 _MOST_ADAPTERS = 16  # each is a few MB; beyond them the least recently used one goes
-_MOST_PROMPTS = 256
+_MOST_PROMPT_BYTES = 256 << 20  # of the cached embeddings; one of klein's has 8 MB
 _MOST_CORRECTIONS = 64
 
 
@@ -57,6 +57,7 @@ class AdapterCache:
         self._number = 0
         self._active: tuple[tuple[str, ...], float] | None = None  # on the denoiser
         self._embeds: OrderedDict[tuple[object, ...], PromptEmbeds] = OrderedDict()
+        self._prompt_bytes = 0
         self._corrections: dict[str, Correction] = {}  # by sha256; each is a tenth of a MB
 
     @property
@@ -76,9 +77,10 @@ class AdapterCache:
         key = (prompt, adapters.sha256s, adapters.text_encoder_scale if adapters.files else None)
         if key not in self._embeds:
             self._embeds[key] = self._encode(prompt, adapters)
+            self._prompt_bytes += self._embeds[key].hidden.nbytes
         self._embeds.move_to_end(key)
-        while len(self._embeds) > _MOST_PROMPTS:
-            self._embeds.popitem(last=False)
+        while self._prompt_bytes > _MOST_PROMPT_BYTES and len(self._embeds) > 1:
+            self._prompt_bytes -= self._embeds.popitem(last=False)[1].hidden.nbytes
         return self._embeds[key]
 
     def decoder_correction(self, adapters: ActiveAdapters) -> Correction:

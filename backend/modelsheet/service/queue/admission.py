@@ -109,7 +109,8 @@ class Admission:
         if request.subject is None:
             return
         subject = self._subjects.find(request.subject, caller.scope)
-        if family_of_base_model(subject.base_model, self._base_models()) != "sprite32":
+        family = family_of_base_model(subject.base_model, self._base_models())
+        if not FAMILIES[family].is_pixel_art:
             raise InvalidRequest(
                 f"@{subject.handle} was learnt as a painting, on {subject.base_model}, and motion "
                 "is for pixel art. Give a drawing of it of about 50 px height, without a subject."

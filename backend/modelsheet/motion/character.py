@@ -11,8 +11,9 @@ from PIL import Image
 from modelsheet.api.animate import FigureFit, ViewName
 from modelsheet.errors import InvalidImages
 from modelsheet.motion.figures.drawing_checks import check_drawing, visible
-from modelsheet.motion.figures.fitting import embedded_measurer
+from modelsheet.motion.figures.fitting import embedded_measurer, settle
 from modelsheet.motion.figures.mannequin import Proportions
+from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.motion.figures.pictures import SIZE, Picture
 from modelsheet.motion.figures.placement import Placement, Scale, choose_scale, place
 
@@ -94,6 +95,8 @@ def read_character(
     scale = choose_scale(first.crop(first.getchannel("A").getbbox()))
     placement = place(first, measured, scale)
     proportions = placement.fit_to_model(measured)
+    if fit is None:
+        proportions = settle(proportions, embedded_mannequins().figure(body).proportions)
     placed = [PlacedDrawing(placement.crop(first), placement.to_model(first), view)]
     for drawing, each in zip(drawings[1:], views[1:], strict=True):
         own = _place_beside(drawing.image, each, placement, proportions, first.size)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from modelsheet.errors import NotFound
-from modelsheet.motion.figures.fitting import embedded_measurer
+from modelsheet.motion.figures.fitting import embedded_measurer, settle
 from modelsheet.motion.figures.mannequin import Warp
 from modelsheet.motion.figures.pictures import VIEWS, Picture, channels_first, nearest_index
 from modelsheet.motion.network.model import MotionModel
@@ -191,7 +191,8 @@ class TestSet:
         body, proportions = embedded_measurer().measure(drawing[..., 3] > 127, view)
         if body not in self.archive.bodies:
             body = self.archive.bodies[0]
-        return body, Warp(self.archive.proportions(body), proportions)
+        own = self.archive.proportions(body)
+        return body, Warp(own, settle(proportions, own))
 
     def _character(self, entry: dict[str, Any]) -> Character:
         body = entry["body"]

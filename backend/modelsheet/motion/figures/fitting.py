@@ -16,6 +16,7 @@ from modelsheet.motion.figures.mannequin_archive import FOLDER
 MEASURES_NAME = "measures.json"
 _BANDS = 24  # rows of a silhouette that are looked at
 _LEAST = 0.05  # of a figure's height: no head, body or leg is smaller
+_NEAR = 0.12  # of a mannequin's own measure: within the error of measuring
 Silhouette = npt.NDArray[np.bool_]  # (H, W), true inside the figure
 
 
@@ -74,6 +75,27 @@ def write_measures(
     """Write the weights of a measurer: (73, 6 + bodies) for each view."""
     rounded = {view: weights.round(4).tolist() for view, weights in views.items()}
     path.write_text(json.dumps({"bodies": bodies, "views": rounded}) + "\n", "utf-8")
+
+
+def settle(measured: Proportions, own: Proportions) -> Proportions:
+    """Let a mannequin keep its own measures, in px, where those measured are near to them.
+
+    It then keeps its pixels too, and stands on whole ones: 1 % more of the drawn pixels are exact.
+    """
+    feet = float(round(measured.feet))
+    neck = feet - _own_if_near(measured.feet - measured.neck, own.feet - own.neck)
+    return Proportions(
+        neck - _own_if_near(measured.neck - measured.top, own.neck - own.top),
+        neck,
+        feet,
+        round(2 * measured.centre) / 2,
+        _own_if_near(measured.head, own.head),
+        _own_if_near(measured.body, own.body),
+    )
+
+
+def _own_if_near(measured: float, own: float) -> float:
+    return own if abs(measured - own) <= _NEAR * own else measured
 
 
 def _plausible(measures: npt.NDArray[np.float64], features: SilhouetteFeatures) -> Proportions:

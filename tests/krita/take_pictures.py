@@ -18,11 +18,13 @@ PATIENCE_S = 900
 
 
 def main(target: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    # The service may still write its log while the folder goes.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home, out = Path(folder) / "home", Path(folder) / "out"
         harness.make_home(home, RUNNER)
         environment = {
             "TOUR_SAMPLE": str(ROOT / "docs" / "sample" / "hero.ora"),
+            "SHEET_PICTURE": str(ROOT / "docs" / "sample" / "hero-front.png"),
             "MODELSHEET_DRIVER_PATIENCE_S": str(PATIENCE_S),
         }
         try:

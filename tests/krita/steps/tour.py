@@ -1,17 +1,20 @@
 """The README's steps in a real Krita, photographed: the sample's layers become a subject.
 
-TOUR_SAMPLE is the OpenRaster file to open.
+TOUR_SAMPLE is the OpenRaster file to open, SHEET_PICTURE the drawing that is animated.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 import time
+from pathlib import Path
 
 from krita import Krita
 from PyQt5.QtGui import QCursor
 from PyQt5.QtWidgets import QApplication, QDockWidget, QMenu, QProgressBar
 
+SHEET = runpy.run_path(str(Path(__file__).with_name("model_sheet.py")))
 PROMPT = "@hero holding sword, with blue knight shield"
 
 
@@ -35,6 +38,7 @@ def steps(driver):
     photograph(driver, "krita-5-results")
     driver.report["layers"] = [node.name() for node in document.rootNode().childNodes()]
     yield from explore(driver)
+    yield from animate(driver)
 
 
 def is_applying(driver):
@@ -146,6 +150,26 @@ def explore(driver):
     yield after(0.8)
     photograph(driver, "krita-6-exploring")
     grid.close()
+
+
+def animate(driver):
+    """Key views as layers, then the walk in the form."""
+    document = yield from SHEET["open_hero"](driver)
+    yield from SHEET["open_form"](driver)
+    yield from SHEET["press"](driver, "modelsheet_key_views")
+    yield lambda: driver.child("modelsheet_insert").isEnabled()
+    yield from SHEET["insert"](driver)
+    yield from SHEET["press"](driver, "modelsheet_animate")
+    yield lambda: driver.child("modelsheet_shown_action").count() > 1
+    yield lambda: driver.child("modelsheet_insert").isEnabled()
+    window, form = driver.window.qwindow().geometry(), driver.child("modelsheet_animate_form")
+    form.move(window.bottomLeft() - form.rect().bottomLeft())
+    driver.window.activeView().canvas().setZoomLevel(2.0)
+    yield after(0.8)
+    photograph(driver, "krita-7-model-sheet")
+    yield from SHEET["insert"](driver)
+    driver.report["animated layers"] = len(SHEET["walks"](document))
+    form.close()
 
 
 def photograph(driver, name):

@@ -249,7 +249,7 @@ run_test() {
     check_holes
     check_shell
     # One file is one process's: its tests share a service or a learnt subject.
-    check python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+    check python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
     if [ ${#failed[@]} -gt 0 ]; then
         fail "Not clean:$(printf ' [%s]' "${failed[@]}")"
     fi

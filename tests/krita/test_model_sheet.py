@@ -38,7 +38,7 @@ def test_a_layer_becomes_key_views_and_animations(play: Play, tmp_path: Path, ru
     for layers_of_view in report["frames"].values():
         for times in layers_of_view.values():
             assert len(times) == toy_runner.FRAMES
-    assert report["frames"]["front"] == {"Walk": [0, 2, 5, 7], "Slash": [0, 2, 5, 7]}
+    assert report["frames"]["front"] == {"Walk": [0, 2, 5, 7], "Slash": [0, 2, 4, 6]}
     assert report["last frame"] == 9
     assert report["corrected"]
     assert report["shown"]

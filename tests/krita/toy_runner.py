@@ -30,6 +30,7 @@ from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended
 from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.factors import LoraFactors
+from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
 
 # "thorough" is so long that a test can pause it, paint beside it, and end it early.
@@ -161,7 +162,7 @@ def _shifted(
         view=view,
         action=action,
         index=index,
-        frame_ms=100 if action else 0,
+        frame_ms=embedded_mannequins().action(action).frame_ms if action else 0,
     )
 
 

@@ -115,9 +115,9 @@ def _frames(krita: Any, document: Any, found: dict[str, Any]) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.kra"
-        for _ in kra_animation_writer.write(
-            path, [Image("", 8, 8, RED * 64)] * 2, Placement(20, 20)
-        ):
+        images = [Image("", 8, 8, RED * 64)] * 2
+        written = kra_animation_writer.AnimatedLayer("frames", images, (0, 1), Placement(20, 20))
+        for _ in kra_animation_writer.write(path, [written]):
             pass
         krita.setBatchmode(True)
         opened = krita.openDocument(str(path))

@@ -6,11 +6,11 @@ format that Krita saves, version 2.0, it opens with every frame in its place.
 
 from __future__ import annotations
 
+import html
 import zipfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 from ..image import BYTES_PER_PIXEL, Image, Placement, pixels_of
 from ..qt import QtCore
@@ -32,7 +32,7 @@ DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
  </IMAGE>
 </DOC>
 """
-LAYER = """<layer name={name} nodetype="paintlayer" filename="{file}"
+LAYER = """<layer name="{name}" nodetype="paintlayer" filename="{file}"
  keyframes="{file}.keyframes.xml" colorspacename="{model}" opacity="255" compositeop="normal"
  visible="{visible:d}" locked="0" x="0" y="0" intimeline="{visible:d}" onionskin="{onion:d}"/>
 """
@@ -72,7 +72,7 @@ def write(path: Path, layers: Sequence[AnimatedLayer]) -> Generator[None, None, 
 
 def _layer_xml(file: str, layer: AnimatedLayer) -> str:
     return LAYER.format(
-        name=quoteattr(layer.name),
+        name=html.escape(layer.name),
         file=file,
         model=SRGB[0],
         visible=layer.is_visible,

@@ -233,6 +233,23 @@ def test_new_results_are_scrolled_to(make: Callable[..., Any], until: Until) -> 
     assert one.apply.isVisible()
 
 
+def test_no_tooltip_lies_over_the_large_preview(make: Callable[..., Any]) -> None:
+    one = make(*DEFAULT_PLACE)
+    show_results(one, "a", 1)
+
+    (picture,) = one.results.images()
+    assert picture.toolTip() == ""
+    assert picture.data(Qt.ItemDataRole.AccessibleTextRole) == "tip"
+
+
+def test_what_to_avoid_is_as_wide_as_the_prompt(make: Callable[..., Any]) -> None:
+    one = make(*DEFAULT_PLACE)
+    settle()
+
+    assert one.box.advanced.negative.isVisible()
+    assert one.box.advanced.negative.width() == one.box.prompt.width()
+
+
 def test_typing_is_not_scrolled_away(
     make: Callable[..., Any], until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

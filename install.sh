@@ -108,12 +108,13 @@ sys.exit(main(sys.argv[2:], program="install.sh"))' "$root/backend" checkout "$r
 krita_plugin() { # krita_plugin install|uninstall, by whichever Python can (no package is needed)
     local interpreter=$python
     [ ! -x "$venv/bin/python" ] || interpreter=$venv/bin/python
-    PYTHONPATH=$root/backend PYTHONDONTWRITEBYTECODE=1 "$interpreter" - "$1" "$krita_dir" \
-        "$dry_run" "$venv/bin/python" <<'PYTHON'
+    # -I: nothing is imported from the folder in which one stands.
+    "$interpreter" -I -B - "$root/backend" "$1" "$krita_dir" "$dry_run" "$venv/bin/python" <<'PYTHON'
 import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, sys.argv.pop(1))
 from modelsheet import errors
 from modelsheet.krita_setup import install as krita_install
 

@@ -233,6 +233,16 @@ def test_somebody_elses_environment_is_left_alone(machine: Machine) -> None:
     assert mine.exists()
 
 
+def test_nothing_is_imported_from_where_one_stands(machine: Machine) -> None:
+    for name in ("pathlib", "html", "modelsheet"):
+        (machine.root / f"{name}.py").write_text("raise SystemExit('out of this folder')")
+
+    run = machine.run("--dry-run", PYTHON=sys.executable)
+
+    assert run.returncode == 0, run.stderr
+    assert "the plugin would be installed" in run.stdout
+
+
 @pytest.mark.parametrize("command", ["install", "demo", "test", "uninstall"])
 def test_dry_run_touches_nothing(machine: Machine, command: str) -> None:
     before = sorted(machine.root.rglob("*"))

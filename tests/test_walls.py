@@ -473,6 +473,17 @@ def test_strangers_files_are_opened_by_their_readers_alone() -> None:
     assert openers == {called: set(readers) for called, readers in READERS.items()}
 
 
+def test_labels_show_names_as_they_are() -> None:
+    trees = import_graph.read_trees(PLUGIN, "modelsheet_krita")
+
+    assert {
+        name
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "QtWidgets.QLabel"
+    } == {"modelsheet_krita.qt", "modelsheet_krita.ui.report_window"}  # the latter escapes them
+
+
 def test_archives_are_opened_for_reading_by_their_reader_alone() -> None:
     trees = import_graph.read_trees(BACKEND, "modelsheet")
 

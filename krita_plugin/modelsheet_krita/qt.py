@@ -19,6 +19,7 @@ __all__ = [
     "flags",
     "not_none",
     "plain",
+    "plain_label",
     "qt_major",
 ]
 T = TypeVar("T")
@@ -56,6 +57,13 @@ def not_none(value: T | None) -> T:
 def plain(text: str) -> str:
     """Return a tooltip's text so that Qt shows it as it is: names may hold what looks like HTML."""
     return f'<p style="white-space: pre-wrap">{html.escape(text)}</p>' if "<" in text else text
+
+
+def plain_label(text: str = "") -> QtWidgets.QLabel:
+    """Make a label that shows its text as it is: names may hold what looks like HTML."""
+    label = QtWidgets.QLabel(text)
+    label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+    return label
 
 
 def connect_queued(signal: QtCore.pyqtBoundSignal, slot: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..i18n import tr
-from ..qt import QtCore, QtWidgets
+from ..qt import QtCore, plain_label
 
 if TYPE_CHECKING:
     from krita import Canvas
@@ -48,7 +48,7 @@ def register(krita: ModuleType, sentence: str) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.setWindowTitle("Modelsheet")
-            label = QtWidgets.QLabel(sentence)
+            label = plain_label(sentence)
             label.setObjectName("modelsheet_fallback")
             label.setWordWrap(True)
             label.setMargin(label.fontMetrics().height() // 2)

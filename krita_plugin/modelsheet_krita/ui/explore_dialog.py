@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..backend.api_requests import Axis, Explore
 from ..backend.api_responses import MOST_RESULTS
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain, plain_label
 from .estimate_text import format_duration
 from .parts.elided import HintLabel
 from .widgets import IconLoader, buddy, push_button
@@ -45,7 +45,7 @@ class ExploreDialog(QtWidgets.QDialog):
         self.paint = push_button(icon, "media-playback-start", tr("Paint the Grid"), "")
         self.paint.setObjectName("modelsheet_explore_paint")
         self.paint.clicked.connect(self.sent)
-        explain = QtWidgets.QLabel(
+        explain = plain_label(
             tr("The prompt is painted once for each pair of values, with one seed, side by side.")
         )
         explain.setWordWrap(True)
@@ -170,9 +170,9 @@ class ExploreGrid(QtWidgets.QDialog):
             lambda row, column: self.picked.emit(row * len(across.values) + column)
         )
         layout = QtWidgets.QVBoxLayout(self)
-        layout.addWidget(QtWidgets.QLabel(_legend(explore)))
+        layout.addWidget(plain_label(_legend(explore)))
         layout.addWidget(self.table, 1)
-        self.hint = QtWidgets.QLabel(tr("Click a picture to go on with its values."))
+        self.hint = plain_label(tr("Click a picture to go on with its values."))
         self.hint.setObjectName("modelsheet_grid_said")
         self.hint.setWordWrap(True)
         layout.addWidget(self.hint)

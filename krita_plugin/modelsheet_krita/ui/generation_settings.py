@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..i18n import tr
-from ..qt import QtCore, QtWidgets
+from ..qt import QtCore, QtWidgets, plain_label
 from .parts.elided import ElidedCheckBox
 from .widgets import CollapsibleSection, buddy, may_be_narrow, spin_box
 
@@ -101,7 +101,7 @@ class GenerationSettingsSection(CollapsibleSection):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._slider, 1)
         row.addWidget(self.strength)
-        self._source_hint = QtWidgets.QLabel()
+        self._source_hint = plain_label()
         self._source_hint.setObjectName("modelsheet_source_hint")
         self._source_hint.setWordWrap(True)
         self._source_hint.setEnabled(False)

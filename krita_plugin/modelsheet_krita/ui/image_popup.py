@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..qt import QtCore, QtGui, QtWidgets, not_none
+from ..qt import QtCore, QtGui, QtWidgets, not_none, plain_label
 
 GAP = 4  # px
 
@@ -15,8 +15,8 @@ class ImagePopup(QtWidgets.QWidget):
         self.setObjectName("modelsheet_preview")
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.images = [QtWidgets.QLabel(), QtWidgets.QLabel()]
-        self.captions = [QtWidgets.QLabel(), QtWidgets.QLabel()]
+        self.images = [plain_label(), plain_label()]
+        self.captions = [plain_label(), plain_label()]
         layout = QtWidgets.QGridLayout(self)
         for column in (0, 1):
             layout.addWidget(self.images[column], 0, column)

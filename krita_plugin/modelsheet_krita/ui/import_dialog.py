@@ -9,7 +9,7 @@ from ..backend.api_requests import ImportRequest
 from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH, NAME_LENGTH, BaseModelView
 from ..backend.lora_header import LoraHeader
 from ..i18n import format_bytes, tr
-from ..qt import QtWidgets, Signal
+from ..qt import QtWidgets, Signal, plain_label
 from .parts.elided import HintLabel
 from .widgets import IconLoader, Notice, buddy, dialog_buttons
 
@@ -34,7 +34,7 @@ class ImportDialog(QtWidgets.QDialog):
         self.path = path
         self._make_fields(header, path.stem)
         self._fill_base_models(base_models, header.family)
-        self.file = QtWidgets.QLabel(
+        self.file = plain_label(
             tr("{name} ({size})", name=path.name, size=format_bytes(header.size))
         )
         self.file.setWordWrap(True)

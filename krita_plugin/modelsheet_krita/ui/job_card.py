@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain_label
 from .parts.elided import ElidedLabel
 from .parts.trial_pictures import LikenessCurve, PreviewStrip
 from .widgets import IconLoader, set_icon, tool_button
@@ -66,7 +66,7 @@ class JobCard(QtWidgets.QWidget):
         self._pause = self._button("animation_pause", tr("Pause"), "pause")
         self._stop = self._button("dialog-cancel", tr("Cancel"), "stop")
         self.curve = LikenessCurve()
-        self.likeness = QtWidgets.QLabel()
+        self.likeness = plain_label()
         self.likeness.setObjectName("modelsheet_likeness")
         self.likeness.setToolTip(tr("How like the subject the newest trial pictures are"))
         self.previews = PreviewStrip()

@@ -9,7 +9,7 @@ from ..backend.api_requests import LearnRequest
 from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
 from ..i18n import tr
 from ..image import ReadOptions
-from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain_label
 from .image_table import ImageTable
 from .parts.colours import accent
 from .parts.elided import HintLabel
@@ -85,7 +85,7 @@ class LearnDialog(QtWidgets.QDialog):
         self.base_model = QtWidgets.QComboBox()
         self.base_model.setObjectName("modelsheet_base_model")
         self.base_model.setToolTip(tr("The model that learns; it must be there to paint, too"))
-        self.estimate = QtWidgets.QLabel()
+        self.estimate = plain_label()
         self.estimate.setObjectName("modelsheet_cost")
         self.estimate.setWordWrap(True)
         self.estimate.setMinimumHeight(3 * self._em)  # so that the form does not jump
@@ -109,7 +109,7 @@ class LearnDialog(QtWidgets.QDialog):
         buttons.accepted.connect(self.sent)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setSpacing(self._em // 2)
-        self.count = QtWidgets.QLabel()
+        self.count = plain_label()
         layout.addWidget(self.count)
         for option in (self.groups, self.frames, self.inside):
             layout.addWidget(option)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from ..backend.api_responses import BaseModelView, Capabilities, ModelView
 from ..i18n import format_bytes, tr
-from ..qt import QtCore, QtWidgets, Signal
+from ..qt import QtCore, QtWidgets, Signal, plain_label
 
 PUBLISHED = {"sd15": "Stable Diffusion 1.5", "sdxl": "Stable Diffusion XL"}
 
@@ -20,7 +20,7 @@ class ModelListWidget(QtWidgets.QWidget):
     def __init__(self, capabilities: Capabilities | None) -> None:
         super().__init__()
         self._capabilities = capabilities
-        self.inventory = QtWidgets.QLabel(inventory(capabilities))
+        self.inventory = plain_label(inventory(capabilities))
         self.inventory.setObjectName("modelsheet_inventory")
         self.inventory.setWordWrap(True)
         self.inventory.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -44,7 +44,7 @@ class ModelListWidget(QtWidgets.QWidget):
         self.filled.emit()
 
     def _offer(self, row: int, model: ModelView, *, is_coming: bool) -> None:
-        label = QtWidgets.QLabel(_offered(model))
+        label = plain_label(_offered(model))
         label.setWordWrap(True)
         button = QtWidgets.QPushButton()
         button.setObjectName(f"modelsheet_download_{model.id}")

@@ -8,7 +8,7 @@ from functools import partial
 
 from ..backend.api_responses import MOST_RESULTS, PROMPT_LENGTH
 from ..i18n import tr
-from ..qt import QtWidgets, Signal, not_none
+from ..qt import QtWidgets, Signal, not_none, plain_label
 from .explore_dialog import axis_title
 from .generation_settings import GenerationSettings, GenerationSettingsSection
 from .parts.elided import AdaptiveRow, ElidedCheckBox, ElidedLabel
@@ -37,7 +37,7 @@ class SubjectPlaces(QtWidgets.QWidget):
         super().__init__()
         self._icon = icon
         self._shown: dict[str, str] = {}
-        self.text = QtWidgets.QLabel()
+        self.text = plain_label()
         self.text.setObjectName("modelsheet_places")
         self.text.setWordWrap(True)
         self._rows = QtWidgets.QVBoxLayout()
@@ -166,7 +166,7 @@ class PromptBox(QtWidgets.QWidget):
     def _make_changes(self) -> None:
         """Make the row that says which hidden settings are not the defaults."""
         self.changes = QtWidgets.QWidget()
-        self.changes_text = QtWidgets.QLabel()
+        self.changes_text = plain_label()
         self.changes_text.setObjectName("modelsheet_changes")
         self.changes_text.setWordWrap(True)
         self.reset = tool_button(self._icon, "edit-undo", tr("Back to the defaults"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..backend.api_responses import SubjectView
 from ..i18n import tr
 from ..image import Image, thumbnail
-from ..qt import QtCore, QtGui, QtWidgets, plain
+from ..qt import QtCore, QtGui, QtWidgets, plain, plain_label
 
 
 class ReportWindow(QtWidgets.QDialog):
@@ -45,7 +45,7 @@ class ReportWindow(QtWidgets.QDialog):
         buttons.addButton(tr("Close"), QtWidgets.QDialogButtonBox.ButtonRole.RejectRole)
         buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
-        layout.addWidget(QtWidgets.QLabel(tr("What it was learnt from")))
+        layout.addWidget(plain_label(tr("What it was learnt from")))
         layout.addWidget(self.images, 1)
         layout.addWidget(self.facts)
         layout.addWidget(buttons)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..i18n import format_bytes, tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal
+from ..qt import QtCore, QtGui, QtWidgets, Signal, plain_label
 
 MOST_PREVIEWS = 5
 PREVIEW_LINES = 4  # height of a preview in lines of text
@@ -34,12 +34,12 @@ class SizeChoice(QtWidgets.QFrame):
         self.setObjectName("modelsheet_size")
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self._em = self.fontMetrics().height()
-        self.text = QtWidgets.QLabel()
+        self.text = plain_label()
         self.text.setWordWrap(True)
-        self.seen = QtWidgets.QLabel(tr("What the model will see:"))
+        self.seen = plain_label(tr("What the model will see:"))
         self.previews: list[QtWidgets.QLabel] = []
         self._previews = QtWidgets.QHBoxLayout()
-        self.waiting = QtWidgets.QLabel(tr("Preparing the pictures…"))
+        self.waiting = plain_label(tr("Preparing the pictures…"))
         self.waiting.setEnabled(False)
         self.buttons: dict[str, QtWidgets.QPushButton] = {}
         self._offered: list[LargerModel] = []
@@ -77,12 +77,12 @@ class SizeChoice(QtWidgets.QFrame):
         self.seen.setVisible(pixmaps is None or bool(pixmaps))
         self.waiting.setMinimumHeight(PREVIEW_LINES * self._em)  # so that the form does not jump
         for pixmap in pixmaps or ():
-            label = QtWidgets.QLabel()
+            label = plain_label()
             label.setPixmap(pixmap)
             self.previews.append(label)
             self._previews.addWidget(label)
         if more:
-            self._previews.addWidget(QtWidgets.QLabel(tr("and {count} more", count=more)))
+            self._previews.addWidget(plain_label(tr("and {count} more", count=more)))
 
     def show_models(self, models: Sequence[LargerModel]) -> None:
         """Offer these models, each with one button; those that are offered already stay."""
@@ -92,7 +92,7 @@ class SizeChoice(QtWidgets.QFrame):
         self._clear(self._models)
         self.buttons = {}
         for row, model in enumerate(models):
-            label = QtWidgets.QLabel(_described(model))
+            label = plain_label(_described(model))
             label.setWordWrap(True)
             self._models.addWidget(label, row, 0)
             self._models.addWidget(

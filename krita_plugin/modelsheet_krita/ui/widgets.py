@@ -6,7 +6,7 @@ import math
 from typing import Callable
 
 from ..i18n import tr
-from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none
+from ..qt import QtCore, QtGui, QtWidgets, Signal, flags, not_none, plain_label
 from .parts.elided import ElidedPushButton, ElidedToolButton, FieldLabel
 
 IconLoader = Callable[[str], QtGui.QIcon]
@@ -200,7 +200,7 @@ class Notice(QtWidgets.QFrame):
         self.setObjectName(name)
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
         self._icon = icon
-        self._pixmap = QtWidgets.QLabel()
+        self._pixmap = plain_label()
         self.text = WrappedText()
         self._button = ElidedPushButton()
         self._button.clicked.connect(self._on_acted)
@@ -305,7 +305,7 @@ def refresh_icons(root: QtWidgets.QWidget, icon: IconLoader) -> None:
 
 def heading(text: str) -> QtWidgets.QLabel:
     """Make a bold label."""
-    label = QtWidgets.QLabel(text)
+    label = plain_label(text)
     font = label.font()
     font.setBold(True)
     label.setFont(font)

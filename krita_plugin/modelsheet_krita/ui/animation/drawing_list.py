@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...i18n import tr
-from ...qt import QtCore, QtGui, QtWidgets, Signal, not_none
+from ...qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain_label
 from ...view_names import VIEWS, title_of
 from ..parts.elided import ElidedLabel
 from ..widgets import may_be_narrow
@@ -32,7 +32,7 @@ class DrawingList(QtWidgets.QWidget):
         super().__init__()
         self.setObjectName("modelsheet_drawings")
         self.boxes: list[QtWidgets.QComboBox] = []
-        self.text = QtWidgets.QLabel()
+        self.text = plain_label()
         self.text.setWordWrap(True)
         self._cells = QtWidgets.QGridLayout()
         self._cells.setVerticalSpacing(self.fontMetrics().height() // 4)
@@ -55,7 +55,7 @@ class DrawingList(QtWidgets.QWidget):
             old.deleteLater()
         self.boxes = []
         for column, row in enumerate(rows):
-            picture = QtWidgets.QLabel()
+            picture = plain_label()
             row.thumbnail.setDevicePixelRatio(self.devicePixelRatioF())
             picture.setPixmap(row.thumbnail)
             box = self._make_box(row)

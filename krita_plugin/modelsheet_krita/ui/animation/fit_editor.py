@@ -8,7 +8,7 @@ from typing import Any
 from ...backend.api_requests import FigureFit
 from ...i18n import tr
 from ...image import Image, as_qimage, chequerboard
-from ...qt import QtCore, QtGui, QtWidgets, Signal
+from ...qt import QtCore, QtGui, QtWidgets, Signal, plain_label
 from ..parts.colours import accent
 from ..widgets import buddy
 from .frame_player import CELL, enlarged
@@ -44,7 +44,7 @@ class FitEditor(QtWidgets.QWidget):
         self.fields = {name: self._field(name) for name in _titles()}
         for name, title in _titles().items():
             form.addRow(buddy(title, self.fields[name]), self.fields[name])
-        hint = QtWidgets.QLabel(
+        hint = plain_label(
             tr("Drag the lines to the top of the head, the neck, the feet and the sides.")
         )
         hint.setWordWrap(True)

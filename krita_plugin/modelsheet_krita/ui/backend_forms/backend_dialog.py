@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from ...backend.api_responses import Capabilities
 from ...backend.url_safety import is_protected, unprotected
 from ...i18n import tr
-from ...qt import QtCore, QtWidgets, Signal, not_none
+from ...qt import QtCore, QtWidgets, Signal, not_none, plain_label
 from ..model_list import ModelListWidget
 from ..widgets import IconLoader, buddy, dialog_buttons, heading
 
@@ -44,7 +44,7 @@ class BackendDialog(QtWidgets.QDialog):
         self.token.setToolTip(
             tr("What whoever runs it gave you; it proves who you are and is never sent itself")
         )
-        self.hint = QtWidgets.QLabel()
+        self.hint = plain_label()
         self.hint.setWordWrap(True)
         # Room for the longest sentence, so that the dialog does not jump.
         self.hint.setMinimumHeight(self.fontMetrics().height() * 3)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...backend.setup_plan import SetupPlan
 from ...i18n import tr
-from ...qt import QtWidgets, Signal, not_none
+from ...qt import QtWidgets, Signal, not_none, plain_label
 from ..widgets import CollapsibleSection, IconLoader, WrappedText, push_button
 
 STEPS = 100  # of the progress bar
@@ -24,7 +24,7 @@ class SetupDialog(QtWidgets.QDialog):
         em = self.fontMetrics().height()
         self.about = WrappedText()
         self.about.setObjectName("modelsheet_setup_about")
-        self.stage = QtWidgets.QLabel()
+        self.stage = plain_label()
         self.stage.setObjectName("modelsheet_setup_stage")
         self.stage.setWordWrap(True)
         self.bar = QtWidgets.QProgressBar()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelsheet.errors import InvalidRequest
-from modelsheet.prompts.syntax import expand_wildcards, parse_weights
+from modelsheet.prompts.syntax import check_syntax, expand_wildcards, parse_weights
 
 WEIGHTS = {
     "plain words": [("plain words", 1.0)],
@@ -16,6 +16,7 @@ WEIGHTS = {
     "(a (b:2) c:0.5)": [("a ", 0.5), ("b", 1.0), (" c", 0.5)],
     r"\(as such\): 1:2": [("(as such): 1:2", 1.0)],
     "(two words : 0)": [("two words ", 0.0)],
+    "(sword:1,3)": [("sword", 1.3)],
     "": [],
 }
 
@@ -33,6 +34,22 @@ def test_weights_are_read_as_other_tools_read_them(
 def test_a_bracket_without_partner_is_refused(prompt: str) -> None:
     with pytest.raises(InvalidRequest, match="has no partner"):
         parse_weights(prompt)
+
+
+def test_the_bracket_that_is_there_is_named() -> None:
+    with pytest.raises(InvalidRequest, match=r"A '\)' in"):
+        parse_weights("fox :)")
+
+
+@pytest.mark.parametrize("other", ["<lora:hero:0.8>", "[cat:dog:0.5]", "BREAK"])
+def test_syntax_of_other_programs_is_refused(other: str) -> None:
+    with pytest.raises(InvalidRequest, match="means nothing here"):
+        check_syntax(f"knight {other} sword")
+
+
+@pytest.mark.parametrize("prompt", ["[red] [blue:x]", "a breakfast", "(red:1.2), [(b:2)]"])
+def test_brackets_of_our_own_stay(prompt: str) -> None:
+    check_syntax(prompt)
 
 
 @pytest.mark.parametrize("weight", ["7", "-1"])

@@ -13,10 +13,14 @@ _MOST_WILDCARDS = 1000
 _STRONGER = 1.1  # (word); [word] is its inverse
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.0, 5.0
 _TOKEN = re.compile(
-    r"\\(?P<escaped>[()\[\]\\{}|])|(?P<open>[(\[])|:\s*(?P<weight>[+-]?\d*\.?\d+)\s*\)"
+    r"\\(?P<escaped>[()\[\]\\{}|])|(?P<open>[(\[])|:\s*(?P<weight>[+-]?\d*[.,]?\d+)\s*\)"
     r"|(?P<close>[)\]])|(?P<text>[^\\()\[\]:]+|[\\:])"
 )
 _OPENER = {")": "(", "]": "["}
+# A1111's files, prompt editing and chunks.
+_OTHER_SYNTAX = re.compile(
+    r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]:]*:[^\[\]:]*:\s*[\d.,]+\s*\]|\bBREAK\b"
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,15 @@ class WeightedText:
 def check_syntax(prompt: str) -> None:
     """Check brackets, braces and weights of a prompt.
 
-    Raises InvalidRequest when a bracket or brace has no partner, or a weight is out of range.
+    Raises InvalidRequest when a bracket or brace has no partner, a weight is out of range, or there
+    is syntax that only other programs know.
     """
+    other = _OTHER_SYNTAX.search(prompt)
+    if other is not None:
+        raise InvalidRequest(
+            f"“{other[0]}” means nothing here. Leave it out; a LoRA file is imported as a subject, "
+            "and called by @ and its name."
+        )
     parse_weights(expand_wildcards(prompt, 0))
 
 
@@ -67,12 +78,11 @@ def parse_weights(prompt: str) -> list[WeightedText]:
             opened.append((token["open"], len(parts)))
         elif token["weight"]:
             _multiply_weights(
-                parts, _pop_partner(opened, "("), _check_weight(float(token["weight"]))
+                parts, _pop_partner(opened, ")"), _check_weight(_number(token["weight"]))
             )
         elif token["close"]:
-            opener = _OPENER[token["close"]]
-            factor = _STRONGER if opener == "(" else 1 / _STRONGER
-            _multiply_weights(parts, _pop_partner(opened, opener), factor)
+            factor = _STRONGER if token["close"] == ")" else 1 / _STRONGER
+            _multiply_weights(parts, _pop_partner(opened, token["close"]), factor)
         else:
             parts.append(WeightedText(token["escaped"] or token["text"], 1.0))
     if opened:
@@ -80,10 +90,14 @@ def parse_weights(prompt: str) -> list[WeightedText]:
     return _merge_neighbours(parts)
 
 
-def _pop_partner(opened: list[tuple[str, int]], opener: str) -> int:
-    if not opened or opened[-1][0] != opener:
-        raise _unpaired(opener)
+def _pop_partner(opened: list[tuple[str, int]], closing: str) -> int:
+    if not opened or opened[-1][0] != _OPENER[closing]:
+        raise _unpaired(closing)
     return opened.pop()[1]
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def _unpaired(bracket: str) -> InvalidRequest:

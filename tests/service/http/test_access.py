@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from modelsheet.service.http.app import create_app
+from modelsheet.service.http.routes.models import artists_note
 from modelsheet.service.service import Service
 from tests.service.scenarios.live import generate_request
 
@@ -125,3 +126,21 @@ def test_an_error_does_not_repeat_what_was_sent(client: FlaskClient) -> None:
 
     assert answer.status_code == 422
     assert secret not in answer.text
+
+
+def test_only_the_operator_sees_the_folders_of_models(service: Service) -> None:
+    app, artist = create_app(service).test_client(), service.tokens.add("ana").token
+
+    def paths(token: str) -> list[str]:
+        header = {"Authorization": f"Bearer {token}", "Host": "127.0.0.1"}
+        answer = app.get("/v1/models", headers=header).json
+        assert answer is not None
+        return [one["path"] for one in answer["models"] if one["path"]]
+
+    assert paths(service.token)
+    assert paths(artist) == []
+
+
+def test_an_artist_is_told_whom_to_ask_about_a_model() -> None:
+    assert artists_note("") == ""
+    assert artists_note("Add /srv/models/base.") == "Ask who runs the backend about this model."

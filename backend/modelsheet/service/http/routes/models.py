@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from modelsheet.api.models import AddModelRequest, ModelList
+from modelsheet.api.models import AddModelRequest, ModelList, ModelView
 from modelsheet.api.system import Empty
 from modelsheet.api.types import ApiModel
 from modelsheet.base_models.manage import add_models, list_models, remove_user_model
+from modelsheet.service.auth.caller import Caller
 from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.service import Service
 
@@ -20,8 +21,21 @@ class ModelQuery(ApiModel):
     name: Annotated[str, Field(max_length=200)] = ""
 
 
-def read_models(service: Service) -> ModelList:
-    return list_models(service.data_dir)
+def read_models(service: Service, caller: Caller) -> ModelList:
+    found = list_models(service.data_dir)
+    if caller.is_operator:
+        return found
+    return ModelList(models=[_for_artists(one) for one in found.models])
+
+
+def _for_artists(model: ModelView) -> ModelView:
+    note = artists_note(model.note) if model.kind == "base" else model.note
+    return model.model_copy(update={"path": "", "note": note})
+
+
+def artists_note(note: str) -> str:
+    """Return what an artist is told instead: the note names folders, and what to do there."""
+    return note and "Ask who runs the backend about this model."
 
 
 def add_model(service: Service, body: AddModelRequest) -> ModelList:

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from modelsheet.api.system import Capabilities, Ping
 from modelsheet.api.types import ApiModel
+from modelsheet.service.auth.caller import Caller
+from modelsheet.service.http.routes.models import artists_note
 from modelsheet.service.http.routes.operation import Operation
 from modelsheet.service.service import Service
 
@@ -26,8 +28,12 @@ def ping(service: Service, query: PingQuery) -> Ping:
     return Ping(proof=proof)
 
 
-def capabilities(service: Service) -> Capabilities:
-    return service.capabilities()
+def capabilities(service: Service, caller: Caller) -> Capabilities:
+    found = service.capabilities()
+    if caller.is_operator:
+        return found
+    models = [one.model_copy(update={"note": artists_note(one.note)}) for one in found.base_models]
+    return found.model_copy(update={"base_models": models})
 
 
 SYSTEM: tuple[Operation, ...] = (

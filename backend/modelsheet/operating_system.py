@@ -1,4 +1,4 @@
-"""Where Linux, macOS and Windows differ for the service and its processes: only this module asks.
+"""Hide how Linux, macOS and Windows differ for the service and its processes; nothing else asks.
 
 `modelsheet_setup.platforms` is the same for setting up and for the plugin.
 """

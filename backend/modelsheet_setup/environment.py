@@ -24,7 +24,7 @@ _QUIET = ("--disable-pip-version-check",)
 
 @dataclass(frozen=True)
 class Source:
-    """What is installed.
+    """Record of what is installed.
 
     In `folder` lie constraints.txt and requirements.txt, the lock. `backend` are pip's arguments
     for the backend itself, relative to it, and `files` those of which it is made: their change asks

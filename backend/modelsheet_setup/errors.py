@@ -1,4 +1,4 @@
-"""What setting up can end with, other than success."""
+"""Define the errors of setting up, each with its sentence."""
 
 from __future__ import annotations
 

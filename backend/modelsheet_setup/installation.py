@@ -34,7 +34,7 @@ _PYTHON_VERSION = "3.12"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is on this computer, and what setting up would download and where to."""
+    """State of this computer, and what setting up would download and where to."""
 
     folder: Path
     card: GraphicsCard

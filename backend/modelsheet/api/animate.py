@@ -21,7 +21,7 @@ class Drawing(ApiModel):
 
 
 class FigureFit(ApiModel):
-    """Where a mannequin of body type `body` stands in a drawing, in its px; rows go down."""
+    """Place of a mannequin of body type `body` in a drawing, in its px; rows go down."""
 
     body: str
     top: float

@@ -38,7 +38,7 @@ _UNETS: Mapping[Family, Mapping[str, object]] = {
 
 
 class _Model:
-    """What the loaders ask of a model: the names of its weights, and its shape."""
+    """Stand-in for a model: the names of its weights and its shape, which the loaders ask for."""
 
     def __init__(self, names: Mapping[str, LayerKey], family: Family) -> None:
         self._names = names

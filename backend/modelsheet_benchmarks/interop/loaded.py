@@ -1,4 +1,4 @@
-"""What a program made of a LoRA file."""
+"""Compare what another program loaded from a LoRA file with our own weight changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LoraToLoad:
 
 @dataclass(frozen=True)
 class Loaded:
-    """How many of the file's keys were used, those that were not, and ΔW layer by layer."""
+    """Number of the file's keys that were used, those that were not, and ΔW layer by layer."""
 
     keys: int
     unmatched: Sequence[str]

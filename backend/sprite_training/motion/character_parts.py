@@ -60,7 +60,7 @@ _UNUSED_TYPES = frozenset(
 
 
 class Action(NamedTuple):
-    """Where an action's frames are in a sheet: a row for each view, or one."""
+    """Place of an action's frames in a sheet: a row for each view, or one."""
 
     first_row: int
     frames: int

@@ -38,7 +38,7 @@ _STEPS_BETWEEN_BROADCASTS = 500
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What to train on, from where, how long, and with which numbers."""
+    """Options of a training run: data, start, length and hyper-parameters."""
 
     archives: tuple[Path, ...]
     split: Path

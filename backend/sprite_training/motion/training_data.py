@@ -36,7 +36,7 @@ _SMALLEST = 50  # pixels of a drawing
 
 @dataclass(frozen=True)
 class Look:
-    """How one item's character and its mannequin are drawn."""
+    """Choices by which one item's character and its mannequin are drawn."""
 
     archive: PosedArchive
     layers: Sequence[PartLayer]

@@ -19,7 +19,7 @@ from .pictures import Pictures
 
 
 class AnimateSession:
-    """What the form shows, and what it was made from.
+    """State of the form, and what it was made from.
 
     `sheet`: the key views in the document, once they are there. `subject`: its handle where the
     subject's own pictures are the drawings. `corner`: of the pictures in the document.
@@ -55,7 +55,7 @@ class AnimateSession:
 
     @property
     def durations_ms(self) -> dict[str, int]:
-        """How long a frame of each action lasts."""
+        """Duration of a frame of each action."""
         known = {one.name: one.frame_ms for one in self.motions}
         return {**known, **{one.name: one.frame_ms for one in self.actions or ()}}
 

@@ -53,7 +53,7 @@ class LocalInstallation:
 
     @property
     def downloaded_mb(self) -> int:
-        """What the stage that runs has downloaded."""
+        """Megabytes that the running stage has downloaded."""
         return self._work.downloaded_mb
 
     def plan(self) -> SetupPlan | str:

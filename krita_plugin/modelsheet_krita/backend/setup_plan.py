@@ -1,4 +1,4 @@
-"""What setting up this computer's backend would do, and how it ended."""
+"""Describe a set-up of this computer's backend: its plan, and its outcome."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class SetupPlan:
-    """What was found on this computer, and what setting up would do."""
+    """Plan of setting up: what was found on this computer, and what would be done."""
 
     folder: Path
     card: str
@@ -23,7 +23,7 @@ class SetupPlan:
 
 @dataclass(frozen=True)
 class SetupOutcome:
-    """How a piece of work ended: `error` is a sentence, or empty."""
+    """Outcome of a piece of work: `error` is a sentence, or empty."""
 
     error: str = ""
     is_cancelled: bool = False

@@ -1,4 +1,4 @@
-"""What a family of base models answers before one of them is in memory."""
+"""Define a family of base models: its loader, presets and what else is known before loading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training and previews ask of a family's noise: levels, noisy latents, target and weights."""
+"""Define a family's noise schedule: levels, noisy latents, target and weights of the loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def stratified_positions(count: int, generator: torch.Generator | None) -> torch
 
 
 class NoiseSchedule(Protocol):
-    """How a base model was trained to remove noise.
+    """Noise schedule that a base model was trained with.
 
     Latents and noise are (B, C, h, w), timesteps (B,), in the unit that the denoiser takes.
     """

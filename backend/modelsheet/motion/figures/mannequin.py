@@ -21,7 +21,7 @@ def grey(picture: Picture) -> Picture:
 
 @dataclass(frozen=True)
 class Proportions:
-    """Where a standing figure seen from the front lies on the canvas, in pixels; rows go down."""
+    """Measures in px of a standing figure seen from the front, on the canvas; rows go down."""
 
     top: float
     neck: float

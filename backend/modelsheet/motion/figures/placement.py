@@ -58,7 +58,7 @@ def choose_scale(figure: Image.Image) -> Scale:
 
 @dataclass(frozen=True)
 class Placement:
-    """Which part of a drawing the model sees: from (left, top), `scale.frame` px wide and high."""
+    """Part of a drawing that the model sees: from (left, top), `scale.frame` px wide and high."""
 
     scale: Scale
     left: int

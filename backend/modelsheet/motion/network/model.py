@@ -64,7 +64,7 @@ class Sources:
 
 @dataclass
 class Prediction:
-    """What the decoder says of each pixel of the wanted pictures."""
+    """Output of the decoder for each pixel of the wanted pictures."""
 
     queries: Tensor  # (B, T, K + views, 64, 64)
     alpha: Tensor  # (B, T, 64, 64), logit of "belongs to the figure"

@@ -164,12 +164,6 @@ def test_a_subject_is_animated_from_its_own_pictures(context: Context, tmp_path:
         worker.run(AnimateRequest(subject="@nobody"), context)
 
 
-def test_learning_is_answered_with_what_helps_instead(draw: Draw) -> None:
-    result = draw(views=["front"], learn=True)
-
-    assert "Correct the key views" in result.warnings[-1]
-
-
 def test_a_cancelled_job_ends_between_two_actions(model: MotionModel, tmp_path: Path) -> None:
     context = Context(tmp_path, "ff", stop_at=2, directive="cancel")
     request = AnimateRequest(subject="@hero", views=["front"], actions=["guard", "walk"])

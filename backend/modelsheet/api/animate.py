@@ -45,9 +45,8 @@ class AnimateRequest(ApiModel):
     """Draw a character's key views, and frames of actions from them.
 
     Drawings are one's own or corrected key views; without any, `subject` ("@hero") gives its
-    pictures. `learn` asks for a model adapted to the drawings first, which this version answers
-    with a warning. Without `actions` the result is the key views alone. `size` is the height
-    and width of a frame, by default the drawings' own scale.
+    pictures. Without `actions` the result is the key views alone. `size` is the height and width of
+    a frame, by default the drawings' own scale.
     """
 
     kind: Literal["animate"] = "animate"
@@ -63,7 +62,6 @@ class AnimateRequest(ApiModel):
     own_actions: Annotated[list[OwnAction], Field(max_length=16)] = []
     fit: FigureFit | None = None
     size: Pixels | None = None
-    learn: bool = False
 
     @model_validator(mode="after")
     def _check_drawings(self) -> AnimateRequest:

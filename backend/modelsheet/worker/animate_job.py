@@ -30,10 +30,6 @@ from modelsheet.motion.figures.own_mannequins import read_own_mannequins
 from modelsheet.motion.network.model import MotionModel
 
 _KEY = ""  # the action of a key view
-_NOT_LEARNT = (
-    "This version cannot learn how a character moves: the frames were drawn without. Correct the "
-    "key views, and frames follow them."
-)
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ def animate(
         scale=character.scale.drawing_px,
         origin_x=character.placement.left + output.offset(character.scale.frame)[0],
         origin_y=character.placement.top + output.offset(character.scale.frame)[1],
-        warnings=[*character.warnings, *output.warnings, *([_NOT_LEARNT] if request.learn else [])],
+        warnings=[*character.warnings, *output.warnings],
     )
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 import torch
 
 from modelsheet.api.generate import SamplerName
+from modelsheet.diffusion.kernels.packed_conv2d import PackedConv2d
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.sampling.denoise import DenoisingBatch, InitLatents, Window, denoise
+from modelsheet.diffusion.sampling.denoise import (
+    DenoisingBatch,
+    InitLatents,
+    PredictedX0,
+    Window,
+    denoise,
+)
 from modelsheet.diffusion.sampling.plain_generation import seeded_noise
 from modelsheet.diffusion.sampling.samplers import default_sampler, default_steps, make_sampler
 from modelsheet.errors import InvalidRequest
@@ -114,3 +122,15 @@ def test_a_sampler_knows_its_steps(sd15: BaseModel) -> None:
     assert all(1 <= default_steps(sd15, name) <= 50 for name in SAMPLERS)
     with pytest.raises(InvalidRequest, match="LCM takes at most 50 steps, not 60"):
         make_sampler(sd15, "LCM", 60, SIZE)
+
+
+def test_convolutions_are_packed_while_it_runs(sd15: BaseModel) -> None:
+    packed = []
+
+    def note(pred_x0: PredictedX0, done: int, total: int) -> None:
+        packed.append([type(m) for m in sd15.unet.modules()].count(PackedConv2d))
+
+    sampler = make_sampler(sd15, default_sampler(sd15), STEPS, SIZE)
+    denoise(sd15, replace(batch_of(sd15), callback_on_step_end=note), sampler)
+    assert min(packed) > 0
+    assert not any(isinstance(m, PackedConv2d) for m in sd15.unet.modules())

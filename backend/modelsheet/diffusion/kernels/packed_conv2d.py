@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import psutil
 import torch
@@ -28,11 +29,18 @@ _MEMORY_SHARE = 0.5  # of the free memory
 _MOST_BYTES = 2_500_000_000
 
 
-class _PackedWeights(NamedTuple):
-    """Prepacked weights of the forward and the backward pass; opaque tensors."""
+class _PackedWeights:
+    """Prepacked weights for images of one size, opaque tensors: those of the forward pass, and of
+    the backward pass from the first one on.
+    """
 
-    forward: torch.Tensor
-    backward: torch.Tensor
+    def __init__(self, weight: torch.Tensor, size: tuple[int, int]) -> None:
+        self._weight, self._size = weight, size
+        self.forward = _reorder(weight, size)
+
+    @cached_property
+    def backward(self) -> torch.Tensor:
+        return _reorder(self._weight.flip(2, 3).transpose(0, 1).contiguous(), self._size)
 
 
 class PackedConv2d(nn.Conv2d):
@@ -61,13 +69,8 @@ class PackedConv2d(nn.Conv2d):
             return None
         size = height, width
         if size not in self.packed and len(self.packed) < _MOST_SIZES:
-            self.packed[size] = self._pack(size)
+            self.packed[size] = _PackedWeights(self.weight.detach(), size)
         return self.packed.get(size)
-
-    @torch.no_grad()
-    def _pack(self, size: tuple[int, int]) -> _PackedWeights:
-        flipped = self.weight.flip(2, 3).transpose(0, 1).contiguous()
-        return _PackedWeights(_reorder(self.weight, size), _reorder(flipped, size))
 
 
 class _Convolve(Function):
@@ -75,13 +78,13 @@ class _Convolve(Function):
     def forward(
         ctx: Any, images: torch.Tensor, packed: _PackedWeights, bias: torch.Tensor | None
     ) -> torch.Tensor:
-        ctx.weight = packed.backward
+        ctx.packed = packed
         return _convolve(images, packed.forward, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return _convolve(gradient, ctx.weight, None), None, None
+        return _convolve(gradient, ctx.packed.backward, None), None, None
 
 
 @contextmanager

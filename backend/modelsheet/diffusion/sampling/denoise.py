@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 
+from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.sampling.samplers import Sampler
 
@@ -65,6 +66,11 @@ class DenoisingBatch:
 @torch.inference_mode()
 def denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.Tensor:
     """Run the sampler's steps on a batch; scaled latents, fp32, of the noise's shape."""
+    with pack_convolutions(base.denoiser):
+        return _denoise(base, batch, sampler)
+
+
+def _denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.Tensor:
     scheduler, start = sampler.scheduler, _start_index(batch, sampler)
     schedule = base.noise_schedule
     timesteps = sampler.timesteps[start:]

@@ -26,10 +26,14 @@ class InlineExecutor:
         self._blobs = BlobStore(data_dir / "blobs")
         self._runner = runner
         self._on_report = on_report
+        self.prepared = 0
         self._running: dict[str, tuple[LocalJobContext, threading.Thread]] = {}
 
     def resume(self, runs: Collection[tuple[str, int]]) -> Collection[str]:
         return ()
+
+    def prepare(self) -> None:
+        self.prepared += 1
 
     def start(self, run: JobRun) -> None:
         context = LocalJobContext(run, self._blobs, self._on_report)

@@ -14,6 +14,7 @@ from modelsheet.api.generate import GenerateRequest
 from modelsheet.service.executors import process_executor
 from modelsheet.service.executors.process_executor import ProcessExecutor
 from modelsheet.service.executors.protocol import (
+    Failed,
     Finished,
     JobRun,
     Lost,
@@ -123,3 +124,31 @@ def test_a_worker_without_a_job_ends_and_the_next_job_gets_another(
         assert executor._worker is not first
     finally:
         executor.close()
+
+
+def test_a_prepared_worker_takes_the_first_job(
+    executor: ProcessExecutor, reports: Reports, tmp_path: Path
+) -> None:
+    executor.prepare()
+    prepared = executor._worker
+    executor.prepare()
+    executor.start(job_run(tmp_path))
+
+    assert isinstance(last_report(reports), Finished)
+    assert prepared is not None
+    assert executor._worker is prepared
+
+
+def test_a_worker_that_cannot_import_its_runner_tells_with_the_first_job(
+    reports: Reports, tmp_path: Path
+) -> None:
+    executor = ProcessExecutor(tmp_path, "nowhere:make", tmp_path / "worker.log", reports.put)
+    try:
+        executor.prepare()
+        executor.start(job_run(tmp_path))
+        report = last_report(reports)
+    finally:
+        executor.close()
+
+    assert isinstance(report, Failed)
+    assert "ModuleNotFoundError" in report.error.sentence

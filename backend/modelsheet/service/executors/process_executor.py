@@ -1,4 +1,5 @@
-"""Run jobs in one worker process: spawned for the first job, watched, replaced when it dies.
+"""Run jobs in one worker process: spawned for the first job or before, watched, replaced when it
+dies.
 
 The worker is a fresh interpreter rather than a fork or a multiprocessing child: it never imports
 the parent's __main__, however the service was started, and its environment is set before its first
@@ -69,13 +70,20 @@ class ProcessExecutor:
         self._idle_s = idle_s
         self._worker: _Worker | None = None
 
+    def prepare(self) -> None:
+        if self._worker is None:
+            self._worker = self._new_worker()
+
     def start(self, run: JobRun) -> None:
         if self._worker is None or not self._worker.start(run):
-            process = spawn(self._data_dir, self._factory)
-            self._worker = _Worker(process, self._on_report, self._limits, self._log, self._idle_s)
+            self._worker = self._new_worker()
             if not self._worker.start(run):
                 reason = "it died before it was given the job"
                 self._on_report(Lost(job_id=run.job_id, fence=run.fence, reason=reason))
+
+    def _new_worker(self) -> _Worker:
+        process = spawn(self._data_dir, self._factory)
+        return _Worker(process, self._on_report, self._limits, self._log, self._idle_s)
 
     def resume(self, runs: Collection[tuple[str, int]]) -> Collection[str]:
         return ()  # the worker ends with its service

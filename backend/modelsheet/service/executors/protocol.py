@@ -140,6 +140,12 @@ class Executor(Protocol):
         """
         ...
 
+    def prepare(self) -> None:
+        """Start a worker without a job where none was started yet, so that the first job need not
+        wait for its imports. Raises OSError: no worker can be started.
+        """
+        ...
+
     def start(self, run: JobRun) -> None:
         """Start a run, or follow one that goes on. Raises OSError: no worker can be started."""
         ...

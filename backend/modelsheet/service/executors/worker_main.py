@@ -26,6 +26,7 @@ from modelsheet.service.executors.job_context import LocalJobContext, execute_ru
 from modelsheet.service.executors.protocol import WORKER_COMMAND, Heartbeat, JobRun
 from modelsheet.service.storage.blobs import BlobStore
 
+_log = logging.getLogger(__name__)
 _BEAT_INTERVAL_S = 1.0
 
 
@@ -49,9 +50,17 @@ class WorkerProcess:
         """Run jobs until the process ends."""
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
+        self._import_runner()
         while True:
             context = self._queue.get()
             self._send(execute_run(context, self._warm_runner))
+
+    def _import_runner(self) -> None:
+        """Import torch and what jobs need, seconds long, before the first one comes."""
+        try:
+            self._warm_runner()
+        except Exception:  # noqa: BLE001 - the first job reports it
+            _log.exception("No runner could be made; the first job will tell")
 
     def _warm_runner(self) -> Runner:
         if self._runner is None:

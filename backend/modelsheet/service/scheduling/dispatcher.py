@@ -65,6 +65,7 @@ class Dispatcher:
         self._inbox: queue.SimpleQueue[Report | None] = queue.SimpleQueue()  # None only wakes it
         self._executor = make_executor(self._inbox.put)
         self._runs: dict[str, ActiveRun] = {}  # by job
+        self._is_expecting = self._has_prepared = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="dispatcher", daemon=True)
 
@@ -85,6 +86,12 @@ class Dispatcher:
     def wake(self) -> None:
         """Have the thread look at the queue again: a job was submitted or a command was given."""
         self._inbox.put(None)
+
+    def expect_jobs(self) -> None:
+        """Have a worker start before the first job comes; does nothing from the second call on."""
+        if not self._is_expecting:
+            self._is_expecting = True
+            self.wake()
 
     def stop(self) -> None:
         """Let the running jobs save checkpoints, then end the executor and the thread. The jobs
@@ -121,6 +128,7 @@ class Dispatcher:
     def _loop_once(self) -> None:
         seen_at = time.monotonic()
         self._start_jobs()
+        self._prepare_worker()
         self._scheduler.send_directives(self._runs.values(), self._executor)
         for report in self._next_reports(seen_at):
             self._retry_on_disk_full(functools.partial(self._handle_report, report))
@@ -175,6 +183,14 @@ class Dispatcher:
             self._start_run(job, checkpoints, staging)
         if not self._runs:
             self._scheduler.hold.note_idle()
+
+    def _prepare_worker(self) -> None:
+        if self._is_expecting and not self._has_prepared:
+            self._has_prepared = True
+            try:
+                self._executor.prepare()
+            except OSError as error:  # the first job will say so
+                _log.warning("No worker could be started: %s", error.strerror)
 
     def _start_run(self, job: Job, checkpoints: Path, staging: Path) -> None:
         run = JobRun(

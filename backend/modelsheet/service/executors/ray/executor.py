@@ -115,6 +115,9 @@ class RayExecutor:
             self._to_resume = None
             return self._going_on
 
+    def prepare(self) -> None:
+        """Do nothing: the cluster's workers are there."""
+
     def start(self, run: JobRun) -> None:
         with self._lock:
             self._runs[run.job_id] = run

@@ -25,6 +25,8 @@ class EventsQuery(ApiModel):
 
 
 async def read_events(service: Service, caller: Caller, query: EventsQuery) -> Response:
+    if not query.job:  # a docker: its artist is about to work
+        service.dispatcher.expect_jobs()
     page = await service.events.wait(query.after, query.wait, query.job or None, caller)
     return Response(page, content_type=JSON)
 

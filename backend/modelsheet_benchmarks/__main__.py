@@ -12,6 +12,7 @@ from modelsheet.diffusion.models.library_logging import silence_libraries
 BENCHMARKS: Mapping[str, str] = {
     "base": "modelsheet_benchmarks.sprite32",
     "busy": "modelsheet_benchmarks.speed.busy_machine",
+    "gpu": "modelsheet_benchmarks.speed.gpu",
     "interop": "modelsheet_benchmarks.interop.benchmark",
     "klein": "modelsheet_benchmarks.speed.klein_step",
     "likeness": "modelsheet_benchmarks.fidelity.benchmark",
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=tuple(BENCHMARKS),
         help="base: the embedded base model's figures;"
         " busy: what a learning step costs beside busy processes;"
+        " gpu: learning and painting on a graphics card;"
         " interop: exported LoRA files in other programs, from checkouts of them;"
         " klein: what steps cost on a FLUX.2 klein of its true size;"
         " likeness: subjects whose right answer is known;"

@@ -27,7 +27,7 @@ from modelsheet_benchmarks.console import print_line
 from modelsheet_benchmarks.diffusers_pipeline import generate_with_diffusers, seconds_of
 from modelsheet_benchmarks.diffusers_script import ProcessCost
 from modelsheet_benchmarks.speed.ours_vs_diffusers import PairedBenchmark
-from modelsheet_benchmarks.speed.sd15_step import random_sd15
+from modelsheet_benchmarks.speed.random_stable_diffusion import random_sd15
 from modelsheet_benchmarks.speed.time_to_likeness import seconds_to_likeness
 from modelsheet_benchmarks.subjects import DEFAULT_SUBJECTS, SUBJECTS_HELP, read_subjects
 

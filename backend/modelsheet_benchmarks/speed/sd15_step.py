@@ -8,22 +8,15 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import psutil
 import torch
-from diffusers import (
-    AutoencoderKL,
-    DDIMScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-)
 from PIL import Image, ImageDraw
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.learn import PriorKind, TrainingOverrides
-from modelsheet.base_models.locate import CHECKPOINT_CONFIGS, SPRITE32_WEIGHTS
-from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion, prepare_base
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.training.adapter import TrainableAdapter
@@ -32,9 +25,8 @@ from modelsheet.diffusion.training.dataset import encode_instances, prepare_pict
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.diffusion.training.trainer import Trainer
 from modelsheet.prompts.captions import PromptTemplate, class_prompts
+from modelsheet_benchmarks.speed.random_stable_diffusion import random_sd15
 
-_WINDOW = 77  # tokens
-_LATENT_FACTOR = 8
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -68,59 +60,42 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def random_sd15(device: torch.device, dtype: torch.dtype, side: int = 512) -> BaseModel:
-    """Make a Stable Diffusion 1.5 by its config files, with random weights, for images of `side`
-    px.
-    """
-    folder = CHECKPOINT_CONFIGS / "sd15"
-    text_config = json.loads((folder / "text_encoder" / "config.json").read_text("utf-8"))
-    torch.manual_seed(0)
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_config(AutoencoderKL.load_config(folder / "vae")),
-        text_encoder=CLIPTextModel(CLIPTextConfig(**text_config)).to(dtype),
-        # Its token ids are within the true vocabulary's; their meaning does not matter here.
-        tokenizer=CLIPTokenizer.from_pretrained(
-            SPRITE32_WEIGHTS / "tokenizer", model_max_length=_WINDOW
-        ),
-        unet=UNet2DConditionModel.from_config(
-            UNet2DConditionModel.load_config(folder / "unet"), sample_size=side // _LATENT_FACTOR
-        ).to(dtype),
-        scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    return prepare_base(StableDiffusion("sd15", "sd15", pipeline, device, dtype))
-
-
 def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> StepCost:
     """Train `steps` steps; the first, which warms up, counts only where it is the only one."""
     overrides = TrainingOverrides(training_steps=steps, batch=batch, prior=prior)
-    hyperparameters = hyperparameters_for(base.family, "balanced", overrides)
-    naming = PromptTemplate("qzw", "cat", base.family)
     began = time.monotonic()
-    prepared = prepare_pictures([drawn_picture()], base)
-    instances = encode_instances(prepared, [""], naming, base)
-    encoded = time.monotonic() - began
-    adapter = TrainableAdapter(base, hyperparameters.shape, seed=0)
-    examples = PriorExamples(list(class_prompts(naming)))
-    times = []
-    with pack_convolutions(base.denoiser):
-        for _ in Trainer(base, adapter, instances, examples, hyperparameters, seed=0).steps():
+    with open_training(base, overrides) as trainer:
+        encoded, times = time.monotonic(), []
+        for _ in trainer.steps():
             times.append(time.monotonic())
-    spans = [
-        later - earlier for earlier, later in zip([began + encoded, *times], times, strict=False)
-    ]
+        adapter, hyperparameters = trainer.adapter, trainer.hyperparameters
+        trained = sum(p.numel() for n in adapter.names for p in adapter.parameters(n))
+    spans = [later - earlier for earlier, later in zip([encoded, *times], times, strict=False)]
     counted = spans[1:] or spans
     return StepCost(
         dtype=str(base.dtype).removeprefix("torch."),
         batch=hyperparameters.batch,
         prior_batch=hyperparameters.prior_batch,
-        adapter_parameters=sum(p.numel() for n in adapter.names for p in adapter.parameters(n)),
-        seconds_to_encode=encoded,
+        adapter_parameters=trained,
+        seconds_to_encode=encoded - began,
         seconds_per_step=sum(counted) / len(counted),
         peak_memory_gib=peak_bytes(base.device) / 2**30,
     )
+
+
+@contextmanager
+def open_training(base: BaseModel, overrides: TrainingOverrides) -> Iterator[Trainer]:
+    """Prepare the training of *balanced* on one drawn picture; the base is as before afterwards."""
+    hyperparameters = hyperparameters_for(base.family, "balanced", overrides)
+    naming = PromptTemplate("qzw", "cat", base.family)
+    instances = encode_instances(prepare_pictures([drawn_picture()], base), [""], naming, base)
+    adapter = TrainableAdapter(base, hyperparameters.shape, seed=0)
+    examples = PriorExamples(list(class_prompts(naming)))
+    try:
+        with pack_convolutions(base.denoiser):
+            yield Trainer(base, adapter, instances, examples, hyperparameters, seed=0)
+    finally:
+        adapter.detach()
 
 
 def peak_bytes(device: torch.device) -> int:

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,6 @@ class MotionTrainer:
         self.accelerator = Accelerator.detect()
         # The number of drawings, and with it the encoder's batch, is another at each step.
         torch.backends.cudnn.benchmark = False
-        self._is_bf16 = self.accelerator.is_cuda or _multiplies_bf16()
         self.pictures = self.steps = self.warm_up_step = 0
         self.cooldown: tuple[int, int] | None = None  # pictures at its start, its length
         self.is_stop_wanted = False
@@ -152,7 +150,7 @@ class MotionTrainer:
         """Train on one batch; every rank at once."""
         moved = {name: self.accelerator.move(value) for name, value in batch.items()}
         targets = moved.pop("targets")
-        with self._autocast():
+        with self.accelerator.autocast():
             sources, prediction = self.model(**moved)
         chunk = 32 if self.accelerator.is_cuda else 1
         losses = motion_loss(sources, prediction, targets, self.options.samples, chunk)
@@ -218,9 +216,6 @@ class MotionTrainer:
                 "and another --out."
             )
 
-    def _autocast(self) -> AbstractContextManager[None]:
-        return self.accelerator.autocast() if self._is_bf16 else nullcontext()
-
     def _agree(self, elapsed: float, done: int) -> None:
         """Decide before each step, for all ranks alike, whether to stop or to begin the cool-down.
 
@@ -277,11 +272,3 @@ def parameter_groups(model: MotionModel) -> list[dict[str, Any]]:
         {"params": decayed, "weight_decay": _WEIGHT_DECAY},
         {"params": kept, "weight_decay": 0.0},
     ]
-
-
-def _multiplies_bf16() -> bool:
-    """Tell if the processor multiplies bf16; on others autocast costs time."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return False
-    return not {"amx_bf16", "avx512_bf16"}.isdisjoint(cpuinfo.read_text("utf-8").split())

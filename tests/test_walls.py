@@ -55,7 +55,7 @@ ALLOWED: Mapping[str, str] = {
     "diffusion": "",
     "diffusion.kernels": "",
     "diffusion.models": "api files base_models",
-    "diffusion.sampling": "api imaging diffusion.models",
+    "diffusion.sampling": "api imaging diffusion.kernels diffusion.models",
     "diffusion.families": ("api files base_models lora prompts diffusion.kernels diffusion.models"),
     "diffusion.training": (
         "api imaging base_models prompts diffusion.kernels diffusion.models diffusion.sampling "

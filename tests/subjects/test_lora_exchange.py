@@ -88,6 +88,16 @@ def test_a_subjects_own_decoder_stays_with_it_and_is_missed_elsewhere(
     assert "decoder stays behind" in header.metadata["modelspec.usage_hint"]
 
 
+def test_a_sprite32_file_says_that_other_programs_have_no_sprite32(
+    fox: SubjectRecord, store: SubjectStore, tmp_path: Path
+) -> None:
+    metadata = parse_header(export_subject(store, fox.id, tmp_path, "kohya"), "k").metadata
+
+    assert "ComfyUI, A1111 and Forge have no sprite32" in metadata["modelspec.usage_hint"]
+    # Of a trigger that is counted 0 times A1111's random prompt is empty.
+    assert json.loads(metadata["ss_tag_frequency"]) == {"subject": {"gfx grey fox": 1}}
+
+
 def test_a_learnt_adapter_goes_to_diffusers_with_names_that_all_its_versions_read(
     fox: SubjectRecord, store: SubjectStore, tmp_path: Path
 ) -> None:

@@ -64,7 +64,7 @@ _BY_METADATA: tuple[tuple[str, DetectedFamily], ...] = (
 # Beginnings of the denoiser's key names, that all trainers put before the layers' own names.
 _PREFIX = re.compile(
     r"^(base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|unet\.|prior\."
-    r"|lora_unet_|lora_prior_unet_|lora_prior_|lora_transformer_|lora_dit_|lycoris_)+"
+    r"|lora_unet_+|lora_prior_unet_|lora_prior_|lora_transformer_|lora_dit_|lycoris_)+"
 )
 # By key names without that beginning, and with "_" for ".". The first that is found counts.
 _BY_LAYER: tuple[tuple[str, DetectedFamily], ...] = (

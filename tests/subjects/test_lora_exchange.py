@@ -14,7 +14,8 @@ from modelsheet.errors import InvalidIdentifier, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors, parse_header
 from modelsheet.files.safetensors_merge import merge_safetensors
 from modelsheet.subjects.lora_exchange import export_subject, file_name_of
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.subjects.imported import import_lora
 

@@ -33,7 +33,8 @@ from modelsheet.imaging.pixel_art import pixel_art_palette
 from modelsheet.jobs.blob_images import read_image, write_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, obey_directive
 from modelsheet.subjects.lora_exchange import export_sha256
-from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT_EVERY_S = 20.0

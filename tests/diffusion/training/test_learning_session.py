@@ -32,7 +32,8 @@ from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelM
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.prompts.class_nouns import own_class_nouns
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from modelsheet.worker import learn_job
 from modelsheet.worker.runner import Worker
 from sprite_training.sprite32.tiles import TileSet

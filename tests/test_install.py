@@ -54,12 +54,15 @@ class Machine:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, shell: str = "", output: int = subprocess.PIPE, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(self.checkout / "install.sh"), *arguments],
+            [*shell.split(), str(self.checkout / "install.sh"), *arguments],
             env=self.environment | environment,
             cwd=self.root,
-            capture_output=True,
+            stdout=output,
+            stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
@@ -241,6 +244,26 @@ def test_nothing_is_imported_from_where_one_stands(machine: Machine) -> None:
 
     assert run.returncode == 0, run.stderr
     assert "the plugin would be installed" in run.stdout
+
+
+def test_a_plain_shell_and_an_appimage_s_python_do_no_harm(machine: Machine) -> None:
+    run = machine.run("--dry-run", shell="sh", PYTHONHOME="/none", PYTHONPATH="/none")
+
+    assert run.returncode == 0, run.stderr
+    assert "the plugin would be installed" in run.stdout
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--dry-run", "uninstall", ""])
+def test_a_reader_who_has_enough_ends_it_quietly(machine: Machine, arguments: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    run = machine.run(*arguments.split(), output=writer)
+    os.close(writer)
+
+    assert run.stderr in ("", "cat: write error: Broken pipe\n")
+    assert not (machine.home / ".local").exists()
+    assert machine.calls == []
 
 
 @pytest.mark.parametrize("command", ["install", "demo", "test", "uninstall"])

@@ -30,7 +30,8 @@ from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.imaging.rgba import composite, from_bgra, read_image
 from modelsheet.jobs.protocol import Directive
 from modelsheet.settings import Settings
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from modelsheet.worker.runner import Worker, make_runner
 from modelsheet_benchmarks.console import print_line
 from modelsheet_benchmarks.diffusers_pipeline import generate_with_diffusers, seconds_of

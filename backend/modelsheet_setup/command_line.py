@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,12 +29,16 @@ def main(arguments: Sequence[str], *, program: str = "modelsheet_setup") -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
     except SetupError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, SetupCancelled):
         print(f"{program}: ended. The next run goes on from here.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as in `./install.sh | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # the shell's convention after SIGPIPE
     return 0
 
 

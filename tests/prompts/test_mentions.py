@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from modelsheet.errors import InvalidRequest, NotFound
+from modelsheet.prompts import mentions
 from modelsheet.prompts.mentions import expand_prompt
-from modelsheet.subjects.store import SubjectRecord
+from modelsheet.subjects.record import SubjectRecord
 from tests.service.subject import subject_record
 
 _STRANGE = ["a\\qb", "\\1", "\\g<x>", "(", "[a-", "c++", ".*", "hill", "gfx style"]
@@ -45,6 +46,20 @@ def test_a_mention_means_its_subject_alone_whatever_identifiers_coincide() -> No
     assert expanded.text == "rjv human woman holding sword"
     assert [subject.name for subject in expanded.subjects] == ["Hero"]
     assert expand_prompt("@villain, rjv", subjects).text == "rjv orc man, rjv orc man"
+
+
+def test_only_the_beginning_of_a_long_mention_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def closest(word: str, among: list[str], **_: object) -> list[str]:
+        compared.append(word)
+        return among
+
+    monkeypatch.setattr(mentions.difflib, "get_close_matches", closest)
+    with pytest.raises(NotFound, match="Did you mean @hero"):
+        expand_prompt("@" + "x" * 1900, [_subject("Hero")])
+
+    assert compared == ["x" * 80]
 
 
 def test_a_bare_identifier_is_a_mention_and_gets_its_noun_once() -> None:

@@ -24,7 +24,8 @@ from modelsheet.service.service import Service
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.subjects import SubjectService
 from modelsheet.subjects.archive import SubjectArchive
-from modelsheet.subjects.store import ADAPTER, RECORD, SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.record import RECORD, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.files.damaged_zip import spoiled
 from tests.service.subject import subject_record

@@ -30,7 +30,8 @@ from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
 from modelsheet.prompts.image_requests import ImageRequest, image_requests
 from modelsheet.prompts.mentions import expand_prompt
-from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 
 STEPS = 20
 LOADS = "loads.jsonl"  # of a cluster's toys

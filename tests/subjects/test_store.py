@@ -10,7 +10,8 @@ import pytest
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
 from modelsheet.files.manifest import MANIFEST_NAME
 from modelsheet.prompts.mentions import expand_prompt
-from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore
+from modelsheet.subjects.record import RECORD
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
 
 ID = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -35,7 +36,7 @@ def test_a_published_subject_is_read_as_it_was_written(store: SubjectStore) -> N
 
     assert store.list() == [store.get(ID)] == [subject_record(ID)]
     assert store.adapter_path(ID).read_bytes() == WEIGHTS
-    assert store.view(store.get(ID)).likeness == 0.75
+    assert store.get(ID).view().likeness == 0.75
 
 
 def test_what_is_being_written_is_not_there(store: SubjectStore) -> None:

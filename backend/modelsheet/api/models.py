@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from modelsheet.api.types import ApiModel, Count, Family, Pixels, one_line
+from modelsheet.api.types import ApiModel, Count, Family, one_line
 
 Downloadable = Literal["sd15", "sdxl", "clip", "matting"]
 
@@ -26,11 +26,14 @@ class DownloadResult(ApiModel):
 
 
 class BaseModelView(ApiModel):
-    """A base model; `note` says what to do where it is not available. `resolution` in px."""
+    """A base model; `note` says what to do where it is not available.
+
+    `resolution` in px. One that cannot be read has no `family`, and a `resolution` of 0.
+    """
 
     id: str
-    family: Family
-    resolution: Pixels
+    family: Family | None
+    resolution: Annotated[int, Field(ge=0, le=8192)]
     available: bool
     note: str = ""
 

@@ -51,7 +51,7 @@ def list_base_models(data_dir: Path) -> list[BaseModelView]:
     ]
     added = _user_models(data_dir).items()
     return standard + [
-        _view(each, "sd15", partial(files_of_user_model, model)) for each, model in added
+        _view(each, None, partial(files_of_user_model, model)) for each, model in added
     ]
 
 
@@ -112,9 +112,14 @@ def check_base_model(files: BaseModelFiles) -> None:
 
 
 def family_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> Family:
-    """Return the family of one of the `models`. Raises NotFound: it is not among them."""
+    """Return the family of one of the `models`.
+
+    Raises NotFound: it is not among them. ModelMissing: it cannot be read.
+    """
     for one in models:
         if one.id == model_id:
+            if one.family is None:
+                raise ModelMissing(f"The base model {model_id} cannot be used: {one.note}")
             return one.family
     raise NotFound(f"There is no base model {model_id!r}.")
 
@@ -150,8 +155,10 @@ def _user_models(data_dir: Path) -> dict[str, UserModel]:
     return models
 
 
-def _view(model_id: str, family: Family, find: Callable[[], BaseModelFiles]) -> BaseModelView:
-    """Return the view of a base model; `family` stands in for one that cannot be read."""
+def _view(
+    model_id: str, family: Family | None, find: Callable[[], BaseModelFiles]
+) -> BaseModelView:
+    """Return the view of a base model; `family` is that of one which is not there."""
     note = ""
     try:
         files = find()
@@ -162,7 +169,7 @@ def _view(model_id: str, family: Family, find: Callable[[], BaseModelFiles]) -> 
     return BaseModelView(
         id=model_id,
         family=family,
-        resolution=FAMILIES[family].resolution,
+        resolution=FAMILIES[family].resolution if family else 0,
         available=not note,
         note=note,
     )

@@ -57,8 +57,8 @@ def _note_reduction(
     """Say before learning that pictures are larger than the base model learns them."""
     models = client.capabilities().base_models
     base = next((model for model in models if model.id == base_model), None)
-    if base is None:
-        return  # the job says which there are
+    if base is None or base.family is None:
+        return  # the job says which there are, or why it cannot be read
     is_sprite = is_pixel_art(base.family)
     cropped = crop_pictures(pictures, base.resolution if is_sprite else 0)
     drawn = losing_detail(cropped, base.resolution, as_sprite=is_sprite)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.subjects.handles import Mention, find_mentions
-from modelsheet.subjects.store import SubjectRecord, find_mentioned
+from modelsheet.subjects.record import SubjectRecord, find_mentioned
 
 
 @dataclass(frozen=True)

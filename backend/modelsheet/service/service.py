@@ -85,19 +85,21 @@ class Service:
         self.idle_watch = IdleWatch(idle_s, lambda: bool(table.ids(("queued", "running"))), on_end)
         self._idle_s = idle_s
         hold = QueueHold(data_dir / "queue-held", on_end)
+        reserve = BallastFile(data_dir / "reserve")
         self.dispatcher = Dispatcher(
             self.job_store,
             Publisher(data_dir, self.job_store, subjects, self.events.publish_subjects),
             Scheduler(table, hold, timings, self.tokens.gpus_of),
             make_executor,
             timings,
-            BallastFile(data_dir / "reserve"),
+            reserve,
             on_death=self.fail,
         )
         self.jobs = JobService(
             self.job_store,
             Admission(self.blobs, subjects, base_models),
             hold,
+            reserve,
             self.dispatcher.wake,
             self.tokens.queued_of,
         )

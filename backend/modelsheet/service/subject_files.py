@@ -17,7 +17,8 @@ from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.subjects.archive import SubjectArchive, copy_id, reference_image, write_archive
 from modelsheet.subjects.lora_exchange import ExportFormat, export_subject, stage_lora
-from modelsheet.subjects.store import SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import SubjectStore
 
 
 def stage_archive_of(

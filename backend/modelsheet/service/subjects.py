@@ -27,13 +27,8 @@ from modelsheet.service.subject_files import (
 )
 from modelsheet.subjects.archive import LARGEST_ARCHIVE, SUFFIX, copy_id
 from modelsheet.subjects.lora_exchange import ExportFormat, file_name_of
-from modelsheet.subjects.store import (
-    SubjectRecord,
-    SubjectStore,
-    identifier_warnings,
-    read_record,
-    write_record,
-)
+from modelsheet.subjects.record import SubjectRecord, identifier_warnings, read_record, write_record
+from modelsheet.subjects.store import SubjectStore
 
 LARGEST_LORA = 1 << 30  # bytes; an SDXL LoRA of rank 128 has 0.9 GiB
 _LEAST_MEMORY = 2 << 30  # bytes for a child process, and 8 for each of its file's
@@ -66,7 +61,7 @@ class SubjectService:
 
     def get(self, caller: Caller, subject_id: str) -> SubjectView:
         """Return a subject."""
-        return self._store.view(self._own(caller, subject_id))
+        return self._own(caller, subject_id).view()
 
     def rename(self, caller: Caller, subject_id: str, name: str) -> SubjectView:
         """Rename a subject. Raises the errors of SubjectStore.rename."""
@@ -94,14 +89,8 @@ class SubjectService:
         """
         size = self._size_of(request.parts, LARGEST_LORA)
         with self._staging() as staging:
-            self._children.run(
-                stage_lora_of,
-                Limits(_LEAST_MEMORY + 8 * size),
-                data_dir=str(self._data_dir),
-                staging=str(staging),
-                request=request.model_dump(mode="json"),
-                owner=caller.name,
-            )
+            asked = request.model_dump(mode="json")
+            self._run(stage_lora_of, size, staging=str(staging), request=asked, owner=caller.name)
             self._store.require_free_handle(request.name, caller.name)
             record = self._publish(staging, read_record(staging), caller)
         return self._changed(caller, "import", record)
@@ -122,10 +111,9 @@ class SubjectService:
         """
         size = self._size_of(request.parts, LARGEST_ARCHIVE)
         with self._staging() as staging:
-            self._children.run(
+            self._run(
                 stage_archive_of,
-                Limits(_LEAST_MEMORY + 8 * size),
-                data_dir=str(self._data_dir),
+                size,
                 staging=str(staging),
                 parts=request.parts,
                 owner=caller.name,
@@ -151,17 +139,17 @@ class SubjectService:
         """Return the opened file that a function writes in a child process."""
         adapter = self._store.adapter_path(record.id)
         with self._staging() as folder:
-            self._children.run(
-                write,
-                Limits(_LEAST_MEMORY + 8 * adapter.stat().st_size),
-                data_dir=str(self._data_dir),
-                subject_id=record.id,
-                target=str(folder / "export"),
-                **arguments,
-            )
+            target = folder / "export"
+            size = adapter.stat().st_size
+            self._run(write, size, subject_id=record.id, target=str(target), **arguments)
             if IS_WINDOWS:  # an open file cannot be removed there
-                return io.BytesIO((folder / "export").read_bytes())
-            return (folder / "export").open("rb")
+                return io.BytesIO(target.read_bytes())
+            return target.open("rb")
+
+    def _run(self, function: Callable[..., None], size: int, **arguments: object) -> None:
+        """Run a function in a child process with memory for a file of `size` bytes."""
+        limits = Limits(_LEAST_MEMORY + 8 * size)
+        self._children.run(function, limits, data_dir=str(self._data_dir), **arguments)
 
     @contextmanager
     def _staging(self) -> Iterator[Path]:
@@ -213,7 +201,7 @@ class SubjectService:
 
     def _changed(self, caller: Caller, action: str, record: SubjectRecord) -> SubjectView:
         self._audit_change(caller, action, record.id)
-        return self._store.view(record)
+        return record.view()
 
     def _audit_change(self, caller: Caller, action: str, subject_id: str) -> None:
         _audit.info("%s: %s subject %s", caller.name or "operator", action, subject_id)

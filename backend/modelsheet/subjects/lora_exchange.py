@@ -24,13 +24,8 @@ from modelsheet.lora.key_mapping import DENOISERS, KeyLayout, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import EMBEDDING, LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
-from modelsheet.subjects.store import (
-    ADAPTER,
-    IMPORTED,
-    SubjectRecord,
-    SubjectStore,
-    write_record,
-)
+from modelsheet.subjects.record import IMPORTED, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 
 ExportFormat = Literal["kohya", "diffusers", "embedding"]
 

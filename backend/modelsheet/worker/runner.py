@@ -52,7 +52,8 @@ from modelsheet.motion.network.model import MotionModel
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
 from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
 from modelsheet.subjects.lora_exchange import file_name_of
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from modelsheet.worker.animate_job import animate, subject_drawings
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate

@@ -34,7 +34,8 @@ def _backend(state: ConnectionState) -> Iterable[str]:
         return
     yield f"backend version {capabilities.version}, API {capabilities.api}"
     for model in capabilities.base_models:
-        yield f"base model of {model.family}: {'ready' if model.available else 'not ready'}"
+        is_ready = "ready" if model.available else "not ready"
+        yield f"base model of {model.family or 'unknown family'}: {is_ready}"
 
 
 def _jobs(jobs: Sequence[JobView]) -> Iterable[str]:

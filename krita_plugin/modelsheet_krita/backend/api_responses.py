@@ -249,10 +249,13 @@ class SubjectList:
 
 @dataclass(frozen=True)
 class BaseModelView:
-    """Base model; `resolution` is the side in px that it was trained for."""
+    """Base model; `resolution` is the side in px that it was trained for.
+
+    One that cannot be read has no `family`, and a `resolution` of 0.
+    """
 
     id: str
-    family: str
+    family: str | None
     resolution: int
     available: bool
     note: Message = Message("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Literal
 
@@ -13,6 +14,7 @@ from modelsheet.service.queue.admission import Admission
 from modelsheet.service.queue.hold import QueueHold
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
+from modelsheet.service.storage.ballast_file import BallastFile
 
 _audit = logging.getLogger("modelsheet.audit")
 Command = Literal["cancel", "pause", "resume", "finish"]
@@ -24,6 +26,7 @@ _COMMANDS: dict[Command, Callable[[JobStore, str, int], Job]] = {
     "resume": JobStore.resume,
     "finish": JobStore.finish_early,
 }
+_STOPPING: tuple[Command, ...] = ("cancel", "pause")
 
 
 class JobService:
@@ -37,12 +40,14 @@ class JobService:
         store: JobStore,
         admission: Admission,
         hold: QueueHold,
+        reserve: BallastFile,
         wake: Callable[[], None],
         queued_of: Callable[[str], int],
     ) -> None:
         self._store = store
         self._admission = admission
         self._hold = hold
+        self._reserve = reserve
         self._wake = wake
         self._queued_of = queued_of
 
@@ -71,7 +76,13 @@ class JobService:
         """
         job = self._own(caller, job_id)
         most = self._queued_of(job.view.owner) or MAX_QUEUED
-        return self._changed(caller, command, _COMMANDS[command](self._store, job.id, most))
+        try:
+            changed = _COMMANDS[command](self._store, job.id, most)
+        except (sqlite3.OperationalError, OSError):  # a full disk, which the job itself may fill
+            if command not in _STOPPING or not self._reserve.release():
+                raise
+            changed = _COMMANDS[command](self._store, job.id, most)
+        return self._changed(caller, command, changed)
 
     def move(self, caller: Caller, job_id: str, before: str | None) -> JobView:
         """Move a queued job right before another, or to the end. Raises Conflict."""

@@ -25,7 +25,8 @@ from modelsheet.jobs.protocol import LoadedModels
 from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.service.executors.protocol import JobRun
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore, find_mentioned
+from modelsheet.subjects.record import RECORD, SubjectRecord, find_mentioned
+from modelsheet.subjects.store import NAME, SubjectStore
 
 Files = dict[str, bytes]
 ModelRequest = LearnRequest | GenerateRequest | DescribeRequest

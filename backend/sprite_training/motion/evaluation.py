@@ -16,9 +16,11 @@ import numpy as np
 import torch
 
 from modelsheet.errors import NotFound
-from modelsheet.motion.figures.fitting import embedded_measurer, settle
+from modelsheet.motion.figures.fitting import embedded_measurer
 from modelsheet.motion.figures.mannequin import Warp
+from modelsheet.motion.figures.mannequin_archive import STANDING, Figure
 from modelsheet.motion.figures.pictures import VIEWS, Picture, channels_first, nearest_index
+from modelsheet.motion.figures.registration import register
 from modelsheet.motion.network.model import MotionModel
 from sprite_training.motion.character_parts import Character, Part, PartLayer
 from sprite_training.motion.posed_archive import Pose, PosedArchive
@@ -188,11 +190,19 @@ class TestSet:
 
     def _measure(self, drawing: Picture, view: str) -> tuple[str, Warp]:
         """Measure a drawing as the product does: the nearest body, and how to warp it."""
-        body, proportions = embedded_measurer().measure(drawing[..., 3] > 127, view)
-        if body not in self.archive.bodies:
-            body = self.archive.bodies[0]
-        own = self.archive.proportions(body)
-        return body, Warp(own, settle(proportions, own))
+        measured = embedded_measurer().measure(drawing[..., 3] > 127, view)
+        standing = self.archive.standing(view)
+        figures = {
+            body: Figure(
+                body,
+                self.archive.proportions(body),
+                {(STANDING, view): [self.archive.mannequin(body, standing)]},
+            )
+            for body in self.archive.bodies
+            if body in measured.bodies
+        }
+        body, fitted = register(drawing, view, measured, figures)
+        return body, Warp(figures[body].proportions, fitted)
 
     def _character(self, entry: dict[str, Any]) -> Character:
         body = entry["body"]

@@ -10,10 +10,10 @@ from PIL import Image
 
 from modelsheet.api.animate import AnimateRequest
 from modelsheet.cli import animate, demo
-from modelsheet.cli.main import make_parser
+from modelsheet.cli.main import main, make_parser
 from modelsheet.cli.progress import run_job
 from modelsheet.client import launcher, workflows
-from modelsheet.errors import InvalidRequest, ModelsheetError, NotFound
+from modelsheet.errors import InvalidImages, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.imaging.openraster import Layer, write_document
 from modelsheet.imaging.rgba import read_image
 from modelsheet.settings import Settings
@@ -137,6 +137,26 @@ def test_the_service_lists_actions_and_refuses_others(
             animate.upload_drawings(client, [many], [])
         with pytest.raises(InvalidRequest, match="There are 1 drawings and 2 views"):
             animate.upload_drawings(client, [FRONT], ["front", "left"])
+
+
+def test_a_large_canvas_is_refused_rather_than_shrunk(tmp_path: Path) -> None:
+    large = Image.new("RGBA", (2100, 70))
+    large.paste(read_image(FRONT), (1000, 0))
+    large.save(tmp_path / "large.png")
+    write_document(tmp_path / "large.ora", [Layer("front", large)], large.size)
+
+    for name in ("large.png", "large.ora"):
+        with pytest.raises(InvalidImages, match=r"is 2100 × 70 px.*Crop it to the figure\."):
+            # Refused before anything is sent.
+            animate.upload_drawings(None, [tmp_path / name], [])  # type: ignore[arg-type]
+
+
+def test_a_name_of_an_action_has_a_form(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["animate", str(FRONT), "--action", "My Walk"]) == 2
+
+    assert "must be small letters and digits, with - in between" in capsys.readouterr().err
 
 
 def test_a_subject_and_drawings_together_are_refused() -> None:

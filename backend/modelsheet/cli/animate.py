@@ -114,7 +114,7 @@ def upload_drawings(
     """Upload the drawings. Raises InvalidRequest: too many, or another number of views."""
     if not paths:
         return []
-    references = read_references(paths)
+    references = read_references(paths, may_shrink=False)
     if len(references) > _MOST_DRAWINGS:
         raise InvalidRequest(
             f"There are {len(references)} layers or pictures, and at most {_MOST_DRAWINGS} can be "

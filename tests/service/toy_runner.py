@@ -221,6 +221,17 @@ def _animated(request: AnimateRequest) -> AnimateResult:
         for view in request.views
         for index in range(2)
     ]
+    frames += [
+        AnimationFrame(
+            **figure.model_dump(exclude={"name"}),
+            view=own.view,
+            action=own.name,
+            index=index,
+            frame_ms=own.frame_ms,
+        )
+        for own in request.own_actions
+        for index, figure in enumerate(own.mannequins)
+    ]
     fit = FigureFit(body="male", top=1, neck=2, feet=3, centre=4, head_width=1, body_width=1)
     return AnimateResult(
         key_views=keys, frames=frames, mannequins=keys, fit=fit, scale=1.0, origin_x=0, origin_y=0

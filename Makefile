@@ -31,7 +31,7 @@ check:
 # After each change of constraints.txt or of the dependencies; needs uv.
 lock:
 	{ echo '# Hashes of what install.sh installs, in the versions of constraints.txt. Made by: make lock'; \
-	printf 'hatchling\neditables\n' | uv pip compile pyproject.toml - --constraints constraints.txt \
+	printf 'hatchling\neditables\npip\n' | uv pip compile pyproject.toml - --constraints constraints.txt \
 		--universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 		$(addprefix --no-emit-package ,$(UNLOCKED)); } >requirements.txt.new
 	mv requirements.txt.new requirements.txt

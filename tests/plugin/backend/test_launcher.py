@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,8 +87,11 @@ def test_without_a_command_it_says_how_to_install() -> None:
 
 
 def test_a_command_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BackendMissing, match="cannot be started: /gone/python"):
-        launcher.Launcher(plan(tmp_path, "/gone/python"), {}).start(wait)
+    gone = plan(tmp_path, "/gone/python")
+    with pytest.raises(BackendMissing, match="cannot be started: /gone/python.*install.sh"):
+        launcher.Launcher(gone, {}).start(wait)
+    with pytest.raises(BackendMissing, match="“Set Up, Repair or Remove…” at the bottom"):
+        launcher.Launcher(replace(gone, can_set_up=True), {}).start(wait)
 
 
 def test_a_backend_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
@@ -161,6 +165,8 @@ class Starter:
     """A launcher whose backend never answers."""
 
     started = 0
+
+    how_to_repair = "./install.sh"
 
     def find(self) -> None:
         return None

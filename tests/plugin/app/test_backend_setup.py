@@ -164,7 +164,7 @@ def answer(docker: Any, version: str) -> None:
 
 def said(docker: Any) -> str:
     notice = docker.controller.panel.notice
-    return notice.text.text() if notice.isVisible() else ""
+    return "" if notice.isHidden() else notice.text.text()
 
 
 def test_a_newer_plugin_offers_to_update(

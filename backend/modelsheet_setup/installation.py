@@ -179,7 +179,10 @@ class Installation:
             command = [str(uv), "python", "install", "--no-bin", "--no-config", "--install-dir"]
             self._runner.run([*command, str(target), _PYTHON_VERSION], on_line=progress.line)
         except (ProgramFailed, OSError) as failure:
-            raise explain(step, str(failure), self.log) from None
+            raise SetupError(
+                f"{explain(step, str(failure), self.log)} Or install a Python from 3.10 to 3.14 "
+                "yourself, from python.org or your distribution."
+            ) from None
         found = self._find_python()
         if found is None:
             raise SetupError(

@@ -1,7 +1,7 @@
 # `make fast` before each commit, `make test` for everything; both need `./install.sh test` once.
 PYTHON := .venv/bin/python
 # Unit tests of a second or two each: no Krita, no Chromium, no training, no service of its own.
-FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py tests/api tests/files \
+FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py tests/test_operating_system.py tests/api tests/files \
 	tests/imaging tests/prompts tests/setup tests/subjects tests/lora/test_reader.py \
 	tests/service/queue tests/service/http tests/service/storage
 

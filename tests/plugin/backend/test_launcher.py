@@ -12,6 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from platformdirs import windows
+from platformdirs.api import PlatformDirsABC
+from platformdirs.macos import MacOS
 
 from modelsheet.settings import Settings
 from modelsheet_krita.backend import launcher, location
@@ -159,6 +162,21 @@ def test_connection_file_is_where_the_backend_writes_it(
     found = settings.state_folder(None, os.environ, "linux") / "run"
 
     assert found == Settings.from_environment(os.environ).runtime_dir
+
+
+@pytest.mark.parametrize(("system", "folders"), [("darwin", MacOS), ("win32", windows.Windows)])
+def test_connection_file_on_other_systems(
+    system: str, folders: type[PlatformDirsABC], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path / "Zoë/Local")}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    # Else it asks Windows itself.
+    monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
+
+    found = settings.state_folder(None, environment, system)
+
+    assert found == folders("modelsheet", appauthor=False).user_state_path
 
 
 class Starter:

@@ -183,7 +183,7 @@ def test_no_build_for_the_card_says_what_else_there_is(machine: Machine) -> None
     [
         ([], {"PIP_FAILS": "NewConnectionError: Network is unreachable"}, "Check the network"),
         ([], {"PIP_FAILS": "OSError: [Errno 28] No space left on device"}, "the disk is full"),
-        ([], {"PIP_FAILS": "THESE PACKAGES DO NOT MATCH THE HASHES"}, "changed it on the way"),
+        ([], {"PIP_FAILS": "THESE PACKAGES DO NOT MATCH THE HASHES"}, "changes it on the way"),
         ([], {"PIP_FAILS": "something quite new"}, "something quite new"),
         (["--krita-dir"], {}, "needs a folder"),
         (["--colour"], {}, 'do not know "--colour"'),
@@ -397,7 +397,7 @@ def test_everything_that_gets_installed_is_pinned() -> None:
     installed = closure(project()["dependencies"] + extras["test"] + extras["dev"])
 
     libraries = {name for name in installed if name.startswith(("nvidia-", "cuda-", "triton"))}
-    assert installed - libraries - pins().keys() == {"pip"}  # the one that installs them
+    assert installed - libraries - pins().keys() == set()
 
 
 def test_everything_that_an_artist_installs_has_checksums() -> None:

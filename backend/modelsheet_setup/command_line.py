@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import graphics_card, pythons
-from .environment import Environment, Progress, Source, check_disk, is_ours, refuse_foreign
+from .disk import check_disk
+from .environment import Environment, Progress, Source, is_ours, refuse_foreign
 from .errors import NoTorchBuild, SetupCancelled, SetupError
 from .graphics_card import GraphicsCard
 from .installation import Installation, Plan
@@ -149,7 +150,7 @@ def _stages() -> Iterator[Progress]:
         if began:
             print(f"   done in {time.monotonic() - began.pop():.0f} s", flush=True)
 
-    def begin(text: str) -> None:
+    def begin(text: str, _: float) -> None:
         end()
         began.append(time.monotonic())
         print(f"── {text}", flush=True)

@@ -15,6 +15,7 @@ from uuid import uuid4
 from pydantic import TypeAdapter
 from requests.utils import parse_dict_header
 
+from modelsheet import __version__
 from modelsheet.api.animate import (
     Action,
     ActionList,
@@ -80,6 +81,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.api = API_VERSION
+        self.version = __version__
         self.boot_id = "0123456789abcdef"
         self.nonce = uuid4().hex
         self.blobs: dict[str, bytes] = {}
@@ -328,7 +330,7 @@ class FakeBackend:
 
 def recipe(request: GenerateRequest) -> GenerationParameters:
     return GenerationParameters(
-        version="0.1.0",
+        version=__version__,
         base_model="sprite32",
         text="expanded",
         subjects=[],
@@ -379,7 +381,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(
                 Capabilities(
                     api=backend.api,
-                    version="0.1.0",
+                    version=backend.version,
                     boot_id=backend.boot_id,
                     base_models=backend.base_models,
                     presets=["quick", "balanced", "thorough", "write-up", "seed"],

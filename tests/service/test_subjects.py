@@ -17,6 +17,7 @@ from modelsheet.api.subjects import SubjectArchiveRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
+from modelsheet.service import subjects
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.http.app import create_app
 from modelsheet.service.queue.job_store import JobStore
@@ -99,6 +100,18 @@ def here(data_folder: Callable[[str], DataFolder]) -> DataFolder:
     here = data_folder("here")
     here.learn()
     return here
+
+
+def test_where_open_files_cannot_be_removed_an_export_is_read_before(
+    here: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = here.pack()
+    monkeypatch.setattr(subjects, "IS_WINDOWS", True)
+
+    _, stream = here.service.export_archive(OPERATOR, ID)
+
+    assert isinstance(stream, io.BytesIO)
+    assert zipfile.ZipFile(stream).namelist() == zipfile.ZipFile(io.BytesIO(usual)).namelist()
 
 
 def test_it_is_there_as_it_was_here(

@@ -181,9 +181,7 @@ class AnimateController:
     def _on_no_actions(self, session: AnimateSession, error: BackendError) -> None:
         sentence = str(error)
         if isinstance(error, RequestRefused) and error.code == "not-found":
-            sentence = tr(
-                "This backend cannot animate. Update it with ./install.sh, then start Krita again."
-            )
+            sentence = tr("This backend cannot animate. Update it, then start Krita again.")
         retry = partial(self._request_actions, session)
         session.dialog.remarks.say(sentence, action=tr("Try Again"), on_action=retry)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ..backend.api_responses import API_MAJOR, JobView
 from ..backend.connection_thread import ConnectionState
 from ..qt import QtCore
+from ..version import VERSION
 
 
 def report(state: ConnectionState, jobs: Sequence[JobView], *, krita_version: str, url: str) -> str:
@@ -20,7 +21,7 @@ def report(state: ConnectionState, jobs: Sequence[JobView], *, krita_version: st
         "Modelsheet",
         f"Krita {krita_version}, Qt {QtCore.qVersion()}, Python {sys.version.split()[0]}",
         f"{platform.system()} {platform.release()} {platform.machine()}",
-        f"plugin speaks API {API_MAJOR}",
+        f"plugin {VERSION}, API {API_MAJOR}",
         f"backend: {location}, {state.phase}",
         *_backend(state),
         *_jobs(jobs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelsheet.api.learn import PresetName
 from modelsheet.api.types import Family
@@ -14,14 +14,24 @@ _GIB = 1 << 30
 
 
 @dataclass(frozen=True)
+class WeightMark:
+    """The weight by which a file is known to be a part of a family's models."""
+
+    key: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class FamilyFacts:
     """Name as users know it, resolution in px, and training steps of the balanced preset.
 
     A family with `is_pixel_art` paints sprites, each pixel of which counts, and knows the words of
     its training captions alone; the others paint what they call photos and know any English.
-    `components` are the parts of a folder in diffusers' layout, the denoiser first. A family with a
-    `standard_model` has one of its own name, embedded or to be downloaded; models of the others are
-    added by the user. Only those with `kohya_files` are exported in kohya's format. Where it
+    `components` are the parts of a folder in diffusers' layout, the denoiser first, and `pipeline`
+    begins the name of its class there ("": a Stable Diffusion's). `part_files` are the marks of
+    parts that lie in files of their own, as in ComfyUI's folders. A family with a `standard_model`
+    has one of its own name, embedded or to be downloaded; models of the others are added by the
+    user. Only those with `kohya_files` are exported in kohya's format. Where it
     `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
     distilled twin.
     `step_s` is the seconds of a training step on one core, `memory_bytes` what learning takes on a
@@ -33,6 +43,8 @@ class FamilyFacts:
     balanced_steps: int
     is_pixel_art: bool = False
     components: tuple[str, ...] = ("unet", "vae", "text_encoder")
+    pipeline: str = ""
+    part_files: Mapping[str, WeightMark] = field(default_factory=dict)
     standard_model: bool = True
     kohya_files: bool = True
     tiles_seamlessly: bool = True
@@ -54,6 +66,12 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
         1024,
         500,
         components=("transformer", "vae", "text_encoder"),
+        pipeline="Flux2Klein",
+        part_files={
+            "transformer": WeightMark("double_blocks.0.img_attn.qkv.weight", (9216, 3072)),
+            "text_encoder": WeightMark("model.embed_tokens.weight", (151_936, 2560)),
+            "vae": WeightMark("bn.running_mean", (128,)),
+        },
         standard_model=False,
         kohya_files=False,
         tiles_seamlessly=False,

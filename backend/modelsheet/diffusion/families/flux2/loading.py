@@ -1,4 +1,4 @@
-"""Load a FLUX.2 klein from a folder in diffusers' layout into memory."""
+"""Load a FLUX.2 klein into memory: from a folder in diffusers' layout, or from its parts' files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from diffusers import Flux2KleinPipeline
 from modelsheet.base_models.diffusers_folder import variant_of
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.diffusion.families.flux2.model import Flux2Klein, prepare_base
+from modelsheet.diffusion.families.flux2.part_files import read_part_files
 from modelsheet.diffusion.models.base_model import Pipeline
 from modelsheet.diffusion.models.loaded_weights import (
     check_finite,
@@ -27,7 +28,12 @@ def load(files: BaseModelFiles, data_dir: Path, device: torch.device) -> Flux2Kl
     """Load a base model, frozen and in eval mode. Raises ModelMissing, UnsafeModel."""
     try:
         dtype = choose_dtype(device, files.configs)
-        pipeline = _read_folder(files, dtype)
+        if files.is_single_file:
+            pipeline = read_part_files(files, data_dir, dtype)
+        else:
+            pipeline = _read_folder(files, dtype)
+        check_no_meta_weights(pipeline, _PARTS, files)
+        check_finite(pipeline, _PARTS, files)
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -58,7 +64,5 @@ def _read_folder(files: BaseModelFiles, dtype: torch.dtype) -> Pipeline:
         local_files_only=True,
         use_safetensors=True,
     )
-    check_no_meta_weights(pipeline, _PARTS, files)
     check_text_weights(pipeline, ("text_encoder",), files)
-    check_finite(pipeline, _PARTS, files)
     return pipeline

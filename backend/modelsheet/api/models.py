@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from modelsheet.api.types import ApiModel, Count, Family, Pixels, one_line
 
-Downloadable = Literal["sd15", "sdxl", "clip", "matting"]
+Downloadable = Literal["sd15", "sdxl", "flux2-klein", "flux2-klein-distilled", "clip", "matting"]
 
 
 class DownloadRequest(ApiModel):

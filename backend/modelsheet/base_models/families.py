@@ -29,9 +29,9 @@ class FamilyFacts:
     its training captions alone; the others paint what they call photos and know any English.
     `components` are the parts of a folder in diffusers' layout, the denoiser first, and `pipeline`
     begins the name of its class there ("": a Stable Diffusion's). `part_files` are the marks of
-    parts that lie in files of their own, as in ComfyUI's folders. A family with a `standard_model`
-    has one of its own name, embedded or to be downloaded; models of the others are added by the
-    user. Only those with `kohya_files` are exported in kohya's format. Where it
+    parts that lie in files of their own, as in ComfyUI's folders. `standard_models` are the names
+    of those that are embedded or can be downloaded; others are added by the user. Only those with
+    `kohya_files` are exported in kohya's format. Where it
     `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
     distilled twin.
     `step_s` is the seconds of a training step on one core, `memory_bytes` what learning takes on a
@@ -45,7 +45,7 @@ class FamilyFacts:
     components: tuple[str, ...] = ("unet", "vae", "text_encoder")
     pipeline: str = ""
     part_files: Mapping[str, WeightMark] = field(default_factory=dict)
-    standard_model: bool = True
+    standard_models: tuple[str, ...] = ()
     kohya_files: bool = True
     tiles_seamlessly: bool = True
     weighs_prompts: bool = True
@@ -56,10 +56,22 @@ class FamilyFacts:
 
 
 FAMILIES: Mapping[Family, FamilyFacts] = {
-    "sprite32": FamilyFacts("sprite32", 32, 160, is_pixel_art=True, step_s=0.65, memory_bytes=_GIB),
-    "sd15": FamilyFacts("SD 1.5", 512, 400, memory_bytes=13 * _GIB),
+    "sprite32": FamilyFacts(
+        "sprite32",
+        32,
+        160,
+        is_pixel_art=True,
+        standard_models=("sprite32",),
+        step_s=0.65,
+        memory_bytes=_GIB,
+    ),
+    "sd15": FamilyFacts("SD 1.5", 512, 400, standard_models=("sd15",), memory_bytes=13 * _GIB),
     "sdxl": FamilyFacts(
-        "SDXL", 1024, 400, components=("unet", "vae", "text_encoder", "text_encoder_2")
+        "SDXL",
+        1024,
+        400,
+        components=("unet", "vae", "text_encoder", "text_encoder_2"),
+        standard_models=("sdxl",),
     ),
     "flux2-klein": FamilyFacts(
         "FLUX.2 klein",
@@ -72,7 +84,7 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
             "text_encoder": WeightMark("model.embed_tokens.weight", (151_936, 2560)),
             "vae": WeightMark("bn.running_mean", (128,)),
         },
-        standard_model=False,
+        standard_models=("flux2-klein", "flux2-klein-distilled"),
         kohya_files=False,
         tiles_seamlessly=False,
         weighs_prompts=False,
@@ -84,9 +96,9 @@ TILING_FAMILIES, WEIGHING_FAMILIES, REFERENCE_FAMILIES = (
     ", ".join(facts.name for facts in FAMILIES.values() if getattr(facts, trait))
     for trait in ("tiles_seamlessly", "weighs_prompts", "takes_references")
 )
-STANDARD_MODELS: tuple[Family, ...] = tuple(
-    family for family, facts in FAMILIES.items() if facts.standard_model
-)
+STANDARD_MODELS: Mapping[str, Family] = {
+    name: family for family, facts in FAMILIES.items() for name in facts.standard_models
+}
 
 
 def is_pixel_art(family: Family) -> bool:

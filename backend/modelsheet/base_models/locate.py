@@ -56,7 +56,8 @@ class BaseModelFiles:
 def list_base_models(data_dir: Path) -> list[BaseModelView]:
     """Return all base models: the standard ones, the embedded one first, then the user's."""
     standard = [
-        _view(each, each, partial(_standard_model, each, data_dir)) for each in STANDARD_MODELS
+        _view(name, family, partial(_standard_model, name, data_dir))
+        for name, family in STANDARD_MODELS.items()
     ]
     added = _user_models(data_dir).items()
     return standard + [
@@ -75,9 +76,8 @@ def locate_base_model(model_id: str, data_dir: Path) -> BaseModelFiles:
     Raises ModelMissing with what to do when they are missing, NotFound for an unknown id,
     UnsafeModel for a file that is no base model.
     """
-    for family in STANDARD_MODELS:
-        if model_id == family:
-            return _standard_model(family, data_dir)
+    if model_id in STANDARD_MODELS:
+        return _standard_model(model_id, data_dir)
     added = _user_models(data_dir).get(model_id)
     if added is None:
         known = ", ".join(each.id for each in list_base_models(data_dir) if each.available)
@@ -147,25 +147,26 @@ def family_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> Fami
     raise NotFound(f"There is no base model {model_id!r}.")
 
 
-def _standard_model(family: Family, data_dir: Path) -> BaseModelFiles:
-    """Return the files of a family's standard model, whose id is the family's name.
+def _standard_model(model_id: str, data_dir: Path) -> BaseModelFiles:
+    """Return the files of a standard model.
 
     sprite32 is in this package, the others are in `data_dir`/models. Raises ModelMissing.
     """
-    folder = data_dir / "models" / family
-    if family == DEFAULT_BASE_MODEL:
+    folder = data_dir / "models" / model_id
+    if model_id == DEFAULT_BASE_MODEL:
         folder = SPRITE32_WEIGHTS
     if not (folder / MODEL_INDEX).is_file():
-        raise ModelMissing(_missing_sentence(family, folder))
-    return BaseModelFiles(family, family, folder, folder)
+        raise ModelMissing(_missing_sentence(model_id, folder))
+    return BaseModelFiles(model_id, STANDARD_MODELS[model_id], folder, folder)
 
 
-def _missing_sentence(family: Family, folder: Path) -> str:
-    if family == DEFAULT_BASE_MODEL:
-        return f"The weights of {family} are missing from {folder}; install Modelsheet again."
+def _missing_sentence(model_id: str, folder: Path) -> str:
+    if model_id == DEFAULT_BASE_MODEL:
+        return f"The weights of {model_id} are missing from {folder}; install Modelsheet again."
     return (
-        f"{family} is not installed. Get it with: modelsheet models download {family}, or put it, "
-        f"in diffusers' folder layout, at {folder}, or add one you have with: modelsheet models add"
+        f"{model_id} is not installed. Get it with: modelsheet models download {model_id}, or put "
+        f"it, in diffusers' folder layout, at {folder}, or add one you have with: modelsheet "
+        "models add"
     )
 
 

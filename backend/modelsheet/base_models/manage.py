@@ -11,7 +11,7 @@ from modelsheet.api.models import AddModelRequest, BaseModelView, Downloadable, 
 from modelsheet.base_models import single_file, user_models
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX, size_of
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
-from modelsheet.base_models.families import FAMILIES
+from modelsheet.base_models.families import FAMILIES, STANDARD_MODELS
 from modelsheet.base_models.installation_folders import hub_snapshot
 from modelsheet.base_models.locate import (
     DEFAULT_BASE_MODEL,
@@ -116,7 +116,7 @@ def _check_config(request: AddModelRequest, path: Path) -> None:
 
 def _base_view(base: BaseModelView, data_dir: Path) -> ModelView:
     files = _files(base.id, data_dir)
-    is_known = files is not None or base.id in FAMILIES
+    is_known = files is not None or base.id in STANDARD_MODELS
     source = next((DOWNLOAD_SOURCES[key] for key in DOWNLOAD_SOURCES if key == base.id), None)
     is_missing = files is None and source is not None
     size = source.size_bytes if source and files is None else 0

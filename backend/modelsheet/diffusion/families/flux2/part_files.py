@@ -57,7 +57,7 @@ _CHAT_TEMPLATE = (
 
 
 def read_part_files(
-    files: BaseModelFiles, data_dir: Path, dtype: torch.dtype, **quantised: Any
+    files: BaseModelFiles, data_dir: Path, dtype: torch.dtype, quantised: Any | None
 ) -> Pipeline:
     """Read the three files and make a pipeline of them; its autoencoder in fp32, whatever `dtype`.
 
@@ -78,7 +78,7 @@ def read_part_files(
             config=str(configs / "transformer"),
             local_files_only=True,
             dtype=dtype,
-            **quantised,
+            quantization_config=quantised,
         ),
         is_distilled=_BASE not in files.path.stem.lower(),
     )

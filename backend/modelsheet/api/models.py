@@ -26,13 +26,18 @@ class DownloadResult(ApiModel):
 
 
 class BaseModelView(ApiModel):
-    """A base model; `note` says what to do where it is not available. `resolution` in px."""
+    """A base model; `note` says what to do where it is not available. `resolution` in px.
+
+    It paints with `samplers` alone, and textures with seamless edges where it `tiles_seamlessly`.
+    """
 
     id: str
     family: Family
     resolution: Pixels
     available: bool
     note: str = ""
+    samplers: list[str] = []
+    tiles_seamlessly: bool = True
 
 
 class ModelView(ApiModel):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
+from modelsheet.api.generate import SamplerName
 from modelsheet.api.learn import PresetName
 from modelsheet.api.types import Family
 
@@ -34,8 +36,9 @@ class FamilyFacts:
     `kohya_files` are exported in kohya's format. Where it
     `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
     distilled twin.
-    `step_s` is the seconds of a training step on one core, `memory_bytes` what learning takes on a
-    processor at the preset's batch; None where neither was measured.
+    `samplers` are those that it paints with. `step_s` is the seconds of a training step on one
+    core, `memory_bytes` what learning takes on a processor at the preset's batch; None where
+    neither was measured.
     """
 
     name: str
@@ -47,6 +50,7 @@ class FamilyFacts:
     part_files: Mapping[str, WeightMark] = field(default_factory=dict)
     standard_models: tuple[str, ...] = ()
     kohya_files: bool = True
+    samplers: tuple[SamplerName, ...] = get_args(SamplerName)
     tiles_seamlessly: bool = True
     weighs_prompts: bool = True
     takes_references: bool = False
@@ -86,6 +90,7 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
         },
         standard_models=("flux2-klein", "flux2-klein-distilled"),
         kohya_files=False,
+        samplers=("Euler",),
         tiles_seamlessly=False,
         weighs_prompts=False,
         takes_references=True,

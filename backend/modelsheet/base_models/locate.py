@@ -194,4 +194,6 @@ def _view(model_id: str, family: Family, find: Callable[[], BaseModelFiles]) -> 
         resolution=FAMILIES[family].resolution,
         available=not note,
         note=note,
+        samplers=list(FAMILIES[family].samplers),
+        tiles_seamlessly=FAMILIES[family].tiles_seamlessly,
     )

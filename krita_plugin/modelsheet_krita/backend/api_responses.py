@@ -249,13 +249,18 @@ class SubjectList:
 
 @dataclass(frozen=True)
 class BaseModelView:
-    """Base model; `resolution` is the side in px that it was trained for."""
+    """Base model; `resolution` is the side in px that it was trained for.
+
+    Empty `samplers` are all: an older backend does not name them.
+    """
 
     id: str
     family: str
     resolution: int
     available: bool
     note: Message = Message("")
+    samplers: tuple[str, ...] = ()
+    tiles_seamlessly: bool = True
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
         shares_adapters=True,
     ),
 }
+FAMILY_NAMES = ", ".join(facts.name for facts in FAMILIES.values())
 TILING_FAMILIES, WEIGHING_FAMILIES, REFERENCE_FAMILIES = (
     ", ".join(facts.name for facts in FAMILIES.values() if getattr(facts, trait))
     for trait in ("tiles_seamlessly", "weighs_prompts", "takes_references")

@@ -140,7 +140,7 @@ def test_a_family_is_named_by_its_layers(family: str, key: str, width: int, base
     sentence = refused({key: (RANK, width), up: (width, RANK)}, base)
 
     assert f"was made for {family}, which Modelsheet cannot use" in sentence
-    assert "SD 1.5, SDXL, FLUX.2 klein and sprite32 can be used" in sentence
+    assert "can be used: sprite32, SD 1.5, SDXL, FLUX.2 klein." in sentence
 
 
 @pytest.mark.parametrize("key", ["ss_base_model_version", "modelspec.architecture"])

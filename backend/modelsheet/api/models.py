@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from modelsheet.api.types import ApiModel, Count, Family, one_line
 
-Downloadable = Literal["sd15", "sdxl", "clip", "matting"]
+Downloadable = Literal["sd15", "sdxl", "flux2-klein", "flux2-klein-distilled", "clip", "matting"]
 
 
 class DownloadRequest(ApiModel):
@@ -28,7 +28,8 @@ class DownloadResult(ApiModel):
 class BaseModelView(ApiModel):
     """A base model; `note` says what to do where it is not available.
 
-    `resolution` in px. One that cannot be read has no `family`, and a `resolution` of 0.
+    `resolution` in px. One that cannot be read has no `family`, and a `resolution` of 0. It paints
+    with `samplers` alone, and textures with seamless edges where it `tiles_seamlessly`.
     """
 
     id: str
@@ -36,6 +37,8 @@ class BaseModelView(ApiModel):
     resolution: Annotated[int, Field(ge=0, le=8192)]
     available: bool
     note: str = ""
+    samplers: list[str] = []
+    tiles_seamlessly: bool = True
 
 
 class ModelView(ApiModel):

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest
 from modelsheet.api.types import Family
-from modelsheet.base_models.clip_vocabulary import token_of
 from modelsheet.base_models.families import FAMILIES, is_pixel_art
 from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
+from modelsheet.base_models.vocabularies import token_of
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of

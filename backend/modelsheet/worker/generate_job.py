@@ -281,6 +281,7 @@ def _warnings(
         *pipeline.background_remover.warnings,
         *([fills] if filling else []),
         *pipeline.oom_fallback.warnings,
+        *pipeline.base.notes,
     ]
 
 

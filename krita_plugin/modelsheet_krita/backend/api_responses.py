@@ -252,6 +252,7 @@ class BaseModelView:
     """Base model; `resolution` is the side in px that it was trained for.
 
     One that cannot be read has no `family`, and a `resolution` of 0.
+    Empty `samplers` are all: an older backend does not name them.
     """
 
     id: str
@@ -259,6 +260,8 @@ class BaseModelView:
     resolution: int
     available: bool
     note: Message = Message("")
+    samplers: tuple[str, ...] = ()
+    tiles_seamlessly: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ..backend.api_responses import BaseModelView
 from ..i18n import tr
 from ..qt import QtCore, QtWidgets, plain_label
 from .parts.elided import ElidedCheckBox
@@ -201,10 +202,27 @@ class GenerationSettingsSection(CollapsibleSection):
         """Select the chosen result as the init image."""
         self.source.setCurrentIndex(self.source.findData("picture"))
 
-    def show_model_size(self, side: int) -> None:
-        """Say how large the model of the prompt paints, in px; 0 for unknown."""
+    def follow_model(self, model: BaseModelView | None) -> None:
+        """Say how large the model of the prompt paints, and offer what it can do; None is unknown.
+
+        What was chosen and it cannot do goes back to the default.
+        """
+        side = model.resolution if model else 0
         text = tr("{side} × {side} (model's)", side=side) if side else tr("Model's size")
         self.image_size.setItemText(self.image_size.findData("model"), text)
+        offered = (model.samplers if model else ()) or SAMPLERS
+        if self.sampler.currentData() not in ("", *offered):
+            self.sampler.setCurrentIndex(0)
+        for name in SAMPLERS:
+            if name not in offered:
+                self.sampler.removeItem(self.sampler.findData(name))  # -1 is none
+        for place, name in enumerate((each for each in SAMPLERS if each in offered), 1):
+            if self.sampler.findData(name) < 0:
+                self.sampler.insertItem(place, name, name)
+        can_tile = model is None or model.tiles_seamlessly
+        self.tiling.setVisible(can_tile)
+        if not can_tile:
+            self.tiling.setChecked(False)
 
     def show_start(self, result: str) -> None:
         """Say which result is the init image; "" is the one that is selected."""

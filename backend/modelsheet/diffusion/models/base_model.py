@@ -94,6 +94,11 @@ class BaseModel(ABC):
     def is_pixel_art(self) -> bool:
         return is_pixel_art(self.family)
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the results on how it was loaded."""
+        return ()
+
     def modules(self) -> Iterator[torch.nn.Module]:
         yield from (self.denoiser, self.vae, *self.text_encoders)
         if self.image_encoder is not None:

@@ -147,6 +147,7 @@ class LearningSession:
         self.drawn = drawn_references(cropped, base)
         self.naming = self._load_or_choose_naming()
         self.warnings = [*reduction_warnings(cropped, base), *warnings_for(self.pictures)]
+        self.warnings += base.notes
         if self._environment.clip is None:
             self.warnings.append(_UNMEASURED)
         typed = " ".join(self._request.class_noun.split()).lower()

@@ -23,7 +23,8 @@ class FamilyFacts:
     `standard_model` has one of its own name, embedded or to be downloaded; models of the others are
     added by the user. Only those with `kohya_files` are exported in kohya's format. Where it
     `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
-    distilled twin.
+    distilled twin. One that `takes_references` is conditioned by pictures themselves; prompts then
+    call them by their numbers. Others need an `ip_adapter`, a file of that name or another.
     `step_s` is the seconds of a training step on one core, `memory_bytes` what learning takes on a
     processor at the preset's batch; None where neither was measured.
     """
@@ -38,6 +39,7 @@ class FamilyFacts:
     tiles_seamlessly: bool = True
     weighs_prompts: bool = True
     takes_references: bool = False
+    ip_adapter: str = ""
     shares_adapters: bool = False
     step_s: float | None = None
     memory_bytes: int | None = None
@@ -45,9 +47,19 @@ class FamilyFacts:
 
 FAMILIES: Mapping[Family, FamilyFacts] = {
     "sprite32": FamilyFacts("sprite32", 32, 160, is_pixel_art=True, step_s=0.65, memory_bytes=_GIB),
-    "sd15": FamilyFacts("SD 1.5", 512, 400, memory_bytes=13 * _GIB),
+    "sd15": FamilyFacts(
+        "SD 1.5",
+        512,
+        400,
+        ip_adapter="ip-adapter-plus_sd15.safetensors",
+        memory_bytes=13 * _GIB,
+    ),
     "sdxl": FamilyFacts(
-        "SDXL", 1024, 400, components=("unet", "vae", "text_encoder", "text_encoder_2")
+        "SDXL",
+        1024,
+        400,
+        components=("unet", "vae", "text_encoder", "text_encoder_2"),
+        ip_adapter="ip-adapter-plus_sdxl_vit-h.safetensors",
     ),
     "flux2-klein": FamilyFacts(
         "FLUX.2 klein",
@@ -62,9 +74,12 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
         shares_adapters=True,
     ),
 }
-TILING_FAMILIES, WEIGHING_FAMILIES, REFERENCE_FAMILIES = (
+TILING_FAMILIES, WEIGHING_FAMILIES = (
     ", ".join(facts.name for facts in FAMILIES.values() if getattr(facts, trait))
-    for trait in ("tiles_seamlessly", "weighs_prompts", "takes_references")
+    for trait in ("tiles_seamlessly", "weighs_prompts")
+)
+REFERENCE_FAMILIES = ", ".join(
+    facts.name for facts in FAMILIES.values() if facts.takes_references or facts.ip_adapter
 )
 STANDARD_MODELS: tuple[Family, ...] = tuple(
     family for family, facts in FAMILIES.items() if facts.standard_model

@@ -22,7 +22,7 @@ _CHECKPOINT_FOLDERS = (
     "checkpoints",
 )
 # Where a portable version, or StabilityMatrix, keeps the program below the folder that was named.
-_INNER_FOLDERS = ("", "ComfyUI", "stable-diffusion-webui", "webui", "Data")
+INNER_FOLDERS = ("", "ComfyUI", "stable-diffusion-webui", "webui", "Data")
 _EXTRA_PATHS = "extra_model_paths.yaml"  # of ComfyUI
 _LARGEST_YAML = 1 << 20  # bytes
 _DEEPEST = 5  # folders below a plain folder
@@ -74,7 +74,7 @@ def hub_snapshot(folder: Path) -> Path | None:
 def _checkpoint_folders(root: Path) -> Iterator[Path]:
     """Yield the folders of checkpoints that exist, each once, whatever links lead to it."""
     seen: set[str] = set()
-    for inner in _INNER_FOLDERS:
+    for inner in INNER_FOLDERS:
         program = root / inner
         for folder in (*(program / each for each in _CHECKPOINT_FOLDERS), *_extra_folders(program)):
             real = os.path.realpath(folder)

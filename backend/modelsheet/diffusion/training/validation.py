@@ -12,12 +12,11 @@ from PIL import Image
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
 from modelsheet.base_models.families import is_pixel_art
-from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_images
+from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, image_tensor, to_pil_images
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet.diffusion.training.adapter import TrainableAdapter
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.fidelity_metrics import (
     prior_drift,
     prompt_fidelity,

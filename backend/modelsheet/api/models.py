@@ -26,13 +26,20 @@ class DownloadResult(ApiModel):
 
 
 class BaseModelView(ApiModel):
-    """A base model; `note` says what to do where it is not available. `resolution` in px."""
+    """A base model; `note` says what to do where it is not available. `resolution` in px.
+
+    One that `is_distilled` paints in few steps, and subjects are learnt on another of its family.
+    `references_note` says what to do where it does not take reference pictures.
+    """
 
     id: str
     family: Family
     resolution: Pixels
     available: bool
     note: str = ""
+    is_distilled: bool = False
+    takes_references: bool = False
+    references_note: str = ""
 
 
 class ModelView(ApiModel):

@@ -1,6 +1,6 @@
-"""Store of learnt subjects: a folder each, published by one rename after its manifest is written.
+"""Store of subjects: a folder each, published by one rename after its manifest is written.
 
-<data>/subjects/<id>/         subject.json, adapter.safetensors, ..., MANIFEST.json
+<data>/subjects/<id>/         subject.json, adapter.safetensors once learnt, ..., MANIFEST.json
 <data>/subjects/.staging-*    being written; never listed
 <data>/trash/<time>-<id>/     deleted subjects
 """
@@ -45,6 +45,7 @@ from modelsheet.api.types import (
 )
 from modelsheet.errors import (
     Conflict,
+    InvalidRequest,
     ModelsheetError,
     NotFound,
     UnsafeModel,
@@ -65,13 +66,14 @@ _SUBJECT_NAME: TypeAdapter[str] = TypeAdapter(SubjectName)
 
 
 class SubjectRecord(ApiModel):
-    """Record of a learnt subject, the content of subject.json. Its fields are as SubjectView's.
+    """Record of a subject, the content of subject.json. Its fields are as SubjectView's.
 
     `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
     handles that it had before it was renamed, `palette` the colours of pixel-art references, empty
     where they are none and in records of version 0.1, `export_sha256` the hash of the weights in
     the file for A1111, empty where it has none, as sprite32. An imported subject's identifier is
-    another's choice, and counts in prompts only through @name.
+    another's choice, and counts in prompts only through @name. One that is not learnt yet has
+    neither adapter nor identifier.
     """
 
     schema_version: Count = 1
@@ -87,7 +89,7 @@ class SubjectRecord(ApiModel):
     seed: Count
     training_steps: Count
     best_step: Count
-    adapter_sha256: Sha256
+    adapter_sha256: Sha256 | Literal[""]
     curve: Annotated[list[LikenessPoint], Field(max_length=20_000)]
     warnings: Notes
     owner: OwnerName = ""
@@ -101,6 +103,10 @@ class SubjectRecord(ApiModel):
     def handle(self) -> str:
         """Return the subject's name after the @ in a prompt."""
         return handle_of(self.name)
+
+    @property
+    def is_learnt(self) -> bool:
+        return bool(self.adapter_sha256)
 
 
 def find_mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
@@ -178,9 +184,13 @@ class SubjectStore:
     def adapter_path(self, subject_id: str) -> Path:
         """Return the path of the adapter, checked against the manifest.
 
-        Raises NotFound, UnsafeModel.
+        Raises NotFound, UnsafeModel. InvalidRequest: it is not learnt yet.
         """
-        self.get(subject_id)
+        record = self.get(subject_id)
+        if not record.is_learnt:
+            raise InvalidRequest(
+                f"@{record.handle} is not learnt yet, so there is no file of it. Learn it first."
+            )
         path = self._folder(subject_id) / ADAPTER
         entry = read_manifest(path.parent).files.get(ADAPTER)
         if entry is None or not path.is_file():
@@ -197,11 +207,14 @@ class SubjectStore:
         staging.mkdir(parents=True)
         return staging
 
-    def publish(self, staging: Path, subject_id: str, owner: str = "") -> SubjectRecord:
+    def publish(
+        self, staging: Path, subject_id: str, owner: str = "", *, takes_over: bool = False
+    ) -> SubjectRecord:
         """Publish a staged subject as its owner's by one rename; a published one stays as it is.
 
         If the owner has a subject of its handle already, it gets the next free name, "Hero 2", and
-        a warning that says so.
+        a warning that says so. If it `takes_over`, one of its handle that is not learnt yet goes to
+        the trash, and its present name is kept.
 
         Raises ModelsheetError: the staging folder holds no subject of that id.
         """
@@ -212,9 +225,18 @@ class SubjectStore:
                 shutil.rmtree(staging, ignore_errors=True)
                 return published
             others = [one for one in self.list() if one.owner == owner]
-            record = _with_free_name(_check_staged(staging, subject_id), others)
+            record = _check_staged(staging, subject_id)
+            former = _taken_over(record, others) if takes_over else None
+            if former is not None:
+                others.remove(former)
+                record = record.model_copy(
+                    update={"name": former.name, "formerly": former.formerly}
+                )
+            record = _with_free_name(record, others)
             write_record(staging, record.model_copy(update={"owner": owner}))
             write_manifest(staging)
+            if former is not None:
+                self._move_to_trash(self._folder(former.id))
             if target.exists():  # damaged: it has no valid manifest
                 self._move_to_trash(target)
             os.rename(staging, target)
@@ -258,9 +280,14 @@ class SubjectStore:
             fsync(target.parent)
             return self.get(subject_id)
 
-    def require_free_handle(self, name: str, owner: str, but: str = "") -> None:
-        """Raise Conflict if another subject than `but` of that owner has the name's handle."""
+    def require_free_handle(
+        self, name: str, owner: str, but: str = "", *, takes_over: bool = False
+    ) -> None:
+        """Raise Conflict if another subject than `but` of that owner has the name's handle; where
+        it `takes_over`, one that is not learnt yet may have it.
+        """
         others = [one for one in self.list() if one.owner == owner and one.id != but]
+        others = [one for one in others if one.is_learnt or not takes_over]
         if handle_of(name) in {one.handle for one in others}:
             raise Conflict(f"There is a subject @{handle_of(name)} already. Choose another name.")
 
@@ -285,6 +312,7 @@ class SubjectStore:
             owner=record.owner,
             references=record.references,
             captions=record.captions,
+            is_learnt=record.is_learnt,
             training_steps=record.training_steps,
             likeness=best[-1].likeness if best else None,
             palette=record.palette,
@@ -351,6 +379,15 @@ def _with_free_name(record: SubjectRecord, others: Iterable[SubjectRecord]) -> S
     return record.model_copy(update={"name": name, "warnings": [*record.warnings, warning]})
 
 
+def _taken_over(record: SubjectRecord, others: Iterable[SubjectRecord]) -> SubjectRecord | None:
+    """Return the subject of its handle that is not learnt yet, else of its pictures, renamed."""
+    unlearnt = [one for one in others if not one.is_learnt]
+    same = (one for one in unlearnt if one.handle == record.handle)
+    renamed = (one for one in unlearnt if record.handle in one.formerly)
+    pictured = (one for one in renamed if one.references == record.references)
+    return next(chain(same, pictured), None)
+
+
 def _given_names(folder: Path) -> list[str]:
     """Return the names given by renaming, newest first."""
     try:
@@ -366,7 +403,7 @@ def _check_staged(staging: Path, subject_id: str) -> SubjectRecord:
         raise ModelsheetError(
             f"The worker left no valid {RECORD}, so there is no subject. Learn it again."
         ) from error
-    if record.id != subject_id or not (staging / ADAPTER).is_file():
+    if record.id != subject_id or record.is_learnt != (staging / ADAPTER).is_file():
         raise ModelsheetError(
             f"The worker left no adapter, or a subject of another id ({record.id}). Learn it again."
         )

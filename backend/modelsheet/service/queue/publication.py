@@ -52,7 +52,7 @@ class Publisher:
         try:
             if isinstance(result, LearnResult) and not self._is_published(job):
                 (staging / _RESULT).write_text(result.model_dump_json(), encoding="utf-8")
-                self._subjects.publish(staging, job.id, job.view.owner)
+                self._subjects.publish(staging, job.id, job.view.owner, takes_over=True)
         except ModelsheetError as error:
             failure = JobError(code=error.code, sentence=str(error), retryable=error.retryable)
             self._jobs.fail(job.id, job.fence, failure)

@@ -105,14 +105,17 @@ class LearnReport(ApiModel):
     """Outcome of training: the best evaluation against the last one, and why they differ.
 
     `kept_step` is the step whose adapter the subject has, `before` the evaluation of the base model
-    with the class noun. `change` is the norm of each network's LoRA update relative to its weights.
-    `findings` are sentences for the user.
+    with the class noun. Where the base model takes references, `by_references` is that of the
+    subject's pictures alone, without the adapter, and `by_both` that of both. `change` is the norm
+    of each network's LoRA update relative to its weights. `findings` are sentences for the user.
     """
 
     kept_step: Count
     before: LikenessPoint | None = None
     best: LikenessPoint | None = None
     final: LikenessPoint | None = None
+    by_references: LikenessPoint | None = None
+    by_both: LikenessPoint | None = None
     change: Annotated[dict[NetworkName, float], Field(max_length=16)] = {}
     findings: Annotated[list[Note], Field(max_length=100)] = []
 

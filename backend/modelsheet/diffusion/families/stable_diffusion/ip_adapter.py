@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.embeddings import ImageProjection
+from diffusers.models.embeddings import ImageProjection, MultiIPAdapterImageProjection
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -29,31 +29,27 @@ class IpAdapter:
 
     def __init__(self, files: IpAdapterFiles, pipeline: Any, device: torch.device) -> None:
         """Load both. Raises UnsafeModel: a file is damaged, or of another kind."""
-        self._unet, self._device = pipeline.unet, device
-        plain = self._unet.attn_processors
+        self._unet = unet = pipeline.unet
         try:
-            encoder = _load_image_encoder(files.image_encoder)
-            self._image_encoder = encoder.to(device, self._unet.dtype)
+            self._image_encoder = _load_image_encoder(files.image_encoder)
             weights = _read_adapter(files.adapter)
-            pipeline.load_ip_adapter(weights, "", "", image_encoder_folder=None)
+            # Not load_ip_adapter, which would bring a LoRA under training to the UNet's precision.
+            processors = unet._convert_ip_adapter_attn_to_diffusers([weights])
+            projection = unet._convert_ip_adapter_image_proj_to_diffusers(weights["image_proj"])
+            self._projection = MultiIPAdapterImageProjection([projection])
+            self._attentions = [
+                (module, processor)
+                for name, module in unet.named_modules()
+                if isinstance(processor := processors.get(f"{name}.processor"), torch.nn.Module)
+            ]
+            for each in (self._image_encoder, self._projection, *dict(self._attentions).values()):
+                each.requires_grad_(False).eval().to(device, unet.dtype)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise UnsafeModel(
                 f"{files.adapter.name} or {files.image_encoder.name} cannot be read as an "
                 f"IP-Adapter and its image encoder ({error}). Get them again."
             ) from error
-        finally:
-            # First this one, which may have attention of its own.
-            self._projection, self._unet.encoder_hid_proj = self._unet.encoder_hid_proj, None
-            adapted = self._unet.attn_processors
-            self._unet.set_attn_processor(plain)
-            self._unet.config.encoder_hid_dim_type = None
-        self._attentions = [
-            (module, processor)
-            for name, module in self._unet.named_modules()
-            if isinstance(processor := adapted.get(f"{name}.processor"), torch.nn.Module)
-        ]
-        for each in (self._projection, *(processor for _, processor in self._attentions)):
-            each.requires_grad_(False).eval()
+        self._device = device
 
     @torch.no_grad()
     def encode(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -119,4 +115,4 @@ def _load_image_encoder(file: Path) -> Any:
     encoder = CLIPVisionModelWithProjection(config)
     ignored = {f"{_EMBEDDINGS}.position_ids"}  # older files have them
     encoder.load_state_dict({k: v.float() for k, v in weights.items() if k not in ignored})
-    return encoder.requires_grad_(False).eval()
+    return encoder

@@ -100,6 +100,7 @@ class GenerateRequest:
     explore: Explore | None = None
     variation_seed: int = 0
     variation_strength: float = 0.0
+    subjects_by: str = "adapter"  # or references, both
     kind: str = "generate"
 
 

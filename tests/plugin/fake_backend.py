@@ -297,6 +297,22 @@ class FakeBackend:
         content = b"".join(self.blobs[part] for part in request.parts)
         return self._appear(SubjectView.model_validate_json(content))
 
+    def add_unlearnt(self, request: LearnRequest) -> SubjectView:
+        return self._appear(
+            SubjectView(
+                id=str(uuid4()),
+                name=request.name,
+                class_noun=request.class_noun,
+                identifier="",
+                base_model=request.base_model,
+                created=time.time(),
+                references=request.images,
+                captions=request.captions or [],
+                is_learnt=False,
+                training_steps=0,
+            )
+        )
+
     def _appear(self, subject: SubjectView) -> SubjectView:
         self.subjects.insert(0, subject)
         self.publish(None)
@@ -418,6 +434,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(SubjectList(subjects=backend.subjects))
         elif path == ["subjects"] and backend.refusal:
             self._refuse(422, "unsafe-model", backend.refusal)
+        elif path == ["subjects", "unlearnt"]:
+            request = LearnRequest.model_validate_json(body)
+            self._answer(backend.add_unlearnt(request), status=201)
         elif path == ["subjects"]:
             self._answer(backend.import_lora(ImportRequest.model_validate_json(body)), status=201)
         elif path == ["parcels"]:

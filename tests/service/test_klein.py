@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from diffusers import Flux2KleinPipeline
+from diffusers import Flux2KleinPipeline, UNet2DConditionModel
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
@@ -22,8 +22,10 @@ from modelsheet.client import launcher
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
+from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.conftest import view
-from tests.diffusion.tiny import write_klein
+from tests.diffusion.tiny import write_image_encoder, write_ip_adapter, write_klein, write_sd15
+from tests.sprite_training.archive import write_archive
 
 STEPS = 12
 WAYS = ("adapter", "references", "both")
@@ -44,6 +46,14 @@ def make_home(home: Path) -> Path:
     for name in ("klein", "twin"):
         add_models(AddModelRequest(path=str(home / name)), settings.data_dir)
     return settings.data_dir
+
+
+def add_sd15(models: Path) -> None:
+    """Add an SD 1.5, an IP-Adapter for it, and its image encoder."""
+    write_sd15(models / "sd15", TileSet.load(write_archive(models.parent / "tiles.zip")))
+    unet = UNet2DConditionModel.from_pretrained(models / "sd15" / "unet")
+    encoder = write_image_encoder(models / "clip_vision")
+    write_ip_adapter(models / "ipadapter", unet, encoder, plus=True)
 
 
 def learn_request(client: BackendClient, name: str) -> LearnRequest:
@@ -111,7 +121,7 @@ def test_a_klein_learns_is_killed_goes_on_and_paints(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_subject_is_painted_by_its_pictures_before_it_is_learnt(tmp_path: Path) -> None:
-    make_home(tmp_path)
+    add_sd15(make_home(tmp_path) / "models")
     with serving(tmp_path) as client:
         request = learn_request(client, "Imp")
         tried = client.call("POST", "/v1/subjects/unlearnt", SubjectView, request)
@@ -129,6 +139,12 @@ def test_a_subject_is_painted_by_its_pictures_before_it_is_learnt(tmp_path: Path
         plain = pixels(client, paint(client, "cat from images 1 to 2 in snow"))
         by_references = pixels(client, paint(client, "@Imp in snow"))
         assert by_references != plain
+
+        sd15 = paint(client, "@Imp in snow", base_model="sd15")
+        assert sd15.images[0].recipe is not None
+        assert sd15.images[0].recipe.text == "cat in snow", "an IP-Adapter knows no numbers"
+        plain = paint(client, "cat in snow", base_model="sd15")
+        assert pixels(client, sd15) != pixels(client, plain)
 
         with pytest.raises(InvalidRequest, match="@imp is not learnt yet, so there is no file"):
             client.export_lora(tried.id, "diffusers")

@@ -246,6 +246,7 @@ class SubjectService:
 
 def _is_of(record: SubjectRecord, request: LearnRequest) -> bool:
     """Tell if an unlearnt subject is what a request would make."""
-    same = record.base_model == request.base_model and record.references == request.images
+    blobs = [image.blob for image in request.images]
+    same = record.base_model == request.base_model and record.blobs == blobs
     captions = request.captions is None or record.captions == request.captions
     return same and captions and record.handle == handle_of(request.name)

@@ -105,6 +105,11 @@ class SubjectRecord(ApiModel):
         return handle_of(self.name)
 
     @property
+    def blobs(self) -> list[str]:
+        """Hashes of its pictures."""
+        return [reference.blob for reference in self.references]
+
+    @property
     def is_learnt(self) -> bool:
         return bool(self.adapter_sha256)
 
@@ -384,7 +389,7 @@ def _taken_over(record: SubjectRecord, others: Iterable[SubjectRecord]) -> Subje
     unlearnt = [one for one in others if not one.is_learnt]
     same = (one for one in unlearnt if one.handle == record.handle)
     renamed = (one for one in unlearnt if record.handle in one.formerly)
-    pictured = (one for one in renamed if one.references == record.references)
+    pictured = (one for one in renamed if one.blobs == record.blobs)
     return next(chain(same, pictured), None)
 
 

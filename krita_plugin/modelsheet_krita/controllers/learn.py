@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Callable
@@ -92,7 +93,7 @@ class LearnController:
         document = self._current_document() if subject.is_learnt else None
         self._connection.request(
             partial(workflows.fetch_references, references=subject.references),
-            partial(self._start_session, document, subject),
+            lambda images: self._start_session(document, subject, _captioned(images, subject)),
             self._notices.show_request_error,
         )
 
@@ -184,6 +185,7 @@ class LearnController:
         text = tr("First pictures of @{word} come into the docker.", word=word)
         session.dialog.remarks.say(text, icon="dialog-ok")
         self._check()
+        self._mention(word)
         self.paint(f"@{word}")
 
     def _send(self) -> None:
@@ -236,6 +238,10 @@ class LearnController:
         word = handle(job.title)
         text = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
         self._panel.notice.say(text, icon="dialog-ok")
+        self._mention(word)
+
+    def _mention(self, word: str) -> None:
+        """Put the subject into the prompt, if that is empty."""
         if not self._panel.prompt.text().strip():
             self._panel.prompt.mention(word)
 
@@ -280,6 +286,13 @@ def require_base_model(capabilities: Capabilities | None) -> None:
         raise BadInput(tr("There is nothing to learn with yet. {why}", why=models[0].note))
 
 
+def _captioned(images: Sequence[Image], subject: SubjectView) -> list[Image]:
+    """Name the subject's pictures by its captions, which the dialog shows."""
+    captions = subject.captions or [""] * len(images)
+    named = zip(images, captions)
+    return [replace(image, name=caption) if caption else image for image, caption in named]
+
+
 def _fill_choices(
     dialog: LearnDialog, capabilities: Capabilities | None, replaced: SubjectView | None
 ) -> None:
@@ -291,6 +304,7 @@ def _fill_choices(
     if replaced is not None:
         dialog.name.setText(replaced.name)
         dialog.class_noun.setEditText(replaced.class_noun)
+        dialog.choose_base_model(replaced.base_model)
 
 
 def _too_many(count: int) -> str:

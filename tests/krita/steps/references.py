@@ -198,7 +198,7 @@ def cards(driver):
 def all_results(driver):
     items = driver.child("modelsheet_results").images()
     results = driver.docker().controller.results
-    return sorted(results.get([item.data(257) for item in items]), key=lambda one: one.job.created)
+    return sorted(results.get([item.data(256) for item in items]), key=lambda one: one.job.created)
 
 
 def newest(driver):

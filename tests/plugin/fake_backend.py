@@ -190,6 +190,7 @@ class FakeBackend:
     def learn_done(self) -> None:
         job = self.job_of("learn")
         request: LearnRequest = self.requests[job.id]
+        self.subjects[:] = [one for one in self.subjects if one.id != request.replaces]
         self.subjects.insert(
             0,
             SubjectView(

@@ -246,3 +246,19 @@ def test_what_is_imported_takes_nobodys_place(store: SubjectStore) -> None:
     assert sorted(one.name for one in store.list()) == ["Hero", "Hero 2"]
     with pytest.raises(Conflict):
         store.require_free_handle("Hero 2", "", takes_over=True)
+
+
+def test_a_subject_learnt_again_replaces_the_former_one(store: SubjectStore) -> None:
+    publish(store)
+    store.rename(ID, "Gawain")
+    with pytest.raises(Conflict):
+        store.require_free_handle("Gawain", "", takes_over=True)
+    store.require_free_handle("Gawain", "", but=ID, takes_over=True)
+    staging = store.stage(OTHER)
+    stage_subject(staging, OTHER, "Gawain")
+
+    learnt = store.publish(staging, OTHER, takes_over=True, replaces=ID)
+
+    assert (learnt.name, learnt.warnings) == ("Gawain", [])
+    assert store.list() == [learnt]
+    assert store.find("hero").id == OTHER, "prompts of its first name still find it"

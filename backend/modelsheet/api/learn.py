@@ -66,12 +66,16 @@ class TrainingOverrides(ApiModel):
 
 
 class LearnRequest(ApiModel):
-    """Learn a subject from 1 to 64 images of it. The backend chooses an empty identifier."""
+    """Learn a subject from 1 to 64 images of it. The backend chooses an empty identifier.
+
+    A subject that it `replaces`, by its id, goes to the trash once this one is learnt.
+    """
 
     kind: Literal["learn"] = "learn"
     name: SubjectName
     class_noun: ClassNoun
     identifier: Identifier = ""
+    replaces: Annotated[str, Field(max_length=64), AfterValidator(one_line)] = ""
     preset: Preset = "balanced"
     base_model: ModelId = "sprite32"
     images: Annotated[list[ImageRef], Field(min_length=1, max_length=64)]

@@ -153,7 +153,8 @@ class Service:
 
     def _on_learn(self, caller: Caller, request: LearnRequest) -> None:
         """Let the subject be painted while it is learnt, where its base model can do that."""
-        if view_of_base_model(request.base_model, self._base_models()).takes_references:
+        model = view_of_base_model(request.base_model, self._base_models())
+        if model.takes_references and not request.replaces:
             self.add_unlearnt(caller, request)
 
     def class_nouns(self, base_model: str) -> ClassNounList:

@@ -213,13 +213,19 @@ class SubjectStore:
         return staging
 
     def publish(
-        self, staging: Path, subject_id: str, owner: str = "", *, takes_over: bool = False
+        self,
+        staging: Path,
+        subject_id: str,
+        owner: str = "",
+        *,
+        takes_over: bool = False,
+        replaces: str = "",
     ) -> SubjectRecord:
         """Publish a staged subject as its owner's by one rename; a published one stays as it is.
 
         If the owner has a subject of its handle already, it gets the next free name, "Hero 2", and
         a warning that says so. If it `takes_over`, one of its handle that is not learnt yet goes to
-        the trash, and its present name is kept.
+        the trash, and its present name is kept; so does the owner's subject that it `replaces`.
 
         Raises ModelsheetError: the staging folder holds no subject of that id.
         """
@@ -231,12 +237,14 @@ class SubjectStore:
                 return published
             others = [one for one in self.list() if one.owner == owner]
             record = _check_staged(staging, subject_id)
-            former = _taken_over(record, others) if takes_over else None
+            former = next((one for one in others if one.id == replaces), None)
+            if former is None and takes_over:
+                former = _taken_over(record, others)
             if former is not None:
                 others.remove(former)
-                record = record.model_copy(
-                    update={"name": former.name, "formerly": former.formerly}
-                )
+                name = record.name if former.is_learnt else former.name
+                formerly = [former.handle, *former.formerly]
+                record = record.model_copy(update={"name": name, "formerly": formerly})
             record = _with_free_name(record, others)
             write_record(staging, record.model_copy(update={"owner": owner}))
             write_manifest(staging)

@@ -37,7 +37,10 @@ class Region:
 
 @dataclass(frozen=True)
 class LearnRequest:
-    """Learn a subject from images; an empty identifier is chosen by the backend."""
+    """Learn a subject from images; an empty identifier is chosen by the backend.
+
+    The subject that it `replaces` goes to the trash once this one is learnt.
+    """
 
     name: str
     class_noun: str
@@ -46,6 +49,7 @@ class LearnRequest:
     base_model: str
     images: tuple[ImageRef, ...]
     captions: tuple[str, ...] | None = None
+    replaces: str = ""
     kind: str = "learn"
 
 

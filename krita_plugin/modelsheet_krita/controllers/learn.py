@@ -209,7 +209,9 @@ class LearnController:
         session.dialog.learn.setEnabled(False)
         session.dialog.try_now.setEnabled(False)
         images = [session.images.all[row] for row, _ in chosen]
-        request = replace(request, captions=tuple(caption for _, caption in chosen))
+        former = session.replaced.id if session.replaced and session.replaced.is_learnt else ""
+        captions = tuple(caption for _, caption in chosen)
+        request = replace(request, captions=captions, replaces=former)
         self._connection.request(
             partial(call, images=images, request=request),
             on_answer,
@@ -227,14 +229,13 @@ class LearnController:
         self._check()
 
     def _on_end(self, job: JobView) -> None:
-        """Say that the subject is learnt; move its former version to the trash."""
+        """Say that the subject is learnt; the backend has put its former version into the trash."""
         if job.error is not None or job.state != "done":
             return
         former = self._replaced.pop(job.id, None)
-        if former is not None:
-            if job.result is not None:
-                self._embedded_subjects.set_successor(former, job.result.subject_id)
-            self._subjects.discard(former)
+        if former is not None and job.result is not None:
+            self._subjects.note_replaced(former)
+            self._embedded_subjects.set_successor(former, job.result.subject_id)
         word = handle(job.title)
         text = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
         self._panel.notice.say(text, icon="dialog-ok")

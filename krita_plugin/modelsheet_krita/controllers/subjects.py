@@ -94,6 +94,10 @@ class Subjects:
             self._notices.show_request_error,
         )
 
+    def note_replaced(self, subject_id: str) -> None:
+        """Note that a subject is gone because another one took its place."""
+        self._discarded.add(subject_id)
+
     def _keep(self, subject_id: str) -> None:
         self._hidden.discard(subject_id)
         self._show()

@@ -60,7 +60,9 @@ class Admission:
             self._check_image(number, image)
         if isinstance(request, LearnRequest):
             _check_learn(request)
-            self._subjects.require_free_handle(request.name, caller.name, takes_over=True)
+            self._subjects.require_free_handle(
+                request.name, caller.name, but=request.replaces, takes_over=True
+            )
 
     def _check_models(self, request: GenerateRequest, caller: Caller) -> None:
         """Check that the base model fits the subjects, and takes references where they need it."""

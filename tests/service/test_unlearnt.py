@@ -16,7 +16,7 @@ from modelsheet.imaging.rgba import read_image
 from modelsheet.service.auth.caller import Caller
 from modelsheet.service.service import Service
 from tests.service.executors.inline_executor import InlineExecutor
-from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL, make_runner
+from tests.service.toy_runner import OTHER_MODEL, REFERENCE_MODEL, make_runner
 
 ANN, BEN = Caller("ann"), Caller("ben")
 NOTE = "other takes no reference pictures."
@@ -27,7 +27,7 @@ PIXELS = bytes([20, 40, 60, 255]) * 6 + bytes(4) * 6  # 4 x 3 of BGRA, half of i
 def service(tmp_path: Path) -> Iterator[Service]:
     """A service whose first base model takes references."""
     models = [
-        TOY_MODEL.model_copy(update={"family": "sd15", "takes_references": True}),
+        REFERENCE_MODEL.model_copy(update={"id": "sprite32"}),
         OTHER_MODEL.model_copy(update={"references_note": NOTE}),
     ]
     service = Service(

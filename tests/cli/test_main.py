@@ -54,6 +54,25 @@ def test_learn_then_generate_then_look_then_delete(
     assert "There is no subject 'star_hero'" in capsys.readouterr().err
 
 
+def test_a_subject_is_painted_before_it_is_learnt(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    keep = ["learn", HERO, "--name", "Star Hero", "--class-noun", "woman", "--not-yet", *server]
+
+    assert main.main([*keep, "--base", "by-references"]) == 0
+    assert "Learn it with: modelsheet learn @star_hero" in capsys.readouterr().out
+    assert main.main(["subjects", "list", *server]) == 0
+    assert "woman, not learnt yet" in capsys.readouterr().out
+    paint = ["generate", "@star_hero", "--subjects-by", "both", "--out", str(tmp_path), *server]
+    assert main.main(paint) == 0
+    assert main.main(["subjects", "export", "@star_hero", *server]) == 1
+    assert "@star_hero is not learnt yet, so there is no file" in capsys.readouterr().err
+    assert main.main(["learn", "@star_hero", *server]) == 0
+    assert "Learnt @star_hero, “toy woman”, from 5." in capsys.readouterr().out
+    assert main.main(["learn", HERO, "--class-noun", "woman", *server]) == 1
+    assert "--name hero" in capsys.readouterr().err
+
+
 def test_what_is_lost_is_said_before_it_is_learnt(
     server: list[str], tmp_path: Path, capsys: Captured
 ) -> None:

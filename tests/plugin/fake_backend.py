@@ -192,6 +192,7 @@ class FakeBackend:
     def learn_done(self) -> None:
         job = self.job_of("learn")
         request: LearnRequest = self.requests[job.id]
+        self.subjects[:] = [one for one in self.subjects if one.id != request.replaces]
         self.subjects.insert(
             0,
             SubjectView(
@@ -298,6 +299,22 @@ class FakeBackend:
     def unpack(self, request: SubjectArchiveRequest) -> SubjectView:
         content = b"".join(self.blobs[part] for part in request.parts)
         return self._appear(SubjectView.model_validate_json(content))
+
+    def add_unlearnt(self, request: LearnRequest) -> SubjectView:
+        return self._appear(
+            SubjectView(
+                id=str(uuid4()),
+                name=request.name,
+                class_noun=request.class_noun,
+                identifier="",
+                base_model=request.base_model,
+                created=time.time(),
+                references=request.images,
+                captions=request.captions or [],
+                is_learnt=False,
+                training_steps=0,
+            )
+        )
 
     def _appear(self, subject: SubjectView) -> SubjectView:
         self.subjects.insert(0, subject)
@@ -420,6 +437,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(SubjectList(subjects=backend.subjects))
         elif path == ["subjects"] and backend.refusal:
             self._refuse(422, "unsafe-model", backend.refusal)
+        elif path == ["subjects", "unlearnt"]:
+            request = LearnRequest.model_validate_json(body)
+            self._answer(backend.add_unlearnt(request), status=201)
         elif path == ["subjects"]:
             self._answer(backend.import_lora(ImportRequest.model_validate_json(body)), status=201)
         elif path == ["parcels"]:

@@ -109,3 +109,21 @@ def test_a_handle_of_two_other_artists_is_asked_back() -> None:
         expand_prompt("@hero", subjects)
     with pytest.raises(NotFound, match="@ann/fox is not known"):
         expand_prompt("@ann/fox", subjects)
+
+
+def test_a_subject_that_is_not_learnt_yet_is_its_noun_and_its_pictures() -> None:
+    unlearnt = {"adapter_sha256": "", "identifier": ""}
+    subjects = [
+        _subject("Hero", noun="girl").model_copy(update=unlearnt),
+        _subject("Rex", noun="dog").model_copy(update={**unlearnt, "base_model": "klein"}),
+    ]
+
+    def count(subject: SubjectRecord) -> int:
+        return {"Hero": 3, "Rex": 1}[subject.name]
+
+    assert expand_prompt("@hero with @rex", subjects).text == "girl with dog"
+    numbered = expand_prompt("@rex beside @hero, @rex sits", subjects, "", count)
+    assert numbered.text == "dog from image 1 beside girl from images 2 to 4, dog from image 1 sits"
+    assert (numbered.learnt_on, numbered.base_model) == (None, "klein")
+    both = expand_prompt("@rex with @orc", [*subjects, _subject("Orc", noun="orc")])
+    assert both.base_model == both.learnt_on == "sprite32", "references fit any base model"

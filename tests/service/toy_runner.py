@@ -38,6 +38,9 @@ LOADS = "loads.jsonl"  # of a cluster's toys
 _MOST_ADAPTERS = 16
 OTHER_MODEL = BaseModelView(id="other", family="sprite32", resolution=32, available=True)
 TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
+REFERENCE_MODEL = BaseModelView(
+    id="by-references", family="sd15", resolution=32, available=True, takes_references=True
+)
 
 
 def make_runner(data_dir: Path) -> ToyRunner:

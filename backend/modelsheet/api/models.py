@@ -29,7 +29,9 @@ class BaseModelView(ApiModel):
     """A base model; `note` says what to do where it is not available.
 
     `resolution` in px. One that cannot be read has no `family`, and a `resolution` of 0. It paints
-    with `samplers` alone, and textures with seamless edges where it `tiles_seamlessly`.
+    with `samplers` alone, and textures with seamless edges where it `tiles_seamlessly`. One that
+    `is_distilled` paints in few steps, and subjects are learnt on another of its family.
+    `references_note` says what to do where it does not take reference pictures.
     """
 
     id: str
@@ -39,6 +41,9 @@ class BaseModelView(ApiModel):
     note: str = ""
     samplers: list[str] = []
     tiles_seamlessly: bool = True
+    is_distilled: bool = False
+    takes_references: bool = False
+    references_note: str = ""
 
 
 class ModelView(ApiModel):

@@ -71,6 +71,11 @@ def family_of_folder(folder: Path) -> Family:
     return "sdxl" if is_xl else "sd15"
 
 
+def is_distilled(folder: Path) -> bool:
+    """Return True if a folder's pipeline paints in few steps, with guidance distilled in."""
+    return bool(_read_index(folder).get("is_distilled"))
+
+
 def variant_of(folder: Path) -> str | None:
     """Return the variant ("fp16") in which all components are, where not all are in the plain one.
 

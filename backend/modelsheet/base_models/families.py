@@ -35,7 +35,8 @@ class FamilyFacts:
     of those that are embedded or can be downloaded; others are added by the user. Only those with
     `kohya_files` are exported in kohya's format. Where it
     `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
-    distilled twin.
+    distilled twin. One that `takes_references` is conditioned by pictures themselves; prompts then
+    call them by their numbers. Others need an `ip_adapter`, a file of that name or another.
     `samplers` are those that it paints with. `step_s` is the seconds of a training step on one
     core, `memory_bytes` what learning takes on a processor at the preset's batch; None where
     neither was measured.
@@ -54,6 +55,7 @@ class FamilyFacts:
     tiles_seamlessly: bool = True
     weighs_prompts: bool = True
     takes_references: bool = False
+    ip_adapter: str = ""
     shares_adapters: bool = False
     step_s: float | None = None
     memory_bytes: int | None = None
@@ -69,13 +71,21 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
         step_s=0.65,
         memory_bytes=_GIB,
     ),
-    "sd15": FamilyFacts("SD 1.5", 512, 400, standard_models=("sd15",), memory_bytes=13 * _GIB),
+    "sd15": FamilyFacts(
+        "SD 1.5",
+        512,
+        400,
+        standard_models=("sd15",),
+        ip_adapter="ip-adapter-plus_sd15.safetensors",
+        memory_bytes=13 * _GIB,
+    ),
     "sdxl": FamilyFacts(
         "SDXL",
         1024,
         400,
         components=("unet", "vae", "text_encoder", "text_encoder_2"),
         standard_models=("sdxl",),
+        ip_adapter="ip-adapter-plus_sdxl_vit-h.safetensors",
     ),
     "flux2-klein": FamilyFacts(
         "FLUX.2 klein",
@@ -98,9 +108,12 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
     ),
 }
 FAMILY_NAMES = ", ".join(facts.name for facts in FAMILIES.values())
-TILING_FAMILIES, WEIGHING_FAMILIES, REFERENCE_FAMILIES = (
+TILING_FAMILIES, WEIGHING_FAMILIES = (
     ", ".join(facts.name for facts in FAMILIES.values() if getattr(facts, trait))
-    for trait in ("tiles_seamlessly", "weighs_prompts", "takes_references")
+    for trait in ("tiles_seamlessly", "weighs_prompts")
+)
+REFERENCE_FAMILIES = ", ".join(
+    facts.name for facts in FAMILIES.values() if facts.takes_references or facts.ip_adapter
 )
 STANDARD_MODELS: Mapping[str, Family] = {
     name: family for family, facts in FAMILIES.items() for name in facts.standard_models

@@ -30,7 +30,7 @@ PART_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "vae": ("vae",),
 }
 # Where a portable version, or StabilityMatrix, keeps the program below the folder that was named.
-_INNER_FOLDERS = ("", "ComfyUI", "stable-diffusion-webui", "webui", "Data")
+INNER_FOLDERS = ("", "ComfyUI", "stable-diffusion-webui", "webui", "Data")
 _EXTRA_PATHS = "extra_model_paths.yaml"  # of ComfyUI
 _LARGEST_YAML = 1 << 20  # bytes
 _DEEPEST = 5  # folders below a plain folder
@@ -66,7 +66,7 @@ def find_part_files(root: Path, component: str) -> dict[str, Path]:
     kinds = PART_FOLDERS[component]
     names = {kind.replace("_", "") for kind in kinds}
     found: dict[str, Path] = {}
-    for program in (root / inner for inner in _INNER_FOLDERS):
+    for program in (root / inner for inner in INNER_FOLDERS):
         likely = [
             folder
             for models in (program, program / "models", program / "Models")
@@ -102,7 +102,7 @@ def hub_snapshot(folder: Path) -> Path | None:
 def _checkpoint_folders(root: Path) -> Iterator[Path]:
     """Yield the folders of checkpoints that exist, each once, whatever links lead to it."""
     seen: set[str] = set()
-    for inner in _INNER_FOLDERS:
+    for inner in INNER_FOLDERS:
         program = root / inner
         named = (program / each for each in _CHECKPOINT_FOLDERS)
         for folder in (*named, *_extra_folders(program, ("checkpoints",))):

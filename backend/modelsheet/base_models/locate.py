@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from modelsheet.api.types import Family
 from modelsheet.base_models import diffusers_folder, single_file
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX
 from modelsheet.base_models.families import FAMILIES, STANDARD_MODELS
+from modelsheet.base_models.ip_adapter import find_ip_adapter, references_note
 from modelsheet.base_models.part_files import find_companions, part_of
 from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
 from modelsheet.errors import ModelMissing, ModelsheetError, NotFound, UnsafeModel
@@ -56,12 +58,13 @@ class BaseModelFiles:
 def list_base_models(data_dir: Path) -> list[BaseModelView]:
     """Return all base models: the standard ones, the embedded one first, then the user's."""
     standard = [
-        _view(name, family, partial(_standard_model, name, data_dir))
+        _view(name, family, data_dir, partial(_standard_model, name, data_dir))
         for name, family in STANDARD_MODELS.items()
     ]
     added = _user_models(data_dir).items()
     return standard + [
-        _view(each, None, partial(files_of_user_model, model, data_dir)) for each, model in added
+        _view(each, None, data_dir, partial(files_of_user_model, model, data_dir))
+        for each, model in added
     ]
 
 
@@ -139,17 +142,33 @@ def check_base_model(files: BaseModelFiles) -> None:
         diffusers_folder.check_folder(files.path)
 
 
+def view_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> BaseModelView:
+    """Return the view of one of the `models`. Raises NotFound: it is not among them."""
+    for one in models:
+        if one.id == model_id:
+            return one
+    raise NotFound(f"There is no base model {model_id!r}.")
+
+
 def family_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> Family:
     """Return the family of one of the `models`.
 
     Raises NotFound: it is not among them. ModelMissing: it cannot be read.
     """
-    for one in models:
-        if one.id == model_id:
-            if one.family is None:
-                raise ModelMissing(f"The base model {model_id} cannot be used: {one.note}")
-            return one.family
-    raise NotFound(f"There is no base model {model_id!r}.")
+    view = view_of_base_model(model_id, models)
+    if view.family is None:
+        raise ModelMissing(f"The base model {model_id} cannot be used: {view.note}")
+    return view.family
+
+
+def painting_model(model_id: str, models: Sequence[BaseModelView]) -> str:
+    """Return the model that paints subjects of this one: its distilled twin, or itself."""
+    family = next((one.family for one in models if one.id == model_id), None)
+    if family is None or not FAMILIES[family].shares_adapters:
+        return model_id
+    twins = (one.id for one in models if one.family == family and one.is_distilled)
+    own = (one.id for one in models if one.id == model_id and one.is_distilled)
+    return next(chain(own, twins), model_id)
 
 
 def _standard_model(model_id: str, data_dir: Path) -> BaseModelFiles:
@@ -185,22 +204,33 @@ def _user_models(data_dir: Path) -> dict[str, UserModel]:
 
 
 def _view(
-    model_id: str, family: Family | None, find: Callable[[], BaseModelFiles]
+    model_id: str, family: Family | None, data_dir: Path, find: Callable[[], BaseModelFiles]
 ) -> BaseModelView:
     """Return the view of a base model; `family` is that of one which is not there."""
-    note = ""
+    note = missing = ""
+    is_distilled = False
     try:
         files = find()
         family = files.family
         check_base_model(files)
+        is_distilled = _is_distilled(files)
+        found = find_ip_adapter(family, files.configs, data_dir)
+        missing = references_note(model_id, family, found)
     except ModelsheetError as error:
-        note = str(error)
+        note = missing = str(error)
     return BaseModelView(
         id=model_id,
         family=family,
         resolution=FAMILIES[family].resolution if family else 0,
         available=not note,
         note=note,
-        samplers=list(FAMILIES[family].samplers),
-        tiles_seamlessly=FAMILIES[family].tiles_seamlessly,
+        samplers=list(FAMILIES[family].samplers) if family else [],
+        tiles_seamlessly=family is not None and FAMILIES[family].tiles_seamlessly,
+        is_distilled=is_distilled,
+        takes_references=not missing,
+        references_note=missing,
     )
+
+
+def _is_distilled(files: BaseModelFiles) -> bool:
+    return not files.is_single_file and diffusers_folder.is_distilled(files.path)

@@ -176,8 +176,19 @@ def _port(given: str) -> int:
 
 def _add_learn(choices: _Choices) -> None:
     parser = choices.add_parser("learn", help="learn a subject from layers or pictures")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="OpenRaster or picture")
-    parser.add_argument("--name", required=True, help="what you will call it: @name in prompts")
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="OpenRaster or picture; or the @name of a subject that is not learnt yet",
+    )
+    parser.add_argument("--name", default="", help="what you will call it: @name in prompts")
+    parser.add_argument(
+        "--not-yet",
+        action="store_true",
+        help="only keep the pictures, to paint by them at once (FLUX.2 klein, IP-Adapters)",
+    )
     parser.add_argument(
         "--layer",
         dest="layers",

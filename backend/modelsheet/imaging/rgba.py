@@ -320,6 +320,11 @@ def straight_alpha(levels: npt.NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(straight.round().clip(0, _OPAQUE).astype(np.uint8))
 
 
+def on_white(image: Image.Image) -> Image.Image:
+    """Return an RGBA image over white, as RGB."""
+    return composite(image, (255, 255, 255))
+
+
 def limit_sides(image: Image.Image, longest: int) -> Image.Image:
     """Scale an image down so that no side has more than `longest` px; a smaller one stays."""
     factor = max(image.size) / longest

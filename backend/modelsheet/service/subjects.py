@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from modelsheet.api.learn import LearnRequest
 from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.errors import Conflict, InvalidRequest, NotFound
 from modelsheet.operating_system import IS_WINDOWS
@@ -22,10 +23,12 @@ from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.subject_files import (
     stage_archive_of,
     stage_lora_of,
+    stage_unlearnt_of,
     write_archive_of,
     write_lora_of,
 )
 from modelsheet.subjects.archive import LARGEST_ARCHIVE, SUFFIX, copy_id
+from modelsheet.subjects.handles import handle_of
 from modelsheet.subjects.lora_exchange import ExportFormat, file_name_of
 from modelsheet.subjects.record import SubjectRecord, identifier_warnings, read_record, write_record
 from modelsheet.subjects.store import SubjectStore
@@ -125,6 +128,27 @@ class SubjectService:
                 self._publish(staging, record.model_copy(update={"id": subject_id}), caller)
         return self._changed(caller, "bring in", self._store.get(subject_id))
 
+    def add_unlearnt(self, caller: Caller, request: LearnRequest, noun: str) -> SubjectView:
+        """Make a subject of a learn request's pictures, not learnt yet, in the place of one of that
+        handle; one of these pictures stays as it is. The request is admissible.
+        """
+        for record in self._store.list(caller.scope):
+            if not record.is_learnt and record.owner == caller.name and _is_of(record, request):
+                return record.view()
+        size = sum(self._blobs.size(image.blob) or 0 for image in request.images)
+        with self._staging() as staging:
+            self._children.run(
+                stage_unlearnt_of,
+                Limits(_LEAST_MEMORY + 8 * size),
+                data_dir=str(self._data_dir),
+                staging=str(staging),
+                request=request.model_dump(mode="json"),
+                noun=noun,
+            )
+            staged = read_record(staging)
+            record = self._store.publish(staging, staged.id, caller.name, takes_over=True)
+        return self._changed(caller, "try", record)
+
     def _publish(self, staging: Path, staged: SubjectRecord, caller: Caller) -> SubjectRecord:
         """Publish a staged subject as an imported one of the caller's."""
         record = staged.model_copy(update={"owner": caller.name, "is_imported": True})
@@ -206,3 +230,11 @@ class SubjectService:
     def _audit_change(self, caller: Caller, action: str, subject_id: str) -> None:
         _audit.info("%s: %s subject %s", caller.name or "operator", action, subject_id)
         self._on_change()
+
+
+def _is_of(record: SubjectRecord, request: LearnRequest) -> bool:
+    """Tell if an unlearnt subject is what a request would make."""
+    blobs = [image.blob for image in request.images]
+    same = record.base_model == request.base_model and record.blobs == blobs
+    captions = request.captions is None or record.captions == request.captions
+    return same and captions and record.handle == handle_of(request.name)

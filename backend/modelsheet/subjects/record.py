@@ -37,13 +37,14 @@ IMPORTED = "imported"  # a LoRA file's preset
 
 
 class SubjectRecord(ApiModel):
-    """Record of a learnt subject, the content of subject.json. Its fields are as SubjectView's.
+    """Record of a subject, the content of subject.json. Its fields are as SubjectView's.
 
     `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
     handles that it had before it was renamed, `palette` the colours of pixel-art references, empty
     where they are none and in records of version 0.1, `export_sha256` the hash of the weights in
     the file for A1111, empty where it has none, as sprite32. An imported subject's identifier is
-    another's choice, and counts in prompts only through @name.
+    another's choice, and counts in prompts only through @name. One that is not learnt yet has
+    neither adapter nor identifier.
     """
 
     schema_version: Count = 1
@@ -59,7 +60,7 @@ class SubjectRecord(ApiModel):
     seed: Count
     training_steps: Count
     best_step: Count
-    adapter_sha256: Sha256
+    adapter_sha256: Sha256 | Literal[""]
     curve: Annotated[list[LikenessPoint], Field(max_length=20_000)]
     warnings: Notes
     owner: OwnerName = ""
@@ -74,6 +75,15 @@ class SubjectRecord(ApiModel):
         """Return the subject's name after the @ in a prompt."""
         return handle_of(self.name)
 
+    @property
+    def blobs(self) -> list[str]:
+        """Return the hashes of its pictures."""
+        return [reference.blob for reference in self.references]
+
+    @property
+    def is_learnt(self) -> bool:
+        return bool(self.adapter_sha256)
+
     def view(self) -> SubjectView:
         """Return the API's view; likeness is that of the step whose adapter was kept.
 
@@ -82,7 +92,7 @@ class SubjectRecord(ApiModel):
         best = [point for point in self.curve if point.step == self.best_step]
         likeness = best[-1].likeness if best else None
         shared = self.model_dump(include=set(SubjectView.model_fields))
-        return SubjectView(**shared, likeness=likeness)
+        return SubjectView(**shared, is_learnt=self.is_learnt, likeness=likeness)
 
 
 def find_mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:

@@ -1,6 +1,6 @@
-"""Store of learnt subjects: a folder each, published by one rename after its manifest is written.
+"""Store of subjects: a folder each, published by one rename after its manifest is written.
 
-<data>/subjects/<id>/         subject.json, adapter.safetensors, ..., MANIFEST.json
+<data>/subjects/<id>/         subject.json, adapter.safetensors once learnt, ..., MANIFEST.json
 <data>/subjects/.staging-*    being written; never listed
 <data>/trash/<time>-<id>/     deleted subjects
 """
@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +23,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from modelsheet.api.subjects import SubjectView
 from modelsheet.api.types import SubjectName
-from modelsheet.errors import Conflict, ModelsheetError, NotFound, UnsafeModel
+from modelsheet.errors import (
+    Conflict,
+    InvalidRequest,
+    ModelsheetError,
+    NotFound,
+    UnsafeModel,
+)
 from modelsheet.files.json_file import read_json_object
 from modelsheet.files.manifest import fsync, read_manifest, sha256_of, write_manifest
 from modelsheet.subjects.handles import handle_of, require_handle
@@ -87,9 +93,13 @@ class SubjectStore:
     def adapter_path(self, subject_id: str) -> Path:
         """Return the path of the adapter, checked against the manifest.
 
-        Raises NotFound, UnsafeModel.
+        Raises NotFound, UnsafeModel. InvalidRequest: it is not learnt yet.
         """
-        self.get(subject_id)
+        record = self.get(subject_id)
+        if not record.is_learnt:
+            raise InvalidRequest(
+                f"@{record.handle} is not learnt yet, so there is no file of it. Learn it first."
+            )
         path = self._folder(subject_id) / ADAPTER
         entry = read_manifest(path.parent).files.get(ADAPTER)
         if entry is None or not path.is_file():
@@ -106,11 +116,20 @@ class SubjectStore:
         staging.mkdir(parents=True)
         return staging
 
-    def publish(self, staging: Path, subject_id: str, owner: str = "") -> SubjectRecord:
+    def publish(
+        self,
+        staging: Path,
+        subject_id: str,
+        owner: str = "",
+        *,
+        takes_over: bool = False,
+        replaces: str = "",
+    ) -> SubjectRecord:
         """Publish a staged subject as its owner's by one rename; a published one stays as it is.
 
         If the owner has a subject of its handle already, it gets the next free name, "Hero 2", and
-        a warning that says so.
+        a warning that says so. If it `takes_over`, one of its handle that is not learnt yet goes to
+        the trash, and its present name is kept; so does the owner's subject that it `replaces`.
 
         Raises ModelsheetError: the staging folder holds no subject of that id.
         """
@@ -121,9 +140,20 @@ class SubjectStore:
                 shutil.rmtree(staging, ignore_errors=True)
                 return published
             others = [one for one in self.list() if one.owner == owner]
-            record = _with_free_name(_check_staged(staging, subject_id), others)
+            record = _check_staged(staging, subject_id)
+            former = next((one for one in others if one.id == replaces), None)
+            if former is None and takes_over:
+                former = _taken_over(record, others)
+            if former is not None:
+                others.remove(former)
+                name = record.name if former.is_learnt else former.name
+                formerly = [former.handle, *former.formerly]
+                record = record.model_copy(update={"name": name, "formerly": formerly})
+            record = _with_free_name(record, others)
             write_record(staging, record.model_copy(update={"owner": owner}))
             write_manifest(staging)
+            if former is not None:
+                self._move_to_trash(self._folder(former.id))
             if target.exists():  # damaged: it has no valid manifest
                 self._move_to_trash(target)
             os.rename(staging, target)
@@ -167,9 +197,14 @@ class SubjectStore:
             fsync(target.parent)
             return self.get(subject_id)
 
-    def require_free_handle(self, name: str, owner: str, but: str = "") -> None:
-        """Raise Conflict if another subject than `but` of that owner has the name's handle."""
+    def require_free_handle(
+        self, name: str, owner: str, but: str = "", *, takes_over: bool = False
+    ) -> None:
+        """Raise Conflict if another subject than `but` of that owner has the name's handle; where
+        it `takes_over`, one that is not learnt yet may have it.
+        """
         others = [one for one in self.list() if one.owner == owner and one.id != but]
+        others = [one for one in others if one.is_learnt or not takes_over]
         if handle_of(name) in {one.handle for one in others}:
             raise Conflict(f"There is a subject @{handle_of(name)} already. Choose another name.")
 
@@ -237,6 +272,15 @@ def _with_free_name(record: SubjectRecord, others: Iterable[SubjectRecord]) -> S
     return record.model_copy(update={"name": name, "warnings": [*record.warnings, warning]})
 
 
+def _taken_over(record: SubjectRecord, others: Iterable[SubjectRecord]) -> SubjectRecord | None:
+    """Return the subject of its handle that is not learnt yet, else of its pictures, renamed."""
+    unlearnt = [one for one in others if not one.is_learnt]
+    same = (one for one in unlearnt if one.handle == record.handle)
+    renamed = (one for one in unlearnt if record.handle in one.formerly)
+    pictured = (one for one in renamed if one.blobs == record.blobs)
+    return next(chain(same, pictured), None)
+
+
 def _given_names(folder: Path) -> list[str]:
     """Return the names given by renaming, newest first."""
     try:
@@ -252,7 +296,7 @@ def _check_staged(staging: Path, subject_id: str) -> SubjectRecord:
         raise ModelsheetError(
             f"The worker left no valid {RECORD}, so there is no subject. Learn it again."
         ) from error
-    if record.id != subject_id or not (staging / ADAPTER).is_file():
+    if record.id != subject_id or record.is_learnt != (staging / ADAPTER).is_file():
         raise ModelsheetError(
             f"The worker left no adapter, or a subject of another id ({record.id}). Learn it again."
         )

@@ -16,10 +16,10 @@ import torch
 
 from modelsheet.api.learn import LikenessPoint, PresetName, TrainingOverrides
 from modelsheet.base_models.locate import locate_base_model
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.decoder_correction import apply_correction
-from modelsheet.diffusion.training.dataset import image_tensor, prepare_pictures
+from modelsheet.diffusion.training.dataset import prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script

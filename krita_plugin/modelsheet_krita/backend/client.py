@@ -15,7 +15,7 @@ from ..errors import BackendDown, BackendOfOtherVersion, BackendRefused, Request
 from ..i18n import tr
 from ..version import update_sentence
 from . import api_responses
-from .api_requests import ImportRequest, Request
+from .api_requests import ImportRequest, LearnRequest, Request
 from .json_codec import decode, encode
 from .long_poll import InterruptibleAdapter, SelectableEvent
 from .url_safety import is_protected, unprotected
@@ -166,6 +166,16 @@ class Client:
         """Return a whole subject as one archive, for another backend."""
         path = f"/v1/subjects/{subject_id}/parcel"
         return self._send("GET", path, timeout_s=TRANSFER_TIMEOUT_S).content
+
+    def add_unlearnt(self, request: LearnRequest) -> api_responses.SubjectView:
+        """Make a subject of uploaded pictures, which paint it before it is learnt."""
+        answer = self._send(
+            "POST",
+            "/v1/subjects/unlearnt",
+            json=encode(request),
+            timeout_s=TRANSFER_TIMEOUT_S,
+        )
+        return _parsed(api_responses.SubjectView, answer)
 
     def import_lora(self, request: ImportRequest) -> api_responses.SubjectView:
         """Make a subject of a LoRA file whose parts were uploaded beforehand."""

@@ -28,6 +28,7 @@ class GenerationSettings:
     source: str = "nothing"  # or canvas, layer, picture: the init image
     strength: int = 60  # of the init image that may change, in percent
     tiling: bool = False
+    subjects_by: str = "adapter"  # or references, both
     pixel_art: bool | None = None  # None: as the layers of the prompt's subjects are
 
 
@@ -66,6 +67,15 @@ class GenerationSettingsSection(CollapsibleSection):
         self.steps.setSpecialValueText(tr("auto"))
         self.guidance = _decimal("modelsheet_guidance", 30.0, tr("How closely the prompt is kept"))
         self.guidance.setSpecialValueText(tr("auto"))
+        self.subjects_by = _choice(
+            "modelsheet_subjects_by", tr("What paints the subject, if its model takes pictures")
+        )
+        for title, key in (
+            (tr("What was learnt"), "adapter"),
+            (tr("Its pictures"), "references"),
+            (tr("Both together"), "both"),
+        ):
+            self.subjects_by.addItem(title, key)
         self.unet = _decimal("modelsheet_unet", 2.0, tr("How strongly the subject is drawn"))
         self.text = _decimal("modelsheet_text", 2.0, tr("How strongly its name is read"))
         self.tiling = ElidedCheckBox(tr("Seamless tile"))
@@ -141,6 +151,7 @@ class GenerationSettingsSection(CollapsibleSection):
                 (tr("Method"), self.sampler),
                 (tr("Steps"), self.steps),
                 (tr("Prompt strictness"), self.guidance),
+                (tr("Character by"), self.subjects_by),
                 (tr("Character strength"), self.unet),
                 (tr("Name strength"), self.text),
             )
@@ -161,6 +172,7 @@ class GenerationSettingsSection(CollapsibleSection):
             source=self.source.currentData(),
             strength=self.strength.value(),
             tiling=self.tiling.isChecked(),
+            subjects_by=self.subjects_by.currentData(),
             pixel_art=self.pixel_art.isChecked() if self._is_pixel_art_chosen else None,
         )
 
@@ -171,6 +183,7 @@ class GenerationSettingsSection(CollapsibleSection):
             (self.image_size, settings.size),
             (self.sampler, settings.sampler),
             (self.source, settings.source),
+            (self.subjects_by, settings.subjects_by),
         ):
             box.setCurrentIndex(max(0, box.findData(key)))
         self.steps.setValue(settings.inference_steps)

@@ -5,7 +5,7 @@ mask, no regions. Used by training and benchmarks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -49,8 +49,8 @@ def sample_latents(
     with torch.inference_mode():
         cond = base.encode_prompts(settings.prompts)
         uncond = base.encode_prompts([settings.negative_prompt] * len(settings.prompts))
-        cond = replace(cond, references=settings.references)
-        uncond = replace(uncond, references=settings.references)
+        cond = base.with_references(cond, settings.references, is_negative=False)
+        uncond = base.with_references(uncond, settings.references, is_negative=True)
     noise = seeded_noise(base, settings.seeds, settings.width, settings.height)
     batch = DenoisingBatch(
         windows=[Window(cond, uncond)],

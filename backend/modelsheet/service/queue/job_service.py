@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from modelsheet.api.jobs import JobList, JobRequest, JobView, QueueState, QueueView
+from modelsheet.api.learn import LearnRequest
 from modelsheet.errors import NotFound
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.queue.admission import Admission
@@ -32,7 +33,7 @@ _STOPPING: tuple[Command, ...] = ("cancel", "pause")
 class JobService:
     """Artists reach their own jobs, the operator all: another artist's job raises NotFound, as if
     it did not exist. `wake` tells the dispatcher of a change; `queued_of` returns an artist's limit
-    of queued jobs, 0 for MAX_QUEUED.
+    of queued jobs, 0 for MAX_QUEUED. `on_learn` is called before a learn job is queued.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class JobService:
         reserve: BallastFile,
         wake: Callable[[], None],
         queued_of: Callable[[str], int],
+        on_learn: Callable[[Caller, LearnRequest], None],
     ) -> None:
         self._store = store
         self._admission = admission
@@ -50,6 +52,7 @@ class JobService:
         self._reserve = reserve
         self._wake = wake
         self._queued_of = queued_of
+        self._on_learn = on_learn
 
     def submit(self, caller: Caller, request: JobRequest, key: str | None = None) -> JobView:
         """Queue a job. Raises the errors of Admission.check and JobStore.submit."""
@@ -57,6 +60,8 @@ class JobService:
         if job is not None:
             return job.view
         self._admission.check(request, caller)
+        if isinstance(request, LearnRequest):
+            self._on_learn(caller, request)
         most = self._queued_of(caller.name) or MAX_QUEUED
         return self._changed(caller, "submit", self._store.submit(request, key, caller.name, most))
 

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from PIL import Image
 
 from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.families.flux2 import latents as latent_layout
 from modelsheet.diffusion.families.flux2 import samplers, text
 from modelsheet.diffusion.families.flux2.adapter_targets import transformer_layers
 from modelsheet.diffusion.families.flux2.flow_matching import TIMESTEPS, FlowMatchingSchedule
-from modelsheet.diffusion.models.base_model import BaseModel, LoraTargets, PromptEmbeds
+from modelsheet.diffusion.models.base_model import (
+    BaseModel,
+    LoraTargets,
+    PromptEmbeds,
+    image_tensor,
+)
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
 
@@ -86,6 +92,17 @@ class Flux2Klein(BaseModel):
 
     def place_encoders(self, device: torch.device, *, with_text: bool) -> None:
         super().place_encoders(device, with_text=with_text and not self.rests_text_encoder)
+
+    def encode_references(self, pictures: Sequence[Image.Image]) -> tuple[torch.Tensor, ...]:
+        """Encode each to latents (C, h, w), no larger than the model's own resolution."""
+        return tuple(self._encode_reference(each) for each in pictures)
+
+    def _encode_reference(self, picture: Image.Image) -> torch.Tensor:
+        scale = min(1.0, (self.resolution**2 / (picture.width * picture.height)) ** 0.5)
+        multiple = self.size_multiple
+        size = [max(multiple, int(side * scale) // multiple * multiple) for side in picture.size]
+        scaled = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+        return self.encode_images(image_tensor(scaled)[None])[0]
 
     def tokenize(self, prompts: Sequence[str]) -> list[torch.Tensor]:
         """Return ids and attention mask."""

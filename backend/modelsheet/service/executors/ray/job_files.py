@@ -71,7 +71,7 @@ def models_needed(request: JobRequest, owner: str, data_dir: Path) -> LoadedMode
 
 def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> LoadedModels:
     base = named[0].base_model if named else request.base_model or DEFAULT_BASE_MODEL
-    return LoadedModels(base, tuple(record.adapter_sha256 for record in named))
+    return LoadedModels(base, tuple(one.adapter_sha256 for one in named if one.is_learnt))
 
 
 def read_folder(folder: Path, prefix: str = "") -> Files:

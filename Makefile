@@ -1,9 +1,9 @@
 # `make fast` before each commit, `make test` for everything; both need `./install.sh test` once.
 PYTHON := .venv/bin/python
 # Unit tests of a second or two each: no Krita, no Chromium, no training, no service of its own.
-FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py tests/api tests/files \
-	tests/imaging tests/prompts tests/setup tests/subjects tests/lora/test_reader.py \
-	tests/service/queue tests/service/http tests/service/storage
+FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py \
+	tests/test_operating_system.py tests/api tests/files tests/imaging tests/prompts \
+	tests/setup tests/subjects tests/lora/test_reader.py tests/service/queue tests/service/http tests/service/storage
 
 # torch and what its wheels bring for a graphics card come from PyTorch's own indexes too, as other
 # files of the same versions: they have no hashes.
@@ -31,7 +31,7 @@ check:
 # After each change of constraints.txt or of the dependencies; needs uv.
 lock:
 	{ echo '# Hashes of what install.sh installs, in the versions of constraints.txt. Made by: make lock'; \
-	printf 'hatchling\neditables\n' | uv pip compile pyproject.toml - --constraints constraints.txt \
+	printf 'hatchling\neditables\npip\n' | uv pip compile pyproject.toml - --constraints constraints.txt \
 		--universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 		$(addprefix --no-emit-package ,$(UNLOCKED)); } >requirements.txt.new
 	mv requirements.txt.new requirements.txt
@@ -47,6 +47,11 @@ release:
 	rm -rf dist
 	$(PYTHON) -m modelsheet krita zip dist/modelsheet_krita.zip
 	unzip -q -j dist/modelsheet_krita.zip '*.whl' -d dist
-	uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt \
-		--pyproject pyproject.toml --output-reproducible --of JSON --output-file dist/modelsheet.cdx.json
+	version=$$(sed -n 's/^__version__ = //p' backend/modelsheet/__init__.py); \
+		sed "s/^dynamic = .*/version = $$version/" pyproject.toml >dist/pyproject.toml
+	grep '^torch==' constraints.txt | cat requirements.txt - | \
+		uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements - \
+		--pyproject dist/pyproject.toml --output-reproducible --of JSON \
+		--output-file dist/modelsheet.cdx.json
+	rm dist/pyproject.toml
 	cd dist && sha256sum * >SHA256SUMS

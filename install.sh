@@ -61,7 +61,10 @@ read_arguments() {
                 ;;
             --krita-dir=*) krita_dir=${1#*=} ;;
             --dry-run) dry_run=yes ;;
-            -h | --help) usage && exit 0 ;;
+            -h | --help)
+                usage
+                exit 0
+                ;;
             *) fail "I do not know \"$1\". ./install.sh --help lists what I know." ;;
         esac
         shift
@@ -111,9 +114,12 @@ krita_plugin() { # krita_plugin install|uninstall, by whichever Python can (no p
     # -I: nothing is imported from the folder in which one stands.
     "$interpreter" -I -B - "$root/backend" "$1" "$krita_dir" "$dry_run" "$venv/bin/python" <<'PYTHON'
 import os
+import signal
 import sys
 from pathlib import Path
 
+if hasattr(signal, "SIGPIPE"):
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as every program of a shell ends in `| head`
 sys.path.insert(0, sys.argv.pop(1))
 from modelsheet import errors
 from modelsheet.krita_setup import install as krita_install

@@ -54,6 +54,7 @@ if [ "$1 $2" = "-m pip" ]; then
 fi
 case $* in
     *ensurepip*) [ -z "${NO_VENV-}" ]; exit ;;
+    *"import torch"*) exit ;;
 esac
 exec "$real" "$@"
 """

@@ -24,13 +24,14 @@ from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.jobs import JobRequest, Progress
 from modelsheet.client import launcher
 from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.base_model import image_tensor
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.imaging.contact_sheet import Cell, Section, draw_contact_sheet
 from modelsheet.imaging.rgba import composite, from_bgra, read_image
 from modelsheet.jobs.protocol import Directive
 from modelsheet.settings import Settings
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from modelsheet.worker.runner import Worker, make_runner
 from modelsheet_benchmarks.console import print_line
 from modelsheet_benchmarks.diffusers_pipeline import generate_with_diffusers, seconds_of

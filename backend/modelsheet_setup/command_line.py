@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import graphics_card, pythons
-from .environment import Environment, Progress, Source, check_disk, is_ours, refuse_foreign
+from .disk import check_disk
+from .environment import Environment, Progress, Source, is_ours, refuse_foreign
 from .errors import NoTorchBuild, SetupCancelled, SetupError
 from .graphics_card import GraphicsCard
 from .installation import Installation, Plan
@@ -28,12 +30,16 @@ def main(arguments: Sequence[str], *, program: str = "modelsheet_setup") -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
     except SetupError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, SetupCancelled):
         print(f"{program}: ended. The next run goes on from here.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as in `./install.sh | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # the shell's convention after SIGPIPE
     return 0
 
 
@@ -144,7 +150,7 @@ def _stages() -> Iterator[Progress]:
         if began:
             print(f"   done in {time.monotonic() - began.pop():.0f} s", flush=True)
 
-    def begin(text: str) -> None:
+    def begin(text: str, _: float) -> None:
         end()
         began.append(time.monotonic())
         print(f"── {text}", flush=True)

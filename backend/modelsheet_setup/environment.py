@@ -18,7 +18,7 @@ from .torch_build import TORCH_VERSION, choose
 
 STAMP = "modelsheet-stamp"
 _WHO = "import sys; print(sys.version, sys.executable)"
-_GB = 1024**3
+_TRIAL = "import torch, onnxruntime, modelsheet.cli.main"  # a library of the system may be missing
 _QUIET = ("--disable-pip-version-check",)
 
 
@@ -52,10 +52,11 @@ class Source:
 class Progress:
     """Called as setting up goes on, on the thread that sets up.
 
-    With the name of each stage, remarks, and the lines of the programs that run.
+    With the name of each stage and the part (0 to 1) of all the work that lies before it, remarks,
+    and the lines of the programs that run.
     """
 
-    stage: Callable[[str], None] = field(default=lambda text: None)
+    stage: Callable[[str, float], None] = field(default=lambda text, begun: None)
     note: Callable[[str], None] = field(default=lambda text: None)
     line: Callable[[str], None] = field(default=lambda text: None)
 
@@ -99,30 +100,37 @@ class Environment:
         base, lock = self._base_key(python), self._source.lock_key
         made = read_stamp(self.folder)
         if made.get("base") != base or not self._python.exists():
-            self._stage("The virtual environment", lambda: self._make(python))
-            made = self._note({}, base=base, python=str(python.path))
+            made = {"base": base, "python": str(python.path)}
+            self._stage("The virtual environment", 0.0, lambda: self._make(python), made)
         if made.get("packages") != lock:
-            self._stage("The packages, compared with their checksums", self._install_packages)
-            made = self._note({**made, "backend": ""}, packages=lock)
+            made |= {"packages": lock, "backend": ""}
+            text = "The packages, compared with their checksums"
+            self._stage(text, 0.05, self._install_packages, made)
         if made.get("torch") != TORCH_VERSION:
-            self._stage(f"PyTorch {TORCH_VERSION}", self._install_torch)
-            made = self._note(made, torch=TORCH_VERSION)
-        self._stage("The backend", self._install_backend)
-        self._note(made, backend=self._source.backend_key, extras=self._extras)
+            made |= {"torch": TORCH_VERSION}
+            self._stage(f"PyTorch {TORCH_VERSION}", 0.4, self._install_torch, made)
+        made |= {"backend": self._source.backend_key, "extras": self._extras}
+        self._stage("The backend", 0.9, self._install_backend, made)
 
-    def _stage(self, text: str, action: Callable[[], None]) -> None:
-        self._progress.stage(text)
+    def _stage(
+        self, text: str, begun: float, action: Callable[[], None], made: dict[str, str]
+    ) -> None:
+        """Do a step and note what is made then."""
+        self._progress.stage(text, begun)
         try:
             action()
+            self._note(made)
         except ProgramFailed as failure:
             raise explain(text, failure.output, self._log) from None
         except OSError as error:
             raise explain(text, str(error), self._log) from None
 
-    def _note(self, before: dict[str, str], **done: str) -> dict[str, str]:
-        made = {**before, **done}
-        (self.folder / STAMP).write_text(json.dumps(made), encoding="utf-8")
-        return made
+    def _note(self, made: dict[str, str]) -> None:
+        # By a rename: on a full disk the earlier note stays.
+        stamp = self.folder / STAMP
+        partial = stamp.with_suffix(".part")
+        partial.write_text(json.dumps(made), encoding="utf-8")
+        partial.replace(stamp)
 
     def _make(self, python: FoundPython) -> None:
         refuse_foreign(self.folder)
@@ -163,6 +171,7 @@ class Environment:
             options.append("--force-reinstall")
         named = f"{backend}[{self._extras}]" if self._extras else backend
         self._pip(*self._torch_options, *options, *flags, named)
+        self._run([str(self._python), "-I", "-c", _TRIAL])
 
     def _pip(self, *arguments: str) -> None:
         self._run(self._pip_command(*arguments))
@@ -223,19 +232,6 @@ def remove_environment(folder: Path) -> None:
         elif path.name != STAMP:
             path.unlink()
     shutil.rmtree(folder)
-
-
-def check_disk(folder: Path, needed_gb: int) -> None:
-    """Raise SetupError if the disk of a folder, which need not exist yet, has too little room."""
-    place = folder
-    while not place.exists():
-        place = place.parent
-    free_gb = shutil.disk_usage(place).free // _GB
-    if free_gb < needed_gb:
-        raise SetupError(
-            f"The disk of {folder} has {free_gb} GB free; the backend needs {needed_gb} GB. Make "
-            "room, then try again."
-        )
 
 
 def _digest(content: bytes) -> str:

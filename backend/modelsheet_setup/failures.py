@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from .disk import free_bytes
 from .errors import SetupError
+
+_LITTLE = 20 << 20  # bytes
 
 
 def explain(step: str, output: str, log: Path) -> SetupError:
@@ -13,10 +16,16 @@ def explain(step: str, output: str, log: Path) -> SetupError:
     for pattern, sentence in _sentences(step, log):
         if re.search(pattern, output, re.IGNORECASE):
             return SetupError(sentence)
+    if free_bytes(log.parent) < _LITTLE:  # venv does not say what its pip said
+        return SetupError(_disk_is_full(step))
     last = next((line for line in reversed(output.splitlines()) if line.strip()), "…")
     return SetupError(
         f"“{step}” failed. It said: “{last.strip()}”. Mend that, then try again. (Log: {log})"
     )
+
+
+def _disk_is_full(step: str) -> str:
+    return f"“{step}” failed: the disk is full. Make room, then try again."
 
 
 def _sentences(step: str, log: Path) -> tuple[tuple[str, str], ...]:
@@ -24,12 +33,14 @@ def _sentences(step: str, log: Path) -> tuple[tuple[str, str], ...]:
     return (
         (
             r"no space left|disk quota|not enough space|winerror 112",
-            f"“{step}” failed: the disk is full. Make room, then try again.",
+            _disk_is_full(step),
         ),
         (
-            "do not match the hashes",
-            f"“{step}” failed: a package is not the file that Modelsheet was tested with. Somebody "
-            f"changed it on the way, or your package index has builds of its own. (Log: {log})",
+            # pip before 25.1 takes half a download for a whole one.
+            "do not match the hashes|wheel .* is invalid|badzipfile|not a zip file",
+            f"“{step}” failed: a package arrived damaged, or is not the file that Modelsheet was "
+            "tested with. Try again. If it stays so, somebody changes it on the way, or your "
+            f"package index has builds of its own. (Log: {log})",
         ),
         (
             r"certificate_verify_failed|self.signed certificate",
@@ -52,6 +63,16 @@ def _sentences(step: str, log: Path) -> tuple[tuple[str, str], ...]:
             f"a minute, then try again. (Log: {log})",
         ),
         (
+            r"dll load failed|winerror (126|1114)\b",
+            f"“{step}” failed: Windows lacks a library that PyTorch needs. Install Microsoft's "
+            f"“Visual C++ Redistributable” (x64), then try again. (Log: {log})",
+        ),
+        (
+            "failed to map segment",
+            f"“{step}” failed: this disk may not hold programs. Name a folder on another one in "
+            "MODELSHEET_HOME, or use another computer's backend.",
+        ),
+        (
             r"connection|timed out|timeout|name resolution|name or service|unreachable"
             # All is pinned, so that a conflict only means that no index answered.
             r"|from versions: none|dns error|resolutionimpossible|incompleteread|protocolerror"
@@ -61,7 +82,7 @@ def _sentences(step: str, log: Path) -> tuple[tuple[str, str], ...]:
         ),
         (
             "permission denied",
-            f"“{step}” failed: a folder cannot be written. Correct its rights, then try again. "
-            f"(Log: {log})",
+            f"“{step}” failed: a folder cannot be written. Correct its rights, then try again; or "
+            f"use another computer's backend. (Log: {log})",
         ),
     )

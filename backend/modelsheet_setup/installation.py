@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import graphics_card, package_indexes, pythons, uv_wheel
+from .disk import GB, check_disk, free_bytes
 from .environment import (
     Environment,
     Progress,
     Source,
-    check_disk,
     is_ours,
     read_stamp,
     refuse_foreign,
@@ -95,14 +95,11 @@ class Installation:
 
     def plan(self) -> Plan:
         """Look what is there. Raises SetupError."""
-        place = self.folder
-        while not place.exists():
-            place = place.parent
         return Plan(
             self.folder,
             graphics_card.detect(self._platform, self._runner),
             self._find_python(),
-            shutil.disk_usage(place).free // 1024**3,
+            free_bytes(self.folder) // GB,
         )
 
     def set_up(self, progress: Progress) -> None:
@@ -111,22 +108,29 @@ class Installation:
         Raises SetupError, SetupCancelled.
         """
         with self._locked():
-            self._check_paths()
-            self.log.unlink(missing_ok=True)
-            card = graphics_card.detect(self._platform, self._runner)
-            refuse_foreign(self._venv)
-            if not self.is_begun:
-                check_disk(self.folder, disk_gb(card))
-            python = self._find_python() or self._fetch_python(progress)
-            environment = Environment(
-                self._venv,
-                self._source(),
-                self._runner,
-                accelerator=card.accelerator,
-                progress=progress,
-            )
+            try:
+                self._set_up(progress)
+            except OSError as error:
+                raise explain("Setting up the backend", str(error), self.log) from None
+
+    def _set_up(self, progress: Progress) -> None:
+        self._check_paths()
+        self.log.unlink(missing_ok=True)
+        card = graphics_card.detect(self._platform, self._runner)
+        refuse_foreign(self._venv)
+        if not self.is_begun:
+            check_disk(self.folder, disk_gb(card))
+        python = self._find_python() or self._fetch_python(progress)
+        environment = Environment(
+            self._venv,
+            self._source(),
+            self._runner,
+            accelerator=card.accelerator,
+            progress=progress,
+        )
+        if not environment.is_up_to_date(python):  # by another Krita, meanwhile
             environment.set_up(python)
-            shutil.rmtree(self.folder / "cache", ignore_errors=True)
+        shutil.rmtree(self.folder / "cache", ignore_errors=True)
 
     def repair(self, progress: Progress) -> None:
         """Install all again. Raises SetupError, SetupCancelled."""
@@ -167,15 +171,18 @@ class Installation:
 
     def _fetch_python(self, progress: Progress) -> FoundPython:
         step = "A Python for the backend"
-        progress.stage(step)
+        progress.stage(step, 0.0)
         indexes = package_indexes.read(self._platform)
-        uv = uv_wheel.fetch_uv(self._platform, indexes, self.folder / "uv", self._runner.check)
         target = self.folder / "python"
-        command = [str(uv), "python", "install", "--no-bin", "--no-config", "--install-dir"]
         try:
+            uv = uv_wheel.fetch_uv(self._platform, indexes, self.folder / "uv", self._runner.check)
+            command = [str(uv), "python", "install", "--no-bin", "--no-config", "--install-dir"]
             self._runner.run([*command, str(target), _PYTHON_VERSION], on_line=progress.line)
         except (ProgramFailed, OSError) as failure:
-            raise explain(step, str(failure), self.log) from None
+            raise SetupError(
+                f"{explain(step, str(failure), self.log)} Or install a Python from 3.10 to 3.14 "
+                "yourself, from python.org or your distribution."
+            ) from None
         found = self._find_python()
         if found is None:
             raise SetupError(
@@ -201,14 +208,18 @@ class Installation:
         except OSError as error:
             raise SetupError(
                 f"{self.folder} cannot be written ({error.strerror}). Correct that, or name "
-                "another folder in MODELSHEET_HOME."
+                "another folder in MODELSHEET_HOME, or use another computer's backend."
             ) from None
         with lock:
             if not try_lock(lock):
-                raise SetupError("Another Krita is setting up the backend. Wait until it is done.")
+                raise SetupError(
+                    "Another Krita is setting up the backend. Wait until it is done, then try "
+                    "again."
+                )
             self._runner.variables.update(
                 self._platform.temporary_folder_variables(self._temporary),
                 PIP_CACHE_DIR=str(self.folder / "cache"),
+                PIP_USER="0",  # as some pip.conf has it, which an environment refuses
                 UV_CACHE_DIR=str(self.folder / "cache"),
             )
             try:

@@ -7,6 +7,7 @@ PluginError
     ├── BackendMissing   the backend cannot be started here; trying again alone does not help
     │   └── BackendNotSetUp   there is none here, and the plugin can set one up
     ├── BackendRefused   token, version or address are wrong
+    │   └── BackendOfOtherVersion   it knows the token, but speaks another API
     └── RequestRefused   the backend answered with an error; `code` is its stable name
 """
 
@@ -39,6 +40,10 @@ class BackendNotSetUp(BackendMissing):
 
 class BackendRefused(BackendError):
     """A wrong token, version or address."""
+
+
+class BackendOfOtherVersion(BackendRefused):
+    """A backend that knows the token and speaks another API."""
 
 
 class RequestRefused(BackendError):

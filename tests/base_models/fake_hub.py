@@ -14,7 +14,8 @@ COMMIT = "0" * 40
 
 class Hub:
     """`files` by name. Of `stuck` only the first half is sent, until `go` is set. `status` other
-    than 200 answers everything. `asked` keeps method, path and range of each request.
+    than 200 answers everything. `plain` has no checksum. `asked` keeps method, path and range of
+    each request.
     """
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
@@ -23,6 +24,7 @@ class Hub:
         self.sizes = {name: len(content) for name, content in files.items()}
         self.status = 200
         self.stuck = ""
+        self.plain = ""
         self.go = threading.Event()
         self.asked: list[tuple[str, str, str]] = []
         self.url = ""
@@ -32,11 +34,14 @@ class Hub:
             {
                 "rfilename": name,
                 "size": self.sizes[name],
-                "lfs": {"sha256": self.sums[name], "size": self.sizes[name], "pointerSize": 100},
             }
+            | ({} if name == self.plain else {"lfs": self._pointer(name)})
             for name in self.files
         ]
         return json.dumps({"id": "a/b", "sha": COMMIT, "siblings": siblings}).encode()
+
+    def _pointer(self, name: str) -> dict[str, object]:
+        return {"sha256": self.sums[name], "size": self.sizes[name], "pointerSize": 100}
 
 
 @contextmanager

@@ -13,7 +13,11 @@ import pytest
 from modelsheet.api.models import AddModelRequest, ModelView
 from modelsheet.base_models.checkpoint_weights import STANDARD_DEPTHS, missing_weight
 from modelsheet.base_models.diffusers_folder import variant_of
-from modelsheet.base_models.locate import list_base_models, locate_base_model
+from modelsheet.base_models.locate import (
+    family_of_base_model,
+    list_base_models,
+    locate_base_model,
+)
 from modelsheet.base_models.manage import add_models, list_models, remove_user_model
 from modelsheet.errors import Conflict, InvalidRequest, ModelMissing, ModelsheetError, NotFound
 from modelsheet.files.safetensors_file import encode_safetensors
@@ -107,6 +111,11 @@ def test_all_checkpoints_of_an_installation_are_listed(shelf: str, tmp_path: Pat
     }
     assert (views["flux"].state, views["flux"].family) == ("faulty", None)
     assert "no checkpoint of SD 1.5 or SDXL" in views["flux"].note
+    listed = list_base_models(tmp_path)
+    flux = next(each for each in listed if each.id == views["flux"].id)
+    assert (flux.family, flux.resolution, flux.available) == (None, 0, False)
+    with pytest.raises(ModelMissing, match="cannot be used: .*no checkpoint of SD 1.5 or SDXL"):
+        family_of_base_model(flux.id, listed)
     assert all(view.id.startswith("ComfyUI/") for view in views.values())
 
 

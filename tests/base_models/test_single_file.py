@@ -230,7 +230,7 @@ def test_a_distilled_checkpoint_asks_for_its_config_files(home: Path, tmp_path: 
 
     assert not inspect_checkpoint(path).is_standard
     with pytest.raises(UnsafeModel, match="distilled.*--config"):
-        files_of_user_model(UserModel(id="distilled", path=str(path)))
+        files_of_user_model(UserModel(id="distilled", path=str(path)), tmp_path)
 
 
 def test_a_checkpoint_of_another_build_needs_its_config_files(home: Path, tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from modelsheet.api.animate import AnimateRequest
 from modelsheet.cli import animate, demo
-from modelsheet.cli.main import make_parser
+from modelsheet.cli.main import main, make_parser
 from modelsheet.cli.progress import run_job
 from modelsheet.client import launcher, workflows
-from modelsheet.errors import InvalidRequest, NotFound
+from modelsheet.errors import InvalidImages, InvalidRequest, ModelsheetError, NotFound
 from modelsheet.imaging.openraster import Layer, write_document
 from modelsheet.imaging.rgba import read_image
 from modelsheet.settings import Settings
@@ -62,6 +64,55 @@ def test_a_drawing_becomes_files(
     assert read_image(Path(lines[0])).tobytes() == read_image(FRONT).tobytes()
 
 
+def test_an_action_of_ones_own_is_a_folder_or_a_sheet(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "figures", tmp_path / "out"
+    folder.mkdir()
+    greys = {"left-9": 90, "left-10": 100, "back": 50}
+    for name, grey in greys.items():
+        Image.new("RGBA", (64, 64), (grey, grey, grey, 255)).save(folder / f"{name}.png")
+    sheet = Image.new("RGBA", (128, 64), (10, 10, 10, 255))
+    sheet.paste((20, 20, 20, 255), (64, 0, 128, 64))
+    sheet.save(tmp_path / "wave.png")
+
+    run(
+        monkeypatch,
+        environment,
+        *(str(FRONT), "--views", "front", "--out", str(out)),
+        *("--own-action", f"strut={folder}", f"wave={tmp_path / 'wave.png'}"),
+    )
+
+    shown = {
+        path.stem.removeprefix("hero-front-"): read_image(path).getpixel((0, 0))
+        for path in out.glob("*-?.png")
+    }
+    assert {name: pixel[0] for name, pixel in shown.items()} == {  # type: ignore[index]
+        "strut-left-0": 90,
+        "strut-left-1": 100,
+        "strut-back-0": 50,
+        "wave-front-0": 10,
+        "wave-front-1": 20,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("strut", "--own-action strut says no pictures. Say it as NAME=FOLDER."),
+        ("strut={tmp}", "There is no PNG in {tmp}. Save the grey figures there"),
+        ("strut={tmp}/none.png", "{tmp}/none.png"),
+    ],
+)
+def test_an_action_without_figures_is_refused(given: str, sentence: str, tmp_path: Path) -> None:
+    arguments = make_parser().parse_args(
+        ["animate", str(FRONT), "--own-action", given.format(tmp=tmp_path)]
+    )
+
+    with pytest.raises(ModelsheetError, match=re.escape(sentence.format(tmp=tmp_path))):
+        arguments.run(arguments, print)
+
+
 def test_the_service_lists_actions_and_refuses_others(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -86,6 +137,26 @@ def test_the_service_lists_actions_and_refuses_others(
             animate.upload_drawings(client, [many], [])
         with pytest.raises(InvalidRequest, match="There are 1 drawings and 2 views"):
             animate.upload_drawings(client, [FRONT], ["front", "left"])
+
+
+def test_a_large_canvas_is_refused_rather_than_shrunk(tmp_path: Path) -> None:
+    large = Image.new("RGBA", (2100, 70))
+    large.paste(read_image(FRONT), (1000, 0))
+    large.save(tmp_path / "large.png")
+    write_document(tmp_path / "large.ora", [Layer("front", large)], large.size)
+
+    for name in ("large.png", "large.ora"):
+        with pytest.raises(InvalidImages, match=r"is 2100 × 70 px.*Crop it to the figure\."):
+            # Refused before anything is sent.
+            animate.upload_drawings(None, [tmp_path / name], [])  # type: ignore[arg-type]
+
+
+def test_a_name_of_an_action_has_a_form(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["animate", str(FRONT), "--action", "My Walk"]) == 2
+
+    assert "must be small letters and digits, with - in between" in capsys.readouterr().err
 
 
 def test_a_subject_and_drawings_together_are_refused() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 import modelsheet
 from modelsheet.api.generate import GenerateRequest, PixelArt
-from modelsheet.api.jobs import JobView
+from modelsheet.api.jobs import JobState, JobView
 from modelsheet.cli import main
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import Cancelled
@@ -52,6 +52,25 @@ def test_learn_then_generate_then_look_then_delete(
     assert main.main(["subjects", "delete", "Star Hero", *server]) == 0
     assert main.main(["subjects", "show", "star_hero", *server]) == 1
     assert "There is no subject 'star_hero'" in capsys.readouterr().err
+
+
+def test_a_subject_is_painted_before_it_is_learnt(
+    server: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    keep = ["learn", HERO, "--name", "Star Hero", "--class-noun", "woman", "--not-yet", *server]
+
+    assert main.main([*keep, "--base", "by-references"]) == 0
+    assert "Learn it with: modelsheet learn @star_hero" in capsys.readouterr().out
+    assert main.main(["subjects", "list", *server]) == 0
+    assert "woman, not learnt yet" in capsys.readouterr().out
+    paint = ["generate", "@star_hero", "--subjects-by", "both", "--out", str(tmp_path), *server]
+    assert main.main(paint) == 0
+    assert main.main(["subjects", "export", "@star_hero", *server]) == 1
+    assert "@star_hero is not learnt yet, so there is no file" in capsys.readouterr().err
+    assert main.main(["learn", "@star_hero", *server]) == 0
+    assert "Learnt @star_hero, “toy woman”, from 5." in capsys.readouterr().out
+    assert main.main(["learn", HERO, "--class-noun", "woman", *server]) == 1
+    assert "--name hero" in capsys.readouterr().err
 
 
 def test_what_is_lost_is_said_before_it_is_learnt(
@@ -190,7 +209,7 @@ def test_ctrl_c_cancels_the_job_in_the_service(client: BackendClient, server: li
     line = [sys.executable, "-c", start, "generate", "wait", *server]
     with subprocess.Popen(line, env=backend_path(), stderr=subprocess.PIPE, text=True) as terminal:
         try:
-            job = next_running_job(client, cursor)
+            job = next_job(client, cursor, "running")
             terminal.send_signal(signal.SIGINT)
             _, said = terminal.communicate(timeout=180)
         finally:
@@ -202,11 +221,66 @@ def test_ctrl_c_cancels_the_job_in_the_service(client: BackendClient, server: li
         client.wait(job.id, lambda view: None)
 
 
-def next_running_job(client: BackendClient, cursor: str) -> JobView:
+def test_a_reader_who_has_enough_ends_a_command_quietly(server: list[str]) -> None:
+    for line in (["--help"], ["bench", "--help"], ["subjects", *server]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = run_into(writer, line)
+        os.close(writer)
+
+        assert (line, done.returncode, done.stderr) == (line, 0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_an_output_that_is_full_is_said(server: list[str]) -> None:
+    for line in (["--help"], ["subjects", *server]):
+        with open("/dev/full", "w") as full:
+            done = run_into(full.fileno(), line)
+
+        assert done.returncode == 1
+        assert done.stderr.startswith("modelsheet: The system refuses: No space left on device.")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_console_that_lacks_letters_shows_the_others(server: list[str]) -> None:
+    said = run(["nouns", "лиса", *server], PYTHONIOENCODING="ascii")
+
+    assert "“" not in said
+    assert said.startswith("?????? is learnt as ?")
+
+
+def run_into(output: int, line: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "modelsheet", *line],
+        env=backend_path(),
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_job_paused_by_a_full_disk_says_so_where_one_waits_and_in_the_list(
+    client: BackendClient, server: list[str], capsys: Captured
+) -> None:
+    cursor = client.events().cursor
+    line = [sys.executable, "-m", "modelsheet", "generate", "disk-full", *server]
+    with subprocess.Popen(line, env=backend_path(), stderr=subprocess.PIPE, text=True) as terminal:
+        job = next_job(client, cursor, "paused")
+        assert main.main(["jobs", *server]) == 0
+        client.cancel(job.id)
+        _, said = terminal.communicate(timeout=180)
+
+    sentence = "The disk is full; free some space and resume."
+    assert f"{sentence} Go on with: modelsheet jobs resume {job.id}\n" in said
+    assert sentence in capsys.readouterr().out
+
+
+def next_job(client: BackendClient, cursor: str, state: JobState) -> JobView:
     while True:
         page = client.events(cursor, wait_s=15.0)
         for event in page.events:
-            if event.job is not None and event.job.state == "running":
+            if event.job is not None and event.job.state == state:
                 return event.job
         cursor = page.cursor
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -19,7 +20,16 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from safetensors.torch import save_file
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -35,10 +45,20 @@ from transformers import (
     ViTConfig,
     ViTModel,
 )
+from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 
+# Qwen3's special tokens, in the order of their ids.
+QWEN_TOKENS = [
+    *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>"),
+    *("<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>"),
+    *("<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"),
+    *("<tool_call>", "</tool_call>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"),
+    *("<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<tool_response>", "</tool_response>"),
+    *("<think>", "</think>"),
+]
 _WIDTH = 16
 _SIDE = 8  # latents; the autoencoder makes 64 px of them
 
@@ -182,6 +202,72 @@ def write_dino(folder: Path) -> None:
     ViTModel(config).save_pretrained(folder)
 
 
+def write_image_encoder(folder: Path) -> Path:
+    """The image encoder of IP-Adapters, in one file as ComfyUI has it; its config beside it."""
+    torch.manual_seed(6)
+    config = _vision_config(heads=16)
+    config.hidden_act = "gelu"  # OpenCLIP's
+    CLIPVisionModelWithProjection(config).save_pretrained(folder)
+    return folder / "model.safetensors"
+
+
+def write_ip_adapter(
+    folder: Path, unet: Any, encoder: Path, *, plus: bool, name: str = "ip-adapter"
+) -> Path:
+    """An IP-Adapter as it is published: of four tokens a picture or, `plus`, of a resampler."""
+    torch.manual_seed(7)
+    width = unet.config.cross_attention_dim
+    seen = CLIPVisionModelWithProjection.from_pretrained(encoder.parent).config
+    weights = _resampler(seen.hidden_size, width) if plus else _projection(seen, width)
+    for number, key in enumerate(sorted_attentions(unet)):
+        rows = unet.get_submodule(key).to_q.weight.shape[0]
+        for part in ("to_k_ip", "to_v_ip"):
+            weights[f"ip_adapter.{2 * number + 1}.{part}.weight"] = torch.randn(rows, width)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, folder / f"{name}.safetensors")
+    return folder / f"{name}.safetensors"
+
+
+def sorted_attentions(unet: Any) -> list[str]:
+    """The cross-attentions in the order in which adapters count them."""
+    names = [name.removesuffix(".processor") for name in unet.attn_processors]
+    return [name for name in names if name.endswith("attn2")]
+
+
+def _projection(seen: CLIPVisionConfig, width: int) -> dict[str, torch.Tensor]:
+    return {
+        "image_proj.proj.weight": torch.randn(4 * width, seen.projection_dim),
+        "image_proj.proj.bias": torch.randn(4 * width),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+
+
+def _resampler(seen: int, width: int) -> dict[str, torch.Tensor]:
+    """Four layers of one head; 64 channels, as diffusers splits them into heads of 64."""
+    inner = 64
+    weights = {
+        "latents": torch.randn(1, 3, inner),
+        "proj_in.weight": torch.randn(inner, seen),
+        "proj_in.bias": torch.randn(inner),
+        "proj_out.weight": torch.randn(width, inner),
+        "proj_out.bias": torch.randn(width),
+        "norm_out.weight": torch.ones(width),
+        "norm_out.bias": torch.zeros(width),
+    }
+    for layer in range(4):
+        attention, feed_forward = f"layers.{layer}.0", f"layers.{layer}.1"
+        for norm in (f"{attention}.norm1", f"{attention}.norm2", f"{feed_forward}.0"):
+            weights[f"{norm}.weight"] = torch.ones(inner)
+            weights[f"{norm}.bias"] = torch.zeros(inner)
+        weights[f"{attention}.to_q.weight"] = torch.randn(inner, inner) / 8
+        weights[f"{attention}.to_kv.weight"] = torch.randn(2 * inner, inner) / 8
+        weights[f"{attention}.to_out.weight"] = torch.randn(inner, inner) / 8
+        weights[f"{feed_forward}.1.weight"] = torch.randn(4 * inner, inner) / 8
+        weights[f"{feed_forward}.3.weight"] = torch.randn(inner, 4 * inner) / 16
+    return {f"image_proj.{key}": value for key, value in weights.items()}
+
+
 def _autoencoder() -> AutoencoderKL:
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -208,12 +294,12 @@ def _text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
     )
 
 
-def _vision_config(image_size: int = 64) -> CLIPVisionConfig:
+def _vision_config(image_size: int = 64, heads: int = 2) -> CLIPVisionConfig:
     return CLIPVisionConfig(
         hidden_size=_WIDTH,
         intermediate_size=2 * _WIDTH,
         num_hidden_layers=1,
-        num_attention_heads=2,
+        num_attention_heads=heads,
         image_size=image_size,
         patch_size=16,
         projection_dim=_WIDTH,
@@ -240,15 +326,21 @@ def _qwen_tokenizer() -> Qwen2TokenizerFast:
     rare = ["".join(rng.choices("bcdfghjkqvwxz", k=4)) for _ in range(80)]
     words = "a photo of the cat imp slime bat person in snow red on plain white background garden"
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=1200,
         show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
     )
     tokenizer.train_from_iterator([f" {word}" for word in [*words.split() * 3, *rare * 2]], trainer)
+    tokenizer.add_special_tokens(QWEN_TOKENS)  # behind the vocabulary, as the true ones
     fast = Qwen2TokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",

@@ -46,6 +46,15 @@ def test_the_library_reads_what_it_wrote() -> None:
     assert parse_header(encode_safetensors(arrays, {"k": "v"}), "file").metadata == {"k": "v"}
 
 
+@pytest.mark.parametrize(("dtype", "size"), [("F8_E8M0", 8), ("F4", 4), ("F6_E2M3", 6)])
+def test_newer_types_are_known_though_no_lora_has_them(dtype: str, size: int) -> None:
+    fields = {"x": {"dtype": dtype, "shape": [8], "data_offsets": [0, size]}}
+    content = with_header(fields, bytes(size))
+
+    with pytest.raises(UnsafeModel, match=f"holds 'x' as {dtype}, which is no LoRA's"):
+        parse_header(content, "file").tensor(content, "x")
+
+
 def entry(**more: object) -> dict[str, object]:
     return {"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **more}}
 

@@ -250,3 +250,31 @@ def test_sides_are_limited_in_proportion() -> None:
     assert rgba.limit_sides(Image.new("RGBA", (300, 1)), 30).size == (30, 1)
     small = Image.new("RGBA", (30, 20))
     assert rgba.limit_sides(small, 30) is small
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark", "part"),
+    [
+        ("PNG", b"\x89PNG\r\n\x1a\n", b"\0\0\0\3tEXtk\0v" + b"\xba\x06\x1d\xd3"),
+        ("PNG", b"\x89PNG\r\n\x1a\n", b"\0\0\0\0prVt\x9e\x5c\xd4\x97"),
+        ("JPEG", b"\xff\xd8", b"\xff\xfe\0\2"),
+        ("JPEG", b"\xff\xd8", b"\xff"),
+        ("GIF", b"GIF89a" + bytes(7), b"\x21\xfe\0"),
+    ],
+)
+def test_a_picture_of_very_many_parts_is_refused_before_they_are_read(
+    kind: str, mark: bytes, part: bytes
+) -> None:
+    content = encoded(Image.new("L", (8, 8)), kind)
+    many = content[: len(mark)] + part * 100_001 + content[len(mark) :]
+
+    with pytest.raises(InvalidImages, match="more than 100000 parts"):
+        rgba.decode_image(many, "a")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WebP"])
+def test_a_noisy_picture_has_few_parts(kind: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (700, 700, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), kind, quality=100, subsampling=0)
+
+    assert rgba.decode_image(content, "a").size == (700, 700)

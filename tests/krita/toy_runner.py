@@ -31,7 +31,8 @@ from modelsheet.lora.base_model_keys import key_layout_of
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.factors import LoraFactors
 from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
-from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER
 
 # "thorough" is so long that a test can pause it, paint beside it, and end it early.
 STEPS = {"quick": 40, "balanced": 200, "thorough": 4000}

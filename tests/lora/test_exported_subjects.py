@@ -16,7 +16,8 @@ from modelsheet.files.safetensors_file import encode_safetensors, parse_header
 from modelsheet.lora.key_mapping import KeyLayout, diffusers_name
 from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.subjects.lora_exchange import export_subject
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from modelsheet.worker.learn_job import with_export_hash
 from tests.subjects.imported import import_lora
 

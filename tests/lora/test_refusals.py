@@ -19,11 +19,15 @@ FAMILIES = {
         ("transformer.single_transformer_blocks.0.attn.to_k.lora_A.weight", 3072),
         ("diffusion_model.double_blocks.0.img_attn.proj.lora_A.weight", 3072),
         ("double_blocks.0.processor.proj_lora1.down.weight", 3072),
+        ("lora_transformer_single_transformer_blocks_0_attn_to_k.lora_down.weight", 3072),
+        ("base_model.model.single_transformer_blocks.0.proj_mlp.lora_A.weight", 3072),
     ],
     "SD 3": [
         ("lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight", 1536),
         ("transformer.transformer_blocks.0.attn.to_q.lora_A.weight", 1536),
         ("transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight", 2432),
+        ("lora_transformer_transformer_blocks_0_attn_to_q.lora_down.weight", 2432),
+        ("diffusion_model.joint_blocks.0.context_block.attn.qkv.lora_A.weight", 2432),
     ],
     "SD 3 or Flux": [("lora_te3_encoder_block_0_layer_0_SelfAttention_k.lora_down.weight", 4096)],
     "SD 2": [
@@ -52,6 +56,8 @@ FAMILIES = {
     "Lumina": [("lora_unet_layers_0_attention_qkv.lora_down.weight", 2304)],
     "Wan": [
         ("lora_unet_blocks_0_self_attn_q.lora_down.weight", 5120),
+        ("diffusion_model.blocks.0.cross_attn.k_img.lora_A.weight", 5120),
+        ("lora_unet__blocks_0_cross_attn_k.lora_down.weight", 1536),
         ("diffusion_model.blocks.0.cross_attn.k.lora_A.weight", 5120),
         ("transformer.blocks.0.attn2.to_k.lora_A.weight", 1536),
     ],
@@ -73,7 +79,26 @@ FAMILIES = {
             320,
         )
     ],
-    "HunyuanVideo": [("lora_unet_double_blocks_0_img_mlp_fc1.lora_down.weight", 3072)],
+    "HunyuanVideo": [
+        ("lora_unet_double_blocks_0_img_mlp_fc1.lora_down.weight", 3072),
+        ("transformer.context_embedder.token_refiner.blocks.0.attn.to_q.lora_A.weight", 3072),
+    ],
+    "Chroma": [("lora_unet_distilled_guidance_layer_layers_0_in_layer.lora_down.weight", 5120)],
+    "CogVideoX": [
+        ("transformer.transformer_blocks.0.attn1.to_k.lora_A.weight", 1920),
+        ("base_model.model.transformer_blocks.0.attn1.to_q.lora_A.weight", 3072),
+    ],
+    "Sana": [("transformer.transformer_blocks.0.attn1.to_q.lora_A.weight", 2240)],
+    "Kandinsky": [
+        ("diffusion_model.visual_transformer_blocks.0.cross_attention.to_key.lora_A.weight", 1792)
+    ],
+    "Stable Video Diffusion": [
+        (
+            "unet.down_blocks.0.attentions.0.temporal_transformer_blocks.0.attn1.to_k"
+            ".lora_A.weight",
+            320,
+        )
+    ],
 }
 SAID = {
     "hunyuan_video": "HunyuanVideo",
@@ -115,7 +140,7 @@ def test_a_family_is_named_by_its_layers(family: str, key: str, width: int, base
     sentence = refused({key: (RANK, width), up: (width, RANK)}, base)
 
     assert f"was made for {family}, which Modelsheet cannot use" in sentence
-    assert "SD 1.5, SDXL, FLUX.2 klein and sprite32 can be used" in sentence
+    assert "can be used: sprite32, SD 1.5, SDXL, FLUX.2 klein." in sentence
 
 
 @pytest.mark.parametrize("key", ["ss_base_model_version", "modelspec.architecture"])

@@ -15,6 +15,7 @@ from uuid import uuid4
 from pydantic import TypeAdapter
 from requests.utils import parse_dict_header
 
+from modelsheet import __version__
 from modelsheet.api.animate import (
     Action,
     ActionList,
@@ -80,6 +81,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.api = API_VERSION
+        self.version = __version__
         self.boot_id = "0123456789abcdef"
         self.nonce = uuid4().hex
         self.blobs: dict[str, bytes] = {}
@@ -190,6 +192,7 @@ class FakeBackend:
     def learn_done(self) -> None:
         job = self.job_of("learn")
         request: LearnRequest = self.requests[job.id]
+        self.subjects[:] = [one for one in self.subjects if one.id != request.replaces]
         self.subjects.insert(
             0,
             SubjectView(
@@ -297,6 +300,22 @@ class FakeBackend:
         content = b"".join(self.blobs[part] for part in request.parts)
         return self._appear(SubjectView.model_validate_json(content))
 
+    def add_unlearnt(self, request: LearnRequest) -> SubjectView:
+        return self._appear(
+            SubjectView(
+                id=str(uuid4()),
+                name=request.name,
+                class_noun=request.class_noun,
+                identifier="",
+                base_model=request.base_model,
+                created=time.time(),
+                references=request.images,
+                captions=request.captions or [],
+                is_learnt=False,
+                training_steps=0,
+            )
+        )
+
     def _appear(self, subject: SubjectView) -> SubjectView:
         self.subjects.insert(0, subject)
         self.publish(None)
@@ -328,7 +347,7 @@ class FakeBackend:
 
 def recipe(request: GenerateRequest) -> GenerationParameters:
     return GenerationParameters(
-        version="0.1.0",
+        version=__version__,
         base_model="sprite32",
         text="expanded",
         subjects=[],
@@ -379,7 +398,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(
                 Capabilities(
                     api=backend.api,
-                    version="0.1.0",
+                    version=backend.version,
                     boot_id=backend.boot_id,
                     base_models=backend.base_models,
                     presets=["quick", "balanced", "thorough", "write-up", "seed"],
@@ -418,6 +437,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(SubjectList(subjects=backend.subjects))
         elif path == ["subjects"] and backend.refusal:
             self._refuse(422, "unsafe-model", backend.refusal)
+        elif path == ["subjects", "unlearnt"]:
+            request = LearnRequest.model_validate_json(body)
+            self._answer(backend.add_unlearnt(request), status=201)
         elif path == ["subjects"]:
             self._answer(backend.import_lora(ImportRequest.model_validate_json(body)), status=201)
         elif path == ["parcels"]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from modelsheet.errors import InvalidRequest, NotFound
+from modelsheet.prompts import mentions
 from modelsheet.prompts.mentions import expand_prompt
-from modelsheet.subjects.store import SubjectRecord
+from modelsheet.subjects.record import SubjectRecord
 from tests.service.subject import subject_record
 
 _STRANGE = ["a\\qb", "\\1", "\\g<x>", "(", "[a-", "c++", ".*", "hill", "gfx style"]
@@ -45,6 +46,20 @@ def test_a_mention_means_its_subject_alone_whatever_identifiers_coincide() -> No
     assert expanded.text == "rjv human woman holding sword"
     assert [subject.name for subject in expanded.subjects] == ["Hero"]
     assert expand_prompt("@villain, rjv", subjects).text == "rjv orc man, rjv orc man"
+
+
+def test_only_the_beginning_of_a_long_mention_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def closest(word: str, among: list[str], **_: object) -> list[str]:
+        compared.append(word)
+        return among
+
+    monkeypatch.setattr(mentions.difflib, "get_close_matches", closest)
+    with pytest.raises(NotFound, match="Did you mean @hero"):
+        expand_prompt("@" + "x" * 1900, [_subject("Hero")])
+
+    assert compared == ["x" * 80]
 
 
 def test_a_bare_identifier_is_a_mention_and_gets_its_noun_once() -> None:
@@ -94,3 +109,21 @@ def test_a_handle_of_two_other_artists_is_asked_back() -> None:
         expand_prompt("@hero", subjects)
     with pytest.raises(NotFound, match="@ann/fox is not known"):
         expand_prompt("@ann/fox", subjects)
+
+
+def test_a_subject_that_is_not_learnt_yet_is_its_noun_and_its_pictures() -> None:
+    unlearnt = {"adapter_sha256": "", "identifier": ""}
+    subjects = [
+        _subject("Hero", noun="girl").model_copy(update=unlearnt),
+        _subject("Rex", noun="dog").model_copy(update={**unlearnt, "base_model": "klein"}),
+    ]
+
+    def count(subject: SubjectRecord) -> int:
+        return {"Hero": 3, "Rex": 1}[subject.name]
+
+    assert expand_prompt("@hero with @rex", subjects).text == "girl with dog"
+    numbered = expand_prompt("@rex beside @hero, @rex sits", subjects, "", count)
+    assert numbered.text == "dog from image 1 beside girl from images 2 to 4, dog from image 1 sits"
+    assert (numbered.learnt_on, numbered.base_model) == (None, "klein")
+    both = expand_prompt("@rex with @orc", [*subjects, _subject("Orc", noun="orc")])
+    assert both.base_model == both.learnt_on == "sprite32", "references fit any base model"

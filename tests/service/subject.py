@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from modelsheet.api.learn import LikenessPoint
-from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER
 
 WEIGHTS = b"weights"
 

@@ -26,7 +26,8 @@ from modelsheet.service.child_process import ChildProcesses, Limits
 from modelsheet.service.http.app import create_app
 from modelsheet.service.service import Service
 from modelsheet.subjects.archive import SubjectArchive
-from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore
+from modelsheet.subjects.record import RECORD
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.imaging.test_rgba import POSTSCRIPT
 from tests.service import child_tasks

@@ -9,22 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from diffusers import Flux2KleinPipeline
+from diffusers import Flux2KleinPipeline, UNet2DConditionModel
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.jobs import JobRequest, JobResult, JobView
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.models import AddModelRequest
+from modelsheet.api.subjects import SubjectView
 from modelsheet.base_models.manage import add_models
 from modelsheet.client import launcher
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
+from sprite_training.sprite32.tiles import TileSet
 from tests.diffusion.conftest import view
-from tests.diffusion.tiny import write_klein
+from tests.diffusion.tiny import write_image_encoder, write_ip_adapter, write_klein, write_sd15
+from tests.sprite_training.archive import write_archive
 
 STEPS = 12
+WAYS = ("adapter", "references", "both")
 
 
 @contextmanager
@@ -42,6 +46,14 @@ def make_home(home: Path) -> Path:
     for name in ("klein", "twin"):
         add_models(AddModelRequest(path=str(home / name)), settings.data_dir)
     return settings.data_dir
+
+
+def add_sd15(models: Path) -> None:
+    """Add an SD 1.5, an IP-Adapter for it, and its image encoder."""
+    write_sd15(models / "sd15", TileSet.load(write_archive(models.parent / "tiles.zip")))
+    unet = UNet2DConditionModel.from_pretrained(models / "sd15" / "unet")
+    encoder = write_image_encoder(models / "clip_vision")
+    write_ip_adapter(models / "ipadapter", unet, encoder, plus=True)
 
 
 def learn_request(client: BackendClient, name: str) -> LearnRequest:
@@ -105,6 +117,64 @@ def test_a_klein_learns_is_killed_goes_on_and_paints(tmp_path: Path) -> None:
         twin = paint(client, "@Imp", base_model="twin", inference_steps=None)
         assert twin.images[0].recipe is not None
         assert twin.images[0].recipe.inference_steps == 4
+
+
+@pytest.mark.slow
+def test_a_subject_is_painted_by_its_pictures_before_it_is_learnt(tmp_path: Path) -> None:
+    add_sd15(make_home(tmp_path) / "models")
+    with serving(tmp_path) as client:
+        request = learn_request(client, "Imp")
+        tried = client.call("POST", "/v1/subjects/unlearnt", SubjectView, request)
+        assert (tried.is_learnt, tried.identifier) == (False, "")
+        assert [each.id for each in client.subjects()] == [tried.id]
+        again = client.call("POST", "/v1/subjects/unlearnt", SubjectView, request)
+        assert again.id == tried.id, "nothing has changed"
+
+        painted = paint(client, "@Imp in snow", base_model=None, inference_steps=None)
+        recipe = painted.images[0].recipe
+        assert recipe is not None
+        assert (recipe.base_model, recipe.inference_steps) == ("twin", 4)
+        assert recipe.text == "cat from images 1 to 2 in snow"
+        assert recipe.request.subjects_by == "references"
+        plain = pixels(client, paint(client, "cat from images 1 to 2 in snow"))
+        by_references = pixels(client, paint(client, "@Imp in snow"))
+        assert by_references != plain
+
+        sd15 = paint(client, "@Imp in snow", base_model="sd15")
+        assert sd15.images[0].recipe is not None
+        assert sd15.images[0].recipe.text == "cat in snow", "an IP-Adapter knows no numbers"
+        plain = paint(client, "cat in snow", base_model="sd15")
+        assert pixels(client, sd15) != pixels(client, plain)
+
+        with pytest.raises(InvalidRequest, match="@imp is not learnt yet, so there is no file"):
+            client.export_lora(tried.id, "diffusers")
+        with pytest.raises(InvalidRequest, match="@imp is not learnt yet, so there is no file"):
+            client.export_archive(tried.id)
+        with pytest.raises(InvalidRequest, match="@imp is not learnt yet. sprite32 takes no ref"):
+            paint(client, "@Imp", base_model="sprite32")
+
+        broken = client.submit(learn_request(client, "Imp")).id
+        _wait_for_step(client, broken, 1)
+        client.cancel(broken)
+        _wait_for_end(client, broken)
+        assert [each.id for each in client.subjects()] == [tried.id], "cancelling loses nothing"
+        assert pixels(client, paint(client, "@Imp in snow")) == by_references
+
+        learnt = run(client, learn_request(client, "Imp"))
+        assert isinstance(learnt, LearnResult)
+        (subject,) = client.subjects()
+        assert (subject.id, subject.is_learnt) == (learnt.subject_id, True)
+        ways = {way: pixels(client, paint(client, "@Imp in snow", subjects_by=way)) for way in WAYS}
+        assert len(set(ways.values())) == len(WAYS)
+
+
+def pixels(client: BackendClient, result: GenerateResult) -> bytes:
+    return client.fetch_image(result.images[0]).tobytes()
+
+
+def _wait_for_end(client: BackendClient, job_id: str) -> None:
+    while client.job(job_id).state in ("queued", "running"):
+        pass
 
 
 def _wait_for_step(client: BackendClient, job_id: str, step: int) -> JobView:

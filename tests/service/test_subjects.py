@@ -17,6 +17,7 @@ from modelsheet.api.subjects import SubjectArchiveRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.errors import InvalidImages, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
+from modelsheet.service import subjects
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.http.app import create_app
 from modelsheet.service.queue.job_store import JobStore
@@ -24,7 +25,8 @@ from modelsheet.service.service import Service
 from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.subjects import SubjectService
 from modelsheet.subjects.archive import SubjectArchive
-from modelsheet.subjects.store import ADAPTER, RECORD, SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.record import RECORD, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.files.damaged_zip import spoiled
 from tests.service.subject import subject_record
@@ -98,6 +100,18 @@ def here(data_folder: Callable[[str], DataFolder]) -> DataFolder:
     here = data_folder("here")
     here.learn()
     return here
+
+
+def test_where_open_files_cannot_be_removed_an_export_is_read_before(
+    here: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = here.pack()
+    monkeypatch.setattr(subjects, "IS_WINDOWS", True)
+
+    _, stream = here.service.export_archive(OPERATOR, ID)
+
+    assert isinstance(stream, io.BytesIO)
+    assert zipfile.ZipFile(stream).namelist() == zipfile.ZipFile(io.BytesIO(usual)).namelist()
 
 
 def test_it_is_there_as_it_was_here(

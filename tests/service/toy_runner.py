@@ -30,13 +30,17 @@ from modelsheet.errors import Cancelled, DiskFull
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, LoadedModels
 from modelsheet.prompts.image_requests import ImageRequest, image_requests
 from modelsheet.prompts.mentions import expand_prompt
-from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 
 STEPS = 20
 LOADS = "loads.jsonl"  # of a cluster's toys
 _MOST_ADAPTERS = 16
 OTHER_MODEL = BaseModelView(id="other", family="sprite32", resolution=32, available=True)
 TOY_MODEL = BaseModelView(id="sprite32", family="sprite32", resolution=32, available=True)
+REFERENCE_MODEL = BaseModelView(
+    id="by-references", family="sd15", resolution=32, available=True, takes_references=True
+)
 
 
 def make_runner(data_dir: Path) -> ToyRunner:
@@ -219,6 +223,17 @@ def _animated(request: AnimateRequest) -> AnimateResult:
         for action in request.actions
         for view in request.views
         for index in range(2)
+    ]
+    frames += [
+        AnimationFrame(
+            **figure.model_dump(exclude={"name"}),
+            view=own.view,
+            action=own.name,
+            index=index,
+            frame_ms=own.frame_ms,
+        )
+        for own in request.own_actions
+        for index, figure in enumerate(own.mannequins)
     ]
     fit = FigureFit(body="male", top=1, neck=2, feet=3, centre=4, head_width=1, body_width=1)
     return AnimateResult(

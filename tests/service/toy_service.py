@@ -12,13 +12,13 @@ from modelsheet.service.executors.ray.executor import Cluster
 from modelsheet.service.http.serve import serve
 from modelsheet.service.scheduling.timeouts import Timings
 from modelsheet.settings import Settings
-from tests.service.toy_runner import OTHER_MODEL, TOY_MODEL
+from tests.service.toy_runner import OTHER_MODEL, REFERENCE_MODEL, TOY_MODEL
 
 if __name__ == "__main__":
     serve(
         Settings.from_environment({**os.environ, "MODELSHEET_HOME": sys.argv[1]}),
         runner="tests.service.toy_runner:make_runner",
         timings=Timings(**json.loads(sys.argv[2])) if len(sys.argv) > 2 else None,
-        base_models=lambda data_dir: [TOY_MODEL, OTHER_MODEL],
+        base_models=lambda data_dir: [TOY_MODEL, OTHER_MODEL, REFERENCE_MODEL],
         cluster=Cluster(sys.argv[3]) if len(sys.argv) > 3 else None,
     )

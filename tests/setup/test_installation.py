@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from modelsheet_setup import disk, platforms
 from modelsheet_setup import environment as environments
 from modelsheet_setup import installation as installations
-from modelsheet_setup import platforms
 from modelsheet_setup.environment import Progress
 from modelsheet_setup.errors import SetupCancelled, SetupError
 from modelsheet_setup.installation import Installation
@@ -41,7 +41,7 @@ def data(tmp_path: Path) -> Path:
 
 def set_up(platform: Platform, data: Path, payload: Path) -> tuple[Installation, list[str]]:
     installation, stages = Installation(platform, data, payload), list[str]()
-    installation.set_up(Progress(stage=stages.append))
+    installation.set_up(Progress(stage=lambda text, begun: stages.append(text)))
     return installation, stages
 
 
@@ -108,7 +108,9 @@ def test_repairing_makes_all_again(linux: Platform, data: Path, payload: Path) -
     spoilt.touch()
 
     stages: list[str] = []
-    Installation(linux, data, payload).repair(Progress(stage=stages.append))
+    Installation(linux, data, payload).repair(
+        Progress(stage=lambda text, begun: stages.append(text))
+    )
 
     assert stages == first
     assert not spoilt.exists()
@@ -161,7 +163,7 @@ def test_a_full_disk_is_noticed_before_anything_is_made(
     linux: Platform, data: Path, payload: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type(shutil.disk_usage("/"))
-    monkeypatch.setattr(environments.shutil, "disk_usage", lambda folder: usage(9, 8, GB))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: usage(9, 8, GB))
 
     with pytest.raises(SetupError, match="has 1 GB free; the backend needs 4 GB"):
         set_up(linux, data, payload)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from modelsheet.api.subjects import ImportRequest
 from modelsheet.subjects.lora_exchange import stage_lora
-from modelsheet.subjects.store import SubjectRecord, SubjectStore, read_record
+from modelsheet.subjects.record import SubjectRecord, read_record
+from modelsheet.subjects.store import SubjectStore
 
 
 def import_lora(

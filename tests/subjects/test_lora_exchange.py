@@ -14,7 +14,8 @@ from modelsheet.errors import InvalidIdentifier, NotFound, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors, parse_header
 from modelsheet.files.safetensors_merge import merge_safetensors
 from modelsheet.subjects.lora_exchange import export_subject, file_name_of
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from tests.cli.test_subjects import DOWN, LAYER, UP
 from tests.subjects.imported import import_lora
 
@@ -86,6 +87,16 @@ def test_a_subjects_own_decoder_stays_with_it_and_is_missed_elsewhere(
     header = parse_header(kohya, "k")
     assert not [key for key in header.entries if "decoder" in key]
     assert "decoder stays behind" in header.metadata["modelspec.usage_hint"]
+
+
+def test_a_sprite32_file_says_that_other_programs_have_no_sprite32(
+    fox: SubjectRecord, store: SubjectStore, tmp_path: Path
+) -> None:
+    metadata = parse_header(export_subject(store, fox.id, tmp_path, "kohya"), "k").metadata
+
+    assert "ComfyUI, A1111 and Forge have no sprite32" in metadata["modelspec.usage_hint"]
+    # Of a trigger that is counted 0 times A1111's random prompt is empty.
+    assert json.loads(metadata["ss_tag_frequency"]) == {"subject": {"gfx grey fox": 1}}
 
 
 def test_a_learnt_adapter_goes_to_diffusers_with_names_that_all_its_versions_read(

@@ -10,7 +10,8 @@ import pytest
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound, UnsafeModel
 from modelsheet.files.manifest import MANIFEST_NAME
 from modelsheet.prompts.mentions import expand_prompt
-from modelsheet.subjects.store import ADAPTER, RECORD, SubjectStore
+from modelsheet.subjects.record import RECORD, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 from tests.service.subject import WEIGHTS, stage_subject, subject_record
 
 ID = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -35,7 +36,7 @@ def test_a_published_subject_is_read_as_it_was_written(store: SubjectStore) -> N
 
     assert store.list() == [store.get(ID)] == [subject_record(ID)]
     assert store.adapter_path(ID).read_bytes() == WEIGHTS
-    assert store.view(store.get(ID)).likeness == 0.75
+    assert store.get(ID).view().likeness == 0.75
 
 
 def test_what_is_being_written_is_not_there(store: SubjectStore) -> None:
@@ -201,3 +202,58 @@ def test_a_name_that_cannot_be_said_or_is_taken_is_refused(store: SubjectStore) 
 
     assert store.get(ID).name == "Hero"
     assert store.rename(ID, "HERO").name == "HERO", "its own word is free for it"
+
+
+def publish_unlearnt(
+    store: SubjectStore, subject_id: str, name: str = "Hero", *, takes_over: bool = True
+) -> SubjectRecord:
+    staging = store.stage(subject_id)
+    unlearnt = {"adapter_sha256": "", "identifier": "", "created": 2.0}
+    write_record(staging, subject_record(subject_id, name).model_copy(update=unlearnt))
+    return store.publish(staging, subject_id, takes_over=takes_over)
+
+
+def test_learning_takes_the_place_of_a_subject_that_was_not_learnt(
+    store: SubjectStore, tmp_path: Path
+) -> None:
+    publish_unlearnt(store, OTHER)
+    with pytest.raises(InvalidRequest, match="@hero is not learnt yet"):
+        store.adapter_path(OTHER)
+    store.require_free_handle("Hero", "", takes_over=True)
+    with pytest.raises(Conflict):
+        store.require_free_handle("Hero", "")
+    store.rename(OTHER, "Gawain")
+    staging = store.stage(ID)
+    stage_subject(staging, ID)
+
+    learnt = store.publish(staging, ID, takes_over=True)
+
+    assert store.list() == [learnt]
+    assert (learnt.name, learnt.warnings) == ("Gawain", [])
+    assert store.find("hero").id == ID, "its former handle still leads to it"
+    assert [path.name.endswith(OTHER) for path in (tmp_path / "trash").iterdir()] == [True]
+
+
+def test_what_is_imported_takes_nobodys_place(store: SubjectStore) -> None:
+    publish_unlearnt(store, OTHER)
+    publish(store)
+
+    assert sorted(one.name for one in store.list()) == ["Hero", "Hero 2"]
+    with pytest.raises(Conflict):
+        store.require_free_handle("Hero 2", "", takes_over=True)
+
+
+def test_a_subject_learnt_again_replaces_the_former_one(store: SubjectStore) -> None:
+    publish(store)
+    store.rename(ID, "Gawain")
+    with pytest.raises(Conflict):
+        store.require_free_handle("Gawain", "", takes_over=True)
+    store.require_free_handle("Gawain", "", but=ID, takes_over=True)
+    staging = store.stage(OTHER)
+    stage_subject(staging, OTHER, "Gawain")
+
+    learnt = store.publish(staging, OTHER, takes_over=True, replaces=ID)
+
+    assert (learnt.name, learnt.warnings) == ("Gawain", [])
+    assert store.list() == [learnt]
+    assert store.find("hero").id == OTHER, "prompts of its first name still find it"

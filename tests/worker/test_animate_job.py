@@ -18,7 +18,7 @@ from modelsheet.motion.character import NamedDrawing
 from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.motion.network.embedded import load_motion_model
 from modelsheet.motion.network.model import MotionModel
-from modelsheet.subjects.store import write_record
+from modelsheet.subjects.record import write_record
 from modelsheet.worker.animate_job import animate, subject_drawings
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_learning_session import Context

@@ -25,7 +25,8 @@ from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.validation import Validator
 from modelsheet.prompts.captions import PromptTemplate
-from modelsheet.subjects.store import ADAPTER, SubjectRecord, SubjectStore, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 from modelsheet.worker.runner import Worker
 from tests.diffusion.training.test_learning_session import Context, learn_request
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -17,13 +18,15 @@ import pytest
 from modelsheet.api.jobs import Progress
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES
+from modelsheet.base_models.locate import locate_base_model
 from modelsheet.base_models.manage import list_models
 from modelsheet.errors import Cancelled, DownloadFailed, ModelMissing, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
 from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.worker import download_job
 from modelsheet.worker.download_job import download
-from tests.base_models.fake_hub import Hub, running
+from tests.base_models.fake_hub import COMMIT, Hub, running
+from tests.diffusion.tiny import write_klein
 
 CLIP = DownloadRequest(model="clip")
 WEIGHTS = encode_safetensors({"x": np.zeros(2_000_000, np.float32)}, {})
@@ -149,6 +152,55 @@ def test_what_is_there_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
     run(hub, tmp_path)
 
     assert hub.asked == []
+
+
+@pytest.fixture(scope="module")
+def klein_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("klein")
+    write_klein(folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+KLEIN = DownloadRequest(model="flux2-klein-distilled")
+
+
+def test_what_is_not_pinned_is_recorded(klein_files: dict[str, bytes], tmp_path: Path) -> None:
+    with running(Hub({**klein_files, "flux-2-klein-4b.safetensors": WEIGHTS})) as hub:
+        run(hub, tmp_path, request=KLEIN)
+
+    folder = tmp_path / "models" / "flux2-klein-distilled"
+    record = json.loads((folder / "hub.json").read_text())
+    for name in klein_files.keys() - {"text_encoder/generation_config.json"}:
+        assert (folder / name).read_bytes() == klein_files[name]
+    assert not (folder / "flux-2-klein-4b.safetensors").exists(), "the same weights once more"
+    assert (record["repo"], record["revision"]) == ("black-forest-labs/FLUX.2-klein-4B", COMMIT)
+    assert {key: value for key, value in record["sha256"].items() if "vae" in key} == {
+        name: hashlib.sha256(klein_files[name]).hexdigest() for name in klein_files if "vae" in name
+    }
+    assert [path for _, path, _ in hub.asked if "/resolve/" in path and COMMIT not in path] == []
+    assert locate_base_model("flux2-klein-distilled", tmp_path).family == "flux2-klein"
+
+
+def test_what_is_not_pinned_goes_on_with_the_revision_it_began(
+    klein_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    partial = tmp_path / "models" / ".partial-flux2-klein-distilled"
+    partial.mkdir(parents=True)
+    (partial / "hub.json").write_text(json.dumps({"revision": "1" * 40}))
+    with running(Hub(klein_files)) as hub:
+        run(hub, tmp_path, request=KLEIN)
+
+    assert [path for _, path, _ in hub.asked if "1" * 40 not in path] == []
+
+
+def test_weights_without_the_hubs_checksum_are_refused(
+    klein_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    with running(Hub(klein_files)) as hub:
+        hub.plain = "vae/diffusion_pytorch_model.safetensors"
+        with pytest.raises(DownloadFailed, match="no checksum of vae/"):
+            run(hub, tmp_path, request=KLEIN)
 
 
 def test_a_fetch_ends_with_the_worker_that_began_it() -> None:

@@ -30,6 +30,9 @@ CutoutMethod = Literal["auto", "keying", "matting"]
 SamplerName = Literal["DPM++ 2M Karras", "UniPC", "Euler", "Euler a", "DDIM", "LCM"]
 
 
+SubjectsBy = Literal["adapter", "references", "both"]
+
+
 class MaskRef(ApiModel):
     """A selection mask: a blob of width * height bytes, 0 outside, 255 inside, soft in between."""
 
@@ -89,7 +92,9 @@ class GenerateRequest(ApiModel):
     "keying" removes a flat background, "matting" runs the matting model, for any background; "auto"
     keys images whose background came out flat. `pixel_art` None makes pixel art of subjects whose
     layers are, on a base that paints pixels; False makes none. `references` are pictures of what to
-    paint, for base models that take such: no subject need be learnt.
+    paint, for base models that take such: no subject need be learnt. `subjects_by` says what paints
+    the subjects of the prompt: their "adapter", their own "references" or "both"; one that is not
+    learnt yet has its references only.
     """
 
     kind: Literal["generate"] = "generate"
@@ -118,8 +123,14 @@ class GenerateRequest(ApiModel):
     explore: Explore | None = None
     poses: Annotated[list[Caption], Field(max_length=MAX_RESULTS)] = []
     references: Annotated[list[ImageRef], Field(max_length=MAX_REFERENCES)] = []
+    subjects_by: SubjectsBy = "adapter"
     variation_seed: Seed = 0
     variation_strength: Fraction = 0.0
+
+    @property
+    def all_prompts(self) -> str:
+        """The prompts of the whole image and of its regions, which mention its subjects."""
+        return " ".join([self.prompt, *(region.prompt for region in self.regions)])
 
     @model_validator(mode="after")
     def _check_combination(self) -> GenerateRequest:

@@ -66,12 +66,16 @@ class TrainingOverrides(ApiModel):
 
 
 class LearnRequest(ApiModel):
-    """Learn a subject from 1 to 64 images of it. The backend chooses an empty identifier."""
+    """Learn a subject from 1 to 64 images of it. The backend chooses an empty identifier.
+
+    A subject that it `replaces`, by its id, goes to the trash once this one is learnt.
+    """
 
     kind: Literal["learn"] = "learn"
     name: SubjectName
     class_noun: ClassNoun
     identifier: Identifier = ""
+    replaces: Annotated[str, Field(max_length=64), AfterValidator(one_line)] = ""
     preset: Preset = "balanced"
     base_model: ModelId = "sprite32"
     images: Annotated[list[ImageRef], Field(min_length=1, max_length=64)]
@@ -105,14 +109,17 @@ class LearnReport(ApiModel):
     """Outcome of training: the best evaluation against the last one, and why they differ.
 
     `kept_step` is the step whose adapter the subject has, `before` the evaluation of the base model
-    with the class noun. `change` is the norm of each network's LoRA update relative to its weights.
-    `findings` are sentences for the user.
+    with the class noun. Where the base model takes references, `by_references` is that of the
+    subject's pictures alone, without the adapter, and `by_both` that of both. `change` is the norm
+    of each network's LoRA update relative to its weights. `findings` are sentences for the user.
     """
 
     kept_step: Count
     before: LikenessPoint | None = None
     best: LikenessPoint | None = None
     final: LikenessPoint | None = None
+    by_references: LikenessPoint | None = None
+    by_both: LikenessPoint | None = None
     change: Annotated[dict[NetworkName, float], Field(max_length=16)] = {}
     findings: Annotated[list[Note], Field(max_length=100)] = []
 

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from modelsheet.api.types import ApiModel, Count, Family, Pixels, one_line
+from modelsheet.api.types import ApiModel, Count, Family, one_line
 
-Downloadable = Literal["sd15", "sdxl", "clip", "matting"]
+Downloadable = Literal["sd15", "sdxl", "flux2-klein", "flux2-klein-distilled", "clip", "matting"]
 
 
 class DownloadRequest(ApiModel):
@@ -26,13 +26,24 @@ class DownloadResult(ApiModel):
 
 
 class BaseModelView(ApiModel):
-    """A base model; `note` says what to do where it is not available. `resolution` in px."""
+    """A base model; `note` says what to do where it is not available.
+
+    `resolution` in px. One that cannot be read has no `family`, and a `resolution` of 0. It paints
+    with `samplers` alone, and textures with seamless edges where it `tiles_seamlessly`. One that
+    `is_distilled` paints in few steps, and subjects are learnt on another of its family.
+    `references_note` says what to do where it does not take reference pictures.
+    """
 
     id: str
-    family: Family
-    resolution: Pixels
+    family: Family | None
+    resolution: Annotated[int, Field(ge=0, le=8192)]
     available: bool
     note: str = ""
+    samplers: list[str] = []
+    tiles_seamlessly: bool = True
+    is_distilled: bool = False
+    takes_references: bool = False
+    references_note: str = ""
 
 
 class ModelView(ApiModel):

@@ -34,8 +34,9 @@ Notes = Annotated[list[Note], Field(max_length=1000)]
 
 
 class SubjectView(ApiModel):
-    """A learnt subject. Its `references` are the images it was learnt from, with `captions`, its
-    `palette` their colours where they are pixel art.
+    """A subject. Its `references` are the images it was learnt from, with `captions`, its `palette`
+    their colours where they are pixel art. One that is not learnt yet is painted by its references
+    alone, by base models that take such.
     """
 
     id: SubjectId
@@ -47,6 +48,7 @@ class SubjectView(ApiModel):
     owner: OwnerName = ""
     references: References
     captions: Captions = []
+    is_learnt: bool = True
     training_steps: Count
     likeness: float | None = None
     palette: Palette = []

@@ -29,9 +29,10 @@ _SENTENCES: Mapping[str, str] = {
     "missing": "is missing",
 }
 _PATTERN = "string_pattern_mismatch"
-# By the pattern in api/types.py; users never type fields of the other patterns.
+# By the pattern in api/types.py and api/animate.py; users never type fields of the other patterns.
 _FORMS: Mapping[str, str] = {
     r"^[a-z0-9][a-z0-9._-]{0,39}$": "must be small letters and digits, with . _ - in between",
+    r"^[a-z0-9][a-z0-9-]{0,39}$": "must be small letters and digits, with - in between",
     r"^#[0-9a-f]{6}$": "must be a colour like #ff8000",
 }
 

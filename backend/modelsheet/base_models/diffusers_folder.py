@@ -64,10 +64,16 @@ def family_of_folder(folder: Path) -> Family:
     """Return a folder's family by its pipeline and its text encoders, "sd15" in doubt."""
     index = _read_index(folder)
     pipeline = str(index.get("_class_name", ""))
-    if pipeline.startswith("Flux2Klein"):
-        return "flux2-klein"
+    for family, facts in FAMILIES.items():
+        if facts.pipeline and pipeline.startswith(facts.pipeline):
+            return family
     is_xl = "XL" in pipeline or _has_component(index, "text_encoder_2")
     return "sdxl" if is_xl else "sd15"
+
+
+def is_distilled(folder: Path) -> bool:
+    """Return True if a folder's pipeline paints in few steps, with guidance distilled in."""
+    return bool(_read_index(folder).get("is_distilled"))
 
 
 def variant_of(folder: Path) -> str | None:

@@ -1,8 +1,9 @@
 """Downloadable models: hub repository, needed files and target folder of each.
 
 Revisions are pinned, and so are the checksums of all weights: what a hub or a mirror says of its
-own file proves nothing. Only safetensors are downloaded, except for the matting model, which is the
-only ONNX graph that is ever opened.
+own file proves nothing. Where neither is known to us, the newest revision is taken, and it and the
+hub's checksums are recorded (hub_download.py). Only safetensors are downloaded, except for the
+matting model, which is the only ONNX graph that is ever opened.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ _CONFIGS = ("*/config.json", "scheduler/*.json", "tokenizer*/*.json", "tokenizer
 _UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 _VAE = "vae/diffusion_pytorch_model.fp16.safetensors"
 _TEXT_ENCODER = "text_encoder/model.fp16.safetensors"
+_NEWEST = "main"
+# Of a model that is published in one precision, in files and shards of any number.
+_ALL_WEIGHTS = tuple(
+    f"{part}/*.safetensors{index}"
+    for part in ("transformer", "text_encoder", "vae")
+    for index in ("", ".index.json")
+)
 _TEXT_ENCODER_2 = "text_encoder_2/model.fp16.safetensors"
 
 
@@ -38,6 +46,10 @@ class DownloadSource:
     weights: Mapping[str, str]
     size_bytes: int
     mark: str
+
+    @property
+    def is_pinned(self) -> bool:
+        return self.revision != _NEWEST
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -81,6 +93,26 @@ DOWNLOAD_SOURCES: Mapping[Downloadable, DownloadSource] = {
             _TEXT_ENCODER_2: "ec310df2af79c318e24d20511b601a591ca8cd4f1fce1d8dff822a356bcdb1f4",
         },
         size_bytes=6_940_000_000,
+        mark=MODEL_INDEX,
+    ),
+    "flux2-klein": DownloadSource(
+        repo="black-forest-labs/FLUX.2-klein-base-4B",
+        revision=_NEWEST,
+        licence="Apache-2.0",
+        folder="flux2-klein",
+        files=(MODEL_INDEX, *_CONFIGS, "tokenizer/*.jinja", *_ALL_WEIGHTS),
+        weights={},
+        size_bytes=16_000_000_000,
+        mark=MODEL_INDEX,
+    ),
+    "flux2-klein-distilled": DownloadSource(
+        repo="black-forest-labs/FLUX.2-klein-4B",
+        revision=_NEWEST,
+        licence="Apache-2.0",
+        folder="flux2-klein-distilled",
+        files=(MODEL_INDEX, *_CONFIGS, "tokenizer/*.jinja", *_ALL_WEIGHTS),
+        weights={},
+        size_bytes=16_000_000_000,
         mark=MODEL_INDEX,
     ),
     "clip": DownloadSource(

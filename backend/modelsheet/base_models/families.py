@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import get_args
 
+from modelsheet.api.generate import SamplerName
 from modelsheet.api.learn import PresetName
 from modelsheet.api.types import Family
 
@@ -14,18 +16,30 @@ _GIB = 1 << 30
 
 
 @dataclass(frozen=True)
+class WeightMark:
+    """The weight by which a file is known to be a part of a family's models."""
+
+    key: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class FamilyFacts:
     """Name as users know it, resolution in px, and training steps of the balanced preset.
 
     A family with `is_pixel_art` paints sprites, each pixel of which counts, and knows the words of
     its training captions alone; the others paint what they call photos and know any English.
-    `components` are the parts of a folder in diffusers' layout, the denoiser first. A family with a
-    `standard_model` has one of its own name, embedded or to be downloaded; models of the others are
-    added by the user. Only those with `kohya_files` are exported in kohya's format. Where it
+    `components` are the parts of a folder in diffusers' layout, the denoiser first, and `pipeline`
+    begins the name of its class there ("": a Stable Diffusion's). `part_files` are the marks of
+    parts that lie in files of their own, as in ComfyUI's folders. `standard_models` are the names
+    of those that are embedded or can be downloaded; others are added by the user. Only those with
+    `kohya_files` are exported in kohya's format. Where it
     `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
-    distilled twin.
-    `step_s` is the seconds of a training step on one core, `memory_bytes` what learning takes on a
-    processor at the preset's batch; None where neither was measured.
+    distilled twin. One that `takes_references` is conditioned by pictures themselves; prompts then
+    call them by their numbers. Others need an `ip_adapter`, a file of that name or another.
+    `samplers` are those that it paints with. `step_s` is the seconds of a training step on one
+    core, `memory_bytes` what learning takes on a processor at the preset's batch; None where
+    neither was measured.
     """
 
     name: str
@@ -33,42 +47,77 @@ class FamilyFacts:
     balanced_steps: int
     is_pixel_art: bool = False
     components: tuple[str, ...] = ("unet", "vae", "text_encoder")
-    standard_model: bool = True
+    pipeline: str = ""
+    part_files: Mapping[str, WeightMark] = field(default_factory=dict)
+    standard_models: tuple[str, ...] = ()
     kohya_files: bool = True
+    samplers: tuple[SamplerName, ...] = get_args(SamplerName)
     tiles_seamlessly: bool = True
     weighs_prompts: bool = True
     takes_references: bool = False
+    ip_adapter: str = ""
     shares_adapters: bool = False
     step_s: float | None = None
     memory_bytes: int | None = None
 
 
 FAMILIES: Mapping[Family, FamilyFacts] = {
-    "sprite32": FamilyFacts("sprite32", 32, 160, is_pixel_art=True, step_s=0.65, memory_bytes=_GIB),
-    "sd15": FamilyFacts("SD 1.5", 512, 400, memory_bytes=13 * _GIB),
+    "sprite32": FamilyFacts(
+        "sprite32",
+        32,
+        160,
+        is_pixel_art=True,
+        standard_models=("sprite32",),
+        step_s=0.65,
+        memory_bytes=_GIB,
+    ),
+    "sd15": FamilyFacts(
+        "SD 1.5",
+        512,
+        400,
+        standard_models=("sd15",),
+        ip_adapter="ip-adapter-plus_sd15.safetensors",
+        memory_bytes=13 * _GIB,
+    ),
     "sdxl": FamilyFacts(
-        "SDXL", 1024, 400, components=("unet", "vae", "text_encoder", "text_encoder_2")
+        "SDXL",
+        1024,
+        400,
+        components=("unet", "vae", "text_encoder", "text_encoder_2"),
+        standard_models=("sdxl",),
+        ip_adapter="ip-adapter-plus_sdxl_vit-h.safetensors",
     ),
     "flux2-klein": FamilyFacts(
         "FLUX.2 klein",
         1024,
         500,
         components=("transformer", "vae", "text_encoder"),
-        standard_model=False,
+        pipeline="Flux2Klein",
+        part_files={
+            "transformer": WeightMark("double_blocks.0.img_attn.qkv.weight", (9216, 3072)),
+            "text_encoder": WeightMark("model.embed_tokens.weight", (151_936, 2560)),
+            "vae": WeightMark("bn.running_mean", (128,)),
+        },
+        standard_models=("flux2-klein", "flux2-klein-distilled"),
         kohya_files=False,
+        samplers=("Euler",),
         tiles_seamlessly=False,
         weighs_prompts=False,
         takes_references=True,
         shares_adapters=True,
     ),
 }
-TILING_FAMILIES, WEIGHING_FAMILIES, REFERENCE_FAMILIES = (
+FAMILY_NAMES = ", ".join(facts.name for facts in FAMILIES.values())
+TILING_FAMILIES, WEIGHING_FAMILIES = (
     ", ".join(facts.name for facts in FAMILIES.values() if getattr(facts, trait))
-    for trait in ("tiles_seamlessly", "weighs_prompts", "takes_references")
+    for trait in ("tiles_seamlessly", "weighs_prompts")
 )
-STANDARD_MODELS: tuple[Family, ...] = tuple(
-    family for family, facts in FAMILIES.items() if facts.standard_model
+REFERENCE_FAMILIES = ", ".join(
+    facts.name for facts in FAMILIES.values() if facts.takes_references or facts.ip_adapter
 )
+STANDARD_MODELS: Mapping[str, Family] = {
+    name: family for family, facts in FAMILIES.items() for name in facts.standard_models
+}
 
 
 def is_pixel_art(family: Family) -> bool:

@@ -2,7 +2,8 @@
 
 The worker itself stays offline, and a download is cancelled by ending this process. Progress is
 written to standard output as lines of JSON. huggingface_hub lists the files; it no longer resumes
-a partial file, so they are downloaded here.
+a partial file, so they are downloaded here. The revision that a name such as "main" stood for, and
+the hub's checksums, are recorded beside the files; a download that goes on keeps that revision.
 
 `hub_download REPO REVISION FOLDER PATTERN...` runs as a module.
 """
@@ -25,11 +26,15 @@ from huggingface_hub import HfApi, get_token, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import RepoSibling
 
+from modelsheet.files.json_file import read_json_object
 from modelsheet.files.manifest import sha256_of
 
 # Base class of the errors of the HTTP library that huggingface_hub uses.
 _HTTP_ERROR = cast("type[Exception]", HfHubHTTPError.__mro__[1])
 _FAILURES = (OSError, ValueError, _HTTP_ERROR)
+_RECORD = "hub.json"
+_COMMIT = re.compile("[0-9a-f]{40}")
+_WEIGHTS = ".safetensors"
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT_S = (10.0, 30.0)  # to connect, and between two bytes
 _ATTEMPTS = 5
@@ -57,6 +62,7 @@ def _end_with_parent() -> None:
 
 
 def _download(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -> None:
+    revision = _recorded_revision(folder) or revision
     found = HfApi().model_info(repo, revision=revision, files_metadata=True)
     files = [
         each
@@ -68,12 +74,31 @@ def _download(repo: str, revision: str, folder: Path, patterns: Sequence[str]) -
     for each in files:
         if not _SAFE_NAME.fullmatch(each.rfilename) or each.size is None:
             raise ValueError(f"The hub names a file that cannot be: {each.rfilename!r}")
+        if each.rfilename.endswith(_WEIGHTS) and each.lfs is None:
+            raise ValueError(f"The hub gives no checksum of {each.rfilename}")
+    if not _COMMIT.fullmatch(revision):
+        revision = found.sha or revision
+        _record(folder, repo, revision, files)
     _report(total=sum(each.size or 0 for each in files))
     for each in files:
         path = folder / each.rfilename
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             _download_file(hf_hub_url(repo, each.rfilename, revision=revision), path, each)
+
+
+def _recorded_revision(folder: Path) -> str:
+    """Return the revision that an earlier attempt began with, "" where there was none."""
+    try:
+        return str(read_json_object(folder / _RECORD)["revision"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _record(folder: Path, repo: str, revision: str, files: Sequence[RepoSibling]) -> None:
+    sums = {each.rfilename: each.lfs.sha256 for each in files if each.lfs is not None}
+    content = json.dumps({"repo": repo, "revision": revision, "sha256": sums}, indent=1)
+    (folder / _RECORD).write_text(content + "\n", "utf-8")
 
 
 def _download_file(url: str, path: Path, file: RepoSibling) -> None:

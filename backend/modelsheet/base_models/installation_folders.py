@@ -5,12 +5,14 @@ Hugging Face hub's cache, and in plain folders.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from modelsheet.base_models.diffusers_folder import MODEL_INDEX
+from modelsheet.base_models.diffusers_folder import MODEL_INDEX, family_of_folder
+from modelsheet.base_models.families import FAMILIES
+from modelsheet.errors import ModelMissing
 
 # Of ComfyUI and A1111 (and Forge), of SwarmUI, of StabilityMatrix, and of a folder of models.
 _CHECKPOINT_FOLDERS = (
@@ -21,8 +23,14 @@ _CHECKPOINT_FOLDERS = (
     "Models/StableDiffusion",
     "checkpoints",
 )
+# Of the parts of a model that have files of their own, in any case and without "_" too.
+PART_FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "transformer": ("diffusion_models", "unet"),
+    "text_encoder": ("text_encoders", "text_encoder", "clip"),
+    "vae": ("vae",),
+}
 # Where a portable version, or StabilityMatrix, keeps the program below the folder that was named.
-_INNER_FOLDERS = ("", "ComfyUI", "stable-diffusion-webui", "webui", "Data")
+INNER_FOLDERS = ("", "ComfyUI", "stable-diffusion-webui", "webui", "Data")
 _EXTRA_PATHS = "extra_model_paths.yaml"  # of ComfyUI
 _LARGEST_YAML = 1 << 20  # bytes
 _DEEPEST = 5  # folders below a plain folder
@@ -51,6 +59,26 @@ def find_checkpoints(root: Path) -> dict[str, Path]:
     return found
 
 
+def find_part_files(root: Path, component: str) -> dict[str, Path]:
+    """Return the files in an installation's folders of one kind of part (`PART_FOLDERS`), by their
+    names as in `find_checkpoints`.
+    """
+    kinds = PART_FOLDERS[component]
+    names = {kind.replace("_", "") for kind in kinds}
+    found: dict[str, Path] = {}
+    for program in (root / inner for inner in INNER_FOLDERS):
+        likely = [
+            folder
+            for models in (program, program / "models", program / "Models")
+            for folder in _subfolders(models)
+            if folder.name.lower().replace("_", "") in names
+        ]
+        for folder in (*likely, *_extra_folders(program, kinds)):
+            for file in _checkpoints_below(folder):
+                found.setdefault(_name_of(file, folder), file)
+    return found
+
+
 def hub_snapshot(folder: Path) -> Path | None:
     """Return the folder with the files of a model in the hub's cache (models--org--name).
 
@@ -74,17 +102,22 @@ def hub_snapshot(folder: Path) -> Path | None:
 def _checkpoint_folders(root: Path) -> Iterator[Path]:
     """Yield the folders of checkpoints that exist, each once, whatever links lead to it."""
     seen: set[str] = set()
-    for inner in _INNER_FOLDERS:
+    for inner in INNER_FOLDERS:
         program = root / inner
-        for folder in (*(program / each for each in _CHECKPOINT_FOLDERS), *_extra_folders(program)):
+        named = (program / each for each in _CHECKPOINT_FOLDERS)
+        for folder in (*named, *_extra_folders(program, ("checkpoints",))):
             real = os.path.realpath(folder)
             if real not in seen and folder.is_dir():
                 seen.add(real)
                 yield folder
 
 
-def _extra_folders(program: Path) -> Iterator[Path]:
-    """Yield the folders of checkpoints that ComfyUI's extra_model_paths.yaml names."""
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+
+
+def _extra_folders(program: Path, kinds: Sequence[str]) -> Iterator[Path]:
+    """Yield the folders of models of some kinds that ComfyUI's extra_model_paths.yaml names."""
     file = program / _EXTRA_PATHS
     try:
         if not file.is_file() or file.stat().st_size > _LARGEST_YAML:
@@ -93,9 +126,10 @@ def _extra_folders(program: Path) -> Iterator[Path]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return
     for section in content.values() if isinstance(content, dict) else ():
-        if isinstance(section, dict) and isinstance(section.get("checkpoints"), str):
+        named = [section.get(kind) for kind in kinds] if isinstance(section, dict) else []
+        for lines in (each for each in named if isinstance(each, str)):
             base = Path(os.path.expandvars(str(section.get("base_path") or "."))).expanduser()
-            for line in section["checkpoints"].splitlines():
+            for line in lines.splitlines():
                 if line.strip():
                     yield program / base / line.strip()
 
@@ -135,5 +169,13 @@ def _hub_snapshots(root: Path) -> Iterator[tuple[str, Path]]:
     for cache in (root, root / "hub"):
         for model in sorted(cache.glob("models--*")):
             snapshot = hub_snapshot(model)
-            if snapshot and (snapshot / MODEL_INDEX).is_file() and (snapshot / "unet").is_dir():
+            if snapshot and (snapshot / MODEL_INDEX).is_file() and _has_denoiser(snapshot):
                 yield model.name.removeprefix("models--").replace("--", "/"), snapshot
+
+
+def _has_denoiser(snapshot: Path) -> bool:
+    """Tell whether a folder has the denoiser of its family, which tells other pipelines apart."""
+    try:
+        return (snapshot / FAMILIES[family_of_folder(snapshot)].components[0]).is_dir()
+    except ModelMissing:  # its index is damaged: its listing says so
+        return (snapshot / "unet").is_dir()

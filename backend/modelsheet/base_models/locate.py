@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,8 @@ from modelsheet.api.types import Family
 from modelsheet.base_models import diffusers_folder, single_file
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX
 from modelsheet.base_models.families import FAMILIES, STANDARD_MODELS
+from modelsheet.base_models.ip_adapter import find_ip_adapter, references_note
+from modelsheet.base_models.part_files import find_companions, part_of
 from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
 from modelsheet.errors import ModelMissing, ModelsheetError, NotFound, UnsafeModel
 
@@ -26,7 +29,8 @@ SPRITE32_WEIGHTS = Path(__file__).parent / "weights" / "sprite32"
 
 @dataclass(frozen=True)
 class BaseModelFiles:
-    """Files of a base model: `path` is a folder in diffusers' layout, or a single-file checkpoint.
+    """Files of a base model: `path` is a folder in diffusers' layout, a single-file checkpoint, or
+    a denoiser's file, whose `text_encoder` and `vae` are files of their own.
 
     The config files of a checkpoint are in `configs`. An empty `prediction_type` is the one in the
     model's own config.
@@ -38,6 +42,13 @@ class BaseModelFiles:
     configs: Path
     prediction_type: Literal["", "epsilon", "v_prediction"] = ""
     has_zero_snr: bool = False
+    text_encoder: Path | None = None
+    vae: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files, or the folder."""
+        return tuple(each for each in (self.path, self.text_encoder, self.vae) if each is not None)
 
     @property
     def is_single_file(self) -> bool:
@@ -47,11 +58,13 @@ class BaseModelFiles:
 def list_base_models(data_dir: Path) -> list[BaseModelView]:
     """Return all base models: the standard ones, the embedded one first, then the user's."""
     standard = [
-        _view(each, each, partial(_standard_model, each, data_dir)) for each in STANDARD_MODELS
+        _view(name, family, data_dir, partial(_standard_model, name, data_dir))
+        for name, family in STANDARD_MODELS.items()
     ]
     added = _user_models(data_dir).items()
     return standard + [
-        _view(each, "sd15", partial(files_of_user_model, model)) for each, model in added
+        _view(each, None, data_dir, partial(files_of_user_model, model, data_dir))
+        for each, model in added
     ]
 
 
@@ -66,17 +79,16 @@ def locate_base_model(model_id: str, data_dir: Path) -> BaseModelFiles:
     Raises ModelMissing with what to do when they are missing, NotFound for an unknown id,
     UnsafeModel for a file that is no base model.
     """
-    for family in STANDARD_MODELS:
-        if model_id == family:
-            return _standard_model(family, data_dir)
+    if model_id in STANDARD_MODELS:
+        return _standard_model(model_id, data_dir)
     added = _user_models(data_dir).get(model_id)
     if added is None:
         known = ", ".join(each.id for each in list_base_models(data_dir) if each.available)
         raise NotFound(f"There is no base model {model_id!r}. Choose one of: {known}.")
-    return files_of_user_model(added)
+    return files_of_user_model(added, data_dir)
 
 
-def files_of_user_model(model: UserModel) -> BaseModelFiles:
+def files_of_user_model(model: UserModel, data_dir: Path) -> BaseModelFiles:
     """Return the files of a model that the user added. Raises ModelMissing, UnsafeModel."""
     path = Path(model.path)
     if path.is_dir():
@@ -88,6 +100,9 @@ def files_of_user_model(model: UserModel) -> BaseModelFiles:
             f"{path}, which {model.id} stands for, is no longer there. Put it back, or take it "
             f"off the list with: modelsheet models remove {model.id}"
         )
+    part = part_of(path)
+    if part is not None and part.is_denoiser:
+        return _files_of_parts(model, part.family, data_dir)
     found = single_file.inspect_checkpoint(path)
     if not found.is_standard and not model.config:
         raise UnsafeModel(
@@ -105,39 +120,77 @@ def files_of_user_model(model: UserModel) -> BaseModelFiles:
     )
 
 
+def _files_of_parts(model: UserModel, family: Family, data_dir: Path) -> BaseModelFiles:
+    """Return the files of a model whose parts are separate. Raises ModelMissing: one is lacking."""
+    path = Path(model.path)
+    installations = [Path(each.path) for each in read_registry(data_dir).installations]
+    configs = Path(model.config) if model.config else CHECKPOINT_CONFIGS / family
+    companions = find_companions(path, family, installations)
+    return BaseModelFiles(
+        id=model.id,
+        family=family,
+        path=path,
+        configs=configs,
+        text_encoder=companions["text_encoder"],
+        vae=companions["vae"],
+    )
+
+
 def check_base_model(files: BaseModelFiles) -> None:
     """Check that a base model is complete and safe to load. Raises ModelMissing, UnsafeModel."""
     if not files.is_single_file:
         diffusers_folder.check_folder(files.path)
 
 
-def family_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> Family:
-    """Return the family of one of the `models`. Raises NotFound: it is not among them."""
+def view_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> BaseModelView:
+    """Return the view of one of the `models`. Raises NotFound: it is not among them."""
     for one in models:
         if one.id == model_id:
-            return one.family
+            return one
     raise NotFound(f"There is no base model {model_id!r}.")
 
 
-def _standard_model(family: Family, data_dir: Path) -> BaseModelFiles:
-    """Return the files of a family's standard model, whose id is the family's name.
+def family_of_base_model(model_id: str, models: Sequence[BaseModelView]) -> Family:
+    """Return the family of one of the `models`.
+
+    Raises NotFound: it is not among them. ModelMissing: it cannot be read.
+    """
+    view = view_of_base_model(model_id, models)
+    if view.family is None:
+        raise ModelMissing(f"The base model {model_id} cannot be used: {view.note}")
+    return view.family
+
+
+def painting_model(model_id: str, models: Sequence[BaseModelView]) -> str:
+    """Return the model that paints subjects of this one: its distilled twin, or itself."""
+    family = next((one.family for one in models if one.id == model_id), None)
+    if family is None or not FAMILIES[family].shares_adapters:
+        return model_id
+    twins = (one.id for one in models if one.family == family and one.is_distilled)
+    own = (one.id for one in models if one.id == model_id and one.is_distilled)
+    return next(chain(own, twins), model_id)
+
+
+def _standard_model(model_id: str, data_dir: Path) -> BaseModelFiles:
+    """Return the files of a standard model.
 
     sprite32 is in this package, the others are in `data_dir`/models. Raises ModelMissing.
     """
-    folder = data_dir / "models" / family
-    if family == DEFAULT_BASE_MODEL:
+    folder = data_dir / "models" / model_id
+    if model_id == DEFAULT_BASE_MODEL:
         folder = SPRITE32_WEIGHTS
     if not (folder / MODEL_INDEX).is_file():
-        raise ModelMissing(_missing_sentence(family, folder))
-    return BaseModelFiles(family, family, folder, folder)
+        raise ModelMissing(_missing_sentence(model_id, folder))
+    return BaseModelFiles(model_id, STANDARD_MODELS[model_id], folder, folder)
 
 
-def _missing_sentence(family: Family, folder: Path) -> str:
-    if family == DEFAULT_BASE_MODEL:
-        return f"The weights of {family} are missing from {folder}; install Modelsheet again."
+def _missing_sentence(model_id: str, folder: Path) -> str:
+    if model_id == DEFAULT_BASE_MODEL:
+        return f"The weights of {model_id} are missing from {folder}; install Modelsheet again."
     return (
-        f"{family} is not installed. Get it with: modelsheet models download {family}, or put it, "
-        f"in diffusers' folder layout, at {folder}, or add one you have with: modelsheet models add"
+        f"{model_id} is not installed. Get it with: modelsheet models download {model_id}, or put "
+        f"it, in diffusers' folder layout, at {folder}, or add one you have with: modelsheet "
+        "models add"
     )
 
 
@@ -150,19 +203,34 @@ def _user_models(data_dir: Path) -> dict[str, UserModel]:
     return models
 
 
-def _view(model_id: str, family: Family, find: Callable[[], BaseModelFiles]) -> BaseModelView:
-    """Return the view of a base model; `family` stands in for one that cannot be read."""
-    note = ""
+def _view(
+    model_id: str, family: Family | None, data_dir: Path, find: Callable[[], BaseModelFiles]
+) -> BaseModelView:
+    """Return the view of a base model; `family` is that of one which is not there."""
+    note = missing = ""
+    is_distilled = False
     try:
         files = find()
         family = files.family
         check_base_model(files)
+        is_distilled = _is_distilled(files)
+        found = find_ip_adapter(family, files.configs, data_dir)
+        missing = references_note(model_id, family, found)
     except ModelsheetError as error:
-        note = str(error)
+        note = missing = str(error)
     return BaseModelView(
         id=model_id,
         family=family,
-        resolution=FAMILIES[family].resolution,
+        resolution=FAMILIES[family].resolution if family else 0,
         available=not note,
         note=note,
+        samplers=list(FAMILIES[family].samplers) if family else [],
+        tiles_seamlessly=family is not None and FAMILIES[family].tiles_seamlessly,
+        is_distilled=is_distilled,
+        takes_references=not missing,
+        references_note=missing,
     )
+
+
+def _is_distilled(files: BaseModelFiles) -> bool:
+    return not files.is_single_file and diffusers_folder.is_distilled(files.path)

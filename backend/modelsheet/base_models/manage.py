@@ -24,6 +24,7 @@ from modelsheet.base_models.locate import (
 )
 from modelsheet.base_models.user_models import Installation, UserModel, default_name
 from modelsheet.errors import InvalidRequest, ModelsheetError
+from modelsheet.files.safetensors_file import read_header
 
 _SPRITE32_LICENCE = "Apache-2.0; trained on CC0 tiles"
 _UNKNOWN_LICENCE = "its maker's; look there"
@@ -59,7 +60,7 @@ def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
         prediction_type=request.prediction_type,
     )
     _check_config(request, path)
-    check_base_model(files_of_user_model(model))
+    check_base_model(files_of_user_model(model, data_dir))
     user_models.add_model(data_dir, model, base_model_ids(data_dir))
     return _views_of({model.id}, data_dir)
 
@@ -104,7 +105,9 @@ def _views_of(ids: set[str], data_dir: Path) -> ModelList:
 def _check_config(request: AddModelRequest, path: Path) -> None:
     if not request.config:
         return
-    if path.is_dir() or not (Path(request.config) / "unet" / "config.json").is_file():
+    denoisers = {facts.components[0] for facts in FAMILIES.values()}
+    configs = [Path(request.config) / each / "config.json" for each in denoisers]
+    if path.is_dir() or not any(each.is_file() for each in configs):
         raise InvalidRequest(
             "Config files are for a single checkpoint: give a folder in diffusers' layout with "
             "unet/config.json and the like, or leave it out."
@@ -113,17 +116,16 @@ def _check_config(request: AddModelRequest, path: Path) -> None:
 
 def _base_view(base: BaseModelView, data_dir: Path) -> ModelView:
     files = _files(base.id, data_dir)
-    is_known = files is not None or base.id in FAMILIES
     source = next((DOWNLOAD_SOURCES[key] for key in DOWNLOAD_SOURCES if key == base.id), None)
     is_missing = files is None and source is not None
     size = source.size_bytes if source and files is None else 0
     return ModelView(
         id=base.id,
         kind="base",
-        family=base.family if is_known else None,
+        family=base.family,
         state="ready" if base.available else "missing" if is_missing else "faulty",
         path=str(files.path) if files else "",
-        size_bytes=size_of(files.path) if files else size,
+        size_bytes=sum(map(size_of, files.paths)) if files else size,
         licence=source.licence if source else _licence(files),
         note=base.note,
     )
@@ -140,6 +142,9 @@ def _licence(files: BaseModelFiles | None) -> str:
     if files is not None and files.id == DEFAULT_BASE_MODEL:
         return _SPRITE32_LICENCE
     if files is not None and files.is_single_file:
+        if files.vae is not None:
+            metadata = read_header(files.path).metadata
+            return metadata.get(single_file.LICENCE_KEY) or _UNKNOWN_LICENCE
         return single_file.inspect_checkpoint(files.path).licence or _UNKNOWN_LICENCE
     return _UNKNOWN_LICENCE
 

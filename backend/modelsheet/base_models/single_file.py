@@ -35,6 +35,7 @@ _EDM_KEYS = (
 _SD2_TEXT_ENCODER = "cond_stage_model.model."
 _SD2_CONTEXT = 1024  # width of SD 2's text encoder, by whatever names it is saved
 _CROSS_ATTENTION = f"{UNET_PREFIX}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+LICENCE_KEY = "modelspec.license"  # of a file's metadata
 _LARGEST_YAML = 1 << 20  # bytes
 _V_PREDICTION = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*$", re.MULTILINE)
 
@@ -92,7 +93,7 @@ def _inspect_cached(path: Path, modified_ns: int, size: int) -> CheckpointInfo |
         family=family,
         prediction_type="v_prediction" if has_v else "",
         has_zero_snr="ztsnr" in header.entries,
-        licence=header.metadata.get("modelspec.license", ""),
+        licence=header.metadata.get(LICENCE_KEY, ""),
         is_standard=transformer_depths(header.entries) == STANDARD_DEPTHS[family],
     )
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from modelsheet.api.types import ApiModel
 from modelsheet.base_models.installation_folders import find_checkpoints
+from modelsheet.base_models.part_files import find_denoisers, part_of
 from modelsheet.errors import Conflict, InvalidRequest, ModelsheetError, NotFound
 
 REGISTRY_NAME = "models.json"
@@ -105,9 +106,19 @@ def remove_model(data_dir: Path, name: str) -> None:
 
 
 def checkpoints_of(installation: Installation) -> dict[str, Path]:
-    """Return the checkpoints of an installation by model id: files, or folders of a hub cache."""
-    found = find_checkpoints(Path(installation.path))
+    """Return the models of an installation by their ids: checkpoints, denoisers in files of their
+    own, and folders of a hub cache.
+    """
+    root = Path(installation.path)
+    found = {name: path for name, path in find_checkpoints(root).items() if not _is_companion(path)}
+    found = find_denoisers(root) | found
     return {f"{installation.name}/{name}": path for name, path in found.items()}
+
+
+def _is_companion(path: Path) -> bool:
+    """Tell whether a file is a text encoder or autoencoder alone, and so no model."""
+    part = part_of(path)
+    return part is not None and not part.is_denoiser
 
 
 def default_name(path: Path) -> str:

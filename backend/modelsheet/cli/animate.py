@@ -11,6 +11,7 @@ from modelsheet.api.animate import AnimateRequest, AnimateResult, AnimationFrame
 from modelsheet.cli.animation_output import FORMATS, Clip, write_animation
 from modelsheet.cli.connect import Say, connect
 from modelsheet.cli.generate import writable_folder
+from modelsheet.cli.own_actions import read_own_figures, upload_own_actions
 from modelsheet.cli.progress import run_job
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
@@ -41,6 +42,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--action", nargs="+", default=[], metavar="NAME", help="stand, walk, run, slash, cast, …"
     )
+    parser.add_argument(
+        "--own-action",
+        nargs="+",
+        default=[],
+        metavar="NAME=PATH",
+        help="an action of your own: grey figures, as a folder of PNGs (a frame each, the view in "
+        "their names) or a PNG with a row of square frames",
+    )
     parser.add_argument("--size", type=int, help="height and width of a frame in px")
     parser.add_argument("--format", nargs="+", choices=tuple(FORMATS), default=["frames"])
     parser.add_argument("--name", help="what the files' names begin with")
@@ -54,9 +63,13 @@ def animate(arguments: argparse.Namespace, say: Say) -> int:
     folder = writable_folder(arguments.out)
     fields = {"views": arguments.views, "actions": arguments.action, "size": arguments.size}
     AnimateRequest(subject=subject or "@", **fields)  # validates before a service is started
+    figures = read_own_figures(arguments.own_action)
     with connect(arguments) as client:
         drawings = upload_drawings(client, paths, arguments.drawn)
-        request = AnimateRequest(subject=subject, drawings=drawings, **fields)
+        own_actions = upload_own_actions(client, figures)
+        request = AnimateRequest(
+            subject=subject, drawings=drawings, own_actions=own_actions, **fields
+        )
         result = workflows.animate(client, request, run_job)
         clips = fetch_clips(client, result)
     name = arguments.name or (subject.removeprefix("@") if subject else paths[0].stem)
@@ -101,7 +114,7 @@ def upload_drawings(
     """Upload the drawings. Raises InvalidRequest: too many, or another number of views."""
     if not paths:
         return []
-    references = read_references(paths)
+    references = read_references(paths, may_shrink=False)
     if len(references) > _MOST_DRAWINGS:
         raise InvalidRequest(
             f"There are {len(references)} layers or pictures, and at most {_MOST_DRAWINGS} can be "

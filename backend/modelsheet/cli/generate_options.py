@@ -9,7 +9,14 @@ from typing import Any, Literal, get_args
 
 from PIL import Image
 
-from modelsheet.api.generate import CutoutMethod, GenerateRequest, PixelArt, Region, SamplerName
+from modelsheet.api.generate import (
+    CutoutMethod,
+    GenerateRequest,
+    PixelArt,
+    Region,
+    SamplerName,
+    SubjectsBy,
+)
 from modelsheet.client.client import BackendClient
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.palettes import format_hex_colour, read_palette
@@ -35,6 +42,12 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--guidance", type=float, help="the base model's usual if left out")
     parser.add_argument("--unet-scale", type=float, default=default.unet_scale)
     parser.add_argument("--text-encoder-scale", type=float, default=default.text_encoder_scale)
+    parser.add_argument(
+        "--subjects-by",
+        choices=get_args(SubjectsBy),
+        default=default.subjects_by,
+        help="what paints them, where the base model takes references (%(default)s)",
+    )
     parser.add_argument("--transparent", action="store_true", help="cut the figure out")
     parser.add_argument("--cutout", choices=get_args(CutoutMethod), help="how to cut it out (auto)")
     parser.add_argument("--tiling", action="store_true", help="edges that go on at the other side")
@@ -70,7 +83,7 @@ def add_inpainting_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a picture of what to paint, up to 8; nothing need be learnt (FLUX.2 klein)",
+        help="a picture of what to paint, up to 8; nothing need be learnt",
     )
     into = parser.add_argument_group("into a picture")
     into.add_argument("--from", dest="init", type=Path, metavar="FILE", help="begin with it")
@@ -105,6 +118,7 @@ def generation_fields(arguments: argparse.Namespace) -> dict[str, Any]:
         "guidance_scale": arguments.guidance,
         "unet_scale": arguments.unet_scale,
         "text_encoder_scale": arguments.text_encoder_scale,
+        "subjects_by": arguments.subjects_by,
         "transparent": arguments.transparent or arguments.cutout is not None,
         "cutout": arguments.cutout or "auto",
         "tiling": arguments.tiling,

@@ -6,49 +6,87 @@ import argparse
 import difflib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
+from modelsheet.api.subjects import SubjectView
 from modelsheet.base_models.families import is_pixel_art
 from modelsheet.cli.connect import Say, connect
 from modelsheet.cli.nouns import match_sentence
 from modelsheet.cli.progress import run_job
-from modelsheet.cli.subjects import likeness_summary, notes_of
+from modelsheet.cli.subjects import find_subject, likeness_summary, notes_of
 from modelsheet.client import workflows
 from modelsheet.client.client import BackendClient
-from modelsheet.client.references import read_references
+from modelsheet.client.references import ReferenceImage, read_references
 from modelsheet.errors import InvalidClassNoun, InvalidRequest
 from modelsheet.imaging.framing import crop_pictures, losing_detail
 from modelsheet.subjects.handles import handle_of
 
 
 def learn(arguments: argparse.Namespace, say: Say) -> int:
-    """Learn a subject from the files, and print what was measured."""
-    references = read_references(arguments.files, arguments.layers)
+    """Learn a subject from the files, or one that is not learnt yet, and print what was measured;
+    or only keep the pictures.
+    """
+    mention = str(arguments.files[0])
+    is_subject = mention.startswith("@")
+    references = [] if is_subject else read_references(arguments.files, arguments.layers)
     with connect(arguments) as client:
-        _note_reduction([reference.image for reference in references], client, arguments.base, say)
-        images = workflows.upload_references(client, references)
-        request = LearnRequest(
-            name=arguments.name,
-            class_noun=arguments.class_noun,
-            identifier=arguments.identifier,
-            preset=arguments.preset,
-            base_model=arguments.base,
-            seed=arguments.seed,
-            overrides=_overrides(arguments.overrides),
-            images=images,
-        )
+        subject = find_subject(client.subjects(), mention) if is_subject else None
+        request = _request(client, arguments, references, subject)
+        if subject is None:
+            pictures = [each.image for each in references]
+            _note_reduction(pictures, client, request.base_model, say)
         noun = _class_noun(client, request, say)
         named = request.model_copy(update={"class_noun": noun})
-        subject = workflows.learn(client, named, run_job)
+        if arguments.not_yet:
+            subject = client.call("POST", "/v1/subjects/unlearnt", SubjectView, named)
+        else:
+            subject = workflows.learn(client, named, run_job)
     handle = handle_of(subject.name)
-    say(f"Learnt @{handle}, “{subject.identifier} {subject.class_noun}”, from {len(references)}.")
+    if not subject.is_learnt:
+        say(f"@{handle} is painted by its pictures. Learn it with: modelsheet learn @{handle}")
+        return 0
+    count = len(request.images)
+    say(f"Learnt @{handle}, “{subject.identifier} {subject.class_noun}”, from {count}.")
     say(f"In {subject.training_steps} steps: {likeness_summary(subject)}.")
     for note in notes_of(subject):
         say(f"Note: {note}")
     say(f'Paint it with: modelsheet generate "@{handle} …"')
     return 0
+
+
+def _request(
+    client: BackendClient,
+    arguments: argparse.Namespace,
+    references: Sequence[ReferenceImage],
+    subject: SubjectView | None,
+) -> LearnRequest:
+    """Upload the references, or take those of a subject, and return the request to learn them.
+
+    Raises InvalidRequest: it has no name.
+    """
+    fields: dict[str, Any] = {
+        "name": arguments.name,
+        "class_noun": arguments.class_noun,
+        "base_model": arguments.base,
+    }
+    if subject is not None:
+        given = {"name": arguments.name, "class_noun": arguments.class_noun}
+        fields = {name: given.get(name) or getattr(subject, name) for name in fields}
+        fields |= {"images": subject.references, "captions": subject.captions}
+    elif not arguments.name:
+        raise InvalidRequest("Say what you will call it with --name, for example: --name hero.")
+    else:
+        fields["images"] = workflows.upload_references(client, references)
+    return LearnRequest(
+        **fields,
+        identifier=arguments.identifier,
+        preset=arguments.preset,
+        seed=arguments.seed,
+        overrides=_overrides(arguments.overrides),
+    )
 
 
 def _note_reduction(
@@ -57,8 +95,8 @@ def _note_reduction(
     """Say before learning that pictures are larger than the base model learns them."""
     models = client.capabilities().base_models
     base = next((model for model in models if model.id == base_model), None)
-    if base is None:
-        return  # the job says which there are
+    if base is None or base.family is None:
+        return  # the job says which there are, or why it cannot be read
     is_sprite = is_pixel_art(base.family)
     cropped = crop_pictures(pictures, base.resolution if is_sprite else 0)
     drawn = losing_detail(cropped, base.resolution, as_sprite=is_sprite)

@@ -29,7 +29,7 @@ from modelsheet.cli import (
     subjects,
     tokens,
 )
-from modelsheet.cli.output import notes_on_images, say, say_error
+from modelsheet.cli.output import discard_unwritten, flush, notes_on_images, say, say_error
 from modelsheet.errors import Cancelled, ModelsheetError, NotFound
 from modelsheet.subjects.lora_exchange import ExportFormat
 
@@ -57,6 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
+        try:
+            return _run(given)
+        finally:
+            flush()  # here, where an error of the output is caught
+    except OSError as error:
+        # As in `modelsheet jobs | head -1`, whose reader has what it wants.
+        is_broken_pipe = isinstance(error, BrokenPipeError)
+        code = 0 if is_broken_pipe else _print_error(_os_error_sentence(error), 1)
+        discard_unwritten()
+        return code
+
+
+def _run(given: list[str]) -> int:
+    """Run one command and return its exit code. Raises OSError."""
+    try:
         if given and given[0] in DELEGATED:
             return _delegate(given[0], given[1:])
         arguments = make_parser().parse_args(given)
@@ -73,11 +88,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(_OUT_OF_MEMORY, 1)
     except KeyboardInterrupt:
         return _print_error("Stopped.", _INTERRUPTED)
-    except BrokenPipeError:  # as in `modelsheet jobs | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
-        return 0
-    except OSError as error:
-        return _print_error(_os_error_sentence(error), 1)
 
 
 def _delegate(command: str, arguments: list[str]) -> int:
@@ -166,8 +176,19 @@ def _port(given: str) -> int:
 
 def _add_learn(choices: _Choices) -> None:
     parser = choices.add_parser("learn", help="learn a subject from layers or pictures")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="OpenRaster or picture")
-    parser.add_argument("--name", required=True, help="what you will call it: @name in prompts")
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="OpenRaster or picture; or the @name of a subject that is not learnt yet",
+    )
+    parser.add_argument("--name", default="", help="what you will call it: @name in prompts")
+    parser.add_argument(
+        "--not-yet",
+        action="store_true",
+        help="only keep the pictures, to paint by them at once (FLUX.2 klein, IP-Adapters)",
+    )
     parser.add_argument(
         "--layer",
         dest="layers",

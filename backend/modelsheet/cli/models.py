@@ -68,6 +68,9 @@ def _download(client: BackendClient, arguments: argparse.Namespace, say: Say) ->
         raise InvalidRequest(f"Say what to download: {', '.join(DOWNLOAD_SOURCES)}.")
     source = DOWNLOAD_SOURCES[model]
     say(f"{source.repo}: about {source.size_bytes / 1e9:.1f} GB. Licence: {source.licence}.")
+    if not source.is_pinned:
+        say("No revision of it is pinned: the newest one is taken, recorded in its hub.json, and")
+        say("compared with the hub's own checksums.")
     result = run_job(client, DownloadRequest(model=model), f"Downloading {model}")
     assert isinstance(result, DownloadResult)
     say(f"{model} is here: {result.size_bytes / 1e9:.2f} GB.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -26,6 +27,19 @@ def say(text: str) -> None:
 def say_error(text: str) -> None:
     """Print a text on standard error."""
     print(f"modelsheet: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def flush() -> None:
+    """Write what standard output, where there is one, still holds back. Raises OSError."""
+    print(end="", flush=True)
+
+
+def discard_unwritten() -> None:
+    """Keep Python from trying again at exit to write what standard output refused."""
+    try:
+        flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

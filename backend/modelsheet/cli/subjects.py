@@ -49,7 +49,7 @@ def _inspect_or_delete(arguments: argparse.Namespace, say: Say) -> int:
 def _list_subjects(known: Sequence[SubjectView], say: Say) -> None:
     for subject in known:
         day = time.strftime("%Y-%m-%d %H:%M", time.localtime(subject.created))
-        phrase = f"{subject.identifier} {subject.class_noun}"
+        phrase = _phrase(subject)
         say(f"@{handle_of(subject.name):20} {phrase:28} {subject.base_model:10} {day}")
     if not known:
         say("Nothing has been learnt yet. Begin with: modelsheet learn --help")
@@ -59,12 +59,20 @@ def _show_subject(subject: SubjectView, say: Say) -> None:
     references = ", ".join(reference.name or "without a name" for reference in subject.references)
     say(f"@{handle_of(subject.name)}  {subject.name}")
     say(f"id          {subject.id}")
-    say(f"prompt      {subject.identifier} {subject.class_noun}")
+    say(f"prompt      {_phrase(subject)}")
     say(f"base model  {subject.base_model}")
-    say(f"learnt      {subject.training_steps} steps, {likeness_summary(subject)}")
+    learnt = f"{subject.training_steps} steps, {likeness_summary(subject)}"
+    say(f"learnt      {learnt if subject.is_learnt else 'not yet'}")
     say(f"from        {references}")
     for note in notes_of(subject):
         say(f"note        {note}")
+
+
+def _phrase(subject: SubjectView) -> str:
+    """Return what stands for a subject in prompts."""
+    if not subject.is_learnt:
+        return f"{subject.class_noun}, not learnt yet"
+    return f"{subject.identifier} {subject.class_noun}"
 
 
 def likeness_summary(subject: SubjectView) -> str:

@@ -37,17 +37,20 @@ class ReferenceImage:
     image: Image.Image
 
 
-def read_references(paths: Sequence[Path], layers: Collection[str] = ()) -> list[ReferenceImage]:
+def read_references(
+    paths: Sequence[Path], layers: Collection[str] = (), *, may_shrink: bool = True
+) -> list[ReferenceImage]:
     """Read documents layer by layer, each on its canvas, and other files as one image each, named
     like a layer: holding_sword.png.
 
-    `layers` names those to take; none takes all. Layers on which nothing is drawn are left out with
+    `layers` names those to take; none takes all. Images larger than the API's clients send are
+    shrunk, or refused where they may not be. Layers on which nothing is drawn are left out with
     a note, and hidden ones are named in one. Raises InvalidImages, also for an empty picture file.
     """
     references: list[ReferenceImage] = []
     names: list[str] = []
     for path in paths:  # one by one, for a document may be large
-        document = _read(path)
+        document = _read(path, may_shrink=may_shrink)
         candidates = top_layers(document)
         names += [layer.name for layer in candidates]
         for reference in _references(path, candidates, document.size, layers):
@@ -63,17 +66,29 @@ def read_references(paths: Sequence[Path], layers: Collection[str] = ()) -> list
     return references
 
 
-def _read(path: Path) -> Document:
+def _read(path: Path, *, may_shrink: bool) -> Document:
     """Read a document, or a picture file as a document of one layer. Raises InvalidImages."""
     if path.is_dir():
         raise InvalidImages(f"{path} is a folder. Give the pictures in it: {path}/*.png")
     if path.suffix.lower() in _DOCUMENTS:
-        return read_document(path)
-    image = limit_sides(read_image(path), _LONGEST_SIDE)
+        document = read_document(path)
+        _check_size(document.size, path, may_shrink=may_shrink)
+        return document
+    image = read_image(path)
+    _check_size(image.size, path, may_shrink=may_shrink)
+    image = limit_sides(image, _LONGEST_SIDE)
     if is_one_colour(image):
         kind = "is empty: nothing can be seen" if is_empty(image) else "is one colour all over"
         raise InvalidImages(f"{path} {kind}. Leave it out.")
     return Document(image.size, (Layer(path.stem.replace("_", " "), image),))
+
+
+def _check_size(size: Size, path: Path, *, may_shrink: bool) -> None:
+    if max(size) > _LONGEST_SIDE and not may_shrink:
+        raise InvalidImages(
+            f"{path} is {size[0]} × {size[1]} px, and at most {_LONGEST_SIDE} a side can be used. "
+            "Crop it to the figure."
+        )
 
 
 def _check_chosen(layers: Collection[str], names: Sequence[str]) -> None:

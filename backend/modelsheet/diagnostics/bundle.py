@@ -90,7 +90,7 @@ def _about(settings: Settings) -> dict[str, object]:
 def _jobs(settings: Settings) -> list[dict[str, Value]]:
     """Read the jobs' backup records, which needs no running service."""
     folder = settings.data_dir / "job-records"
-    return list(JobBackup(folder).read_all()) if folder.is_dir() else []
+    return JobBackup(folder).read_all() if folder.is_dir() else []
 
 
 def _outline(job: Mapping[str, Value]) -> dict[str, object]:

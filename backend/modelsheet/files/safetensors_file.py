@@ -122,9 +122,14 @@ def encode_safetensors(
             "data_offsets": [position, position + array.nbytes],
         }
         position += array.nbytes
-    encoded = json.dumps(header, separators=(",", ":")).encode()
+    return encode_header(header) + b"".join(blocks)
+
+
+def encode_header(fields: Mapping[str, object]) -> bytes:
+    """Encode a header with its length, padded so that the tensors are aligned to 8 bytes."""
+    encoded = json.dumps(fields, separators=(",", ":")).encode()
     encoded += b" " * (-len(encoded) % 8)
-    return struct.pack("<Q", len(encoded)) + encoded + b"".join(blocks)
+    return struct.pack("<Q", len(encoded)) + encoded
 
 
 def _check_beginning(beginning: bytes, name: str) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import struct
-
-from modelsheet.files.safetensors_file import SafetensorsHeader
+from modelsheet.files.safetensors_file import SafetensorsHeader, encode_header
 
 
 def merge_safetensors(
@@ -24,7 +21,4 @@ def merge_safetensors(
                 "shape": entry.shape,
                 "data_offsets": [start + entry.start, start + entry.end],
             }
-    encoded = json.dumps(fields, separators=(",", ":")).encode()
-    encoded += b" " * (-len(encoded) % 8)
-    length = struct.pack("<Q", len(encoded))
-    return length + encoded + content[first.data_start :] + more[second.data_start :]
+    return encode_header(fields) + content[first.data_start :] + more[second.data_start :]

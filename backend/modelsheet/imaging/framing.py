@@ -8,9 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from modelsheet.errors import InvalidImages
 from modelsheet.imaging.pixel_art import reduce_pixel_art, threshold_alpha
-from modelsheet.imaging.rgba import Size, bleed_colours, crop_to_content, enlarge_pixels, resize
+from modelsheet.imaging.rgba import (
+    Size,
+    bleed_colours,
+    crop_to_content,
+    enlarge_pixels,
+    is_empty,
+    limit_sides,
+    on_white,
+    resize,
+)
 
+MOST_CONDITIONING = 4  # pictures of a subject that a base model is given
 _MARGIN = 0.06  # of the longer side, around what is cropped to its content
 _PIXEL_ART_SIDE, _PIXEL_ART_COLOURS = 256, 256
 _MUCH_LARGER = 2  # than a model that paints no sprites
@@ -24,6 +35,16 @@ def has_transparency(picture: Image.Image) -> bool:
 def looks_like_pixel_art(picture: Image.Image) -> bool:
     """Tell if a picture is small and has at most 256 colours, those under alpha 0 not counted."""
     return max(picture.size) <= _PIXEL_ART_SIDE and _has_few_colours(picture)
+
+
+def require_content(pictures: Sequence[Image.Image]) -> None:
+    """Raise InvalidImages if one of the RGBA pictures is empty."""
+    for number, picture in enumerate(pictures, 1):
+        if is_empty(picture):
+            raise InvalidImages(
+                f"Picture {number} of {len(pictures)} is empty: all of its pixels are transparent. "
+                "Paint on that layer or leave it out."
+            )
 
 
 def crop_pictures(pictures: Sequence[Image.Image], sprite_side: int = 0) -> list[Image.Image]:
@@ -44,6 +65,15 @@ def crop_pictures(pictures: Sequence[Image.Image], sprite_side: int = 0) -> list
     if are_alike:
         sizes = [math.gcd(*sizes)] * len(sizes)
     return [_without_enlargement(*each) for each in zip(cropped, sizes, strict=True)]
+
+
+def conditioning_pictures(pictures: Sequence[Image.Image], side: int) -> list[Image.Image]:
+    """Return the first RGBA pictures as RGB on white, scaled so that all together are at most a
+    square of `side` px: each of their pixels makes every step of painting slower.
+    """
+    first = pictures[:MOST_CONDITIONING]
+    longest = round(side / max(1, len(first)) ** 0.5)
+    return [on_white(limit_sides(picture, longest)) for picture in first]
 
 
 def losing_detail(

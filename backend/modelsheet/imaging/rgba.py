@@ -33,6 +33,9 @@ FORMATS = ("PNG", "WebP", "JPEG", "GIF")
 
 _MOST_SCANS = 100  # of a progressive JPEG, each as slow as a whole image; usual are 10
 _SCAN_MARK = b"\xff\xda"
+# Chunks of a PNG, markers of a JPEG, extensions of a GIF. Pillow takes some µs for each.
+_MOST_PARTS = 100_000
+_NO_MARKERS = (b"\xff\x00", *(bytes((0xFF, 0xD0 + restart)) for restart in range(8)))
 
 _OPAQUE = 255
 _FAR = np.iinfo(np.int32).max
@@ -97,6 +100,8 @@ def _opened(
     also for what goes wrong while it is decoded in the block.
     """
     try:
+        if _has_too_many_parts(content):
+            raise ValueError(f"more than {_MOST_PARTS} parts")
         with (
             _strict_warnings(),
             Image.open(io.BytesIO(content), formats=tuple(formats)) as image,
@@ -120,6 +125,22 @@ def _opened(
         raise InvalidImages(
             f"{name} is not a picture that can be read ({error}). Save it again."
         ) from None
+
+
+def _has_too_many_parts(content: bytes) -> bool:
+    """Tell whether a PNG, JPEG or GIF is made of so many parts that to list them takes long."""
+    if content.startswith(b"\xff\xd8"):
+        in_pixels = sum(content.count(each) for each in _NO_MARKERS)
+        return content.count(b"\xff") - in_pixels > _MOST_PARTS
+    if content.startswith(b"GIF8"):
+        return content.count(b"\x00\x21") > _MOST_PARTS  # after the end of the part before
+    if not content.startswith(b"\x89PNG"):
+        return False
+    position, count = 8, 0
+    while position + 12 <= len(content) and count <= _MOST_PARTS:
+        position += 12 + int.from_bytes(content[position : position + 4], "big")
+        count += 1
+    return count > _MOST_PARTS
 
 
 @contextmanager
@@ -297,6 +318,11 @@ def straight_alpha(levels: npt.NDArray[np.float32]) -> Image.Image:
     colours = levels[..., :3] * (_OPAQUE / np.maximum(alpha, 1.0))
     straight = np.concatenate([np.where(alpha >= 1, colours, 0), alpha], axis=-1)
     return Image.fromarray(straight.round().clip(0, _OPAQUE).astype(np.uint8))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Return an RGBA image over white, as RGB."""
+    return composite(image, (255, 255, 255))
 
 
 def limit_sides(image: Image.Image, longest: int) -> Image.Image:

@@ -12,6 +12,7 @@ from modelsheet.files.safetensors_file import SafetensorsHeader
 DetectedFamily = Family | str  # "SD 2", "Flux": families that Modelsheet does not run
 FULL_NAMES: dict[Family, str] = {family: facts.name for family, facts in FAMILIES.items()}
 _LONGEST_NAME = 40
+_LONGEST_SAID = 200  # characters of metadata
 
 # By the width of the UNet's cross-attention context, which is that of its text encoders: 768 for
 # CLIP-L, 1024 for OpenCLIP-H, 1280 for bigG alone, 2048 for CLIP-L and bigG.
@@ -64,7 +65,7 @@ _BY_METADATA: tuple[tuple[str, DetectedFamily], ...] = (
 # Beginnings of the denoiser's key names, that all trainers put before the layers' own names.
 _PREFIX = re.compile(
     r"^(base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|unet\.|prior\."
-    r"|lora_unet_|lora_prior_unet_|lora_prior_|lora_transformer_|lora_dit_|lycoris_)+"
+    r"|lora_unet_+|lora_prior_unet_|lora_prior_|lora_transformer_|lora_dit_|lycoris_)+"
 )
 # By key names without that beginning, and with "_" for ".". The first that is found counts.
 _BY_LAYER: tuple[tuple[str, DetectedFamily], ...] = (
@@ -142,7 +143,9 @@ def family_said(header: SafetensorsHeader) -> DetectedFamily | None:
 def _said(header: SafetensorsHeader) -> Iterator[str]:
     for key in ("ss_base_model_version", "modelspec.architecture"):
         # "_" counts as a letter in a pattern's \b.
-        said = header.metadata.get(key, "").partition("/")[0].strip().replace("_", " ")
+        said = (
+            header.metadata.get(key, "")[:_LONGEST_SAID].partition("/")[0].strip().replace("_", " ")
+        )
         if said:
             yield said
 

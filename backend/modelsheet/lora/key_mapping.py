@@ -102,7 +102,10 @@ class KeyLayout:
         path = path.replace(".processor.", ".").removeprefix(_INNER)
         if LayerKey(component, path) in self.shapes:
             return LayerKey(component, path)
-        key = LayerKey(component, re.sub(r"\.to_out$", ".to_out.0", path))
+        # Names of diffusers below 0.18, where attention processors held the LoRA.
+        path = re.sub(r"\.to_out$", ".to_out.0", path)
+        path = re.sub(r"self_attn\.to_(q|k|v|out)(\.0)?$", r"self_attn.\1_proj", path)
+        key = LayerKey(component, path)
         return key if key in self.shapes else None
 
 

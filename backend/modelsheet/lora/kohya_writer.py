@@ -151,7 +151,8 @@ def _metadata(
     in_unet = [each.rank for key, each in factors.items() if key.component == UNET]
     rank = str(max(in_unet or [each.rank for each in factors.values()]))
     side = str(metadata.resolution)
-    tags = json.dumps({"subject": {metadata.trigger: metadata.image_count}})
+    # At least 1, for an imported subject's images are unknown, and of 0 A1111 suggests nothing.
+    tags = json.dumps({"subject": {metadata.trigger: max(1, metadata.image_count)}})
     date = datetime.fromtimestamp(metadata.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     convolutions = [e.rank for s, e in factors.items() if layout.shapes[s].kernel > 1]
     extra = {"conv_dim": max(convolutions), "conv_alpha": max(convolutions)} if convolutions else {}

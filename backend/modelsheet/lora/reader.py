@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 import numpy as np
 
@@ -127,12 +128,13 @@ def _tensors_with_prefix(
 def _group_keys(header: SafetensorsHeader, layout: KeyLayout) -> dict[LayerKey, dict[str, str]]:
     """Group the file's keys by layer and role. Raises UnsafeModel: a key belongs to no layer."""
     layers: dict[LayerKey, dict[str, str]] = {}
+    find_refusal = cache(partial(refusal, header, layout))  # it looks through all keys
     for name, roles in _roles_by_name(header, layout).items():
         down = header.entries[roles["down"]].shape if "down" in roles else ()
         width = down[1] if len(down) > 1 else 0
         layer_key = layout.find(name, width)
         is_known = layer_key is not None and width in (0, layout.shapes[layer_key].columns)
-        why_not = "" if is_known else refusal(header, layout)
+        why_not = "" if is_known else find_refusal()
         if layer_key is None or why_not:
             raise UnsafeModel(why_not or unknown_layer(header, name))
         if layer_key in layers:

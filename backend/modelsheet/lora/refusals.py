@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from modelsheet.base_models.families import FAMILY_NAMES
 from modelsheet.files.safetensors_file import SafetensorsHeader
 from modelsheet.lora.detection import FULL_NAMES, family_of_file, full_name
 from modelsheet.lora.key_mapping import KeyLayout
@@ -53,7 +54,7 @@ def refusal(header: SafetensorsHeader, layout: KeyLayout) -> str:
     if family is not None and family not in FULL_NAMES:
         return (
             f"{header.name} was made for {full_name(family)}, which Modelsheet cannot use. "
-            "LoRA for SD 1.5, SDXL, FLUX.2 klein and sprite32 can be used."
+            f"LoRA for these can be used: {FAMILY_NAMES}."
         )
     method = _other_method(header.entries)
     if method:
@@ -75,8 +76,8 @@ def other_family(name: str, family: str, layout: KeyLayout) -> str:
 def unknown_layer(header: SafetensorsHeader, layer: str) -> str:
     return (
         f"{header.name} does not fit this base model, which has no layer {layer!r}. "
-        "Name the base model that it was made for. Only LoRA for SD 1.5, SDXL, FLUX.2 klein "
-        "and sprite32 can be used."
+        "Name the base model that it was made for. Only LoRA for these can be used: "
+        f"{FAMILY_NAMES}."
     )
 
 

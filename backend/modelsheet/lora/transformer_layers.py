@@ -1,5 +1,5 @@
-"""Names and shapes of a FLUX.2's layers that can have a LoRA, from its transformer's config, and
-the key layout of its adapters.
+"""Names and shapes of the layers that can have a LoRA in a transformer of double and single
+blocks, from its config, and the key layout of its adapters.
 """
 
 from __future__ import annotations

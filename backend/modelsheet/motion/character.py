@@ -11,11 +11,12 @@ from PIL import Image
 from modelsheet.api.animate import FigureFit, ViewName
 from modelsheet.errors import InvalidImages
 from modelsheet.motion.figures.drawing_checks import check_drawing, visible
-from modelsheet.motion.figures.fitting import embedded_measurer, settle
+from modelsheet.motion.figures.fitting import Measurement, embedded_measurer
 from modelsheet.motion.figures.mannequin import Proportions
 from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
 from modelsheet.motion.figures.pictures import SIZE, Picture
 from modelsheet.motion.figures.placement import Placement, Scale, choose_scale, place
+from modelsheet.motion.figures.registration import register
 
 _ANY_VIEW: ViewName = "front"  # by which a drawing of unknown view is measured
 _VIEW_WORDS: tuple[ViewName, ...] = ("front", "left", "back", "right")
@@ -88,16 +89,20 @@ def read_character(
         for warning in check_drawing(drawing.image, name, is_fitted=fit is not None)
     ]
     views = [drawing.view or view_in(drawing.name) for drawing in drawings]
-    views[0] = views[0] or "front"
+    view = views[0] = views[0] or "front"
     _check_views(views)
-    first, view = drawings[0].image, views[0]
-    body, measured = (fit.body, _proportions(fit)) if fit else _measure(first, view)
+    first = drawings[0].image
+    measured = Measurement({fit.body: 1.0}, _proportions(fit)) if fit else _measure(first, view)
     scale = choose_scale(first.crop(first.getchannel("A").getbbox()))
-    placement = place(first, measured, scale)
-    proportions = placement.fit_to_model(measured)
-    if fit is None:
-        proportions = settle(proportions, embedded_mannequins().figure(body).proportions)
-    placed = [PlacedDrawing(placement.crop(first), placement.to_model(first), view)]
+    placement = place(first, measured.proportions, scale)
+    picture = placement.to_model(first)
+    measured = replace(measured, proportions=placement.fit_to_model(measured.proportions))
+    if fit:
+        body, proportions = fit.body, measured.proportions
+    else:
+        figures = {name: embedded_mannequins().figure(name) for name in measured.bodies}
+        body, proportions = register(picture, view, measured, figures)
+    placed = [PlacedDrawing(placement.crop(first), picture, view)]
     for drawing, each in zip(drawings[1:], views[1:], strict=True):
         own = _place_beside(drawing.image, each, placement, proportions, first.size)
         image = drawing.image
@@ -122,7 +127,7 @@ def _place_beside(
     first_size: tuple[int, int],
 ) -> Placement:
     """Place a further drawing so that its feet and centre lie where the first one's do."""
-    _, measured = _measure(image, view)
+    measured = _measure(image, view).proportions
     in_place = first.fit_to_model(measured)
     away = max(abs(in_place.feet - proportions.feet), abs(in_place.centre - proportions.centre))
     if image.size == first_size and away <= _SAME_PLACE:
@@ -130,7 +135,7 @@ def _place_beside(
     return place(image, measured, first.scale, proportions.feet, proportions.centre)
 
 
-def _measure(image: Image.Image, view: ViewName | None) -> tuple[str, Proportions]:
+def _measure(image: Image.Image, view: ViewName | None) -> Measurement:
     return embedded_measurer().measure(visible(image), view or _ANY_VIEW)
 
 

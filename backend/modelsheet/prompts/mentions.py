@@ -1,17 +1,17 @@
-"""Expand the mentions of a prompt: @name becomes the subject's identifier and class noun. No
-torch.
+"""Expand the mentions of a prompt: @name becomes the subject's identifier and class noun, or its
+noun and the numbers of its reference pictures. No torch.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from modelsheet.errors import InvalidRequest, NotFound
 from modelsheet.subjects.handles import Mention, find_mentions
-from modelsheet.subjects.store import SubjectRecord, find_mentioned
+from modelsheet.subjects.record import SubjectRecord, find_mentioned
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,32 @@ class ExpandedPrompt:
     subjects: tuple[SubjectRecord, ...]
 
     @property
+    def learnt_on(self) -> str | None:
+        """Base model of the subjects that are learnt, None without any."""
+        return next((one.base_model for one in self.subjects if one.is_learnt), None)
+
+    @property
     def base_model(self) -> str | None:
-        return self.subjects[0].base_model if self.subjects else None
+        return self.learnt_on or next((one.base_model for one in self.subjects), None)
+
+
+# Number of a subject's reference pictures that are given.
+CountPictures = Callable[[SubjectRecord], int]
+
+
+def _no_pictures(subject: SubjectRecord) -> int:
+    return 0
 
 
 def expand_prompt(
-    prompt: str, subjects: Sequence[SubjectRecord], owner: str = ""
+    prompt: str,
+    subjects: Sequence[SubjectRecord],
+    owner: str = "",
+    count_pictures: CountPictures = _no_pictures,
 ) -> ExpandedPrompt:
     """Replace each mention of a subject, @handle or its bare identifier, by "identifier class-
-    noun".
+    noun", or by the noun alone where it is not learnt yet. Where `count_pictures` says that
+    reference pictures of it are given, their numbers follow: "cat from images 1 to 3".
 
     `subjects` are newest first. A handle means `owner`'s own subject of that handle before another
     artist's, which `@artist/handle` means. A bare identifier is a mention only of `owner`'s own
@@ -41,26 +58,52 @@ def expand_prompt(
     """
     own = [subject for subject in subjects if subject.owner == owner]
     by_identifier = {one.identifier: one for one in reversed(own) if not one.is_imported}
-    by_id: dict[str, SubjectRecord] = {}
+    mentioned = _Mentioned(count_pictures)
     parts: list[str] = []
     end = 0
     for written in find_mentions(prompt):
         mention, subject = _resolve(written, subjects, owner)
-        by_id.setdefault(subject.id, subject)
-        parts += [prompt[end : mention.start], subject_phrase(subject)]
+        parts += [prompt[end : mention.start], mentioned.phrase(subject)]
         end = mention.end
     typed = [*parts[::2], prompt[end:]]
-    expanded = [_expand_identifiers(text, by_identifier, by_id) for text in typed]
+    expanded = [_expand_identifiers(text, by_identifier, mentioned) for text in typed]
     phrases = [*parts[1::2], ""]
     text = "".join(part for pair in zip(expanded, phrases, strict=True) for part in pair)
-    result = ExpandedPrompt(text, tuple(by_id.values()))
+    result = ExpandedPrompt(text, tuple(mentioned.subjects.values()))
     _check_one_base(result)
     return result
 
 
+class _Mentioned:
+    """The subjects mentioned so far, by id, and the numbers of their pictures."""
+
+    def __init__(self, count_pictures: CountPictures) -> None:
+        self.subjects: dict[str, SubjectRecord] = {}
+        self._count_pictures = count_pictures
+        self._phrases: dict[str, str] = {}
+        self._pictures = 0
+
+    def phrase(self, subject: SubjectRecord) -> str:
+        """Return what stands for a mention of the subject."""
+        if subject.id not in self.subjects:
+            self.subjects[subject.id] = subject
+            count = self._count_pictures(subject)
+            numbers = picture_numbers(self._pictures + 1, count)
+            self._phrases[subject.id] = f"{subject_phrase(subject)}{numbers}"
+            self._pictures += count
+        return self._phrases[subject.id]
+
+
 def subject_phrase(subject: SubjectRecord) -> str:
-    """Return the subject's name in its training prompts: "identifier class-noun"."""
-    return f"{subject.identifier} {subject.class_noun}"
+    """Return the subject's name in its training prompts, "identifier class-noun", or its noun."""
+    return f"{subject.identifier} {subject.class_noun}".strip()
+
+
+def picture_numbers(first: int, count: int) -> str:
+    """Return the words that tell a subject's reference pictures from others; "" without any."""
+    if count < 2:
+        return f" from image {first}" if count else ""
+    return f" from images {first} to {first + count - 1}"
 
 
 def _resolve(
@@ -102,18 +145,17 @@ def _unknown(mention: Mention, subjects: Sequence[SubjectRecord]) -> str:
 
 
 def _expand_identifiers(
-    text: str, by_identifier: Mapping[str, SubjectRecord], by_id: dict[str, SubjectRecord]
+    text: str, by_identifier: Mapping[str, SubjectRecord], mentioned: _Mentioned
 ) -> str:
     """Expand bare identifiers too: add the class noun where it does not follow."""
-    mentioned = {subject.identifier: subject for subject in by_id.values()}
+    known = {**by_identifier, **{one.identifier: one for one in mentioned.subjects.values()}}
     parts: list[str] = []
     end = 0
     for word in re.finditer(r"\w+", text):
-        subject = mentioned.get(word[0]) or by_identifier.get(word[0])
+        subject = known.get(word[0])
         if subject is None or word.start() < end:
             continue
-        by_id.setdefault(subject.id, subject)
-        parts += [text[end : word.start()], subject_phrase(subject)]
+        parts += [text[end : word.start()], mentioned.phrase(subject)]
         end = _end_of_noun(text, word.end(), subject.class_noun)
     return "".join([*parts, text[end:]])
 
@@ -127,7 +169,7 @@ def _end_of_noun(text: str, start: int, noun: str) -> int:
 
 
 def _check_one_base(expanded: ExpandedPrompt) -> None:
-    bases = sorted({subject.base_model for subject in expanded.subjects})
+    bases = sorted({subject.base_model for subject in expanded.subjects if subject.is_learnt})
     if len(bases) > 1:
         raise InvalidRequest(
             f"This prompt's subjects were learnt on different base models ({', '.join(bases)}). "

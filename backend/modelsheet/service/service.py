@@ -11,18 +11,26 @@ import modelsheet
 from modelsheet.api.animate import ActionList
 from modelsheet.api.describe_images import ClassNounList, ClassNounMatch
 from modelsheet.api.generate import SamplerName
-from modelsheet.api.learn import PresetName
+from modelsheet.api.learn import LearnRequest, PresetName
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.size_limits import MAX_BODY_BYTES, MAX_JSON_BYTES
+from modelsheet.api.subjects import SubjectView
 from modelsheet.api.system import Capabilities
 from modelsheet.api.types import API_VERSION
 from modelsheet.api.vocabulary import Vocabulary
-from modelsheet.base_models.locate import family_of_base_model
+from modelsheet.base_models.locate import family_of_base_model, view_of_base_model
+from modelsheet.errors import InvalidRequest
 from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
-from modelsheet.prompts.class_nouns import known_class_nouns, match_class_noun, own_class_nouns
+from modelsheet.prompts.class_nouns import (
+    known_class_nouns,
+    match_class_noun,
+    own_class_nouns,
+    require_class_noun,
+)
 from modelsheet.prompts.everyday_nouns import everyday_nouns
 from modelsheet.prompts.vocabulary import vocabulary
 from modelsheet.service.auth.authentication import Authenticator
+from modelsheet.service.auth.caller import Caller
 from modelsheet.service.auth.tokens import TokenStore
 from modelsheet.service.cleanup import Cleanup, check_layout_version
 from modelsheet.service.executors.protocol import Executor, ReportHandler
@@ -85,21 +93,25 @@ class Service:
         self.idle_watch = IdleWatch(idle_s, lambda: bool(table.ids(("queued", "running"))), on_end)
         self._idle_s = idle_s
         hold = QueueHold(data_dir / "queue-held", on_end)
+        reserve = BallastFile(data_dir / "reserve")
         self.dispatcher = Dispatcher(
             self.job_store,
             Publisher(data_dir, self.job_store, subjects, self.events.publish_subjects),
             Scheduler(table, hold, timings, self.tokens.gpus_of),
             make_executor,
             timings,
-            BallastFile(data_dir / "reserve"),
+            reserve,
             on_death=self.fail,
         )
+        self._admission = Admission(self.blobs, subjects, base_models)
         self.jobs = JobService(
             self.job_store,
-            Admission(self.blobs, subjects, base_models),
+            self._admission,
             hold,
+            reserve,
             self.dispatcher.wake,
             self.tokens.queued_of,
+            self._on_learn,
         )
 
     def start(self) -> None:
@@ -126,6 +138,26 @@ class Service:
         """
         self._cleanup.make_room_for(size)
         self.blobs.put_stream(sha256, content)
+
+    def add_unlearnt(self, caller: Caller, request: LearnRequest) -> SubjectView:
+        """Make a subject of a learn request's pictures, which paint it before it is learnt.
+
+        Raises InvalidRequest: the base model takes no reference pictures. InvalidClassNoun; and the
+        errors of Admission.check.
+        """
+        self._admission.check(request, caller)
+        model = view_of_base_model(request.base_model, self._base_models())
+        if not model.takes_references:
+            raise InvalidRequest(model.references_note)
+        own, family = own_class_nouns(self.data_dir), family_of_base_model(model.id, [model])
+        noun = require_class_noun(request.class_noun, model.id, family, own)
+        return self.subjects.add_unlearnt(caller, request, noun)
+
+    def _on_learn(self, caller: Caller, request: LearnRequest) -> None:
+        """Let the subject be painted while it is learnt, where its base model can do that."""
+        model = view_of_base_model(request.base_model, self._base_models())
+        if model.takes_references and not request.replaces:
+            self.add_unlearnt(caller, request)
 
     def class_nouns(self, base_model: str) -> ClassNounList:
         """Return the class nouns of a base model, the data folder's own included.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from modelsheet.api.learn import LearnRequest
 from modelsheet.api.subjects import ImportRequest, SubjectArchiveRequest, SubjectView
 from modelsheet.errors import Conflict, InvalidRequest, NotFound
 from modelsheet.operating_system import IS_WINDOWS
@@ -22,18 +23,15 @@ from modelsheet.service.storage.blobs import BlobStore
 from modelsheet.service.subject_files import (
     stage_archive_of,
     stage_lora_of,
+    stage_unlearnt_of,
     write_archive_of,
     write_lora_of,
 )
 from modelsheet.subjects.archive import LARGEST_ARCHIVE, SUFFIX, copy_id
+from modelsheet.subjects.handles import handle_of
 from modelsheet.subjects.lora_exchange import ExportFormat, file_name_of
-from modelsheet.subjects.store import (
-    SubjectRecord,
-    SubjectStore,
-    identifier_warnings,
-    read_record,
-    write_record,
-)
+from modelsheet.subjects.record import SubjectRecord, identifier_warnings, read_record, write_record
+from modelsheet.subjects.store import SubjectStore
 
 LARGEST_LORA = 1 << 30  # bytes; an SDXL LoRA of rank 128 has 0.9 GiB
 _LEAST_MEMORY = 2 << 30  # bytes for a child process, and 8 for each of its file's
@@ -66,7 +64,7 @@ class SubjectService:
 
     def get(self, caller: Caller, subject_id: str) -> SubjectView:
         """Return a subject."""
-        return self._store.view(self._own(caller, subject_id))
+        return self._own(caller, subject_id).view()
 
     def rename(self, caller: Caller, subject_id: str, name: str) -> SubjectView:
         """Rename a subject. Raises the errors of SubjectStore.rename."""
@@ -94,14 +92,8 @@ class SubjectService:
         """
         size = self._size_of(request.parts, LARGEST_LORA)
         with self._staging() as staging:
-            self._children.run(
-                stage_lora_of,
-                Limits(_LEAST_MEMORY + 8 * size),
-                data_dir=str(self._data_dir),
-                staging=str(staging),
-                request=request.model_dump(mode="json"),
-                owner=caller.name,
-            )
+            asked = request.model_dump(mode="json")
+            self._run(stage_lora_of, size, staging=str(staging), request=asked, owner=caller.name)
             self._store.require_free_handle(request.name, caller.name)
             record = self._publish(staging, read_record(staging), caller)
         return self._changed(caller, "import", record)
@@ -122,10 +114,9 @@ class SubjectService:
         """
         size = self._size_of(request.parts, LARGEST_ARCHIVE)
         with self._staging() as staging:
-            self._children.run(
+            self._run(
                 stage_archive_of,
-                Limits(_LEAST_MEMORY + 8 * size),
-                data_dir=str(self._data_dir),
+                size,
                 staging=str(staging),
                 parts=request.parts,
                 owner=caller.name,
@@ -136,6 +127,27 @@ class SubjectService:
             if not self._exists(subject_id):
                 self._publish(staging, record.model_copy(update={"id": subject_id}), caller)
         return self._changed(caller, "bring in", self._store.get(subject_id))
+
+    def add_unlearnt(self, caller: Caller, request: LearnRequest, noun: str) -> SubjectView:
+        """Make a subject of a learn request's pictures, not learnt yet, in the place of one of that
+        handle; one of these pictures stays as it is. The request is admissible.
+        """
+        for record in self._store.list(caller.scope):
+            if not record.is_learnt and record.owner == caller.name and _is_of(record, request):
+                return record.view()
+        size = sum(self._blobs.size(image.blob) or 0 for image in request.images)
+        with self._staging() as staging:
+            self._children.run(
+                stage_unlearnt_of,
+                Limits(_LEAST_MEMORY + 8 * size),
+                data_dir=str(self._data_dir),
+                staging=str(staging),
+                request=request.model_dump(mode="json"),
+                noun=noun,
+            )
+            staged = read_record(staging)
+            record = self._store.publish(staging, staged.id, caller.name, takes_over=True)
+        return self._changed(caller, "try", record)
 
     def _publish(self, staging: Path, staged: SubjectRecord, caller: Caller) -> SubjectRecord:
         """Publish a staged subject as an imported one of the caller's."""
@@ -151,17 +163,17 @@ class SubjectService:
         """Return the opened file that a function writes in a child process."""
         adapter = self._store.adapter_path(record.id)
         with self._staging() as folder:
-            self._children.run(
-                write,
-                Limits(_LEAST_MEMORY + 8 * adapter.stat().st_size),
-                data_dir=str(self._data_dir),
-                subject_id=record.id,
-                target=str(folder / "export"),
-                **arguments,
-            )
+            target = folder / "export"
+            size = adapter.stat().st_size
+            self._run(write, size, subject_id=record.id, target=str(target), **arguments)
             if IS_WINDOWS:  # an open file cannot be removed there
-                return io.BytesIO((folder / "export").read_bytes())
-            return (folder / "export").open("rb")
+                return io.BytesIO(target.read_bytes())
+            return target.open("rb")
+
+    def _run(self, function: Callable[..., None], size: int, **arguments: object) -> None:
+        """Run a function in a child process with memory for a file of `size` bytes."""
+        limits = Limits(_LEAST_MEMORY + 8 * size)
+        self._children.run(function, limits, data_dir=str(self._data_dir), **arguments)
 
     @contextmanager
     def _staging(self) -> Iterator[Path]:
@@ -213,8 +225,16 @@ class SubjectService:
 
     def _changed(self, caller: Caller, action: str, record: SubjectRecord) -> SubjectView:
         self._audit_change(caller, action, record.id)
-        return self._store.view(record)
+        return record.view()
 
     def _audit_change(self, caller: Caller, action: str, subject_id: str) -> None:
         _audit.info("%s: %s subject %s", caller.name or "operator", action, subject_id)
         self._on_change()
+
+
+def _is_of(record: SubjectRecord, request: LearnRequest) -> bool:
+    """Tell if an unlearnt subject is what a request would make."""
+    blobs = [image.blob for image in request.images]
+    same = record.base_model == request.base_model and record.blobs == blobs
+    captions = request.captions is None or record.captions == request.captions
+    return same and captions and record.handle == handle_of(request.name)

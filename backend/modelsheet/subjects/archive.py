@@ -22,11 +22,8 @@ from modelsheet.imaging.rgba import decode_image, from_bgra, limit_sides, to_bgr
 from modelsheet.lora.key_mapping import KeyLayout
 from modelsheet.lora.reader import read_lora
 from modelsheet.subjects.handles import require_handle
-from modelsheet.subjects.store import (
-    ADAPTER,
-    RECORD,
-    SubjectRecord,
-)
+from modelsheet.subjects.record import RECORD, SubjectRecord
+from modelsheet.subjects.store import ADAPTER
 
 SUFFIX = ".modelsheet"
 LARGEST_ARCHIVE = 384 << 20  # bytes

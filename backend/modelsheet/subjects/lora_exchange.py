@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from modelsheet.api.subjects import ImportRequest
 from modelsheet.api.types import Family
-from modelsheet.base_models.clip_vocabulary import token_of
 from modelsheet.base_models.families import FAMILIES, is_pixel_art
 from modelsheet.base_models.locate import BaseModelFiles, locate_base_model
+from modelsheet.base_models.vocabularies import token_of
 from modelsheet.errors import InvalidClassNoun, InvalidIdentifier
 from modelsheet.files.safetensors_file import Array, parse_header
 from modelsheet.lora.base_model_keys import key_layout_of
@@ -24,13 +24,8 @@ from modelsheet.lora.key_mapping import DENOISERS, KeyLayout, layout_of_adapter
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.reader import EMBEDDING, LoraFile, read_lora
 from modelsheet.subjects.handles import require_handle
-from modelsheet.subjects.store import (
-    ADAPTER,
-    IMPORTED,
-    SubjectRecord,
-    SubjectStore,
-    write_record,
-)
+from modelsheet.subjects.record import IMPORTED, SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER, SubjectStore
 
 ExportFormat = Literal["kohya", "diffusers", "embedding"]
 

@@ -1,6 +1,6 @@
-"""Store of learnt subjects: a folder each, published by one rename after its manifest is written.
+"""Store of subjects: a folder each, published by one rename after its manifest is written.
 
-<data>/subjects/<id>/         subject.json, adapter.safetensors, ..., MANIFEST.json
+<data>/subjects/<id>/         subject.json, adapter.safetensors once learnt, ..., MANIFEST.json
 <data>/subjects/.staging-*    being written; never listed
 <data>/trash/<time>-<id>/     deleted subjects
 """
@@ -14,37 +14,18 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
-from typing import Annotated, Literal
 from uuid import uuid4
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from modelsheet.api.learn import LearnReport, LikenessPoint
-from modelsheet.api.subjects import (
-    Captions,
-    Notes,
-    OwnerName,
-    Palette,
-    References,
-    SubjectId,
-    SubjectView,
-    Words,
-)
-from modelsheet.api.types import (
-    ApiModel,
-    ClassNoun,
-    Count,
-    Identifier,
-    ModelId,
-    Sha256,
-    SubjectName,
-    UnixSeconds,
-)
+from modelsheet.api.subjects import SubjectView
+from modelsheet.api.types import SubjectName
 from modelsheet.errors import (
     Conflict,
+    InvalidRequest,
     ModelsheetError,
     NotFound,
     UnsafeModel,
@@ -52,88 +33,22 @@ from modelsheet.errors import (
 from modelsheet.files.json_file import read_json_object
 from modelsheet.files.manifest import fsync, read_manifest, sha256_of, write_manifest
 from modelsheet.subjects.handles import handle_of, require_handle
+from modelsheet.subjects.record import (
+    IMPORTED,
+    RECORD,
+    SubjectRecord,
+    find_mentioned,
+    read_record,
+    write_record,
+)
 
 _log = logging.getLogger(__name__)
 
-RECORD = "subject.json"
 ADAPTER = "adapter.safetensors"
 NAME = "name.txt"
 _STAGING = ".staging-"
 _NAME_LENGTH = 70  # letters before the number of a name that was taken
-IMPORTED = "imported"  # a LoRA file's preset
 _SUBJECT_NAME: TypeAdapter[str] = TypeAdapter(SubjectName)
-
-
-class SubjectRecord(ApiModel):
-    """Record of a learnt subject, the content of subject.json. Its fields are as SubjectView's.
-
-    `created` is in Unix seconds, `best_step` is the step whose adapter was kept, `formerly` are the
-    handles that it had before it was renamed, `palette` the colours of pixel-art references, empty
-    where they are none and in records of version 0.1, `export_sha256` the hash of the weights in
-    the file for A1111, empty where it has none, as sprite32. An imported subject's identifier is
-    another's choice, and counts in prompts only through @name.
-    """
-
-    schema_version: Count = 1
-    id: SubjectId
-    name: SubjectName
-    class_noun: ClassNoun
-    identifier: Identifier
-    base_model: ModelId
-    created: UnixSeconds
-    references: References
-    captions: Captions
-    preset: Words
-    seed: Count
-    training_steps: Count
-    best_step: Count
-    adapter_sha256: Sha256
-    curve: Annotated[list[LikenessPoint], Field(max_length=20_000)]
-    warnings: Notes
-    owner: OwnerName = ""
-    report: LearnReport | None = None
-    formerly: Annotated[list[Words], Field(max_length=1000)] = []
-    is_imported: bool = False
-    export_sha256: Sha256 | Literal[""] = ""
-    palette: Palette = []
-
-    @property
-    def handle(self) -> str:
-        """Return the subject's name after the @ in a prompt."""
-        return handle_of(self.name)
-
-
-def find_mentioned(mention: str, subjects: Sequence[SubjectRecord]) -> SubjectRecord | None:
-    """Return the first subject of that handle, else of that identifier, else a former handle's.
-
-    Former handles count since saved prompts and generation parameters outlive a renaming.
-    """
-    handle = handle_of(mention)
-    by_handle = (one for one in subjects if handle == one.handle)
-    by_identifier = (one for one in subjects if mention == one.identifier)
-    formerly = (one for one in subjects if handle in one.formerly)
-    return next(chain(by_handle, by_identifier, formerly), None)
-
-
-def identifier_warnings(record: SubjectRecord, others: Iterable[SubjectRecord]) -> list[str]:
-    """Return a warning if another subject of the owner has the identifier of an imported one."""
-    for other in others:
-        if (other.owner, other.identifier) == (record.owner, record.identifier):
-            return [
-                f"@{other.handle} is called “{record.identifier}” too. Write @{record.handle} to "
-                "paint this one, and do not name both in one prompt."
-            ]
-    return []
-
-
-def read_record(staging: Path) -> SubjectRecord:
-    """Read the record of a staging folder. Raises OSError, ValidationError."""
-    return SubjectRecord.model_validate_json((staging / RECORD).read_bytes())
-
-
-def write_record(staging: Path, record: SubjectRecord) -> None:
-    """Write the record into the staging folder, for the service to publish."""
-    (staging / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
 
 
 class SubjectStore:
@@ -178,9 +93,13 @@ class SubjectStore:
     def adapter_path(self, subject_id: str) -> Path:
         """Return the path of the adapter, checked against the manifest.
 
-        Raises NotFound, UnsafeModel.
+        Raises NotFound, UnsafeModel. InvalidRequest: it is not learnt yet.
         """
-        self.get(subject_id)
+        record = self.get(subject_id)
+        if not record.is_learnt:
+            raise InvalidRequest(
+                f"@{record.handle} is not learnt yet, so there is no file of it. Learn it first."
+            )
         path = self._folder(subject_id) / ADAPTER
         entry = read_manifest(path.parent).files.get(ADAPTER)
         if entry is None or not path.is_file():
@@ -197,11 +116,20 @@ class SubjectStore:
         staging.mkdir(parents=True)
         return staging
 
-    def publish(self, staging: Path, subject_id: str, owner: str = "") -> SubjectRecord:
+    def publish(
+        self,
+        staging: Path,
+        subject_id: str,
+        owner: str = "",
+        *,
+        takes_over: bool = False,
+        replaces: str = "",
+    ) -> SubjectRecord:
         """Publish a staged subject as its owner's by one rename; a published one stays as it is.
 
         If the owner has a subject of its handle already, it gets the next free name, "Hero 2", and
-        a warning that says so.
+        a warning that says so. If it `takes_over`, one of its handle that is not learnt yet goes to
+        the trash, and its present name is kept; so does the owner's subject that it `replaces`.
 
         Raises ModelsheetError: the staging folder holds no subject of that id.
         """
@@ -212,9 +140,20 @@ class SubjectStore:
                 shutil.rmtree(staging, ignore_errors=True)
                 return published
             others = [one for one in self.list() if one.owner == owner]
-            record = _with_free_name(_check_staged(staging, subject_id), others)
+            record = _check_staged(staging, subject_id)
+            former = next((one for one in others if one.id == replaces), None)
+            if former is None and takes_over:
+                former = _taken_over(record, others)
+            if former is not None:
+                others.remove(former)
+                name = record.name if former.is_learnt else former.name
+                formerly = [former.handle, *former.formerly]
+                record = record.model_copy(update={"name": name, "formerly": formerly})
+            record = _with_free_name(record, others)
             write_record(staging, record.model_copy(update={"owner": owner}))
             write_manifest(staging)
+            if former is not None:
+                self._move_to_trash(self._folder(former.id))
             if target.exists():  # damaged: it has no valid manifest
                 self._move_to_trash(target)
             os.rename(staging, target)
@@ -258,9 +197,14 @@ class SubjectStore:
             fsync(target.parent)
             return self.get(subject_id)
 
-    def require_free_handle(self, name: str, owner: str, but: str = "") -> None:
-        """Raise Conflict if another subject than `but` of that owner has the name's handle."""
+    def require_free_handle(
+        self, name: str, owner: str, but: str = "", *, takes_over: bool = False
+    ) -> None:
+        """Raise Conflict if another subject than `but` of that owner has the name's handle; where
+        it `takes_over`, one that is not learnt yet may have it.
+        """
         others = [one for one in self.list() if one.owner == owner and one.id != but]
+        others = [one for one in others if one.is_learnt or not takes_over]
         if handle_of(name) in {one.handle for one in others}:
             raise Conflict(f"There is a subject @{handle_of(name)} already. Choose another name.")
 
@@ -269,34 +213,11 @@ class SubjectStore:
         for staging in self._root.glob(f"{_STAGING}*"):
             shutil.rmtree(staging, ignore_errors=True)
 
-    def view(self, record: SubjectRecord) -> SubjectView:
-        """Return the API's view; likeness is that of the step whose adapter was kept.
-
-        None for subjects of version 0.1, which measured it otherwise.
-        """
-        best = [point for point in record.curve if point.step == record.best_step]
-        return SubjectView(
-            id=record.id,
-            name=record.name,
-            class_noun=record.class_noun,
-            identifier=record.identifier,
-            base_model=record.base_model,
-            created=record.created,
-            owner=record.owner,
-            references=record.references,
-            captions=record.captions,
-            training_steps=record.training_steps,
-            likeness=best[-1].likeness if best else None,
-            palette=record.palette,
-            warnings=record.warnings,
-            report=record.report,
-        )
-
     def views(self, records: Iterable[SubjectRecord]) -> Iterator[SubjectView]:
         """Yield the views of the records, without those that cannot be shown."""
         for record in records:
             try:
-                yield self.view(record)
+                yield record.view()
             except ValidationError:
                 _log.warning("The subject %s is left out: it cannot be shown", record.id)
 
@@ -351,6 +272,15 @@ def _with_free_name(record: SubjectRecord, others: Iterable[SubjectRecord]) -> S
     return record.model_copy(update={"name": name, "warnings": [*record.warnings, warning]})
 
 
+def _taken_over(record: SubjectRecord, others: Iterable[SubjectRecord]) -> SubjectRecord | None:
+    """Return the subject of its handle that is not learnt yet, else of its pictures, renamed."""
+    unlearnt = [one for one in others if not one.is_learnt]
+    same = (one for one in unlearnt if one.handle == record.handle)
+    renamed = (one for one in unlearnt if record.handle in one.formerly)
+    pictured = (one for one in renamed if one.blobs == record.blobs)
+    return next(chain(same, pictured), None)
+
+
 def _given_names(folder: Path) -> list[str]:
     """Return the names given by renaming, newest first."""
     try:
@@ -366,7 +296,7 @@ def _check_staged(staging: Path, subject_id: str) -> SubjectRecord:
         raise ModelsheetError(
             f"The worker left no valid {RECORD}, so there is no subject. Learn it again."
         ) from error
-    if record.id != subject_id or not (staging / ADAPTER).is_file():
+    if record.id != subject_id or record.is_learnt != (staging / ADAPTER).is_file():
         raise ModelsheetError(
             f"The worker left no adapter, or a subject of another id ({record.id}). Learn it again."
         )

@@ -17,7 +17,7 @@ from typing import Any
 
 from modelsheet.api.jobs import Progress
 from modelsheet.api.models import DownloadRequest, DownloadResult
-from modelsheet.base_models.diffusers_folder import check_folder, size_of
+from modelsheet.base_models.diffusers_folder import MODEL_INDEX, check_folder, size_of
 from modelsheet.base_models.download_sources import DOWNLOAD_SOURCES, DownloadSource
 from modelsheet.errors import Cancelled, DiskFull, DownloadFailed, ModelMissing
 from modelsheet.files.manifest import sha256_of
@@ -172,7 +172,7 @@ def _failure(log: Path) -> DownloadFailed:
 
 def _check(source: DownloadSource, partial: Path) -> None:
     """Check that the fetched files are complete. Raises ModelMissing, UnsafeModel."""
-    if (partial / "unet").is_dir():
+    if source.mark == MODEL_INDEX:
         check_folder(partial)
     elif source.mark.endswith(_ONNX):
         if not (partial / source.mark).is_file():

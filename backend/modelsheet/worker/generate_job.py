@@ -11,12 +11,11 @@ from PIL import Image
 import modelsheet
 from modelsheet.api.generate import GenerateRequest, PixelArt, SamplerName
 from modelsheet.api.generate_result import GeneratedImage, GenerateResult, GenerationParameters
-from modelsheet.base_models.families import FAMILIES, REFERENCE_FAMILIES, TILING_FAMILIES
+from modelsheet.base_models.families import FAMILIES, TILING_FAMILIES
 from modelsheet.diffusion.generation.background_colour import asks_for_scenery
 from modelsheet.diffusion.generation.canvas import (
     Canvas,
     check_pixel_art,
-    encode_references,
     has_whole_pixels,
     initial_area,
     initial_box,
@@ -48,9 +47,9 @@ from modelsheet.imaging.palettes import (
 )
 from modelsheet.imaging.pixel_art import make_pixel_art, pixel_art_palette
 from modelsheet.imaging.residuals import restore_unchanged
-from modelsheet.imaging.rgba import enlarge_pixels
+from modelsheet.imaging.rgba import enlarge_pixels, on_white
 from modelsheet.imaging.sprite_alignment import align_sprites, move_off_edges, touches_edge
-from modelsheet.jobs.blob_images import write_image
+from modelsheet.jobs.blob_images import read_image, write_image
 from modelsheet.jobs.protocol import Directive, JobContext
 from modelsheet.prompts.image_requests import axis_labels, image_requests
 from modelsheet.worker.output_size import check_output_size, sheet_columns
@@ -94,7 +93,7 @@ def generate(
     if canvas.is_unchanged:
         images = [unchanged_image(canvas, patch=request.patch) for _ in plans]
     else:
-        references = encode_references(pipeline.base, request, context)
+        references = [on_white(read_image(each, context)) for each in request.references]
         generator = ImageGenerator(pipeline, canvas, resolved.sampler, context, references)
         generated = generator.generate(plans, tiling=request.tiling)
         images = _finish_all(generated, plans, resolved, context)
@@ -128,11 +127,6 @@ def _resolve(
         raise InvalidRequest(
             f"{base.id} cannot paint seamless tiles. Take a base model of one of these, or leave "
             f"tiling out: {TILING_FAMILIES}."
-        )
-    if request.references and not FAMILIES[base.family].takes_references:
-        raise InvalidRequest(
-            f"{base.id} takes no reference pictures. Take a base model of one of these, or learn "
-            f"the subject: {REFERENCE_FAMILIES}."
         )
     canvas = make_canvas(base, request, context)
     check_pixel_art(base, request, canvas)
@@ -281,6 +275,7 @@ def _warnings(
         *pipeline.background_remover.warnings,
         *([fills] if filling else []),
         *pipeline.oom_fallback.warnings,
+        *pipeline.base.notes,
     ]
 
 

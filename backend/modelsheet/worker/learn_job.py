@@ -33,7 +33,8 @@ from modelsheet.imaging.pixel_art import pixel_art_palette
 from modelsheet.jobs.blob_images import read_image, write_image
 from modelsheet.jobs.protocol import Directive, JobContext, JobSuspended, obey_directive
 from modelsheet.subjects.lora_exchange import export_sha256
-from modelsheet.subjects.store import ADAPTER, SubjectRecord, write_record
+from modelsheet.subjects.record import SubjectRecord, write_record
+from modelsheet.subjects.store import ADAPTER
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT_EVERY_S = 20.0
@@ -120,13 +121,13 @@ class RemainingTime:
 
 
 def _train(session: LearningSession, context: JobContext, job_began: float) -> None:
-    """Train to the last step, to a FINISH directive or to the preset's time limit. `job_began`:
-    monotonic seconds, as if all runs of the job had been one.
+    """Train to the last step, to a FINISH directive or to the preset's time limit for the job.
+    `job_began`: monotonic seconds, as if all runs of the job had been one.
 
     Raises Cancelled, and JobSuspended once a checkpoint is written.
     """
-    remaining, began = RemainingTime(), time.monotonic()
-    saved, time_limit = began, session.hyperparameters.longest_s or math.inf
+    remaining, saved = RemainingTime(), time.monotonic()
+    time_limit = session.hyperparameters.longest_s or math.inf
     previews: list[GeneratedImage] = []
     for event in session.events():
         if event.images:
@@ -135,7 +136,7 @@ def _train(session: LearningSession, context: JobContext, job_began: float) -> N
         directive = context.directive()
         if directive is Directive.CANCEL:
             raise Cancelled("Learning was cancelled.")
-        if directive is Directive.FINISH or time.monotonic() - began > time_limit:
+        if directive is Directive.FINISH or time.monotonic() - job_began > time_limit:
             return session.validate_last_step()
         if directive is not Directive.RUN or time.monotonic() - saved > _CHECKPOINT_EVERY_S:
             saved = time.monotonic()

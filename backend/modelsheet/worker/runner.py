@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -18,17 +19,24 @@ from PIL import Image
 
 from modelsheet.api.animate import AnimateRequest, AnimateResult
 from modelsheet.api.describe_images import DescribeRequest, DescribeResult, PreparedImage
-from modelsheet.api.generate import GenerateRequest
+from modelsheet.api.generate import GenerateRequest, SubjectsBy
 from modelsheet.api.generate_result import GenerateResult, SubjectUse
 from modelsheet.api.jobs import JobRequest, JobResult, Progress
 from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.api.models import DownloadRequest
 from modelsheet.base_models.diffusers_folder import modified_ns
-from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, BaseModelFiles, locate_base_model
+from modelsheet.base_models.families import FAMILIES
+from modelsheet.base_models.locate import (
+    DEFAULT_BASE_MODEL,
+    BaseModelFiles,
+    list_base_models,
+    locate_base_model,
+    painting_model,
+)
 from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.generation.adapters import AdapterFile
 from modelsheet.diffusion.generation.image_generator import GenerationPipeline
-from modelsheet.diffusion.generation.image_plan import ResolvedPrompt
+from modelsheet.diffusion.generation.image_plan import ConditioningPicture, ResolvedPrompt
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
 from modelsheet.diffusion.models.device import choose_device
@@ -36,6 +44,7 @@ from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import crop_references, fit_picture, warnings_for
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 from modelsheet.errors import ModelMissing, OutOfMemory
+from modelsheet.imaging.framing import MOST_CONDITIONING, conditioning_pictures
 from modelsheet.imaging.rgba import read_image as read_image_file
 from modelsheet.imaging.rgba import to_bgra
 from modelsheet.jobs.blob_images import read_image
@@ -50,9 +59,10 @@ from modelsheet.motion.character import NamedDrawing
 from modelsheet.motion.network.embedded import load_motion_model
 from modelsheet.motion.network.model import MotionModel
 from modelsheet.prompts.class_nouns import GENERAL_NOUNS, own_class_nouns
-from modelsheet.prompts.mentions import ExpandedPrompt, expand_prompt
+from modelsheet.prompts.mentions import CountPictures, ExpandedPrompt, expand_prompt
 from modelsheet.subjects.lora_exchange import file_name_of
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from modelsheet.worker.animate_job import animate, subject_drawings
 from modelsheet.worker.download_job import download
 from modelsheet.worker.generate_job import generate
@@ -138,22 +148,41 @@ class Worker:
             self._suspended = None
 
     def _generate(self, request: GenerateRequest, context: JobContext) -> GenerateResult:
-        model = request.base_model or self._expand(request.prompt, context).base_model
-        pipeline = self._load(model or DEFAULT_BASE_MODEL, context)
+        pipeline = self._load(self._choose_model(request, context), context)
         # A grid resolves one prompt many times; each time the adapters' hashes would be checked.
-        resolve = functools.cache(functools.partial(self._resolve_prompt, context))
-        return generate(pipeline, request, resolve, context)
+        resolve = functools.partial(self._resolve_prompt, request, pipeline.base, context)
+        return generate(pipeline, request, functools.cache(resolve), context)
 
-    def _resolve_prompt(self, context: JobContext, prompt: str) -> ResolvedPrompt:
-        expanded = self._expand(prompt, context)
+    def _choose_model(self, request: GenerateRequest, context: JobContext) -> str:
+        """Return the request's base model, else the one that paints its subjects."""
+        model = request.base_model or self._expand(request.all_prompts, context).base_model
+        if request.base_model or model is None:
+            return model or DEFAULT_BASE_MODEL
+        return painting_model(model, list_base_models(self._data_dir))
+
+    def _resolve_prompt(
+        self, request: GenerateRequest, base: BaseModel, context: JobContext, prompt: str
+    ) -> ResolvedPrompt:
+        count = functools.partial(_count_conditioning, request.subjects_by)
+        is_numbered = FAMILIES[base.family].takes_references
+        expanded = self._expand(prompt, context, *([count] if is_numbered else []))
+        pictures = {each.id: self._references(each) for each in expanded.subjects}
         return ResolvedPrompt(
             text=expanded.text,
             subjects=tuple(_use_of(subject) for subject in expanded.subjects),
             adapters=tuple(
                 AdapterFile(subject.adapter_sha256, self._subjects.adapter_path(subject.id))
                 for subject in expanded.subjects
+                if subject.is_learnt and request.subjects_by != "references"
             ),
-            references=tuple(i for each in expanded.subjects for i in self._references(each)),
+            references=tuple(chain.from_iterable(pictures.values())),
+            conditioning=tuple(
+                ConditioningPicture(f"{each.id}/{number}", picture)
+                for each in expanded.subjects
+                for number, picture in enumerate(
+                    conditioning_pictures(pictures[each.id][: count(each)], base.resolution)
+                )
+            ),
             palette=_common_palette(expanded.subjects),
             learnt=tuple(
                 text
@@ -162,9 +191,9 @@ class Worker:
             ),
         )
 
-    def _expand(self, prompt: str, context: JobContext) -> ExpandedPrompt:
+    def _expand(self, prompt: str, context: JobContext, *options: CountPictures) -> ExpandedPrompt:
         subjects = self._subjects.list(context.owner or None)
-        return expand_prompt(prompt, subjects, context.owner)
+        return expand_prompt(prompt, subjects, context.owner, *options)
 
     def _animate(self, request: AnimateRequest, context: JobContext) -> AnimateResult:
         if self._motion is None:
@@ -271,6 +300,13 @@ def _prepared(
         )
         for picture, drawn in zip(pictures, cropped, strict=True)
     ]
+
+
+def _count_conditioning(subjects_by: SubjectsBy, subject: SubjectRecord) -> int:
+    """Return the number of a subject's references that it is painted by: its first ones."""
+    if subject.is_learnt and subjects_by == "adapter":
+        return 0
+    return min(MOST_CONDITIONING, len(subject.references))
 
 
 def _use_of(subject: SubjectRecord) -> SubjectUse:

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from modelsheet.api.learn import TrainingOverrides, current_preset
+from modelsheet.base_models.families import FAMILIES, REFERENCE_FAMILIES
 from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
@@ -36,6 +37,7 @@ from modelsheet_benchmarks.fidelity.methods import (
     VARIANTS,
     Method,
     PresetMethod,
+    ReferencesMethod,
     ScriptMethod,
     differing_variants,
     variants,
@@ -50,6 +52,7 @@ _BALANCED = "balanced"
 _SEEDS = 2
 # Not part of the repository, like the subjects.
 TILES = DEFAULT_SUBJECTS.parent / "sprites.zip"
+_REFERENCES, _LEARNT, _BOTH = _COMPARED = ("references", "learnt", "both")
 _PRESETS = ("quick", _BALANCED, "thorough", "write-up")
 _SUBJECTS_HELP = (
     "a folder of drawn subjects, each a folder with subject.json (class noun, captioned "
@@ -96,9 +99,11 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--script", type=Path, help="diffusers' train_dreambooth_lora.py")
     group.add_argument(
         "--compare",
-        action="store_true",
-        help="balanced, all variants that differ from it, textual inversion, the write-up's "
-        "setting (seed) and, where it is given, the script",
+        nargs="*",
+        choices=_COMPARED,
+        help="alone: balanced, all variants that differ from it, textual inversion, the write-up's "
+        "setting (seed) and, where it is given, the script; with words: the subject's pictures as "
+        "references, learnt (balanced), both together",
     )
     group.add_argument(
         "--equal-time",
@@ -199,21 +204,40 @@ def _methods(
         text_encoder_learning_rate=arguments.text_rate,
         prior=arguments.prior,
     )
-    presets, changed = list(arguments.preset), list(arguments.variant)
     if arguments.compare:
+        _require_references(base, arguments.compare)
+        learnt = PresetMethod(_LEARNT, clip, overrides=overrides)
+        compared: dict[str, Method] = {
+            _REFERENCES: ReferencesMethod(_REFERENCES),
+            _LEARNT: learnt,
+            _BOTH: ReferencesMethod(_BOTH, learnt),
+        }
+        return [compared[each] for each in dict.fromkeys(arguments.compare)]
+    presets, changed = list(arguments.preset), list(arguments.variant)
+    compares_all = arguments.compare is not None  # the flag without words
+    if compares_all:
         presets += ["write-up"]
         changed += differing_variants(base)
-    if arguments.equal_time or arguments.compare:
+    if arguments.equal_time or compares_all:
         presets = [_BALANCED, *presets]
     chosen: list[Method] = [
         PresetMethod(each, clip, each, overrides) for each in dict.fromkeys(presets)
     ]
     chosen += variants(list(dict.fromkeys(changed)), clip)
-    if arguments.inversion or arguments.compare:
+    if arguments.inversion or compares_all:
         chosen.append(TextualInversion(clip))
     if arguments.script:
         chosen.append(ScriptMethod(arguments.script, data_dir))
     return chosen
+
+
+def _require_references(base: BaseModel, methods: Sequence[str]) -> None:
+    """Raise InvalidRequest where a method needs references and the base takes none."""
+    if not FAMILIES[base.family].takes_references and {_REFERENCES, _BOTH} & set(methods):
+        raise InvalidRequest(
+            f"{base.id} takes no references. Compare on a model of one of these: "
+            f"{REFERENCE_FAMILIES}."
+        )
 
 
 def _conditions(arguments: argparse.Namespace, evaluations: Sequence[Evaluation]) -> str:

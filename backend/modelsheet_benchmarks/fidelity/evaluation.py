@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel
@@ -63,7 +64,7 @@ class Evaluation:
     def evaluate(self, method: Method, time_limit_s: float | None = None) -> SubjectResult:
         """Learn the subject by a method, for about `time_limit_s` seconds at most, and measure."""
         with method.learn(self._base, self.subject, time_limit_s) as learnt:
-            generated = self._generate_all(learnt.phrase)
+            generated = self._generate_all(learnt.phrase, learnt.references)
         images = iter(generated.subject)
         return SubjectResult(
             metrics={**self._metrics.measure(generated), "seconds": learnt.seconds},
@@ -73,12 +74,17 @@ class Evaluation:
             },
         )
 
-    def _generate_all(self, phrase: str | None) -> GeneratedImages:
-        """Generate all prompts with the subject's phrase; None stands for the class noun alone."""
+    def _generate_all(
+        self, phrase: str | None, references: tuple[torch.Tensor, ...] = ()
+    ) -> GeneratedImages:
+        """Generate all prompts with the subject's phrase and its references; None stands for the
+        class noun alone.
+        """
         subject = self.subject
         noun, prompts = subject.class_noun, [subject.prompts[each] for each in self._suffixes]
         seeds = list(range(len(prompts)))
-        images = self._generate([each.format(phrase or noun) for each in prompts], seeds)
+        worded = [each.format(phrase or noun) for each in prompts]
+        images = self._generate(worded, seeds, references)
         first = slice(None, None, self.seeds)
         as_class = [each.format(noun) for each in prompts]
         return GeneratedImages(
@@ -90,7 +96,12 @@ class Evaluation:
             ),
         )
 
-    def _generate(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
+    def _generate(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        references: tuple[torch.Tensor, ...] = (),
+    ) -> list[Image.Image]:
         side, generated = self._base.resolution, list[Image.Image]()
         for start in range(0, len(prompts), _BATCH):
             batch = slice(start, start + _BATCH)
@@ -101,6 +112,7 @@ class Evaluation:
                 side,
                 self._inference_steps,
                 self._base.guidance_scale,
+                references=references,
             )
             generated += sample_images(self._base, settings)
         return generated

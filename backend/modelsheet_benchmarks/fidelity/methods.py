@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from modelsheet.api.learn import LikenessPoint, PresetName, TrainingOverrides
 from modelsheet.base_models.locate import locate_base_model
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.decoder_correction import apply_correction
+from modelsheet.diffusion.training.dataset import prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script
@@ -50,13 +53,14 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class LearntSubject:
-    """A subject that the base has learnt: its phrase in prompts, the seconds of learning, and its
-    validation curve.
+    """A subject that the base has learnt, or is shown: its phrase in prompts, the seconds of
+    learning, its validation curve, and encoded references that condition its pictures.
     """
 
     phrase: str
     seconds: float
     curve: Sequence[CurvePoint] = ()
+    references: tuple[torch.Tensor, ...] = ()
 
 
 class Method(Protocol):
@@ -113,6 +117,29 @@ class PresetMethod:
             phrase = f"{naming.identifier} {naming.class_noun}"
             with apply_correction(base, session.correction):
                 yield LearntSubject(phrase, time.monotonic() - began, curve)
+
+
+@dataclass(frozen=True)
+class ReferencesMethod:
+    """The subject's own pictures as references: alone, or beside what `learnt` learns of it."""
+
+    name: str
+    learnt: Method | None = None
+
+    @contextmanager
+    def learn(
+        self, base: BaseModel, subject: BenchmarkSubject, time_limit_s: float | None = None
+    ) -> Iterator[LearntSubject]:
+        began = time.monotonic()
+        pictures = prepare_pictures(subject.references, base)
+        whites = [image_tensor(composite(each, _WHITE))[None] for each in pictures]
+        encoded = tuple(base.encode_images(each)[0] for each in whites)
+        if self.learnt is None:
+            seconds = time.monotonic() - began
+            yield LearntSubject(subject.class_noun, seconds, references=encoded)
+            return
+        with self.learnt.learn(base, subject, time_limit_s) as learnt:
+            yield replace(learnt, references=encoded)
 
 
 @dataclass

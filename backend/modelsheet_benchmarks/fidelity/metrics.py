@@ -11,7 +11,7 @@ from statistics import mean
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.training.dataset import image_tensor
+from modelsheet.diffusion.models.base_model import image_tensor
 from modelsheet.diffusion.training.fidelity_metrics import (
     prior_drift,
     prompt_fidelity,

@@ -50,7 +50,7 @@ class Row:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tiles", type=Path, required=True, help="archive of character parts")
-    parser.add_argument("--characters", type=Path, required=True, help="JSON of characters")
+    parser.add_argument("--characters", type=Path, help="JSON of characters (random ones)")
     parser.add_argument("--split", type=Path, help="JSON of parts that retrieval may not use")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="(the embedded ones)")
     parser.add_argument("--number", type=int, default=32, help="of characters (%(default)s)")

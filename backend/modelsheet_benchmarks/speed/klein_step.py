@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,30 +25,14 @@ from diffusers import (
 )
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from modelsheet.base_models.locate import CHECKPOINT_CONFIGS
 from modelsheet.diffusion.families.flux2 import text
 from modelsheet.diffusion.families.flux2.model import Flux2Klein
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet_benchmarks.speed.sd15_step import measure, peak_bytes
 
-_TRANSFORMER = {
-    "num_layers": 5,
-    "num_single_layers": 20,
-    "num_attention_heads": 24,
-    "attention_head_dim": 128,
-    "joint_attention_dim": 7680,
-    "guidance_embeds": False,
-}
-_TEXT_ENCODER = {
-    "hidden_size": 2560,
-    "intermediate_size": 9728,
-    "num_hidden_layers": 36,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "vocab_size": 151_936,
-    "tie_word_embeddings": True,
-}
+_CONFIGS = CHECKPOINT_CONFIGS / "flux2-klein"
 _LEAST_SIDE = 64  # px
 
 
@@ -91,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         base = random_klein(device, max(_LEAST_SIDE, arguments.side))
         painted = measure_painting(base, arguments.steps)
+        sys.stderr.write(json.dumps({"painting": asdict(painted)}) + "\n")  # learning takes longer
         if arguments.checkpointing:
             base.denoiser.enable_gradient_checkpointing()
         learnt = measure(base, arguments.steps, arguments.batch, arguments.prior)
@@ -106,9 +92,10 @@ def random_klein(device: torch.device, side: int, **changes: int) -> Flux2Klein:
     """
     torch.manual_seed(0)
     with torch.device("meta"):
-        transformer = Flux2Transformer2DModel(**{**_TRANSFORMER, **changes})
+        config = Flux2Transformer2DModel.load_config(_CONFIGS / "transformer")
+        transformer = Flux2Transformer2DModel.from_config({**config, **changes})
     pipeline = Flux2KleinPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(_CONFIGS / "scheduler"),
         vae=AutoencoderKLFlux2(sample_size=2 * side),  # it learns at half of that
         text_encoder=None,
         tokenizer=None,
@@ -134,7 +121,7 @@ def measure_painting(base: BaseModel, steps: int) -> PaintingCost:
 def seconds_to_encode(device: torch.device) -> float:
     """Encode one prompt with a text encoder of the true size, as far as it is read."""
     with torch.device("meta"):
-        encoder = Qwen3ForCausalLM(Qwen3Config(**_TEXT_ENCODER))
+        encoder = Qwen3ForCausalLM(Qwen3Config.from_pretrained(_CONFIGS / "text_encoder"))
     text.drop_unused_layers(encoder)
     encoder = _randomized(encoder, device)
     encoder.model.rotary_emb = type(encoder.model.rotary_emb)(encoder.config).to(device)

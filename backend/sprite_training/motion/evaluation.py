@@ -16,11 +16,14 @@ import numpy as np
 import torch
 
 from modelsheet.errors import NotFound
-from modelsheet.motion.figures.fitting import embedded_measurer, settle
+from modelsheet.motion.figures.fitting import embedded_measurer
 from modelsheet.motion.figures.mannequin import Warp
+from modelsheet.motion.figures.mannequin_archive import STANDING, Figure
 from modelsheet.motion.figures.pictures import VIEWS, Picture, channels_first, nearest_index
+from modelsheet.motion.figures.registration import register
 from modelsheet.motion.network.model import MotionModel
 from sprite_training.motion.character_parts import Character, Part, PartLayer
+from sprite_training.motion.characters import random_character
 from sprite_training.motion.posed_archive import Pose, PosedArchive
 
 GIVEN: Mapping[str, tuple[str, ...]] = {
@@ -105,20 +108,26 @@ class TestSet:
     """Test characters with their cases, the same at every run.
 
     `characters` is a JSON list of body and parts (type, design, variant); `number` of them are
-    taken, evenly. Raises NotFound: no such file, or a part that the archive lacks.
+    taken, evenly. Without it they are random ones of all parts. Raises NotFound: no such file, or a
+    part that the archive lacks.
     """
 
     __test__ = False  # for pytest
 
     def __init__(
-        self, archive: Path, characters: Path, number: int = 32, doubles: int = 99
+        self, archive: Path, characters: Path | None, number: int = 32, doubles: int = 99
     ) -> None:
-        if not characters.is_file():
-            raise NotFound(f"There are no characters at {characters}; name them with --characters.")
         self.archive = PosedArchive(archive)
-        entries = json.loads(characters.read_text("utf-8"))
-        step = max(1, len(entries) // number)
-        self.characters = [self._character(entry) for entry in entries[::step][:number]]
+        step = 1
+        if characters is None:
+            rng = np.random.default_rng(0)
+            self.characters = [random_character(self.archive.parts, rng) for _ in range(number)]
+        elif characters.is_file():
+            entries = json.loads(characters.read_text("utf-8"))
+            step = max(1, len(entries) // number)
+            self.characters = [self._character(entry) for entry in entries[::step][:number]]
+        else:
+            raise NotFound(f"There are no characters at {characters}; name them with --characters.")
         self.cases = [
             self._cases(character, np.random.default_rng(i * step), doubles)
             for i, character in enumerate(self.characters)
@@ -188,11 +197,19 @@ class TestSet:
 
     def _measure(self, drawing: Picture, view: str) -> tuple[str, Warp]:
         """Measure a drawing as the product does: the nearest body, and how to warp it."""
-        body, proportions = embedded_measurer().measure(drawing[..., 3] > 127, view)
-        if body not in self.archive.bodies:
-            body = self.archive.bodies[0]
-        own = self.archive.proportions(body)
-        return body, Warp(own, settle(proportions, own))
+        measured = embedded_measurer().measure(drawing[..., 3] > 127, view)
+        standing = self.archive.standing(view)
+        figures = {
+            body: Figure(
+                body,
+                self.archive.proportions(body),
+                {(STANDING, view): [self.archive.mannequin(body, standing)]},
+            )
+            for body in self.archive.bodies
+            if body in measured.bodies
+        }
+        body, fitted = register(drawing, view, measured, figures)
+        return body, Warp(figures[body].proportions, fitted)
 
     def _character(self, entry: dict[str, Any]) -> Character:
         body = entry["body"]

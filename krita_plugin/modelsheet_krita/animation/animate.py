@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from ..backend import workflows
 from ..backend.api_requests import OwnAction
-from ..backend.api_responses import ActionList, AnimationFrame, JobResult, JobView
+from ..backend.api_responses import ActionList, JobView
 from ..backend.connection_thread import BackendConnection, ConnectionState
 from ..controllers.jobs import Jobs
 from ..controllers.notices import Notices, sentence_of
@@ -17,18 +17,16 @@ from ..controllers.subjects import Subjects
 from ..document.document import OpenDocument
 from ..errors import BackendError, BadInput, RequestRefused
 from ..i18n import tr, trn
-from ..image import Image, thumbnail
 from ..tasks import IncrementalTask, guarded
-from ..ui.animation.animate_dialog import KEY_VIEWS, ActionRow, AnimateDialog
-from ..ui.animation.drawing_list import DrawingRow
-from ..ui.animation.fit_editor import FittedFigure
+from ..ui.animation.animate_dialog import ActionRow, AnimateDialog
 from ..ui.panel import Panel
 from ..view_names import title_of
 from . import form_checks, insertion
 from .drawings import Drawings, name_of, read_drawings
 from .frame_times import exact_rate
 from .own_motions import OwnMotion, OwnMotions
-from .pictures import Pictures, arriving
+from .picture_fetcher import PictureFetcher
+from .pictures import Pictures
 from .session import AnimateSession
 from .sheet_files import SheetSaver
 from .use_motion import UseMotion
@@ -55,6 +53,7 @@ class AnimateController:
         self._current_document = current_document
         self._session: AnimateSession | None = None
         self._task: IncrementalTask[Any] | None = None
+        self._fetcher = PictureFetcher(connection)
         self.saver = SheetSaver()
         self.use_motion = UseMotion(panel, motions, current_document, self._show_error)
         self.use_motion.on_saved = self._on_motion
@@ -162,26 +161,11 @@ class AnimateController:
         dialog = session.dialog
         dialog.setWindowTitle(tr("Model Sheet: {name}", name=session.name))
         dialog.player.explain(tr("The key views appear here."))
-        self._show_drawings(session)
+        session.show_drawings()
         session.motions = self._motions.all()
         self._request_actions(session)
         self._check()
         dialog.show()
-
-    def _show_drawings(self, session: AnimateSession) -> None:
-        listed, drawings = session.dialog.drawings, session.drawings
-        rows = [
-            DrawingRow(thumbnail(image, listed.thumbnail_side), image.name, view)
-            for image, view in zip(drawings.images, drawings.views)
-        ]
-        if session.sheet is not None:
-            names = session.name
-            text = tr("The layers of “{name}”, as they are when you press Animate.", name=names)
-        elif session.subject:
-            text = tr("The pictures that @{word} was learnt from.", word=session.subject)
-        else:
-            text = tr("Say which side each drawing shows.")
-        listed.show_rows(rows, text, is_fixed=session.sheet is not None)
 
     def _request_actions(self, session: AnimateSession) -> None:
         self._connection.request(
@@ -197,9 +181,7 @@ class AnimateController:
     def _on_no_actions(self, session: AnimateSession, error: BackendError) -> None:
         sentence = str(error)
         if isinstance(error, RequestRefused) and error.code == "not-found":
-            sentence = tr(
-                "This backend cannot animate. Update it with ./install.sh, then start Krita again."
-            )
+            sentence = tr("This backend cannot animate. Update it, then start Krita again.")
         retry = partial(self._request_actions, session)
         session.dialog.remarks.say(sentence, action=tr("Try Again"), on_action=retry)
 
@@ -278,7 +260,7 @@ class AnimateController:
 
         def read(drawings: Drawings) -> None:
             session.drawings = drawings
-            self._show_drawings(session)
+            session.show_drawings()
             self._send(session, actions)
 
         self._run(read_drawings(session.document, session.sheet), read)
@@ -324,87 +306,14 @@ class AnimateController:
             return
         if not job.is_over:
             session.dialog.show_progress(form_checks.progress_text(job), job.progress.fraction)
-            self._fetch_arrived(session, job)
+            self._fetcher.fetch_arrived(session, job)
             return
         self._stop_waiting(session)
         if job.error is not None:
             session.dialog.remarks.say(job.error.sentence)
         elif job.result is not None:
-            self._fetch(session, job.result)
-
-    def _fetch_arrived(self, session: AnimateSession, job: JobView) -> None:
-        """Fetch what a running job has drawn so far, unless some of it is being fetched."""
-        found = arriving(job.progress.previews, session.durations_ms)
-        frames = session.pictures.lacking(found)
-        if not frames or session.is_fetching:
-            return
-        session.is_fetching = True
-        pictures = session.pictures
-
-        def fetched(images: list[Image]) -> None:
-            session.is_fetching = False
-            pictures.add(frames, images)
-            if session.is_busy:
-                self._show_pictures(session)
-
-        def failed(error: BackendError) -> None:
-            session.is_fetching = False  # the next news of the job brings all again
-
-        self._connection.request(partial(workflows.fetch_frames, frames=frames), fetched, failed)
-
-    def _show_pictures(self, session: AnimateSession) -> None:
-        titles = {KEY_VIEWS: tr("Key views"), **session.titles}
-        session.dialog.show_pictures(session.pictures.played(), titles)
-
-    def _fetch(self, session: AnimateSession, result: JobResult) -> None:
-        frames = session.pictures.lacking([*result.key_views, *result.frames])
-        figures = [one for one in result.mannequins if one.view == self._first_view(session)][:1]
-        self._connection.request(
-            partial(workflows.fetch_frames, frames=[*frames, *figures]),
-            partial(self._on_fetched, session, result, frames),
-            partial(self._on_refused, session),
-        )
-
-    def _first_view(self, session: AnimateSession) -> str:
-        views = session.dialog.drawings.views()
-        return views[0] if views else "front"
-
-    def _on_fetched(
-        self,
-        session: AnimateSession,
-        result: JobResult,
-        frames: Sequence[AnimationFrame],
-        images: list[Image],
-    ) -> None:
-        session.pictures.add(frames, images)
-        self._place(session, result)
-        self._show_pictures(session)
-        if result.fit is not None:
-            self._show_fit(session, result, images[len(frames) :])
-        if result.warnings:
-            session.dialog.remarks.say(" ".join(result.warnings))
-        self._check()
-
-    def _place(self, session: AnimateSession, result: JobResult) -> None:
-        """Note where the pictures go: where the drawings are, else into the middle."""
-        x, y = session.drawings.corner
-        session.corner = x + result.origin_x, y + result.origin_y
-        shown = next(iter(session.pictures.key_views().values()), None)
-        if session.subject and session.document is not None and shown is not None:
-            middle = session.document.default_placement()
-            session.corner = middle.x - shown.width // 2, middle.y - shown.height // 2
-
-    def _show_fit(
-        self, session: AnimateSession, result: JobResult, mannequins: Sequence[Image]
-    ) -> None:
-        drawing = next(iter(session.drawings.images), None)
-        if drawing is None or result.fit is None:
-            return  # a subject's own pictures are fitted by themselves
-        session.set_fit(result.fit)
-        mannequin = mannequins[0] if mannequins else None
-        corner = result.origin_x, result.origin_y
-        session.dialog.fit.show_figure(FittedFigure(drawing, mannequin, corner, result.fit))
-        session.dialog.fit_section.show()
+            refused = partial(self._on_refused, session)
+            self._fetcher.fetch(session, job.result, self._check, refused)
 
     def _insert(self, how: str) -> None:
         """Insert the pictures (layers or sheet), or save them for an engine."""
@@ -439,7 +348,7 @@ class AnimateController:
             session.sheet = replace(sheet, name=session.name)
             document.sheets.note(session.sheet)
             session.drawings = yield from read_drawings(document, session.sheet)
-            self._show_drawings(session)
+            session.show_drawings()
             return form_checks.key_views_inserted(session.drawings.views)
         former = session.sheet
         group = yield from insertion.insert_animation(

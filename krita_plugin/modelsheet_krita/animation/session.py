@@ -7,10 +7,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ..backend.api_requests import AnimateRequest, FigureFit
-from ..backend.api_responses import Action
+from ..backend.api_responses import Action, JobResult
 from ..document.document import OpenDocument
 from ..document.model_sheets import ModelSheet
-from ..ui.animation.animate_dialog import AnimateDialog
+from ..i18n import tr
+from ..image import Image, thumbnail
+from ..ui.animation.animate_dialog import KEY_VIEWS, AnimateDialog
+from ..ui.animation.drawing_list import DrawingRow
+from ..ui.animation.fit_editor import FittedFigure
 from .action_titles import title_of_action
 from .drawings import Drawings
 from .insertion import Corner
@@ -88,6 +92,45 @@ class AnimateSession:
     def set_fit(self, fit: FigureFit) -> None:
         """Remember a fit, given in px of the first drawing."""
         self.fit = moved(fit, *self.drawings.corner)
+
+    def show_drawings(self) -> None:
+        """Show the drawings in the form, and where they come from."""
+        listed = self.dialog.drawings
+        rows = [
+            DrawingRow(thumbnail(image, listed.thumbnail_side), image.name, view)
+            for image, view in zip(self.drawings.images, self.drawings.views)
+        ]
+        if self.sheet is not None:
+            text = tr("The layers of “{name}”, as they are when you press Animate.", name=self.name)
+        elif self.subject:
+            text = tr("The pictures that @{word} was learnt from.", word=self.subject)
+        else:
+            text = tr("Say which side each drawing shows.")
+        listed.show_rows(rows, text, is_fixed=self.sheet is not None)
+
+    def show_pictures(self) -> None:
+        """Play in the form what was drawn so far."""
+        titles = {KEY_VIEWS: tr("Key views"), **self.titles}
+        self.dialog.show_pictures(self.pictures.played(), titles)
+
+    def place(self, result: JobResult) -> None:
+        """Note where the pictures go: where the drawings are, else into the middle."""
+        x, y = self.drawings.corner
+        self.corner = x + result.origin_x, y + result.origin_y
+        shown = next(iter(self.pictures.key_views().values()), None)
+        if self.subject and self.document is not None and shown is not None:
+            middle = self.document.default_placement()
+            self.corner = middle.x - shown.width // 2, middle.y - shown.height // 2
+
+    def show_fit(self, result: JobResult, mannequin: Image | None) -> None:
+        """Show the mannequin on the first drawing; a subject's own pictures are fitted unseen."""
+        drawing = next(iter(self.drawings.images), None)
+        if drawing is None or result.fit is None:
+            return
+        self.set_fit(result.fit)
+        corner = result.origin_x, result.origin_y
+        self.dialog.fit.show_figure(FittedFigure(drawing, mannequin, corner, result.fit))
+        self.dialog.fit_section.show()
 
     def settings(self) -> dict[str, Any]:
         """Return what is kept with the sheet to animate it again."""

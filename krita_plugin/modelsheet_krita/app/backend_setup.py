@@ -14,10 +14,10 @@ from ..qt import QtCore
 from ..tasks import BackgroundTask
 from ..ui.backend_forms.setup_dialog import SetupDialog
 from ..ui.panel import Panel
+from ..version import VERSION, is_older, update_sentence
 
 POLL_MS = 200
-STAGES = 4
-STAGE_SHARE = 0.5  # of a stage's bar that its download takes
+DOWNLOAD_SHARE = 0.3  # of the bar that a stage's download takes
 USUAL_MB = 200  # of a stage's download, which only the bar depends on
 
 
@@ -45,7 +45,7 @@ class SetupController:
         self._open_remote, self._open_sample = open_remote, open_sample
         self.dialog: SetupDialog | None = None
         self._task: BackgroundTask[SetupPlan | str] | BackgroundTask[SetupOutcome] | None = None
-        self._is_working = self._has_asked_for_update = False
+        self._is_working = self._has_compared = False
         self._plan: SetupPlan | None = None
         self._shown_lines = 0
         self._timer = QtCore.QTimer(panel)
@@ -92,7 +92,7 @@ class SetupController:
 
     def _start(self, action: str) -> None:
         assert self.dialog is not None
-        if self._is_local() and self._connection.state.phase == "connected":
+        if self._is_local() and self._connection.state.is_running:
             self._connection.stop_backend()  # a file in use cannot be replaced on Windows
         self._is_working, self._shown_lines = True, 0
         self.dialog.cancel.setEnabled(True)
@@ -111,12 +111,11 @@ class SetupController:
         new = lines[self._shown_lines :]
         self._shown_lines = len(lines)
         downloaded = self._installation.downloaded_mb
-        inside = min(1.0, downloaded / USUAL_MB) * STAGE_SHARE
+        inside = min(1.0, downloaded / USUAL_MB) * DOWNLOAD_SHARE
         stage = self._installation.stage
         if downloaded:
             stage = tr("{stage}: {size} MB downloaded", stage=stage, size=downloaded)
-        done = min(1.0, (self._installation.stages_done + inside) / STAGES)
-        self.dialog.show_progress(stage, done, new)
+        self.dialog.show_progress(stage, min(1.0, self._installation.done + inside), new)
 
     def _on_done(self, action: str, outcome: SetupOutcome) -> None:
         self._show_progress()
@@ -135,21 +134,25 @@ class SetupController:
             self._look(tr("Done. Open the sample, or a picture of yours, and learn its layers."))
 
     def _on_state(self, state: ConnectionState) -> None:
-        """Offer an update once, when a backend of another version than the plugin's answers."""
-        may_ask = self._is_local() and self._installation.is_offered
-        if state.phase == "connected" and may_ask and not self._has_asked_for_update:
-            self._has_asked_for_update = True
-            self._task = BackgroundTask(self._installation.plan, self._offer_update)
+        """Compare the versions once, when a backend answers, and say which one is to be updated."""
+        if state.capabilities is None or self._has_compared:
+            return
+        self._has_compared = True
+        backend = state.capabilities.version
+        sentence = update_sentence(backend)
+        can_update = self._is_local() and self._installation.is_offered
+        if can_update and not is_older(VERSION, backend):
+            offer = partial(self._offer_update, sentence)
+            self._task = BackgroundTask(self._installation.plan, offer)
+        elif sentence:
+            self._panel.notice.say(sentence)
 
-    def _offer_update(self, found: SetupPlan | str) -> None:
-        if isinstance(found, SetupPlan) and found.is_outdated:
-            self._panel.notice.say(
-                tr(
-                    "This plugin brings another version of the backend than the one that is set up."
-                ),
-                action=tr("Update…"),
-                on_action=self.open,
+    def _offer_update(self, sentence: str, found: SetupPlan | str) -> None:
+        if isinstance(found, SetupPlan) and (sentence or found.is_outdated):
+            other = tr(
+                "This plugin brings another version of the backend than the one that is set up."
             )
+            self._panel.notice.say(sentence or other, action=tr("Update…"), on_action=self.open)
 
     def _on_closing(self) -> None:
         if self._is_working:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ..backend.api_responses import API_MAJOR, JobView
 from ..backend.connection_thread import ConnectionState
 from ..qt import QtCore
+from ..version import VERSION
 
 
 def report(state: ConnectionState, jobs: Sequence[JobView], *, krita_version: str, url: str) -> str:
@@ -20,7 +21,7 @@ def report(state: ConnectionState, jobs: Sequence[JobView], *, krita_version: st
         "Modelsheet",
         f"Krita {krita_version}, Qt {QtCore.qVersion()}, Python {sys.version.split()[0]}",
         f"{platform.system()} {platform.release()} {platform.machine()}",
-        f"plugin speaks API {API_MAJOR}",
+        f"plugin {VERSION}, API {API_MAJOR}",
         f"backend: {location}, {state.phase}",
         *_backend(state),
         *_jobs(jobs),
@@ -34,7 +35,8 @@ def _backend(state: ConnectionState) -> Iterable[str]:
         return
     yield f"backend version {capabilities.version}, API {capabilities.api}"
     for model in capabilities.base_models:
-        yield f"base model of {model.family}: {'ready' if model.available else 'not ready'}"
+        is_ready = "ready" if model.available else "not ready"
+        yield f"base model of {model.family or 'unknown family'}: {is_ready}"
 
 
 def _jobs(jobs: Sequence[JobView]) -> Iterable[str]:

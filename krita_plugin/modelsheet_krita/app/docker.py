@@ -212,11 +212,18 @@ def _current_document() -> document.OpenDocument:
 
 
 def _open_sample() -> None:
-    """Open the sample in Krita's front window."""
-    opened = Krita.instance().openDocument(str(SAMPLE))
-    window = Krita.instance().activeWindow()
-    if opened is not None and window is not None:
-        window.addView(opened)
+    """Open the sample in Krita's front window with its layers selected.
+
+    It opens without a file, so that saving asks for one and leaves the plugin's folder alone.
+    """
+    krita = Krita.instance()
+    opened, window = krita.openDocument(str(SAMPLE)), krita.activeWindow()
+    if opened is None or window is None:
+        return
+    opened.setFileName("")
+    window.addView(opened)
+    # Krita shows the new document only after this call.
+    QtCore.QTimer.singleShot(0, krita.action("select_all_layers").trigger)
 
 
 def _docker_of(main_window: QtWidgets.QMainWindow) -> ModelsheetDocker:

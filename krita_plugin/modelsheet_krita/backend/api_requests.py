@@ -37,7 +37,10 @@ class Region:
 
 @dataclass(frozen=True)
 class LearnRequest:
-    """Learn a subject from images; an empty identifier is chosen by the backend."""
+    """Learn a subject from images; an empty identifier is chosen by the backend.
+
+    The subject that it `replaces` goes to the trash once this one is learnt.
+    """
 
     name: str
     class_noun: str
@@ -46,6 +49,7 @@ class LearnRequest:
     base_model: str
     images: tuple[ImageRef, ...]
     captions: tuple[str, ...] | None = None
+    replaces: str = ""
     kind: str = "learn"
 
 
@@ -100,6 +104,7 @@ class GenerateRequest:
     explore: Explore | None = None
     variation_seed: int = 0
     variation_strength: float = 0.0
+    subjects_by: str = "adapter"  # or references, both
     kind: str = "generate"
 
 

@@ -222,8 +222,19 @@ class QueueView:
 
 
 @dataclass(frozen=True)
+class LearnReport:
+    """Likeness that the subject's pictures alone give, and both together with what was learnt."""
+
+    by_references: LikenessPoint | None = None
+    by_both: LikenessPoint | None = None
+
+
+@dataclass(frozen=True)
 class SubjectView:
-    """Learnt or imported subject; `palette` has its colours where its layers are pixel art."""
+    """Subject; `palette` has its colours where its layers are pixel art.
+
+    One that is not learnt yet is painted by its pictures.
+    """
 
     id: str
     name: str
@@ -234,10 +245,12 @@ class SubjectView:
     references: tuple[ImageRef, ...]
     owner: str = ""
     captions: tuple[str, ...] = ()
+    is_learnt: bool = True
     training_steps: int = 0
     likeness: float | None = None
     palette: tuple[str, ...] = ()
     warnings: tuple[Message, ...] = ()
+    report: LearnReport | None = None
 
 
 @dataclass(frozen=True)
@@ -249,13 +262,22 @@ class SubjectList:
 
 @dataclass(frozen=True)
 class BaseModelView:
-    """Base model; `resolution` is the side in px that it was trained for."""
+    """Base model; `resolution` is the side in px that it was trained for.
+
+    One that cannot be read has no `family`, and a `resolution` of 0.
+    Empty `samplers` are all: an older backend does not name them.
+    `references_note` says why it does not take reference pictures, or what it needs for them.
+    """
 
     id: str
-    family: str
+    family: str | None
     resolution: int
     available: bool
     note: Message = Message("")
+    samplers: tuple[str, ...] = ()
+    tiles_seamlessly: bool = True
+    takes_references: bool = False
+    references_note: Message = Message("")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from urllib.parse import urlencode
 
-from ..errors import BackendDown, BackendRefused, RequestRefused
+from ..errors import BackendDown, BackendOfOtherVersion, BackendRefused, RequestRefused
 from ..i18n import tr
+from ..version import update_sentence
 from . import api_responses
-from .api_requests import ImportRequest, Request
+from .api_requests import ImportRequest, LearnRequest, Request
 from .json_codec import decode, encode
 from .long_poll import InterruptibleAdapter, SelectableEvent
 from .url_safety import is_protected, unprotected
@@ -87,14 +88,13 @@ class Client:
             )
 
     def capabilities(self) -> api_responses.Capabilities:
-        """Return version, base models, presets. Raises BackendRefused for another API version."""
+        """Return version, base models, presets. Raises BackendOfOtherVersion: of another API."""
         found = _parsed(api_responses.Capabilities, self._send("GET", "/v1/capabilities"))
         if found.api.split(".")[0] != api_responses.API_MAJOR:
-            raise BackendRefused(
-                tr(
-                    "The backend is version {version} (API {api}), but this plugin needs API "
-                    "{needed}. Update both with ./install.sh, then start Krita again.",
-                    version=found.version,
+            raise BackendOfOtherVersion(
+                update_sentence(found.version)
+                or tr(
+                    "The backend speaks API {api}, this plugin API {needed}. Update both.",
                     api=found.api,
                     needed=api_responses.API_MAJOR,
                 )
@@ -166,6 +166,16 @@ class Client:
         """Return a whole subject as one archive, for another backend."""
         path = f"/v1/subjects/{subject_id}/parcel"
         return self._send("GET", path, timeout_s=TRANSFER_TIMEOUT_S).content
+
+    def add_unlearnt(self, request: LearnRequest) -> api_responses.SubjectView:
+        """Make a subject of uploaded pictures, which paint it before it is learnt."""
+        answer = self._send(
+            "POST",
+            "/v1/subjects/unlearnt",
+            json=encode(request),
+            timeout_s=TRANSFER_TIMEOUT_S,
+        )
+        return _parsed(api_responses.SubjectView, answer)
 
     def import_lora(self, request: ImportRequest) -> api_responses.SubjectView:
         """Make a subject of a LoRA file whose parts were uploaded beforehand."""

@@ -17,7 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Protocol, TypeVar
 
-from ..errors import BackendDown, BackendError, BackendMissing, BackendNotSetUp
+from ..errors import (
+    BackendDown,
+    BackendError,
+    BackendMissing,
+    BackendNotSetUp,
+    BackendOfOtherVersion,
+)
 from ..i18n import tr
 from ..qt import QtCore, Signal, connect_queued
 from ..tasks import SLICE_S, guarded
@@ -38,12 +44,19 @@ class ConnectionState:
     """State of the connection; `phase`: idle, looking, starting, connected or down.
 
     When it is down, `sentence` says what to do, and `can_set_up` tells that the plugin can do it.
+    `is_other_version`: a backend of ours runs, but speaks another API.
     """
 
     phase: str
     sentence: str = ""
     capabilities: Capabilities | None = None
     can_set_up: bool = False
+    is_other_version: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        """True where a backend has proved that it knows the token; a stale file proves nothing."""
+        return self.phase == "connected" or self.is_other_version
 
     @property
     def resolution(self) -> int:
@@ -62,7 +75,12 @@ class BackendChanged(Exception):
 
 
 class BackendLocation(Protocol):
-    """Finds or starts a backend and gives its address."""
+    """Finds or starts a backend and gives its address; the plugin may be able to set it up."""
+
+    @property
+    def can_set_up(self) -> bool:
+        """True where the plugin can set up, update and repair it."""
+        ...
 
     def address(self, connection: BackendConnection) -> Address:
         """Return the address; called on the background thread."""
@@ -217,8 +235,7 @@ class BackendConnection(QtCore.QObject):
         return Client(address, self._wakeup, lambda: None)
 
     def _end_backend(self) -> None:
-        # Only a backend that has proved its identity: a stale file may name another process.
-        if self.state.phase == "connected":
+        if self.state.is_running:
             self._location.stop()
 
     def _wake_thread(self) -> None:
@@ -251,8 +268,15 @@ class BackendConnection(QtCore.QObject):
                 delay_s = FIRST_DELAY_S
 
     def _fail_requests(self, error: BackendError, retry_after_s: float | None) -> None:
-        can_set_up = isinstance(error, BackendNotSetUp)
-        self.announce(ConnectionState("down", str(error), can_set_up=can_set_up))
+        is_other_version = isinstance(error, BackendOfOtherVersion)
+        can_set_up = isinstance(error, BackendNotSetUp) or (
+            is_other_version and self._location.can_set_up
+        )
+        self.announce(
+            ConnectionState(
+                "down", str(error), can_set_up=can_set_up, is_other_version=is_other_version
+            )
+        )
         while self._requests:
             self._post(self._requests.popleft().on_error, error)
         self._wakeup.wait(retry_after_s)

@@ -51,6 +51,18 @@ class Launcher:
         self._environment = clean_environment(environment, plan.home)
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def can_set_up(self) -> bool:
+        """True where the plugin came by its zip and can set the backend up."""
+        return self._plan.can_set_up
+
+    @property
+    def how_to_repair(self) -> str:
+        """Say where a backend that does not start is repaired."""
+        if self._plan.can_set_up:
+            return tr("“Set Up, Repair or Remove…” at the bottom of this docker")
+        return tr("./install.sh in Modelsheet's folder")
+
     def find(self) -> Address | None:
         """Return the address in the connection file, or None if there is none.
 
@@ -128,10 +140,11 @@ class Launcher:
         except OSError as error:
             raise BackendMissing(
                 tr(
-                    "The backend cannot be started: {command} ({reason}). Run ./install.sh again "
-                    "in Modelsheet's folder, then press Try Again.",
+                    "The backend cannot be started: {command} ({reason}). Repair it ({how}), then "
+                    "press Try Again.",
                     command=self._plan.command[0],
                     reason=error.strerror,
+                    how=self.how_to_repair,
                 )
             ) from error
 
@@ -145,9 +158,10 @@ class Launcher:
         log = self._plan.log_file.read_text(encoding="utf-8", errors="replace")
         last = next((line for line in reversed(log.splitlines()) if line.strip()), "…")
         return tr(
-            "The backend did not start. It said: “{line}”. Fix that, or run ./install.sh again, "
-            "then press Try Again. (Log: {log})",
+            "The backend did not start. It said: “{line}”. Fix that, or repair it ({how}), then "
+            "press Try Again. (Log: {log})",
             line=last.strip(),
+            how=self.how_to_repair,
             log=self._plan.log_file,
         )
 

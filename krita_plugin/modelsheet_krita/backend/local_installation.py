@@ -38,7 +38,7 @@ class LocalInstallation:
         self._data_folder = self._platform.data_folder(home)
         self._work = self._make()
         self.stage = ""
-        self.stages_done = 0
+        self.done = 0.0  # of all the work, as far as stages are over
         self.lines: deque[str] = deque(maxlen=LOG_LINES)
 
     @property
@@ -74,11 +74,13 @@ class LocalInstallation:
             )
         except errors.SetupError as error:
             return translate(str(error))
+        except OSError as error:  # a folder above it may not be looked into
+            return f"{error.filename}: {error.strerror}"
 
     def run(self, action: str) -> SetupOutcome:
         """Set up, repair or remove."""
         self._work = self._make()
-        self.stage, self.stages_done = "", 0
+        self.stage, self.done = "", 0.0
         self.lines.clear()
         progress = Progress(self._on_stage, self._on_line, self._on_line)
         works: dict[str, Callable[[], None]] = {
@@ -93,7 +95,7 @@ class LocalInstallation:
         except errors.SetupError as error:
             return SetupOutcome(translate(str(error)))
         except OSError as error:
-            return SetupOutcome(f"{error.filename or ''}: {error.strerror}")
+            return SetupOutcome(f"{error.filename}: {error.strerror}")
         return SetupOutcome()
 
     def cancel(self) -> None:
@@ -103,9 +105,8 @@ class LocalInstallation:
     def _make(self) -> Installation:
         return Installation(self._platform, self._data_folder)
 
-    def _on_stage(self, text: str) -> None:
-        self.stages_done += bool(self.stage)
-        self.stage = translate(text)
+    def _on_stage(self, text: str, begun: float) -> None:
+        self.stage, self.done = translate(text), begun
         self.lines.append(f"── {text}")
 
     def _on_line(self, line: str) -> None:

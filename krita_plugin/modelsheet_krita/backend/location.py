@@ -20,6 +20,11 @@ class RemoteBackend:
     def __init__(self, address: Address) -> None:
         self._address = address
 
+    @property
+    def can_set_up(self) -> bool:
+        """False: another computer's is set up there."""
+        return False
+
     def address(self, connection: BackendConnection) -> Address:
         """Return the address that was entered."""
         return self._address
@@ -37,6 +42,11 @@ class LocalBackend:
         self._starts = 0
         self._started_at = 0.0
 
+    @property
+    def can_set_up(self) -> bool:
+        """True where the plugin came by its zip."""
+        return self._launcher.can_set_up
+
     def address(self, connection: BackendConnection) -> Address:
         """Return the running backend's address; start one first if there is none.
 
@@ -52,8 +62,8 @@ class LocalBackend:
             self._starts = 0
             raise BackendMissing(
                 tr(
-                    "The backend stopped again and again. Run “modelsheet doctor” in a terminal to "
-                    "see what it lacks, then press Try Again."
+                    "The backend stopped again and again. Repair it ({how}), then press Try Again.",
+                    how=self._launcher.how_to_repair,
                 )
             )
         connection.announce(ConnectionState("starting"))

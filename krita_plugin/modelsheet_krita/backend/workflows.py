@@ -17,7 +17,13 @@ from .api_requests import (
     LearnRequest,
     OwnAction,
 )
-from .api_responses import AnimationFrame, GeneratedImage, JobView, PreparedImage
+from .api_responses import (
+    AnimationFrame,
+    GeneratedImage,
+    JobView,
+    PreparedImage,
+    SubjectView,
+)
 from .client import Client
 
 ARCHIVE = "archive"  # beside the LoRA formats: the whole subject
@@ -49,6 +55,11 @@ def fetch_prepared(client: Client, prepared: Sequence[PreparedImage]) -> list[Im
 def learn(client: Client, images: Sequence[Image], request: LearnRequest) -> JobView:
     """Upload the images and submit the request with references to them."""
     return client.submit(replace(request, images=upload_images(client, images)))
+
+
+def add_unlearnt(client: Client, images: Sequence[Image], request: LearnRequest) -> SubjectView:
+    """Upload the images and make a subject of them that is not learnt yet."""
+    return client.add_unlearnt(replace(request, images=upload_images(client, images)))
 
 
 def animate(

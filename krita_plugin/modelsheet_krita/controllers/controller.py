@@ -68,6 +68,7 @@ class Controller:
             saved_state,
             current_document,
         )
+        self.learn.paint = self.generate.paint
         self.preview = ResultPreview(panel, self.results, saved_state, current_document)
         self.explore = ExploreController(panel, notices, jobs, self.results, self.generate)
         self.presets = PresetController(panel, saved_state)

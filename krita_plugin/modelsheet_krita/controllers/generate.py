@@ -18,6 +18,7 @@ from ..results import apply_results
 from ..results.result import Result, Target, prompt_of
 from ..results.save_results import ResultSaver
 from ..tasks import IncrementalTask
+from ..ui.generation_settings import GenerationSettings
 from ..ui.panel import Panel
 from . import generate_request
 from .embedded_subjects import EmbeddedSubjects
@@ -64,6 +65,21 @@ class GenerateController:
     def generate(self) -> None:
         """Submit the panel's prompt and settings; show the error if that is impossible."""
         self._notices.attempt(self.submit)
+
+    def paint(self, prompt: str) -> None:
+        """Submit a prompt with the model's own settings, as many pictures as the panel says."""
+        box = self._panel.box
+        request = generate_request.build_request(
+            prompt,
+            GenerationSettings(),
+            count=box.count.value(),
+            seed=self._random_seed(),
+            cut_out=box.cut_out.isChecked(),
+            size=(0, 0),
+            init=None,
+            explore=None,
+        )
+        self._request(request.submit, self._target())
 
     def apply(self) -> None:
         """Apply the selected results as layers; show the error if that is impossible."""

@@ -99,6 +99,7 @@ def build_request(
         strength=settings.strength / 100 if init else None,
         pixel_art=PixelArt() if settings.pixel_art else settings.pixel_art,
         explore=explore,
+        subjects_by=settings.subjects_by,
     )
     return UnsentRequest(request, init)
 

@@ -71,6 +71,13 @@ class ImportExport:
 
     def _export(self, subject_id: str) -> None:
         subject = self._subjects.get(subject_id)
+        if not subject.is_learnt:
+            raise BadInput(
+                tr(
+                    "@{word} is not learnt yet, so there is no file of it. Learn it first.",
+                    word=handle(subject.name),
+                )
+            )
         dialog = self._new_file_dialog(tr("Export “{name}”", name=subject.name))
         dialog.setAcceptMode(QtWidgets.QFileDialog.AcceptMode.AcceptSave)
         formats = _formats()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Callable
+from typing import Any, Callable
 
 from ..backend import workflows
-from ..backend.api_responses import MOST_PICTURES, Capabilities, JobView, SubjectView
+from ..backend.api_responses import (
+    MOST_PICTURES,
+    BaseModelView,
+    Capabilities,
+    JobView,
+    SubjectView,
+)
 from ..backend.connection_thread import BackendConnection
 from ..document.document import OpenDocument
 from ..errors import BackendError, BadInput
@@ -50,6 +57,7 @@ class LearnController:
         self._replaced: dict[str, str] = {}  # job id: the subject that it learns again
         panel.subjects.learn_wanted.connect(self.open)
         panel.subjects.relearn_wanted.connect(notices.guard(self._learn_again))
+        self.paint: Callable[[str], None] = lambda prompt: None  # at once
         jobs.on_end("learn", self._on_end)
         connection.subscribe(panel, closing=self._end_session)
 
@@ -78,15 +86,22 @@ class LearnController:
         self._start_session(self._current_document(), None, [])
 
     def _learn_again(self, subject_id: str) -> None:
-        subject, document = self._subjects.get(subject_id), self._current_document()
+        """Open the dialog with the subject's pictures and, where it is learnt already, those of the
+        selected layers.
+        """
+        subject = self._subjects.get(subject_id)
+        document = self._current_document() if subject.is_learnt else None
         self._connection.request(
             partial(workflows.fetch_references, references=subject.references),
-            partial(self._start_session, document, subject),
+            lambda images: self._start_session(document, subject, _captioned(images, subject)),
             self._notices.show_request_error,
         )
 
     def _start_session(
-        self, document: OpenDocument, replaced: SubjectView | None, references: list[Image]
+        self,
+        document: OpenDocument | None,
+        replaced: SubjectView | None,
+        references: list[Image],
     ) -> None:
         self._end_session()
         dialog = LearnDialog(self._panel.icon, self._panel.window())
@@ -102,6 +117,8 @@ class LearnController:
         )
         dialog.read_wanted.connect(partial(images.read_again, self._notices.show_error))
         dialog.changed.connect(self._check)
+        dialog.base_model.currentIndexChanged.connect(self._check)
+        dialog.tried.connect(self._notices.guard(self._try))
         dialog.sent.connect(self._notices.guard(self._send))
         dialog.finished.connect(session.stop)
         for part in (session.suggestions, sizes):
@@ -139,18 +156,45 @@ class LearnController:
             missing = missing or tr("Say what the layers show.")
         if not count:
             missing = missing or tr("Tick a picture to learn from.")
-        session.dialog.show_hints(hint, missing=missing)
+        model = self._base_model(request.base_model)
+        cannot_try = model.references_note if model and not model.takes_references else ""
+        session.dialog.show_hints(hint, missing=missing, cannot_try=cannot_try)
         session.dialog.show_noun_hint(
             session.suggestions.noun_hint(), session.suggestions.noun_choices()
         )
 
     def _name_error(self, session: _Session, name: str) -> str:
-        taken = self._subjects.handles()
+        taken = self._subjects.learnt_handles()
         if session.replaced is not None:
             taken.discard(handle(session.replaced.name))
         return subject_names.name_error(name, taken)
 
+    def _base_model(self, model_id: str) -> BaseModelView | None:
+        capabilities = self._connection.state.capabilities
+        models = capabilities.base_models if capabilities else ()
+        return next((model for model in models if model.id == model_id), None)
+
+    def _try(self) -> None:
+        """Make a subject of the pictures, and paint it by them."""
+        session = self._session
+        assert session is not None
+        self._request(workflows.add_unlearnt, partial(self._on_tried, session))
+
+    def _on_tried(self, session: _Session, subject: SubjectView) -> None:
+        word = handle(subject.name)
+        text = tr("First pictures of @{word} come into the docker.", word=word)
+        session.dialog.remarks.say(text, icon="dialog-ok")
+        self._check()
+        self._mention(word)
+        self.paint(f"@{word}")
+
     def _send(self) -> None:
+        session = self._session
+        assert session is not None
+        self._request(workflows.learn, partial(self._on_sent, session))
+
+    def _request(self, call: Callable[..., Any], on_answer: Callable[[Any], None]) -> None:
+        """Make a call with the entries and the ticked pictures. Raises BadInput."""
         session = self._session
         assert session is not None
         request, chosen = session.dialog.request(), session.dialog.images.chosen()
@@ -163,17 +207,20 @@ class LearnController:
             session.dialog.remarks.say(_too_many(len(chosen)))
             return
         session.dialog.learn.setEnabled(False)
+        session.dialog.try_now.setEnabled(False)
         images = [session.images.all[row] for row, _ in chosen]
-        request = replace(request, captions=tuple(caption for _, caption in chosen))
+        former = session.replaced.id if session.replaced and session.replaced.is_learnt else ""
+        captions = tuple(caption for _, caption in chosen)
+        request = replace(request, captions=captions, replaces=former)
         self._connection.request(
-            partial(workflows.learn, images=images, request=request),
-            partial(self._on_sent, session),
+            partial(call, images=images, request=request),
+            on_answer,
             partial(self._on_refused, session),
         )
 
     def _on_sent(self, session: _Session, job: JobView) -> None:
         session.dialog.accept()
-        if session.replaced is not None:
+        if session.replaced is not None and session.replaced.is_learnt:
             self._replaced[job.id] = session.replaced.id
         self._jobs.add(job)
 
@@ -182,17 +229,20 @@ class LearnController:
         self._check()
 
     def _on_end(self, job: JobView) -> None:
-        """Say that the subject is learnt; move its former version to the trash."""
+        """Say that the subject is learnt; the backend has put its former version into the trash."""
         if job.error is not None or job.state != "done":
             return
         former = self._replaced.pop(job.id, None)
-        if former is not None:
-            if job.result is not None:
-                self._embedded_subjects.set_successor(former, job.result.subject_id)
-            self._subjects.discard(former)
+        if former is not None and job.result is not None:
+            self._subjects.note_replaced(former)
+            self._embedded_subjects.set_successor(former, job.result.subject_id)
         word = handle(job.title)
         text = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
         self._panel.notice.say(text, icon="dialog-ok")
+        self._mention(word)
+
+    def _mention(self, word: str) -> None:
+        """Put the subject into the prompt, if that is empty."""
         if not self._panel.prompt.text().strip():
             self._panel.prompt.mention(word)
 
@@ -237,6 +287,13 @@ def require_base_model(capabilities: Capabilities | None) -> None:
         raise BadInput(tr("There is nothing to learn with yet. {why}", why=models[0].note))
 
 
+def _captioned(images: Sequence[Image], subject: SubjectView) -> list[Image]:
+    """Name the subject's pictures by its captions, which the dialog shows."""
+    captions = subject.captions or [""] * len(images)
+    named = zip(images, captions)
+    return [replace(image, name=caption) if caption else image for image, caption in named]
+
+
 def _fill_choices(
     dialog: LearnDialog, capabilities: Capabilities | None, replaced: SubjectView | None
 ) -> None:
@@ -248,6 +305,7 @@ def _fill_choices(
     if replaced is not None:
         dialog.name.setText(replaced.name)
         dialog.class_noun.setEditText(replaced.class_noun)
+        dialog.choose_base_model(replaced.base_model)
 
 
 def _too_many(count: int) -> str:

@@ -20,12 +20,14 @@ from ..ui.learn_dialog import LearnDialog
 
 
 class LearnImages:
-    """Images of the selected layers, after the references of a subject that is learnt again."""
+    """Images of the selected layers, after the references of a subject that is learnt again; of a
+    subject that is not learnt yet, without a document, its references alone.
+    """
 
     def __init__(
         self,
         dialog: LearnDialog,
-        document: OpenDocument,
+        document: OpenDocument | None,
         connection: BackendConnection,
         references: Sequence[Image],
     ) -> None:
@@ -94,7 +96,9 @@ class LearnImages:
 
     def _steps(self, options: ReadOptions) -> Generator[None, None, ReadResult]:
         """Read the layers and sample each image; yields often."""
-        result = yield from self._document.read_layers(options)
+        result = ReadResult((), ())
+        if self._document is not None:
+            result = yield from self._document.read_layers(options)
         self._samples = []
         self._thumbnails = []
         side = round(self._dialog.images.iconSize().width() * self._dialog.devicePixelRatioF())

@@ -44,6 +44,10 @@ class Subjects:
         """Return the @words that are taken."""
         return {handle(subject.name) for subject in self.all}
 
+    def learnt_handles(self) -> set[str]:
+        """Return those of subjects that are learnt; learning takes the place of the others."""
+        return {handle(subject.name) for subject in self.all if subject.is_learnt}
+
     def mention(self, subject: SubjectView) -> str:
         """Return the word after @ for this subject, with its owner if two have one handle."""
         word = handle(subject.name)
@@ -90,6 +94,10 @@ class Subjects:
             self._notices.show_request_error,
         )
 
+    def note_replaced(self, subject_id: str) -> None:
+        """Note that a subject is gone because another one took its place."""
+        self._discarded.add(subject_id)
+
     def _keep(self, subject_id: str) -> None:
         self._hidden.discard(subject_id)
         self._show()
@@ -134,7 +142,9 @@ class Subjects:
     def _row(self, subject: SubjectView) -> SubjectRow:
         word = self.mention(subject)
         facts = [subject.base_model, _format_day(subject.created)]
-        if subject.likeness is not None:
+        if not subject.is_learnt:
+            facts.insert(0, tr("not learnt yet"))
+        elif subject.likeness is not None:
             facts.insert(0, tr("likeness {value}", value=f"{subject.likeness:.0%}"))
         click = tr("Click to put @{word} into the prompt; right-click for more.", word=word)
         return SubjectRow(
@@ -143,6 +153,7 @@ class Subjects:
             text=f"{subject.name}\n@{word} · {subject.class_noun}\n{' · '.join(facts)}",
             tooltip="\n".join([subject.name, *facts, *subject.warnings, click]),
             thumbnail=self._thumbnails.get(subject.id),
+            is_learnt=subject.is_learnt,
         )
 
     def _request_report(self, subject_id: str) -> None:

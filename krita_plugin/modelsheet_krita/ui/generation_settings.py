@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ..backend.api_responses import BaseModelView
 from ..i18n import tr
 from ..qt import QtCore, QtWidgets, plain_label
 from .parts.elided import ElidedCheckBox
@@ -27,6 +28,7 @@ class GenerationSettings:
     source: str = "nothing"  # or canvas, layer, picture: the init image
     strength: int = 60  # of the init image that may change, in percent
     tiling: bool = False
+    subjects_by: str = "adapter"  # or references, both
     pixel_art: bool | None = None  # None: as the layers of the prompt's subjects are
 
 
@@ -65,6 +67,15 @@ class GenerationSettingsSection(CollapsibleSection):
         self.steps.setSpecialValueText(tr("auto"))
         self.guidance = _decimal("modelsheet_guidance", 30.0, tr("How closely the prompt is kept"))
         self.guidance.setSpecialValueText(tr("auto"))
+        self.subjects_by = _choice(
+            "modelsheet_subjects_by", tr("What paints the subject, if its model takes pictures")
+        )
+        for title, key in (
+            (tr("What was learnt"), "adapter"),
+            (tr("Its pictures"), "references"),
+            (tr("Both together"), "both"),
+        ):
+            self.subjects_by.addItem(title, key)
         self.unet = _decimal("modelsheet_unet", 2.0, tr("How strongly the subject is drawn"))
         self.text = _decimal("modelsheet_text", 2.0, tr("How strongly its name is read"))
         self.tiling = ElidedCheckBox(tr("Seamless tile"))
@@ -140,6 +151,7 @@ class GenerationSettingsSection(CollapsibleSection):
                 (tr("Method"), self.sampler),
                 (tr("Steps"), self.steps),
                 (tr("Prompt strictness"), self.guidance),
+                (tr("Character by"), self.subjects_by),
                 (tr("Character strength"), self.unet),
                 (tr("Name strength"), self.text),
             )
@@ -160,6 +172,7 @@ class GenerationSettingsSection(CollapsibleSection):
             source=self.source.currentData(),
             strength=self.strength.value(),
             tiling=self.tiling.isChecked(),
+            subjects_by=self.subjects_by.currentData(),
             pixel_art=self.pixel_art.isChecked() if self._is_pixel_art_chosen else None,
         )
 
@@ -170,6 +183,7 @@ class GenerationSettingsSection(CollapsibleSection):
             (self.image_size, settings.size),
             (self.sampler, settings.sampler),
             (self.source, settings.source),
+            (self.subjects_by, settings.subjects_by),
         ):
             box.setCurrentIndex(max(0, box.findData(key)))
         self.steps.setValue(settings.inference_steps)
@@ -201,10 +215,27 @@ class GenerationSettingsSection(CollapsibleSection):
         """Select the chosen result as the init image."""
         self.source.setCurrentIndex(self.source.findData("picture"))
 
-    def show_model_size(self, side: int) -> None:
-        """Say how large the model of the prompt paints, in px; 0 for unknown."""
+    def follow_model(self, model: BaseModelView | None) -> None:
+        """Say how large the model of the prompt paints, and offer what it can do; None is unknown.
+
+        What was chosen and it cannot do goes back to the default.
+        """
+        side = model.resolution if model else 0
         text = tr("{side} × {side} (model's)", side=side) if side else tr("Model's size")
         self.image_size.setItemText(self.image_size.findData("model"), text)
+        offered = (model.samplers if model else ()) or SAMPLERS
+        if self.sampler.currentData() not in ("", *offered):
+            self.sampler.setCurrentIndex(0)
+        for name in SAMPLERS:
+            if name not in offered:
+                self.sampler.removeItem(self.sampler.findData(name))  # -1 is none
+        for place, name in enumerate((each for each in SAMPLERS if each in offered), 1):
+            if self.sampler.findData(name) < 0:
+                self.sampler.insertItem(place, name, name)
+        can_tile = model is None or model.tiles_seamlessly
+        self.tiling.setVisible(can_tile)
+        if not can_tile:
+            self.tiling.setChecked(False)
 
     def show_start(self, result: str) -> None:
         """Say which result is the init image; "" is the one that is selected."""

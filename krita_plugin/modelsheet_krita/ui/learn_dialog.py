@@ -9,13 +9,13 @@ from ..backend.api_requests import LearnRequest
 from ..backend.api_responses import CLASS_NOUN_LENGTH, IDENTIFIER_LENGTH
 from ..i18n import tr
 from ..image import ReadOptions
-from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain_label
+from ..qt import QtCore, QtGui, QtWidgets, Signal, not_none, plain, plain_label
 from .image_table import ImageTable
 from .parts.colours import accent
 from .parts.elided import HintLabel
 from .prompt_edit import ENTER_KEYS
 from .size_choice import SizeChoice
-from .widgets import CollapsibleSection, IconLoader, Notice, buddy, dialog_buttons
+from .widgets import CollapsibleSection, IconLoader, Notice, buddy, dialog_buttons, set_icon
 
 DEFAULT_PRESET = "balanced"
 MOST_COMPLETIONS = 12
@@ -27,6 +27,7 @@ class LearnDialog(QtWidgets.QDialog):
     changed = Signal()
     read_wanted = Signal()  # with other read options
     estimate_wanted = Signal()
+    tried = Signal()
     sent = Signal()
 
     def __init__(self, icon: IconLoader, parent: QtWidgets.QWidget | None) -> None:
@@ -107,6 +108,11 @@ class LearnDialog(QtWidgets.QDialog):
         buttons, self.learn = dialog_buttons(self, icon, tr("Learn"))
         self.learn.setObjectName("modelsheet_send")
         buttons.accepted.connect(self.sent)
+        role = QtWidgets.QDialogButtonBox.ButtonRole.ActionRole
+        self.try_now = not_none(buttons.addButton(tr("Try It Now"), role))
+        self.try_now.setObjectName("modelsheet_try")
+        set_icon(self.try_now, icon, "animation_play")
+        self.try_now.clicked.connect(self.tried)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setSpacing(self._em // 2)
         self.count = plain_label()
@@ -238,11 +244,17 @@ class LearnDialog(QtWidgets.QDialog):
         ]
         self.noun_hint.setText(f"{html.escape(hint)} {', '.join(links)}" if hint else "")
 
-    def show_hints(self, hint: str, *, missing: str) -> None:
-        """Show the hint below the name; `missing` says why Learn is disabled, or nothing."""
+    def show_hints(self, hint: str, *, missing: str, cannot_try: str) -> None:
+        """Show the hint below the name; `missing` says why Learn is disabled, or nothing, and
+        `cannot_try` why the base model cannot paint before it has learnt.
+        """
         self.hint.setText(hint)
         self.learn.setEnabled(not missing)
         self.learn.setToolTip(missing)
+        self.try_now.setEnabled(not (missing or cannot_try))
+        self.try_now.setToolTip(
+            plain(cannot_try or missing or tr("Paint first pictures by these layers alone"))
+        )
 
     def request(self) -> LearnRequest:
         """Return the entries as a request that still lacks images and captions."""

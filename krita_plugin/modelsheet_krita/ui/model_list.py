@@ -70,7 +70,9 @@ def inventory(capabilities: Capabilities | None) -> str:
     lines += capabilities.shortcomings
     for model in capabilities.base_models:
         state = tr("ready") if model.available else tr("not ready")
-        line = f"{model.id}: {state}, {model.resolution} × {model.resolution}"
+        line = f"{model.id}: {state}"
+        if model.resolution:
+            line += f", {model.resolution} × {model.resolution}"
         lines.append(f"{line}. {model.note}" if model.note else line)
     return "\n".join(lines)
 

@@ -25,7 +25,7 @@ class ReportWindow(QtWidgets.QDialog):
         self.setWindowTitle(subject.name)
         em = self.fontMetrics().height()
         self.images = QtWidgets.QListWidget()
-        self.images.setAccessibleName(tr("What it was learnt from"))
+        self.images.setAccessibleName(_title(subject))
         self.images.setViewMode(QtWidgets.QListView.ViewMode.IconMode)
         self.images.setResizeMode(QtWidgets.QListView.ResizeMode.Adjust)
         self.images.setMovement(QtWidgets.QListView.Movement.Static)
@@ -45,26 +45,43 @@ class ReportWindow(QtWidgets.QDialog):
         buttons.addButton(tr("Close"), QtWidgets.QDialogButtonBox.ButtonRole.RejectRole)
         buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
-        layout.addWidget(plain_label(tr("What it was learnt from")))
+        layout.addWidget(plain_label(_title(subject)))
         layout.addWidget(self.images, 1)
         layout.addWidget(self.facts)
         layout.addWidget(buttons)
         self.resize(28 * em, 24 * em)
 
 
+def _title(subject: SubjectView) -> str:
+    return tr("What it was learnt from") if subject.is_learnt else tr("Its pictures")
+
+
 def facts(subject: SubjectView) -> str:
     """Return the facts as a table in rich text."""
-    likeness = "–" if subject.likeness is None else f"{subject.likeness:.0%}"
     rows = [
         (tr("What it is"), subject.class_noun),
-        (tr("Secret word"), subject.identifier),
         (tr("Base model"), subject.base_model),
-        (tr("Steps"), str(subject.training_steps)),
-        (tr("Likeness"), likeness),
     ]
+    if not subject.is_learnt:
+        rows.append((tr("Learnt"), tr("not yet: it is painted by these pictures")))
+    else:
+        rows += [
+            (tr("Secret word"), subject.identifier),
+            (tr("Steps"), str(subject.training_steps)),
+            (tr("Likeness"), _percent(subject.likeness)),
+        ]
+    if subject.report is not None and subject.report.by_references and subject.report.by_both:
+        rows += [
+            (tr("By its pictures alone"), _percent(subject.report.by_references.likeness)),
+            (tr("By both together"), _percent(subject.report.by_both.likeness)),
+        ]
     cells = "".join(
         f"<tr><td>{html.escape(name)}&nbsp;&nbsp;</td><td>{html.escape(value)}</td></tr>"
         for name, value in rows
     )
     warnings = "".join(f"<p>{html.escape(warning)}</p>" for warning in subject.warnings)
     return f"<table>{cells}</table>{warnings}"
+
+
+def _percent(likeness: float | None) -> str:
+    return "–" if likeness is None else f"{likeness:.0%}"

@@ -27,6 +27,7 @@ class SubjectRow:
     text: str
     tooltip: str
     thumbnail: QtGui.QPixmap | None
+    is_learnt: bool = True
 
 
 class SubjectListWidget(QtWidgets.QWidget):
@@ -127,7 +128,7 @@ class SubjectListWidget(QtWidgets.QWidget):
         self.items.clear()
         for row in rows:
             item = QtWidgets.QListWidgetItem(row.text)
-            item.setData(SUBJECT, (row.subject_id, row.handle))
+            item.setData(SUBJECT, (row.subject_id, row.handle, row.is_learnt))
             item.setToolTip(plain(row.tooltip))
             if row.thumbnail is not None:
                 item.setIcon(QtGui.QIcon(row.thumbnail))
@@ -171,12 +172,12 @@ class SubjectListWidget(QtWidgets.QWidget):
             else trn("{count} more subject", "{count} more subjects", rest)
         )
 
-    def _data(self, row: int) -> tuple[str, str]:
-        """Return id and handle of the subject in a row."""
-        data: tuple[str, str] = not_none(self.items.item(row)).data(SUBJECT)
+    def _data(self, row: int) -> tuple[str, str, bool]:
+        """Return id and handle of the subject in a row, and if it is learnt."""
+        data: tuple[str, str, bool] = not_none(self.items.item(row)).data(SUBJECT)
         return data
 
-    def menu_of(self, subject_id: str, handle: str) -> QtWidgets.QMenu:
+    def menu_of(self, subject_id: str, handle: str, is_learnt: bool = True) -> QtWidgets.QMenu:
         """Make the menu of one subject."""
         menu = QtWidgets.QMenu(self)
         menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -185,9 +186,10 @@ class SubjectListWidget(QtWidgets.QWidget):
             if self.is_embedded(subject_id)
             else tr("Embed in This Document…")
         )
+        learn = tr("Learn Again with the Selected Layers…") if is_learnt else tr("Learn…")
         for icon_name, text, signal in (
             ("document-properties", tr("References and Report…"), self.report_wanted),
-            ("addlayer", tr("Learn Again with the Selected Layers…"), self.relearn_wanted),
+            ("addlayer", learn, self.relearn_wanted),
             ("animation_play", tr("Model Sheet…"), self.subject_sheet_wanted),
             ("edit-rename", tr("Rename…"), self.rename_wanted),
             ("document-export", tr("Export…"), self.export_wanted),

@@ -13,15 +13,18 @@ import pytest
 from PIL import Image
 from transformers import CLIPTokenizer
 
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import FOLDER
+from modelsheet.diffusion.sampling.plain_generation import SamplingSettings
 from modelsheet.errors import InvalidRequest
 from modelsheet_benchmarks import __main__
+from modelsheet_benchmarks.fidelity import evaluation
 from modelsheet_benchmarks.fidelity.distractors import with_equipment
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from tests.base_models.true_architecture import write_model
 from tests.benchmarks.fidelity.test_result_table import NEEDED
-from tests.diffusion.tiny import write_clip, write_dino
+from tests.diffusion.tiny import write_clip, write_dino, write_klein
 from tests.diffusion.training.photographs import write_photographs
 from tests.sprite_training.archive import write_archive
 
@@ -101,6 +104,42 @@ def write_subjects(folder: Path, archive: Path) -> None:
         references = [{"file": f"{n}.png", "caption": c} for n, c in enumerate(captions)]
         said = {"class_noun": tile.phrase, "references": references, "prompts": prompts}
         (place / "subject.json").write_text(json.dumps(said))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_references_are_compared_with_learning(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_klein(home / "data" / "models" / "flux2-klein")
+    subjects = tmp_path / "subjects"
+    write_subjects(subjects, home / "sprites.zip")
+    given = list[int]()
+    sample = evaluation.sample_images
+
+    def counted(base: BaseModel, settings: SamplingSettings) -> list[Image.Image]:
+        given.append(len(settings.references))
+        return sample(base, settings)
+
+    monkeypatch.setattr(evaluation, "sample_images", counted)
+    options = ["--subjects", str(subjects), "--tiles", str(home / "sprites.zip"), "--only", "0"]
+    options += ["--seeds", "1", "--steps", "1", "--compare", "references", "learnt", "both"]
+    rows = run(home, tmp_path, "--base", "flux2-klein", *options)
+
+    assert [row["recipe"] for row in rows] == ["references", "learnt", "both"]
+    # The base's, then each method's: of the subject, and the class in three batches without any.
+    assert given == [*[0, 0, 0], *[2, 0, 0, 0], *[0, 0, 0, 0], *[2, 0, 0, 0]]
+    fidelity = [row["subject_fidelity"] for row in rows]
+    assert len(set(fidelity)) == 3
+    assert rows[0]["prior_drift"] == 0 < rows[1]["prior_drift"]
+
+
+def test_references_need_a_base_that_takes_them(home: Path, tmp_path: Path) -> None:
+    write_subjects(tmp_path / "subjects", home / "sprites.zip")
+    options = ["--subjects", str(tmp_path / "subjects"), "--only", "0", "--seeds", "1"]
+
+    with pytest.raises(InvalidRequest, match="sprite32 takes no references. .*FLUX.2 klein"):
+        run(home, tmp_path, "--base", "sprite32", *options, "--compare", "references")
 
 
 @pytest.mark.slow

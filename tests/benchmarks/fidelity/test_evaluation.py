@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.models.clip_encoders import load_clip
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_images
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import ModelMissing
 from modelsheet.imaging.rgba import composite
 from modelsheet_benchmarks import diffusers_script

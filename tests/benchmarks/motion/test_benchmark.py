@@ -15,6 +15,7 @@ from modelsheet_benchmarks.motion.benchmark import interval
 from modelsheet_benchmarks.motion.retrieval import Retrieval
 from sprite_training.motion.augmentation import shift_colours
 from sprite_training.motion.character_parts import Character
+from sprite_training.motion.evaluation import TestSet
 from sprite_training.motion.posed_archive import Pose, PosedArchive
 from tests.sprite_training.motion.part_archive import write_parts
 
@@ -49,6 +50,14 @@ def test_an_interval_holds_the_mean_and_widens_with_the_spread() -> None:
 
     assert narrow.mean == wide.mean == pytest.approx(0.5)
     assert wide.low < narrow.low < 0.5 < narrow.high < wide.high
+
+
+def test_characters_that_nobody_names_are_random_and_the_same_each_time(tiles: Path) -> None:
+    one, other = (TestSet(tiles, None, number=3, doubles=1) for _ in range(2))
+
+    assert one.characters == other.characters
+    assert len(set(one.characters)) > 1
+    np.testing.assert_array_equal(one.cases[2][0].truth, other.cases[2][0].truth)
 
 
 def test_figures_and_page_are_written(tiles: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
 from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.generation.adapters import ActiveAdapters, AdapterCache, AdapterFile
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.models.decoder_correction import (
     Correction,
     apply_correction,
@@ -27,7 +27,6 @@ from modelsheet.diffusion.models.decoder_correction import (
     scale_correction,
 )
 from modelsheet.diffusion.training import decoder
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.errors import UnsafeModel
 from modelsheet.imaging.rgba import composite

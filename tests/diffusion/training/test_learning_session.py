@@ -32,7 +32,8 @@ from modelsheet.errors import Cancelled, InvalidClassNoun, InvalidImages, ModelM
 from modelsheet.imaging.rgba import from_bgra, to_bgra
 from modelsheet.jobs.protocol import Directive, JobSuspended
 from modelsheet.prompts.class_nouns import own_class_nouns
-from modelsheet.subjects.store import SubjectRecord, SubjectStore
+from modelsheet.subjects.record import SubjectRecord
+from modelsheet.subjects.store import SubjectStore
 from modelsheet.worker import learn_job
 from modelsheet.worker.runner import Worker
 from sprite_training.sprite32.tiles import TileSet
@@ -247,6 +248,25 @@ def test_the_seconds_of_all_runs_count_and_not_those_of_waiting(
     assert isinstance(uninterrupted, LearnResult)
     assert isinstance(resumed, LearnResult)
     assert uninterrupted.seconds <= resumed.seconds < uninterrupted.seconds + 20
+
+
+def test_the_time_limit_is_one_for_all_runs_of_a_job(
+    data_dir: Path, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=60.0)  # each look at it takes a minute, and the limit is an hour
+    monkeypatch.setattr(learn_job.time, "monotonic", lambda: next(clock))
+    whole, context = Context(data_dir, "da"), Context(data_dir, "db", stop_at=5, directive="yield")
+    overrides = TrainingOverrides(training_steps=60)
+    request = learn_request(whole, pictures, preset="write-up", overrides=overrides)
+    uninterrupted = Worker(data_dir, torch.device("cpu")).run(request, whole)
+    with pytest.raises(JobSuspended):
+        Worker(data_dir, torch.device("cpu")).run(request, context)
+
+    resumed = Worker(data_dir, torch.device("cpu")).run(request, Context(data_dir, "db"))
+
+    assert isinstance(uninterrupted, LearnResult)
+    assert isinstance(resumed, LearnResult)
+    assert 5 < resumed.training_steps <= uninterrupted.training_steps < 60
 
 
 def test_class_pictures_make_way_and_the_adapter_has_the_same_bytes(

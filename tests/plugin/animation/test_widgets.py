@@ -46,6 +46,26 @@ def test_frames_that_arrive_join_those_that_play(connected: Any, until: Until) -
     player.close()
 
 
+def test_the_figure_fills_the_preview_and_moves_in_it(connected: Any) -> None:
+    def dot(x: int) -> PlayedFrame:
+        pixels = bytearray(64 * 64 * 4)
+        at = 4 * (64 * 30 + x)
+        pixels[at : at + 4] = bytes((0, 0, 255, 255))
+        return PlayedFrame(Image("", 64, 64, bytes(pixels)), 20)
+
+    player = FramePlayer()
+    player.set_playing(False)
+    player.show_frames({"front": [dot(30), dot(39)]})
+
+    shown = player.grab().toImage()
+    middle = (shown.height() - player.fontMetrics().height()) // 2
+    colours = [shown.pixelColor(x, middle).getRgb()[:3] for x in range(shown.width())]
+    red = [x for x, colour in enumerate(colours) if colour == (255, 0, 0)]
+    # 12 of 64 px are seen: the 10 from dot to dot, and a margin.
+    assert shown.width() / 14 < len(red) <= shown.width() / 12
+    assert red[0] < shown.width() / 2
+
+
 def test_a_hidden_player_does_not_play(connected: Any, until: Until) -> None:
     player = FramePlayer()
     player.show_frames({"front": [frame(10), frame(20)]})

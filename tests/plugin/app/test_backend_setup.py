@@ -6,10 +6,12 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from modelsheet import __version__
 from tests.plugin import fake_krita
 from tests.plugin.conftest import Until
 
@@ -31,7 +33,7 @@ class FakeInstallation:
     after: SetupPlan = READY
     is_offered: bool = True
     stage: str = ""
-    stages_done: int = 0
+    done: float = 0.0
     downloaded_mb: int = 0
     lines: deque[str] = field(default_factory=deque)
     asked: list[str] = field(default_factory=list)
@@ -153,15 +155,56 @@ def test_repair_and_remove(docker: Any, installation: FakeInstallation, until: U
     assert dialog.start.text() == "Set Up"
 
 
+def answer(docker: Any, version: str) -> None:
+    """A backend of this version answers."""
+    docker.setup._has_compared = False
+    capabilities = SimpleNamespace(version=version)
+    docker.setup._on_state(SimpleNamespace(phase="connected", capabilities=capabilities))
+
+
+def said(docker: Any) -> str:
+    notice = docker.controller.panel.notice
+    return "" if notice.isHidden() else notice.text.text()
+
+
 def test_a_newer_plugin_offers_to_update(
     docker: Any, installation: FakeInstallation, until: Until
 ) -> None:
     installation.found = replace(READY, is_outdated=True)
-    docker.setup._on_state(type("State", (), {"phase": "connected"}))
+    answer(docker, __version__)
 
-    until(lambda: "another version" in docker.controller.panel.notice.text.text())
+    until(lambda: "another version" in said(docker))
     docker.controller.panel.notice._button.click()
     until(lambda: docker.setup.dialog.start.text() == "Update")
+
+
+def test_an_older_backend_that_runs_is_to_be_updated(
+    docker: Any, installation: FakeInstallation, until: Until
+) -> None:
+    answer(docker, "0.1.0")  # as install.sh of 0.1 left one running
+
+    until(lambda: said(docker).startswith("The backend is version 0.1.0, older than this plugin"))
+    docker.controller.panel.notice._button.click()
+    until(lambda: docker.setup.dialog.start.text() == "Set Up")
+
+
+def test_a_newer_backend_asks_for_a_newer_plugin(
+    docker: Any, installation: FakeInstallation
+) -> None:
+    answer(docker, "9.0.0")
+
+    assert "older than the backend, 9.0.0" in said(docker)
+    assert docker.controller.panel.notice._button.isHidden()
+
+
+def test_equal_versions_are_passed_over(
+    docker: Any, installation: FakeInstallation, until: Until
+) -> None:
+    installation.found = READY
+    answer(docker, __version__)
+
+    until(lambda: not docker.setup._task._thread.is_alive())
+    assert said(docker) == ""
 
 
 def test_another_computers_backend_is_offered(

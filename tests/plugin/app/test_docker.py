@@ -570,7 +570,7 @@ def test_another_version_gets_a_sentence(remote: FakeBackend, docker: Any, until
 
     docker.controller.connection.connect_now()
 
-    until(lambda: "API 2.0), but this plugin needs API 1" in trouble(docker))
+    until(lambda: "The backend speaks API 2.0, this plugin API 1. Update both." in trouble(docker))
 
 
 def test_no_installed_backend_gets_a_sentence(docker: Any, until: Until) -> None:

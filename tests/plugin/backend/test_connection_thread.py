@@ -66,6 +66,7 @@ class Ours(RemoteBackend):
     """A backend that may be stopped, as this computer's."""
 
     stopped = 0
+    can_set_up = True
 
     def stop(self) -> None:
         self.stopped += 1
@@ -88,6 +89,35 @@ def test_a_stopped_backend_stays_stopped_until_connect_now(
     connection.connect_now()
     until(lambda: connection.state.phase == "connected")
     connection.close()
+
+
+def test_a_backend_of_another_version_is_updated_by_setting_up(
+    backend: FakeBackend, until: Until
+) -> None:
+    backend.api, backend.version = "0.9", "0.0.9"
+    source = Ours(http.Address(backend.url, TOKEN))
+    connection = BackendConnection(source)
+
+    connection.connect_now()
+    until(lambda: connection.state.phase == "down")
+
+    assert connection.state.sentence.startswith("The backend is version 0.0.9, older than this")
+    assert connection.state.can_set_up
+    connection.stop_backend()  # it has proved that it is ours: its files can be replaced then
+    assert source.stopped == 1
+    connection.close()
+
+
+def test_another_computers_backend_of_another_version_is_not_set_up_here(
+    connection: BackendConnection, backend: FakeBackend, until: Until
+) -> None:
+    backend.api, backend.version = "7.0", "99.0"
+
+    connection.connect_now()
+    until(lambda: connection.state.phase == "down")
+
+    assert "older than the backend, 99.0" in connection.state.sentence
+    assert not connection.state.can_set_up
 
 
 def test_another_backend_is_connected_without_waiting_for_the_long_poll(

@@ -7,10 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from platformdirs import windows
+from platformdirs.api import PlatformDirsABC
+from platformdirs.macos import MacOS
 
 from modelsheet.settings import Settings
 from modelsheet_krita.backend import launcher, location
@@ -86,8 +90,11 @@ def test_without_a_command_it_says_how_to_install() -> None:
 
 
 def test_a_command_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BackendMissing, match="cannot be started: /gone/python"):
-        launcher.Launcher(plan(tmp_path, "/gone/python"), {}).start(wait)
+    gone = plan(tmp_path, "/gone/python")
+    with pytest.raises(BackendMissing, match="cannot be started: /gone/python.*install.sh"):
+        launcher.Launcher(gone, {}).start(wait)
+    with pytest.raises(BackendMissing, match="“Set Up, Repair or Remove…” at the bottom"):
+        launcher.Launcher(replace(gone, can_set_up=True), {}).start(wait)
 
 
 def test_a_backend_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
@@ -157,10 +164,27 @@ def test_connection_file_is_where_the_backend_writes_it(
     assert found == Settings.from_environment(os.environ).runtime_dir
 
 
+@pytest.mark.parametrize(("system", "folders"), [("darwin", MacOS), ("win32", windows.Windows)])
+def test_connection_file_on_other_systems(
+    system: str, folders: type[PlatformDirsABC], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path / "Zoë/Local")}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    # Else it asks Windows itself.
+    monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
+
+    found = settings.state_folder(None, environment, system)
+
+    assert found == folders("modelsheet", appauthor=False).user_state_path
+
+
 class Starter:
     """A launcher whose backend never answers."""
 
     started = 0
+
+    how_to_repair = "./install.sh"
 
     def find(self) -> None:
         return None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 import pytest
 
+from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import Progress
 from modelsheet.api.learn import Estimate, LearnRequest, LikenessPoint
+from modelsheet.api.models import BaseModelView
+from modelsheet.api.types import ImageRef
 from tests.plugin import fake_krita
 from tests.plugin.binding import QApplication, QEvent, QRect, Qt
 from tests.plugin.conftest import Until
@@ -463,3 +467,78 @@ def test_describing_is_shown_while_others_wait_for_it_and_only_then(
     assert panel.jobs.cards[describe.id].row.title == "Looking at layers"
     remote.finish(describe.id, state="cancelled")
     until(lambda: len(panel.jobs.cards) == 1)
+
+
+KLEIN = BaseModelView(
+    id="klein", family="flux2-klein", resolution=1024, available=True, takes_references=True
+)
+
+
+@pytest.fixture
+def klein(remote: FakeBackend) -> None:
+    """A second base model, which takes references; the first says why it does not."""
+    note = "sprite32 takes no reference pictures."
+    remote.base_models = [
+        remote.base_models[0].model_copy(update={"references_note": note}),
+        KLEIN,
+    ]
+
+
+def test_a_subject_is_tried_before_it_is_learnt(
+    klein: None, connected: Any, document: Any, remote: FakeBackend, until: Until
+) -> None:
+    form = open_form(connected, until)
+    form.name.setText("Hero")
+    until(form.learn.isEnabled)
+    assert not form.try_now.isEnabled()
+    assert form.try_now.toolTip() == "sprite32 takes no reference pictures."
+    form.choose_base_model("klein")
+    until(form.try_now.isEnabled)
+
+    form.try_now.click()
+    until(lambda: remote.the_request(GenerateRequest))
+
+    assert remote.the_request(GenerateRequest).prompt == "@hero"
+    assert connected.controller.panel.prompt.text().strip() == "@hero"
+    assert form.isVisible()
+    subjects = connected.controller.panel.subjects
+    until(lambda: subjects.items.count() == 1)
+    assert "not learnt yet · klein" in subjects.items.item(0).text()
+    remote.generate_done()
+    until(form.learn.isEnabled)
+    form.learn.click()
+    until(lambda: remote.the_request(LearnRequest))
+
+
+def test_a_subject_that_was_tried_is_learnt_from_the_list_without_its_document(
+    klein: None, connected: Any, krita: Any, remote: FakeBackend, until: Until
+) -> None:
+    blob = hashlib.sha256(BLUE).hexdigest()
+    remote.blobs[blob] = BLUE
+    request = LearnRequest(
+        name="Hero",
+        class_noun="knight",
+        base_model="klein",
+        images=[ImageRef(blob=blob, width=1, height=1, name="Layer 1")],
+        captions=["seen from behind"],
+    )
+    subject = remote.add_unlearnt(request)
+    subjects = connected.controller.panel.subjects
+    until(lambda: subjects.items.count() == 1)
+    krita.document = None
+    texts = [each.text() for each in subjects.menu_of(*subjects.items.item(0).data(256)).actions()]
+    assert "Learn…" in texts
+
+    connected.controller.import_export._panel.subjects.export_wanted.emit(subject.id)
+    until(lambda: "not learnt yet" in said(connected))
+    subjects.relearn_wanted.emit(subject.id)
+    until(lambda: connected.controller.learn._session is not None)
+    form = connected.controller.learn.dialog
+    until(form.isVisible)
+
+    assert captions(form) == ["seen from behind"]
+    assert (form.name.text(), form.base_model.currentData()) == ("Hero", "klein")
+    until(form.learn.isEnabled)
+    form.learn.click()
+    until(lambda: remote.the_request(LearnRequest))
+    assert remote.the_request(LearnRequest).captions == ["seen from behind"]

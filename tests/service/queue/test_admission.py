@@ -15,7 +15,8 @@ from modelsheet.errors import InvalidImages, InvalidRequest, NotFound
 from modelsheet.service.auth.caller import OPERATOR
 from modelsheet.service.queue.admission import Admission
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.subjects.store import SubjectStore, write_record
+from modelsheet.subjects.record import write_record
+from modelsheet.subjects.store import SubjectStore
 from tests.service.subject import stage_subject
 
 PIXELS = bytes(4 * 4 * 4)

@@ -6,7 +6,9 @@ two subjects learnt at rank 1 (one by the preset then called "seed") and one ima
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -29,11 +31,17 @@ _PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackendClient]:
-    """Serve a copy of the old data folder with the real worker."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A MODELSHEET_HOME with a copy of the old data folder."""
     home = tmp_path_factory.mktemp("old")
     with zipfile.ZipFile(ARCHIVE) as archive:
         archive.extractall(home / "data")
+    return home
+
+
+@pytest.fixture(scope="module")
+def upgraded(home: Path) -> Iterator[BackendClient]:
+    """Serve the old data folder with the real worker."""
     environment = {**os.environ, "MODELSHEET_HOME": str(home), "PYTHONPATH": str(ROOT / "backend")}
     process = subprocess.Popen([sys.executable, "-m", "modelsheet", "serve"], env=environment)
     try:
@@ -62,6 +70,22 @@ def test_its_jobs_are_listed(upgraded: BackendClient) -> None:
         ("learn", "done", "hero"),
     ]
     assert all(job.result is not None for job in jobs)
+
+
+def test_what_is_changed_is_kept_as_a_backup(upgraded: BackendClient, home: Path) -> None:
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        before = {name: archive.read(name) for name in archive.namelist() if name[-1] != "/"}
+    changed = [name for name in before if (home / "data" / name).read_bytes() != before[name]]
+
+    assert changed == ["ledger.sqlite3"]
+    old = home / "ledger-0.1.sqlite3"
+    old.write_bytes(before["ledger.sqlite3"])
+    assert dump(home / "data/ledger.sqlite3.schema-2") == dump(old) != []
+
+
+def dump(database: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return list(connection.iterdump())
 
 
 def test_its_subjects_are_listed_with_their_references(upgraded: BackendClient) -> None:

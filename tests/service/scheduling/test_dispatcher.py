@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import TERMINAL_STATES, JobRequest, JobView
 from modelsheet.api.learn import LearnRequest, LearnResult, TrainingOverrides
 from modelsheet.api.types import ImageRef
 from modelsheet.service.auth.caller import OPERATOR
+from modelsheet.service.queue.backup import JobBackup
+from modelsheet.service.queue.job_service import Command
 from modelsheet.service.service import Service
 from tests.service.event_pages import read_page
 from tests.service.scenarios.live import SHA
@@ -122,6 +128,27 @@ def test_a_full_disk_pauses_the_job_and_says_so(service: Service, tmp_path: Path
     assert paused.error is not None
     assert paused.error.code == "disk-full"
     assert wait_for_state(service, learn, "done").error is None
+
+
+@pytest.mark.parametrize("command", ["cancel", "pause"])
+def test_a_job_is_stopped_on_a_full_disk_with_what_was_kept_back(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    job = submit(service, learning("slow wait-at-10"))
+    wait_for(service, job, lambda view: view.progress.step >= 3)
+    write, reserve = JobBackup.write, tmp_path / "reserve"
+
+    def write_where_there_is_room(backup: JobBackup, *columns: Any) -> None:
+        if reserve.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(backup, *columns)
+
+    monkeypatch.setattr(JobBackup, "write", write_where_there_is_room)
+    with pytest.raises(OSError, match="No space left"):
+        service.jobs.command(OPERATOR, job, "resume")
+    service.jobs.command(OPERATOR, job, command)
+
+    assert wait_for_state(service, job, {"cancel": "cancelled", "pause": "paused"}[command])
 
 
 def test_an_error_of_the_runner_fails_the_job_in_a_sentence(service: Service) -> None:

@@ -23,7 +23,7 @@ from modelsheet.diffusion.models.decoder_correction import (
 from modelsheet.diffusion.models.identifier_embedding import apply_embeddings
 
 _MOST_ADAPTERS = 16  # each is a few MB; beyond them the least recently used one goes
-_MOST_PROMPT_BYTES = 256 << 20  # of the cached embeddings; one of klein's has 8 MB
+_MOST_PROMPT_BYTES = 256 << 20  # of the cached embeddings; a language model's have 8 MB each
 _MOST_CORRECTIONS = 64
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import torch
 from PIL import Image
 
 from modelsheet.api.generate import GenerateRequest, MaskRef
 from modelsheet.diffusion.generation.background_colour import asks_for_scenery
 from modelsheet.diffusion.generation.region_windows import RegionCanvas, plan_regions
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.sampling.denoise import InitLatents
 from modelsheet.errors import InvalidRequest
 from modelsheet.imaging.figure_placement import find_figure, pixel_size_of
@@ -238,25 +237,5 @@ def encode_init_image(
     if canvas.mask is not None:
         latents = latent_mask(canvas.mask, canvas.crop, base.latent_factor)
         mask = torch.from_numpy(latents).to(base.device)
-    return InitLatents(_encode(base, image), canvas.strength, mask), image
-
-
-def encode_references(
-    base: BaseModel, request: GenerateRequest, context: JobContext
-) -> tuple[torch.Tensor, ...]:
-    """Encode the request's reference pictures on white, each (C, h, w), no larger than the base's
-    own resolution. Raises InvalidImages when bytes are missing.
-    """
-    encoded = []
-    for reference in request.references:
-        picture = read_image(reference, context)
-        scale = min(1.0, (base.resolution**2 / (picture.width * picture.height)) ** 0.5)
-        multiple = base.size_multiple
-        width, height = (max(multiple, int(s * scale) // multiple * multiple) for s in picture.size)
-        encoded.append(_encode(base, composite(resize(picture, width, height), _WHITE))[0])
-    return tuple(encoded)
-
-
-def _encode(base: BaseModel, image: Image.Image) -> torch.Tensor:
-    levels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
-    return base.encode_images(levels.float() / 127.5 - 1)
+    encoded = base.encode_images(image_tensor(image)[None])
+    return InitLatents(encoded, canvas.strength, mask), image

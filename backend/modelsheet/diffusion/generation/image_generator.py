@@ -20,11 +20,11 @@ from modelsheet.api.jobs import Progress
 from modelsheet.diffusion.generation.adapters import AdapterCache
 from modelsheet.diffusion.generation.background_removal import BackgroundRemover
 from modelsheet.diffusion.generation.canvas import Canvas, encode_init_image
-from modelsheet.diffusion.generation.image_plan import ImagePlan
+from modelsheet.diffusion.generation.image_plan import ConditioningPicture, ImagePlan
 from modelsheet.diffusion.generation.latent_preview import PreviewDecoder
 from modelsheet.diffusion.generation.oom_fallback import OomFallback
 from modelsheet.diffusion.generation.seamless_tiling import circular_padding
-from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds, to_levels, to_pil_images
+from modelsheet.diffusion.models.base_model import BaseModel, to_levels, to_pil_images
 from modelsheet.diffusion.models.decoder_correction import apply_correction, decode_regions
 from modelsheet.diffusion.sampling.denoise import (
     DenoisingBatch,
@@ -65,7 +65,7 @@ class GenerationPipeline:
 
 
 class ImageGenerator:
-    """Generates one job's images on one canvas."""
+    """Generates one job's images on one canvas; RGB `references` condition all of them."""
 
     def __init__(
         self,
@@ -73,12 +73,13 @@ class ImageGenerator:
         canvas: Canvas,
         sampler: SamplerName,
         context: JobContext,
-        references: tuple[torch.Tensor, ...] = (),
+        references: Sequence[Image.Image] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pipeline, self._base = pipeline, pipeline.base
         self._canvas, self._sampler = canvas, sampler
         self._context, self._clock, self._references = context, clock, references
+        self._encoded: dict[tuple[ConditioningPicture, ...], tuple[torch.Tensor, ...]] = {}
         self._areas = self._window_areas()
         self._done = self._total = 0
         self._began = self._previewed = clock()
@@ -168,16 +169,28 @@ class ImageGenerator:
             for plan in plans
         ]
         longest = max(each.hidden.shape[1] for each in [*cond, *uncond])
+        cond_batch, uncond_batch = (
+            self._base.with_references(
+                self._base.batch_embeds(embeds, longest),
+                self._encode_references(plans[0].conditioning[index]),
+                is_negative=embeds is uncond,
+            )
+            for embeds in (cond, uncond)
+        )
         return Window(
-            cond=self._with_references(self._base.batch_embeds(cond, longest)),
-            uncond=self._with_references(self._base.batch_embeds(uncond, longest)),
+            cond=cond_batch,
+            uncond=uncond_batch,
             area=area,
             weight=weight,
             activate=lambda: cache.activate(adapters),
         )
 
-    def _with_references(self, embeds: PromptEmbeds) -> PromptEmbeds:
-        return replace(embeds, references=self._references)
+    def _encode_references(self, own: tuple[ConditioningPicture, ...]) -> tuple[torch.Tensor, ...]:
+        """Encode the pictures of a prompt's subjects, then those of the request."""
+        pictures = [*(each.picture for each in own), *self._references]
+        if own not in self._encoded:
+            self._encoded[own] = self._base.encode_references(pictures) if pictures else ()
+        return self._encoded[own]
 
     def _noise(
         self, plans: Sequence[ImagePlan], generators: Sequence[torch.Generator]

@@ -5,7 +5,7 @@ background to remove.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from PIL import Image
@@ -22,9 +22,17 @@ from modelsheet.prompts.vocabulary import unknown_words
 
 
 @dataclass(frozen=True)
+class ConditioningPicture:
+    """A picture by which a subject is painted; equal ones have equal keys."""
+
+    key: str
+    picture: Image.Image = field(compare=False)
+
+
+@dataclass(frozen=True)
 class ResolvedPrompt:
-    """An expanded prompt, the subjects it mentions, their adapters, their reference images, and the
-    texts whose words they taught the base model.
+    """An expanded prompt, the subjects it mentions, their adapters, their reference images, the
+    pictures that condition the base model, and the texts whose words they taught it.
     """
 
     text: str
@@ -33,6 +41,7 @@ class ResolvedPrompt:
     references: tuple[Image.Image, ...] = ()
     palette: tuple[str, ...] = ()  # of the subjects, where all of their layers are pixel art
     learnt: tuple[str, ...] = ()
+    conditioning: tuple[ConditioningPicture, ...] = ()
 
 
 # Expands a prompt and looks up its subjects. Raises NotFound, InvalidRequest, UnsafeModel.
@@ -41,15 +50,16 @@ PromptResolver = Callable[[str], ResolvedPrompt]
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """One image to generate: `prompts` and `adapters` of the whole image first, then of each
-    region. `request` asks for this image alone, with explicit steps and guidance. `unknown_words`
-    count for nothing.
+    """One image to generate: `prompts`, `adapters` and `conditioning` of the whole image first,
+    then of each region. `request` asks for this image alone, with explicit steps and guidance.
+    `unknown_words` count for nothing.
     """
 
     request: GenerateRequest
     label: str
     prompts: tuple[str, ...]
     adapters: tuple[ActiveAdapters, ...]
+    conditioning: tuple[tuple[ConditioningPicture, ...], ...]
     subjects: tuple[SubjectUse, ...]
     references: tuple[Image.Image, ...]
     palette: tuple[str, ...]
@@ -72,7 +82,8 @@ class ImagePlan:
         may differ within it, the rest cannot.
         """
         adapters = tuple((each.files, each.unet_scale) for each in self.adapters)
-        return adapters, self.background and self.background.colour, self.steps
+        background = self.background and self.background.colour
+        return adapters, self.conditioning, background, self.steps
 
 
 def plan_image(
@@ -94,6 +105,9 @@ def plan_image(
     texts = [*(prompt.text for prompt in prompts), request.negative_prompt]
     learnt = [text for prompt in prompts for text in prompt.learnt]
     suffix = background.prompt_suffix if background else ""
+    with_subjects = [prompt for prompt in prompts if prompt.subjects]
+    if with_subjects and not any(prompt.adapters for prompt in with_subjects):
+        request = request.model_copy(update={"subjects_by": "references"})
     return ImagePlan(
         request=request,
         label=image.label,
@@ -102,6 +116,7 @@ def plan_image(
             ActiveAdapters(prompt.adapters, request.unet_scale, request.text_encoder_scale)
             for prompt in prompts
         ),
+        conditioning=tuple(prompt.conditioning for prompt in prompts),
         subjects=tuple({use.id: use for prompt in prompts for use in prompt.subjects}.values()),
         references=references,
         palette=_palette(prompts),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +15,12 @@ from PIL import Image
 
 from modelsheet.api.generate import SamplerName
 from modelsheet.api.types import Family
-from modelsheet.base_models.families import is_pixel_art
+from modelsheet.base_models.families import FAMILIES, is_pixel_art
+from modelsheet.base_models.ip_adapter import references_note
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.noise_schedule import NoiseSchedule
 from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
-from modelsheet.errors import UnsafeModel
+from modelsheet.errors import InvalidRequest, UnsafeModel
 
 # A pipeline of diffusers, which has no annotations.
 Pipeline = Any
@@ -29,16 +30,28 @@ Pipeline = Any
 class PromptEmbeds:
     """Prompt embeddings that condition the denoiser: `hidden` (B, tokens, width); `pooled`
     (B, width) where the family has them; `references` latents (C, h, w) of reference pictures, the
-    same for the whole batch.
+    same for the whole batch; `pictures` (B, pictures, ...) their embeddings for an IP-Adapter.
     """
 
     hidden: torch.Tensor
     pooled: torch.Tensor | None = None
     references: tuple[torch.Tensor, ...] = ()
+    pictures: torch.Tensor | None = None
 
     def __getitem__(self, rows: slice) -> PromptEmbeds:
-        pooled = None if self.pooled is None else self.pooled[rows]
-        return PromptEmbeds(self.hidden[rows], pooled, self.references)
+        pooled, pictures = (
+            None if each is None else each[rows] for each in (self.pooled, self.pictures)
+        )
+        return PromptEmbeds(self.hidden[rows], pooled, self.references, pictures)
+
+    def followed_by(self, other: PromptEmbeds) -> PromptEmbeds:
+        """Join two batches of equal parts and references."""
+        pooled, pictures = (
+            None if first is None or second is None else torch.cat([first, second])
+            for first, second in ((self.pooled, other.pooled), (self.pictures, other.pictures))
+        )
+        hidden = torch.cat([self.hidden, other.hidden])
+        return PromptEmbeds(hidden, pooled, self.references, pictures)
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,11 @@ class BaseModel(ABC):
     @property
     def is_pixel_art(self) -> bool:
         return is_pixel_art(self.family)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the results on how it was loaded."""
+        return ()
 
     def modules(self) -> Iterator[torch.nn.Module]:
         yield from (self.denoiser, self.vae, *self.text_encoders)
@@ -188,6 +206,24 @@ class BaseModel(ABC):
     @abstractmethod
     def _decode(self, latents: torch.Tensor) -> torch.Tensor: ...
 
+    @property
+    def takes_references(self) -> bool:
+        """True where `encode_references` can be called."""
+        return FAMILIES[self.family].takes_references
+
+    def encode_references(self, pictures: Sequence[Image.Image]) -> tuple[torch.Tensor, ...]:
+        """Encode RGB reference pictures for `with_references`.
+
+        Raises InvalidRequest where the model takes none.
+        """
+        raise InvalidRequest(references_note(self.id, self.family, None))
+
+    def with_references(
+        self, embeds: PromptEmbeds, references: Sequence[torch.Tensor], *, is_negative: bool
+    ) -> PromptEmbeds:
+        """Condition prompts, or negative ones, by reference pictures too."""
+        return replace(embeds, references=tuple(references))
+
     @abstractmethod
     def tokenize(self, prompts: Sequence[str]) -> list[torch.Tensor]:
         """Tokenize as the pipeline does, padded and truncated; each tensor is (B, window)."""
@@ -228,6 +264,12 @@ class BaseModel(ABC):
         self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: PromptEmbeds
     ) -> torch.Tensor:
         """Predict what the noise schedule has as its target: fp32, of the shape of `latents`."""
+
+
+def image_tensor(image: Image.Image) -> torch.Tensor:
+    """Convert an RGB image to (3, H, W) in [-1, 1]."""
+    pixels = np.asarray(image.convert("RGB"), np.float32)
+    return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1
 
 
 def to_levels(images: torch.Tensor) -> npt.NDArray[np.float32]:

@@ -41,10 +41,8 @@ class Clip:
         Raises UnsafeModel for vectors with NaN.
         """
         side = int(self.image_encoder.config.image_size)
-        pixels = torch.stack([_letterbox(image.to(self.device).float(), side) for image in images])
-        if not self.is_own:
-            mean, std = (pixels.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _STD))
-            pixels = ((pixels + 1) / 2 - mean) / std
+        prepare = _square if self.is_own else clip_pixels
+        pixels = prepare(images, side, self.device)
         vectors: torch.Tensor = self.image_encoder(pixels).image_embeds
         if not torch.isfinite(vectors).all():
             raise UnsafeModel(
@@ -108,6 +106,23 @@ def _read(folder: Path, device: torch.device) -> Clip:
     for module in (image_encoder, text_encoder):
         module.requires_grad_(False).eval().float().to(device)
     return Clip(image_encoder, text_encoder, tokenizer, device, is_own=False)
+
+
+def clip_pixels(
+    images: Sequence[torch.Tensor] | torch.Tensor, side: int, device: torch.device
+) -> torch.Tensor:
+    """Scale images (3, H, W) in [-1, 1] into squares of `side` px, normalised as in CLIP's
+    training, (B, 3, side, side).
+    """
+    pixels = _square(images, side, device)
+    mean, std = (pixels.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _STD))
+    return ((pixels + 1) / 2 - mean) / std
+
+
+def _square(
+    images: Sequence[torch.Tensor] | torch.Tensor, side: int, device: torch.device
+) -> torch.Tensor:
+    return torch.stack([_letterbox(image.to(device).float(), side) for image in images])
 
 
 def _letterbox(image: torch.Tensor, side: int) -> torch.Tensor:

@@ -33,11 +33,17 @@ def check_finite(pipeline: Any, parts: Sequence[str], files: BaseModelFiles) -> 
     for name in parts:
         part = getattr(pipeline, name, None)
         for path, weight in part.named_parameters() if part is not None else ():
-            if not torch.isfinite(weight.sum(dtype=torch.float32)):
+            if not torch.isfinite(_plain(weight).sum(dtype=torch.float32)):
                 raise UnsafeModel(
                     f"{files.path} holds numbers that are none (NaN or infinite) in its {name}, "
                     f"{path}: its training or merging failed. Get another version of it."
                 )
+
+
+def _plain(weight: torch.Tensor) -> torch.Tensor:
+    """Return a weight as plain numbers; torchao's classes of tensors hold theirs in fewer bits."""
+    values = weight.data
+    return values if type(values) is torch.Tensor else values.dequantize()
 
 
 def check_text_weights(pipeline: Any, parts: Sequence[str], files: BaseModelFiles) -> None:

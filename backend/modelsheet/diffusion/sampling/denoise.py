@@ -173,19 +173,11 @@ def _guided_noise_pred(
     """
     if all(scale == 1.0 for scale in batch.guidance_scales):
         return base.predict(model_input, t, window.cond)
-    embeds = _concat(window.uncond, window.cond)
+    embeds = window.uncond.followed_by(window.cond)
     uncond, cond = base.predict(torch.cat([model_input] * 2), t, embeds).chunk(2)
     scale = model_input.new_tensor(list(batch.guidance_scales))[:, None, None, None]
     noise_pred = uncond + scale * (cond - uncond)
     return _rescale_noise_cfg(noise_pred, cond, _guidance_rescale(base))
-
-
-def _concat(first: PromptEmbeds, second: PromptEmbeds) -> PromptEmbeds:
-    pooled = None
-    if first.pooled is not None and second.pooled is not None:
-        pooled = torch.cat([first.pooled, second.pooled])
-    hidden = torch.cat([first.hidden, second.hidden])
-    return PromptEmbeds(hidden, pooled, second.references)
 
 
 def _guidance_rescale(base: BaseModel) -> float:

@@ -20,7 +20,9 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """Parameters of a batch: one prompt and seed per image. Sizes in px."""
+    """Parameters of a batch: one prompt and seed per image. Sizes in px. `references` are encoded
+    pictures that condition all of them.
+    """
 
     prompts: Sequence[str]
     seeds: Sequence[int]
@@ -29,6 +31,7 @@ class SamplingSettings:
     inference_steps: int = 25
     guidance_scale: float = 5.0
     negative_prompt: str = ""
+    references: tuple[torch.Tensor, ...] = ()
 
 
 def sample_images(
@@ -46,6 +49,8 @@ def sample_latents(
     with torch.inference_mode():
         cond = base.encode_prompts(settings.prompts)
         uncond = base.encode_prompts([settings.negative_prompt] * len(settings.prompts))
+        cond = base.with_references(cond, settings.references, is_negative=False)
+        uncond = base.with_references(uncond, settings.references, is_negative=True)
     noise = seeded_noise(base, settings.seeds, settings.width, settings.height)
     batch = DenoisingBatch(
         windows=[Window(cond, uncond)],

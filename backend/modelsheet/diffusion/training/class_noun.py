@@ -11,8 +11,8 @@ from PIL import Image
 from modelsheet.api.describe_images import ClassNounGuess
 from modelsheet.api.types import Family
 from modelsheet.base_models.families import is_pixel_art
+from modelsheet.diffusion.models.base_model import image_tensor
 from modelsheet.diffusion.models.clip_encoders import Clip
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.imaging.rgba import composite
 from modelsheet.prompts.captions import background_words
 from modelsheet.prompts.class_nouns import known_class_nouns

@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.training.aspect_buckets import bucket_for
 from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
-from modelsheet.errors import InvalidImages
 from modelsheet.imaging.framing import (
     crop_pictures,
     fit,
     fit_drawn_sprite,
     has_transparency,
     losing_detail,
+    require_content,
 )
 from modelsheet.imaging.likeness import DrawnReferences
-from modelsheet.imaging.rgba import composite, is_empty
+from modelsheet.imaging.rgba import composite
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
 
 MASK_FLOOR = 0.15  # the background still counts a little, so that it stays as captioned
@@ -62,12 +62,7 @@ def crop_references(pictures: Sequence[Image.Image], base: BaseModel) -> list[Im
 
     Raises InvalidImages for an empty one.
     """
-    for number, picture in enumerate(pictures, 1):
-        if is_empty(picture):
-            raise InvalidImages(
-                f"Picture {number} of {len(pictures)} is empty: all of its pixels are transparent. "
-                "Paint on that layer or leave it out."
-            )
+    require_content(pictures)
     return crop_pictures(pictures, base.training_resolution if base.is_pixel_art else 0)
 
 
@@ -146,12 +141,6 @@ def warnings_for(pictures: Sequence[Image.Image]) -> list[str]:
             f"Without transparency the background is learnt too: picture {', '.join(opaque)}."
         )
     return found
-
-
-def image_tensor(picture: Image.Image) -> torch.Tensor:
-    """Convert an RGB picture to (3, H, W) in [-1, 1]."""
-    pixels = np.asarray(picture.convert("RGB"), np.float32)
-    return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1
 
 
 def loss_mask(alpha: Image.Image, factor: int) -> torch.Tensor:

@@ -18,10 +18,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.models.decoder_correction import Correction
 from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.decoder_loss import (
     FIGURE_WEIGHT,
     RECOLOURING_GAINS,

@@ -46,7 +46,7 @@ from modelsheet.diffusion.training.dataset import (
 from modelsheet.diffusion.training.decoder import learn_correction
 from modelsheet.diffusion.training.fidelity_metrics import is_as_good
 from modelsheet.diffusion.training.presets import hyperparameters_for
-from modelsheet.diffusion.training.report import learn_report
+from modelsheet.diffusion.training.report import learn_report, with_references
 from modelsheet.diffusion.training.trainer import StepResult, Trainer
 from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.errors import InvalidRequest
@@ -147,6 +147,7 @@ class LearningSession:
         self.drawn = drawn_references(cropped, base)
         self.naming = self._load_or_choose_naming()
         self.warnings = [*reduction_warnings(cropped, base), *warnings_for(self.pictures)]
+        self.warnings += base.notes
         if self._environment.clip is None:
             self.warnings.append(_UNMEASURED)
         typed = " ".join(self._request.class_noun.split()).lower()
@@ -244,6 +245,10 @@ class LearningSession:
         )
         if kept_step != steps:
             self.adapter.load_state(self.best_state)
+        if self.curve:
+            with self.trainer.all_modules_on_device():
+                points = self.validator.compare_references(kept_step)
+            report = with_references(report, *points)
         with saving("The adapter"):
             self.adapter.save(staging, correction_tensors(self.correction))
         return report

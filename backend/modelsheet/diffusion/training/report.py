@@ -61,6 +61,24 @@ def learn_report(
     )
 
 
+def with_references(
+    report: LearnReport, by_references: LikenessPoint | None, by_both: LikenessPoint | None
+) -> LearnReport:
+    """Add the likeness by references alone and by both; a None adds nothing."""
+    if by_references is None or by_both is None or report.best is None:
+        return report
+    points = (by_references, report.best, by_both)
+    alone, learnt, both = (f"{point.likeness or 0:.2f}" for point in points)
+    finding = f"Likeness by its pictures alone {alone}, learnt {learnt}, by both together {both}."
+    return report.model_copy(
+        update={
+            "by_references": by_references,
+            "by_both": by_both,
+            "findings": [finding, *report.findings],
+        }
+    )
+
+
 def _best(curve: Sequence[LikenessPoint], kept_step: int) -> LikenessPoint | None:
     """Return the kept step where none was better, else the one with the best score."""
     scores = [point.score for point in curve]

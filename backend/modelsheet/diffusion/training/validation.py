@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
 
 from modelsheet.api.learn import LikenessPoint
 from modelsheet.api.types import Family
-from modelsheet.base_models.families import is_pixel_art
-from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, to_pil_images
+from modelsheet.base_models.families import FAMILIES, is_pixel_art
+from modelsheet.diffusion.models.base_model import BaseModel, eval_mode, image_tensor, to_pil_images
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet.diffusion.training.adapter import TrainableAdapter
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.diffusion.training.fidelity_metrics import (
     prior_drift,
     prompt_fidelity,
@@ -26,11 +25,12 @@ from modelsheet.diffusion.training.fidelity_metrics import (
     text_drift,
 )
 from modelsheet.errors import LearningDiverged, UnsafeModel
-from modelsheet.imaging.framing import has_transparency
+from modelsheet.imaging.framing import conditioning_pictures, has_transparency
 from modelsheet.imaging.keying import key_out
 from modelsheet.imaging.likeness import DrawnReferences
 from modelsheet.imaging.rgba import composite
 from modelsheet.prompts.captions import FLAT_BACKGROUNDS, PromptTemplate
+from modelsheet.prompts.mentions import picture_numbers
 
 _SPRITE_DETAILS = ("", "holding dagger", "with red book", "black cloak")
 _PHOTO_DETAILS = ("", "in the snow")
@@ -92,9 +92,11 @@ class Validator:
         UnsafeModel where the base generates no finite numbers.
         """
         self.base, self.adapter, self.clip, self.drawn = base, adapter, clip, drawn
+        self._naming, self._pictures = naming, references
+        self._is_numbered = FAMILIES[naming.family].takes_references
         details = _details_of(naming.family)
         self._is_masked = all(has_transparency(each) for each in references)
-        background = _BACKGROUND if self._is_masked else None
+        self._background = background = _BACKGROUND if self._is_masked else None
         self.prompts = [naming.instance_prompt(detail, background) for detail in details]
         self.class_prompts = [naming.class_prompt(detail, background) for detail in details]
         with adapter.off():
@@ -108,14 +110,17 @@ class Validator:
             if clip is not None:
                 self.references = clip.embed_images([_on_white(each) for each in references])
                 self.texts = clip.embed_texts(self.class_prompts)
-        self.before = self._baseline(clip) if clip is not None else None
+        # The base's own class images are step 0 of the curve.
+        self.before = self._undrifted_point(0, self.class_before)
 
-    def _baseline(self, clip: Clip) -> LikenessPoint:
-        """Measure the base's own class images, as step 0 of the curve."""
-        images = to_pil_images(self.class_before)
-        subject, prompt = self._fidelities(clip, images)
+    def _undrifted_point(self, step: int, generated: torch.Tensor) -> LikenessPoint | None:
+        """Measure images, but no drift. None without a CLIP."""
+        if self.clip is None:
+            return None
+        images = to_pil_images(generated)
+        subject, prompt = self._fidelities(self.clip, images)
         return LikenessPoint(
-            step=0,
+            step=step,
             subject_fidelity=subject,
             prompt_fidelity=prompt,
             prior_drift=0.0,
@@ -133,6 +138,24 @@ class Validator:
             )
         images = to_pil_images(generated)
         return ValidationResult(self._point(step, images), images)
+
+    def compare_references(self, step: int) -> tuple[LikenessPoint | None, LikenessPoint | None]:
+        """Measure the subject's pictures as references: alone, and with the adapter as it is after
+        `step` steps. None without a CLIP, or where the base takes no references.
+        """
+        if self.clip is None or not self.base.takes_references:
+            return None, None
+        given = conditioning_pictures(self._pictures, self.base.training_resolution)
+        references = self.base.encode_references(given)
+        numbers = picture_numbers(1, len(given)) if self._is_numbered else ""
+        naming = replace(self._naming, class_noun=f"{self._naming.class_noun}{numbers}")
+        details, background = _details_of(naming.family), self._background
+        alone = [naming.class_prompt(detail, background) for detail in details]
+        both = [naming.instance_prompt(detail, background) for detail in details]
+        with self.adapter.off():
+            by_references = self._generate(alone, references)
+        by_both = self._generate(both, references)
+        return self._undrifted_point(0, by_references), self._undrifted_point(step, by_both)
 
     def _point(self, step: int, images: Sequence[Image.Image]) -> LikenessPoint | None:
         if self.clip is None or self.before is None:
@@ -174,7 +197,9 @@ class Validator:
     def _encode_class_prompts(self) -> torch.Tensor:
         return self.base.encode_prompts(self.class_prompts).hidden
 
-    def _generate(self, prompts: Sequence[str]) -> torch.Tensor:
+    def _generate(
+        self, prompts: Sequence[str], references: tuple[torch.Tensor, ...] = ()
+    ) -> torch.Tensor:
         """Return images (B, 3, H, W) in [-1, 1], with the same seed for a prompt every time."""
         settings = SamplingSettings(
             prompts=prompts,
@@ -183,6 +208,7 @@ class Validator:
             height=self.base.training_resolution,
             inference_steps=_INFERENCE_STEPS,
             guidance_scale=self.base.guidance_scale,
+            references=references,
         )
         with eval_mode(list(self.base.modules())):
             return self.base.decode_latents(sample_latents(self.base, settings))

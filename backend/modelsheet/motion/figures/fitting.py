@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,14 @@ class SilhouetteFeatures:
         self.anchors = np.array([top, top, feet, centre, 0, 0], np.float64)
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """Estimates from a silhouette: how likely each body is, about 0..1, and the proportions."""
+
+    bodies: Mapping[str, float]
+    proportions: Proportions
+
+
 class FigureMeasurer:
     """Linear estimates of a figure's proportions and body from its silhouette, for each view."""
 
@@ -54,13 +63,13 @@ class FigureMeasurer:
         """Read the weights of a measurer."""
         return cls(json.loads(path.read_text("utf-8")))
 
-    def measure(self, figure: Silhouette, view: str) -> tuple[str, Proportions]:
-        """Estimate body and proportions, in px of the silhouette; it is not empty."""
+    def measure(self, figure: Silhouette, view: str) -> Measurement:
+        """Estimate bodies and proportions, in px of the silhouette; it is not empty."""
         features = SilhouetteFeatures(figure)
         estimate = features.values @ self._weights[view]
-        body = self._bodies[int(estimate[6:].argmax())]
         measures = estimate[:6] * features.height + features.anchors
-        return body, _plausible(measures, features)
+        bodies = dict(zip(self._bodies, estimate[6:].tolist(), strict=True))
+        return Measurement(bodies, _plausible(measures, features))
 
 
 @functools.cache
@@ -103,6 +112,6 @@ def _plausible(measures: npt.NDArray[np.float64], features: SilhouetteFeatures) 
     least, drawn_top, drawn_feet = _LEAST * features.height, *features.anchors[[0, 2]]
     top, neck, feet, centre, head, body = measures.tolist()
     top = float(np.clip(top, drawn_top, drawn_top + 0.3 * features.height))
-    feet = float(np.clip(feet, drawn_feet - 0.1 * features.height, drawn_feet))
+    feet = float(np.clip(feet, drawn_feet - 0.1 * features.height, drawn_feet + least))
     neck = float(np.clip(neck, top + least, feet - 2 * least))
     return Proportions(top, neck, feet, centre, max(head, least), max(body, least))

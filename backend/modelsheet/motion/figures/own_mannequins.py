@@ -39,8 +39,8 @@ def read_own_mannequins(
         raise InvalidImages(f"The first mannequin of “{name}” is empty: draw a grey figure there.")
     if sizes == {drawing_size}:
         return [grey(placement.to_model(image)) for image in images]
-    _, measured = embedded_measurer().measure(visible(images[0]), view)
-    warp = Warp(measured, proportions)
+    measured = embedded_measurer().measure(visible(images[0]), view)
+    warp = Warp(measured.proportions, proportions)
     return [warp(grey(_picture(image))) for image in images]
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modelsheet.api.jobs import JobError, Progress
-from modelsheet.errors import Cancelled, DiskFull, ModelsheetError, OutOfMemory, is_disk_full
+from modelsheet.errors import Cancelled, ModelsheetError, OutOfMemory, is_disk_full
 from modelsheet.jobs.protocol import Directive, JobSuspended, Runner
 from modelsheet.service.executors.protocol import (
+    DISK_FULL,
     Failed,
     Finished,
     JobRun,
@@ -33,6 +34,8 @@ class LocalJobContext:
 
     def __init__(self, run: JobRun, blobs: BlobStore, send: Callable[[Report], None]) -> None:
         self.run = run
+        self.job_id, self.fence, self.owner = run.job_id, run.fence, run.owner
+        self.checkpoint_dir, self.staging_dir = Path(run.checkpoint_dir), Path(run.staging_dir)
         self._blobs = blobs
         self._send = send
         self._directive = Directive.RUN
@@ -40,26 +43,6 @@ class LocalJobContext:
         self._unsent: Progress | None = None
         self._sent: Progress | None = None
         self._sent_at = float("-inf")
-
-    @property
-    def job_id(self) -> str:
-        return self.run.job_id
-
-    @property
-    def fence(self) -> int:
-        return self.run.fence
-
-    @property
-    def owner(self) -> str:
-        return self.run.owner
-
-    @property
-    def checkpoint_dir(self) -> Path:
-        return Path(self.run.checkpoint_dir)
-
-    @property
-    def staging_dir(self) -> Path:
-        return Path(self.run.staging_dir)
 
     def progress(self, progress: Progress) -> None:
         with self._lock:
@@ -120,9 +103,7 @@ def _job_error(error: ModelsheetError) -> JobError:
 
 def _unexpected(error: Exception) -> JobError:
     if isinstance(error, OSError) and is_disk_full(error):
-        return _job_error(
-            DiskFull("The disk of the data folder is full; free some space and resume.")
-        )
+        return DISK_FULL
     if isinstance(error, MemoryError) or _NO_MEMORY_OF_TORCH in str(error):
         return _job_error(
             OutOfMemory(

@@ -23,78 +23,69 @@ DISK_FULL = JobError(
 )
 
 
-class JobRun(ApiModel):
+class RunId(ApiModel):
+    """A run, by its job and fence."""
+
+    job_id: str
+    fence: int
+
+
+class JobRun(RunId):
     """A run of a job. Its reports carry the fence, by which those of earlier runs are dropped."""
 
     kind: Literal["run"] = "run"
-    job_id: str
-    fence: int
     owner: str = ""
     request: JobRequest
     checkpoint_dir: str
     staging_dir: str
 
 
-class SetDirective(ApiModel):
+class SetDirective(RunId):
     """A directive for a running job."""
 
     kind: Literal["directive"] = "directive"
-    job_id: str
-    fence: int
     directive: Annotated[Directive, Field(strict=False)]
 
 
-class Progressed(ApiModel):
+class Progressed(RunId):
     """The run made progress."""
 
     kind: Literal["progressed"] = "progressed"
-    job_id: str
-    fence: int
     progress: Progress
 
 
-class Finished(ApiModel):
+class Finished(RunId):
     """The run has a result."""
 
     kind: Literal["finished"] = "finished"
-    job_id: str
-    fence: int
     result: JobResult
 
 
-class Failed(ApiModel):
+class Failed(RunId):
     """The run ended with an error for the user."""
 
     kind: Literal["failed"] = "failed"
-    job_id: str
-    fence: int
     error: JobError
 
 
-class StoppedEarly(ApiModel):
+class StoppedEarly(RunId):
     """The runner stopped at a step boundary on a directive: with a checkpoint, or cancelled."""
 
     kind: Literal["stopped"] = "stopped"
-    job_id: str
-    fence: int
     cancelled: bool
 
 
-class Lost(ApiModel):
+class Lost(RunId):
     """The worker of the run died."""
 
     kind: Literal["lost"] = "lost"
-    job_id: str
-    fence: int
     reason: str
 
 
-class Stalled(ApiModel):
+class Stalled(RunId):
     """The worker gives no sign of life for a while, or does so again."""
 
     kind: Literal["stalled"] = "stalled"
-    job_id: str
-    fence: int
     is_stalled: bool
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Response, g
 from pydantic import ValidationError
@@ -76,29 +77,24 @@ class InvalidFields(Exception):
         self.error = error
 
 
-def problem(
-    status: int,
-    code: str,
-    sentence: str,
-    *,
-    retryable: bool = False,
-    errors: list[FieldError] | None = None,
-) -> Response:
-    """Build the response for a problem."""
-    body = Problem(
+def problem(status: int, code: str, sentence: str, **more: Any) -> Response:
+    """Build the response for a problem; `more` are other fields of it."""
+    body = _problem(status, code, sentence, request_id=g.get("request_id", ""), **more)
+    response = Response(body.model_dump_json(), status=status, content_type=MEDIA_TYPE)
+    if status == 429:
+        response.headers["Retry-After"] = "10"
+    return response
+
+
+def _problem(status: int, code: str, sentence: str, **more: Any) -> Problem:
+    return Problem(
         type=f"urn:modelsheet:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
         detail=sentence,
-        retryable=retryable,
-        errors=errors or [],
-        request_id=g.get("request_id", ""),
+        **more,
     )
-    response = Response(body.model_dump_json(), status=status, content_type=MEDIA_TYPE)
-    if status == 429:
-        response.headers["Retry-After"] = "10"
-    return response
 
 
 def install_problems(app: Flask) -> None:
@@ -144,14 +140,7 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 def problem_of_status(status: int) -> Problem:
     """Return the problem of a bare HTTP status."""
     code = _CODE_OF_STATUS.get(status, "internal" if status >= 500 else "bad-request")
-    title = HTTPStatus(status).phrase
-    return Problem(
-        type=f"urn:modelsheet:problem:{code}",
-        title=title,
-        status=status,
-        code=code,
-        detail=_SENTENCES.get(status, f"{title}."),
-    )
+    return _problem(status, code, _SENTENCES.get(status, f"{HTTPStatus(status).phrase}."))
 
 
 def refusal_of_status(status: int, headers: dict[str, str] | None = None) -> Refused:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from modelsheet.api.animate import AnimateRequest
-from modelsheet.api.describe_images import DescribeRequest
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.jobs import JobRequest
 from modelsheet.api.learn import LearnRequest
 from modelsheet.api.models import BaseModelView, DownloadRequest
 from modelsheet.api.types import ImageRef
 from modelsheet.base_models.families import FAMILIES
-from modelsheet.base_models.locate import DEFAULT_BASE_MODEL, family_of_base_model
+from modelsheet.base_models.locate import (
+    DEFAULT_BASE_MODEL,
+    family_of_base_model,
+    view_of_base_model,
+)
 from modelsheet.errors import InvalidImages, InvalidRequest, ModelMissing
 from modelsheet.imaging.inpainting import read_mask
 from modelsheet.motion.figures.mannequin_archive import embedded_mannequins
@@ -49,31 +52,38 @@ class Admission:
         if isinstance(request, AnimateRequest):
             self._check_animate(request, caller)
             return
-        self._check_base_model(self._base_model_of(request, caller))
         if isinstance(request, GenerateRequest):
-            self._check_generate(request)
+            self._check_generate(request, caller)
             return
+        self._check_base_model(request.base_model)
         for number, image in enumerate(request.images, start=1):
             self._check_image(number, image)
         if isinstance(request, LearnRequest):
             _check_learn(request)
-            self._subjects.require_free_handle(request.name, caller.name)
+            self._subjects.require_free_handle(
+                request.name, caller.name, but=request.replaces, takes_over=True
+            )
 
-    def _base_model_of(
-        self, request: LearnRequest | GenerateRequest | DescribeRequest, caller: Caller
-    ) -> str:
-        if not isinstance(request, GenerateRequest):
-            return request.base_model
-        prompts = " ".join([request.prompt, *(region.prompt for region in request.regions)])
+    def _check_models(self, request: GenerateRequest, caller: Caller) -> None:
+        """Check that the base model fits the subjects, and takes references where they need it."""
         subjects = self._subjects.list(caller.scope)
-        learnt_on = expand_prompt(prompts, subjects, caller.name).base_model
-        wanted = request.base_model or learnt_on or DEFAULT_BASE_MODEL
+        mentioned = expand_prompt(request.all_prompts, subjects, caller.name)
+        learnt_on = mentioned.learnt_on
+        wanted = request.base_model or mentioned.base_model or DEFAULT_BASE_MODEL
         if learnt_on is not None and not self._fits(learnt_on, wanted):
             raise InvalidRequest(
                 f"The subject was learnt on {learnt_on}, and its adapter fits no other base model. "
                 f"Leave the base model open, or learn the subject on {wanted}."
             )
-        return wanted
+        self._check_base_model(wanted)
+        view = view_of_base_model(wanted, self._base_models())
+        unlearnt = next((one.handle for one in mentioned.subjects if not one.is_learnt), None)
+        if view.takes_references:
+            return
+        if unlearnt is not None:
+            raise InvalidRequest(f"@{unlearnt} is not learnt yet. {view.references_note}")
+        if request.references or (mentioned.subjects and request.subjects_by != "adapter"):
+            raise InvalidRequest(view.references_note)
 
     def _fits(self, learnt_on: str, wanted: str) -> bool:
         """Tell whether adapters of one base model fit another, such as its distilled twin."""
@@ -83,8 +93,9 @@ class Admission:
             return wanted == learnt_on
         return family == families.get(wanted) and FAMILIES[family].shares_adapters
 
-    def _check_generate(self, request: GenerateRequest) -> None:
-        """Check the syntax of prompts, the initial image and the masks."""
+    def _check_generate(self, request: GenerateRequest, caller: Caller) -> None:
+        """Check the models, the syntax of prompts, the images and the masks."""
+        self._check_models(request, caller)
         places = [region.prompt for region in request.regions]
         for prompt in (request.prompt, request.negative_prompt, *request.poses, *places):
             check_syntax(prompt)

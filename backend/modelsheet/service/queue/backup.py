@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,11 +22,6 @@ from modelsheet.service.queue.job import DURABLE, Job, Value, abridged, job_from
 _log = logging.getLogger(__name__)
 
 
-def checksum_of(columns: Mapping[str, Value]) -> str:
-    """Return the sha256 of a row's durable columns."""
-    return hashlib.sha256(_text(columns).encode()).hexdigest()
-
-
 class JobBackup:
     """The folder of backups, `<id>.json` for each job."""
 
@@ -34,51 +29,52 @@ class JobBackup:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, job_id: str, columns: Mapping[str, Value]) -> None:
-        """Write a job's durable columns with their checksum, by a rename.
+    def write(self, database: sqlite3.Connection, job_id: str) -> None:
+        """Write a job's durable columns by a rename, and their checksum also into its row.
 
-        Not synced: it is needed only if the database, which is, has been damaged.
+        Not synced: the file is needed only if the database, which is, has been damaged.
         """
-        temporary = self._folder / f".{job_id}"
-        content = {"checksum": checksum_of(columns), "columns": json.loads(_text(columns))}
+        row = database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        text = _durable(row)
+        checksum, temporary = _checksum(text), self._folder / f".{job_id}"
+        content = {"checksum": checksum, "columns": json.loads(text)}
         try:
             temporary.write_text(json.dumps(content), encoding="utf-8")
             os.replace(temporary, self._path(job_id))
         finally:
             temporary.unlink(missing_ok=True)
+        database.execute("UPDATE jobs SET checksum = ? WHERE id = ?", (checksum, job_id))
 
-    def read_all(self) -> Iterator[dict[str, Value]]:
-        """Yield the durable columns of every job whose file is whole, oldest job first."""
-        found = [columns for path in self._folder.glob("*.json") if (columns := _read(path))]
-        yield from sorted(found, key=lambda columns: float(columns["created"] or 0.0))
-
-    def keep_only(self, job_ids: Iterable[str]) -> None:
-        """Delete the files of all other jobs."""
-        kept = {f"{job_id}.json" for job_id in job_ids}
+    def align(self, database: sqlite3.Connection) -> None:
+        """Write the files that are missing, and delete those of jobs that no longer exist."""
+        ids = [row["id"] for row in database.execute("SELECT id FROM jobs")]
+        kept = {self._path(job_id) for job_id in ids}
         for path in self._folder.iterdir():
-            if path.name not in kept:
+            if path not in kept:
                 path.unlink(missing_ok=True)
+        for job_id in ids:
+            if not self._path(job_id).exists():
+                self.write(database, job_id)
 
-    def has(self, job_id: str) -> bool:
-        """Return True if the job has a file."""
-        return self._path(job_id).exists()
+    def restore(self, database: sqlite3.Connection) -> None:
+        """Fill a new database with the jobs of the folder."""
+        found = self.read_all()
+        names = (*DURABLE, "checksum")
+        marks = ", ".join("?" * len(names))
+        statement = f"INSERT INTO jobs ({', '.join(names)}) VALUES ({marks})"  # nosec B608 # ours
+        for columns in found:
+            values = [columns[name] for name in DURABLE]
+            database.execute(statement, (*values, _checksum(_durable(columns))))
+        if found:
+            _log.warning("The job database was restored from the backup of %d jobs", len(found))
+
+    def read_all(self) -> list[dict[str, Value]]:
+        """Return the durable columns of every job whose file is whole, oldest job first."""
+        found = [columns for path in self._folder.glob("*.json") if (columns := _read(path))]
+        return sorted(found, key=lambda columns: float(columns["created"] or 0.0))
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.json"
-
-
-def insert_columns(database: sqlite3.Connection, columns: dict[str, Value]) -> None:
-    """Insert a row from a backup."""
-    names = (*DURABLE, "checksum")
-    marks = ", ".join("?" * len(names))
-    statement = f"INSERT INTO jobs ({', '.join(names)}) VALUES ({marks})"  # nosec B608 # ours
-    values = (*(columns[name] for name in DURABLE), checksum_of(columns))
-    database.execute(statement, values)
-
-
-def durable_columns(row: sqlite3.Row) -> dict[str, Value]:
-    """Return the columns of a row that are backed up."""
-    return {name: row[name] for name in DURABLE}
 
 
 def check_rows(database: sqlite3.Connection) -> None:
@@ -93,7 +89,7 @@ def check_rows(database: sqlite3.Connection) -> None:
         except ValidationError:
             raise sqlite3.DatabaseError("a job in it cannot be read") from None
         # A row of schema 1 has no sum until it is changed.
-        if row["checksum"] and row["checksum"] != checksum_of(durable_columns(row)):
+        if row["checksum"] and row["checksum"] != _checksum(_durable(row)):
             raise sqlite3.DatabaseError("a job in it is not what was written")
         if row["abridged"] and not _is_view_of(row["abridged"], job):
             wrong.append((row["position"],))
@@ -114,7 +110,7 @@ def _read(path: Path) -> dict[str, Value] | None:
     try:
         content = json.loads(path.read_bytes())
         columns: dict[str, Value] = content["columns"]
-        if content["checksum"] == checksum_of(columns):
+        if content["checksum"] == _checksum(_durable(columns)):
             return columns
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("The job backup %s cannot be read: %s", path.name, type(error).__name__)
@@ -123,5 +119,10 @@ def _read(path: Path) -> dict[str, Value] | None:
     return None
 
 
-def _text(columns: Mapping[str, Value]) -> str:
+def _durable(columns: Mapping[str, Value] | sqlite3.Row) -> str:
+    """Return the columns that are backed up, as JSON."""
     return json.dumps({name: columns[name] for name in DURABLE})
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

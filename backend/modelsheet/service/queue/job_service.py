@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Literal
 
 from modelsheet.api.jobs import JobList, JobRequest, JobView, QueueState, QueueView
+from modelsheet.api.learn import LearnRequest
 from modelsheet.errors import NotFound
 from modelsheet.service.auth.caller import OPERATOR, Caller
 from modelsheet.service.queue.admission import Admission
 from modelsheet.service.queue.hold import QueueHold
 from modelsheet.service.queue.job import Job
 from modelsheet.service.queue.job_store import MAX_QUEUED, JobStore
+from modelsheet.service.storage.ballast_file import BallastFile
 
 _audit = logging.getLogger("modelsheet.audit")
 Command = Literal["cancel", "pause", "resume", "finish"]
@@ -24,12 +27,13 @@ _COMMANDS: dict[Command, Callable[[JobStore, str, int], Job]] = {
     "resume": JobStore.resume,
     "finish": JobStore.finish_early,
 }
+_STOPPING: tuple[Command, ...] = ("cancel", "pause")
 
 
 class JobService:
     """Artists reach their own jobs, the operator all: another artist's job raises NotFound, as if
     it did not exist. `wake` tells the dispatcher of a change; `queued_of` returns an artist's limit
-    of queued jobs, 0 for MAX_QUEUED.
+    of queued jobs, 0 for MAX_QUEUED. `on_learn` is called before a learn job is queued.
     """
 
     def __init__(
@@ -37,14 +41,18 @@ class JobService:
         store: JobStore,
         admission: Admission,
         hold: QueueHold,
+        reserve: BallastFile,
         wake: Callable[[], None],
         queued_of: Callable[[str], int],
+        on_learn: Callable[[Caller, LearnRequest], None],
     ) -> None:
         self._store = store
         self._admission = admission
         self._hold = hold
+        self._reserve = reserve
         self._wake = wake
         self._queued_of = queued_of
+        self._on_learn = on_learn
 
     def submit(self, caller: Caller, request: JobRequest, key: str | None = None) -> JobView:
         """Queue a job. Raises the errors of Admission.check and JobStore.submit."""
@@ -52,6 +60,8 @@ class JobService:
         if job is not None:
             return job.view
         self._admission.check(request, caller)
+        if isinstance(request, LearnRequest):
+            self._on_learn(caller, request)
         most = self._queued_of(caller.name) or MAX_QUEUED
         return self._changed(caller, "submit", self._store.submit(request, key, caller.name, most))
 
@@ -71,7 +81,13 @@ class JobService:
         """
         job = self._own(caller, job_id)
         most = self._queued_of(job.view.owner) or MAX_QUEUED
-        return self._changed(caller, command, _COMMANDS[command](self._store, job.id, most))
+        try:
+            changed = _COMMANDS[command](self._store, job.id, most)
+        except (sqlite3.OperationalError, OSError):  # a full disk, which the job itself may fill
+            if command not in _STOPPING or not self._reserve.release():
+                raise
+            changed = _COMMANDS[command](self._store, job.id, most)
+        return self._changed(caller, command, changed)
 
     def move(self, caller: Caller, job_id: str, before: str | None) -> JobView:
         """Move a queued job right before another, or to the end. Raises Conflict."""

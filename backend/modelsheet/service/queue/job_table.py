@@ -16,13 +16,7 @@ from typing import Any
 
 from modelsheet.api.jobs import TERMINAL_STATES, JobRequest, JobState, JobView, Progress
 from modelsheet.errors import NotFound
-from modelsheet.service.queue.backup import (
-    JobBackup,
-    check_rows,
-    checksum_of,
-    durable_columns,
-    insert_columns,
-)
+from modelsheet.service.queue.backup import JobBackup, check_rows
 from modelsheet.service.queue.database import open_database, open_reader
 from modelsheet.service.queue.job import (
     PRIORITIES,
@@ -50,7 +44,7 @@ class JobTable:
         self, path: Path, on_change: Callable[[JobView], None], save_interval_s: float
     ) -> None:
         self._backup = JobBackup(path.with_name("job-records"))
-        self._database = open_database(path, check=check_rows, restore=self._restore)
+        self._database = open_database(path, check=check_rows, restore=self._backup.restore)
         self._on_change = on_change
         self._save_interval_s = save_interval_s
         self._lock = threading.RLock()
@@ -61,7 +55,7 @@ class JobTable:
         self._saved_at: dict[str, float] = {}
         self._changed: dict[str, Progress | None] = {}
         self._stalled: set[str] = set()
-        self._align_backup()
+        self._backup.align(self._database)
         self._abridge_finished()
 
     def close(self) -> None:
@@ -81,7 +75,7 @@ class JobTable:
             try:
                 yield
                 for job_id in self._changed:
-                    self._back_up(job_id)
+                    self._backup.write(self._database, job_id)
                 self._database.execute("COMMIT")
             except BaseException:  # raised again, but half a change is never committed
                 if self._database.in_transaction:
@@ -247,7 +241,7 @@ class JobTable:
                 "DELETE FROM events WHERE seq <= (SELECT coalesce(max(seq), 0) FROM events) - ?",
                 (_EVENTS_KEPT,),
             )
-        self._align_backup()
+        self._backup.align(self._database)
         return removed
 
     def note_progress(self, job: Job, progress: Progress) -> None:
@@ -333,15 +327,6 @@ class JobTable:
         )
         return self.get(job_id)
 
-    def _back_up(self, job_id: str) -> None:
-        """Write the job's backup, and the checksum by which a damaged row is found."""
-        rows = self._database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,))
-        columns = durable_columns(rows.fetchone())
-        self._backup.write(job_id, columns)
-        self._database.execute(
-            "UPDATE jobs SET checksum = ? WHERE id = ?", (checksum_of(columns), job_id)
-        )
-
     def _announce(self, job_id: str) -> None:
         view = self.get(job_id).view
         if view.state != "running":
@@ -350,22 +335,3 @@ class JobTable:
             self._progress.pop(job_id, None)  # written down with the final state
             self._saved_at.pop(job_id, None)
         self._on_change(view)
-
-    def _restore(self, database: sqlite3.Connection) -> None:
-        """Fill a new database from the backup."""
-        count = 0
-        for columns in self._backup.read_all():
-            insert_columns(database, columns)
-            count += 1
-        if count:
-            _log.warning("The job database was restored from the backup of %d jobs", count)
-
-    def _align_backup(self) -> None:
-        """Write the backups that are missing, remove those of jobs that no longer exist."""
-        with self._lock:
-            ids = [row["id"] for row in self._database.execute("SELECT id FROM jobs")]
-            self._backup.keep_only(ids)
-            for job_id in ids:
-                if not self._backup.has(job_id):
-                    row = self._database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,))
-                    self._backup.write(job_id, durable_columns(row.fetchone()))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from modelsheet.api.jobs import JobError, JobResult
-from modelsheet.api.learn import LearnResult
+from modelsheet.api.learn import LearnRequest, LearnResult
 from modelsheet.errors import ModelsheetError, NotFound
 from modelsheet.service.queue.job import UNFINISHED_STATES, Job
 from modelsheet.service.queue.job_store import JobStore
@@ -52,7 +52,10 @@ class Publisher:
         try:
             if isinstance(result, LearnResult) and not self._is_published(job):
                 (staging / _RESULT).write_text(result.model_dump_json(), encoding="utf-8")
-                self._subjects.publish(staging, job.id, job.view.owner)
+                replaces = job.request.replaces if isinstance(job.request, LearnRequest) else ""
+                self._subjects.publish(
+                    staging, job.id, job.view.owner, takes_over=True, replaces=replaces
+                )
         except ModelsheetError as error:
             failure = JobError(code=error.code, sentence=str(error), retryable=error.retryable)
             self._jobs.fail(job.id, job.fence, failure)

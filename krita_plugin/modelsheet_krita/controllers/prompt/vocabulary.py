@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from ...backend.api_responses import SubjectView, Vocabulary
+from ...backend.api_responses import BaseModelView, SubjectView, Vocabulary
 from ...backend.connection_thread import BackendConnection, ConnectionState
 from ...mentions import handle, names_in
 from ...ui.panel import Panel
@@ -17,7 +17,7 @@ WORD = re.compile(r"[^\W_]+")
 class PromptVocabulary:
     """Fetches each base model's vocabulary once a connection; adds the words of the subjects.
 
-    Also shows how large the base model paints.
+    Also shows how large the base model paints, and offers what it can do.
     """
 
     def __init__(self, panel: Panel, connection: BackendConnection) -> None:
@@ -43,7 +43,7 @@ class PromptVocabulary:
         """Show the vocabulary of the prompt's base model, or ask for it."""
         mentioned = self._mentioned()
         base_model = mentioned[0].base_model if mentioned else DEFAULT_BASE_MODEL
-        self._settings.show_model_size(self._resolution(base_model))
+        self._settings.follow_model(self._view_of(base_model))
         if base_model not in self._vocabularies:
             self._request(base_model)
         vocabulary = self._vocabularies.get(base_model) or Vocabulary()
@@ -56,10 +56,10 @@ class PromptVocabulary:
             words.update(word for subject in mentioned for word in _words_of(subject))
         self._prompt.show_vocabulary(vocabulary.phrases, words)
 
-    def _resolution(self, base_model: str) -> int:
+    def _view_of(self, base_model: str) -> BaseModelView | None:
         capabilities = self._connection.state.capabilities
         models = capabilities.base_models if capabilities else ()
-        return next((model.resolution for model in models if model.id == base_model), 0)
+        return next((model for model in models if model.id == base_model), None)
 
     def _request(self, base_model: str) -> None:
         if self._connection.state.phase != "connected":

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...i18n import tr
-from ...image import Image, as_qimage, chequerboard
+from ...image import Image, as_qimage, chequerboard, visible_box
 from ...qt import QtCore, QtGui, QtWidgets
 from ...view_names import title_of
 
 LEAST_LINES = 13  # height in lines of text
 CELL = 8  # px of the chequerboard
+MARGIN = 1  # px around what the frames show
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,17 @@ class PlayedFrame:
 
 
 class FramePlayer(QtWidgets.QWidget):
-    """Plays the frames of each view in a loop, each for its time, enlarged by a whole number."""
+    """Plays the frames of each view in a loop, each for its time, enlarged by a whole number.
+
+    Of the frames, the part in which any of them shows something is seen.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("modelsheet_player")
         self._explanation = ""
         self._views: dict[str, Sequence[PlayedFrame]] = {}
+        self._part = QtCore.QRect()  # of a frame
         self._index = 0
         self._timer = QtCore.QTimer(self)
         self._timer.setSingleShot(True)
@@ -53,6 +58,7 @@ class FramePlayer(QtWidgets.QWidget):
     def show_frames(self, views: Mapping[str, Sequence[PlayedFrame]]) -> None:
         """Play these frames, by view; those that are played go on where they are."""
         self._views = {view: frames for view, frames in views.items() if frames}
+        self._part = _drawn_part([one.image for frames in self._views.values() for one in frames])
         names = ", ".join(map(title_of, self._views))
         self.setAccessibleName(tr("Preview: {views}", views=names))
         self._schedule()
@@ -104,7 +110,8 @@ class FramePlayer(QtWidgets.QWidget):
             top = row * cell.height() + (cell.height() - line - size.height()) // 2
             place = QtCore.QRect(QtCore.QPoint(left, top), size)
             painter.drawPixmap(place.topLeft(), chequerboard(size, CELL))
-            painter.drawImage(place, as_qimage(frames[self._index % len(frames)].image))
+            image = frames[self._index % len(frames)].image
+            painter.drawImage(place, as_qimage(image), self._part)
             caption = QtCore.QRectF(column * cell.width(), place.bottom() + 1, cell.width(), line)
             painter.drawText(caption, title_of(view), option)
 
@@ -113,8 +120,20 @@ class FramePlayer(QtWidgets.QWidget):
         line, rows = self.fontMetrics().height(), -(-len(self._views) // columns)
         cell = QtCore.QSize(self.width() // columns, self.height() // rows)
         room = QtCore.QSize(cell.width() - line // 2, cell.height() - line - line // 2)
-        first = next(iter(self._views.values()))[0].image
-        return cell, enlarged(QtCore.QSize(first.width, first.height), room)
+        return cell, enlarged(self._part.size(), room)
+
+
+def _drawn_part(images: Sequence[Image]) -> QtCore.QRect:
+    """Return the part of images of one size in which any of them shows something."""
+    part, whole = QtCore.QRect(), QtCore.QRect()
+    for image in images:
+        whole = QtCore.QRect(0, 0, image.width, image.height)
+        box = visible_box(image)
+        if box is not None:
+            part = part.united(QtCore.QRect(*box))
+    if part.isEmpty():
+        return whole
+    return part.adjusted(-MARGIN, -MARGIN, MARGIN, MARGIN).intersected(whole)
 
 
 def enlarged(size: QtCore.QSize, room: QtCore.QSize) -> QtCore.QSize:

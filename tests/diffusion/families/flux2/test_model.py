@@ -14,7 +14,7 @@ from PIL import Image
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.diffusion.families.flux2 import text
 from modelsheet.diffusion.families.flux2.loading import load
-from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.sampling.denoise import DenoisingBatch, InitLatents, Window, denoise
 from modelsheet.diffusion.sampling.plain_generation import seeded_noise
@@ -26,7 +26,6 @@ from modelsheet.diffusion.sampling.samplers import (
 )
 from modelsheet.diffusion.training import identifier
 from modelsheet.diffusion.training.adapter import TrainableAdapter
-from modelsheet.diffusion.training.dataset import image_tensor
 from modelsheet.errors import InvalidRequest
 from tests.diffusion.tiny import write_klein
 

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from PIL import Image
 
 from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.families.flux2 import latents as latent_layout
 from modelsheet.diffusion.families.flux2 import samplers, text
 from modelsheet.diffusion.families.flux2.adapter_targets import transformer_layers
 from modelsheet.diffusion.families.flux2.flow_matching import TIMESTEPS, FlowMatchingSchedule
-from modelsheet.diffusion.models.base_model import BaseModel, LoraTargets, PromptEmbeds
+from modelsheet.diffusion.models.base_model import (
+    BaseModel,
+    LoraTargets,
+    PromptEmbeds,
+    image_tensor,
+)
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
 
@@ -22,6 +28,7 @@ _SPACE = "Ġ"  # begins the tokens of words in Qwen's byte-pair vocabulary
 _GUIDANCE = 4.0  # of the makers' own examples; the distilled twin has guidance distilled in
 _GIB = 1 << 30
 _ROOM_FOR_ALL = 24 * _GIB  # transformer, text encoder and autoencoder, and a step beside them
+_ROOM_FOR_TEXT = 11 * _GIB  # text encoder, and beside it a transformer in eight bits
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,11 @@ class Flux2Klein(BaseModel):
     """A transformer on patchified, normalised latents, conditioned by a frozen Qwen3."""
 
     denoiser_name: ClassVar[str] = "transformer"
+    precision_note: str = ""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return [self.precision_note] if self.precision_note else []
 
     @property
     def is_distilled(self) -> bool:
@@ -81,6 +93,17 @@ class Flux2Klein(BaseModel):
     def place_encoders(self, device: torch.device, *, with_text: bool) -> None:
         super().place_encoders(device, with_text=with_text and not self.rests_text_encoder)
 
+    def encode_references(self, pictures: Sequence[Image.Image]) -> tuple[torch.Tensor, ...]:
+        """Encode each to latents (C, h, w), no larger than the model's own resolution."""
+        return tuple(self._encode_reference(each) for each in pictures)
+
+    def _encode_reference(self, picture: Image.Image) -> torch.Tensor:
+        scale = min(1.0, (self.resolution**2 / (picture.width * picture.height)) ** 0.5)
+        multiple = self.size_multiple
+        size = [max(multiple, int(side * scale) // multiple * multiple) for side in picture.size]
+        scaled = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+        return self.encode_images(image_tensor(scaled)[None])[0]
+
     def tokenize(self, prompts: Sequence[str]) -> list[torch.Tensor]:
         """Return ids and attention mask."""
         tokens = text.tokenize(self.tokenizers[0], prompts)
@@ -88,9 +111,9 @@ class Flux2Klein(BaseModel):
 
     def encode_tokens(self, tokens: Sequence[torch.Tensor]) -> PromptEmbeds:
         """Encode; the text encoder is frozen, so that no gradients flow."""
-        ids, mask = tokens
         with torch.no_grad(), self._text_encoder_on_device() as encoder:
-            return PromptEmbeds(text.encode(encoder, ids, mask))
+            ids, mask = (each.to(encoder.device) for each in tokens)
+            return PromptEmbeds(text.encode(encoder, ids, mask).to(self.device))
 
     def encode_weighted_prompt(self, prompt: str) -> PromptEmbeds:
         return self.encode_prompts([text.plain_prompt(prompt)])
@@ -114,9 +137,9 @@ class Flux2Klein(BaseModel):
         """Return the state in the last layer that conditions the transformer."""
         tokens = self.tokenizers[0](
             list(prompts), return_tensors="pt", padding=True, padding_side="right"
-        ).to(self.device)
-        ids, mask = tokens.input_ids, tokens.attention_mask
+        )
         with self._text_encoder_on_device() as encoder:
+            ids, mask = (tokens[key].to(encoder.device) for key in ("input_ids", "attention_mask"))
             states = text.encode(encoder, ids, mask)
         ends = mask.sum(dim=1) - 1
         width = states.shape[-1] // len(text.LAYERS)
@@ -155,17 +178,23 @@ class Flux2Klein(BaseModel):
     @property
     def rests_text_encoder(self) -> bool:
         """True on a card that is too small for all parts: the text encoder lies on the CPU and
-        comes for each encoding.
+        comes for each encoding, or encodes there.
         """
-        if self.device.type != "cuda":
-            return False
-        return torch.cuda.get_device_properties(self.device).total_memory < _ROOM_FOR_ALL
+        return self._has_less_memory_than(_ROOM_FOR_ALL)
 
     @contextmanager
     def _text_encoder_on_device(self) -> Iterator[Any]:
+        if self._has_less_memory_than(_ROOM_FOR_TEXT):
+            yield self.pipeline.text_encoder
+            return
         yield self.pipeline.text_encoder.to(self.device)
         if self.rests_text_encoder:
             self.pipeline.text_encoder.to("cpu")
+
+    def _has_less_memory_than(self, room: int) -> bool:
+        if self.device.type != "cuda":
+            return False
+        return int(torch.cuda.get_device_properties(self.device).total_memory) < room
 
 
 def prepare_base(base: Flux2Klein) -> Flux2Klein:

@@ -12,6 +12,8 @@ from modelsheet.errors import InvalidRequest
 from modelsheet.prompts.syntax import parse_weights
 
 LAYERS = (9, 18, 27)  # whose outputs condition the transformer
+# One layer more than is read, since the last of a model is given only after its final norm.
+LAYERS_READ = LAYERS[-1] + 1
 WINDOW = 512  # tokens; shorter prompts are padded, longer ones cut
 
 
@@ -41,11 +43,8 @@ def encode(text_encoder: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Te
 
 
 def drop_unused_layers(text_encoder: Any) -> None:
-    """Free the layers above the last one that is read, a quarter of the model.
-
-    One more is kept, since the last of a model is given only after its final norm.
-    """
-    del text_encoder.model.layers[LAYERS[-1] + 1 :]
+    """Free the layers above `LAYERS_READ`, a quarter of the model."""
+    del text_encoder.model.layers[LAYERS_READ:]
     text_encoder.config.num_hidden_layers = len(text_encoder.model.layers)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 
+from modelsheet.base_models.ip_adapter import find_ip_adapter
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion, prepare_base
 from modelsheet.diffusion.families.stable_diffusion.pipelines import read_folder, read_single_file
@@ -19,7 +21,8 @@ def load(files: BaseModelFiles, data_dir: Path, device: torch.device) -> StableD
     """Load a base model, frozen and in eval mode. Raises ModelMissing, UnsafeModel."""
     dtype, pipeline = _read_pipeline(files, data_dir, device)
     pipeline.set_progress_bar_config(disable=True)
-    return prepare_base(StableDiffusion(files.id, files.family, pipeline, device, dtype))
+    find = partial(find_ip_adapter, files.family, files.configs, data_dir)
+    return prepare_base(StableDiffusion(files.id, files.family, pipeline, device, dtype, find))
 
 
 def _read_pipeline(

@@ -4,23 +4,33 @@ differ once they are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from diffusers import DDPMScheduler
+from PIL import Image
 
 from modelsheet.api.generate import SamplerName
+from modelsheet.base_models.ip_adapter import IpAdapterFiles
 from modelsheet.diffusion.families.stable_diffusion import prompt_encoding
 from modelsheet.diffusion.families.stable_diffusion.adapter_targets import (
     text_encoder_layers,
     unet_layers,
 )
+from modelsheet.diffusion.families.stable_diffusion.ip_adapter import IpAdapter
 from modelsheet.diffusion.families.stable_diffusion.noise import DdpmSchedule
 from modelsheet.diffusion.families.stable_diffusion.samplers import make_scheduler, samplers_of
 from modelsheet.diffusion.kernels.lean_unet import use_lean_layers
-from modelsheet.diffusion.models.base_model import BaseModel, LoraTargets, PromptEmbeds
+from modelsheet.diffusion.models.base_model import (
+    BaseModel,
+    LoraTargets,
+    PromptEmbeds,
+    image_tensor,
+)
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
 
@@ -29,8 +39,11 @@ _END_OF_WORD = "</w>"  # in CLIP's byte-pair vocabulary
 
 @dataclass(frozen=True)
 class StableDiffusion(BaseModel):
-    """A UNet on scaled latents, conditioned by one CLIP text encoder or, as SDXL, by two."""
+    """A UNet on scaled latents, conditioned by one CLIP text encoder or, as SDXL, by two, and by
+    reference pictures where `find_ip_adapter` finds an adapter for them.
+    """
 
+    find_ip_adapter: Callable[[], IpAdapterFiles | None] = lambda: None
     denoiser_name: ClassVar[str] = "unet"
 
     @property
@@ -88,6 +101,37 @@ class StableDiffusion(BaseModel):
                 targets[name] = LoraTargets(encoder, shape.text_encoder_rank, layers)
         return targets
 
+    @property
+    def takes_references(self) -> bool:
+        return self.find_ip_adapter() is not None
+
+    def encode_references(self, pictures: Sequence[Image.Image]) -> tuple[torch.Tensor, ...]:
+        """Encode all to one tensor (2, pictures, ...), for prompts and for negative ones.
+
+        Raises InvalidRequest: there is no IP-Adapter. UnsafeModel: its files are damaged.
+        """
+        files = self.find_ip_adapter()
+        if files is None:
+            return super().encode_references(pictures)
+        if files not in self._ip_adapters:
+            self._ip_adapters.clear()
+            self._ip_adapters[files] = IpAdapter(files, self.pipeline, self.device)
+        return (self._ip_adapters[files].encode([image_tensor(each) for each in pictures]),)
+
+    def with_references(
+        self, embeds: PromptEmbeds, references: Sequence[torch.Tensor], *, is_negative: bool
+    ) -> PromptEmbeds:
+        if not references:
+            return embeds
+        own = references[0][int(is_negative)][None]
+        repeated = own.expand(len(embeds.hidden), *own.shape[1:])
+        return replace(embeds, pictures=repeated)
+
+    @cached_property
+    def _ip_adapters(self) -> dict[IpAdapterFiles, IpAdapter]:
+        """The adapter that was used last, by its files."""
+        return {}
+
     def tokenize(self, prompts: Sequence[str]) -> list[torch.Tensor]:
         return [self._tokenize(prompts, tokenizer) for tokenizer in self.tokenizers]
 
@@ -143,20 +187,23 @@ class StableDiffusion(BaseModel):
         self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: PromptEmbeds
     ) -> torch.Tensor:
         """Predict noise, or v, with the UNet."""
-        added = None if embeds.pooled is None else self._added_conditions(latents, embeds.pooled)
-        with self.autocast():
+        added = {} if embeds.pooled is None else self._added_conditions(latents, embeds.pooled)
+        attending: AbstractContextManager[None] = nullcontext()
+        if embeds.pictures is not None:
+            [ip_adapter] = self._ip_adapters.values()
+            attending = ip_adapter.active()
+            added = {**added, "image_embeds": [embeds.pictures.to(self.dtype)]}
+        with self.autocast(), attending:
             output = self.unet(
                 latents.to(self.dtype),
                 timesteps,
                 embeds.hidden.to(self.dtype),
-                added_cond_kwargs=added,
+                added_cond_kwargs=added or None,
             )
         predicted: torch.Tensor = output.sample.float()
         return predicted
 
-    def _added_conditions(
-        self, latents: torch.Tensor, pooled: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def _added_conditions(self, latents: torch.Tensor, pooled: torch.Tensor) -> dict[str, Any]:
         """Return SDXL's micro-conditioning: an uncropped image of this size."""
         height, width = (side * self.latent_factor for side in latents.shape[-2:])
         sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device)

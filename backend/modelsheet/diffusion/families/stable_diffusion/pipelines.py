@@ -14,10 +14,10 @@ from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from modelsheet.api.types import Family
-from modelsheet.base_models.clip_vocabulary import find_vocabulary
 from modelsheet.base_models.diffusers_folder import variant_of
 from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.base_models.single_file import OLD_TEXT_ENCODER, UNET_PREFIX
+from modelsheet.base_models.vocabularies import find_vocabulary
 from modelsheet.diffusion.models.base_model import Pipeline
 from modelsheet.diffusion.models.loaded_weights import (
     check_finite,

@@ -22,7 +22,7 @@ from modelsheet.jobs.protocol import Directive, LoadedModels, Runner, RunnerFact
 from modelsheet.operating_system import keep_new_files_private
 from modelsheet.service.executors.environment import worker_environment
 from modelsheet.service.executors.job_context import execute_run
-from modelsheet.service.executors.protocol import JobRun
+from modelsheet.service.executors.protocol import JobRun, RunId
 from modelsheet.service.executors.ray.job_context import (
     Outbox,
     OutboxItem,
@@ -30,7 +30,7 @@ from modelsheet.service.executors.ray.job_context import (
     TrackedBlobStore,
 )
 from modelsheet.service.executors.ray.job_files import Files, keep_only, write_files
-from modelsheet.service.executors.ray.messages import ActorState, RunId
+from modelsheet.service.executors.ray.messages import ActorState
 from modelsheet.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from modelsheet.api.models import DownloadRequest
 from modelsheet.errors import NotFound
 from modelsheet.operating_system import die_with_parent
 from modelsheet.service.executors.framing import read_frame, write_frame
-from modelsheet.service.executors.protocol import Failed, JobRun, SetDirective, StoppedEarly
+from modelsheet.service.executors.protocol import Failed, JobRun, RunId, SetDirective, StoppedEarly
 from modelsheet.service.executors.ray.actor import GpuWorker
 from modelsheet.service.executors.ray.actor_handle import ActorHandle
 from modelsheet.service.executors.ray.job_files import JobFiles, collect_job_files
@@ -36,7 +36,6 @@ from modelsheet.service.executors.ray.messages import (
     DriverCommand,
     KillRun,
     ResumeRuns,
-    RunId,
     RunsResumed,
     WorkerList,
 )

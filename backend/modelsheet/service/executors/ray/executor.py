@@ -31,6 +31,7 @@ from modelsheet.service.executors.protocol import (
     Lost,
     Progressed,
     ReportHandler,
+    RunId,
     SetDirective,
     SlotsChanged,
     Stalled,
@@ -44,7 +45,6 @@ from modelsheet.service.executors.ray.messages import (
     FromDriver,
     KillRun,
     ResumeRuns,
-    RunId,
     RunsResumed,
     WorkerList,
 )

@@ -25,7 +25,8 @@ from modelsheet.jobs.protocol import LoadedModels
 from modelsheet.prompts.mentions import expand_prompt
 from modelsheet.service.executors.protocol import JobRun
 from modelsheet.service.storage.blobs import BlobStore
-from modelsheet.subjects.store import NAME, RECORD, SubjectRecord, SubjectStore, find_mentioned
+from modelsheet.subjects.record import RECORD, SubjectRecord, find_mentioned
+from modelsheet.subjects.store import NAME, SubjectStore
 
 Files = dict[str, bytes]
 ModelRequest = LearnRequest | GenerateRequest | DescribeRequest
@@ -70,7 +71,7 @@ def models_needed(request: JobRequest, owner: str, data_dir: Path) -> LoadedMode
 
 def _needs(request: ModelRequest, named: Sequence[SubjectRecord]) -> LoadedModels:
     base = named[0].base_model if named else request.base_model or DEFAULT_BASE_MODEL
-    return LoadedModels(base, tuple(record.adapter_sha256 for record in named))
+    return LoadedModels(base, tuple(one.adapter_sha256 for one in named if one.is_learnt))
 
 
 def read_folder(folder: Path, prefix: str = "") -> Files:

@@ -16,17 +16,11 @@ from modelsheet.service.executors.protocol import (
     JobRun,
     Lost,
     Progressed,
+    RunId,
     SetDirective,
     Stalled,
     StoppedEarly,
 )
-
-
-class RunId(ApiModel):
-    """A run, by its job and fence."""
-
-    job_id: str
-    fence: int
 
 
 class ResumeRuns(ApiModel):
@@ -84,12 +78,10 @@ class ActorState(ApiModel):
     subjects: list[str] = []
 
 
-class CheckpointSaved(ApiModel):
+class CheckpointSaved(RunId):
     """A checkpoint, sent with its new files; `names` are all its files, also those sent before."""
 
     kind: Literal["checkpoint"] = "checkpoint"
-    job_id: str
-    fence: int
     names: list[str]
 
 

@@ -9,6 +9,7 @@ from typing import IO
 from flask import Response, request
 from pydantic import TypeAdapter
 
+from modelsheet.api.learn import LearnRequest
 from modelsheet.api.subjects import (
     ImportRequest,
     RenameRequest,
@@ -61,6 +62,10 @@ def import_subject(service: Service, caller: Caller, body: ImportRequest) -> Sub
     return service.subjects.import_lora(caller, body)
 
 
+def add_unlearnt(service: Service, caller: Caller, body: LearnRequest) -> SubjectView:
+    return service.add_unlearnt(caller, body)
+
+
 def pack_subject(service: Service, caller: Caller, subject_id: str) -> Response:
     return _attachment(*service.subjects.export_archive(caller, subject_id))
 
@@ -108,6 +113,16 @@ SUBJECTS: tuple[Operation, ...] = (
         status=201,
         body=TypeAdapter(ImportRequest),
         errors=(404, 507),
+    ),
+    Operation(
+        "POST",
+        "/v1/subjects/unlearnt",
+        add_unlearnt,
+        "Make a subject of pictures, to paint by them before it is learnt",
+        SubjectView,
+        status=201,
+        body=TypeAdapter(LearnRequest),
+        errors=(404, 409, 507),
     ),
     Operation(
         "GET",

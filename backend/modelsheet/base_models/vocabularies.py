@@ -1,7 +1,7 @@
-"""Find CLIP's vocabulary on this machine.
+"""Find the vocabularies of text encoders on this machine.
 
-Single-file checkpoints do not contain it, and its licence does not let Modelsheet ship it; every
-model folder, ComfyUI and Forge have it.
+Files of weights do not contain them, and CLIP's licence does not let Modelsheet ship it; every
+model folder, ComfyUI and Forge have them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _INSTALLATION_PATTERNS = (  # of a ComfyUI or Forge folder
     "ComfyUI/comfy/sd1_tokenizer",
     "backend/huggingface/*/*/tokenizer",
     "huggingface/*/*/tokenizer",
+    "comfy/text_encoders/*_tokenizer",
+    "ComfyUI/comfy/text_encoders/*_tokenizer",
 )
 
 
@@ -28,14 +30,21 @@ def find_vocabulary(files: BaseModelFiles, size: int, data_dir: Path) -> Path:
 
     Raises ModelMissing with where to get one.
     """
-    for folder in _candidates(files, data_dir):
-        if _size_of(folder) == size:
-            return folder
+    folder = find_tokenizer(files, range(size, size + 1), data_dir)
+    if folder is not None:
+        return folder
     raise ModelMissing(
         f"{files.path.name} does not carry CLIP's vocabulary, which turns words into numbers, and "
         "none is on this machine. Get it with: modelsheet models download clip, or add the folder "
         "of your ComfyUI or Forge with: modelsheet models add FOLDER"
     )
+
+
+def find_tokenizer(files: BaseModelFiles, sizes: range, data_dir: Path) -> Path | None:
+    """Return a folder with a tokenizer that has as many tokens, special ones aside; the model's own
+    is preferred to those of other models and programs.
+    """
+    return next((each for each in _candidates(files, data_dir) if _size_of(each) in sizes), None)
 
 
 def token_of(word: str, files: BaseModelFiles, data_dir: Path) -> int | None:
@@ -44,7 +53,7 @@ def token_of(word: str, files: BaseModelFiles, data_dir: Path) -> int | None:
     Raises ModelMissing: the base model has no vocabulary on this machine.
     """
     folder = files.path / "tokenizer"
-    if files.is_single_file:
+    if files.is_single_file and files.text_encoder is None:
         config = read_json_object(files.configs / "text_encoder" / "config.json")
         folder = find_vocabulary(files, config["vocab_size"], data_dir)
     token = _tokens_of(folder).get(f"{word.casefold()}</w>")  # as the end of a word

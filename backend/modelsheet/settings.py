@@ -54,7 +54,7 @@ class Settings:
         device = environment.get("MODELSHEET_DEVICE", "").strip()
         home = environment.get("MODELSHEET_HOME", "").strip()
         if home:
-            root = Path(home).expanduser().absolute()
+            root = Path(os.path.expanduser(home)).absolute()
             return cls(
                 root / "data", root / "run", root / "log", device=device, idle_minutes=idle_minutes
             )

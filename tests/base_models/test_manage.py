@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from modelsheet.api.models import AddModelRequest, ModelView
+from modelsheet.base_models import installation_folders
 from modelsheet.base_models.checkpoint_weights import STANDARD_DEPTHS, missing_weight
 from modelsheet.base_models.diffusers_folder import variant_of
 from modelsheet.base_models.locate import (
@@ -117,6 +118,25 @@ def test_all_checkpoints_of_an_installation_are_listed(shelf: str, tmp_path: Pat
     with pytest.raises(ModelMissing, match="cannot be used: .*no checkpoint of SD 1.5 or SDXL"):
         family_of_base_model(flux.id, listed)
     assert all(view.id.startswith("ComfyUI/") for view in views.values())
+
+
+def test_a_whole_disk_is_no_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "program"
+    checkpoint(program / "checkpoints" / "one.safetensors", SD15)
+    add(tmp_path, program)
+    for number in range(4):
+        (program / "checkpoints" / f"{number}").mkdir()
+    monkeypatch.setattr(installation_folders, "_MOST_FOLDERS", 4)
+
+    with pytest.raises(InvalidRequest, match="more than 4 folders. Name the one with the models"):
+        add(tmp_path, program, name="again")
+    assert not [one for one in list_base_models(tmp_path) if "/" in one.id]  # the list goes on
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "~nobody-of-this-name"])
+def test_a_home_of_nobody_is_a_sentence(path: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=f"There is no {path} on the service's machine"):
+        add_models(AddModelRequest(path=path), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,14 @@ def test_what_is_lost_is_said_before_it_is_learnt(
     assert "fine detail" not in said_of_sprites
 
 
+def test_a_file_is_named_as_the_prompt_in_every_script(server: list[str], tmp_path: Path) -> None:
+    prompt = "राम, cafe\u0301/../x: สวัสดี"
+
+    assert main.main(["generate", prompt, "--out", str(tmp_path), *server]) == 0
+
+    assert [path.name for path in tmp_path.iterdir()] == ["राम-cafe\u0301-..-x-สวัสดี-0.png"]
+
+
 def test_a_picture_that_is_there_already_is_kept(server: list[str], tmp_path: Path) -> None:
     generate = ["generate", "a fox", "--out", str(tmp_path), *server]
 

@@ -12,7 +12,7 @@ import yaml
 
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX, family_of_folder
 from modelsheet.base_models.families import FAMILIES
-from modelsheet.errors import ModelMissing
+from modelsheet.errors import InvalidRequest, ModelMissing
 
 # Of ComfyUI and A1111 (and Forge), of SwarmUI, of StabilityMatrix, and of a folder of models.
 _CHECKPOINT_FOLDERS = (
@@ -34,6 +34,7 @@ INNER_FOLDERS = ("", "ComfyUI", "stable-diffusion-webui", "webui", "Data")
 _EXTRA_PATHS = "extra_model_paths.yaml"  # of ComfyUI
 _LARGEST_YAML = 1 << 20  # bytes
 _DEEPEST = 5  # folders below a plain folder
+_MOST_FOLDERS = 10_000  # of models; a whole disk has more
 # Folders of models that are no checkpoints.
 _OTHERS = frozenset(
     {"lora", "loras", "lycoris", "vae", "controlnet", "embeddings", "upscale_models", "clip"}
@@ -45,7 +46,7 @@ def find_checkpoints(root: Path) -> dict[str, Path]:
     """Return the checkpoints and the diffusers folders of an installation by their names.
 
     Names are paths below the folder of checkpoints, without the ending; of two with one name the
-    first counts, as in ComfyUI.
+    first counts, as in ComfyUI. Raises InvalidRequest: there are too many folders.
     """
     found: dict[str, Path] = {}
     for folder in _checkpoint_folders(root):
@@ -128,7 +129,8 @@ def _extra_folders(program: Path, kinds: Sequence[str]) -> Iterator[Path]:
     for section in content.values() if isinstance(content, dict) else ():
         named = [section.get(kind) for kind in kinds] if isinstance(section, dict) else []
         for lines in (each for each in named if isinstance(each, str)):
-            base = Path(os.path.expandvars(str(section.get("base_path") or "."))).expanduser()
+            given = os.path.expandvars(str(section.get("base_path") or "."))
+            base = os.path.expanduser(given)  # pathlib's raises where there is no such user
             for line in lines.splitlines():
                 if line.strip():
                     yield program / base / line.strip()
@@ -137,11 +139,18 @@ def _extra_folders(program: Path, kinds: Sequence[str]) -> Iterator[Path]:
 def _checkpoints_below(
     folder: Path, depth: int = 100, without: frozenset[str] = frozenset()
 ) -> list[Path]:
-    """Return all checkpoints below a folder, sorted. Links are followed, each folder once."""
+    """Return all checkpoints below a folder, sorted. Links are followed, each folder once.
+
+    Raises InvalidRequest: there are too many folders.
+    """
     found: list[Path] = []
     seen: set[str] = set()
     for path, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(path)
+        if len(seen) >= _MOST_FOLDERS:
+            raise InvalidRequest(
+                f"{folder} has more than {_MOST_FOLDERS} folders. Name the one with the models."
+            )
         is_deep = len(Path(path).relative_to(folder).parts) >= depth
         if real in seen or is_deep or MODEL_INDEX in files:
             folders.clear()

@@ -5,6 +5,7 @@ Reads folders and headers only, without torch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +21,9 @@ from modelsheet.base_models.families import FAMILIES, STANDARD_MODELS
 from modelsheet.base_models.ip_adapter import find_ip_adapter, references_note
 from modelsheet.base_models.part_files import find_companions, part_of
 from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
-from modelsheet.errors import ModelMissing, ModelsheetError, NotFound, UnsafeModel
+from modelsheet.errors import InvalidRequest, ModelMissing, ModelsheetError, NotFound, UnsafeModel
 
+_log = logging.getLogger(__name__)
 DEFAULT_BASE_MODEL = "sprite32"
 CHECKPOINT_CONFIGS = Path(__file__).parent / "configs"
 SPRITE32_WEIGHTS = Path(__file__).parent / "weights" / "sprite32"
@@ -198,7 +200,12 @@ def _user_models(data_dir: Path) -> dict[str, UserModel]:
     registry = read_registry(data_dir)
     models = {model.id: model for model in registry.models}
     for installation in registry.installations:
-        for model_id, path in checkpoints_of(installation).items():
+        try:
+            found = checkpoints_of(installation)
+        except InvalidRequest as error:  # it has grown since it was added
+            _log.warning("The installation %s is left out: %s", installation.name, error)
+            continue
+        for model_id, path in found.items():
             models.setdefault(model_id, UserModel(id=model_id, path=str(path)))
     return models
 

@@ -54,7 +54,7 @@ def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
     if not is_model:
         return _add_installation(path, request, data_dir)
     model = UserModel(
-        id=request.name or default_name(Path(request.path).expanduser()),
+        id=request.name or default_name(Path(os.path.expanduser(request.path))),
         path=str(path),
         config=request.config,
         prediction_type=request.prediction_type,
@@ -67,7 +67,7 @@ def add_models(request: AddModelRequest, data_dir: Path) -> ModelList:
 
 def _existing(given: str) -> Path:
     """Return a whole path that exists. Raises InvalidRequest: it does not, or cannot be read."""
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))  # pathlib's raises where there is no such user
     try:
         exists = path.is_absolute() and (path.stat() is not None)
         if exists and path.is_dir():

@@ -31,6 +31,7 @@ from modelsheet.imaging.openraster import Group, Layer, write_document
 from modelsheet.imaging.png_metadata import read_parameters, save_png
 from modelsheet.imaging.rgba import read_image
 from modelsheet.imaging.sprite_atlas import ATLAS_FORMATS, make_atlas
+from modelsheet.subjects.handles import is_word_character
 
 _LONGEST_STEM = 60
 _SCALES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -248,7 +249,8 @@ def _file_stem(prompt: str) -> str:
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^\w.]+", "-", text).strip("-.")
+    kept = "".join(each if each == "." or is_word_character(each) else "-" for each in text)
+    return re.sub("-+", "-", kept).strip("-.")
 
 
 def writable_folder(folder: Path) -> Path:

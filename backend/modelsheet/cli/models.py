@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,7 +60,7 @@ def _add(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None
 
 def _absolute_path(path: str, arguments: argparse.Namespace) -> str:
     """Make a path absolute, unless it is one of another computer's service."""
-    return path if arguments.server else str(Path(path).expanduser().absolute())
+    return path if arguments.server else str(Path(os.path.expanduser(path)).absolute())
 
 
 def _download(client: BackendClient, arguments: argparse.Namespace, say: Say) -> None:

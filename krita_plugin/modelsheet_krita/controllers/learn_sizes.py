@@ -20,7 +20,7 @@ from ..i18n import tr
 from ..image import Image, sharp_thumbnail
 from ..qt import QtCore
 from ..ui.learn_dialog import LearnDialog
-from ..ui.model_list import model_name, paints_sprites
+from ..ui.model_list import PUBLISHED, model_name, paints_sprites
 from ..ui.size_choice import MOST_PREVIEWS, LargerModel
 from .jobs import Jobs
 from .learn_images import LearnImages
@@ -117,6 +117,8 @@ class LearnSizes:
                 continue
             if not model.available and view is not None and view.state != "missing":
                 continue  # a button would not mend it
+            if not model.available and model.id not in PUBLISHED:
+                continue  # nobody has measured what it would be good for
             state = "ready" if model.available else "coming" if model.id in coming else "missing"
             size = view.size_bytes if view is not None else 0
             licence = view.licence if view is not None else ""

@@ -148,6 +148,11 @@ class LearningSession:
         self.naming = self._load_or_choose_naming()
         self.warnings = [*reduction_warnings(cropped, base), *warnings_for(self.pictures)]
         self.warnings += base.notes
+        if not base.has_guidance:
+            self.warnings.append(
+                f"{base.id} is distilled, and others found that such models learn badly. Learn on "
+                "the base that it was made of: this one paints with what is learnt there."
+            )
         if self._environment.clip is None:
             self.warnings.append(_UNMEASURED)
         typed = " ".join(self._request.class_noun.split()).lower()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
 from modelsheet.api.learn import TrainingOverrides
+from modelsheet.api.models import AddModelRequest
+from modelsheet.base_models.manage import add_models
 from modelsheet.diffusion.families.flux2.flow_matching import training_shift
 from modelsheet.diffusion.families.flux2.model import Flux2Klein
+from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.training.aspect_buckets import buckets
 from modelsheet.diffusion.training.presets import hyperparameters_for
+from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
 from tests.diffusion.conftest import view
+from tests.diffusion.tiny import write_klein
 from tests.diffusion.training.test_trainer import learnt, make_trainer, same
 
 HYPERPARAMETERS = replace(
@@ -68,6 +74,22 @@ def test_it_resumes_to_the_byte(
 
     assert same(whole, learnt(klein, proportions, hyperparameters))
     assert same(whole, learnt(klein, proportions, hyperparameters, stop_at=2))
+
+
+def test_the_distilled_twin_says_where_to_learn(
+    klein: BaseModel, proportions: list[Image.Image], tmp_path: Path
+) -> None:
+    write_klein(tmp_path / "twin", is_distilled=True)
+    add_models(AddModelRequest(path=str(tmp_path / "twin")), tmp_path)
+    twin = load_base_model("twin", tmp_path, torch.device("cpu"))
+    request = benchmark_request("cat", proportions)
+
+    said = {}
+    for base in (klein, twin):
+        with standalone_session(base, request, proportions, tmp_path / base.id) as session:
+            said[base.id] = [each for each in session.warnings if "is distilled" in each]
+
+    assert (len(said[klein.id]), len(said["twin"])) == (0, 1)
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,8 @@ def references_note(model_id: str, family: Family, found: IpAdapterFiles | None)
         return ""
     if not facts.ip_adapter:
         return (
-            f"{model_id} takes no reference pictures. Take a base model of one of these, or learn "
-            f"the subject: {REFERENCE_FAMILIES}."
+            f"{model_id} takes no reference pictures. Learn the subject, or take a base model of "
+            f"one of these: {REFERENCE_FAMILIES}."
         )
     return (
         f"{model_id} takes reference pictures through an IP-Adapter, and there is none. Put "

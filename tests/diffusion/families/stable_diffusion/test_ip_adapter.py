@@ -115,7 +115,7 @@ def test_an_adapter_is_found_by_what_it_fits(home: Path, data_dir: Path) -> None
 def test_what_to_put_where_is_said(home: Path) -> None:
     views = {view.id: view for view in list_base_models(home)}
 
-    assert "learn the subject: SD 1.5, SDXL, FLUX.2 klein" in views["sprite32"].references_note
+    assert "one of these: SD 1.5, SDXL, FLUX.2 klein" in views["sprite32"].references_note
     note = views["sd15"].references_note
     assert "Put ip-adapter-plus_sd15.safetensors into models/ipadapter" in note
     with pytest.raises(InvalidRequest, match="there is none. Put ip-adapter"):

@@ -3,7 +3,8 @@ PYTHON := .venv/bin/python
 # Unit tests of a second or two each: no Krita, no Chromium, no training, no service of its own.
 FAST_TESTS := tests/test_walls.py tests/test_secrets.py tests/test_settings.py \
 	tests/test_operating_system.py tests/api tests/files tests/imaging tests/prompts \
-	tests/setup tests/subjects tests/lora/test_reader.py tests/service/queue tests/service/http tests/service/storage
+	tests/setup tests/subjects tests/lora/test_reader.py \
+	tests/service/queue tests/service/http tests/service/storage
 
 # torch and what its wheels bring for a graphics card come from PyTorch's own indexes too, as other
 # files of the same versions: they have no hashes.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Before any library reads them: nothing may ask a hub, and Qt needs no screen.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Tiny models gain nothing by threads, and threads that wait for each other beside other work crawl.

@@ -18,7 +18,7 @@ from .torch_build import TORCH_VERSION, choose
 
 STAMP = "modelsheet-stamp"
 _WHO = "import sys; print(sys.version, sys.executable)"
-_TRIAL = "import torch, onnxruntime, modelsheet.cli.main"  # a library of the system may be missing
+_TRIAL = "import torch, modelsheet.cli.main"  # a library of the system may be missing
 _QUIET = ("--disable-pip-version-check",)
 
 

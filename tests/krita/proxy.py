@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import socketserver
 import sys
@@ -40,13 +41,11 @@ class Tunnel(socketserver.StreamRequestHandler):
                 thread.join()
 
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
-        source.settimeout(LOOK_S)
         with contextlib.suppress(OSError):
             while not self.gone.exists():
-                try:
-                    data = source.recv(CHUNK)
-                except TimeoutError:
+                if not select.select([source], [], [], LOOK_S)[0]:
                     continue
+                data = source.recv(CHUNK)
                 if not data:
                     break
                 target.sendall(data)

@@ -102,6 +102,24 @@ def test_an_update_keeps_the_environment(linux: Platform, data: Path, payload: P
     assert not installation.is_outdated()
 
 
+def test_an_environment_of_version_0_1_is_made_anew(
+    linux: Platform, data: Path, payload: Path
+) -> None:
+    old = data / "backend/venv"
+    (old / "bin").mkdir(parents=True)
+    (old / "bin/python").write_text("#!/bin/sh\nexit 1\n")
+    (old / "bin/python").chmod(0o755)
+    (old / "modelsheet-stamp").write_text("4f0c 9a1d test,dev\n")  # as install.sh of 0.1 wrote it
+    found = Installation(linux, data, payload)
+    assert found.is_begun
+    assert found.command == ()
+
+    installation, stages = set_up(linux, data, payload)
+
+    assert len(stages) == 4
+    assert installation.command
+
+
 def test_repairing_makes_all_again(linux: Platform, data: Path, payload: Path) -> None:
     installation, first = set_up(linux, data, payload)
     spoilt = data / "backend/venv/bin/spoilt"

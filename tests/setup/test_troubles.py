@@ -42,7 +42,7 @@ TORCH = f"torch-{torch_build.TORCH_VERSION}+cpu-py3-none-any.whl"
 def wheels(tmp_path: Path) -> Path:
     """Stand-ins for the packages and PyTorch, the latter of a size."""
     folder = tmp_path / "wheels"
-    write_wheel(folder, "onnxruntime", "1.0", {"onnxruntime/__init__.py": b""})
+    write_wheel(folder, "flask", "1.0", {"flask/__init__.py": b""})
     noise = random.Random(0).randbytes(TORCH_MB * MB)
     version = f"{torch_build.TORCH_VERSION}+cpu"
     write_wheel(folder, "torch", version, {"torch/__init__.py": b"", "torch/lib.so": noise})
@@ -61,8 +61,8 @@ def payload(tmp_path: Path, wheels: Path) -> Path:
         "modelsheet/cli/main.py": b"",
     }
     write_wheel(folder, "modelsheet", "1.0", backend)
-    digest = hashlib.sha256((wheels / "onnxruntime-1.0-py3-none-any.whl").read_bytes()).hexdigest()
-    (folder / "requirements.txt").write_text(f"onnxruntime==1.0 --hash=sha256:{digest}\n")
+    digest = hashlib.sha256((wheels / "flask-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    (folder / "requirements.txt").write_text(f"flask==1.0 --hash=sha256:{digest}\n")
     (folder / "constraints.txt").write_text(f"torch=={torch_build.TORCH_VERSION}\n")
     return folder
 

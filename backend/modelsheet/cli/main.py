@@ -53,6 +53,7 @@ _Choices: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors are one sentence on stderr."""
     given = list(sys.argv[1:] if argv is None else argv)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as in workers; a benchmark runs models here
     for stream in (sys.stdout, sys.stderr):  # a console may lack letters of a name
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

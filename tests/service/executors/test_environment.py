@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from modelsheet.service.executors.environment import usable_cores, worker_environment
+
+TELEMETRY = "ORT_DISABLE_TELEMETRY"
 
 
 def test_threads_sleep_and_are_no_more_than_the_cores() -> None:
@@ -38,6 +41,19 @@ def test_what_the_user_has_set_stays_and_is_not_contradicted(own: dict[str, str]
     is_count = "NUM_THREADS" in name
     assert ("OMP_WAIT_POLICY" in environment) is (is_count or name == "OMP_WAIT_POLICY")
     assert ("OMP_NUM_THREADS" in environment) is (not is_count or name == "OMP_NUM_THREADS")
+
+
+def test_onnxruntime_tells_nobody_in_a_worker(tmp_path: Path) -> None:
+    given = {name: value for name, value in os.environ.items() if name not in ("CI", TELEMETRY)}
+    environment = worker_environment(
+        {**given, "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    )
+    environment.pop("XDG_CACHE_HOME", None)
+
+    subprocess.run([sys.executable, "-c", "import onnxruntime"], env=environment, check=True)
+
+    assert environment[TELEMETRY] == "1"
+    assert list(tmp_path.iterdir()) == [], "no number of this computer, nothing to send"
 
 
 def test_no_user_setting_puts_a_worker_online() -> None:

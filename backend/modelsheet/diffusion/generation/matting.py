@@ -5,6 +5,7 @@ compared with its checksum.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,10 @@ class MattingModel:
             raise ModelMissing(
                 "The matting model is not here. Get it with: modelsheet models download matting"
             )
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # also where no worker's environment is
         import onnxruntime  # slow to import, and needed for matting only
+
+        onnxruntime.disable_telemetry_events()  # Windows does not know the variable
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()

@@ -19,6 +19,7 @@ OFFLINE = {
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime would send what it runs on which computer
     "TOKENIZERS_PARALLELISM": "false",
 }
 # An OpenMP thread that waits for another one spins by default: beside a busy program it then holds

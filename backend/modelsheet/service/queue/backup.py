@@ -34,7 +34,7 @@ class JobBackup:
 
         Not synced: the file is needed only if the database, which is, has been damaged.
         """
-        row = database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        row = database.execute("SELECT * FROM jobs WHERE id = :id", {"id": job_id}).fetchone()
         text = _durable(row)
         checksum, temporary = _checksum(text), self._folder / f".{job_id}"
         content = {"checksum": checksum, "columns": json.loads(text)}

@@ -43,7 +43,8 @@ class JobBackup:
             os.replace(temporary, self._path(job_id))
         finally:
             temporary.unlink(missing_ok=True)
-        database.execute("UPDATE jobs SET checksum = ? WHERE id = ?", (checksum, job_id))
+        values = {"checksum": checksum, "id": job_id}
+        database.execute("UPDATE jobs SET checksum = :checksum WHERE id = :id", values)
 
     def align(self, database: sqlite3.Connection) -> None:
         """Write the files that are missing, and delete those of jobs that no longer exist."""

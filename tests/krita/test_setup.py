@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def test_from_the_zip_to_the_first_picture(
     assert str(artist.data / "backend") in report["plan"]
     assert report["stopped"].startswith("Stopped.")
     assert report["go on"] == "Go On"
-    assert "Check the network" in report["network gone"]
+    # Half a file is a damaged one for a pip before 25.1.
+    assert re.search("Check the network|arrived damaged", report["network gone"])
     assert report["try again"] == "Try Again"
     assert report["outcome"].startswith("Done.")
     assert report["file"] == "", "saving the sample asks for a file"

@@ -65,10 +65,10 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
     "sprite32": FamilyFacts(
         "sprite32",
         32,
-        160,
+        100,
         is_pixel_art=True,
         standard_models=("sprite32",),
-        step_s=0.65,
+        step_s=0.45,
         memory_bytes=_GIB,
     ),
     "sd15": FamilyFacts(

@@ -19,6 +19,7 @@ from modelsheet.files.safetensors_file import read_header
 
 # Put before the names of a denoiser's weights by some programs.
 DENOISER_PREFIX = "model.diffusion_model."
+_BASE = "base"  # in the names of the denoisers that are learnt on
 _NAMES = {"text_encoder": "text encoder", "vae": "autoencoder (VAE)"}
 
 
@@ -76,6 +77,11 @@ def find_companions(
             )
         found[component] = path
     return found
+
+
+def is_distilled(denoiser: Path) -> bool:
+    """Tell by a denoiser's name whether it is the distilled twin: its file does not say."""
+    return _BASE not in denoiser.stem.lower()
 
 
 @functools.lru_cache(maxsize=4096)

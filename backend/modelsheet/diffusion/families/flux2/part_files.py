@@ -22,13 +22,12 @@ from safetensors.torch import load_file
 from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from modelsheet.base_models.locate import BaseModelFiles
-from modelsheet.base_models.part_files import DENOISER_PREFIX
+from modelsheet.base_models.part_files import DENOISER_PREFIX, is_distilled
 from modelsheet.base_models.vocabularies import find_tokenizer
 from modelsheet.diffusion.families.flux2 import text
 from modelsheet.diffusion.models.base_model import Pipeline
 from modelsheet.errors import ModelMissing, UnsafeModel
 
-_BASE = "base"  # in the names of the files that are learnt on; all others are distilled
 # Of a weight in 8 bits: the makers' name and ComfyUI's earlier one.
 _SCALES = ("weight_scale", "scale_weight")
 _BESIDE_WEIGHTS = re.compile(
@@ -80,7 +79,7 @@ def read_part_files(
             dtype=dtype,
             quantization_config=quantised,
         ),
-        is_distilled=_BASE not in files.path.stem.lower(),
+        is_distilled=is_distilled(files.path),
     )
 
 

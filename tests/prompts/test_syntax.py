@@ -41,13 +41,17 @@ def test_the_bracket_that_is_there_is_named() -> None:
         parse_weights("fox :)")
 
 
-@pytest.mark.parametrize("other", ["<lora:hero:0.8>", "[cat:dog:0.5]", "BREAK"])
+@pytest.mark.parametrize(
+    "other", ["<lora:hero:0.8>", "[cat:dog:0.5]", "BREAK", "__animal__", "{2$$a|b}"]
+)
 def test_syntax_of_other_programs_is_refused(other: str) -> None:
     with pytest.raises(InvalidRequest, match="means nothing here"):
         check_syntax(f"knight {other} sword")
 
 
-@pytest.mark.parametrize("prompt", ["[red] [blue:x]", "a breakfast", "(red:1.2), [(b:2)]"])
+@pytest.mark.parametrize(
+    "prompt", ["[red] [blue:x]", "a breakfast", "(red:1.2), [(b:2)]", "@my_hero {2|3}"]
+)
 def test_brackets_of_our_own_stay(prompt: str) -> None:
     check_syntax(prompt)
 

@@ -13,6 +13,7 @@ from modelsheet.api.generate_result import GeneratedImage, GenerateResult
 from modelsheet.api.learn import LearnRequest, LearnResult, LikenessPoint
 from modelsheet.api.models import DownloadRequest, DownloadResult
 from modelsheet.api.types import ApiModel, Count, Fraction, JobId
+from modelsheet.errors import ModelsheetError
 
 JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 QueueState = Literal["open", "held", "ending"]
@@ -46,6 +47,11 @@ class JobError(ApiModel):
     code: str
     sentence: str
     retryable: bool = False
+
+    @classmethod
+    def of(cls, error: ModelsheetError) -> JobError:
+        """Return an error as a job shows it."""
+        return cls(code=error.code, sentence=str(error), retryable=error.retryable)
 
 
 class JobView(ApiModel):

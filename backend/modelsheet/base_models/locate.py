@@ -15,11 +15,10 @@ from typing import Literal
 
 from modelsheet.api.models import BaseModelView
 from modelsheet.api.types import Family
-from modelsheet.base_models import diffusers_folder, single_file
+from modelsheet.base_models import diffusers_folder, part_files, single_file
 from modelsheet.base_models.diffusers_folder import MODEL_INDEX
 from modelsheet.base_models.families import FAMILIES, STANDARD_MODELS
 from modelsheet.base_models.ip_adapter import find_ip_adapter, references_note
-from modelsheet.base_models.part_files import find_companions, part_of
 from modelsheet.base_models.user_models import UserModel, checkpoints_of, read_registry
 from modelsheet.errors import InvalidRequest, ModelMissing, ModelsheetError, NotFound, UnsafeModel
 
@@ -102,7 +101,7 @@ def files_of_user_model(model: UserModel, data_dir: Path) -> BaseModelFiles:
             f"{path}, which {model.id} stands for, is no longer there. Put it back, or take it "
             f"off the list with: modelsheet models remove {model.id}"
         )
-    part = part_of(path)
+    part = part_files.part_of(path)
     if part is not None and part.is_denoiser:
         return _files_of_parts(model, part.family, data_dir)
     found = single_file.inspect_checkpoint(path)
@@ -127,7 +126,7 @@ def _files_of_parts(model: UserModel, family: Family, data_dir: Path) -> BaseMod
     path = Path(model.path)
     installations = [Path(each.path) for each in read_registry(data_dir).installations]
     configs = Path(model.config) if model.config else CHECKPOINT_CONFIGS / family
-    companions = find_companions(path, family, installations)
+    companions = part_files.find_companions(path, family, installations)
     return BaseModelFiles(
         id=model.id,
         family=family,
@@ -240,4 +239,6 @@ def _view(
 
 
 def _is_distilled(files: BaseModelFiles) -> bool:
+    if files.vae is not None:
+        return part_files.is_distilled(files.path)
     return not files.is_single_file and diffusers_folder.is_distilled(files.path)

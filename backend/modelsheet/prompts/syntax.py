@@ -17,9 +17,10 @@ _TOKEN = re.compile(
     r"|(?P<close>[)\]])|(?P<text>[^\\()\[\]:]+|[\\:])"
 )
 _OPENER = {")": "(", "]": "["}
-# A1111's files, prompt editing and chunks.
+# A1111's files, prompt editing and chunks; lists and numbers of Dynamic Prompts.
 _OTHER_SYNTAX = re.compile(
     r"<(?:lora|lyco|hypernet):[^<>]*>|\[[^\[\]:]*:[^\[\]:]*:\s*[\d.,]+\s*\]|\bBREAK\b"
+    r"|__[\w/*.-]{1,100}?__|\{\s*[\d-]{1,9}\$\$"
 )
 
 

@@ -15,13 +15,15 @@ from typing import Protocol
 import torch
 
 from modelsheet.api.learn import LikenessPoint, PresetName, TrainingOverrides
+from modelsheet.base_models.families import FAMILIES
 from modelsheet.base_models.locate import locate_base_model
-from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
+from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip
 from modelsheet.diffusion.models.decoder_correction import apply_correction
-from modelsheet.diffusion.training.dataset import prepare_pictures
 from modelsheet.diffusion.training.presets import hyperparameters_for
+from modelsheet.imaging.framing import conditioning_pictures
 from modelsheet.imaging.rgba import composite
+from modelsheet.prompts.mentions import picture_numbers
 from modelsheet_benchmarks import diffusers_script
 from modelsheet_benchmarks.diffusers_script import ScriptSettings, ScriptTiming
 from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
@@ -131,15 +133,17 @@ class ReferencesMethod:
         self, base: BaseModel, subject: BenchmarkSubject, time_limit_s: float | None = None
     ) -> Iterator[LearntSubject]:
         began = time.monotonic()
-        pictures = prepare_pictures(subject.references, base)
-        whites = [image_tensor(composite(each, _WHITE))[None] for each in pictures]
-        encoded = tuple(base.encode_images(each)[0] for each in whites)
+        given = conditioning_pictures(subject.references, base.training_resolution)
+        encoded = base.encode_references(given)
+        is_numbered = FAMILIES[base.family].takes_references
+        numbers = picture_numbers(1, len(given)) if is_numbered else ""
         if self.learnt is None:
             seconds = time.monotonic() - began
-            yield LearntSubject(subject.class_noun, seconds, references=encoded)
+            phrase = f"{subject.class_noun}{numbers}"
+            yield LearntSubject(phrase, seconds, references=encoded)
             return
         with self.learnt.learn(base, subject, time_limit_s) as learnt:
-            yield replace(learnt, references=encoded)
+            yield replace(learnt, phrase=f"{learnt.phrase}{numbers}", references=encoded)
 
 
 @dataclass

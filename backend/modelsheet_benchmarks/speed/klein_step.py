@@ -31,6 +31,7 @@ from modelsheet.diffusion.families.flux2.model import Flux2Klein
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.sampling.plain_generation import SamplingSettings, sample_latents
 from modelsheet_benchmarks.speed.sd15_step import measure, peak_bytes
+from modelsheet_benchmarks.speed.step_profile import profile_step
 
 _CONFIGS = CHECKPOINT_CONFIGS / "flux2-klein"
 _LEAST_SIDE = 64  # px
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="instead of the preset's")
     parser.add_argument("--prior", choices=("no-images", "none"), help="instead of the preset's")
     parser.add_argument("--checkpointing", action="store_true", help="compute activations twice")
+    parser.add_argument("--profile", action="store_true", help="count a step's kernels too")
     parser.add_argument("--text", action="store_true", help="measure the text encoder instead")
     parser.add_argument("--device", default="cpu", help="(%(default)s)")
     parser.set_defaults(run=run)
@@ -81,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
             base.denoiser.enable_gradient_checkpointing()
         learnt = measure(base, arguments.steps, arguments.batch, arguments.prior)
         found = {"painting": asdict(painted), "learning": asdict(learnt)}
+        if arguments.profile:
+            found["profile"] = profile_step(base, learnt.batch)
     print(json.dumps(found, indent=2))  # noqa: T201 -- a program, asked for its figures
     return 0
 

@@ -89,7 +89,7 @@ def execute_run(context: LocalJobContext, make_runner: Callable[[], Runner]) -> 
     except Cancelled:
         return StoppedEarly.model_validate({**ids, "cancelled": True})
     except ModelsheetError as error:
-        return Failed.model_validate({**ids, "error": _job_error(error)})
+        return Failed.model_validate({**ids, "error": JobError.of(error)})
     except Exception as error:  # noqa: BLE001 - any error of a library ends this job alone
         _log.exception("Job %s failed unexpectedly", context.job_id)
         return Failed.model_validate({**ids, "error": _unexpected(error)})
@@ -97,20 +97,15 @@ def execute_run(context: LocalJobContext, make_runner: Callable[[], Runner]) -> 
         context.flush()
 
 
-def _job_error(error: ModelsheetError) -> JobError:
-    return JobError(code=error.code, sentence=str(error), retryable=error.retryable)
-
-
 def _unexpected(error: Exception) -> JobError:
     if isinstance(error, OSError) and is_disk_full(error):
         return DISK_FULL
     if isinstance(error, MemoryError) or _NO_MEMORY_OF_TORCH in str(error):
-        return _job_error(
-            OutOfMemory(
-                "This computer has not enough free memory for this. Close other programs, ask for "
-                "fewer or smaller pictures, or take a smaller base model."
-            )
+        sentence = (
+            "This computer has not enough free memory for this. Close other programs, ask for "
+            "fewer or smaller pictures, or take a smaller base model."
         )
+        return JobError.of(OutOfMemory(sentence))
     return JobError(
         code="internal",
         sentence=f"The worker met an error it did not expect ({type(error).__name__}). "

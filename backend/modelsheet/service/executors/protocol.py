@@ -16,10 +16,8 @@ from modelsheet.errors import DiskFull
 from modelsheet.jobs.protocol import Directive
 from modelsheet.service.queue.job import Job
 
-DISK_FULL = JobError(
-    code=DiskFull.code,
-    sentence="The disk of the data folder is full; free some space and resume the job.",
-    retryable=True,
+DISK_FULL = JobError.of(
+    DiskFull("The disk of the data folder is full; free some space and resume the job.")
 )
 
 

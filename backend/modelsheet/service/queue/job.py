@@ -27,6 +27,7 @@ PRIORITIES: dict[JobKind, int] = {
     "learn": 10,
     "download": 1,
 }
+_TIMES = ("created", "started", "finished")
 # The columns that are backed up. Progress is not worth it, and `checksum` is computed from these.
 DURABLE = (
     "id",
@@ -45,10 +46,9 @@ DURABLE = (
     "finish_requested",
     "result",
     "error",
-    "created",
-    "started",
-    "finished",
+    *_TIMES,
 )
+_SHOWN = ("id", "kind", "title", "state", "attempt", "owner", *_TIMES)  # as they are
 _LISTED_PROMPT = 200  # characters of an image's prompt in a list
 Value = str | int | float | None
 REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
@@ -115,19 +115,11 @@ def job_from_row(row: sqlite3.Row, progress: Progress | None, is_stalled: bool =
     """Return the job of a row; `progress` is newer than the row's, if given."""
     stored = Progress.model_validate_json(row["progress"]) if row["progress"] else Progress()
     view = JobView(
-        id=row["id"],
-        kind=row["kind"],
-        title=row["title"],
-        state=row["state"],
-        attempt=row["attempt"],
-        owner=row["owner"],
+        **{name: row[name] for name in _SHOWN},
         stalled=is_stalled and row["state"] == "running",
         progress=progress or stored,
         result=RESULT.validate_json(row["result"]) if row["result"] else None,
         error=JobError.model_validate_json(row["error"]) if row["error"] else None,
-        created=row["created"],
-        started=row["started"],
-        finished=row["finished"],
     )
     return Job(
         view=view,

@@ -258,9 +258,8 @@ def _scoped(key: str, owner: str) -> str:
 
 
 def _crashed_too_often(reason: str) -> JobError:
-    return JobError(
-        code=WorkerCrashed.code,
-        sentence=f"The worker died {MAX_ATTEMPTS} times on this job (last: {reason}). "
-        "Its log has the details; a smaller preset or fewer pictures may get through.",
-        retryable=WorkerCrashed.retryable,
+    sentence = (
+        f"The worker died {MAX_ATTEMPTS} times on this job (last: {reason}). "
+        "Its log has the details; a smaller preset or fewer pictures may get through."
     )
+    return JobError.of(WorkerCrashed(sentence))

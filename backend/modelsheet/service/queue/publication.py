@@ -50,15 +50,14 @@ class Publisher:
         """
         self._jobs.require_current(job.id, job.fence)
         try:
-            if isinstance(result, LearnResult) and not self._is_published(job):
+            if isinstance(result, LearnResult) and self._published_result(job) is None:
                 (staging / _RESULT).write_text(result.model_dump_json(), encoding="utf-8")
                 replaces = job.request.replaces if isinstance(job.request, LearnRequest) else ""
                 self._subjects.publish(
                     staging, job.id, job.view.owner, takes_over=True, replaces=replaces
                 )
         except ModelsheetError as error:
-            failure = JobError(code=error.code, sentence=str(error), retryable=error.retryable)
-            self._jobs.fail(job.id, job.fence, failure)
+            self._jobs.fail(job.id, job.fence, JobError.of(error))
         else:
             self._jobs.finish(job.id, job.fence, result)
         if isinstance(result, LearnResult):
@@ -85,9 +84,6 @@ class Publisher:
         shutil.rmtree(staging, ignore_errors=True)
         if job_id not in self._jobs.table.ids(UNFINISHED_STATES):
             shutil.rmtree(self._folder / job_id, ignore_errors=True)
-
-    def _is_published(self, job: Job) -> bool:
-        return self._published_result(job) is not None
 
     def _published_result(self, job: Job) -> LearnResult | None:
         try:

@@ -181,8 +181,7 @@ class Driver:
         try:
             job_files = collect_job_files(run, self._data_dir)
         except NotFound as error:
-            problem = JobError(code=error.code, sentence=str(error))
-            self.send(Failed.model_validate({**which, "error": problem}))
+            self.send(Failed.model_validate({**which, "error": JobError.of(error)}))
             return
         actor = warmest_actor([one for one in self._actors.values() if one.is_free], job_files)
         if actor is not None and actor.start(run, job_files):

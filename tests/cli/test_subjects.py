@@ -151,7 +151,10 @@ def test_models_are_listed_added_and_taken_off(
     assert "There is no checkpoint (.safetensors)" in capsys.readouterr().err
     assert main.main(["models", "remove", "sprites", *server]) == 0
     assert main.main(["models", "download", "flux", *server]) == 1
-    assert "Say what to download: sd15, sdxl, clip, matting." in capsys.readouterr().err
+    assert (
+        "Say what to download: sd15, sdxl, flux2-klein, flux2-klein-distilled, clip, matting."
+        in capsys.readouterr().err
+    )
 
 
 def test_a_subject_gets_another_name(server: list[str], tmp_path: Path, capsys: Captured) -> None:

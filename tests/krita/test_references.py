@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,10 @@ def add_tiny_models(home: Path) -> None:
     write_clip(data_dir / "models" / FOLDER, home / "tokenizer")
 
 
+@pytest.mark.skipif(
+    not os.environ.get("MODELSHEET_TEST_REFERENCES"),
+    reason="takes many minutes: MODELSHEET_TEST_REFERENCES=1 runs it",
+)
 @pytest.mark.timeout(PATIENCE_S + 120)
 def test_a_subject_is_tried_and_then_learnt(tmp_path: Path) -> None:
     home = tmp_path / "home"

@@ -46,6 +46,12 @@ class EmbeddedSubjects:
         """Note which subject replaces a former one, also in documents that embed it."""
         self._successors[former] = successor
 
+    def offer_successor(self, successor: str) -> None:
+        """Offer it, once it is learnt, to a document that embeds what it replaces."""
+        if successor in self._successors.values():
+            self._reported = ([], [], [])
+            self.check_document()
+
     def note_in_document(self, document: OpenDocument, prompt: str) -> None:
         """Note in the document the subjects that the prompt names."""
         names = names_in(prompt)

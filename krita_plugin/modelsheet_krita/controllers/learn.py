@@ -54,7 +54,6 @@ class LearnController:
         self._jobs, self._subjects, self._embedded_subjects = jobs, subjects, embedded_subjects
         self._current_document = current_document
         self._session: _Session | None = None
-        self._replaced: dict[str, str] = {}  # job id: the subject that it learns again
         panel.subjects.learn_wanted.connect(self.open)
         panel.subjects.relearn_wanted.connect(notices.guard(self._learn_again))
         self.paint: Callable[[str], None] = lambda prompt: None  # at once
@@ -221,7 +220,9 @@ class LearnController:
     def _on_sent(self, session: _Session, job: JobView) -> None:
         session.dialog.accept()
         if session.replaced is not None and session.replaced.is_learnt:
-            self._replaced[job.id] = session.replaced.id
+            # Before the list comes without it; the job's id becomes the subject's.
+            self._subjects.note_replaced(session.replaced.id)
+            self._embedded_subjects.set_successor(session.replaced.id, job.id)
         self._jobs.add(job)
 
     def _on_refused(self, session: _Session, error: BackendError) -> None:
@@ -232,14 +233,11 @@ class LearnController:
         """Say that the subject is learnt; the backend has put its former version into the trash."""
         if job.error is not None or job.state != "done":
             return
-        former = self._replaced.pop(job.id, None)
-        if former is not None and job.result is not None:
-            self._subjects.note_replaced(former)
-            self._embedded_subjects.set_successor(former, job.result.subject_id)
         word = handle(job.title)
         text = tr("“{title}” is learnt. Write @{word} in a prompt.", title=job.title, word=word)
         self._panel.notice.say(text, icon="dialog-ok")
         self._mention(word)
+        self._embedded_subjects.offer_successor(job.id)
 
     def _mention(self, word: str) -> None:
         """Put the subject into the prompt, if that is empty."""

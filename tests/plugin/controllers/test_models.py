@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelsheet import __version__
 from modelsheet.api.jobs import JobError, Progress
 from modelsheet.api.models import BaseModelView, DownloadRequest, DownloadResult, ModelView
 from tests.plugin.conftest import Until
@@ -38,7 +39,7 @@ def test_what_is_there_and_what_is_missing_is_said(
     rows = open_form(connected, remote, until)
 
     assert rows.inventory.text().splitlines() == [
-        "Modelsheet 0.1.0",
+        f"Modelsheet {__version__}",
         "sprite32: ready, 20.0 MB",
         "bent: not ready. It cannot be read.",
     ]

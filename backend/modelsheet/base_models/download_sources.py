@@ -65,6 +65,20 @@ class DownloadSource:
         return data_dir / "models" / f".partial-{self.folder}"
 
 
+def _klein(repo: str, folder: str) -> DownloadSource:
+    """Return the source of a FLUX.2 klein, whose revision and checksums are not known here."""
+    return DownloadSource(
+        repo=repo,
+        revision=_NEWEST,
+        licence="Apache-2.0",
+        folder=folder,
+        files=(MODEL_INDEX, *_CONFIGS, "tokenizer/*.jinja", *_ALL_WEIGHTS),
+        weights={},
+        size_bytes=16_000_000_000,
+        mark=MODEL_INDEX,
+    )
+
+
 DOWNLOAD_SOURCES: Mapping[Downloadable, DownloadSource] = {
     "sd15": DownloadSource(
         repo="stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -95,26 +109,8 @@ DOWNLOAD_SOURCES: Mapping[Downloadable, DownloadSource] = {
         size_bytes=6_940_000_000,
         mark=MODEL_INDEX,
     ),
-    "flux2-klein": DownloadSource(
-        repo="black-forest-labs/FLUX.2-klein-base-4B",
-        revision=_NEWEST,
-        licence="Apache-2.0",
-        folder="flux2-klein",
-        files=(MODEL_INDEX, *_CONFIGS, "tokenizer/*.jinja", *_ALL_WEIGHTS),
-        weights={},
-        size_bytes=16_000_000_000,
-        mark=MODEL_INDEX,
-    ),
-    "flux2-klein-distilled": DownloadSource(
-        repo="black-forest-labs/FLUX.2-klein-4B",
-        revision=_NEWEST,
-        licence="Apache-2.0",
-        folder="flux2-klein-distilled",
-        files=(MODEL_INDEX, *_CONFIGS, "tokenizer/*.jinja", *_ALL_WEIGHTS),
-        weights={},
-        size_bytes=16_000_000_000,
-        mark=MODEL_INDEX,
-    ),
+    "flux2-klein": _klein("black-forest-labs/FLUX.2-klein-base-4B", "flux2-klein"),
+    "flux2-klein-distilled": _klein("black-forest-labs/FLUX.2-klein-4B", "flux2-klein-distilled"),
     "clip": DownloadSource(
         repo="openai/clip-vit-large-patch14",
         revision="32bd64288804d66eefd0ccbe215aa642df71cc41",

@@ -137,14 +137,8 @@ class SubjectService:
                 return record.view()
         size = sum(self._blobs.size(image.blob) or 0 for image in request.images)
         with self._staging() as staging:
-            self._children.run(
-                stage_unlearnt_of,
-                Limits(_LEAST_MEMORY + 8 * size),
-                data_dir=str(self._data_dir),
-                staging=str(staging),
-                request=request.model_dump(mode="json"),
-                noun=noun,
-            )
+            asked = request.model_dump(mode="json")
+            self._run(stage_unlearnt_of, size, staging=str(staging), request=asked, noun=noun)
             staged = read_record(staging)
             record = self._store.publish(staging, staged.id, caller.name, takes_over=True)
         return self._changed(caller, "try", record)

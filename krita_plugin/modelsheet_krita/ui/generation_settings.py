@@ -37,21 +37,21 @@ class GenerationSettingsSection(CollapsibleSection):
 
     def __init__(self) -> None:
         super().__init__(tr("More"), "modelsheet_more", tr("Settings that are seldom changed"))
-        self.image_size = _choice("modelsheet_size", tr("How large the pictures are"))
-        for title, key in (
+        self.image_size = _choice(
+            "modelsheet_size",
+            tr("How large the pictures are"),
             (tr("Model's size"), "model"),
             (tr("Canvas size"), "canvas"),
             (tr("Selection size"), "selection"),
-        ):
-            self.image_size.addItem(title, key)
-        self.source = _choice("modelsheet_source", tr("What the painting starts from"))
-        for title, key in (
+        )
+        self.source = _choice(
+            "modelsheet_source",
+            tr("What the painting starts from"),
             (tr("Empty (new figure)"), "nothing"),
             (tr("The canvas"), "canvas"),
             (tr("The active layer"), "layer"),
             (tr("A result"), "picture"),
-        ):
-            self.source.addItem(title, key)
+        )
         self._start = ""
         self._make_strength()
         self.negative = QtWidgets.QLineEdit()
@@ -59,23 +59,23 @@ class GenerationSettingsSection(CollapsibleSection):
         self.negative.setToolTip(tr("What must not be in the picture"))
         self.negative.setAccessibleName(tr("Avoid (negative prompt)"))
         self.negative.setPlaceholderText(tr("Avoid (negative prompt)"))
-        self.sampler = _choice("modelsheet_sampler", tr("How noise becomes a picture"))
-        self.sampler.addItem(tr("The model's own"), "")
-        for name in SAMPLERS:
-            self.sampler.addItem(name, name)
+        self.sampler = _choice(
+            "modelsheet_sampler",
+            tr("How noise becomes a picture"),
+            (tr("The model's own"), ""),
+            *((name, name) for name in SAMPLERS),
+        )
         self.steps = spin_box("modelsheet_steps", 0, 200, tr("More steps take longer"))
         self.steps.setSpecialValueText(tr("auto"))
         self.guidance = _decimal("modelsheet_guidance", 30.0, tr("How closely the prompt is kept"))
         self.guidance.setSpecialValueText(tr("auto"))
         self.subjects_by = _choice(
-            "modelsheet_subjects_by", tr("What paints the subject, if its model takes pictures")
-        )
-        for title, key in (
+            "modelsheet_subjects_by",
+            tr("What paints the subject, if its model takes pictures"),
             (tr("What was learnt"), "adapter"),
             (tr("Its pictures"), "references"),
             (tr("Both together"), "both"),
-        ):
-            self.subjects_by.addItem(title, key)
+        )
         self.unet = _decimal("modelsheet_unet", 2.0, tr("How strongly the subject is drawn"))
         self.text = _decimal("modelsheet_text", 2.0, tr("How strongly its name is read"))
         self.tiling = ElidedCheckBox(tr("Seamless tile"))
@@ -275,8 +275,11 @@ def decode_settings(entries: dict[str, Any]) -> GenerationSettings:
     return GenerationSettings(**{name: value for name, value in entries.items() if name in known})
 
 
-def _choice(name: str, tooltip: str) -> QtWidgets.QComboBox:
+def _choice(name: str, tooltip: str, *entries: tuple[str, str]) -> QtWidgets.QComboBox:
+    """Make a box of entries: a title and its key each."""
     box = QtWidgets.QComboBox()
+    for title, key in entries:
+        box.addItem(title, key)
     box.setObjectName(name)
     box.setToolTip(tooltip)
     # Long words must not set the docker's width.

@@ -50,9 +50,6 @@ class Controller:
         self.embedded_subjects = EmbeddedSubjects(
             panel, connection, notices, subjects, self.import_export, current_document
         )
-        self.learn = LearnController(
-            panel, connection, notices, jobs, subjects, self.embedded_subjects, current_document
-        )
         self.results = Results(
             panel, connection, notices, saved_state, document_ids, current_document
         )
@@ -68,7 +65,16 @@ class Controller:
             saved_state,
             current_document,
         )
-        self.learn.paint = self.generate.paint
+        self.learn = LearnController(
+            panel,
+            connection,
+            notices,
+            jobs,
+            subjects,
+            self.embedded_subjects,
+            current_document,
+            self.generate.paint,
+        )
         self.preview = ResultPreview(panel, self.results, saved_state, current_document)
         self.explore = ExploreController(panel, notices, jobs, self.results, self.generate)
         self.presets = PresetController(panel, saved_state)

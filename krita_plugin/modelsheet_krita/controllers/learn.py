@@ -49,14 +49,15 @@ class LearnController:
         subjects: Subjects,
         embedded_subjects: EmbeddedSubjects,
         current_document: Callable[[], OpenDocument],
+        paint: Callable[[str], None],
     ) -> None:
+        """`paint` paints a prompt at once, into the docker."""
         self._panel, self._connection, self._notices = panel, connection, notices
         self._jobs, self._subjects, self._embedded_subjects = jobs, subjects, embedded_subjects
-        self._current_document = current_document
+        self._current_document, self._paint = current_document, paint
         self._session: _Session | None = None
         panel.subjects.learn_wanted.connect(self.open)
         panel.subjects.relearn_wanted.connect(notices.guard(self._learn_again))
-        self.paint: Callable[[str], None] = lambda prompt: None  # at once
         jobs.on_end("learn", self._on_end)
         connection.subscribe(panel, closing=self._end_session)
 
@@ -185,7 +186,7 @@ class LearnController:
         session.dialog.remarks.say(text, icon="dialog-ok")
         self._check()
         self._mention(word)
-        self.paint(f"@{word}")
+        self._paint(f"@{word}")
 
     def _send(self) -> None:
         session = self._session

@@ -120,6 +120,7 @@ def measurements_of(base: BaseModel) -> Mapping[str, Callable[[], Figures]]:
     found: dict[str, Callable[[], Figures]] = {
         f"step of {batch}": partial(_step, base, batch) for batch in _BATCHES
     }
+    found["step of 1, recorded"] = partial(_step, base, _BATCHES[0], cuda_graphs=True)
     found["a step's kernels"] = partial(profile_step, base, batch=_BATCHES[0])
     found["picture"] = partial(_picture, base)
     found["picture, compiled"] = partial(_compiled, base, partial(_picture, base))
@@ -137,11 +138,12 @@ def _load(name: str, device: torch.device, bases: list[BaseModel]) -> Figures:
     return {"seconds": time.monotonic() - began}
 
 
-def _step(base: BaseModel, batch: int) -> Figures:
+def _step(base: BaseModel, batch: int, *, cuda_graphs: bool = False) -> Figures:
     """Time training steps of so many pictures, the preset's prior beside them."""
     if base.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(base.device)
-    cost = measure(base, _TIMED_STEPS, batch, None)
+    steps = _TIMED_STEPS + 4 * cuda_graphs
+    cost = measure(base, steps, batch, None, cuda_graphs=cuda_graphs)
     return {"steps_per_second": 1 / cost.seconds_per_step, "peak_gib": cost.peak_memory_gib}
 
 

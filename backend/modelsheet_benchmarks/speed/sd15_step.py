@@ -60,9 +60,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | None) -> StepCost:
-    """Train `steps` steps; the first, which warms up, counts only where it is the only one."""
-    overrides = TrainingOverrides(training_steps=steps, batch=batch, prior=prior)
+def measure(
+    base: BaseModel,
+    steps: int,
+    batch: int | None,
+    prior: PriorKind | None,
+    *,
+    cuda_graphs: bool = False,
+) -> StepCost:
+    """Train `steps` steps; those that warm up, the first or the four until one is recorded, count
+    only where there are no others.
+    """
+    overrides = TrainingOverrides(
+        training_steps=steps, batch=batch, prior=prior, cuda_graphs=cuda_graphs
+    )
     began = time.monotonic()
     with open_training(base, overrides) as trainer:
         encoded, times = time.monotonic(), []
@@ -71,7 +82,7 @@ def measure(base: BaseModel, steps: int, batch: int | None, prior: PriorKind | N
         adapter, hyperparameters = trainer.adapter, trainer.hyperparameters
         trained = sum(p.numel() for n in adapter.names for p in adapter.parameters(n))
     spans = [later - earlier for earlier, later in zip([encoded, *times], times, strict=False)]
-    counted = spans[1:] or spans
+    counted = spans[4 if cuda_graphs else 1 :] or spans
     return StepCost(
         dtype=str(base.dtype).removeprefix("torch."),
         batch=hyperparameters.batch,

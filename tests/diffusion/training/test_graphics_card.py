@@ -63,3 +63,11 @@ def test_what_was_learnt_is_lifted_off_again(
     learnt(on_card, pictures, HYPERPARAMETERS)
 
     assert torch.equal(sample_latents(on_card, settings), before)
+
+
+def test_a_recorded_step_is_as_it_would_be(on_card: BaseModel, pictures: list[Image.Image]) -> None:
+    plain = learnt(on_card, pictures, HYPERPARAMETERS)
+    recorded = learnt(on_card, pictures, replace(HYPERPARAMETERS, cuda_graphs=True))
+
+    for name, value in plain.items():
+        torch.testing.assert_close(recorded[name], value, rtol=0.05, atol=1e-3)

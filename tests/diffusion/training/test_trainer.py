@@ -5,6 +5,7 @@ fails.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from modelsheet.diffusion.training.checkpoint import TrainingCheckpoint
 from modelsheet.diffusion.training.dataset import encode_instances, prepare_pictures
 from modelsheet.diffusion.training.optimizer import rate_factor
 from modelsheet.diffusion.training.presets import hyperparameters_for
+from modelsheet.diffusion.training.recorded_step import Graphs
 from modelsheet.diffusion.training.trainer import Trainer
 from modelsheet.diffusion.training.validation import Validator
 from modelsheet.errors import LearningDiverged, UnsafeModel
@@ -46,7 +48,10 @@ HYPERPARAMETERS = replace(
 
 
 def make_trainer(
-    base: BaseModel, pictures: list[Image.Image], hyperparameters: Hyperparameters
+    base: BaseModel,
+    pictures: list[Image.Image],
+    hyperparameters: Hyperparameters,
+    graphs: Graphs | None = None,
 ) -> Trainer:
     naming = PromptTemplate("qzw", "imp", base.family)
     prepared = prepare_pictures(pictures, base)
@@ -61,9 +66,8 @@ def make_trainer(
         IdentifierEmbedding.from_class_noun(base, word, "imp") if hyperparameters.pivotal else None
     )
     adapter = TrainableAdapter(base, hyperparameters.shape, seed=3, rows=rows)
-    return Trainer(
-        base, adapter, instances, PriorExamples(prompts, latents), hyperparameters, seed=3
-    )
+    examples = PriorExamples(prompts, latents)
+    return Trainer(base, adapter, instances, examples, hyperparameters, seed=3, graphs=graphs)
 
 
 def learnt(
@@ -72,17 +76,18 @@ def learnt(
     hyperparameters: Hyperparameters,
     *,
     stop_at: int = 0,
+    graphs: Graphs | None = None,
 ) -> dict[str, torch.Tensor]:
     """The adapter after all steps; with `stop_at`, through a checkpoint and a fresh start there."""
     try:
-        trainer = make_trainer(base, pictures, hyperparameters)
+        trainer = make_trainer(base, pictures, hyperparameters, graphs)
         steps = trainer.steps()
         if stop_at:
             for _ in range(stop_at):
                 next(steps)
             tensors, position = trainer.snapshot()
             trainer.adapter.detach()
-            trainer = make_trainer(base, pictures, hyperparameters)
+            trainer = make_trainer(base, pictures, hyperparameters, graphs)
             trainer.restore(TrainingCheckpoint(stop_at, tensors, position))
             steps = trainer.steps()
         for _ in steps:
@@ -430,3 +435,78 @@ def test_the_write_up_s_rate_is_constant() -> None:
     hyperparameters = hyperparameters_for("sd15", "write-up", TrainingOverrides())
 
     assert {rate_factor(step, hyperparameters) for step in (0, 1, 2000, 4499)} == {1.0}
+
+
+class Replays:
+    """Graphs of a processor: recorded work is done again, on the same buffers."""
+
+    def __init__(self) -> None:
+        self.warm_ups = self.recorded = self.replayed = 0
+
+    def warm_up(self, work: Callable[[], None]) -> None:
+        self.warm_ups += 1
+        work()
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        self.recorded += 1
+
+        def replay() -> None:
+            self.replayed += 1
+            work()
+
+        return replay
+
+
+@pytest.mark.parametrize("text_rank", [0, 2])
+@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
+def test_recorded_steps_are_those_that_were_not(
+    sd15: BaseModel, pictures: list[Image.Image], prior: PriorKind, text_rank: int
+) -> None:
+    shape = replace(SHAPE, text_encoder_rank=text_rank)
+    plain = replace(HYPERPARAMETERS, shape=shape, prior=prior)
+    graphs = Replays()
+
+    whole = learnt(sd15, pictures, plain)
+    recorded = learnt(sd15, pictures, replace(plain, cuda_graphs=True), graphs=graphs)
+
+    assert (graphs.warm_ups, graphs.recorded, graphs.replayed) == (3, 1, 3)
+    for name, value in whole.items():
+        torch.testing.assert_close(recorded[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_recording_goes_on_after_a_pause(sd15: BaseModel, pictures: list[Image.Image]) -> None:
+    recorded = replace(HYPERPARAMETERS, cuda_graphs=True)
+
+    whole = learnt(sd15, pictures, recorded, graphs=Replays())
+
+    assert same(whole, learnt(sd15, pictures, recorded, stop_at=5, graphs=Replays()))
+
+
+def test_without_memory_for_a_recording_learning_goes_on(
+    sd15: BaseModel, pictures: list[Image.Image]
+) -> None:
+    class Full(Replays):
+        def record(self, work: Callable[[], None]) -> Callable[[], None]:
+            raise torch.OutOfMemoryError("no memory for the graph")
+
+    whole = learnt(sd15, pictures, HYPERPARAMETERS)
+    recorded = replace(HYPERPARAMETERS, cuda_graphs=True)
+
+    for name, value in learnt(sd15, pictures, recorded, graphs=Full()).items():
+        torch.testing.assert_close(whole[name], value, rtol=1e-3, atol=1e-4)
+    sd15.denoiser.disable_gradient_checkpointing()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": "prodigy", "unet_learning_rate": 1.0}, {"accumulation": 2}],
+    ids=["prodigy", "accumulation"],
+)
+def test_what_reads_numbers_at_every_step_is_not_recorded(
+    sd15: BaseModel, pictures: list[Image.Image], changes: dict[str, Any]
+) -> None:
+    graphs = Replays()
+
+    learnt(sd15, pictures, replace(HYPERPARAMETERS, cuda_graphs=True, **changes), graphs=graphs)
+
+    assert graphs.warm_ups == 0

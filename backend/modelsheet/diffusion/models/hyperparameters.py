@@ -36,6 +36,7 @@ class Hyperparameters:
     optimizer: OptimizerName = "adamw"
     accumulation: int = 1
     processes: int = 1  # that share the batches of a step
+    cuda_graphs: bool = False  # replay recorded steps; never run on a graphics card
     prior_loss_weight: float = 1.0  # λ = 1: Ruiz et al. 2022
     snr_gamma: float | None = 5.0  # γ = 5: Hang et al. 2023
     caption_dropout: float = 0.05  # above .1 the unconditional branch learns the subject too

@@ -8,6 +8,8 @@ import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.training.adapter import TrainableAdapter
+from modelsheet.diffusion.training.batches import Batch
+from modelsheet.diffusion.training.recorded_step import StepInputs
 
 
 class Conditioning:
@@ -41,6 +43,17 @@ class Conditioning:
     def original(self, prompts: Sequence[str]) -> PromptEmbeds:
         """Encode with the adapter off, without gradients."""
         return _stacked([self._original(prompt) for prompt in prompts])
+
+    def step_inputs(self, batch: Batch, prior: Batch | None) -> StepInputs:
+        """Gather all that a step computes with, prompts as embeddings or tokens."""
+        class_prompts = [] if prior is None else prior.prompts
+        prompts = [*batch.prompts, *class_prompts]
+        original = self.original(class_prompts) if class_prompts else None
+        if not self._adapter.trains_text:
+            return StepInputs(batch, prior, original, self.original(prompts), ())
+        each = [self._tokenized(prompt) for prompt in prompts]
+        tokens = tuple(torch.cat(ids) for ids in zip(*each, strict=True))
+        return StepInputs(batch, prior, original, None, tokens)
 
     def _tokenized(self, prompt: str) -> list[torch.Tensor]:
         """Return token ids (1, window) for each text encoder."""

@@ -30,7 +30,15 @@ def make_optimizer(
         for name in adapter.names
     ]
     if hyperparameters.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=0.0, weight_decay=_WEIGHT_DECAY, fused=True)
+        device = adapter.base.device
+        return torch.optim.AdamW(
+            groups,
+            # A recorded step reads its rate from a tensor.
+            lr=torch.zeros((), device=device) if hyperparameters.cuda_graphs else 0.0,
+            weight_decay=_WEIGHT_DECAY,
+            fused=True,
+            capturable=hyperparameters.cuda_graphs and device.type == "cuda",
+        )
     # Flags: Mishchenko & Defazio's advice for diffusion. It prints where there is weight decay.
     prodigy: torch.optim.Optimizer = Prodigy(
         groups, lr=1.0, use_bias_correction=True, safeguard_warmup=True
@@ -43,7 +51,11 @@ def set_rates(
 ) -> None:
     """Set each group's learning rate for this step, counted from 0."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak_lr"] * rate_factor(step, hyperparameters)
+        rate = group["peak_lr"] * rate_factor(step, hyperparameters)
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def rate_factor(step: int, hyperparameters: Hyperparameters) -> float:

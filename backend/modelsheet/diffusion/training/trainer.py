@@ -26,6 +26,13 @@ from modelsheet.diffusion.training.optimizer import (
     set_rates,
 )
 from modelsheet.diffusion.training.process_group import ProcessGroup
+from modelsheet.diffusion.training.recorded_step import (
+    CudaGraphs,
+    Graphs,
+    StepConditioning,
+    StepInputs,
+    StepRecorder,
+)
 from modelsheet.errors import LearningDiverged, UnsafeModel
 
 _MAX_GRADIENT_NORM = 1.0
@@ -59,6 +66,7 @@ class Trainer:
         prior: PriorExamples,
         hyperparameters: Hyperparameters,
         seed: int,
+        graphs: Graphs | None = None,
     ) -> None:
         self.base, self.adapter, self.hyperparameters = base, adapter, hyperparameters
         self.schedule = base.noise_schedule
@@ -72,6 +80,11 @@ class Trainer:
         # fp16's small gradients would be lost; bf16 and fp32 need no scaling.
         needs_scaling = base.dtype is torch.float16
         self.scaler = torch.amp.GradScaler(base.device.type, enabled=needs_scaling)
+        if graphs is None and base.device.type == "cuda":
+            graphs = CudaGraphs()
+        self._recorder = (
+            StepRecorder(self._whole_step, graphs) if graphs and self._is_recordable else None
+        )
 
     def steps(self) -> Iterator[StepResult]:
         """Take optimizer steps until the last. Raises UnsafeModel, LearningDiverged, and
@@ -146,7 +159,22 @@ class Trainer:
     def _advance(self) -> StepResult:
         set_rates(self.optimizer, self.step, self.hyperparameters)
         drawn = [self.sampler.draw() for _ in range(self.hyperparameters.accumulation)]
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        instance, prior = self._run_recorder(drawn) or self._update(drawn)
+        self.step += 1
+        return StepResult(self.step, self.hyperparameters.training_steps, instance, prior)
+
+    @property
+    def _is_recordable(self) -> bool:
+        """Prodigy and a scaler read numbers from the device at every step, and of several batches
+        each has a recording of its own.
+        """
+        chosen = self.hyperparameters
+        is_plain = chosen.optimizer == "adamw" and chosen.accumulation == chosen.processes == 1
+        return chosen.cuda_graphs and is_plain and not self.scaler.is_enabled()
+
+    def _update(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
+        """Take an optimizer step; return the losses."""
+        parameters = self._parameters()
         instance, prior = self._process_group.all_reduce(parameters, self._backward(drawn))
         self._require_bounded(instance + prior)
         self.scaler.unscale_(self.optimizer)
@@ -154,8 +182,41 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        return StepResult(self.step, self.hyperparameters.training_steps, instance, prior)
+        return instance, prior
+
+    def _run_recorder(
+        self, drawn: Sequence[tuple[Batch, Batch | None]]
+    ) -> tuple[float, float] | None:
+        """Take a recorded step; None where there is no recorder, or too little memory for it."""
+        if self._recorder is None:
+            return None
+        [(batch, prior)] = drawn
+        if prior is not None and prior.latents.shape[1:] != batch.latents.shape[1:]:
+            return None
+        try:
+            losses = self._recorder.run(self.conditioning.step_inputs(batch, prior))
+        except torch.OutOfMemoryError:
+            self._recorder = None
+            self._save_memory()
+            return None
+        instance, prior_loss = losses.tolist()
+        self._require_bounded(instance + prior_loss)
+        return instance, prior_loss
+
+    def _whole_step(self, inputs: StepInputs) -> torch.Tensor:
+        """Take an optimizer step without reading a number from the device; returns the instance and
+        the prior loss, (2,).
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        conditioning = StepConditioning(self.base, inputs)
+        instance, prior = self._losses(inputs.batch, inputs.prior, conditioning)
+        torch.autograd.backward(instance + prior)
+        torch.nn.utils.clip_grad_norm_(self._parameters(), _MAX_GRADIENT_NORM)
+        self.optimizer.step()
+        return torch.stack([instance.detach(), prior.detach()])
+
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def _backward(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
         """Compute gradients; return this process' part of the batches' mean losses. Begins again
@@ -180,7 +241,7 @@ class Trainer:
     def _accumulate(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
         instances, priors = 0.0, 0.0
         for batch, prior_batch in self._process_group.shard(drawn):
-            instance, prior = self._losses(batch, prior_batch)
+            instance, prior = self._losses(batch, prior_batch, self.conditioning)
             torch.autograd.backward(self.scaler.scale((instance + prior) / len(drawn)))
             instances += float(instance.detach()) / len(drawn)
             priors += float(prior.detach()) / len(drawn)
@@ -202,17 +263,19 @@ class Trainer:
             "Learn again with a lower learning rate or with a preset as it is."
         )
 
-    def _losses(self, batch: Batch, prior: Batch | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def _losses(
+        self, batch: Batch, prior: Batch | None, conditioning: Conditioning | StepConditioning
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the instance loss and the weighted prior loss, by one pass through the networks
         where latent sizes agree.
         """
         batches = [batch] if prior is None else [batch, prior]
-        predicted = self._predict(batches)
+        predicted = self._predict(batches, conditioning)
         instance = self._loss(batch, predicted[0])
         if prior is None:
             return instance, torch.zeros_like(instance)
         if self.hyperparameters.prior == "no-images":
-            loss = per_sample_mse(predicted[1], self._original(prior)).mean()
+            loss = per_sample_mse(predicted[1], self._original(prior, conditioning)).mean()
         else:
             loss = self._loss(prior, predicted[1])
         return instance, self.hyperparameters.prior_loss_weight * loss
@@ -224,22 +287,26 @@ class Trainer:
         weights = None if gamma is None else self.schedule.loss_weights(batch.timesteps, gamma)
         return (loss if weights is None else loss * weights).mean()
 
-    def _predict(self, batches: Sequence[Batch]) -> Sequence[torch.Tensor]:
+    def _predict(
+        self, batches: Sequence[Batch], conditioning: Conditioning | StepConditioning
+    ) -> Sequence[torch.Tensor]:
         if len({batch.latents.shape[1:] for batch in batches}) > 1:
-            return [self._predict([batch])[0] for batch in batches]
+            return [self._predict([batch], conditioning)[0] for batch in batches]
         prompts = [prompt for batch in batches for prompt in batch.prompts]
         predicted = self.base.predict(
             torch.cat([self._noisy_latents(batch) for batch in batches]),
             torch.cat([batch.timesteps for batch in batches]),
-            self.conditioning.tuned(prompts),
+            conditioning.tuned(prompts),
         )
         parts: Sequence[torch.Tensor] = predicted.split([len(batch.prompts) for batch in batches])
         return parts
 
     @torch.no_grad()
-    def _original(self, batch: Batch) -> torch.Tensor:
+    def _original(
+        self, batch: Batch, conditioning: Conditioning | StepConditioning
+    ) -> torch.Tensor:
         """Predict with the adapter off."""
-        embeds = self.conditioning.original(batch.prompts)
+        embeds = conditioning.original(batch.prompts)
         with self.adapter.off():
             return self.base.predict(self._noisy_latents(batch), batch.timesteps, embeds)
 

@@ -41,7 +41,8 @@ class TrainingOverrides(ApiModel):
     A step is `accumulation` batches of `batch` images, shared by `processes` with a GPU each.
     `prodigy` adapts its own rate: its learning rate is 1. `pivotal` trains the identifier's
     embedding too; without `masked` the loss also counts the background. `own_decoder` corrects a
-    pixel-art base's autoencoder for the subject. `cuda_graphs` records a step on a CUDA device and
+    pixel-art base's autoencoder for the subject. `hypernetwork` begins with the adapter that the
+    base's own predicts from the images. `cuda_graphs` records a step on a CUDA device and
     replays it, for one process with `adamw` and one batch a step; elsewhere it changes nothing.
     """
 
@@ -64,6 +65,7 @@ class TrainingOverrides(ApiModel):
     flip: bool | None = None
     masked: bool | None = None
     own_decoder: bool | None = None
+    hypernetwork: bool | None = None
     cuda_graphs: bool | None = None
 
 

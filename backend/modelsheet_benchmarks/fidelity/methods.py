@@ -42,6 +42,7 @@ VARIANTS: Mapping[str, TrainingOverrides] = {
     "unmasked": TrainingOverrides(masked=False),
     "plain decoder": TrainingOverrides(own_decoder=False),
     "pivotal": TrainingOverrides(pivotal=True),
+    "empty adapter": TrainingOverrides(hypernetwork=False),
 }
 
 

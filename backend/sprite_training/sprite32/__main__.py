@@ -23,13 +23,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--whole-vocabulary", action="store_true", help="all tiles instead of the core ones"
     )
+    parser.add_argument(
+        "--only-hypernetwork",
+        action="store_true",
+        help="train only what predicts adapters, for the model that is in --out",
+    )
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     plan = build.Plan(
         chosen.tiles, chosen.out, chosen.hours, chosen.seed, chosen.toy, chosen.whole_vocabulary
     )
     try:
-        build.build(plan, resume=chosen.resume)
+        if chosen.only_hypernetwork:
+            build.build_hypernetwork(plan, resume=chosen.resume)
+        else:
+            build.build(plan, resume=chosen.resume)
     except ModelsheetError as error:
         parser.exit(2, f"{error}\n")
     return 0

@@ -2,8 +2,8 @@
 
 Stages run in order, each within its share of the hours, each resumed from its last checkpoint:
 tokenizer, autoencoder, CLIP, UNet (with the text encoder), the image encoder once more, aligned to
-the text encoder as the UNet left it, and the decoder once more, sharpened for the latents as they
-are.
+the text encoder as the UNet left it, the decoder once more, sharpened for the latents as they are,
+and the hypernetwork, which can also be trained alone, for a model that is there.
 """
 
 from __future__ import annotations
@@ -21,13 +21,25 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
+from modelsheet.base_models.locate import BaseModelFiles
+from modelsheet.diffusion.families.stable_diffusion.loading import load
+from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion, prepare_base
+from modelsheet.diffusion.models import adapter_hypernetwork
+from modelsheet.diffusion.models.adapter_hypernetwork import AdapterHypernetwork
+from modelsheet.diffusion.training.identifier import candidates
 from modelsheet.errors import Conflict
 from sprite_training.device import Accelerator
 from sprite_training.sprite32.architecture import SHIPPED, TOY, Architecture
 from sprite_training.sprite32.autoencoder import encode, train_autoencoder, train_decoder
 from sprite_training.sprite32.clip import ContrastiveLoss, train_clip
 from sprite_training.sprite32.compositing import Composer, Mixture
+from sprite_training.sprite32.hypernetwork import (
+    BatchSize,
+    adapted_layers,
+    train_hypernetwork,
+)
 from sprite_training.sprite32.image_pool import ImagePool
+from sprite_training.sprite32.subject_pool import SubjectComposer, SubjectPool
 from sprite_training.sprite32.tiles import TileSet
 from sprite_training.sprite32.tokenizer import build_tokenizer
 from sprite_training.sprite32.unet import train_denoiser
@@ -36,16 +48,25 @@ from sprite_training.training_stage import TrainingStage
 _logger = logging.getLogger(__name__)
 
 # Measured on two CPU cores: the UNet is short of updates long after the others are good.
-SHARES = {"autoencoder": 0.1, "clip": 0.05, "unet": 0.66, "alignment": 0.045, "decoder": 0.145}
+SHARES = {
+    "autoencoder": 0.08,
+    "clip": 0.04,
+    "unet": 0.54,
+    "alignment": 0.04,
+    "decoder": 0.12,
+    "hypernetwork": 0.18,
+}
 LEARNING_RATES = {
     "autoencoder": 1.5e-3,
     "clip": 1e-3,
     "unet": 6e-4,
     "alignment": 5e-4,
     "decoder": 5e-4,
+    "hypernetwork": 1e-3,
 }
 TEXT_ENCODER_RATE = 1.5e-4  # a quarter of the UNet's: it starts from CLIP
 POOL_SIZE = 10_000
+SUBJECT_POOL_SIZE = 400
 # An artist's character has other colours than the tiles: the autoencoder meets all of them too,
 # half of their parts recoloured. Without the core ones in between those lose 2 dB.
 CORE_SHARE, RECOLOURED_SHARE = 0.6, 0.5
@@ -75,10 +96,21 @@ class Plan:
     def pool_size(self) -> int:
         return 200 if self.toy else POOL_SIZE
 
+    @property
+    def subject_pool_size(self) -> int:
+        return 20 if self.toy else SUBJECT_POOL_SIZE
+
     def batch(self, stage: str, accelerator: Accelerator) -> int:
         if self.toy:
             return 8
-        sizes = {"autoencoder": 32, "clip": 128, "unet": 24, "alignment": 128, "decoder": 32}
+        sizes = {
+            "autoencoder": 32,
+            "clip": 128,
+            "unet": 24,
+            "alignment": 128,
+            "decoder": 32,
+            "hypernetwork": 24,
+        }
         return min(sizes[stage] * accelerator.scale, 1024)
 
 
@@ -112,6 +144,7 @@ class Builder:
             self.denoiser,
             self.alignment,
             self.decoder,
+            self.hypernetwork,
         )
         for train in stages:
             stage = train()
@@ -154,27 +187,40 @@ class Builder:
         train_decoder(self.vae, pool, stage, self.accelerator, self._batch(stage))
         return stage
 
+    def hypernetwork(self) -> TrainingStage:
+        device = self.accelerator.device
+        base = StableDiffusion("sprite32", "sprite32", self._pipeline(), device, torch.float32)
+        self.predictor, stage = _train_hypernetwork(
+            self.plan, prepare_base(base), SHARES["hypernetwork"], self.accelerator
+        )
+        return stage
+
     def save(self, out: Path) -> None:
         """Write the model folder in Stable Diffusion's own layout, fp16."""
         staging = out.with_name(f".{out.name}.tmp")
         shutil.rmtree(staging, ignore_errors=True)
-        pipeline = StableDiffusionPipeline(
-            vae=self.vae.cpu().half(),
-            text_encoder=self.text_encoder.cpu().half(),
-            tokenizer=self.tokenizer,
-            unet=self.unet.cpu().half(),
-            scheduler=self.scheduler,
-            image_encoder=self.image_encoder.cpu().half(),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.save_pretrained(staging, safe_serialization=True)
+        for module in (self.vae, self.text_encoder, self.unet, self.image_encoder):
+            module.cpu().half()
+        self._pipeline().save_pretrained(staging, safe_serialization=True)
+        self.predictor.cpu().save(staging / adapter_hypernetwork.FILE)
         for part in ("text_encoder", "image_encoder"):
             _load_as_float32(staging / part / "config.json")
         (staging / "training.json").write_text(json.dumps(self._record(), indent=2) + "\n", "utf-8")
         shutil.rmtree(out, ignore_errors=True)
         staging.rename(out)
+
+    def _pipeline(self) -> StableDiffusionPipeline:
+        return StableDiffusionPipeline(
+            vae=self.vae,
+            text_encoder=self.text_encoder,
+            tokenizer=self.tokenizer,
+            unet=self.unet,
+            scheduler=self.scheduler,
+            image_encoder=self.image_encoder,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
 
     def _contrastive(self, stage: TrainingStage, seed: int) -> TrainingStage:
         train_clip(
@@ -232,24 +278,66 @@ class Builder:
         }
 
 
-def _load_as_float32(config: Path) -> None:
-    """Set the config's dtype to float32, so that transformers loads as diffusers does."""
-    values = json.loads(config.read_text("utf-8"))
-    values["dtype"] = "float32"
-    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")
-
-
 def build(plan: Plan, *, resume: bool) -> None:
     """Train and write the whole model.
 
     Raises Conflict when there is earlier work and no `resume`.
     """
+    _begin(plan, resume=resume)
+    builder = Builder(plan)
+    builder.run()
+    builder.save(plan.out)
+    _logger.info("written to %s", plan.out)
+
+
+def build_hypernetwork(plan: Plan, *, resume: bool) -> None:
+    """Train only the hypernetwork of the model that is in `plan.out`, for all of the hours, and
+    write it there.
+
+    Raises Conflict when there is earlier work and no `resume`, and ModelMissing without a model.
+    """
+    _begin(plan, resume=resume)
+    torch.manual_seed(plan.seed)
+    accelerator = Accelerator.detect()
+    files = BaseModelFiles("sprite32", "sprite32", plan.out, plan.out)
+    base = load(files, plan.out.parent, accelerator.device)
+    network, _ = _train_hypernetwork(plan, base, 1.0, accelerator)
+    network.cpu().save(plan.out / adapter_hypernetwork.FILE)
+    _logger.info("written to %s", plan.out / adapter_hypernetwork.FILE)
+
+
+def _train_hypernetwork(
+    plan: Plan, base: StableDiffusion, share: float, accelerator: Accelerator
+) -> tuple[AdapterHypernetwork, TrainingStage]:
+    """Train the hypernetwork of a base, with all tiles, for a share of the hours."""
+    name, pictures = "hypernetwork", BatchSize().pictures
+    network = AdapterHypernetwork(adapted_layers(base)).to(accelerator.device)
+    stage = TrainingStage(
+        name,
+        plan.work / name,
+        [network],
+        [LEARNING_RATES[name]],
+        plan.hours * 3600 * share,
+        ema_decay=0.995,
+        weight_decay=0.0,
+    )
+    composer = SubjectComposer(TileSet.load(plan.tiles), np.random.default_rng([plan.seed, 6]))
+    pool = SubjectPool(composer, plan.subject_pool_size, base.encode_images, candidates(base))
+    size = BatchSize(subjects=plan.batch(name, accelerator) // pictures)
+    train_hypernetwork(base, network, pool, stage, accelerator, size)
+    return network, stage
+
+
+def _begin(plan: Plan, *, resume: bool) -> None:
     if plan.work.exists() and not resume:
         raise Conflict(
             f"There is unfinished work in {plan.work}. Add --resume to go on with it, or remove it."
         )
     plan.work.mkdir(parents=True, exist_ok=True)
-    builder = Builder(plan)
-    builder.run()
-    builder.save(plan.out)
-    _logger.info("written to %s", plan.out)
+
+
+def _load_as_float32(config: Path) -> None:
+    """Set the config's dtype to float32, so that transformers loads as diffusers does."""
+    values = json.loads(config.read_text("utf-8"))
+    values["dtype"] = "float32"
+    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -126,10 +126,10 @@ class Composer:
         details = [tile.phrase for slot, tile in parts.items() if slot != "base"]
         self.rng.shuffle(details)
         if self.recoloured_share:
-            parts = {slot: self._recoloured(tile) for slot, tile in parts.items()}
+            parts = {slot: self.recoloured(tile) for slot, tile in parts.items()}
         return self.on_background(figure(parts), parts["base"].phrase, tuple(details))
 
-    def _recoloured(self, tile: Tile) -> Tile:
+    def recoloured(self, tile: Tile) -> Tile:
         """Recolour a share of the parts: permute the channels and scale each."""
         if self.rng.random() >= self.recoloured_share:
             return tile

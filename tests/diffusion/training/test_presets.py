@@ -92,6 +92,7 @@ def test_every_number_can_be_set() -> None:
         "rank": 5, "text_encoder_rank": 3, "feed_forward": False, "convolutions": True,
         "pivotal": True, "prior": "class-images", "prior_loss_weight": 9.0,
         "caption_dropout": 0.25, "flip": True, "masked": False, "own_decoder": True,
+        "hypernetwork": True, "cuda_graphs": True,
     }  # fmt: skip
     assert set(numbers) == set(TrainingOverrides.model_fields)
 

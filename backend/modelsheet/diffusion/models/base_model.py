@@ -17,6 +17,7 @@ from modelsheet.api.generate import SamplerName
 from modelsheet.api.types import Family
 from modelsheet.base_models.families import FAMILIES, is_pixel_art
 from modelsheet.base_models.ip_adapter import references_note
+from modelsheet.diffusion.models.adapter_hypernetwork import LoraFactors
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.noise_schedule import NoiseSchedule
 from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
@@ -183,6 +184,12 @@ class BaseModel(ABC):
         """Return the layers of each network to learn, by the network's name in the pipeline; the
         denoiser first.
         """
+
+    def initial_adapter(self, pictures: Sequence[Image.Image]) -> LoraFactors:
+        """Predict the denoiser's LoRA of a subject from its RGBA pictures, to begin learning with;
+        empty where the model has no hypernetwork.
+        """
+        return {}
 
     @torch.no_grad()
     def encode_images(self, images: torch.Tensor) -> torch.Tensor:

@@ -46,6 +46,7 @@ class Hyperparameters:
     masked: bool = True
     flip: bool = False
     own_decoder: bool = False  # of a pixel-art base; others have autoencoders that need none
+    hypernetwork: bool = False  # begin from what the base's predicts, where it has one
     pivotal: bool = False  # learn the identifier's row of the embedding too
     embedding_learning_rate: float = 5e-4  # cloneofsimo/lora's for textual inversion
     # Validations without a better score after which training stops and the best step is kept; None

@@ -15,10 +15,12 @@ import torch
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 from diffusers.training_utils import cast_training_params
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from safetensors.torch import load, save_file
 
 from modelsheet.diffusion.kernels.fused_lora import fuse_lora
+from modelsheet.diffusion.models.adapter_hypernetwork import LoraFactors
 from modelsheet.diffusion.models.base_model import BaseModel, LoraTargets
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.identifier_embedding import IdentifierEmbedding
@@ -83,6 +85,16 @@ class TrainableAdapter:
             prefix = f"{name}."
             own = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
             set_peft_model_state_dict(module, own, adapter_name=ADAPTER_NAME)
+
+    def begin_from(self, factors: LoraFactors) -> None:
+        """Set the denoiser's first ranks; what is of a higher rank than the adapter is left out."""
+        layers = dict(self.modules[self.base.denoiser_name].named_modules())
+        with torch.no_grad():
+            for name, (down, up) in factors.items():
+                layer, rank = layers[name], len(down)
+                if isinstance(layer, LoraLayer) and layer.r[ADAPTER_NAME] >= rank:
+                    layer.lora_A[ADAPTER_NAME].weight[:rank] = down
+                    layer.lora_B[ADAPTER_NAME].weight[:, :rank] = up
 
     @contextmanager
     def off(self) -> Iterator[None]:

@@ -168,6 +168,8 @@ class LearningSession:
         )
         rows = self._attach_identifier_rows() if self.hyperparameters.pivotal else None
         self.adapter = TrainableAdapter(base, self.hyperparameters.shape, seed, rows)
+        if self.hyperparameters.hypernetwork:
+            self.adapter.begin_from(base.initial_adapter(self.pictures))
         self.trainer = Trainer(base, self.adapter, instances, prior, self.hyperparameters, seed)
         self._undo.callback(self.trainer.release)
         self._undo.enter_context(pack_convolutions(base.denoiser))

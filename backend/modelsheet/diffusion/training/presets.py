@@ -55,6 +55,7 @@ def _write_up(hyperparameters: Hyperparameters) -> Hyperparameters:
         validation_steps=450,
         masked=False,
         own_decoder=False,
+        hypernetwork=False,
         patience=None,
         longest_s=3600.0,
         fixed_identifier="ktn",

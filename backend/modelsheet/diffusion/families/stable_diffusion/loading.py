@@ -13,6 +13,7 @@ from modelsheet.base_models.locate import BaseModelFiles
 from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion, prepare_base
 from modelsheet.diffusion.families.stable_diffusion.pipelines import read_folder, read_single_file
 from modelsheet.diffusion.families.stable_diffusion.precision import choose_dtype
+from modelsheet.diffusion.models import adapter_hypernetwork
 from modelsheet.diffusion.models.base_model import Pipeline
 from modelsheet.errors import ModelMissing
 
@@ -22,7 +23,18 @@ def load(files: BaseModelFiles, data_dir: Path, device: torch.device) -> StableD
     dtype, pipeline = _read_pipeline(files, data_dir, device)
     pipeline.set_progress_bar_config(disable=True)
     find = partial(find_ip_adapter, files.family, files.configs, data_dir)
-    return prepare_base(StableDiffusion(files.id, files.family, pipeline, device, dtype, find))
+    hypernetwork = files.configs / adapter_hypernetwork.FILE
+    return prepare_base(
+        StableDiffusion(
+            files.id,
+            files.family,
+            pipeline,
+            device,
+            dtype,
+            find,
+            hypernetwork if hypernetwork.is_file() else None,
+        )
+    )
 
 
 def _read_pipeline(

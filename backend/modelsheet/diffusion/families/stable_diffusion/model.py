@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +26,7 @@ from modelsheet.diffusion.families.stable_diffusion.ip_adapter import IpAdapter
 from modelsheet.diffusion.families.stable_diffusion.noise import DdpmSchedule
 from modelsheet.diffusion.families.stable_diffusion.samplers import make_scheduler, samplers_of
 from modelsheet.diffusion.kernels.lean_unet import use_lean_layers
+from modelsheet.diffusion.models.adapter_hypernetwork import AdapterHypernetwork, LoraFactors
 from modelsheet.diffusion.models.base_model import (
     BaseModel,
     LoraTargets,
@@ -44,6 +46,7 @@ class StableDiffusion(BaseModel):
     """
 
     find_ip_adapter: Callable[[], IpAdapterFiles | None] = lambda: None
+    hypernetwork: Path | None = None
     denoiser_name: ClassVar[str] = "unet"
 
     @property
@@ -100,6 +103,11 @@ class StableDiffusion(BaseModel):
                 name = "text_encoder" if index == 0 else f"text_encoder_{index + 1}"
                 targets[name] = LoraTargets(encoder, shape.text_encoder_rank, layers)
         return targets
+
+    def initial_adapter(self, pictures: Sequence[Image.Image]) -> LoraFactors:
+        if self.hypernetwork is None:
+            return {}
+        return AdapterHypernetwork.load(self.hypernetwork).predict(pictures)
 
     @property
     def takes_references(self) -> bool:

@@ -23,6 +23,7 @@ SPRITE32_BALANCED = Hyperparameters(
     prior_loss_weight=2.0,  # at 1 and this rate the class drifts by more than .05
     validation_steps=50,
     own_decoder=True,
+    hypernetwork=True,
 )
 # 1e-4 at rank 16 and some 800 sample passes for a few pictures: near diffusers' README (1e-4, 500)
 # and DreamBench++ (1e-4, 100 for a single picture); the text encoder at a tenth of the rate.

@@ -65,7 +65,7 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
     "sprite32": FamilyFacts(
         "sprite32",
         32,
-        100,
+        60,
         is_pixel_art=True,
         standard_models=("sprite32",),
         step_s=0.45,

@@ -34,8 +34,8 @@ def split_fused(
             split[key] = each
             continue
         for part, up in zip(parts, np.split(each.up, len(parts)), strict=True):
-            used = up.any(axis=0)
-            used[0] |= not used.any()
+            used = np.flatnonzero(up.any(axis=0))
+            used = used if used.size else np.array([0])
             split[part] = LoraFactors(np.ascontiguousarray(up[:, used]), each.down[used])
     return split
 

@@ -25,7 +25,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layout = key_layout("sd15")
     factors = {
         key: each
-        for key, each in random_factors(layout, convolutions=True)
+        for key, each in random_factors(layout, more=True)
         if key.path.startswith(("mid_block", "encoder.layers.3."))
     }
     path = tmp_path_factory.mktemp("interop") / "exported.safetensors"

@@ -14,13 +14,17 @@ from diffusers.loaders.lora_conversion_utils import (
 )
 
 from modelsheet.errors import UnsafeModel
-from modelsheet.files.safetensors_file import encode_safetensors
+from modelsheet.files.safetensors_file import encode_safetensors, parse_header
 from modelsheet.lora.diffusers_writer import write_diffusers
+from modelsheet.lora.factors import LoraFactors
 from modelsheet.lora.key_mapping import KeyLayout
+from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
+from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 from modelsheet.lora.transformer_layers import make_transformer_layout
 
 RANK = 2
+METADATA = LoraMetadata("hero", "hero", "rjv", "human", "flux2-klein", 1024, 500, 5, 0, 0.0)
 FUSED = {
     "double_blocks.1.img_attn.qkv": (48, 16),
     "double_blocks.0.txt_attn.qkv": (48, 16),
@@ -129,6 +133,54 @@ def test_ai_toolkits_files_are_read_as_by_diffusers(layout: KeyLayout) -> None:
 
     theirs = {key: torch.from_numpy(value.copy()) for key, value in tensors.items()}
     assert_same(ours, _convert_non_diffusers_flux2_lora_to_diffusers(theirs))
+
+
+def learnt(*names: str) -> dict[LayerKey, LoraFactors]:
+    shapes = {"single_transformer_blocks.1.attn.to_out": (16, 64)}
+    shapes |= {f"transformer_blocks.0.attn.{name}": (16, 16) for name in names}
+    return {
+        LayerKey("transformer", name): LoraFactors(*each) for name, each in factors(shapes).items()
+    }
+
+
+def test_a_kohya_file_has_q_k_and_v_in_one_as_the_original_model(layout: KeyLayout) -> None:
+    from safetensors.torch import load
+
+    of_subject = learnt("to_q", "to_k", "to_v", "to_out.0")
+    written = load(write_kohya(of_subject, layout, METADATA))
+
+    assert {key.partition(".")[0] for key in written} == {
+        "lora_unet_double_blocks_0_img_attn_qkv",
+        "lora_unet_double_blocks_0_img_attn_proj",
+        "lora_unet_single_blocks_1_linear2",
+    }
+    read = _convert_kohya_flux2_lora_to_diffusers(dict(written))
+    ours = updates(load(write_diffusers(of_subject, layout, {})))
+    assert set(updates(read)) == set(ours)
+    for name, update in updates(read).items():
+        assert read[f"{name}.lora_A.weight"].shape[0] == RANK
+        torch.testing.assert_close(update, ours[name], rtol=1e-2, atol=1e-2)  # of fp16
+
+
+def test_a_part_of_a_fused_layer_that_is_not_learnt_stays_as_it_is(layout: KeyLayout) -> None:
+    content = write_kohya(learnt("to_k"), layout, METADATA)
+
+    read = read_lora(content, layout, "file").factors
+    changed = {key.path.rpartition(".")[2] for key, each in read.items() if each.up.any()}
+    assert changed == {"to_k", "to_out"}
+
+
+def test_a_fused_layer_of_another_trainer_keeps_its_rank(layout: KeyLayout) -> None:
+    name = "lora_unet_double_blocks_0_img_attn_qkv"
+    up, down = factors({name: (48, 16)})[name]
+    content = encode_safetensors(
+        {f"{name}.lora_up.weight": up, f"{name}.lora_down.weight": down}, {}
+    )
+    imported = read_lora(content, layout, "file").factors
+
+    again = parse_header(write_kohya(imported, layout, METADATA), "file")
+
+    assert again.entries[f"{name}.lora_down.weight"].shape == (RANK, 16)
 
 
 @pytest.mark.parametrize("beginning", ["transformer.", "lora_transformer_", ""])

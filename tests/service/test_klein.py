@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from diffusers import Flux2KleinPipeline, UNet2DConditionModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
@@ -111,7 +112,10 @@ def test_a_klein_learns_is_killed_goes_on_and_paints(tmp_path: Path) -> None:
         file.write_bytes(client.export_lora(broken, "diffusers"))
         pipeline = Flux2KleinPipeline.from_pretrained(tmp_path / "klein")
         pipeline.load_lora_weights(tmp_path, weight_name=file.name)
-        assert client.export_lora(broken, "kohya") == file.read_bytes()
+        for_comfyui = tmp_path / "kohya.safetensors"
+        for_comfyui.write_bytes(client.export_lora(broken, "kohya"))
+        pipeline.load_lora_weights(tmp_path, weight_name=for_comfyui.name, adapter_name="kohya")
+        assert _learnt_layers(pipeline, "kohya") == _learnt_layers(pipeline, "default_0")
         with pytest.raises(InvalidRequest, match="seamless"):
             paint(client, "@Imp", tiling=True)
         twin = paint(client, "@Imp", base_model="twin", inference_steps=None)
@@ -170,6 +174,14 @@ def test_a_subject_is_painted_by_its_pictures_before_it_is_learnt(tmp_path: Path
 
 def pixels(client: BackendClient, result: GenerateResult) -> bytes:
     return client.fetch_image(result.images[0]).tobytes()
+
+
+def _learnt_layers(pipeline: Flux2KleinPipeline, adapter: str) -> set[str]:
+    return {
+        name
+        for name, layer in pipeline.transformer.named_modules()
+        if isinstance(layer, BaseTunerLayer) and adapter in layer.lora_A
+    }
 
 
 def _wait_for_end(client: BackendClient, job_id: str) -> None:

@@ -32,8 +32,7 @@ class FamilyFacts:
     `components` are the parts of a folder in diffusers' layout, the denoiser first, and `pipeline`
     begins the name of its class there ("": a Stable Diffusion's). `part_files` are the marks of
     parts that lie in files of their own, as in ComfyUI's folders. `standard_models` are the names
-    of those that are embedded or can be downloaded; others are added by the user. Only those with
-    `kohya_files` are exported in kohya's format. Where it
+    of those that are embedded or can be downloaded; others are added by the user. Where it
     `shares_adapters`, those of one model fit the others: learnt on the base, they paint with its
     distilled twin. One that `takes_references` is conditioned by pictures themselves; prompts then
     call them by their numbers. Others need an `ip_adapter`, a file of that name or another.
@@ -50,7 +49,6 @@ class FamilyFacts:
     pipeline: str = ""
     part_files: Mapping[str, WeightMark] = field(default_factory=dict)
     standard_models: tuple[str, ...] = ()
-    kohya_files: bool = True
     samplers: tuple[SamplerName, ...] = get_args(SamplerName)
     tiles_seamlessly: bool = True
     weighs_prompts: bool = True
@@ -99,7 +97,6 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
             "vae": WeightMark("bn.running_mean", (128,)),
         },
         standard_models=("flux2-klein", "flux2-klein-distilled"),
-        kohya_files=False,
         samplers=("Euler",),
         tiles_seamlessly=False,
         weighs_prompts=False,

@@ -74,7 +74,7 @@ def find_part_files(root: Path, component: str) -> dict[str, Path]:
             for folder in _subfolders(models)
             if folder.name.lower().replace("_", "") in names
         ]
-        for folder in (*likely, *_extra_folders(program, kinds)):
+        for folder in (*likely, *extra_folders(program, kinds)):
             for file in _checkpoints_below(folder):
                 found.setdefault(_name_of(file, folder), file)
     return found
@@ -106,7 +106,7 @@ def _checkpoint_folders(root: Path) -> Iterator[Path]:
     for inner in INNER_FOLDERS:
         program = root / inner
         named = (program / each for each in _CHECKPOINT_FOLDERS)
-        for folder in (*named, *_extra_folders(program, ("checkpoints",))):
+        for folder in (*named, *extra_folders(program, ("checkpoints",))):
             real = os.path.realpath(folder)
             if real not in seen and folder.is_dir():
                 seen.add(real)
@@ -117,7 +117,7 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
 
 
-def _extra_folders(program: Path, kinds: Sequence[str]) -> Iterator[Path]:
+def extra_folders(program: Path, kinds: Sequence[str]) -> Iterator[Path]:
     """Yield the folders of models of some kinds that ComfyUI's extra_model_paths.yaml names."""
     file = program / _EXTRA_PATHS
     try:

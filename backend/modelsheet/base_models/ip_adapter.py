@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modelsheet.api.types import Family
 from modelsheet.base_models.families import FAMILIES, REFERENCE_FAMILIES
-from modelsheet.base_models.installation_folders import INNER_FOLDERS
+from modelsheet.base_models.installation_folders import INNER_FOLDERS, extra_folders
 from modelsheet.base_models.user_models import read_registry
 from modelsheet.errors import UnsafeModel
 from modelsheet.files.json_file import read_json_object
@@ -86,14 +86,15 @@ def _fits(adapter: Mapping[str, tuple[int, ...]], encoder: Mapping[str, tuple[in
     return adapter[read][1] == encoder[given][0]
 
 
-def _files_in(folders: tuple[str, ...], data_dir: Path) -> Iterator[Path]:
+def _files_in(names: tuple[str, ...], data_dir: Path) -> Iterator[Path]:
     """Yield the safetensors files in folders of these names, and one folder below them."""
     installed = [Path(each.path) for each in read_registry(data_dir).installations]
-    for root in (data_dir, *(path / inner for path in installed for inner in INNER_FOLDERS)):
-        for parent in _PARENTS:
-            for name in folders:
-                for pattern in ("*.safetensors", "*/*.safetensors"):
-                    yield from sorted((root / parent / name).glob(pattern))
+    programs = [path / inner for path in installed for inner in INNER_FOLDERS]
+    for root in (data_dir, *programs):
+        likely = (root / parent / name for parent in _PARENTS for name in names)
+        for folder in (*likely, *extra_folders(root, names)):
+            for pattern in ("*.safetensors", "*/*.safetensors"):
+                yield from sorted(folder.glob(pattern))
 
 
 def _shapes_of(file: Path) -> Mapping[str, tuple[int, ...]]:

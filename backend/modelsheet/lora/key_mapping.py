@@ -71,8 +71,10 @@ class KeyLayout:
 
     def kohya_name(self, key: LayerKey) -> str:
         """Return the name of a layer in kohya's format of this family."""
-        if key.component == UNET:
-            path = self.original_paths[key] if self.family == "sdxl" else key.path
+        if key.component in DENOISERS:
+            # kohya's for SD 1.5 are diffusers' names; a fused layer has its original one alone.
+            is_original = key.component == TRANSFORMER or self.family == "sdxl"
+            path = self.original_paths.get(key, key.path) if is_original else key.path
             return f"lora_unet_{_flat(path)}"
         which = -1 if self.family == "sdxl" else 0
         return _PREFIXES[key.component][which] + _flat(_text_path(key.path))

@@ -20,7 +20,8 @@ from modelsheet.api.types import Family
 from modelsheet.errors import ModelsheetError, UnsafeModel
 from modelsheet.files.safetensors_file import encode_safetensors
 from modelsheet.lora.factors import LoraFactors, delta_distance, delta_norm
-from modelsheet.lora.key_mapping import UNET, KeyLayout
+from modelsheet.lora.fused_layers import fuse
+from modelsheet.lora.key_mapping import DENOISERS, KeyLayout
 from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet.lora.reader import read_lora
 
@@ -32,11 +33,13 @@ _VERSIONS: dict[Family, str] = {  # by which A1111 and kohya detect the family
     "sd15": "sd_v1",
     "sdxl": "sdxl_base_v1-0",
     "sprite32": "sprite32",
+    "flux2-klein": "flux_2_klein_4b",  # of musubi-tuner, kohya's trainer for it
 }
 _ARCHITECTURES: dict[Family, str] = {
     "sd15": "stable-diffusion-v1/lora",
     "sdxl": "stable-diffusion-xl-v1-base/lora",
     "sprite32": "sprite32/lora",
+    "flux2-klein": "Flux.2-klein-4b/lora",
 }
 
 _NO_SPRITE32 = " ComfyUI, A1111 and Forge have no sprite32: the file is for diffusers."
@@ -87,8 +90,9 @@ def write_kohya(
     Raises UnsafeModel: the adapter changes nothing. ModelsheetError: the file read back differs.
     """
     worst = 0.0
+    fused = fuse(factors, layout)
     for dtype in (np.float16, np.float32):
-        content = _encode(factors, layout, metadata, dtype)
+        content = _encode(fused, layout, metadata, dtype)
         worst = _largest_error(factors, content, layout)
         if worst <= _TOLERANCE:
             return content
@@ -132,10 +136,15 @@ def _largest_error(
         raise UnsafeModel(
             "This adapter changes nothing: all its weights are zero. Learn the subject again."
         ) from None
-    if read.keys() != factors.keys():
+    if factors.keys() - read.keys():
         return float("inf")
     scale = max(delta_norm(each) for each in factors.values())
-    return max(delta_distance(factors[key], read[key]) for key in factors) / scale
+    return max(_error(factors.get(key), each) for key, each in read.items()) / scale
+
+
+def _error(learnt: LoraFactors | None, read: LoraFactors) -> float:
+    """Return the error of a layer; one that was not learnt is zero, a part of a fused one."""
+    return delta_norm(read) if learnt is None else delta_distance(learnt, read)
 
 
 def _checksums(content: bytes) -> dict[str, str]:
@@ -148,7 +157,7 @@ def _checksums(content: bytes) -> dict[str, str]:
 def _metadata(
     factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout, metadata: LoraMetadata
 ) -> dict[str, str]:
-    in_unet = [each.rank for key, each in factors.items() if key.component == UNET]
+    in_unet = [each.rank for key, each in factors.items() if key.component in DENOISERS]
     rank = str(max(in_unet or [each.rank for each in factors.values()]))
     side = str(metadata.resolution)
     # At least 1, for an imported subject's images are unknown, and of 0 A1111 suggests nothing.

@@ -19,6 +19,7 @@ from modelsheet.files.safetensors_file import Array, SafetensorsHeader, parse_he
 from modelsheet.lora.bundled_embedding import BUNDLE, read_bundled_embedding
 from modelsheet.lora.detection import FULL_NAMES, family_said
 from modelsheet.lora.factors import LoraFactors
+from modelsheet.lora.fused_layers import split_fused
 from modelsheet.lora.key_mapping import DENOISERS, KeyLayout
 from modelsheet.lora.layer_shapes import LayerKey, LayerShape
 from modelsheet.lora.module_patterns import check_patterns, matches_module
@@ -90,25 +91,13 @@ def read_lora(content: bytes, layout: KeyLayout, name: str) -> LoraFile:
         _tensors_with_prefix(header, content, prefix) for prefix in (EMBEDDING, _DECODER)
     )
     return LoraFile(
-        _split_fused(factors, layout),
+        split_fused(factors, layout),
         header.metadata,
         embeddings,
         decoder,
         _warnings(header, layers, bool(peft)),
         read_bundled_embedding(header, content, layout),
     )
-
-
-def _split_fused(
-    factors: Mapping[LayerKey, LoraFactors], layout: KeyLayout
-) -> dict[LayerKey, LoraFactors]:
-    """Give each layer that other programs have in one its own rows of the update."""
-    split: dict[LayerKey, LoraFactors] = {}
-    for key, each in factors.items():
-        parts = layout.fused.get(key, (key,))
-        for part, up in zip(parts, np.split(each.up, len(parts)), strict=True):
-            split[part] = LoraFactors(np.ascontiguousarray(up), each.down)
-    return split
 
 
 def _warnings(

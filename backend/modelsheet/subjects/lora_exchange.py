@@ -43,8 +43,6 @@ def export_subject(
     if file_format == "diffusers":
         return _diffusers_file(record, content)
     files = locate_base_model(record.base_model, data_dir)
-    if file_format == "kohya" and not FAMILIES[files.family].kohya_files:
-        return _diffusers_file(record, content)  # ComfyUI reads it as it is
     layout = key_layout_of(files)
     learnt = read_lora(content, layout, ADAPTER)
     if file_format == "embedding":
@@ -59,7 +57,7 @@ def export_sha256(record: SubjectRecord, adapter: bytes, data_dir: Path) -> str:
     It is "" for a model's that they cannot load. Raises ModelsheetError: as export_subject.
     """
     files = locate_base_model(record.base_model, data_dir)
-    if is_pixel_art(files.family) or not FAMILIES[files.family].kohya_files:
+    if is_pixel_art(files.family):
         return ""
     layout = key_layout_of(files)
     content = _kohya_file(record, read_lora(adapter, layout, ADAPTER), files.family, layout)

@@ -10,8 +10,15 @@ from torch import nn
 
 from modelsheet.api.types import Family
 from modelsheet.base_models.locate import CHECKPOINT_CONFIGS
-from modelsheet.lora.key_mapping import TEXT_ENCODER_2, UNET, KeyLayout, make_key_layout
+from modelsheet.lora.key_mapping import (
+    TEXT_ENCODER_2,
+    TRANSFORMER,
+    UNET,
+    KeyLayout,
+    make_key_layout,
+)
 from modelsheet.lora.layer_shapes import LayerKey, LayerShape
+from modelsheet.lora.transformer_layers import make_transformer_layout
 
 _OPEN_CLIP = {
     "mlp.fc1": "mlp.c_fc",
@@ -28,6 +35,8 @@ def config(family: Family, component: str) -> dict[str, Any]:
 
 def key_layout(family: Family) -> KeyLayout:
     """Return the key layout of the family's standard model at its true size."""
+    if family == "flux2-klein":
+        return make_transformer_layout(family, config(family, TRANSFORMER))
     second = config(family, "text_encoder_2") if family == "sdxl" else None
     return make_key_layout(family, config(family, "unet"), config(family, "text_encoder"), second)
 
@@ -88,7 +97,9 @@ def comfyui_names(layout: KeyLayout) -> dict[str, LayerKey]:
     """Return the names of weights in ComfyUI's UNet and text encoders, with their layers."""
     names = {}
     for key in layout.shapes:
-        if key.component == UNET:
+        if key.component == TRANSFORMER:
+            name = f"diffusion_model.{layout.original_paths.get(key, key.path)}"
+        elif key.component == UNET:
             name = f"diffusion_model.{layout.original_paths[key]}"
         else:
             encoder = "clip_g" if key.component == TEXT_ENCODER_2 else "clip_l"

@@ -12,7 +12,7 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -22,7 +22,7 @@ import numpy as np
 from modelsheet.errors import InvalidRequest
 from modelsheet.lora.diffusers_writer import write_diffusers
 from modelsheet.lora.factors import LoraFactors
-from modelsheet.lora.key_mapping import UNET, KeyLayout
+from modelsheet.lora.key_mapping import TRANSFORMER, UNET, KeyLayout
 from modelsheet.lora.kohya_writer import LoraMetadata, write_kohya
 from modelsheet.lora.layer_shapes import LayerKey
 from modelsheet_benchmarks.console import print_line
@@ -31,6 +31,12 @@ from modelsheet_benchmarks.interop.comparison import PROGRAMS, Comparison, Famil
 
 _RANK = 4
 _DIFFUSERS = "diffusers"
+_OF_STABLE_DIFFUSION = ("attention, text", "attention, text, convolutions")
+_LAYERS: Mapping[FamilyOfExport, tuple[str, str]] = {  # of the smaller file and the larger one
+    "sd15": _OF_STABLE_DIFFUSION,
+    "sdxl": _OF_STABLE_DIFFUSION,
+    "flux2-klein": ("attention", "attention, feed-forward"),
+}
 _TOLERANCE = 2e-3  # relative; rounding to fp16 comes to 1e-3
 
 
@@ -40,12 +46,12 @@ class Export:
 
     family: FamilyOfExport
     format: str
-    convolutions: bool
+    more: bool
 
     @property
     def name(self) -> str:
-        layers = "attention, text, convolutions" if self.convolutions else "attention, text"
-        return f"{self.family} {self.format} ({layers})"
+        least, most = _LAYERS[self.family]
+        return f"{self.family} {self.format} ({most if self.more else least})"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", type=Path, nargs="*", metavar="PATH", help="checkouts of the programs"
     )
-    parser.add_argument("--family", choices=get_args(FamilyOfExport), help="(default: both)")
+    parser.add_argument("--family", choices=get_args(FamilyOfExport), help="(default: each)")
     parser.set_defaults(run=run)
 
 
@@ -69,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             file = Path(folder) / "exported.safetensors"
             file.write_bytes(_write(export))
             for program, path in [(_DIFFUSERS, Path()), *programs]:
-                if export.format == _DIFFUSERS and program != _DIFFUSERS:
+                if not _can_load(program, export):
                     continue
                 answer = _load(program, path, file, export.family)
                 is_right &= not answer.unmatched and answer.difference < _TOLERANCE
@@ -78,6 +84,12 @@ def run(options: argparse.Namespace) -> int:
                     f" {answer.difference:.0e} |"
                 )
     return 0 if is_right else 1
+
+
+def _can_load(program: str, export: Export) -> bool:
+    if program == _DIFFUSERS:
+        return True
+    return export.format != _DIFFUSERS and (export.family != "flux2-klein" or program == "ComfyUI")
 
 
 def program_of(path: Path) -> str:
@@ -92,32 +104,42 @@ def program_of(path: Path) -> str:
 def _exports(families: list[FamilyOfExport]) -> Iterator[Export]:
     for family in families:
         for file_format in ("kohya", _DIFFUSERS):
-            for convolutions in (False, True):
-                yield Export(family, file_format, convolutions)
+            for more in (False, True):
+                yield Export(family, file_format, more)
 
 
 def _write(export: Export) -> bytes:
     """Return a file of random factors for the layers that such a subject learns."""
     layout = key_layout(export.family)
-    factors = dict(random_factors(layout, convolutions=export.convolutions))
+    factors = dict(random_factors(layout, more=export.more))
     if export.format == _DIFFUSERS:
         return write_diffusers(factors, layout, {})
     metadata = LoraMetadata("hero", "hero", "rjv", "human", export.family, 512, 400, 5, 0, 0.0)
     return write_kohya(factors, layout, metadata)
 
 
-def random_factors(
-    layout: KeyLayout, *, convolutions: bool
-) -> Iterator[tuple[LayerKey, LoraFactors]]:
-    """Yield factors of rank 4 for the layers of attention, and for convolutions of ResNets."""
+def random_factors(layout: KeyLayout, *, more: bool) -> Iterator[tuple[LayerKey, LoraFactors]]:
+    """Yield factors of rank 4 for the layers of attention, and for `more`: a UNet's convolutions
+    in ResNets, a transformer's feed-forward layers.
+    """
     generator = np.random.default_rng(7)
     for key, shape in layout.shapes.items():
-        is_attention = key.component != UNET or ".attentions." in key.path
-        is_convolution = ".resnets." in key.path and ".conv" in key.path
-        if key.path != "text_projection" and (is_attention or (convolutions and is_convolution)):
+        if _is_attention(key) or (more and _is_other(key)):
             up = generator.normal(0, 0.02, (shape.rows, _RANK)).astype(np.float32)
             down = generator.normal(0, 0.02, (_RANK, shape.fan_in)).astype(np.float32)
             yield key, LoraFactors(up, down)
+
+
+def _is_attention(key: LayerKey) -> bool:
+    if key.component == UNET:
+        return ".attentions." in key.path
+    return ".attn." in key.path or ".layers." in key.path
+
+
+def _is_other(key: LayerKey) -> bool:
+    if key.component == UNET:
+        return ".resnets." in key.path and ".conv" in key.path
+    return key.component == TRANSFORMER and ".ff" in key.path
 
 
 def _load(program: str, path: Path, file: Path, family: FamilyOfExport) -> Comparison:

@@ -19,7 +19,7 @@ from modelsheet_benchmarks.console import print_line
 from modelsheet_benchmarks.interop.base_modules import key_layout
 from modelsheet_benchmarks.interop.loaded import Loaded, LoraToLoad
 
-FamilyOfExport = Literal["sd15", "sdxl"]
+FamilyOfExport = Literal["sd15", "sdxl", "flux2-klein"]
 _PACKAGE = "modelsheet_benchmarks.interop"
 # The file that tells a program's checkout, and what loads a LoRA by its code.
 PROGRAMS: Mapping[str, tuple[str, str]] = {

@@ -8,6 +8,7 @@ from typing import Any
 from ..backend.api_responses import BaseModelView
 from ..i18n import tr
 from ..qt import QtCore, QtWidgets, plain_label
+from .model_list import paints_sprites
 from .parts.elided import ElidedCheckBox
 from .widgets import CollapsibleSection, buddy, may_be_narrow, spin_box
 
@@ -85,11 +86,12 @@ class GenerationSettingsSection(CollapsibleSection):
         self.pixel_art.setToolTip(
             tr(
                 "On the pixel grid, with hard edges and few colours. On by itself where the "
-                "subject's layers are pixel art."
+                "subject's layers are pixel art and its model paints sprites."
             )
         )
         self.pixel_art.clicked.connect(self._on_pixel_art_chosen)
         self._is_pixel_art_chosen = self._is_pixel_art_subject = False
+        self._paints_sprites = True
         self.first = QtWidgets.QWidget()
         self._fill_first()
         self._fill_section()
@@ -194,14 +196,18 @@ class GenerationSettingsSection(CollapsibleSection):
         self.tiling.setChecked(settings.tiling)
         self._is_pixel_art_chosen = settings.pixel_art is not None
         self.pixel_art.setChecked(bool(settings.pixel_art))
-        self.follow_subject(self._is_pixel_art_subject)
+        self._show_pixel_art()
         self._on_source()
 
     def follow_subject(self, is_pixel_art: bool) -> None:
-        """Show if the prompt's subjects are pixel art, unless the artist has chosen."""
+        """Say if the prompt's subjects are pixel art."""
         self._is_pixel_art_subject = is_pixel_art
+        self._show_pixel_art()
+
+    def _show_pixel_art(self) -> None:
+        """Show what the backend does of itself, unless the artist has chosen."""
         if not self._is_pixel_art_chosen:
-            self.pixel_art.setChecked(is_pixel_art)
+            self.pixel_art.setChecked(self._is_pixel_art_subject and self._paints_sprites)
 
     def _on_pixel_art_chosen(self, _: bool) -> None:
         self._is_pixel_art_chosen = True
@@ -232,6 +238,8 @@ class GenerationSettingsSection(CollapsibleSection):
         for place, name in enumerate((each for each in SAMPLERS if each in offered), 1):
             if self.sampler.findData(name) < 0:
                 self.sampler.insertItem(place, name, name)
+        self._paints_sprites = model is None or paints_sprites(model)
+        self._show_pixel_art()
         can_tile = model is None or model.tiles_seamlessly
         self.tiling.setVisible(can_tile)
         if not can_tile:

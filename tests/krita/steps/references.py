@@ -84,7 +84,7 @@ def paint_while_it_learns(driver):
     QTest.keyClicks(prompt, "@hero in the snow")
     yield after(0.3)
     driver.screenshot(driver.docker(), "learning")
-    QTest.mouseClick(driver.child("modelsheet_generate"), Qt.LeftButton)
+    yield from generate(driver)
     yield from painted(driver, count + 1)
     recipe = newest(driver)
     driver.report["painted while it learns"] = [
@@ -148,7 +148,7 @@ def paint_each_way(driver):
         count = len(driver.child("modelsheet_results").images())
         driver.child("modelsheet_random").setChecked(False)
         driver.child("modelsheet_seed").setValue(3)
-        QTest.mouseClick(driver.child("modelsheet_generate"), Qt.LeftButton)
+        yield from generate(driver)
         yield from painted(driver, count + 1)
         ways.append(newest(driver)["request"]["subjects_by"])
         pictures.append(all_results(driver)[-1].image.pixels)
@@ -182,6 +182,13 @@ def choose(driver, begins):
     subjects = driver.child("modelsheet_subjects")
     menu = driver.docker().controller.panel.subjects.menu_of(*subjects.item(0).data(Qt.UserRole))
     next(one for one in menu.actions() if one.text().startswith(begins)).trigger()
+
+
+def generate(driver):
+    """Click the button once it can be clicked: on a busy machine the service may be away."""
+    button = driver.child("modelsheet_generate")
+    yield button.isEnabled
+    QTest.mouseClick(button, Qt.LeftButton)
 
 
 def painted(driver, count):

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from modelsheet.api.generate import PixelArt
+from modelsheet.api.models import BaseModelView
 from modelsheet.api.subjects import SubjectView
 from tests.plugin.conftest import Until
 from tests.plugin.drive import newest_request
-from tests.plugin.fake_backend import FakeBackend
+from tests.plugin.fake_backend import MODEL, FakeBackend
 
 
 @pytest.fixture
@@ -73,6 +74,26 @@ def test_a_click_counts_whatever_is_in_the_prompt(
     box.advanced.pixel_art.click()
     box.generate.click()
     until(lambda: any(r.pixel_art == PixelArt() for r in [*remote.requests.values()]))
+
+
+def test_it_is_off_by_itself_where_the_model_paints_no_pixels(
+    box: Any, connected: Any, remote: FakeBackend, until: Until
+) -> None:
+    klein = BaseModelView(id="klein", family="flux2-klein", resolution=1024, available=True)
+    remote.base_models = [MODEL, klein]
+    connected.controller.connection.refresh_capabilities()
+    [sprite] = [one for one in remote.subjects if one.name == "Sprite"]
+    changed = {"id": "Large", "name": "Large", "base_model": klein.id}
+    remote.subjects.append(sprite.model_copy(update=changed))
+    remote.publish(None)
+    until(lambda: connected.controller.panel.subjects.items.count() == 3)
+
+    box.prompt.setText("@large")
+
+    until(lambda: box.advanced.image_size.itemText(0) == "1024 × 1024 (model's)")
+    assert not box.advanced.pixel_art.isChecked()
+    box.prompt.setText("@sprite")
+    assert box.advanced.pixel_art.isChecked()
 
 
 def test_a_subject_that_comes_later_counts_too(

@@ -12,8 +12,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
-from modelsheet.base_models.ip_adapter import find_ip_adapter
+from modelsheet.base_models.ip_adapter import IpAdapterFiles, find_ip_adapter
 from modelsheet.base_models.locate import list_base_models, locate_base_model
+from modelsheet.base_models.user_models import REGISTRY_NAME, Installation, UserModelRegistry
 from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.sampling.denoise import DenoisingBatch, Window, denoise
@@ -110,6 +111,26 @@ def test_an_adapter_is_found_by_what_it_fits(home: Path, data_dir: Path) -> None
     assert found("sdxl") == "xl.safetensors"
     views = {view.id: view for view in list_base_models(home)}
     assert [views[id_].takes_references for id_ in ("sprite32", "sd15")] == [False, True]
+
+
+def test_an_adapter_lies_where_comfyui_s_extra_paths_say(home: Path) -> None:
+    program, elsewhere = home / "ComfyUI", home / "elsewhere"
+    (program / "models" / "checkpoints").mkdir(parents=True)
+    (program / "extra_model_paths.yaml").write_text(
+        f"mine:\n  base_path: {elsewhere}\n  ipadapter: adapters\n  clip_vision: |\n    vision/\n"
+    )
+    encoder = write_image_encoder(elsewhere / "vision")
+    adapter = write_ip_adapter(
+        elsewhere / "adapters", load(home, "sd15").denoiser, encoder, plus=False
+    )
+    configs = locate_base_model("sd15", home).configs
+    assert find_ip_adapter("sd15", configs, home) is None, "ComfyUI was not added"
+
+    installed = [Installation(name="ComfyUI", path=str(program))]
+    added = UserModelRegistry(installations=installed).model_dump_json()
+    (home / REGISTRY_NAME).write_text(added)
+
+    assert find_ip_adapter("sd15", configs, home) == IpAdapterFiles(adapter, encoder)
 
 
 def test_what_to_put_where_is_said(home: Path) -> None:

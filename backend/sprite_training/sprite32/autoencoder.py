@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from diffusers import AutoencoderKL
 
-from modelsheet.diffusion.training.decoder_loss import (
+from modelsheet.diffusion.training.loss import (
     FIGURE_WEIGHT,
     add_latent_noise,
     decoding_error,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelsheet.diffusion.training.decoder_loss import RECOLOURING_GAINS
+from modelsheet.diffusion.training.loss import RECOLOURING_GAINS
 from sprite_training.sprite32.tiles import LAYER_ORDER, SIZE, Tile, TileSet
 
 # Named in captions as "on a white background"; white is what most prompts will ask for.

@@ -227,7 +227,9 @@ def test_a_step_s_losses_are_those_of_diffusers_formulas(
         stir(trainer)
         drawn, drawn_prior = trainer.sampler.draw()
         with torch.no_grad():
-            losses = [float(loss) for loss in trainer._losses(drawn, drawn_prior)]
+            losses = [
+                float(loss) for loss in trainer._losses(drawn, drawn_prior, trainer.conditioning)
+            ]
             by_hand = dreambooth_losses(trainer, drawn, drawn_prior)
     finally:
         trainer.adapter.detach()
@@ -289,7 +291,7 @@ def test_accumulated_batches_are_one_large_batch(
         trainer._accumulate(drawn)
         added = gradient(trainer)
         trainer.optimizer.zero_grad()
-        losses = [sum(trainer._losses(batch, prior)) for batch, prior in drawn]
+        losses = [sum(trainer._losses(*each, trainer.conditioning)) for each in drawn]
         (sum(losses) / 2).backward()
         whole = gradient(trainer)
     finally:

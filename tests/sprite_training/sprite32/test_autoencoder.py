@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from modelsheet.diffusion.training.decoder_loss import decoding_error
+from modelsheet.diffusion.training.loss import decoding_error
 from sprite_training.sprite32.autoencoder import EDGE_WEIGHT, SATURATION, unevenness
 
 WHITE = torch.ones(1, 3, 32, 32)

@@ -20,8 +20,6 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from modelsheet.imaging.framing import fit
-
 # A and B of each layer, by its name in the denoiser, in the shapes of peft's LoRA layers.
 LoraFactors = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 
@@ -97,7 +95,7 @@ class AdapterHypernetwork(nn.Module):
 
     @torch.no_grad()
     def predict(self, pictures: Sequence[Image.Image]) -> LoraFactors:
-        """Predict a LoRA from cut-out RGBA pictures of one subject."""
+        """Predict a LoRA from square, cut-out RGBA pictures of one subject."""
         seen = torch.stack([picture_tensor(picture) for picture in pictures])
         cores = self.cores(seen[None], torch.ones(1, len(seen)))[0]
         return {
@@ -126,9 +124,9 @@ class AdapterHypernetwork(nn.Module):
 
 
 def picture_tensor(picture: Image.Image) -> torch.Tensor:
-    """Convert a picture to (4, 32, 32) in [0, 1], colours multiplied by alpha."""
-    fitted = fit(picture, SIDE, SIDE, as_sprite=True)
-    levels = torch.from_numpy(np.asarray(fitted, np.float32)).permute(2, 0, 1) / 255
+    """Convert an RGBA picture to (4, 32, 32) in [0, 1], colours multiplied by alpha."""
+    small = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    levels = torch.from_numpy(np.asarray(small, np.float32)).permute(2, 0, 1) / 255
     return torch.cat([levels[:3] * levels[3:], levels[3:]])
 
 

@@ -186,8 +186,8 @@ class BaseModel(ABC):
         """
 
     def initial_adapter(self, pictures: Sequence[Image.Image]) -> LoraFactors:
-        """Predict the denoiser's LoRA of a subject from its RGBA pictures, to begin learning with;
-        empty where the model has no hypernetwork.
+        """Predict the denoiser's LoRA of a subject from its square RGBA pictures, to begin learning
+        with; empty where the model has no hypernetwork.
         """
         return {}
 

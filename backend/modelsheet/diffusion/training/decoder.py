@@ -21,7 +21,7 @@ from PIL import Image
 from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
 from modelsheet.diffusion.models.decoder_correction import Correction
 from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
-from modelsheet.diffusion.training.decoder_loss import (
+from modelsheet.diffusion.training.loss import (
     FIGURE_WEIGHT,
     RECOLOURING_GAINS,
     add_latent_noise,

@@ -50,6 +50,7 @@ from modelsheet.diffusion.training.report import learn_report, with_references
 from modelsheet.diffusion.training.trainer import StepResult, Trainer
 from modelsheet.diffusion.training.validation import Validator, validation_interval
 from modelsheet.errors import InvalidRequest
+from modelsheet.imaging.framing import fit
 from modelsheet.imaging.likeness import DrawnReferences
 from modelsheet.prompts.captions import PromptTemplate, caption_from_layer_name, class_prompts
 from modelsheet.prompts.class_nouns import require_class_noun
@@ -169,7 +170,9 @@ class LearningSession:
         rows = self._attach_identifier_rows() if self.hyperparameters.pivotal else None
         self.adapter = TrainableAdapter(base, self.hyperparameters.shape, seed, rows)
         if self.hyperparameters.hypernetwork:
-            self.adapter.begin_from(base.initial_adapter(self.pictures))
+            side = base.training_resolution
+            square = [fit(each, side, side, as_sprite=base.is_pixel_art) for each in self.pictures]
+            self.adapter.begin_from(base.initial_adapter(square))
         self.trainer = Trainer(base, self.adapter, instances, prior, self.hyperparameters, seed)
         self._undo.callback(self.trainer.release)
         self._undo.enter_context(pack_convolutions(base.denoiser))

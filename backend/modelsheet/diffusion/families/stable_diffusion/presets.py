@@ -7,10 +7,10 @@ from dataclasses import replace
 from modelsheet.base_models.families import FAMILIES
 from modelsheet.diffusion.models.hyperparameters import AdapterShape, Hyperparameters
 
-# Chosen on three of the drawn test subjects: from the hypernetwork's prediction 60 steps are as good
-# as 100 from an empty adapter; at 1.5e-3, or with a prior of weight 4, they are not. One picture
-# for the prior is enough. Without convolutions a tenth of the fidelity is lost. Measurements:
-# docs/benchmarks.md.
+# Chosen on three of the drawn test subjects: from the hypernetwork's prediction 60 steps are as
+# good as 100 from an empty adapter; at 1.5e-3, or with a prior of weight 4, they are not. One
+# picture for the prior is enough. Without convolutions a tenth of the fidelity is lost.
+# Measurements: docs/benchmarks.md.
 _SPRITE_SHAPE = AdapterShape(rank=16, text_encoder_rank=8, feed_forward=True, convolutions=True)
 SPRITE32_BALANCED = Hyperparameters(
     training_steps=FAMILIES["sprite32"].balanced_steps,

@@ -37,8 +37,8 @@ class FamilyFacts:
     distilled twin. One that `takes_references` is conditioned by pictures themselves; prompts then
     call them by their numbers. Others need an `ip_adapter`, a file of that name or another.
     `samplers` are those that it paints with. `step_s` is the seconds of a training step on one
-    core, `memory_bytes` what learning takes on a processor at the preset's batch; None where
-    neither was measured.
+    core, with its share of what surrounds the steps; `memory_bytes` what learning takes on a
+    processor at the preset's batch; None where neither was measured.
     """
 
     name: str
@@ -66,7 +66,7 @@ FAMILIES: Mapping[Family, FamilyFacts] = {
         60,
         is_pixel_art=True,
         standard_models=("sprite32",),
-        step_s=0.45,
+        step_s=0.55,
         memory_bytes=_GIB,
     ),
     "sd15": FamilyFacts(

@@ -55,6 +55,7 @@ def test_every_figure_is_taken_and_written(tmp_path: Path, monkeypatch: pytest.M
         "sprite32: step of 2",
         "sprite32: step of 4",
         "sprite32: step of 8",
+        "sprite32: step of 1, recorded",
         "sprite32: a step's kernels",
         "sprite32: picture",
         "sprite32: picture, compiled",

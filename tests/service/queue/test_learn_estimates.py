@@ -24,7 +24,7 @@ def ask(client: FlaskClient, **query: str) -> Estimate:
 def test_before_anything_was_learnt_it_is_the_measured_figure(client: FlaskClient) -> None:
     told = ask(client)
 
-    assert (told.training_steps, told.seconds, told.seen_here) == (100, 45.0, False)
+    assert (told.training_steps, told.seconds, told.seen_here) == (60, 33.0, False)
     assert told.memory_bytes == 1 << 30
     assert told.free_bytes > 0
 
@@ -33,14 +33,14 @@ def test_afterwards_it_is_what_it_took_here(tmp_path: Path) -> None:
     jobs = JobStore(tmp_path / "ledger.sqlite3", lambda job: None, 1.0)
     request = LearnRequest.model_validate(learn_request())
     job = jobs.start(jobs.submit(request, None, "ann").id)
-    # Learning ended early: 20 of 100 steps.
+    # Learning ended early: 20 of 60 steps.
     result = LearnResult(subject_id=job.id, training_steps=20, best_step=20, seconds=50.0)
     jobs.finish(job.id, job.fence, result)
     estimates = Estimates(jobs.table, lambda: [TOY_MODEL])
 
     told = estimates.of("sprite32", "thorough")
 
-    assert (told.training_steps, told.seconds, told.seen_here) == (200, 500.0, True)
+    assert (told.training_steps, told.seconds, told.seen_here) == (120, 300.0, True)
     jobs.close()
 
 
@@ -51,7 +51,7 @@ def test_a_running_job_tells_how_busy_the_machine_is_now(tmp_path: Path) -> None
     result = LearnResult(subject_id=done.id, training_steps=20, best_step=20, seconds=10.0)
     jobs.finish(done.id, done.fence, result)
     estimates = Estimates(jobs.table, lambda: [TOY_MODEL])
-    assert estimates.of("sprite32", "thorough").seconds == 100.0
+    assert estimates.of("sprite32", "thorough").seconds == 60.0
 
     progress = Progress(phase="learning", step=4, total=160, eta_s=468.0)
     jobs.record_progress(running.id, running.fence, progress)

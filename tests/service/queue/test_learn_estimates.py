@@ -56,7 +56,7 @@ def test_a_running_job_tells_how_busy_the_machine_is_now(tmp_path: Path) -> None
     progress = Progress(phase="learning", step=4, total=160, eta_s=468.0)
     jobs.record_progress(running.id, running.fence, progress)
 
-    assert estimates.of("sprite32", "thorough").seconds == 600.0
+    assert estimates.of("sprite32", "thorough").seconds == 360.0
     jobs.close()
 
 

@@ -148,10 +148,11 @@ def _change_findings(
     steps: int,
     change: dict[str, float],
 ) -> Iterator[str]:
+    travelled = hyperparameters.unet_learning_rate * steps
+    normal = reference.unet_learning_rate * reference.training_steps
     for name, size in change.items():
-        if size > _WEIGHT_CHANGE:
-            travelled = hyperparameters.unet_learning_rate * steps
-            normal = reference.unet_learning_rate * reference.training_steps
+        # A predicted start is large by itself.
+        if size > _WEIGHT_CHANGE and travelled > normal:
             yield (
                 f"The change to the {name.replace('_', ' ')} is {size:.0%} as large as its "
                 f"weights: learning rate × steps is {travelled:.3g}, the balanced preset's "

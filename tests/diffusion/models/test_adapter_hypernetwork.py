@@ -17,6 +17,7 @@ from modelsheet.diffusion.models.adapter_hypernetwork import AdapterHypernetwork
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.training.adapter import TrainableAdapter
+from modelsheet.diffusion.training.report import relative_change
 from modelsheet_benchmarks.standalone_training import benchmark_request, standalone_session
 from sprite_training.sprite32.hypernetwork import adapted_layers, predicted_adapters
 
@@ -56,6 +57,25 @@ def test_the_adapter_paints_as_the_hypernetwork_did_in_training(
 
     assert float((trained - plain).abs().max()) > 0.01
     torch.testing.assert_close(learnt, trained, rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_predicted_is_no_change_by_learning(
+    sd15: StableDiffusion, network: AdapterHypernetwork, pictures: list[Image.Image]
+) -> None:
+    adapter = TrainableAdapter(sd15, replace(SHAPE, text_encoder_rank=0), seed=0)
+    try:
+        adapter.begin_from(network.predict(pictures))
+        whole = relative_change(sd15.unet, {})
+        before = relative_change(sd15.unet, adapter.predicted)
+        for parameter in adapter.parameters("unet"):
+            parameter.data.mul_(1.5)
+        after = relative_change(sd15.unet, adapter.predicted)
+    finally:
+        adapter.detach()
+
+    assert whole > 0.01
+    assert before < whole / 1000
+    assert after == pytest.approx(1.25 * whole, rel=1e-3)
 
 
 def test_pictures_that_are_not_there_do_not_count(

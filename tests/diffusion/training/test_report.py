@@ -79,10 +79,10 @@ def test_the_change_is_measured_against_the_weights(
 ) -> None:
     trainer = make_trainer(sd15, pictures, replace(HYPERPARAMETERS, training_steps=1))
     try:
-        before = relative_change(sd15.unet)
+        before = relative_change(sd15.unet, {})
         stir(trainer)
         layers = [m for m in sd15.unet.modules() if hasattr(m, "get_delta_weight")]
-        after = relative_change(sd15.unet)
+        after = relative_change(sd15.unet, {})
         with torch.no_grad():
             changes = [_product(layer) for layer in layers]
             by_hand = sum(c.square().sum() for c in changes)

@@ -44,6 +44,7 @@ class TrainableAdapter:
         self.base, self.rows = base, rows
         # Any: peft puts its methods on modules that torch declares without them.
         self.modules: dict[str, Any] = {}
+        self.predicted: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         # Initial weights come from the global generator; fork it, to leave its state as it was.
         with torch.random.fork_rng(devices=_cuda_devices(base)):
             torch.manual_seed(seed)
@@ -87,7 +88,9 @@ class TrainableAdapter:
             set_peft_model_state_dict(module, own, adapter_name=ADAPTER_NAME)
 
     def begin_from(self, factors: LoraFactors) -> None:
-        """Set the denoiser's first ranks; what is of a higher rank than the adapter is left out."""
+        """Set the denoiser's first ranks, and keep them as `predicted`; what is of a higher rank
+        than the adapter is left out.
+        """
         layers = dict(self.modules[self.base.denoiser_name].named_modules())
         with torch.no_grad():
             for name, (down, up) in factors.items():
@@ -95,6 +98,7 @@ class TrainableAdapter:
                 if isinstance(layer, LoraLayer) and layer.r[ADAPTER_NAME] >= rank:
                     layer.lora_A[ADAPTER_NAME].weight[:rank] = down
                     layer.lora_B[ADAPTER_NAME].weight[:, :rank] = up
+                    self.predicted[name] = down, up
 
     @contextmanager
     def off(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from modelsheet.api.learn import LearnReport, LikenessPoint
+from modelsheet.diffusion.models.adapter_hypernetwork import LoraFactors
 from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.training.adapter import ADAPTER_NAME, TrainableAdapter
 from modelsheet.diffusion.training.fidelity_metrics import is_as_good
@@ -40,7 +41,9 @@ def learn_report(
     before = next((point for point in curve if not point.step), None)
     best = _best(learnt, kept_step)
     final = learnt[-1] if learnt else None
-    change = {name: relative_change(module) for name, module in adapter.modules.items()}
+    change = {
+        name: relative_change(module, adapter.predicted) for name, module in adapter.modules.items()
+    }
     findings = [
         *_identifier_findings(naming, adapter),
         *_change_findings(hyperparameters, reference, steps, change),
@@ -89,15 +92,19 @@ def _best(curve: Sequence[LikenessPoint], kept_step: int) -> LikenessPoint | Non
 
 
 @torch.no_grad()
-def relative_change(module: torch.nn.Module) -> float:
-    """Return the norm of an adapter's changes to a network, as a share of the norm of the weights
-    it changes.
+def relative_change(module: torch.nn.Module, predicted: LoraFactors) -> float:
+    """Return the norm of what learning changed in a network, as a share of the norm of the weights
+    it changes; the `predicted` adapter that it began with does not count.
     """
     changed, whole = 0.0, 0.0
-    for part in module.modules():
+    for name, part in module.named_modules():
         if isinstance(part, BaseTunerLayer):
             layer: Any = part  # peft declares neither
-            changed += float(layer.get_delta_weight(ADAPTER_NAME).float().square().sum())
+            delta = layer.get_delta_weight(ADAPTER_NAME).float()
+            if name in predicted:
+                down, up = (factor.to(delta).flatten(1) for factor in predicted[name])
+                delta = delta - (up @ down).view_as(delta)
+            changed += float(delta.square().sum())
             whole += float(layer.get_base_layer().weight.float().square().sum())
     return (changed / whole) ** 0.5 if whole else 0.0
 
@@ -148,11 +155,10 @@ def _change_findings(
     steps: int,
     change: dict[str, float],
 ) -> Iterator[str]:
-    travelled = hyperparameters.unet_learning_rate * steps
-    normal = reference.unet_learning_rate * reference.training_steps
     for name, size in change.items():
-        # A predicted start is large by itself.
-        if size > _WEIGHT_CHANGE and travelled > normal:
+        if size > _WEIGHT_CHANGE:
+            travelled = hyperparameters.unet_learning_rate * steps
+            normal = reference.unet_learning_rate * reference.training_steps
             yield (
                 f"The change to the {name.replace('_', ' ')} is {size:.0%} as large as its "
                 f"weights: learning rate × steps is {travelled:.3g}, the balanced preset's "

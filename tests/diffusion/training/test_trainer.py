@@ -476,6 +476,12 @@ def test_recorded_steps_are_those_that_were_not(
         torch.testing.assert_close(recorded[name], value, rtol=1e-3, atol=1e-4)
 
 
+def test_on_a_processor_nothing_is_recorded(sd15: BaseModel, pictures: list[Image.Image]) -> None:
+    whole = learnt(sd15, pictures, HYPERPARAMETERS)
+
+    assert same(whole, learnt(sd15, pictures, replace(HYPERPARAMETERS, cuda_graphs=True)))
+
+
 def test_recording_goes_on_after_a_pause(sd15: BaseModel, pictures: list[Image.Image]) -> None:
     recorded = replace(HYPERPARAMETERS, cuda_graphs=True)
 

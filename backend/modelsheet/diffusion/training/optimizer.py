@@ -19,10 +19,10 @@ _WEIGHT_DECAY = 1e-2  # diffusers' scripts; next to nothing at these rates
 
 
 def make_optimizer(
-    adapter: TrainableAdapter, hyperparameters: Hyperparameters
+    adapter: TrainableAdapter, hyperparameters: Hyperparameters, *, is_recorded: bool = False
 ) -> torch.optim.Optimizer:
     """Make AdamW or Prodigy with one group per network, each with its own `peak_lr`; call
-    `set_rates` before each step.
+    `set_rates` before each step. `is_recorded`: for steps that are recorded and replayed.
     """
     denoiser = adapter.base.denoiser_name
     groups = [
@@ -34,10 +34,10 @@ def make_optimizer(
         return torch.optim.AdamW(
             groups,
             # A recorded step reads its rate from a tensor.
-            lr=torch.zeros((), device=device) if hyperparameters.cuda_graphs else 0.0,
+            lr=torch.zeros((), device=device) if is_recorded else 0.0,
             weight_decay=_WEIGHT_DECAY,
             fused=True,
-            capturable=hyperparameters.cuda_graphs and device.type == "cuda",
+            capturable=is_recorded and device.type == "cuda",
         )
     # Flags: Mishchenko & Defazio's advice for diffusion. It prints where there is weight decay.
     prodigy: torch.optim.Optimizer = Prodigy(

@@ -76,15 +76,16 @@ class Trainer:
         self.step = 0
         self._process_group = ProcessGroup()
         self._saves_memory = False
-        self.optimizer = make_optimizer(adapter, hyperparameters)
         # fp16's small gradients would be lost; bf16 and fp32 need no scaling.
         needs_scaling = base.dtype is torch.float16
         self.scaler = torch.amp.GradScaler(base.device.type, enabled=needs_scaling)
         if graphs is None and base.device.type == "cuda":
             graphs = CudaGraphs()
-        self._recorder = (
-            StepRecorder(self._whole_step, graphs) if graphs and self._is_recordable else None
-        )
+        self._recorder: StepRecorder | None = None
+        if graphs is not None and self._is_recordable:
+            self._recorder = StepRecorder(self._whole_step, graphs)
+        is_recorded = self._recorder is not None
+        self.optimizer = make_optimizer(adapter, hyperparameters, is_recorded=is_recorded)
 
     def steps(self) -> Iterator[StepResult]:
         """Take optimizer steps until the last. Raises UnsafeModel, LearningDiverged, and

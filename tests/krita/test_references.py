@@ -33,7 +33,7 @@ def add_tiny_models(home: Path) -> None:
 
 @pytest.mark.skipif(
     not os.environ.get("MODELSHEET_TEST_REFERENCES"),
-    reason="takes many minutes: MODELSHEET_TEST_REFERENCES=1 runs it",
+    reason="takes three minutes or more: MODELSHEET_TEST_REFERENCES=1 runs it",
 )
 @pytest.mark.timeout(PATIENCE_S + 120)
 def test_a_subject_is_tried_and_then_learnt(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def learn_from_list(driver):
 def paint_each_way(driver):
     section = driver.docker().controller.panel.box.advanced
     section.show_expert()
+    yield after(0.3)  # until the button has its place: a click goes to the widget at its old one
     ways, pictures = [], []
     for way in ("adapter", "both"):
         section.subjects_by.setCurrentIndex(section.subjects_by.findData(way))
@@ -185,7 +186,7 @@ def choose(driver, begins):
 
 
 def generate(driver):
-    """Click the button once it can be clicked: on a busy machine the service may be away."""
+    """Click the button once it can be clicked: the service may be away."""
     button = driver.child("modelsheet_generate")
     yield button.isEnabled
     QTest.mouseClick(button, Qt.LeftButton)

@@ -27,6 +27,7 @@ if MAJOR == 6:
         QDockWidget,
         QMainWindow,
         QMdiArea,
+        QStackedWidget,
     )
 else:
     from PyQt5.QtCore import (
@@ -49,6 +50,7 @@ else:
         QDockWidget,
         QMainWindow,
         QMdiArea,
+        QStackedWidget,
     )
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "QPoint",
     "QPointF",
     "QRect",
+    "QStackedWidget",
     "QUuid",
     "Qt",
     "pyqtSignal",

@@ -18,6 +18,7 @@ from tests.plugin.binding import (
     QEventLoop,
     QMdiArea,
     QRect,
+    QStackedWidget,
     Qt,
 )
 from tests.plugin.fake_backend import TOKEN, FakeBackend
@@ -143,8 +144,9 @@ class KisCanvasController(QAbstractScrollArea):
 def canvas_area(krita: fake_krita.Krita) -> KisCanvasController:
     """The canvas of a document in front, 600 x 400 px on the screen."""
     assert krita.window is not None
-    windows = QMdiArea()
-    krita.window.main_window.setCentralWidget(windows)
+    pages, windows = QStackedWidget(), QMdiArea()
+    pages.addWidget(windows)
+    krita.window.main_window.setCentralWidget(pages)
     area = KisCanvasController()
     windows.addSubWindow(area)
     krita.window.main_window.show()

@@ -99,8 +99,12 @@ class CanvasOverlay(QtCore.QObject):
 
 
 def find_canvas_area(window: QtWidgets.QMainWindow) -> QtWidgets.QAbstractScrollArea | None:
-    """Return the scroll area around the canvas in front."""
-    windows = window.findChild(QtWidgets.QMdiArea)
+    """Return the scroll area around the canvas in front; `window` is Krita's.
+
+    Only its middle is searched: all of Krita's dockers together take a hundred times longer.
+    """
+    middle = window.centralWidget()
+    windows = middle.findChild(QtWidgets.QMdiArea) if middle is not None else None
     front = windows.currentSubWindow() if windows is not None else None
     if front is None:
         return None
@@ -154,13 +158,20 @@ class _ImageWidget(QtWidgets.QWidget):
             self.update()
 
     def place(self, target: QtCore.QRectF) -> None:
-        """Cover `target`, and the word above it, as far as the canvas is seen."""
+        """Cover `target`, and the word above it, as far as the canvas is seen.
+
+        Does nothing while both stay: with this widget Qt repaints the canvas below it.
+        """
         line = self.fontMetrics().height() + 4
         outer = target.adjusted(-2, -line, 2, 2).toAlignedRect()
         outer.setWidth(max(outer.width(), self.fontMetrics().horizontalAdvance(_word()) + 8))
         shown = outer.intersected(not_none(self.parentWidget()).rect())
-        self._target = target.translated(-QtCore.QPointF(shown.topLeft()))
-        self.setVisible(not shown.isEmpty())
+        local = target.translated(-QtCore.QPointF(shown.topLeft()))
+        is_visible = not shown.isEmpty()
+        if (local, shown, is_visible) == (self._target, self.geometry(), not self.isHidden()):
+            return
+        self._target = local
+        self.setVisible(is_visible)
         self.setGeometry(shown)
         self.raise_()
         self.update()

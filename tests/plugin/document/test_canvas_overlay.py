@@ -45,6 +45,20 @@ def test_it_lies_where_the_picture_would_and_follows_the_canvas(
     assert not overlay.is_shown
 
 
+def test_it_is_painted_only_when_it_moves(
+    krita: fake_krita.Krita, canvas_area: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves = []
+    canvas_area.show_document(400, 200, -30, 15)
+    overlay, view = overlay_on(krita, 4.0)
+    monkeypatch.setattr(overlay._widget, "setGeometry", moves.append)
+
+    overlay.show(view, GREEN, (10, 20, 8, 8))
+    assert moves == []
+    overlay.show(view, GREEN, (11, 20, 8, 8))
+    assert len(moves) == 1
+
+
 @pytest.mark.parametrize("what", ["turned", "mirrored", "another zoom", "off the screen"])
 def test_it_is_hidden_where_its_place_is_uncertain(
     krita: fake_krita.Krita, canvas_area: Any, what: str, monkeypatch: pytest.MonkeyPatch

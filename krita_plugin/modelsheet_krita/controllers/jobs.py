@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from functools import partial
 from typing import Callable
 
 from ..backend import workflows
+from ..backend.api_requests import DownloadRequest
 from ..backend.api_responses import JobView, Progress
 from ..backend.connection_thread import BackendConnection
 from ..errors import BackendError
@@ -21,6 +23,8 @@ PREVIEW_LINES = 4  # height of a preview in lines of text
 MOST_PREVIEWS = 4
 SAID_BY_TITLE = ("learning", "painting")  # phases that the card's title names
 MOST_TIMED = 5  # generate jobs that tell how long an image takes
+# How the backend names a model to download: by the command for a terminal.
+DOWNLOAD = re.compile(r"\s*[^.:]*: modelsheet models download ([\w-]+)\.?")
 # That have a card, in the order they are done; describing has one only while others wait for it.
 KINDS = ("generate", "animate", "learn", "download")
 JobHandler = Callable[[JobView], None]
@@ -76,6 +80,24 @@ class Jobs:
         ]
         return statistics.median(times) if times else None
 
+    def download(self, model_id: str, on_error: Callable[[BackendError], None]) -> None:
+        """Download a model, as a job with a card."""
+        self._connection.request(
+            lambda client: client.submit(DownloadRequest(model_id)), self.add, on_error
+        )
+
+    def say(self, sentences: str) -> None:
+        """Show sentences of the backend; a model that they name can be downloaded by a button."""
+        found = DOWNLOAD.search(sentences)
+        if found is None:
+            self._panel.notice.say(sentences)
+            return
+        self._panel.notice.say(
+            sentences[: found.start()] if found.end() == len(sentences) else sentences,
+            action=tr("Download"),
+            on_action=partial(self.download, found[1], self._notices.show_request_error),
+        )
+
     def cancel(self, job_id: str) -> None:
         """Cancel a job without a card, unless it is over already or the backend is gone."""
         self._connection.request(
@@ -125,7 +147,7 @@ class Jobs:
         if job.kind in self._end_handlers:
             self._end_handlers[job.kind](job)
         if job.error is not None:
-            self._panel.notice.say(job.error.sentence)
+            self.say(job.error.sentence)
 
     def _notify_follower(self, job: JobView) -> None:
         handler = self._followers.get(job.id)

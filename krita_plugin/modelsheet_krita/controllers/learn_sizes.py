@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from ..backend import workflows
-from ..backend.api_requests import DownloadRequest
 from ..backend.api_responses import (
     MOST_PICTURES,
     BaseModelView,
@@ -141,15 +140,7 @@ class LearnSizes:
             self.check()
 
     def _download(self, model_id: str) -> None:
-        self._connection.request(
-            lambda client: client.submit(DownloadRequest(model_id)),
-            self._on_download,
-            self._on_refused,
-        )
-
-    def _on_download(self, job: JobView) -> None:
-        self._jobs.add(job)
-        self.check()
+        self._jobs.download(model_id, self._on_refused)
 
     def _on_refused(self, error: BackendError) -> None:
         if not self._is_closed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..backend.api_requests import DownloadRequest
 from ..backend.api_responses import JobView, ModelView
 from ..backend.connection_thread import BackendConnection
 from ..errors import BackendError
@@ -42,11 +41,7 @@ class Models:
 
     def _download(self, widget: ModelListWidget, model_id: str) -> None:
         widget.mark(model_id, is_coming=True)
-        self._connection.request(
-            lambda client: client.submit(DownloadRequest(model_id)),
-            self._jobs.add,
-            partial(self._on_refused, widget, model_id),
-        )
+        self._jobs.download(model_id, partial(self._on_refused, widget, model_id))
 
     def _on_refused(self, widget: ModelListWidget, model_id: str, error: BackendError) -> None:
         if widget is self._list:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from modelsheet import __version__
 from modelsheet.api.jobs import JobError, Progress
 from modelsheet.api.models import BaseModelView, DownloadRequest, DownloadResult, ModelView
+from modelsheet.diffusion.generation import background_removal
 from tests.plugin.conftest import Until
 from tests.plugin.drive import said
 from tests.plugin.fake_backend import MODEL, FakeBackend
@@ -85,6 +88,25 @@ def test_a_download_that_failed_is_offered_again(
 
     until(lambda: said(connected) == "The hub does not answer.")
     assert rows.buttons["sd15"].isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        (background_removal._UNEVEN, background_removal._UNEVEN.partition(" Get it")[0]),
+        ("Get it with: modelsheet models download clip, or add a folder.", None),
+    ],
+)
+def test_a_model_that_a_sentence_names_is_one_click_away(
+    connected: Any, remote: FakeBackend, until: Until, sentence: str, shown: str | None
+) -> None:
+    connected.controller.jobs.say(sentence)
+    assert said(connected) == (shown or sentence)
+
+    connected.controller.panel.notice._button.click()
+    until(lambda: remote.the_request(DownloadRequest))
+    assert remote.the_request(DownloadRequest).model in sentence
+    until(lambda: connected.controller.panel.jobs.cards)
 
 
 def test_what_is_on_its_way_is_not_offered_again(

@@ -49,11 +49,18 @@ class Artist:
         return self.home / ".local/share/modelsheet"
 
     def run(self, steps: str, name: str, **environment: str) -> harness.KritaRun:
+        """Krita finds another one by a socket in the temporary folder, and would only call it."""
+        temporary = self.folder / f"{name}-tmp"
+        temporary.mkdir()
         return harness.run(
             KRITA_STEPS / steps,
             self.home,
             self.folder / name,
-            environment={"MODELSHEET_DRIVER_PATIENCE_S": "1800", **environment},
+            environment={
+                "MODELSHEET_DRIVER_PATIENCE_S": "1800",
+                "TMPDIR": str(temporary),
+                **environment,
+            },
             timeout_s=PATIENCE_S,
         )
 

@@ -44,7 +44,9 @@ class SetupController:
         self._installation, self._is_local, self._on_changed = installation, is_local, on_changed
         self._open_remote, self._open_sample = open_remote, open_sample
         self.dialog: SetupDialog | None = None
+        # Each kept until it is done: without a reference it is dropped, and its result with it.
         self._task: BackgroundTask[SetupPlan | str] | BackgroundTask[SetupOutcome] | None = None
+        self._comparison: BackgroundTask[SetupPlan | str] | None = None
         self._is_working = self._has_compared = False
         self._plan: SetupPlan | None = None
         self._shown_lines = 0
@@ -143,7 +145,7 @@ class SetupController:
         can_update = self._is_local() and self._installation.is_offered
         if can_update and not is_older(VERSION, backend):
             offer = partial(self._offer_update, sentence)
-            self._task = BackgroundTask(self._installation.plan, offer)
+            self._comparison = BackgroundTask(self._installation.plan, offer)
         elif sentence:
             self._panel.notice.say(sentence)
 

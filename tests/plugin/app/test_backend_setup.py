@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ READY = replace(NOTHING, is_complete=True, is_begun=True)
 
 @dataclass
 class FakeInstallation:
-    """The work as a test wants it: it lasts until `gate` is set."""
+    """The work as a test wants it: it lasts until `gate` is set, and looking until `seen` is."""
 
     found: SetupPlan | str = NOTHING
     outcome: SetupOutcome = SetupOutcome()
@@ -38,8 +39,13 @@ class FakeInstallation:
     lines: deque[str] = field(default_factory=deque)
     asked: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
+    seen: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.seen.set()
 
     def plan(self) -> SetupPlan | str:
+        self.seen.wait(60)
         return self.found
 
     def run(self, action: str) -> SetupOutcome:
@@ -178,6 +184,18 @@ def test_a_newer_plugin_offers_to_update(
     until(lambda: docker.setup.dialog.start.text() == "Update")
 
 
+def test_a_backend_that_answers_while_the_form_looks_does_not_hold_it_up(
+    docker: Any, installation: FakeInstallation, until: Until
+) -> None:
+    installation.seen.clear()
+    docker.controller.panel.backend_wanted.emit("setup")
+    answer(docker, __version__)
+    gc.collect()
+    installation.seen.set()
+
+    until(lambda: "Looking" not in docker.setup.dialog.about.text())
+
+
 def test_an_older_backend_that_runs_is_to_be_updated(
     docker: Any, installation: FakeInstallation, until: Until
 ) -> None:
@@ -203,7 +221,7 @@ def test_equal_versions_are_passed_over(
     installation.found = READY
     answer(docker, __version__)
 
-    until(lambda: not docker.setup._task._thread.is_alive())
+    until(lambda: not docker.setup._comparison._thread.is_alive())
     assert said(docker) == ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,8 +86,12 @@ class Installation:
     @property
     def downloaded_mb(self) -> int:
         """Return what the step that runs has downloaded."""
-        files = self._temporary.glob("pip-unpack-*/*")
-        return sum(path.stat().st_size for path in files if path.exists()) // 10**6
+        size = 0
+        with suppress(OSError):  # pip removes each folder, and this whole one at the end
+            for folder in self._temporary.glob("pip-unpack-*"):
+                with suppress(OSError):
+                    size += sum(path.stat().st_size for path in folder.iterdir())
+        return size // 10**6
 
     def is_outdated(self) -> bool:
         """Tell whether the plugin brings another backend than the one that is installed."""

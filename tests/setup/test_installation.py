@@ -210,6 +210,19 @@ def test_two_kritas_at_once(linux: Platform, data: Path, payload: Path) -> None:
             set_up(linux, data, payload)
 
 
+def test_what_pip_removes_meanwhile_is_not_counted(
+    linux: Platform, data: Path, payload: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = Installation(linux, data, payload)
+    assert installation.downloaded_mb == 0
+    there = data / "backend/tmp/pip-unpack-1"
+    there.mkdir(parents=True)
+    (there / "torch.whl").write_bytes(bytes(3_000_000))
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([there.with_name("pip-unpack-0"), there]))
+
+    assert installation.downloaded_mb == 3
+
+
 def test_a_plugin_without_its_wheel_says_so(linux: Platform, data: Path, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"Import modelsheet_krita\.zip again"):
         set_up(linux, data, tmp_path / "nothing")

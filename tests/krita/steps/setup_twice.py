@@ -14,11 +14,11 @@ OTHER = os.environ["OTHER"]
 
 
 def steps(driver):
+    (driver.folder / "has-started").touch()
     docker = driver.docker()
     docker.setVisible(True)
     docker.raise_()
-    yield lambda: docker.controller.panel.connection_notice.isVisible()
-    docker.controller.panel.connection_notice._button.click()
+    docker.controller.panel.backend_wanted.emit("setup")  # as the menu does
     yield lambda: is_shown(driver, "modelsheet_setup")
     form = driver.child("modelsheet_setup")
     yield lambda: is_over(driver, form)

@@ -12,10 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -50,18 +49,11 @@ class Artist:
         return self.home / ".local/share/modelsheet"
 
     def run(self, steps: str, name: str, **environment: str) -> harness.KritaRun:
-        """Krita finds another one by a socket in the temporary folder, and would only call it."""
-        temporary = self.folder / f"{name}-tmp"
-        temporary.mkdir()
         return harness.run(
             KRITA_STEPS / steps,
             self.home,
             self.folder / name,
-            environment={
-                "MODELSHEET_DRIVER_PATIENCE_S": "1800",
-                "TMPDIR": str(temporary),
-                **environment,
-            },
+            environment={"MODELSHEET_DRIVER_PATIENCE_S": "1800", **environment},
             timeout_s=PATIENCE_S,
         )
 
@@ -132,18 +124,24 @@ def test_from_the_zip_to_the_first_picture(
 
 
 def test_two_kritas_at_once_then_removed(artist: Artist, network: dict[str, str]) -> None:
-    is_done = str(artist.folder / "first/report.json")
-    with ThreadPoolExecutor() as pool:
-        run = pool.submit(artist.run, "setup_twice.py", "first", **network, OTHER="")
-        # Two Kritas that start at the same time wait for each other's database of resources.
-        while not run.done() and not (artist.folder / "first/has-started").exists():
-            time.sleep(0.1)
-        second = artist.run("setup_twice.py", "second", **network, OTHER=is_done).report
-        first = run.result().report
+    """With profiles of their own, as Krita demands, and one folder for Modelsheet."""
+    shared = artist.folder / "Zoë's Modelsheet"
+    other = replace(artist, home=artist.folder / "flatpak")
+    shutil.copytree(artist.home, other.home)
+    network |= {"MODELSHEET_HOME": str(shared)}
+    try:
+        with ThreadPoolExecutor() as pool:
+            runs = [
+                pool.submit(each.run, "setup_twice.py", name, FIRST=is_first, **network)
+                for each, name, is_first in ((artist, "first", "1"), (other, "second", ""))
+            ]
+            first, second = (run.result().report for run in runs)
+    finally:
+        harness.stop_service(shared)
 
     assert first["outcome"].startswith("Done.")
     assert second["refused"].startswith("Another Krita is setting up the backend.")
     assert second["outcome"].startswith("Done.")
     assert second["removed"].startswith("The backend is removed. What was learnt is kept.")
-    assert not (artist.data / "backend").exists()
-    assert (artist.data / "ledger.sqlite3").exists()
+    assert not (shared / "data/backend").exists()
+    assert (shared / "data/ledger.sqlite3").exists()

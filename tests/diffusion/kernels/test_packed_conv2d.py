@@ -55,23 +55,56 @@ def test_output_and_gradient_are_the_plain_ones(dtype: torch.dtype, bias: bool, 
     with pack_convolutions(layer):
         assert type(layer) is PackedConv2d
         got = passed(layer, images)
-        assert layer.packed
+        assert layer.packed._orders
         with torch.no_grad():
             alike(layer(images), expected[0])
     for one, other in zip(got, expected, strict=True):
         alike(one, other)
 
 
-def test_a_size_beyond_the_second_and_a_large_one_take_the_plain_path() -> None:
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("backward", [False, True])
+def test_each_batch_has_the_order_that_onednn_wants(threads: int, backward: bool) -> None:
+    layer, before = nn.Conv2d(64, 64, 3, padding=1), torch.get_num_threads()
+    weight = layer.requires_grad_(False).weight
+    if backward:
+        weight = weight.flip(2, 3).transpose(0, 1)
+    torch.set_num_threads(threads)
+    try:
+        with pack_convolutions(layer):
+            assert isinstance(layer, PackedConv2d)
+            for batch in (1, 9):
+                images = torch.empty(batch, weight.shape[1], 8, 8)
+                fresh = packed_conv2d._PackedWeights(layer.weight).of(images, backward=backward)
+                kept = layer.packed.of(images, backward=backward)
+                assert fresh is not None
+                assert kept is not None
+                assert packed_conv2d._order(kept) == packed_conv2d._order(fresh)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_shapes_of_one_order_share_their_weights() -> None:
+    weights = packed_conv2d._PackedWeights(convolution().weight)
+    kept = {id(weights.of(torch.empty(batch, 32, 4, 4))) for batch in range(1, 9)}
+    assert len(kept) <= packed_conv2d._MOST_ORDERS
+    assert len(weights._by_shape) == 8
+
+
+@pytest.mark.parametrize("most_orders", [0, 1])
+def test_an_order_too_many_and_a_large_image_take_the_plain_path(
+    monkeypatch: pytest.MonkeyPatch, most_orders: int
+) -> None:
     layer = convolution()
-    with pack_convolutions(layer):
-        for side in (2, 3, 4, 5):
-            images = torch.randn(1, 32, side, side)
-            alike(layer(images), layer._conv_forward(images, layer.weight, layer.bias))
-        assert list(layer.packed) == [(2, 2), (3, 3)]
+    expected = passed(layer, images := torch.randn(3, 32, 4, 4))
+    monkeypatch.setattr(packed_conv2d, "_order", lambda packed: id(packed))
+    monkeypatch.setattr(packed_conv2d, "_MOST_ORDERS", most_orders)
     with pack_convolutions(layer):
         layer(torch.randn(1, 32, 64, 64))
-        assert not layer.packed
+        assert not layer.packed._by_shape
+        layer.packed.of(torch.empty(2, 48, 2, 2), backward=True)
+        for one, other in zip(passed(layer, images), expected, strict=True):
+            alike(one, other)
 
 
 def test_circular_padding_stays_circular() -> None:

@@ -39,6 +39,7 @@ from modelsheet.diffusion.generation.image_generator import GenerationPipeline
 from modelsheet.diffusion.generation.image_plan import ConditioningPicture, ResolvedPrompt
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
+from modelsheet.diffusion.models.cpu_threads import threads_for
 from modelsheet.diffusion.models.device import choose_device
 from modelsheet.diffusion.training import class_noun, identifier
 from modelsheet.diffusion.training.dataset import crop_references, fit_picture, warnings_for
@@ -81,6 +82,7 @@ class Worker:
     def __init__(self, data_dir: Path, device: torch.device) -> None:
         self._data_dir = data_dir
         self._device = device
+        self._threads = torch.get_num_threads()
         self._subjects = SubjectStore(data_dir)
         self._base_version: tuple[BaseModelFiles, int] | None = None
         self._clip: Clip | None = None
@@ -196,6 +198,7 @@ class Worker:
         return expand_prompt(prompt, subjects, context.owner, *options)
 
     def _animate(self, request: AnimateRequest, context: JobContext) -> AnimateResult:
+        torch.set_num_threads(self._threads)
         if self._motion is None:
             context.progress(Progress(phase="loading the motion model"))
             self._motion = load_motion_model(self._device)
@@ -250,6 +253,7 @@ class Worker:
             self._pipeline = self._clip = None
             base = load_base_model(model_id, self._data_dir, self._device)
             self._pipeline, self._base_version = GenerationPipeline(base, self._data_dir), version
+        torch.set_num_threads(threads_for(self._pipeline.base, self._threads, self._data_dir))
         return self._pipeline
 
     def _load_bare(self, model_id: str, context: JobContext) -> BaseModel:

@@ -18,6 +18,7 @@ import torch
 
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.families.table import load_base_model
+from modelsheet.diffusion.models.cpu_threads import threads_for
 from modelsheet.service.executors.environment import lower_priority
 from modelsheet_benchmarks.console import print_line
 from modelsheet_benchmarks.speed.sd15_step import drawn_picture
@@ -26,9 +27,11 @@ from modelsheet_benchmarks.standalone_training import benchmark_request, standal
 _MOST_STEPS = 20_000
 
 
-def serve_steps(base_model: str, data_dir: Path) -> None:
+def serve_steps(base_model: str, data_dir: Path, *, is_worker: bool) -> None:
     """Prepare a training without likeness measurements, then take steps until the input ends."""
     base = load_base_model(base_model, data_dir, torch.device("cpu"))
+    if is_worker:
+        torch.set_num_threads(threads_for(base, torch.get_num_threads(), data_dir))
     picture = drawn_picture().resize((base.resolution, base.resolution))
     overrides = TrainingOverrides(training_steps=_MOST_STEPS)
     request = benchmark_request("human woman", [picture], base_model=base.id, overrides=overrides)
@@ -47,6 +50,7 @@ def serve_steps(base_model: str, data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[3] == "worker":
+    is_worker = sys.argv[3] == "worker"
+    if is_worker:
         lower_priority()
-    serve_steps(sys.argv[1], Path(sys.argv[2]))
+    serve_steps(sys.argv[1], Path(sys.argv[2]), is_worker=is_worker)

@@ -1,0 +1,73 @@
+"""Number of threads for a base model on a CPU: all, but for small networks as many as help.
+
+Their operations are so short that waking another thread may take longer than it saves: beside a
+busy program a step of sprite32 takes 1.5 times as long with two threads as with one, on some
+computers also on idle cores. Sums over another number of threads are rounded differently, so the
+choice is remembered: the same seed gives the same picture tomorrow.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.files.json_file import read_json_object
+
+FILE = "cpu-threads.json"  # in the data folder
+_SMALL = 100_000_000  # parameters
+_ROUNDS, _WARM_UP = 6, 2
+_LEAST_GAIN = 1.15  # by twice as many threads
+
+
+def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
+    """Return the number of threads, at most `most`, to compute with this base model."""
+    parameters = sum(each.numel() for each in base.denoiser.parameters())
+    if most == 1 or base.device.type != "cpu" or parameters > _SMALL:
+        return most
+    key = f"{platform.node()}, {most} threads, PyTorch {torch.__version__}"
+    remembered = {}
+    with suppress(OSError, ValueError):
+        remembered = read_json_object(data_dir / FILE)
+    if remembered.get(key) not in range(1, most + 1):
+        remembered[key] = _measure(most)
+        with suppress(OSError):  # else it is measured again next time
+            (data_dir / FILE).write_text(json.dumps(remembered), "utf-8")
+    threads: int = remembered[key]
+    return threads
+
+
+def _measure(most: int) -> int:
+    """Time a block of a small network, some 5 ms, with 1, 2, 4, ... threads by turns."""
+    counts = [1 << power for power in range(most.bit_length()) if 1 << power < most] + [most]
+    times = {count: list[float]() for count in counts}
+    with torch.inference_mode():
+        for number in range(_WARM_UP + _ROUNDS):
+            for count, seconds in times.items():
+                torch.set_num_threads(count)
+                began = time.perf_counter()
+                _block()
+                if number >= _WARM_UP:
+                    seconds.append(time.perf_counter() - began)
+    torch.set_num_threads(most)
+    best = 1
+    for count in counts[1:]:
+        if min(times[best]) > _LEAST_GAIN * min(times[count]):
+            best = count
+    return best
+
+
+def _block() -> torch.Tensor:
+    """Compute what a UNet's block does, at the sizes of sprite32."""
+    image, kernel = torch.ones(2, 128, 8, 8), torch.ones(128, 128, 3, 3)
+    tokens, weight = torch.ones(2, 64, 128), torch.ones(512, 128)
+    for _ in range(2):
+        image = F.conv2d(F.silu(F.group_norm(image, 32)), kernel, padding=1)
+        tokens = F.linear(F.gelu(F.linear(F.layer_norm(tokens, (128,)), weight)), weight.t())
+    return image.sum() + tokens.sum()

@@ -1,0 +1,105 @@
+"""Small networks compute with as many threads as help, and always with the same number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+
+from modelsheet.diffusion.models import cpu_threads
+from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.cpu_threads import FILE, threads_for
+
+
+@pytest.fixture(autouse=True)
+def _same_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def base(parameters: int, device: str = "cpu") -> BaseModel:
+    weight = torch.empty(parameters, device="meta")
+    network = SimpleNamespace(parameters=lambda: [weight])
+    return cast(BaseModel, SimpleNamespace(denoiser=network, device=torch.device(device)))
+
+
+SMALL, LARGE = base(20_000_000), base(860_000_000)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    calls: list[int] = []
+
+    def measure(most: int) -> int:
+        calls.append(most)
+        return 1
+
+    monkeypatch.setattr(cpu_threads, "_measure", measure)
+    return calls
+
+
+def test_it_is_measured_once_and_remembered(tmp_path: Path, measured: list[int]) -> None:
+    assert [threads_for(SMALL, 4, tmp_path) for _ in range(3)] == [1, 1, 1]
+    assert measured == [4]
+    threads_for(SMALL, 8, tmp_path)  # another computer, or another setting
+    assert measured == [4, 8]
+
+
+@pytest.mark.parametrize(("model", "most"), [(LARGE, 4), (base(20_000_000, "cuda"), 4), (SMALL, 1)])
+def test_others_take_all(model: BaseModel, most: int, tmp_path: Path, measured: list[int]) -> None:
+    assert threads_for(model, most, tmp_path) == most
+    assert measured == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"?": 1}', "{", None])
+def test_a_file_that_cannot_be_used_is_written_anew(
+    content: str | None, tmp_path: Path, measured: list[int]
+) -> None:
+    if content is not None:
+        (tmp_path / FILE).write_text(content)
+    folder = tmp_path if content is not None else tmp_path / "missing"
+    assert threads_for(SMALL, 4, folder) == 1
+    assert (folder / FILE).is_file() is (content is not None)
+
+
+def test_a_number_out_of_range_is_measured_again(tmp_path: Path, measured: list[int]) -> None:
+    threads_for(SMALL, 4, tmp_path)
+    (tmp_path / FILE).write_text((tmp_path / FILE).read_text().replace(": 1", ": 99"))
+    assert threads_for(SMALL, 4, tmp_path) == 1
+    assert measured == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best"),
+    [
+        ({1: 4.0, 2: 3.9, 4: 3.8}, 1),
+        ({1: 4.0, 2: 2.5, 4: 2.4}, 2),
+        ({1: 4.0, 2: 4.2, 4: 1.5}, 4),
+    ],
+)
+def test_more_threads_are_taken_where_they_gain_enough(
+    seconds: dict[int, float], best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock: Any = {"now": 0.0, "threads": 0}
+
+    def block() -> None:
+        clock["now"] += seconds[clock["threads"]]
+
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: clock.update(threads=count))
+    monkeypatch.setattr(cpu_threads, "_block", block)
+    monkeypatch.setattr(
+        cpu_threads, "time", SimpleNamespace(perf_counter=lambda: float(clock["now"]))
+    )
+
+    assert cpu_threads._measure(4) == best
+    assert clock["threads"] == 4
+
+
+def test_the_real_measurement_ends_with_all_threads() -> None:
+    assert cpu_threads._measure(2) in (1, 2)
+    assert torch.get_num_threads() == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
-from typing import get_args
+from functools import partial
+from typing import Any, get_args
 
 import pytest
 import torch
 
+from modelsheet import operating_system
 from modelsheet.api.generate import SamplerName
 from modelsheet.diffusion.kernels.packed_conv2d import PackedConv2d
 from modelsheet.diffusion.models.base_model import BaseModel
@@ -115,6 +118,31 @@ def test_windows_of_the_same_prompt_are_as_one(sd15: BaseModel) -> None:
     )
 
     torch.testing.assert_close(both, one, rtol=1e-4, atol=1e-4)
+
+
+def test_the_halves_of_guidance_are_the_same_by_threads(
+    sd15: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[set[int]] = []
+    predict = type(sd15).predict
+
+    def note(*arguments: Any) -> torch.Tensor:
+        threads[-1].add(threading.get_ident())
+        assert torch.is_inference_mode_enabled()
+        return predict(*arguments)
+
+    monkeypatch.setattr(type(sd15), "predict", note)
+    latents = []
+    for cores in (1, 2):
+        monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+        threads.append(set())
+        sampler = make_sampler(sd15, "DDIM", STEPS, SIZE)
+        latents.append(denoise(sd15, batch_of(sd15), sampler))
+
+    assert torch.get_num_threads() == 1
+    assert len(threads[0]) == 1
+    assert len(threads[1]) > 1
+    torch.testing.assert_close(latents[1], latents[0], rtol=1e-4, atol=1e-4)
 
 
 def test_a_sampler_knows_its_steps(sd15: BaseModel) -> None:

@@ -55,7 +55,8 @@ class _PackedWeights:
         packed = torch._C._nn.mkldnn_reorder_conv2d_weight(opaque, one, one, one, 1, list(shape))  # type: ignore[call-arg]
         order = backward, _order(packed)
         is_known = order in self._orders
-        if not is_known and sum(each is backward for each, _ in self._orders) == _MOST_ORDERS:
+        kept = sum(each is backward for each, _ in list(self._orders))  # another thread may add one
+        if not is_known and kept == _MOST_ORDERS:
             return None
         return self._orders.setdefault(order, packed)
 

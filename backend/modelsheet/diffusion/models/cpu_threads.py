@@ -28,8 +28,7 @@ _LEAST_GAIN = 1.15  # by twice as many threads
 
 def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
     """Return the number of threads, at most `most`, to compute with this base model."""
-    parameters = sum(each.numel() for each in base.denoiser.parameters())
-    if most == 1 or base.device.type != "cpu" or parameters > _SMALL:
+    if most == 1 or base.device.type != "cpu" or not is_small(base):
         return most
     key = f"{platform.node()}, {most} threads, PyTorch {torch.__version__}"
     remembered = {}
@@ -41,6 +40,11 @@ def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
             (data_dir / FILE).write_text(json.dumps(remembered), "utf-8")
     threads: int = remembered[key]
     return threads
+
+
+def is_small(base: BaseModel) -> bool:
+    """Tell whether the denoiser is so small that waking threads counts."""
+    return sum(each.numel() for each in base.denoiser.parameters()) <= _SMALL
 
 
 def _measure(most: int) -> int:

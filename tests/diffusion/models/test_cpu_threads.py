@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from torch import nn
 
 from modelsheet.diffusion.models import cpu_threads
 from modelsheet.diffusion.models.base_model import BaseModel
@@ -23,8 +24,7 @@ def _same_threads() -> Iterator[None]:
 
 
 def base(parameters: int, device: str = "cpu") -> BaseModel:
-    weight = torch.empty(parameters, device="meta")
-    network = SimpleNamespace(parameters=lambda: [weight])
+    network = nn.Linear(1, parameters, bias=False, device="meta")
     return cast(BaseModel, SimpleNamespace(denoiser=network, device=torch.device(device)))
 
 

@@ -13,9 +13,11 @@ import platform
 import time
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.files.json_file import read_json_object
@@ -24,11 +26,12 @@ FILE = "cpu-threads.json"  # in the data folder
 _SMALL = 100_000_000  # parameters
 _ROUNDS, _WARM_UP = 6, 2
 _LEAST_GAIN = 1.15  # by twice as many threads
+_KNOWN: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
     """Return the number of threads, at most `most`, to compute with this base model."""
-    if most == 1 or base.device.type != "cpu" or not is_small(base):
+    if most == 1 or base.device.type != "cpu" or not is_small(base.denoiser):
         return most
     key = f"{platform.node()}, {most} threads, PyTorch {torch.__version__}"
     remembered = {}
@@ -42,9 +45,11 @@ def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
     return threads
 
 
-def is_small(base: BaseModel) -> bool:
-    """Tell whether the denoiser is so small that waking threads counts."""
-    return sum(each.numel() for each in base.denoiser.parameters()) <= _SMALL
+def is_small(network: nn.Module) -> bool:
+    """Tell whether a network is so small that the number of its operations counts."""
+    if network not in _KNOWN:
+        _KNOWN[network] = sum(each.numel() for each in network.parameters()) <= _SMALL
+    return _KNOWN[network]
 
 
 def _measure(most: int) -> int:

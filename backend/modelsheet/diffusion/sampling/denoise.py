@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
 from modelsheet import operating_system
+from modelsheet.diffusion.kernels.merged_lora import merge_lora
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
 from modelsheet.diffusion.models.cpu_threads import is_small
@@ -69,8 +71,16 @@ class DenoisingBatch:
 @torch.inference_mode()
 def denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.Tensor:
     """Run the sampler's steps on a batch; scaled latents, fp32, of the noise's shape."""
-    with pack_convolutions(base.denoiser):
+    with _merged(base, batch), pack_convolutions(base.denoiser):
         return _denoise(base, batch, sampler)
+
+
+def _merged(base: BaseModel, batch: DenoisingBatch) -> AbstractContextManager[None]:
+    """Merge the adapters into a small network, unless windows have adapters of their own."""
+    if len(batch.windows) > 1 or not is_small(base.denoiser):
+        return nullcontext()
+    batch.windows[0].activate()
+    return merge_lora(base.denoiser)
 
 
 def _denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.Tensor:
@@ -210,7 +220,7 @@ def _computes_halves_by_threads(base: BaseModel) -> bool:
     return (
         base.device.type == "cpu"
         and torch.get_num_threads() == 1
-        and is_small(base)
+        and is_small(base.denoiser)
         and operating_system.allowed_cores() > 1
     )
 

@@ -194,14 +194,9 @@ def _refine(colours: _Colours, frequency: npt.NDArray[np.intp], start: _Colours)
     points, means = srgb_to_oklab(colours), srgb_to_oklab(start)
     for _ in range(_ROUNDS):
         nearest = _nearest(points, means)
-        moved = np.stack(
-            [
-                np.average(points[nearest == k], axis=0, weights=frequency[nearest == k])
-                if (nearest == k).any()
-                else means[k]
-                for k in range(len(means))
-            ]
-        )
+        totals = np.bincount(nearest, frequency, len(means))[:, None]
+        sums = [np.bincount(nearest, frequency * axis, len(means)) for axis in points.T]
+        moved = np.where(totals > 0, np.stack(sums, axis=1) / np.maximum(totals, 1), means)
         if np.allclose(moved, means):
             break
         means = moved

@@ -24,8 +24,8 @@ from modelsheet.files.json_file import read_json_object
 
 FILE = "cpu-threads.json"  # in the data folder
 _SMALL = 100_000_000  # parameters
-_ROUNDS, _WARM_UP = 6, 2
-_LEAST_GAIN = 1.15  # by twice as many threads
+_ROUNDS, _WARM_UP = 12, 3
+_LEAST_GAIN = 1.3  # by twice as many threads, for what they take from other programs
 _KNOWN: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 

@@ -94,6 +94,7 @@ def test_a_download_that_failed_is_offered_again(
     ("sentence", "shown"),
     [
         (background_removal._UNEVEN, background_removal._UNEVEN.partition(" Get it")[0]),
+        ("Нет модели. Загрузите её: modelsheet models download matting", "Нет модели."),
         ("Get it with: modelsheet models download clip, or add a folder.", None),
     ],
 )

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,8 @@ from modelsheet.diffusion.models.hyperparameters import AdapterShape
 from modelsheet.diffusion.models.noise_schedule import NoiseSchedule
 from modelsheet.diffusion.models.sampler_spec import SamplerSpec, Scheduler
 from modelsheet.errors import InvalidRequest, UnsafeModel
+
+_SMALL = 100_000_000  # parameters
 
 # A pipeline of diffusers, which has no annotations.
 Pipeline = Any
@@ -84,6 +87,12 @@ class BaseModel(ABC):
     @property
     def denoiser(self) -> Any:
         return getattr(self.pipeline, self.denoiser_name)
+
+    @cached_property
+    def is_small(self) -> bool:
+        """True where the number of the denoiser's operations counts more than their size."""
+        parameters: int = sum(each.numel() for each in self.denoiser.parameters())
+        return parameters <= _SMALL
 
     @property
     def vae(self) -> Any:

@@ -13,25 +13,21 @@ import platform
 import time
 from contextlib import suppress
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.files.json_file import read_json_object
 
 FILE = "cpu-threads.json"  # in the data folder
-_SMALL = 100_000_000  # parameters
 _ROUNDS, _WARM_UP = 12, 3
 _LEAST_GAIN = 1.3  # by twice as many threads, for what they take from other programs
-_KNOWN: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
     """Return the number of threads, at most `most`, to compute with this base model."""
-    if most == 1 or base.device.type != "cpu" or not is_small(base.denoiser):
+    if most == 1 or base.device.type != "cpu" or not base.is_small:
         return most
     key = f"{platform.node()}, {most} threads, PyTorch {torch.__version__}"
     remembered = {}
@@ -43,13 +39,6 @@ def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
             (data_dir / FILE).write_text(json.dumps(remembered), "utf-8")
     threads: int = remembered[key]
     return threads
-
-
-def is_small(network: nn.Module) -> bool:
-    """Tell whether a network is so small that the number of its operations counts."""
-    if network not in _KNOWN:
-        _KNOWN[network] = sum(each.numel() for each in network.parameters()) <= _SMALL
-    return _KNOWN[network]
 
 
 def _measure(most: int) -> int:

@@ -14,7 +14,6 @@ from modelsheet import operating_system
 from modelsheet.diffusion.kernels.merged_lora import merge_lora
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.models.cpu_threads import is_small
 from modelsheet.diffusion.sampling.samplers import Sampler
 
 # Predicts x_0 (B, C, h, w), scaled latents; computed only when called.
@@ -23,6 +22,7 @@ PredictedX0 = Callable[[], torch.Tensor]
 StepCallback = Callable[[PredictedX0, int, int], None]
 
 _GUIDANCE_RESCALE = 0.7  # what Lin et al. recommend
+_LEAST_HALF = 4  # pictures; the images of fewer would depend on how many are painted together
 _WHOLE = (slice(None), slice(None))
 
 
@@ -71,13 +71,13 @@ class DenoisingBatch:
 @torch.inference_mode()
 def denoise(base: BaseModel, batch: DenoisingBatch, sampler: Sampler) -> torch.Tensor:
     """Run the sampler's steps on a batch; scaled latents, fp32, of the noise's shape."""
-    with _merged(base, batch), pack_convolutions(base.denoiser):
+    with _merged_adapters(base, batch), pack_convolutions(base.denoiser):
         return _denoise(base, batch, sampler)
 
 
-def _merged(base: BaseModel, batch: DenoisingBatch) -> AbstractContextManager[None]:
+def _merged_adapters(base: BaseModel, batch: DenoisingBatch) -> AbstractContextManager[None]:
     """Merge the adapters into a small network, unless windows have adapters of their own."""
-    if len(batch.windows) > 1 or not is_small(base.denoiser):
+    if len(batch.windows) > 1 or not base.is_small:
         return nullcontext()
     batch.windows[0].activate()
     return merge_lora(base.denoiser)
@@ -196,8 +196,7 @@ def _predict_both(
     base: BaseModel, window: Window, model_input: torch.Tensor, t: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Predict the noise without and with the prompt: in one batch, or each by a thread."""
-    # The state of an IP-Adapter belongs to one call at a time.
-    if window.cond.pictures is not None or not _computes_halves_by_threads(base):
+    if not _computes_halves_by_threads(base, window, len(model_input)):
         embeds = window.uncond.followed_by(window.cond)
         uncond, cond = base.predict(torch.cat([model_input] * 2), t, embeds).chunk(2)
         return uncond, cond
@@ -212,15 +211,18 @@ def _predict_both(
         return future.result(), cond
 
 
-def _computes_halves_by_threads(base: BaseModel) -> bool:
+def _computes_halves_by_threads(base: BaseModel, window: Window, pictures: int) -> bool:
     """Tell whether two threads are faster for guidance than one batch: where a network is so small
     that it computes with one (see cpu_threads), and another core is there. Four pictures of
-    sprite32 take two thirds of the time.
+    sprite32 take two thirds of the time; fewer gain little, and smaller batches are rounded
+    differently.
     """
     return (
-        base.device.type == "cpu"
+        pictures >= _LEAST_HALF
+        and base.device.type == "cpu"
         and torch.get_num_threads() == 1
-        and is_small(base.denoiser)
+        and base.is_small
+        and window.cond.pictures is None  # the state of an IP-Adapter is that of one call
         and operating_system.allowed_cores() > 1
     )
 

@@ -1,4 +1,6 @@
-"""Merged LoRA layers give what peft's give, and are peft's again afterwards."""
+"""Merged LoRA layers give what peft's give, and are peft's again afterwards; without them a network
+is as it was.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
-from modelsheet.diffusion.kernels.merged_lora import merge_lora
+from modelsheet.diffusion.kernels.merged_lora import merge_lora, without_lora
 from modelsheet.diffusion.kernels.packed_conv2d import PackedConv2d, pack_convolutions
 
 
@@ -119,3 +121,28 @@ def test_an_error_restores_the_layers() -> None:
     with pytest.raises(ZeroDivisionError), merge_lora(adapted):
         raise ZeroDivisionError
     assert kinds(adapted) == before
+
+
+@torch.no_grad()
+def test_a_copy_without_lora_shares_the_weights_of_its_original() -> None:
+    adapted = network()
+    before = kinds(adapted)
+    with pack_convolutions(adapted):
+        adapted.base_model.disable_adapter_layers()
+        expected = adapted(IMAGES)
+        adapted.base_model.enable_adapter_layers()
+        twin = without_lora(adapted)
+        changed = adapted(IMAGES)
+
+        assert not any(isinstance(module, LoraLayer) for module in twin.modules())
+        assert torch.equal(twin(IMAGES), expected)
+        assert not torch.allclose(changed, expected, rtol=1e-2)
+        [packed] = [each for each in twin.modules() if isinstance(each, PackedConv2d)]
+        [original] = [each for each in adapted.modules() if isinstance(each, PackedConv2d)]
+        assert packed is not original
+        assert packed.packed is original.packed
+
+    own = {parameter.data_ptr() for parameter in adapted.parameters()}
+    assert {parameter.data_ptr() for parameter in twin.parameters()} < own
+    assert kinds(adapted) == before
+    assert not torch.allclose(adapted(IMAGES), expected, rtol=1e-2)

@@ -1,8 +1,12 @@
-"""Small networks compute with as many threads as help, and always with the same number."""
+"""Small networks compute with as many threads as help, and always with the same number; or halves
+of a batch by two.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,9 +14,10 @@ from typing import Any, cast
 import pytest
 import torch
 
+from modelsheet import operating_system
 from modelsheet.diffusion.models import cpu_threads
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.cpu_threads import FILE, threads_for
+from modelsheet.diffusion.models.cpu_threads import FILE, halves_batches, run_at_once, threads_for
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +108,53 @@ def test_more_threads_are_taken_where_they_gain_enough(
 def test_the_real_measurement_ends_with_all_threads() -> None:
     assert cpu_threads._measure(2) in (1, 2)
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "threads", "cores", "are_halved"),
+    [
+        (SMALL, 1, 2, True),
+        (SMALL, 1, 1, False),
+        (SMALL, 2, 2, False),
+        (LARGE, 1, 2, False),
+        (base("cuda", is_small=True), 1, 2, False),
+    ],
+)
+def test_batches_of_small_networks_are_halved_where_one_thread_leaves_a_core(
+    model: BaseModel, threads: int, cores: int, are_halved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+    torch.set_num_threads(threads)
+
+    assert halves_batches(model) is are_halved
+
+
+def test_functions_run_at_once_with_the_same_number_of_threads() -> None:
+    torch.set_num_threads(1)
+    barrier = threading.Barrier(3, timeout=30)
+
+    def run(number: int) -> tuple[int, int, int]:
+        barrier.wait()
+        return number, threading.get_ident(), torch.get_num_threads()
+
+    results = run_at_once([partial(run, number) for number in range(3)])
+
+    assert [number for number, _, _ in results] == [0, 1, 2]
+    assert len({thread for _, thread, _ in results}) == 3
+    assert results[-1][1] == threading.get_ident()
+    assert {threads for _, _, threads in results} == {1}
+    assert run_at_once([threading.get_ident]) == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_of_either_function_is_raised_when_both_have_ended(failing: int) -> None:
+    ended = []
+
+    def run(number: int) -> None:
+        ended.append(number)
+        if number == failing:
+            raise ValueError(f"{number}")
+
+    with pytest.raises(ValueError, match=str(failing)):
+        run_at_once([partial(run, number) for number in range(2)])
+    assert sorted(ended) == [0, 1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
+from modelsheet import operating_system
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
@@ -113,6 +116,33 @@ def test_learning_and_applying_it_leave_the_base_and_the_random_numbers_as_they_
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in weights(base).items())
     assert all(torch.equal(again[name], correction[name]) for name in correction)
+
+
+def test_halves_of_its_batches_by_two_threads_give_the_same(
+    base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "_STEPS", 3)
+    threads: list[set[int]] = []
+    forward = decoder._DecoderTail.forward
+
+    def note(tail: decoder._DecoderTail, features: torch.Tensor) -> torch.Tensor:
+        threads[-1].add(threading.get_ident())
+        return forward(tail, features)
+
+    monkeypatch.setattr(decoder._DecoderTail, "forward", note)
+    corrections = []
+    for cores in (1, 2, 2):
+        monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+        threads.append(set())
+        corrections.append(learn_correction(base, REFERENCES, seed=0))
+
+    whole, halved, again = corrections
+    assert len(threads[0]) == 1
+    assert len(threads[1]) > 1
+    assert whole
+    for name, change in whole.items():
+        assert torch.equal(again[name], halved[name])
+        torch.testing.assert_close(halved[name], change, rtol=1e-2, atol=1e-4)
 
 
 def test_what_does_not_help_is_not_kept(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:

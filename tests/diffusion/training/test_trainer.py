@@ -5,8 +5,10 @@ fails.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import torch
 from diffusers.training_utils import compute_snr
 from PIL import Image
 
+from modelsheet import operating_system
 from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
@@ -301,6 +304,48 @@ def test_accumulated_batches_are_one_large_batch(
     torch.testing.assert_close(added, whole)
 
 
+@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
+@pytest.mark.parametrize("text_rank", [0, 2])
+@pytest.mark.parametrize("batch", [2, 5])
+def test_the_halves_of_a_batch_are_computed_by_two_threads(
+    sd15: BaseModel,
+    pictures: list[Image.Image],
+    prior: PriorKind,
+    text_rank: int,
+    batch: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shape = replace(SHAPE, text_encoder_rank=text_rank)
+    hyperparameters = replace(HYPERPARAMETERS, shape=shape, prior=prior, batch=batch)
+    threads: list[set[int]] = []
+    predict = type(sd15).predict
+
+    def note(*arguments: Any) -> torch.Tensor:
+        threads[-1].add(threading.get_ident())
+        return predict(*arguments)
+
+    monkeypatch.setattr(type(sd15), "predict", note)
+    trainer = make_trainer(sd15, pictures, hyperparameters)
+    losses, gradients = [], []
+    try:
+        drawn = trainer.sampler.draw()
+        for cores in (1, 2, 2):
+            monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+            threads.append(set())
+            trainer.optimizer.zero_grad()
+            losses.append(trainer._accumulate([drawn]))
+            gradients.append([p.grad for p in trainer._parameters()])
+    finally:
+        trainer.adapter.detach()
+
+    assert [len(each) for each in threads] == [1, 2, 2]
+    assert losses[1] == losses[2] == pytest.approx(losses[0], rel=1e-4)
+    assert any(bool(each.any()) for each in gradients[0])
+    for whole, halved, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(halved, whole, rtol=1e-3, atol=1e-5)
+        assert torch.equal(again, halved)
+
+
 def gradient(trainer: Trainer) -> torch.Tensor:
     parameters = trainer.adapter.parameters("unet")
     return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]).clone()
@@ -462,8 +507,14 @@ class Replays:
 @pytest.mark.parametrize("text_rank", [0, 2])
 @pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
 def test_recorded_steps_are_those_that_were_not(
-    sd15: BaseModel, pictures: list[Image.Image], prior: PriorKind, text_rank: int
+    sd15: BaseModel,
+    pictures: list[Image.Image],
+    prior: PriorKind,
+    text_rank: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A recorded step has no halves.
+    monkeypatch.setattr(operating_system, "allowed_cores", partial(int, 1))
     shape = replace(SHAPE, text_encoder_rank=text_rank)
     plain = replace(HYPERPARAMETERS, shape=shape, prior=prior)
     graphs = Replays()

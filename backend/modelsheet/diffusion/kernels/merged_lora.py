@@ -1,4 +1,4 @@
-"""Merge LoRA into the weights of a small network while it paints.
+"""Networks without LoRA layers: with the adapters merged into the weights, or without adapters.
 
 peft computes an adapter beside each layer in every step, which takes a small network twice as long.
 Merged once for all steps it costs nothing. The merged layers stand in for peft's, whose weights do
@@ -43,6 +43,18 @@ def merge_lora(network: nn.Module) -> Iterator[None]:
     finally:
         for parent, name, layer in replaced:
             parent._modules[name] = layer
+
+
+def without_lora(network: nn.Module) -> nn.Module:
+    """Copy a network's tree of modules without LoRA layers; all else the copy shares."""
+    if isinstance(network, LoraLayer):
+        return without_lora(network.base_layer)
+    twin = copy.copy(network)
+    twin._modules = {
+        name: None if child is None else without_lora(child)
+        for name, child in network._modules.items()
+    }
+    return twin
 
 
 def _merged(layer: LoraLayer) -> nn.Module | None:

@@ -1,9 +1,11 @@
-"""Number of threads for a base model on a CPU: all, but for small networks as many as help.
+"""Threads of a base model on a CPU: all, but for small networks as many as help.
 
 Their operations are so short that waking another thread may take longer than it saves: beside a
 busy program a step of sprite32 takes 1.5 times as long with two threads as with one, on some
 computers also on idle cores. Sums over another number of threads are rounded differently, so the
 choice is remembered: the same seed gives the same picture tomorrow.
+
+Where one thread is best, another one still helps if it takes half of a batch for itself.
 """
 
 from __future__ import annotations
@@ -11,18 +13,23 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 
+from modelsheet import operating_system
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.files.json_file import read_json_object
 
 FILE = "cpu-threads.json"  # in the data folder
 _ROUNDS, _WARM_UP = 12, 3
 _LEAST_GAIN = 1.3  # by twice as many threads, for what they take from other programs
+_Result = TypeVar("_Result")
 
 
 def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
@@ -39,6 +46,29 @@ def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
             (data_dir / FILE).write_text(json.dumps(remembered), "utf-8")
     threads: int = remembered[key]
     return threads
+
+
+def halves_batches(base: BaseModel) -> bool:
+    """Tell whether two threads, each with half of a batch, are faster than one with all of it:
+    where the network is so small that it computes with one, and another core is there.
+    """
+    return (
+        base.device.type == "cpu"
+        and torch.get_num_threads() == 1
+        and base.is_small
+        and operating_system.allowed_cores() > 1
+    )
+
+
+def run_at_once(functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
+    """Run functions at once, the last one in this thread and each other in one of its own; return
+    what they return. Other threads begin with PyTorch's own modes: gradients are on.
+    """
+    *others, last = functions
+    with ThreadPoolExecutor(max(1, len(others))) as pool:
+        futures = [pool.submit(each) for each in others]
+        result = last()
+        return [*(future.result() for future in futures), result]
 
 
 def _measure(most: int) -> int:

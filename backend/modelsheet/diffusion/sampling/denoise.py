@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from modelsheet import operating_system
 from modelsheet.diffusion.kernels.merged_lora import merge_lora
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
+from modelsheet.diffusion.models.cpu_threads import halves_batches, run_at_once
 from modelsheet.diffusion.sampling.samplers import Sampler
 
 # Predicts x_0 (B, C, h, w), scaled latents; computed only when called.
@@ -22,7 +21,9 @@ PredictedX0 = Callable[[], torch.Tensor]
 StepCallback = Callable[[PredictedX0, int, int], None]
 
 _GUIDANCE_RESCALE = 0.7  # what Lin et al. recommend
-_LEAST_HALF = 4  # pictures; the images of fewer would depend on how many are painted together
+# Pictures: four of sprite32 take two thirds of the time by two threads. Fewer gain little, and
+# would depend on how many are painted together, as smaller batches are rounded differently.
+_LEAST_HALF = 4
 _WHOLE = (slice(None), slice(None))
 
 
@@ -196,7 +197,8 @@ def _predict_both(
     base: BaseModel, window: Window, model_input: torch.Tensor, t: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Predict the noise without and with the prompt: in one batch, or each by a thread."""
-    if not _computes_halves_by_threads(base, window, len(model_input)):
+    has_ip_adapter = window.cond.pictures is not None  # whose state is that of one call
+    if len(model_input) < _LEAST_HALF or has_ip_adapter or not halves_batches(base):
         embeds = window.uncond.followed_by(window.cond)
         uncond, cond = base.predict(torch.cat([model_input] * 2), t, embeds).chunk(2)
         return uncond, cond
@@ -205,26 +207,11 @@ def _predict_both(
     def predict_uncond() -> torch.Tensor:
         return base.predict(model_input, t, window.uncond)
 
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(predict_uncond)
-        cond = base.predict(model_input, t, window.cond)
-        return future.result(), cond
+    def predict_cond() -> torch.Tensor:
+        return base.predict(model_input, t, window.cond)
 
-
-def _computes_halves_by_threads(base: BaseModel, window: Window, pictures: int) -> bool:
-    """Tell whether two threads are faster for guidance than one batch: where a network is so small
-    that it computes with one (see cpu_threads), and another core is there. Four pictures of
-    sprite32 take two thirds of the time; fewer gain little, and smaller batches are rounded
-    differently.
-    """
-    return (
-        pictures >= _LEAST_HALF
-        and base.device.type == "cpu"
-        and torch.get_num_threads() == 1
-        and base.is_small
-        and window.cond.pictures is None  # the state of an IP-Adapter is that of one call
-        and operating_system.allowed_cores() > 1
-    )
+    uncond, cond = run_at_once([predict_uncond, predict_cond])
+    return uncond, cond
 
 
 def _guidance_rescale(base: BaseModel) -> float:

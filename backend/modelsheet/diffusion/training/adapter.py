@@ -4,10 +4,13 @@ precision, and save it in diffusers' format.
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import load, save_file
 
 from modelsheet.diffusion.kernels.fused_lora import fuse_lora
+from modelsheet.diffusion.kernels.merged_lora import without_lora
 from modelsheet.diffusion.models.adapter_hypernetwork import LoraFactors
 from modelsheet.diffusion.models.base_model import BaseModel, LoraTargets
 from modelsheet.diffusion.models.hyperparameters import AdapterShape
@@ -99,6 +103,16 @@ class TrainableAdapter:
                     layer.lora_A[ADAPTER_NAME].weight[:rank] = down
                     layer.lora_B[ADAPTER_NAME].weight[:, :rank] = up
                     self.predicted[name] = down, up
+
+    @cached_property
+    def base_without_lora(self) -> BaseModel:
+        """The base with a denoiser that the adapter is not in, of the same weights: another thread
+        may use it beside the trained one. Prompts are still encoded with the adapter.
+        """
+        name = self.base.denoiser_name
+        pipeline = copy.copy(self.base.pipeline)
+        setattr(pipeline, name, without_lora(self.modules[name]))
+        return replace(self.base, pipeline=pipeline)
 
     @contextmanager
     def off(self) -> Iterator[None]:

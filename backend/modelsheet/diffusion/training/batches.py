@@ -35,6 +35,12 @@ class Batch:
     prompts: list[str]
     mask: torch.Tensor | None = None
 
+    def rows(self, rows: slice) -> Batch:
+        """Return some of the samples."""
+        mask = None if self.mask is None else self.mask[rows]
+        latents, noise, timesteps = self.latents[rows], self.noise[rows], self.timesteps[rows]
+        return Batch(latents, noise, timesteps, self.prompts[rows], mask)
+
 
 class BatchSampler:
     """Draw batches; the training loop's only random numbers, all from `generator`.

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
+from modelsheet.diffusion.models.cpu_threads import halves_batches, run_at_once
 from modelsheet.diffusion.models.decoder_correction import Correction
 from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
 from modelsheet.diffusion.training.loss import (
@@ -99,14 +100,16 @@ def learn_correction(base: BaseModel, pictures: Sequence[Image.Image], seed: int
         tail = _DecoderTail(base.vae.decoder)
         training_sets = _training_sets(base, pictures, tail, seed)
         before = _error(tail, training_sets)
-        _train(tail, training_sets, random.Random(seed))
+        _train(tail, training_sets, random.Random(seed), 2 if halves_batches(base) else 1)
         if not _error(tail, training_sets) < before:  # not >=, which NaN would pass
             return {}
     plain = dict(base.vae.decoder.named_parameters())
     return {name: (tail.parts[name] - plain[name]).detach().half().cpu() for name in tail.names}
 
 
-def _train(tail: _DecoderTail, training_sets: Sequence[_TrainingSet], rng: random.Random) -> None:
+def _train(
+    tail: _DecoderTail, training_sets: Sequence[_TrainingSet], rng: random.Random, threads: int
+) -> None:
     parameters = tail.trainable_parameters()
     optimizer = torch.optim.Adam(parameters, lr=_RATE)
     counts = [len(each.subject.features) for each in training_sets]
@@ -116,14 +119,35 @@ def _train(tail: _DecoderTail, training_sets: Sequence[_TrainingSet], rng: rando
         chosen = rng.choices(training_sets, counts)[0]
         subject = chosen.subject.draw(_BATCH)
         regularization = chosen.regularization.draw(_REGULARIZATION_BATCH)
-        with torch.enable_grad():
-            decoded = tail(torch.cat([subject.features, regularization.features]))
-            loss = _subject_loss(decoded[:_BATCH], subject)
-            loss = loss + _regularization_loss(decoded[_BATCH:], regularization)
-            gradients = torch.autograd.grad(loss, parameters)
+        gradients = _gradients(tail, parameters, subject, regularization, threads)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
+
+
+@torch.enable_grad()
+def _gradients(
+    tail: _DecoderTail,
+    parameters: Sequence[torch.nn.Parameter],
+    subject: _Examples,
+    regularization: _Examples,
+    threads: int,
+) -> list[torch.Tensor]:
+    """Compute the gradients of both losses, a part of the batch by each thread."""
+    features = torch.cat([subject.features, regularization.features])
+    parts = run_at_once([partial(tail, part) for part in features.chunk(threads)])
+    decoded = torch.cat(parts).detach().requires_grad_()
+    loss = _subject_loss(decoded[:_BATCH], subject)
+    loss = loss + _regularization_loss(decoded[_BATCH:], regularization)
+    (gradient,) = torch.autograd.grad(loss, decoded)
+    shares = gradient.split([len(part) for part in parts])
+    gradients = run_at_once(
+        [
+            partial(torch.autograd.grad, part, parameters, share)
+            for part, share in zip(parts, shares, strict=True)
+        ]
+    )
+    return [sum(each) for each in zip(*gradients, strict=True)]
 
 
 def _share_of_rate(step: int) -> float:

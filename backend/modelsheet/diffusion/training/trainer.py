@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
+from modelsheet.diffusion.models.cpu_threads import halves_batches, run_at_once
 from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import Batch, BatchSampler, PriorExamples
@@ -242,11 +243,40 @@ class Trainer:
     def _accumulate(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
         instances, priors = 0.0, 0.0
         for batch, prior_batch in self._process_group.shard(drawn):
-            instance, prior = self._losses(batch, prior_batch, self.conditioning)
-            torch.autograd.backward(self.scaler.scale((instance + prior) / len(drawn)))
-            instances += float(instance.detach()) / len(drawn)
-            priors += float(prior.detach()) / len(drawn)
+            # Gradients of two parts have the same sum in either order, those of more have not.
+            is_halved = len(drawn) == 1 < len(batch.prompts) and halves_batches(self.base)
+            compute = self._accumulate_halves if is_halved else self._accumulate_part
+            instance, prior = compute(batch, prior_batch, 1 / len(drawn))
+            instances += instance
+            priors += prior
         return instances, priors
+
+    def _accumulate_halves(
+        self, batch: Batch, prior: Batch | None, share: float
+    ) -> tuple[float, float]:
+        """Do as `_accumulate_part` by two threads."""
+        count, others = len(batch.prompts), 0
+        if prior is not None:
+            others = len(prior.prompts)
+            self.conditioning.original(prior.prompts)  # kept from now on: that is not for threads
+        middle = min((count + others + 1) // 2, count - 1)
+        first, rest = batch.rows(slice(middle)), batch.rows(slice(middle, None))
+        halves = [
+            lambda: self._accumulate_part(first, None, share * middle / count),
+            lambda: self._accumulate_part(rest, prior, share * (count - middle) / count, share),
+        ]
+        instances, priors = zip(*run_at_once(halves), strict=True)
+        return sum(instances), sum(priors)
+
+    def _accumulate_part(
+        self, batch: Batch, prior: Batch | None, share: float, prior_share: float | None = None
+    ) -> tuple[float, float]:
+        """Compute gradients of parts of the instance and the prior loss; return these parts."""
+        instance, prior_loss = self._losses(batch, prior, self.conditioning)
+        instance = instance * share
+        prior_loss = prior_loss * (share if prior_share is None else prior_share)
+        torch.autograd.backward(self.scaler.scale(instance + prior_loss))
+        return float(instance.detach()), float(prior_loss.detach())
 
     def _require_bounded(self, loss: float) -> None:
         """Raise UnsafeModel when the loss is unbounded at the first step, as with a damaged base;
@@ -306,10 +336,10 @@ class Trainer:
     def _original(
         self, batch: Batch, conditioning: Conditioning | StepConditioning
     ) -> torch.Tensor:
-        """Predict with the adapter off."""
+        """Predict without the adapter."""
         embeds = conditioning.original(batch.prompts)
-        with self.adapter.off():
-            return self.base.predict(self._noisy_latents(batch), batch.timesteps, embeds)
+        base = self.adapter.base_without_lora
+        return base.predict(self._noisy_latents(batch), batch.timesteps, embeds)
 
     def _noisy_latents(self, batch: Batch) -> torch.Tensor:
         return self.schedule.add_noise(batch.latents, batch.noise, batch.timesteps)

@@ -20,6 +20,7 @@ from modelsheet.api.types import ImageRef
 from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.base_model import BaseModel as StableDiffusion
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
+from modelsheet.diffusion.models.cpu_threads import threads_for
 from modelsheet.diffusion.training.learning_session import LearningEnvironment, LearningSession
 
 _NO_BLOB = "0" * 64
@@ -66,8 +67,11 @@ def standalone_session(
 
 
 def train(spec: TrainingSpec) -> None:
-    """Train as specified and write the adapter to `spec.out`."""
+    """Train as specified, with as many threads as the service takes, and write the adapter to
+    `spec.out`.
+    """
     base = load_base_model(spec.request.base_model, spec.data_dir, torch.device("cpu"))
+    torch.set_num_threads(threads_for(base, torch.get_num_threads(), spec.data_dir))
     pictures = [Image.open(file).convert("RGBA") for file in sorted(spec.pictures.glob("*.png"))]
     clip = load_clip(base) if spec.validated else None
     with standalone_session(base, spec.request, pictures, spec.out, clip) as session:

@@ -17,7 +17,12 @@ import torch
 from modelsheet import operating_system
 from modelsheet.diffusion.models import cpu_threads
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.cpu_threads import FILE, halves_batches, run_at_once, threads_for
+from modelsheet.diffusion.models.cpu_threads import (
+    FILE,
+    AdaptiveRunner,
+    halves_batches,
+    threads_for,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -137,13 +142,13 @@ def test_functions_run_at_once_with_the_same_number_of_threads() -> None:
         barrier.wait()
         return number, threading.get_ident(), torch.get_num_threads()
 
-    results = run_at_once([partial(run, number) for number in range(3)])
+    results = AdaptiveRunner().run([partial(run, number) for number in range(3)])
 
     assert [number for number, _, _ in results] == [0, 1, 2]
     assert len({thread for _, thread, _ in results}) == 3
     assert results[-1][1] == threading.get_ident()
     assert {threads for _, _, threads in results} == {1}
-    assert run_at_once([threading.get_ident]) == [threading.get_ident()]
+    assert AdaptiveRunner().run([threading.get_ident]) == [threading.get_ident()]
 
 
 @pytest.mark.parametrize("failing", [0, 1])
@@ -156,5 +161,35 @@ def test_an_error_of_either_function_is_raised_when_both_have_ended(failing: int
             raise ValueError(f"{number}")
 
     with pytest.raises(ValueError, match=str(failing)):
-        run_at_once([partial(run, number) for number in range(2)])
+        AdaptiveRunner().run([partial(run, number) for number in range(2)])
     assert sorted(ended) == [0, 1]
+
+
+def test_they_run_in_turn_while_that_takes_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock: Any = {"now": 0.0, "at once": 10.0, "in turn": 15.0}  # seconds
+
+    def run_at_once(functions: Any) -> list[str]:
+        clock["now"] += clock["at once"]
+        return ["at once"] * len(functions)
+
+    def run_in_turn() -> str:
+        clock["now"] += clock["in turn"] / 2
+        return "in turn"
+
+    def take(count: int) -> list[str]:
+        return [runner.run([run_in_turn, run_in_turn])[1] for _ in range(count)]
+
+    monkeypatch.setattr(cpu_threads, "_run_at_once", run_at_once)
+    monkeypatch.setattr(
+        cpu_threads, "time", SimpleNamespace(perf_counter=lambda: float(clock["now"]))
+    )
+    runner = AdaptiveRunner()
+
+    modes = take(24)
+    assert modes[:4] == ["at once", "at once", "in turn", "at once"]
+    assert modes[3:].count("in turn") == 2
+    clock["at once"] = 30.0  # other programs begin
+    modes = take(24)
+    assert modes.count("at once") == 3  # until it is noticed, and two trials
+    clock["at once"] = 10.0  # and end
+    assert take(24).count("in turn") == 2

@@ -29,6 +29,7 @@ from modelsheet.files.json_file import read_json_object
 FILE = "cpu-threads.json"  # in the data folder
 _ROUNDS, _WARM_UP = 12, 3
 _LEAST_GAIN = 1.3  # by twice as many threads, for what they take from other programs
+_RUNS_PER_TRIAL = 8  # of the slower way, whether it is the faster one by now
 _Result = TypeVar("_Result")
 
 
@@ -60,12 +61,40 @@ def halves_batches(base: BaseModel) -> bool:
     )
 
 
-def run_at_once(functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
-    """Run functions at once, the last one in this thread and each other in one of its own; return
-    what they return. Other threads begin with PyTorch's own modes: gradients are on.
+class AdaptiveRunner:
+    """Run functions at once, each by a thread, or one after the other where that takes less time:
+    where other programs keep the cores busy, threads that wait for each other take longer. Both
+    give the same results. One instance serves functions that take alike long.
     """
+
+    def __init__(self) -> None:
+        self._runs = 0
+        self._seconds: dict[bool, float] = {}
+
+    def run(self, functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
+        """Return the functions' results. A thread of its own begins with PyTorch's modes:
+        gradients are on.
+        """
+        at_once = len(functions) > 1 and self._choose()
+        began = time.perf_counter()
+        results = _run_at_once(functions) if at_once else [each() for each in functions]
+        if self._runs:  # the first one warms up
+            self._seconds[at_once] = time.perf_counter() - began
+        self._runs += 1
+        return results
+
+    def _choose(self) -> bool:
+        """Choose what took less time lately, and now and then the other."""
+        if len(self._seconds) < 2:
+            return True not in self._seconds
+        is_faster = self._seconds[True] < self._seconds[False]
+        return is_faster is not (self._runs % _RUNS_PER_TRIAL == 0)
+
+
+def _run_at_once(functions: Sequence[Callable[[], _Result]]) -> list[_Result]:
+    """Run the last function in this thread and each other in one of its own."""
     *others, last = functions
-    with ThreadPoolExecutor(max(1, len(others))) as pool:
+    with ThreadPoolExecutor(len(others)) as pool:
         futures = [pool.submit(each) for each in others]
         result = last()
         return [*(future.result() for future in futures), result]

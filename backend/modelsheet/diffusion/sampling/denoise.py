@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -12,7 +12,7 @@ import torch
 from modelsheet.diffusion.kernels.merged_lora import merge_lora
 from modelsheet.diffusion.kernels.packed_conv2d import pack_convolutions
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
-from modelsheet.diffusion.models.cpu_threads import halves_batches, run_at_once
+from modelsheet.diffusion.models.cpu_threads import AdaptiveRunner, halves_batches
 from modelsheet.diffusion.sampling.samplers import Sampler
 
 # Predicts x_0 (B, C, h, w), scaled latents; computed only when called.
@@ -67,6 +67,7 @@ class DenoisingBatch:
     generators: Sequence[torch.Generator]
     init: InitLatents | None = None
     callback_on_step_end: StepCallback | None = None
+    runner: AdaptiveRunner = field(default_factory=AdaptiveRunner)
 
 
 @torch.inference_mode()
@@ -187,14 +188,18 @@ def _guided_noise_pred(
     """
     if all(scale == 1.0 for scale in batch.guidance_scales):
         return base.predict(model_input, t, window.cond)
-    uncond, cond = _predict_both(base, window, model_input, t)
+    uncond, cond = _predict_both(base, window, model_input, t, batch.runner)
     scale = model_input.new_tensor(list(batch.guidance_scales))[:, None, None, None]
     noise_pred = uncond + scale * (cond - uncond)
     return _rescale_noise_cfg(noise_pred, cond, _guidance_rescale(base))
 
 
 def _predict_both(
-    base: BaseModel, window: Window, model_input: torch.Tensor, t: torch.Tensor
+    base: BaseModel,
+    window: Window,
+    model_input: torch.Tensor,
+    t: torch.Tensor,
+    runner: AdaptiveRunner,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Predict the noise without and with the prompt: in one batch, or each by a thread."""
     has_ip_adapter = window.cond.pictures is not None  # whose state is that of one call
@@ -210,7 +215,7 @@ def _predict_both(
     def predict_cond() -> torch.Tensor:
         return base.predict(model_input, t, window.cond)
 
-    uncond, cond = run_at_once([predict_uncond, predict_cond])
+    uncond, cond = runner.run([predict_uncond, predict_cond])
     return uncond, cond
 
 

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from modelsheet.diffusion.models.base_model import BaseModel, image_tensor
-from modelsheet.diffusion.models.cpu_threads import halves_batches, run_at_once
+from modelsheet.diffusion.models.cpu_threads import AdaptiveRunner, halves_batches
 from modelsheet.diffusion.models.decoder_correction import Correction
 from modelsheet.diffusion.training.augmentation import AugmentedImage, augmented_images
 from modelsheet.diffusion.training.loss import (
@@ -100,7 +100,7 @@ def learn_correction(base: BaseModel, pictures: Sequence[Image.Image], seed: int
         tail = _DecoderTail(base.vae.decoder)
         training_sets = _training_sets(base, pictures, tail, seed)
         before = _error(tail, training_sets)
-        _train(tail, training_sets, random.Random(seed), 2 if halves_batches(base) else 1)
+        _train(tail, training_sets, random.Random(seed), parts=2 if halves_batches(base) else 1)
         if not _error(tail, training_sets) < before:  # not >=, which NaN would pass
             return {}
     plain = dict(base.vae.decoder.named_parameters())
@@ -108,46 +108,44 @@ def learn_correction(base: BaseModel, pictures: Sequence[Image.Image], seed: int
 
 
 def _train(
-    tail: _DecoderTail, training_sets: Sequence[_TrainingSet], rng: random.Random, threads: int
+    tail: _DecoderTail, training_sets: Sequence[_TrainingSet], rng: random.Random, parts: int
 ) -> None:
+    """Take all steps, with batches in so many parts."""
     parameters = tail.trainable_parameters()
     optimizer = torch.optim.Adam(parameters, lr=_RATE)
     counts = [len(each.subject.features) for each in training_sets]
+    forward, backward = AdaptiveRunner(), AdaptiveRunner()
     for step in range(_STEPS):
         for group in optimizer.param_groups:
             group["lr"] = _RATE * _share_of_rate(step)
         chosen = rng.choices(training_sets, counts)[0]
         subject = chosen.subject.draw(_BATCH)
         regularization = chosen.regularization.draw(_REGULARIZATION_BATCH)
-        gradients = _gradients(tail, parameters, subject, regularization, threads)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+        features = torch.cat([subject.features, regularization.features]).chunk(parts)
+        with torch.enable_grad():
+            decoded = forward.run([partial(tail, each) for each in features])
+            gradient = _gradient_by_images(torch.cat(decoded), subject, regularization)
+            shares = gradient.split([len(each) for each in decoded])
+            gradients = backward.run(
+                [
+                    partial(torch.autograd.grad, each, parameters, share)
+                    for each, share in zip(decoded, shares, strict=True)
+                ]
+            )
+        for parameter, *of_parts in zip(parameters, *gradients, strict=True):
+            parameter.grad = sum(of_parts)
         optimizer.step()
 
 
-@torch.enable_grad()
-def _gradients(
-    tail: _DecoderTail,
-    parameters: Sequence[torch.nn.Parameter],
-    subject: _Examples,
-    regularization: _Examples,
-    threads: int,
-) -> list[torch.Tensor]:
-    """Compute the gradients of both losses, a part of the batch by each thread."""
-    features = torch.cat([subject.features, regularization.features])
-    parts = run_at_once([partial(tail, part) for part in features.chunk(threads)])
-    decoded = torch.cat(parts).detach().requires_grad_()
-    loss = _subject_loss(decoded[:_BATCH], subject)
-    loss = loss + _regularization_loss(decoded[_BATCH:], regularization)
-    (gradient,) = torch.autograd.grad(loss, decoded)
-    shares = gradient.split([len(part) for part in parts])
-    gradients = run_at_once(
-        [
-            partial(torch.autograd.grad, part, parameters, share)
-            for part, share in zip(parts, shares, strict=True)
-        ]
-    )
-    return [sum(each) for each in zip(*gradients, strict=True)]
+def _gradient_by_images(
+    decoded: torch.Tensor, subject: _Examples, regularization: _Examples
+) -> torch.Tensor:
+    """Return the gradient of both losses by the decoded images."""
+    images = decoded.detach().requires_grad_()
+    loss = _subject_loss(images[:_BATCH], subject)
+    loss = loss + _regularization_loss(images[_BATCH:], regularization)
+    (gradient,) = torch.autograd.grad(loss, images)
+    return gradient
 
 
 def _share_of_rate(step: int) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from modelsheet.diffusion.models.base_model import BaseModel
-from modelsheet.diffusion.models.cpu_threads import halves_batches, run_at_once
+from modelsheet.diffusion.models.cpu_threads import AdaptiveRunner, halves_batches
 from modelsheet.diffusion.models.hyperparameters import Hyperparameters
 from modelsheet.diffusion.training.adapter import TrainableAdapter
 from modelsheet.diffusion.training.batches import Batch, BatchSampler, PriorExamples
@@ -77,6 +77,7 @@ class Trainer:
         self.step = 0
         self._process_group = ProcessGroup()
         self._saves_memory = False
+        self._runner = AdaptiveRunner()
         # fp16's small gradients would be lost; bf16 and fp32 need no scaling.
         needs_scaling = base.dtype is torch.float16
         self.scaler = torch.amp.GradScaler(base.device.type, enabled=needs_scaling)
@@ -254,7 +255,7 @@ class Trainer:
     def _accumulate_halves(
         self, batch: Batch, prior: Batch | None, share: float
     ) -> tuple[float, float]:
-        """Do as `_accumulate_part` by two threads."""
+        """Do as `_accumulate_part` in two parts."""
         count, others = len(batch.prompts), 0
         if prior is not None:
             others = len(prior.prompts)
@@ -265,7 +266,7 @@ class Trainer:
             lambda: self._accumulate_part(first, None, share * middle / count),
             lambda: self._accumulate_part(rest, prior, share * (count - middle) / count, share),
         ]
-        instances, priors = zip(*run_at_once(halves), strict=True)
+        instances, priors = zip(*self._runner.run(halves), strict=True)
         return sum(instances), sum(priors)
 
     def _accumulate_part(

@@ -128,10 +128,27 @@ def test_the_real_measurement_ends_with_all_threads() -> None:
 def test_batches_of_small_networks_are_halved_where_one_thread_leaves_a_core(
     model: BaseModel, threads: int, cores: int, are_halved: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+    monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
     torch.set_num_threads(threads)
 
     assert halves_batches(model) is are_halved
+
+
+@pytest.mark.parametrize(
+    ("variable", "cores", "are_halved"),
+    [(None, 1, False), (None, 2, True), ("?", 2, True), ("1", 2, False)],
+)
+def test_the_user_s_number_of_threads_is_kept(
+    variable: str | None, cores: int, are_halved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable is None:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+    torch.set_num_threads(1)
+
+    assert halves_batches(SMALL) is are_halved
 
 
 def test_functions_run_at_once_with_the_same_number_of_threads() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
-from modelsheet import operating_system
 from modelsheet.api.generate import GenerateRequest
 from modelsheet.api.generate_result import GenerateResult
 from modelsheet.api.learn import LearnRequest, TrainingOverrides
@@ -132,7 +130,7 @@ def test_halves_of_its_batches_by_two_threads_give_the_same(
     monkeypatch.setattr(decoder._DecoderTail, "forward", note)
     corrections = []
     for cores in (1, 2, 2):
-        monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+        monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
         threads.append(set())
         corrections.append(learn_correction(base, REFERENCES, seed=0))
 

@@ -8,7 +8,6 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ import torch
 from diffusers.training_utils import compute_snr
 from PIL import Image
 
-from modelsheet import operating_system
 from modelsheet.api.learn import PriorKind, TrainingOverrides
 from modelsheet.diffusion.families.stable_diffusion.model import StableDiffusion
 from modelsheet.diffusion.models.base_model import BaseModel, PromptEmbeds
@@ -108,8 +106,14 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("text_rank", [0, 2])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_every_kind_of_loop_is_deterministic_and_resumes_to_the_byte(
-    sd15: BaseModel, pictures: list[Image.Image], prior: PriorKind, text_rank: int, batch: int
+    sd15: BaseModel,
+    pictures: list[Image.Image],
+    prior: PriorKind,
+    text_rank: int,
+    batch: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # so that two pictures are halved
     shape = replace(SHAPE, text_encoder_rank=text_rank)
     hyperparameters = replace(
         HYPERPARAMETERS, prior=prior, batch=batch, shape=shape, training_steps=4
@@ -330,7 +334,7 @@ def test_the_halves_of_a_batch_are_computed_by_two_threads(
     try:
         drawn = trainer.sampler.draw()
         for cores in (1, 2, 2):
-            monkeypatch.setattr(operating_system, "allowed_cores", partial(int, cores))
+            monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
             threads.append(set())
             trainer.optimizer.zero_grad()
             losses.append(trainer._accumulate([drawn]))
@@ -513,8 +517,7 @@ def test_recorded_steps_are_those_that_were_not(
     text_rank: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A recorded step has no halves.
-    monkeypatch.setattr(operating_system, "allowed_cores", partial(int, 1))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # a recorded step has no halves
     shape = replace(SHAPE, text_encoder_rank=text_rank)
     plain = replace(HYPERPARAMETERS, shape=shape, prior=prior)
     graphs = Replays()

@@ -11,6 +11,7 @@ Where one thread is best, another one still helps if it takes half of a batch fo
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -51,14 +52,17 @@ def threads_for(base: BaseModel, most: int, data_dir: Path) -> int:
 
 def halves_batches(base: BaseModel) -> bool:
     """Tell whether two threads, each with half of a batch, are faster than one with all of it:
-    where the network is so small that it computes with one, and another core is there.
+    where the network is so small that it computes with one, and more are allowed.
     """
-    return (
-        base.device.type == "cpu"
-        and torch.get_num_threads() == 1
-        and base.is_small
-        and operating_system.allowed_cores() > 1
-    )
+    is_by_one = base.device.type == "cpu" and torch.get_num_threads() == 1
+    return is_by_one and base.is_small and _allowed_threads() > 1
+
+
+def _allowed_threads() -> int:
+    """Return the number of threads that the service, or the user, allows this process."""
+    with suppress(KeyError, ValueError):
+        return int(os.environ["OMP_NUM_THREADS"])
+    return operating_system.allowed_cores()
 
 
 class AdaptiveRunner:

@@ -47,6 +47,9 @@ HYPERPARAMETERS = replace(
     warm_up_steps=0,
 )
 
+with_every_prior = pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
+with_and_without_text_encoder = pytest.mark.parametrize("text_rank", [0, 2])
+
 
 def make_trainer(
     base: BaseModel,
@@ -98,22 +101,23 @@ def learnt(
         base.pipeline.unload_lora_weights()
 
 
+@pytest.fixture
+def two_threads_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the halves of a batch be computed at once."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
-@pytest.mark.parametrize("text_rank", [0, 2])
+@pytest.mark.usefixtures("two_threads_allowed")
+@with_every_prior
+@with_and_without_text_encoder
 @pytest.mark.parametrize("batch", [1, 2])
 def test_every_kind_of_loop_is_deterministic_and_resumes_to_the_byte(
-    sd15: BaseModel,
-    pictures: list[Image.Image],
-    prior: PriorKind,
-    text_rank: int,
-    batch: int,
-    monkeypatch: pytest.MonkeyPatch,
+    sd15: BaseModel, pictures: list[Image.Image], prior: PriorKind, text_rank: int, batch: int
 ) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # so that two pictures are halved
     shape = replace(SHAPE, text_encoder_rank=text_rank)
     hyperparameters = replace(
         HYPERPARAMETERS, prior=prior, batch=batch, shape=shape, training_steps=4
@@ -209,8 +213,8 @@ def test_the_no_image_prior_is_zero_before_the_first_step(
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "zero-snr"])
 @pytest.mark.parametrize("batch", [1, 2, 5])
-@pytest.mark.parametrize("text_rank", [0, 2])
-@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
+@with_and_without_text_encoder
+@with_every_prior
 def test_a_step_s_losses_are_those_of_diffusers_formulas(
     tiny: Tiny,
     pictures: list[Image.Image],
@@ -308,8 +312,8 @@ def test_accumulated_batches_are_one_large_batch(
     torch.testing.assert_close(added, whole)
 
 
-@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
-@pytest.mark.parametrize("text_rank", [0, 2])
+@with_every_prior
+@with_and_without_text_encoder
 @pytest.mark.parametrize("batch", [2, 5])
 def test_the_halves_of_a_batch_are_computed_by_two_threads(
     sd15: BaseModel,
@@ -508,8 +512,8 @@ class Replays:
         return replay
 
 
-@pytest.mark.parametrize("text_rank", [0, 2])
-@pytest.mark.parametrize("prior", ["none", "no-images", "class-images"])
+@with_and_without_text_encoder
+@with_every_prior
 def test_recorded_steps_are_those_that_were_not(
     sd15: BaseModel,
     pictures: list[Image.Image],

@@ -242,20 +242,18 @@ class Trainer:
             torch.cuda.empty_cache()
 
     def _accumulate(self, drawn: Sequence[tuple[Batch, Batch | None]]) -> tuple[float, float]:
-        instances, priors = 0.0, 0.0
+        instances, priors, share = 0.0, 0.0, 1 / len(drawn)
         for batch, prior_batch in self._process_group.shard(drawn):
             # Gradients of two parts have the same sum in either order, those of more have not.
-            is_halved = len(drawn) == 1 < len(batch.prompts) and halves_batches(self.base)
-            compute = self._accumulate_halves if is_halved else self._accumulate_part
-            instance, prior = compute(batch, prior_batch, 1 / len(drawn))
+            if len(drawn) == 1 < len(batch.prompts) and halves_batches(self.base):
+                return self._accumulate_halves(batch, prior_batch)
+            instance, prior = self._accumulate_part(batch, prior_batch, share, share)
             instances += instance
             priors += prior
         return instances, priors
 
-    def _accumulate_halves(
-        self, batch: Batch, prior: Batch | None, share: float
-    ) -> tuple[float, float]:
-        """Do as `_accumulate_part` in two parts."""
+    def _accumulate_halves(self, batch: Batch, prior: Batch | None) -> tuple[float, float]:
+        """Compute the gradients of a step's only batch in two parts; return its losses."""
         count, others = len(batch.prompts), 0
         if prior is not None:
             others = len(prior.prompts)
@@ -263,19 +261,18 @@ class Trainer:
         middle = min((count + others + 1) // 2, count - 1)
         first, rest = batch.rows(slice(middle)), batch.rows(slice(middle, None))
         halves = [
-            lambda: self._accumulate_part(first, None, share * middle / count),
-            lambda: self._accumulate_part(rest, prior, share * (count - middle) / count, share),
+            lambda: self._accumulate_part(first, None, middle / count, 1.0),
+            lambda: self._accumulate_part(rest, prior, (count - middle) / count, 1.0),
         ]
         instances, priors = zip(*self._runner.run(halves), strict=True)
         return sum(instances), sum(priors)
 
     def _accumulate_part(
-        self, batch: Batch, prior: Batch | None, share: float, prior_share: float | None = None
+        self, batch: Batch, prior: Batch | None, share: float, prior_share: float
     ) -> tuple[float, float]:
-        """Compute gradients of parts of the instance and the prior loss; return these parts."""
+        """Compute gradients of shares of the instance and the prior loss; return these shares."""
         instance, prior_loss = self._losses(batch, prior, self.conditioning)
-        instance = instance * share
-        prior_loss = prior_loss * (share if prior_share is None else prior_share)
+        instance, prior_loss = instance * share, prior_loss * prior_share
         torch.autograd.backward(self.scaler.scale(instance + prior_loss))
         return float(instance.detach()), float(prior_loss.detach())
 

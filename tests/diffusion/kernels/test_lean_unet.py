@@ -15,6 +15,7 @@ from PIL import Image
 
 from modelsheet.api.learn import TrainingOverrides
 from modelsheet.diffusion.families.stable_diffusion.adapter_targets import unet_layers
+from modelsheet.diffusion.kernels import lean_unet
 from modelsheet.diffusion.kernels.fused_lora import FusedLoraLinear
 from modelsheet.diffusion.kernels.lean_unet import LeanResnetBlock, LeanTransformer, use_lean_layers
 from modelsheet.diffusion.kernels.packed_conv2d import PackedConv2d
@@ -99,6 +100,29 @@ def test_adapters_on_any_layer_act_the_same(data_dir: Path, family: str) -> None
     assert not torch.allclose(before, said(stock))
     torch.testing.assert_close(said(lean), said(stock))
     torch.testing.assert_close(said(lean, training=True), said(stock, training=True))
+
+
+@pytest.mark.parametrize("queries", [16, 4096], ids=["by products", "fused"])
+@pytest.mark.parametrize("is_training", [False, True])
+def test_attention_in_half_precision_is_that_of_full(queries: int, *, is_training: bool) -> None:
+    """With its gradients, however many tokens there are."""
+    torch.manual_seed(0)
+    shapes = (queries, 77, 77)
+    full = [torch.randn(1, 2, tokens, 8).bfloat16().float() for tokens in shapes]
+    half = [each.bfloat16() for each in full]
+    outputs, gradients = [], []
+    for given in (full, half):
+        with torch.set_grad_enabled(is_training):
+            attended = lean_unet._attend(*(each.requires_grad_(is_training) for each in given))
+        outputs.append(attended.detach().float())
+        if is_training:
+            found = torch.autograd.grad(attended.square().sum(), given)
+            gradients.append(torch.cat([each.float().flatten() for each in found]))
+    assert half[0].dtype is torch.bfloat16
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=0.05, atol=0.02)
+    if is_training:
+        error = (gradients[1] - gradients[0]).norm() / gradients[0].norm()
+        assert float(error) < 0.03
 
 
 @pytest.mark.parametrize("family", FAMILIES)

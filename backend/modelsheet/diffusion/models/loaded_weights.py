@@ -33,7 +33,8 @@ def check_finite(pipeline: Any, parts: Sequence[str], files: BaseModelFiles) -> 
     for name in parts:
         part = getattr(pipeline, name, None)
         for path, weight in part.named_parameters() if part is not None else ():
-            if not torch.isfinite(_plain(weight).sum(dtype=torch.float32)):
+            extremes = torch.stack(torch.aminmax(_plain(weight)))  # NaN if one number is
+            if not torch.isfinite(extremes).all():
                 raise UnsafeModel(
                     f"{files.path} holds numbers that are none (NaN or infinite) in its {name}, "
                     f"{path}: its training or merging failed. Get another version of it."

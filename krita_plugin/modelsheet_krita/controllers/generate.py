@@ -147,7 +147,7 @@ class GenerateController:
         if not job.is_over or job.result is None:
             return
         if job.result.warnings:
-            self._jobs.say(" ".join(job.result.warnings))
+            self._notices.say(" ".join(job.result.warnings))
         self._results.fetch(job)
 
     def _target(self) -> Target | None:

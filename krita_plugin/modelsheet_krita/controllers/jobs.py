@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from functools import partial
 from typing import Callable
@@ -23,8 +22,6 @@ PREVIEW_LINES = 4  # height of a preview in lines of text
 MOST_PREVIEWS = 4
 SAID_BY_TITLE = ("learning", "painting")  # phases that the card's title names
 MOST_TIMED = 5  # generate jobs that tell how long an image takes
-# How the backend names a model to download: by the command for a terminal.
-DOWNLOAD = re.compile(r"\s*[^.:]*: modelsheet models download ([\w-]+)\.?")
 # That have a card, in the order they are done; describing has one only while others wait for it.
 KINDS = ("generate", "animate", "learn", "download")
 JobHandler = Callable[[JobView], None]
@@ -43,6 +40,7 @@ class Jobs:
         self._order: tuple[str, ...] = ()  # of the waiting ones, where the artist changed it
         self._previewed: dict[str, str] = {}  # job id: the blobs shown on its card
         self.question: StopQuestion | None = None
+        notices.offer_downloads(partial(self.download, on_error=notices.show_request_error))
         panel.job_wanted.connect(self._control)
         panel.job_moved.connect(self._move)
         connection.subscribe(panel, jobs=self._update_all, job=self._update)
@@ -84,18 +82,6 @@ class Jobs:
         """Download a model, as a job with a card."""
         self._connection.request(
             lambda client: client.submit(DownloadRequest(model_id)), self.add, on_error
-        )
-
-    def say(self, sentences: str) -> None:
-        """Show sentences of the backend; a model that they name can be downloaded by a button."""
-        found = DOWNLOAD.search(sentences)
-        if found is None:
-            self._panel.notice.say(sentences)
-            return
-        self._panel.notice.say(
-            sentences[: found.start()] if found.end() == len(sentences) else sentences,
-            action=tr("Download"),
-            on_action=partial(self.download, found[1], self._notices.show_request_error),
         )
 
     def cancel(self, job_id: str) -> None:
@@ -147,7 +133,7 @@ class Jobs:
         if job.kind in self._end_handlers:
             self._end_handlers[job.kind](job)
         if job.error is not None:
-            self.say(job.error.sentence)
+            self._notices.say(job.error.sentence)
 
     def _notify_follower(self, job: JobView) -> None:
         handler = self._followers.get(job.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Callable
 
@@ -12,12 +13,16 @@ from ..tasks import guarded
 from ..ui.model_list import model_name
 from ..ui.panel import Panel
 
+# How the backend names a model to download: by the command for a terminal.
+DOWNLOAD = re.compile(r"\s*[^.:]*: modelsheet models download ([\w-]+)\.?")
+
 
 class Notices:
     """Guards clicks, and shows errors and the connection's state in the panel."""
 
     def __init__(self, panel: Panel, connection: BackendConnection) -> None:
         self._panel, self._connection = panel, connection
+        self._download: Callable[[str], None] | None = None
         connection.subscribe(panel, state=self._show_state, error=panel.notice.say)
         panel.connection_notice.acted.connect(self._on_acted)
         self._show_state(connection.state)
@@ -30,6 +35,22 @@ class Notices:
         """Return a slot that runs `action` with the signal's arguments as `attempt` does."""
         return lambda *arguments: self.attempt(partial(action, *arguments))
 
+    def offer_downloads(self, download: Callable[[str], None]) -> None:
+        """Offer to download a model that a sentence names; `download` takes its id."""
+        self._download = download
+
+    def say(self, sentences: str) -> None:
+        """Show sentences of the backend; a model that they name can be downloaded by a button."""
+        found = DOWNLOAD.search(sentences)
+        if found is None or self._download is None:
+            self._panel.notice.say(sentences)
+            return
+        self._panel.notice.say(
+            sentences[: found.start()] if found.end() == len(sentences) else sentences,
+            action=tr("Download"),
+            on_action=partial(self._download, found[1]),
+        )
+
     def show_error(self, error: Exception) -> None:
         """Show any error; other ones than PluginError as unexpected."""
         self._panel.notice.say(sentence_of(error))
@@ -37,7 +58,7 @@ class Notices:
     def show_request_error(self, error: BackendError) -> None:
         """Show the error of a request, unless the notice of a lost connection says so already."""
         if self._connection.state.phase != "down":
-            self._panel.notice.say(str(error))
+            self.say(str(error))
 
     def _on_acted(self) -> None:
         if self._connection.state.can_set_up:

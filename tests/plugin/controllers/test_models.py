@@ -10,6 +10,7 @@ from modelsheet import __version__
 from modelsheet.api.jobs import JobError, Progress
 from modelsheet.api.models import BaseModelView, DownloadRequest, DownloadResult, ModelView
 from modelsheet.diffusion.generation import background_removal
+from modelsheet_krita.errors import RequestRefused
 from tests.plugin.conftest import Until
 from tests.plugin.drive import said
 from tests.plugin.fake_backend import MODEL, FakeBackend
@@ -101,7 +102,7 @@ def test_a_download_that_failed_is_offered_again(
 def test_a_model_that_a_sentence_names_is_one_click_away(
     connected: Any, remote: FakeBackend, until: Until, sentence: str, shown: str | None
 ) -> None:
-    connected.controller.jobs.say(sentence)
+    connected.controller.notices.show_request_error(RequestRefused(sentence))
     assert said(connected) == (shown or sentence)
 
     connected.controller.panel.notice._button.click()

@@ -38,9 +38,10 @@ def _sentences(step: str, log: Path) -> tuple[tuple[str, str], ...]:
         (
             # pip before 25.1 takes half a download for a whole one.
             "do not match the hashes|wheel .* is invalid|badzipfile|not a zip file",
-            f"“{step}” failed: a package arrived damaged, or is not the file that Modelsheet was "
-            "tested with. Try again. If it stays so, somebody changes it on the way, or your "
-            f"package index has builds of its own. (Log: {log})",
+            f"“{step}” failed: a package arrived damaged or in part, or is not the file that "
+            "Modelsheet was tested with. Check the network, then try again. If it stays so, "
+            "somebody changes it on the way, or your package index has builds of its own. "
+            f"(Log: {log})",
         ),
         (
             r"certificate_verify_failed|self.signed certificate",

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,11 +112,13 @@ def run_script(
     return weights, cost
 
 
-def run_timed(line: Sequence[str]) -> ProcessCost:
-    """Run a command to its end. Raises ModelsheetError with the end of its output if it fails."""
+def run_timed(line: Sequence[str], environment: Mapping[str, str] | None = None) -> ProcessCost:
+    """Run a command to its end, by default in this process' environment. Raises ModelsheetError
+    with the end of its output if it fails.
+    """
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
-        process = subprocess.Popen(line, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(line, stdout=output, stderr=subprocess.STDOUT, env=environment)
         _, status, usage = os.wait4(process.pid, 0)  # type: ignore[attr-defined, unused-ignore]
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - began

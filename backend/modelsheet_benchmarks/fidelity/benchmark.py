@@ -21,6 +21,7 @@ from modelsheet.base_models.locate import DEFAULT_BASE_MODEL
 from modelsheet.diffusion.families.table import load_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.diffusion.models.clip_encoders import Clip, load_clip
+from modelsheet.diffusion.models.cpu_threads import threads_for
 from modelsheet.errors import InvalidRequest
 from modelsheet.settings import Settings
 from modelsheet_benchmarks.console import print_line
@@ -126,6 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     data_dir = Settings.from_environment(os.environ).data_dir
     device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     base = load_base_model(arguments.base, data_dir, device)
+    torch.set_num_threads(threads_for(base, torch.get_num_threads(), data_dir))
     clip = load_clip(base, data_dir / "models")
     encoders = [clip_encoder(clip)]
     if arguments.dino:

@@ -1,9 +1,13 @@
-"""Run the same training and generation by Modelsheet and by diffusers, each in its own process."""
+"""Run the same training and generation by Modelsheet and by diffusers, each in its own process;
+Modelsheet in the environment of the service's worker.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from modelsheet.api.learn import TrainingOverrides
 from modelsheet.base_models.locate import locate_base_model
 from modelsheet.diffusion.models.base_model import BaseModel
 from modelsheet.imaging.rgba import composite
+from modelsheet.service.executors.environment import worker_environment
 from modelsheet_benchmarks import diffusers_script, standalone_training
 from modelsheet_benchmarks.diffusers_script import ProcessCost, ScriptSettings
 from modelsheet_benchmarks.speed.first_image import FirstImageSpec
@@ -81,7 +86,8 @@ class PairedBenchmark:
                 out=directory / "out",
                 validated=validated,
             )
-            return _run_spec("modelsheet_benchmarks.standalone_training", spec)
+            environment = worker_environment(os.environ)
+            return _run_spec("modelsheet_benchmarks.standalone_training", spec, environment)
 
     def theirs(self, steps: int, *, prior: bool) -> ProcessCost:
         """Train by diffusers' script."""
@@ -113,12 +119,16 @@ class PairedBenchmark:
             dtype=self.precision,
             use_diffusers=use_diffusers,
         )
-        return _run_spec("modelsheet_benchmarks.speed.first_image", spec)
+        return _run_spec(
+            "modelsheet_benchmarks.speed.first_image",
+            spec,
+            dict(os.environ) if use_diffusers else worker_environment(os.environ),
+        )
 
 
-def _run_spec(module: str, spec: Spec) -> ProcessCost:
+def _run_spec(module: str, spec: Spec, environment: Mapping[str, str]) -> ProcessCost:
     """Run a module in a process of its own, with its spec as a JSON file."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "spec.json"
         file.write_text(spec.model_dump_json(), "utf-8")
-        return diffusers_script.run_timed([sys.executable, "-m", module, str(file)])
+        return diffusers_script.run_timed([sys.executable, "-m", module, str(file)], environment)

@@ -43,6 +43,11 @@ def test_what_the_user_has_set_stays_and_is_not_contradicted(own: dict[str, str]
     assert ("OMP_NUM_THREADS" in environment) is (not is_count or name == "OMP_NUM_THREADS")
 
 
+def test_threads_share_what_memory_is_free() -> None:
+    assert worker_environment({})["MALLOC_ARENA_MAX"] == "1"
+    assert worker_environment({"MALLOC_ARENA_MAX": "8"})["MALLOC_ARENA_MAX"] == "8"
+
+
 def test_onnxruntime_tells_nobody_in_a_worker(tmp_path: Path) -> None:
     given = {name: value for name, value in os.environ.items() if name not in ("CI", TELEMETRY)}
     environment = worker_environment(

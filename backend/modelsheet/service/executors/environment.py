@@ -29,20 +29,23 @@ _SLEEPING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 _WAITING_VARIABLES = frozenset({*_SLEEPING_THREADS, "GOMP_SPINCOUNT", "KMP_LIBRARY"})
 _THREAD_COUNT_VARIABLES = frozenset({"OMP_NUM_THREADS", "MKL_NUM_THREADS"})
 OPENMP_VARIABLES = _WAITING_VARIABLES | _THREAD_COUNT_VARIABLES
+# By default glibc gives each thread memory of its own, which the others cannot use when it is free:
+# the halves of a batch would take 25 to 70 MB more.
+_SHARED_MEMORY = {"MALLOC_ARENA_MAX": "1"}
 _NICENESS = 3  # half the share of a program with niceness 0
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a worker process: the given one, with what the worker needs.
 
-    OpenMP variables that the user has set stay as they are.
+    OpenMP's and glibc's variables that the user has set stay as they are.
     """
     added = dict(OFFLINE)
     if not _WAITING_VARIABLES & environment.keys():
         added |= _SLEEPING_THREADS
     if not _THREAD_COUNT_VARIABLES & environment.keys():
         added["OMP_NUM_THREADS"] = str(usable_cores())
-    return {**environment, **added}
+    return {**_SHARED_MEMORY, **environment, **added}
 
 
 def usable_cores() -> int:

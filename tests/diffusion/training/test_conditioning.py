@@ -53,5 +53,8 @@ def test_equal_prompts_are_encoded_once_with_the_same_gradients(adapter: Trainab
     assert (said.pooled is None) == (expected.pooled is None)
     if said.pooled is not None:
         torch.testing.assert_close(said.pooled, expected.pooled)
-    for ours, plain in zip(gradients(adapter, said), gradients(adapter, expected), strict=True):
-        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)  # sums in another order
+    ours, plain = (
+        torch.cat([each.flatten() for each in gradients(adapter, embeds)])
+        for embeds in (said, expected)
+    )
+    assert (ours - plain).norm() <= 1e-3 * plain.norm()  # sums in another order
